@@ -1,0 +1,1 @@
+//! The embedded cluster: API server, controllers, scheduler and node in one process.

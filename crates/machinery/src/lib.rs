@@ -1,0 +1,1 @@
+//! Kubernetes API machinery that kube-core lacks, as pure functions over JSON values.

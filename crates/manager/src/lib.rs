@@ -1,0 +1,1 @@
+//! Runs the built-in controllers and the scheduler on the SDK's engine.

@@ -1,0 +1,1 @@
+//! Runs pods as isolated processes in one rootless namespace.

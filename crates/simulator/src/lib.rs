@@ -1,0 +1,1 @@
+//! A seeded world over the real planners: the model checker.

@@ -1,0 +1,51 @@
+//! Keys: `/GROUP/RESOURCE/[NAMESPACE/]NAME`, the core group being `core`.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of one object: never empty segments, so that no key is a prefix of another's directory by accident.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// Joins segments. `None` if one is empty or has a slash or a control character.
+    pub fn new(segments: &[&str]) -> Option<Key> {
+        join(segments).map(|path| Key(path.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A directory of keys; always ends in a slash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Prefix(Arc<str>);
+
+impl Prefix {
+    /// Joins segments. `None` if one is empty or has a slash or a control character.
+    pub fn new(segments: &[&str]) -> Option<Prefix> {
+        join(segments).map(|path| Prefix((path + "/").into()))
+    }
+
+    pub fn contains(&self, key: &Key) -> bool {
+        key.0.starts_with(&*self.0)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn join(segments: &[&str]) -> Option<String> {
+    let valid = |segment: &&str| {
+        !segment.is_empty() && !segment.contains(|c: char| c == '/' || c.is_control())
+    };
+    segments.iter().all(valid).then(|| segments.iter().flat_map(|segment| ["/", *segment]).collect())
+}

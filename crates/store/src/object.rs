@@ -1,0 +1,77 @@
+//! Encoded objects, with a hole where the revision goes.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Key;
+
+/// The number of a commit; a `resourceVersion`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What selectors look at, so that no list or watch has to decode objects: labels, and the kind's selectable fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    pub fields: Box<[(Box<str>, Box<str>)]>,
+}
+
+/// An object to be stored: its encoding before and after the place of its revision.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub before: Vec<u8>,
+    pub after: Vec<u8>,
+    pub index: Index,
+}
+
+/// A stored object.
+#[derive(Clone, Debug)]
+pub struct Object {
+    key: Key,
+    revision: Revision,
+    bytes: Bytes,
+    hole: Range<usize>,
+    index: Arc<Index>,
+}
+
+impl Object {
+    /// The object that a draft becomes at a revision.
+    pub fn new(key: Key, revision: Revision, draft: Draft) -> Object {
+        let number = revision.to_string();
+        let hole = draft.before.len()..draft.before.len() + number.len();
+        let bytes = [&*draft.before, number.as_bytes(), &*draft.after].concat().into();
+        Object { key, revision, bytes, hole, index: Arc::new(draft.index) }
+    }
+
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The encoding, its revision filled in.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The encoding with another revision: what the event of a deletion carries.
+    pub fn bytes_at(&self, revision: Revision) -> Bytes {
+        let (before, after) = (&self.bytes[..self.hole.start], &self.bytes[self.hole.end..]);
+        [before, revision.to_string().as_bytes(), after].concat().into()
+    }
+}

@@ -1,0 +1,1 @@
+//! The pure half of the Endstate SDK: snapshots, plans, waiting reasons, the plan linter, and the `App` trait with its planner.

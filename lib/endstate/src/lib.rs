@@ -1,0 +1,1 @@
+//! The Endstate SDK: the engine that runs pure planners against a Kubernetes API.

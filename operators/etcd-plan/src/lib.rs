@@ -1,0 +1,1 @@
+//! What is safe for etcd, as pure functions.
