@@ -1,1 +1,65 @@
-fn main() {}
+//! Automation of the repository: `cargo xtask --help`.
+//!
+//! Light on purpose: it has to be built before anything else, so it depends on none of the workspace's crates and runs
+//! the `endstate` executable like a user would.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
+
+mod bench;
+mod build;
+mod ci;
+mod debian;
+mod demo;
+mod images;
+mod run;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of the Endstate repository
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The main job: an etcd cluster from YAML, damaged, healed, grown and shrunk
+    Demo(demo::Args),
+    /// Everything that must hold: unit tests, the model checker, real processes
+    Test(test::Args),
+    /// What a change must pass: format, lints, dependencies, layers, tests
+    Ci,
+    /// Measure, as ratios against a baseline of the same run where there is one
+    Bench(bench::Args),
+    /// Make the OCI images that demo and tests run, from Debian packages
+    Images(images::Args),
+    /// Fetch the tools that the build and the tests need, into `target/tools`
+    Setup,
+    /// Check layers, pure crates and sizes
+    Tidy(tidy::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Ci => ci::run(),
+        Command::Bench(args) => bench::run(&args),
+        Command::Images(args) => images::run(&args),
+        Command::Setup => tools::setup(),
+        Command::Tidy(args) => tidy::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
