@@ -1,5 +1,6 @@
 //! Keys: `/GROUP/RESOURCE/[NAMESPACE/]NAME`, the core group being `core`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +25,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// Keys compare as their text does, so maps of them can be searched by text.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A directory of keys; always ends in a slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix(Arc<str>);
@@ -43,9 +51,18 @@ impl Prefix {
     }
 }
 
+impl Borrow<str> for Prefix {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 fn join(segments: &[&str]) -> Option<String> {
     let valid = |segment: &&str| {
         !segment.is_empty() && !segment.contains(|c: char| c == '/' || c.is_control())
     };
-    segments.iter().all(valid).then(|| segments.iter().flat_map(|segment| ["/", *segment]).collect())
+    segments
+        .iter()
+        .all(valid)
+        .then(|| segments.iter().flat_map(|segment| ["/", *segment]).collect())
 }

@@ -7,8 +7,15 @@
 //! The store knows nothing of Kubernetes beyond that: what an object means, and how it is encoded,
 //! is its caller's business. All it asks is a hole in the encoding where the revision goes.
 
+// In reading order: the data, how it changes, who hears of it, and the engines.
 mod key;
+mod memory;
 mod object;
+mod resident;
+mod stage;
+mod versions;
+mod watch;
+mod watchers;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +24,11 @@ use async_trait::async_trait;
 use futures::Stream;
 
 pub use key::{Key, Prefix};
+pub use memory::MemoryStore;
 pub use object::{Draft, Index, Object, Revision};
+pub use resident::Limits;
+pub use versions::History;
+pub use watchers::Backlog;
 
 /// A revisioned, watchable, durable set of objects.
 #[async_trait]
@@ -34,17 +45,19 @@ pub trait Store: Send + Sync + 'static {
     /// Applies all writes at one new revision, or none of them. Returns after they are durable.
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, Error>;
 
-    /// Every event under a prefix with a revision greater than `after`, in order.
+    /// Every event under a prefix with a revision greater than `after`, in order, each once. `after` may be any
+    /// revision that can be listed `at`. To be polled within a tokio runtime that has its timer on.
     async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, Error>;
 
-    /// Forgets history up to and including `revision`.
+    /// Forgets history up to and including `revision`: the state at `revision` is the oldest that can be read, and
+    /// its successor's events the first that can be watched. Stores also forget on their own: see [`History`].
     async fn compact(&self, revision: Revision) -> Result<(), Error>;
 }
 
 /// Which part of a prefix to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListOptions {
-    /// The state at this revision instead of the newest.
+    /// The state at this revision instead of the newest: from the newest compacted one to [`Store::revision`].
     pub at: Option<Revision>,
     /// Only keys greater than this one.
     pub after: Option<Key>,
@@ -72,6 +85,16 @@ pub enum Write {
     Delete { key: Key, expected: Revision },
 }
 
+impl Write {
+    pub fn key(&self) -> &Key {
+        match self {
+            Write::Create { key, .. } | Write::Update { key, .. } | Write::Delete { key, .. } => {
+                key
+            }
+        }
+    }
+}
+
 /// What a commit made: its revision, and per write the object as stored (for a delete: the last state).
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -89,12 +112,26 @@ pub struct Event {
     pub previous: Option<Arc<Object>>,
 }
 
+impl Event {
+    /// The object that changed: as it is after the change, or as it was last.
+    pub fn subject(&self) -> &Arc<Object> {
+        self.object
+            .as_ref()
+            .or(self.previous.as_ref())
+            .expect("an event has a state before or after")
+    }
+
+    pub fn key(&self) -> &Key {
+        self.subject().key()
+    }
+}
+
 /// What a watch yields.
 #[derive(Clone, Debug)]
 pub enum Signal {
     Event(Arc<Event>),
     /// Every event up to this revision has been yielded: what a bookmark may carry. Sent when the watcher has caught
-    /// up, at most once per change of the revision.
+    /// up, at most once per revision, the first time at once; commits under other prefixes are told within a second.
     Progress(Revision),
 }
 
@@ -102,7 +139,7 @@ pub enum Signal {
 pub type Watch = Pin<Box<dyn Stream<Item = Result<Signal, Error>> + Send>>;
 
 /// Why the store refused.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("{0} already exists")]
     Exists(Key),

@@ -12,6 +12,11 @@ use crate::Key;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
+impl Revision {
+    /// The revision of a store that nothing was ever written to: not 0, which Kubernetes reads as "any".
+    pub const FIRST: Revision = Revision(1);
+}
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
