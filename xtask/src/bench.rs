@@ -1,5 +1,6 @@
+//! `cargo xtask bench`: builds and runs the benchmarks.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(crate) struct Args {}
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     Ok(())
 }

@@ -76,7 +76,7 @@ fn measure(path: &Path, sizes: &mut Sizes) -> Result<()> {
     let place = path.strip_prefix(run::root()).unwrap_or(path).display().to_string();
     let text = fs::read_to_string(path)?;
     let file = syn::parse_file(&text).with_context(|| place.clone())?;
-    let tests: usize = file.items.iter().filter(|it| is_test(it)).map(|it| lines(it)).sum();
+    let tests: usize = file.items.iter().filter(|it| is_test(it)).map(lines).sum();
     let own = text.lines().count() - tests;
     if own > FILE_LINES_MAX {
         sizes.insert(place.clone(), own);

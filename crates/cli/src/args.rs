@@ -1,0 +1,329 @@
+//! What a user can write. Each command has an example in its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+/// Run stateful distributed applications by their declared end state
+#[derive(Parser)]
+#[command(
+    name = "endstate",
+    version,
+    after_help = "\
+Examples:
+  endstate up                                  the embedded cluster, until Ctrl-C
+  endstate install etcd                        the etcd operator, here or on any Kubernetes
+  endstate apply -f examples/etcd-cluster.yaml
+  endstate status etcd demo --watch
+
+Exit codes: 0 done, 1 failed, 2 wrong usage; exec gives the exit code of its command."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the cluster is.
+#[derive(Group)]
+pub(crate) struct Global {
+    /// Kubeconfig; default: that of the running embedded cluster, then ~/.kube/config
+    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Namespace; default: that of the kubeconfig's context
+    #[arg(long, short, global = true)]
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the embedded cluster in the foreground until Ctrl-C
+    Up(Up),
+    /// Install an operator: its CRDs, RBAC and Deployment
+    Install(Install),
+    /// Make objects as described in a file (server-side apply)
+    Apply(Apply),
+    /// Show objects
+    Get(Get),
+    /// Delete objects
+    Delete(Delete),
+    /// Print a container's log
+    Logs(Logs),
+    /// Run a command in a container
+    Exec(Exec),
+    /// Forward a local port to a pod or service
+    Forward(Forward),
+    /// Show a cluster as a tree: members, pods, and what it waits for and why
+    Status(Status),
+    /// The local image store
+    Image(Image),
+    /// Say what this machine lacks, and how to get it
+    Doctor(Doctor),
+    /// Show the version of this executable and of the cluster
+    Version(Version),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  endstate completions bash > ~/.local/share/bash-completion/completions/endstate"
+    )]
+    Completions(Completions),
+    /// Run an operator (what its Deployment runs)
+    #[command(hide = true)]
+    Operator(Operator),
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate up
+  endstate up --nodes 3 --listen 127.0.0.1:0 --kubeconfig ./kubeconfig
+  endstate up --state-dir /srv/endstate
+
+Objects and the volumes of pods survive a restart on the same state directory.")]
+pub(crate) struct Up {
+    /// Where everything is kept [default: $XDG_STATE_HOME/endstate or ~/.local/state/endstate]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where to serve the Kubernetes API; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
+    pub(crate) listen: SocketAddr,
+    /// How many virtual nodes to run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub(crate) nodes: u16,
+    /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
+    #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE")]
+    pub(crate) image_store: Option<PathBuf>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate install etcd
+  endstate install etcd --print | kubectl apply --server-side -f -")]
+pub(crate) struct Install {
+    /// Which operator
+    pub(crate) operator: OperatorName,
+    /// Print the manifests instead of applying them
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// The image that the operator's pod runs
+    #[arg(long, default_value = concat!("endstate:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) image: String,
+    /// How long to wait until it is ready, in seconds
+    #[arg(long, default_value_t = 120)]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum OperatorName {
+    Etcd,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate apply -f examples/etcd-cluster.yaml
+  kubectl kustomize . | endstate apply -f -")]
+pub(crate) struct Apply {
+    /// A file of YAML or JSON documents, a folder of such, or - for standard input
+    #[arg(long, short, required = true, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Take over fields that another manager set
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would be done, without doing it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `KIND`, `KIND NAME…` or `KIND/NAME…`
+#[derive(Group)]
+pub(crate) struct Targets {
+    /// KIND, KIND/NAME, or KIND NAME...; a kind by plural, singular, short name or PLURAL.GROUP
+    #[arg(required = true, value_name = "KIND[/NAME]")]
+    pub(crate) targets: Vec<String>,
+    /// Only objects with these labels
+    #[arg(long, short = 'l')]
+    pub(crate) selector: Option<String>,
+    /// In all namespaces
+    #[arg(long, short = 'A')]
+    pub(crate) all_namespaces: bool,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate get pods -o wide
+  endstate get etcd/demo -o yaml
+  endstate get pods -l etcd.endstate.dev/cluster=demo -A")]
+pub(crate) struct Get {
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    /// How to print
+    #[arg(long, short)]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Yaml,
+    Wide,
+    Name,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate delete etcd/demo
+  endstate delete -f examples/etcd-cluster.yaml --wait")]
+pub(crate) struct Delete {
+    /// KIND/NAME, or KIND NAME...
+    #[arg(value_name = "KIND/NAME", required_unless_present = "file")]
+    pub(crate) targets: Vec<String>,
+    /// Delete what a file describes; - for standard input
+    #[arg(long, short, value_name = "FILE", conflicts_with = "targets")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Wait until it is gone
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate logs demo-abcde
+  endstate logs -f demo-abcde -c etcd --tail 20")]
+pub(crate) struct Logs {
+    /// The pod
+    pub(crate) pod: String,
+    /// The container; default: the first
+    #[arg(long, short)]
+    pub(crate) container: Option<String>,
+    /// Go on as lines are written
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Of the container's previous run
+    #[arg(long, short)]
+    pub(crate) previous: bool,
+    /// Only the last lines
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tail: Option<i64>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate exec demo-abcde -- etcdctl endpoint status
+  endstate exec -it demo-abcde -- sh")]
+pub(crate) struct Exec {
+    /// The pod
+    pub(crate) pod: String,
+    /// The container; default: the first
+    #[arg(long, short)]
+    pub(crate) container: Option<String>,
+    /// Pass standard input on
+    #[arg(long, short = 'i')]
+    pub(crate) stdin: bool,
+    /// With a terminal
+    #[arg(long, short)]
+    pub(crate) tty: bool,
+    /// The command
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate forward service/demo-client 2379:2379
+  endstate forward pod/demo-abcde 0:2379")]
+pub(crate) struct Forward {
+    /// pod/NAME or service/NAME
+    pub(crate) target: String,
+    /// LOCAL:REMOTE, or one port for both; local 0 picks a free one
+    #[arg(required = true, value_name = "LOCAL:REMOTE")]
+    pub(crate) ports: Vec<String>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate status etcd demo
+  endstate status etcd demo --watch
+  endstate status etcd demo -o json")]
+pub(crate) struct Status {
+    /// Which application
+    pub(crate) application: OperatorName,
+    /// The cluster's name
+    pub(crate) name: String,
+    /// Go on showing it as it changes
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+    /// How to print
+    #[arg(long, short)]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Group)]
+pub(crate) struct Image {
+    #[command(subcommand)]
+    pub(crate) command: ImageCommand,
+    /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
+    #[arg(long, global = true, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE")]
+    pub(crate) image_store: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Show the images of the store
+    #[command(after_help = "Example:\n  endstate image list -o json")]
+    List {
+        /// How to print
+        #[arg(long, short)]
+        output: Option<Format>,
+    },
+    /// Import an OCI or Docker archive
+    #[command(
+        after_help = "Example:\n  docker save quay.io/coreos/etcd:v3.5.16 -o etcd.tar && endstate image import etcd.tar"
+    )]
+    Import {
+        /// The archive
+        archive: PathBuf,
+    },
+    /// Pull an image from its registry
+    #[command(after_help = "Example:\n  endstate image pull quay.io/coreos/etcd:v3.5.16")]
+    Pull {
+        /// Like quay.io/coreos/etcd:v3.5.16
+        reference: String,
+    },
+}
+
+#[derive(Group)]
+#[command(after_help = "Example:\n  endstate doctor -o json")]
+pub(crate) struct Doctor {
+    /// How to print
+    #[arg(long, short)]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Group)]
+#[command(after_help = "Example:\n  endstate version -o yaml")]
+pub(crate) struct Version {
+    /// How to print
+    #[arg(long, short)]
+    pub(crate) output: Option<Format>,
+}
+
+#[derive(Group)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Group)]
+pub(crate) struct Operator {
+    /// Which operator
+    pub(crate) operator: OperatorName,
+}

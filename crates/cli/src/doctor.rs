@@ -1,0 +1,37 @@
+//! `endstate doctor`: what this machine lacks, and how to get it.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::args::{Doctor, Format};
+use crate::output;
+
+pub(crate) fn run(args: Doctor) -> Result<ExitCode> {
+    let checks = node::doctor::checks();
+    let healthy = checks.iter().all(|it| it.ok);
+    if let Some(format @ (Format::Json | Format::Yaml)) = args.output {
+        let checks: Vec<_> = checks
+            .iter()
+            .map(|it| json!({"name": it.name, "ok": it.ok, "detail": it.detail, "hint": it.hint}))
+            .collect();
+        output::structured(&checks, format)?;
+    } else {
+        let colour = std::io::stdout().is_terminal();
+        for check in &checks {
+            let mark = match (check.ok, colour) {
+                (true, true) => "\x1b[32m✔\x1b[0m",
+                (false, true) => "\x1b[31m✘\x1b[0m",
+                (true, false) => "ok  ",
+                (false, false) => "FAIL",
+            };
+            println!("{mark} {}: {}", check.name, check.detail);
+            if let Some(hint) = &check.hint {
+                println!("  → {hint}");
+            }
+        }
+    }
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

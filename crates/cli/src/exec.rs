@@ -1,0 +1,116 @@
+//! `endstate exec`: the streams of a command in a container, and its exit code.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess, TerminalSize};
+use rustix::termios;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Exec, Global};
+use crate::connect::{Connection, connect};
+
+pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
+    let Connection { client, namespace } = connect(global).await?;
+    let api: Api<Pod> = Api::namespaced(client, &namespace);
+    let params = AttachParams {
+        container: args.container,
+        stdin: args.stdin,
+        stdout: true,
+        stderr: !args.tty,
+        tty: args.tty,
+        ..AttachParams::default()
+    };
+    let pod = args.pod.strip_prefix("pod/").unwrap_or(&args.pod);
+    let process = api.exec(pod, args.command, &params).await;
+    let mut process = process.with_context(|| format!("cannot run a command in pod {pod}"))?;
+    let raw = args.tty.then(RawTerminal::enter).transpose()?;
+    let status = attach(&mut process).await;
+    drop(raw);
+    exit_code(status?)
+}
+
+async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
+    let status = process.take_status().context("the server gave no status channel")?;
+    if let Some(mut sizes) = process.terminal_size() {
+        tokio::spawn(async move {
+            let mut changes = signal(SignalKind::window_change()).ok()?;
+            loop {
+                let size = termios::tcgetwinsize(std::io::stdout()).ok()?;
+                let size = TerminalSize { height: size.ws_row, width: size.ws_col };
+                futures::SinkExt::send(&mut sizes, size).await.ok()?;
+                changes.recv().await?;
+            }
+            #[expect(unreachable_code, reason = "names the type of the block")]
+            Some(())
+        });
+    }
+    if let Some(stdin) = process.stdin() {
+        tokio::spawn(copy(tokio::io::stdin(), stdin));
+    }
+    let stdout = process.stdout().map(|it| tokio::spawn(copy(it, tokio::io::stdout())));
+    let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr())));
+    let status = status.await;
+    for stream in [stdout, stderr].into_iter().flatten() {
+        stream.await??;
+    }
+    Ok(status)
+}
+
+/// Copies and flushes after each piece, since a person may be looking.
+async fn copy(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..read]).await?;
+        to.flush().await?;
+    }
+}
+
+fn exit_code(status: Option<Status>) -> Result<ExitCode> {
+    let Some(status) = status else { bail!("the connection ended before the command did") };
+    if status.status.as_deref() == Some("Success") {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let causes = status.details.and_then(|it| it.causes).unwrap_or_default();
+    let code = causes.iter().find(|it| it.reason.as_deref() == Some("ExitCode"));
+    match code.and_then(|it| it.message.as_ref()?.parse::<u8>().ok()) {
+        Some(code) => Ok(ExitCode::from(code)),
+        None => bail!("{}", status.message.unwrap_or_else(|| "the command failed".to_owned())),
+    }
+}
+
+/// The terminal passes keys on as they are, until this is dropped.
+struct RawTerminal(termios::Termios);
+
+impl RawTerminal {
+    fn enter() -> Result<RawTerminal> {
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() {
+            bail!("--tty needs a terminal as standard input");
+        }
+        let before = termios::tcgetattr(&stdin)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        termios::tcsetattr(&stdin, termios::OptionalActions::Now, &raw)?;
+        Ok(RawTerminal(before))
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        // Nothing can be done if the terminal is gone.
+        let _ = termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &self.0);
+    }
+}

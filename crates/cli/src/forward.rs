@@ -1,0 +1,121 @@
+//! `endstate forward`: local ports to a pod, or to one ready pod of a service.
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::{Api, Client};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::args::{Forward, Global};
+use crate::connect::{Connection, connect};
+
+pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
+    let Connection { client, namespace } = connect(global).await?;
+    let mut listeners = Vec::new();
+    for ports in &args.ports {
+        let (local, remote) = parse_ports(ports)?;
+        let listener = TcpListener::bind(("127.0.0.1", local)).await;
+        let listener = listener.with_context(|| format!("cannot listen on port {local}"))?;
+        println!("forwarding {} to {} port {remote}", listener.local_addr()?, args.target);
+        listeners.push((listener, remote));
+    }
+    let accept = listeners.into_iter().map(|(listener, remote)| {
+        let forwarding = Forwarding {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            target: args.target.clone(),
+            remote,
+        };
+        Box::pin(forwarding.accept(listener))
+    });
+    let (ended, ..) = futures::future::select_all(accept).await;
+    ended
+}
+
+#[derive(Clone)]
+struct Forwarding {
+    client: Client,
+    namespace: String,
+    target: String,
+    remote: u16,
+}
+
+impl Forwarding {
+    async fn accept(self, listener: TcpListener) -> Result<()> {
+        loop {
+            let (connection, _) = listener.accept().await?;
+            let forwarding = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = forwarding.forward(connection).await {
+                    crate::output::error(&error);
+                }
+            });
+        }
+    }
+
+    async fn forward(&self, mut connection: TcpStream) -> Result<()> {
+        let (pod, port) = self.resolve().await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let forwarder = pods.portforward(&pod, &[port]).await;
+        let mut forwarder = forwarder.with_context(|| format!("cannot forward to pod {pod}"))?;
+        let mut stream = forwarder.take_stream(port).context("the server opened no stream")?;
+        tokio::io::copy_bidirectional(&mut connection, &mut stream).await?;
+        Ok(())
+    }
+
+    /// The pod and its port; of a service one that is ready now, so that a new connection finds a new pod.
+    async fn resolve(&self) -> Result<(String, u16)> {
+        match self.target.split_once('/') {
+            Some(("pod" | "pods" | "po", name)) => Ok((name.to_owned(), self.remote)),
+            Some(("service" | "services" | "svc", name)) => self.of_service(name).await,
+            None => Ok((self.target.clone(), self.remote)),
+            Some((kind, _)) => bail!("cannot forward to a {kind}; name pod/NAME or service/NAME"),
+        }
+    }
+
+    async fn of_service(&self, name: &str) -> Result<(String, u16)> {
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &self.namespace);
+        let service = services.get(name).await?;
+        let ports = service.spec.and_then(|it| it.ports).unwrap_or_default();
+        let port = ports.iter().find(|it| it.port == i32::from(self.remote));
+        let port = port.with_context(|| format!("service {name} has no port {}", self.remote))?;
+        let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), &self.namespace);
+        let subsets = endpoints.get(name).await?.subsets.unwrap_or_default();
+        let subset =
+            subsets.iter().find(|it| it.addresses.as_ref().is_some_and(|it| !it.is_empty()));
+        let subset = subset.with_context(|| format!("service {name} has no ready pod"))?;
+        let pod =
+            subset.addresses.iter().flatten().find_map(|it| it.target_ref.as_ref()?.name.clone());
+        let pod = pod.with_context(|| format!("service {name} is not served by pods"))?;
+        let number = match &port.target_port {
+            Some(IntOrString::Int(number)) => *number,
+            _ => subset
+                .ports
+                .iter()
+                .flatten()
+                .find(|it| it.name == port.name)
+                .map_or(port.port, |it| it.port),
+        };
+        Ok((pod, u16::try_from(number)?))
+    }
+}
+
+fn parse_ports(ports: &str) -> Result<(u16, u16)> {
+    let (local, remote) = ports.split_once(':').unwrap_or((ports, ports));
+    let parse = |port: &str| {
+        port.parse().with_context(|| format!("{ports:?} is not LOCAL:REMOTE, as in 2379:2379"))
+    };
+    Ok((parse(local)?, parse(remote)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_ports;
+
+    #[test]
+    fn ports_are_a_pair_or_one_for_both() {
+        assert_eq!(parse_ports("1:2").unwrap(), (1, 2));
+        assert_eq!(parse_ports("3").unwrap(), (3, 3));
+        assert!(parse_ports("a:1").is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! The roles that `endstate` plays for itself: the node's agent, the launcher before etcd, the operator in its pod.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Operator, OperatorName};
+
+/// Roles that must run before any thread exists. `None` if the arguments are a user's.
+pub(crate) fn run_before_threads() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    match args.next()?.as_str() {
+        "node-agent" => Some(node::agent::main(args.collect())),
+        "etcd-launch" => Some(endstate_etcd::launcher::main(args.collect())),
+        _ => None,
+    }
+}
+
+/// Runs an operator until the process is asked to end.
+pub(crate) async fn operator(args: Operator) -> Result<()> {
+    let OperatorName::Etcd = args.operator;
+    log_to_stderr("info");
+    let client = kube::Client::try_default().await.context("cannot reach the cluster's API")?;
+    let shutdown = CancellationToken::new();
+    on_signal(shutdown.clone())?;
+    endstate_etcd::run(client, endstate_etcd::Options::from_env(), shutdown).await?;
+    Ok(())
+}
+
+/// Logs go to the error stream, filtered by `RUST_LOG`.
+pub(crate) fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Cancels a token at SIGINT or SIGTERM.
+pub(crate) fn on_signal(shutdown: CancellationToken) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}

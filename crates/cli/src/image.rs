@@ -1,0 +1,50 @@
+//! `endstate image`.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use node::images::Store;
+
+use crate::args::{Format, Image, ImageCommand};
+use crate::connect::default_image_store;
+use crate::output;
+
+pub(crate) async fn run(args: Image) -> Result<()> {
+    let folder = args.image_store.map_or_else(default_image_store, Ok)?;
+    let store = Store::open(&folder)
+        .with_context(|| format!("cannot open the image store {}", folder.display()))?;
+    match args.command {
+        ImageCommand::List { output } => list(&store, output),
+        ImageCommand::Import { archive } => {
+            let imported = store.import(&archive);
+            let imported = imported.with_context(|| format!("cannot import {}", archive.display()))?;
+            for reference in imported {
+                println!("{reference} imported");
+            }
+            Ok(())
+        }
+        ImageCommand::Pull { reference } => {
+            let spinner = ProgressBar::new_spinner().with_message(format!("pulling {reference}"));
+            spinner.enable_steady_tick(Duration::from_millis(100));
+            let pulled = store.pull(&reference).await;
+            spinner.finish_and_clear();
+            pulled.with_context(|| format!("cannot pull {reference}"))?;
+            println!("{reference} pulled");
+            Ok(())
+        }
+    }
+}
+
+fn list(store: &Store, output: Option<Format>) -> Result<()> {
+    let images = store.list()?;
+    if let Some(format @ (Format::Json | Format::Yaml)) = output {
+        return output::structured(&images, format);
+    }
+    let mut rows = vec![vec!["IMAGE".to_owned(), "DIGEST".to_owned(), "SIZE".to_owned()]];
+    for image in images {
+        let megabytes = format!("{:.1} MB", image.size as f64 / 1e6);
+        rows.push(vec![image.reference, image.digest, megabytes]);
+    }
+    output::columns(&rows)
+}

@@ -1,0 +1,59 @@
+//! `endstate install`: an operator's definitions, rights and Deployment, the same on any Kubernetes.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::PatchParams;
+use kube::runtime::wait::await_condition;
+use serde_json::Value;
+
+use crate::apply::apply_all;
+use crate::args::{Global, Install, OperatorName};
+use crate::connect::{Connection, connect};
+
+pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
+    let OperatorName::Etcd = args.operator;
+    let manifests: Vec<Value> = endstate_etcd::manifests(&args.image)
+        .into_iter()
+        .map(serde_json::to_value)
+        .collect::<Result<_, _>>()?;
+    if args.print {
+        return print(&manifests);
+    }
+    let Connection { client, namespace } = connect(global).await?;
+    let params = PatchParams::apply("endstate").force();
+    for (what, outcome) in apply_all(&client, &namespace, manifests, &params).await? {
+        println!("{what} {}", outcome.with_context(|| format!("cannot install {what}"))?);
+    }
+    let deployments = Api::namespaced(client, endstate_etcd::NAMESPACE);
+    let ready = await_condition(deployments, endstate_etcd::NAME, is_available);
+    let timeout = Duration::from_secs(args.timeout);
+    tokio::time::timeout(timeout, ready).await.with_context(|| {
+        format!(
+            "the operator is not ready after {} s; see `endstate get pods -n {}`",
+            timeout.as_secs(),
+            endstate_etcd::NAMESPACE
+        )
+    })??;
+    println!("operator etcd is ready");
+    Ok(())
+}
+
+fn print(manifests: &[Value]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for manifest in manifests {
+        write!(out, "---\n{}", serde_saphyr::to_string(manifest)?)?;
+    }
+    Ok(())
+}
+
+fn is_available(deployment: Option<&Deployment>) -> bool {
+    let Some(deployment) = deployment else { return false };
+    let status = deployment.status.clone().unwrap_or_default();
+    let current = status.observed_generation == deployment.metadata.generation;
+    let wanted = deployment.spec.as_ref().and_then(|it| it.replicas).unwrap_or(1);
+    current && status.updated_replicas == Some(wanted) && status.available_replicas == Some(wanted)
+}

@@ -1,0 +1,33 @@
+//! `endstate up`: the embedded cluster in the foreground.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use cluster::{Cluster, Options};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Global, Up};
+use crate::{connect, hidden};
+
+pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
+    let start = Instant::now();
+    hidden::log_to_stderr("warn");
+    let options = Options {
+        state_dir: args.state_dir.map_or_else(connect::default_state_dir, Ok)?,
+        image_store: args.image_store.map_or_else(connect::default_image_store, Ok)?,
+        listen: args.listen,
+        nodes: args.nodes,
+        kubeconfig: global.kubeconfig.clone(),
+    };
+    let shutdown = CancellationToken::new();
+    hidden::on_signal(shutdown.clone())?;
+    let cluster = Cluster::start(options).await?;
+    println!("ready in {} ms", start.elapsed().as_millis());
+    println!("export KUBECONFIG={}", cluster.kubeconfig().display());
+    let ended = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        error = cluster.failed() => Err(error),
+    };
+    cluster.stop().await?;
+    ended
+}

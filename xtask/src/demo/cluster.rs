@@ -1,0 +1,221 @@
+//! The embedded cluster of the demo, driven through the `endstate` executable.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::NAME;
+use crate::run;
+
+/// How often the object is looked at while a step is under way.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How many keys one etcd transaction may write.
+const KEYS_PER_TRANSACTION: usize = 100;
+
+pub(super) struct Cluster {
+    pub(super) state: PathBuf,
+    executable: PathBuf,
+    /// `None` once it was stopped or is to be kept.
+    process: RefCell<Option<Child>>,
+}
+
+impl Cluster {
+    /// Starts `endstate up` and waits for its `ready in` line.
+    pub(super) fn start(executable: &Path, state: &Path, store: &Path) -> Result<Cluster> {
+        let log = File::create(state.join("up.log"))?;
+        let mut process = run::command(executable)
+            .args(["up", "--listen", "127.0.0.1:0", "--nodes", "3", "--state-dir"])
+            .arg(state)
+            .arg("--image-store")
+            .arg(store)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .context("cannot start endstate up")?;
+        let stdout = process.stdout.take().context("its output is piped")?;
+        let cluster = Cluster {
+            state: state.to_owned(),
+            executable: executable.to_owned(),
+            process: RefCell::new(Some(process)),
+        };
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = lines.find_map(|line| line.ok().filter(|line| line.starts_with("ready in ")));
+        ensure!(ready.is_some(), "`endstate up` ended before it was ready; see up.log");
+        Ok(cluster)
+    }
+
+    /// Runs `endstate` against this cluster and gives what it printed.
+    pub(super) fn endstate(&self, args: &[&str]) -> Result<String> {
+        run::output(self.command().args(args))
+    }
+
+    pub(super) fn apply(&self, manifest: &str) -> Result<()> {
+        self.pipe(&["apply", "-f", "-"], manifest)
+    }
+
+    /// Waits until the object says that it is as declared, with this many members.
+    pub(super) fn settled(&self, size: usize, max: Duration, look: impl Fn(&str)) -> Result<()> {
+        self.until(max, look, |object| {
+            let status = &object["status"];
+            let current = status["observedGeneration"] == object["metadata"]["generation"];
+            let condition = |kind: &str, expected: &str| {
+                let conditions = status["conditions"].as_array().into_iter().flatten();
+                conditions.into_iter().any(|it| it["type"] == kind && it["status"] == expected)
+            };
+            current
+                && condition("Available", "True")
+                && condition("Progressing", "False")
+                && members(object).len() == size
+        })
+        .with_context(|| format!("the cluster did not reach {size} healthy members"))
+    }
+
+    /// Waits until a member is gone for good.
+    pub(super) fn replaced(&self, name: &str, max: Duration, look: impl Fn(&str)) -> Result<()> {
+        self.until(max, look, |object| members(object).iter().all(|it| it != name))
+            .with_context(|| format!("member {name} was not replaced"))
+    }
+
+    /// A member that does not lead: the first of those.
+    pub(super) fn member_to_kill(&self) -> Result<String> {
+        members(&self.object()?).pop().context("the cluster has no members")
+    }
+
+    pub(super) fn keys(&self, count: usize) -> Vec<(String, String)> {
+        (0..count).map(|number| (format!("demo/{number:05}"), format!("value {number}"))).collect()
+    }
+
+    pub(super) fn put(&self, keys: &[(String, String)]) -> Result<()> {
+        let member = self.member_to_kill()?;
+        for keys in keys.chunks(KEYS_PER_TRANSACTION) {
+            let puts: String =
+                keys.iter().map(|(key, value)| format!("put {key} \"{value}\"\n")).collect();
+            self.pipe(
+                &["exec", "-i", &member, "-c", "etcd", "--", "etcdctl", "txn"],
+                &format!("\n{puts}\n\n"),
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self, keys: &[(String, String)]) -> Result<()> {
+        let member = self.member_to_kill()?;
+        let get = ["exec", &member, "-c", "etcd", "--", "etcdctl", "get", "--prefix", "demo/"];
+        let found = self.endstate(&get)?;
+        let expected: String =
+            keys.iter().map(|(key, value)| format!("{key}\n{value}\n")).collect();
+        ensure!(
+            found == expected,
+            "keys are missing or changed: {} of {} lines",
+            found.lines().count(),
+            expected.lines().count()
+        );
+        Ok(())
+    }
+
+    /// The tree, as a user sees it.
+    pub(super) fn tree(&self) -> Result<String> {
+        self.endstate(&["status", "etcd", NAME])
+    }
+
+    /// Ends `endstate up` as Ctrl-C does.
+    pub(super) fn stop(&self) -> Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        run::check_quiet(run::command("kill").args(["-TERM", &process.id().to_string()]))?;
+        let status = process.wait()?;
+        ensure!(status.success(), "endstate up ended with {status}");
+        Ok(())
+    }
+
+    /// Leaves it running and says how to use it.
+    pub(super) fn keep(&self) {
+        let Some(process) = self.process.take() else { return };
+        let kubeconfig = self.state.join("kubeconfig");
+        println!("\nThe cluster goes on (process {}). Use it:\n", process.id());
+        println!("  export KUBECONFIG={}", kubeconfig.display());
+        println!("  {} status etcd {NAME} --watch", self.executable.display());
+        println!("  kubectl get pods -o wide");
+        println!("\nEnd it with `kill {}`.", process.id());
+    }
+
+    fn object(&self) -> Result<Value> {
+        let text = self.endstate(&[
+            "get",
+            &format!("etcdclusters.etcd.endstate.dev/{NAME}"),
+            "-o",
+            "json",
+        ])?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    fn until(
+        &self,
+        max: Duration,
+        look: impl Fn(&str),
+        done: impl Fn(&Value) -> bool,
+    ) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let object = self.object()?;
+            if done(&object) {
+                return Ok(());
+            }
+            let waits = waits(&object);
+            if start.elapsed() > max {
+                bail!("after {} s it still waits: {waits}", max.as_secs());
+            }
+            look(&waits);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn pipe(&self, args: &[&str], input: &str) -> Result<()> {
+        let mut child = self
+            .command()
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        child.stdin.take().context("its input is piped")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`endstate {}`: {}", args.join(" "), said.trim());
+        Ok(())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = run::command(&self.executable);
+        command.env("KUBECONFIG", self.state.join("kubeconfig"));
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // The demo failed: its own error is what matters, so this one is left alone.
+            let _ =
+                run::check_quiet(run::command("kill").args(["-TERM", &process.id().to_string()]));
+            let _ = process.wait();
+        }
+    }
+}
+
+fn members(object: &Value) -> Vec<String> {
+    let members = object["status"]["members"].as_array().into_iter().flatten();
+    members.filter_map(|it| Some(it["name"].as_str()?.to_owned())).collect()
+}
+
+fn waits(object: &Value) -> String {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    let progressing = conditions.into_iter().find(|it| it["type"] == "Progressing");
+    progressing.and_then(|it| it["message"].as_str()).unwrap_or("for the operator").to_owned()
+}
