@@ -1,1 +1,34 @@
-//! The pure half of the Endstate SDK: snapshots, plans, waiting reasons, the plan linter, and the `App` trait with its planner.
+//! The pure half of the Endstate SDK: what was seen ([`Snapshot`]), what is done next ([`Plan`]), and
+//! the one planner between them.
+//!
+//! A cluster is a set of members that the API runs as pods and that the application counts as voters
+//! and learners. The planner looks at a snapshot and says which single dangerous thing may be done
+//! now, what is waited for and why, and what to publish. It is total and deterministic: no clock, no
+//! randomness, no I/O. What it must know about an application it asks an [`App`]. A linter checks
+//! any plan against the invariants, independently of how the plan was made.
+//!
+//! Vocabulary: a *member* is one process with one data directory and a name that is used once; a
+//! *voter* counts for the quorum, a *learner* does not; the *record* is the intent log in the
+//! object's status; a *step* spans several plans and is finished or abandoned by whoever comes next.
+
+#![warn(missing_docs)]
+
+mod app;
+mod cluster;
+mod id;
+mod plan;
+mod record;
+mod snapshot;
+mod status;
+mod view;
+
+pub use app::{App, Change, Launch, LaunchOf, MayStop, Peer, Problem, Severity, Start, Topology};
+pub use cluster::{
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, quorum, targets,
+};
+pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
+pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support, Waiting};
+pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Step};
+pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
+pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
+pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};

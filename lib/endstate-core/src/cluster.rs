@@ -1,0 +1,380 @@
+//! The members of a cluster that exists: API, application and record joined, one row per member.
+//!
+//! This is where "does it work?" is answered, for the planner and for [`App`] alike. A member
+//! is healthy only if it says so itself, and dead only on evidence that it cannot come back.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::{App, Change},
+    id::{ClusterId, MemberId, MemberName, Uid},
+    plan::PodRef,
+    record::{MemberRecord, Record, Step},
+    snapshot::{Pod, PodPhase, Snapshot, Trouble},
+    view::{Entry, Membership, Reach, Target},
+};
+
+/// How long a member must have been in a crash loop before it is given up.
+pub const CRASH_LOOP_SECONDS: i64 = 60;
+
+/// How often it must have been restarted by then.
+pub const CRASH_LOOP_RESTARTS: u32 = 3;
+
+/// How many of `voters` are a majority.
+///
+/// ```
+/// use endstate_core::quorum;
+/// assert_eq!([1, 2, 3, 4, 5].map(quorum), [1, 2, 2, 3, 3]);
+/// ```
+pub fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+/// Which members the driver should ask, in the order of their names: all that are recorded, and all
+/// that have a pod.
+///
+/// ```
+/// use endstate_core::{Pod, Record, targets};
+/// let pods = [Pod::<u32>::new("example-x7k2p", "9b1d", "41")];
+/// assert_eq!(targets(&Record::default(), &pods), ["example-x7k2p".into()]);
+/// ```
+pub fn targets<S>(record: &Record<S>, pods: &[Pod<S>]) -> Vec<MemberName> {
+    let first = record.bootstrap.iter().flat_map(|it| &it.members);
+    let recorded = first.chain(&record.members).map(|it| &it.name);
+    let coming = record.step.iter().map(Step::member);
+    let names = recorded.chain(coming).chain(pods.iter().map(|it| &it.name));
+    names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}
+
+/// The members of a cluster as the voters list them.
+///
+/// ```
+/// use endstate_core::{Cluster, quorum};
+/// let cluster = Cluster { members: vec![] };
+/// assert!(cluster.healthy_voters() < quorum(1));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Voters and learners, by name.
+    pub members: Vec<Member>,
+}
+
+/// One member: what is listed, what it says, what its pod shows.
+///
+/// ```
+/// use endstate_core::{Change, Health, Member, MemberId};
+/// let member = Member {
+///     name: "example-x7k2p".into(),
+///     id: MemberId(1),
+///     learner: false,
+///     leads: false,
+///     health: Health::Healthy,
+///     position: Some(42),
+///     change: Change::Nothing,
+///     outdated: false,
+///     recorded: true,
+///     pod: None,
+/// };
+/// assert!(member.votes());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: MemberName,
+    /// Its id.
+    pub id: MemberId,
+    /// Whether it only listens.
+    pub learner: bool,
+    /// Whether it leads.
+    pub leads: bool,
+    /// Whether it works.
+    pub health: Health,
+    /// How much of the history it has.
+    pub position: Option<u64>,
+    /// What it takes to bring it to the accepted spec.
+    pub change: Change,
+    /// Whether that is more than nothing.
+    pub outdated: bool,
+    /// Whether the record knows it.
+    pub recorded: bool,
+    /// Its pod.
+    pub pod: Option<PodRef>,
+}
+
+impl Member {
+    /// Whether it votes.
+    pub fn votes(&self) -> bool {
+        !self.learner
+    }
+}
+
+/// Whether a member works.
+///
+/// ```
+/// use endstate_core::Health;
+/// let unknown = Health::Unwell("it was not asked".into());
+/// assert!(!unknown.is_healthy() && !unknown.is_dead(), "unknown is not down");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Health {
+    /// It says so itself.
+    Healthy,
+    /// It does not say so; it may run, and may come back by itself.
+    Unwell(String),
+    /// Its process is known not to run; it may come back by itself or with another spec.
+    Stopped(String),
+    /// It cannot come back.
+    Dead(String),
+}
+
+impl Health {
+    /// It works.
+    pub fn is_healthy(&self) -> bool {
+        *self == Self::Healthy
+    }
+
+    /// It cannot come back.
+    pub fn is_dead(&self) -> bool {
+        matches!(self, Self::Dead(_))
+    }
+
+    /// Its process does not run.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Stopped(_) | Self::Dead(_))
+    }
+
+    /// Why it does not work.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Healthy => None,
+            Self::Unwell(why) | Self::Stopped(why) | Self::Dead(why) => Some(why),
+        }
+    }
+}
+
+impl Cluster {
+    /// Those who vote.
+    pub fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|it| it.votes())
+    }
+
+    /// How many of them work.
+    pub fn healthy_voters(&self) -> usize {
+        self.voters().filter(|it| it.health.is_healthy()).count()
+    }
+
+    /// Who leads.
+    pub fn leader(&self) -> Option<&Member> {
+        self.members.iter().find(|it| it.leads)
+    }
+
+    /// The member of this name.
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|it| it.name.as_str() == name)
+    }
+
+    /// Joins a list of members with everything else that is known of them.
+    pub(crate) fn assemble<A: App>(
+        app: &A,
+        snapshot: &Snapshot<A::Spec>,
+        list: &Membership,
+    ) -> Self {
+        let leads = leader(snapshot, list);
+        let mut members: Vec<_> = list
+            .members
+            .iter()
+            .map(|entry| {
+                let mut member = Member::assemble(app, snapshot, entry);
+                member.leads = leads == Some(entry.id);
+                member
+            })
+            .collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { members }
+    }
+}
+
+/// Whom the healthy members of this list follow, if none of them disagrees and that one is healthy.
+fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
+    let answers = |entry: &Entry| {
+        let status = snapshot.view.target(&entry.name)?.status.as_ref()?;
+        (status.id == entry.id && status.cluster == list.cluster).then_some(status)
+    };
+    let leads = list.voters().filter_map(answers).find_map(|it| it.leader)?;
+    let entry = list.voters().find(|it| it.id == leads)?;
+    answers(entry).is_some_and(|it| it.leader == Some(leads)).then_some(leads)
+}
+
+impl Member {
+    fn assemble<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, entry: &Entry) -> Self {
+        let record = &snapshot.status.record;
+        let known = recorded(record, &entry.name);
+        let pod = find_pod(snapshot, &entry.name);
+        let change = match (&record.accepted, pod.and_then(|it| it.spec.as_ref())) {
+            (Some(accepted), Some(old)) => app.change(old, &accepted.spec),
+            _ => Change::Nothing,
+        };
+        let facts = known.clone().unwrap_or_else(|| MemberRecord::new(entry.name.clone()));
+        let mut health = health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
+        if change == Change::Recreate && !health.is_healthy() && pod.is_some_and(is_held_up) {
+            health = Health::Dead("it does not run, and is made from an older spec".into());
+        }
+        let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
+        Self {
+            name: entry.name.clone(),
+            id: entry.id,
+            learner: entry.learner,
+            leads: false,
+            health,
+            position: answer.filter(|it| it.id == entry.id).and_then(|it| app.position(it)),
+            outdated: change != Change::Nothing,
+            change,
+            recorded: known.is_some(),
+            pod: pod.map(PodRef::from),
+        }
+    }
+}
+
+/// What the record says of a member, whether it belongs to the cluster already or is coming.
+fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
+    let known = record.members.iter().find(|it| it.name == *name).cloned();
+    known.or_else(|| match &record.step {
+        Some(Step::Join { name: coming, pod, failing_since }) if coming == name => {
+            Some(MemberRecord {
+                name: coming.clone(),
+                id: None,
+                pod: pod.clone(),
+                failing_since: *failing_since,
+            })
+        }
+        _ => None,
+    })
+}
+
+/// The pod of this name; `None` also when the pods are not known.
+pub(crate) fn find_pod<'a, S>(snapshot: &'a Snapshot<S>, name: &str) -> Option<&'a Pod<S>> {
+    snapshot.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
+}
+
+/// Whether something but time holds a pod up.
+fn is_held_up<S>(pod: &Pod<S>) -> bool {
+    pod.trouble.is_some() || !pod.started
+}
+
+/// Whether a member works, from its pod, its own answer and what was recorded about it.
+pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {
+    let target = snapshot.view.target(&member.name);
+    let answer = answer(target, member.id, snapshot.status.record.cluster_id);
+    if snapshot.pods.is_none() {
+        let unknown = Health::Unwell("the pods could not be listed".into());
+        return if answer == Answer::Ours { Health::Healthy } else { unknown };
+    }
+    let Some(pod) = find_pod(snapshot, &member.name) else {
+        return health_without_pod(snapshot, member, answer);
+    };
+    if let Some(why) = ended(pod, member.pod.as_ref()) {
+        return Health::Dead(why);
+    }
+    match answer {
+        Answer::Ours => Health::Healthy,
+        Answer::AnotherCluster(id) => Health::Dead(format!("it belongs to another cluster, {id}")),
+        Answer::None(why) => health_of_silent(pod, member.failing_since, snapshot.now, why),
+    }
+}
+
+/// What a member's answer is worth.
+#[derive(PartialEq)]
+enum Answer {
+    /// It works, as the member it should be.
+    Ours,
+    /// It works, somewhere else.
+    AnotherCluster(ClusterId),
+    /// It proves nothing.
+    None(&'static str),
+}
+
+fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<ClusterId>) -> Answer {
+    let status = match target.map_or(Reach::Unknown, |it| it.reach) {
+        Reach::Unknown => return Answer::None("it was not asked"),
+        Reach::Refused => return Answer::None("it refuses to answer"),
+        Reach::Unreachable => return Answer::None("it does not answer"),
+        Reach::Reachable => target.and_then(|it| it.status.as_ref()),
+    };
+    match status {
+        None => Answer::None("its answer is empty"),
+        Some(it) if cluster.is_some_and(|id| id != it.cluster) => {
+            Answer::AnotherCluster(it.cluster)
+        }
+        Some(it) if id.is_some_and(|id| id != it.id) => {
+            Answer::None("it answers as another member")
+        }
+        Some(_) => Answer::Ours,
+    }
+}
+
+fn health_without_pod<S>(snapshot: &Snapshot<S>, member: &MemberRecord, answer: Answer) -> Health {
+    let record = &snapshot.status.record;
+    let coming = record
+        .step
+        .as_ref()
+        .is_some_and(|it| matches!(it, Step::Join { .. }) && *it.member() == member.name);
+    if answer == Answer::Ours {
+        // The list of pods may be older than the answer.
+        Health::Unwell("it answers although its pod is gone".into())
+    } else if member.pod.is_none() && (coming || record.cluster_id.is_none()) {
+        Health::Stopped("its pod does not exist yet".into())
+    } else {
+        Health::Dead("its pod is gone".into())
+    }
+}
+
+/// Why the pod cannot run again, whatever it answers now.
+fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<String> {
+    if seen.is_some_and(|uid| *uid != pod.uid) {
+        return Some("its pod was replaced by another".into());
+    }
+    if pod.deleting {
+        return Some("its pod is being deleted".into());
+    }
+    match pod.phase {
+        PodPhase::Failed | PodPhase::Succeeded => Some("its pod has ended".into()),
+        PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => None,
+    }
+}
+
+fn health_of_silent<S>(
+    pod: &Pod<S>,
+    failing_since: Option<Timestamp>,
+    now: Timestamp,
+    why: &str,
+) -> Health {
+    if pod.data_lost() {
+        return Health::Dead("its data is lost".into());
+    }
+    if pod.node_lost {
+        return Health::Dead("its node is lost".into());
+    }
+    let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+    match &pod.trouble {
+        Some(Trouble::CrashLoop { message }) => {
+            let long = failing_since.is_some_and(|it| now.duration_since(it) >= patience);
+            if long && pod.restarts >= CRASH_LOOP_RESTARTS {
+                Health::Dead(format!("it crashes again and again: {message}"))
+            } else {
+                Health::Stopped(format!("it crashed: {message}"))
+            }
+        }
+        Some(Trouble::Image { message }) => Health::Stopped(format!("no image: {message}")),
+        Some(Trouble::Unschedulable { message }) => {
+            Health::Stopped(format!("no node can take its pod: {message}"))
+        }
+        Some(Trouble::Starting { reason, message }) => {
+            Health::Stopped(format!("its pod is starting: {reason} {message}").trim_end().into())
+        }
+        None if pod.phase == PodPhase::Pending => Health::Stopped("its pod is starting".into()),
+        None => Health::Unwell(why.into()),
+    }
+}

@@ -1,0 +1,213 @@
+//! What must be remembered: the intent log, kept in the object's status.
+//!
+//! The world can be looked at again, with three exceptions that are recorded *before* they happen:
+//! which names a cluster was started with, which step is under way, and that a cluster exists at
+//! all. Every plan that acts adds one to `epoch` in the same guarded write, so a plan made from an
+//! old record, or by a second operator, loses that write and does nothing.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClusterId, MemberId, MemberName, Uid};
+
+/// The recorded state of one cluster.
+///
+/// ```
+/// use endstate_core::Record;
+/// let record = Record::<u32>::default();
+/// assert!(record.bootstrap.is_none() && record.step.is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", bound(deserialize = "S: Deserialize<'de>"))]
+pub struct Record<S> {
+    /// Counts the plans that acted.
+    #[serde(default)]
+    pub epoch: u64,
+    /// How many names were given out.
+    #[serde(default)]
+    pub names: u64,
+    /// The last spec that was found valid and reachable from the one before: what is worked
+    /// towards, also while a later edit is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted<S>>,
+    /// The start of the cluster, until it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
+    /// The cluster's identity, once it was seen. From then on nothing starts a new cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<ClusterId>,
+    /// The step under way: to be finished or abandoned by whoever comes next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// The members that belong to the cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberRecord>,
+}
+
+impl<S> Default for Record<S> {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            names: 0,
+            accepted: None,
+            bootstrap: None,
+            cluster_id: None,
+            step: None,
+            members: vec![],
+        }
+    }
+}
+
+/// A spec that was accepted.
+///
+/// ```
+/// let accepted = endstate_core::Accepted { generation: 4, spec: 3 };
+/// assert_eq!(accepted.generation, 4);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Accepted<S> {
+    /// The generation of the object it was read from.
+    pub generation: i64,
+    /// The spec.
+    pub spec: S,
+}
+
+/// The intent to start a cluster from nothing: exactly these members, all at once.
+///
+/// Until the identity is recorded no client can reach the members (the client service is made
+/// afterwards), so an attempt that cannot succeed is thrown away as a whole, and the next one has
+/// other names.
+///
+/// ```
+/// use endstate_core::{Bootstrap, MemberRecord};
+/// let bootstrap = Bootstrap { attempt: 1, members: vec![MemberRecord::new("example-x7k2p")] };
+/// assert_eq!(bootstrap.members.len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bootstrap {
+    /// Counts the attempts from 1.
+    pub attempt: u32,
+    /// The first members, all of them.
+    pub members: Vec<MemberRecord>,
+}
+
+/// A member that belongs to the cluster, or will.
+///
+/// ```
+/// use endstate_core::MemberRecord;
+/// let member = MemberRecord::new("example-x7k2p");
+/// assert!(member.pod.is_none(), "nobody has seen its pod yet");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberRecord {
+    /// Its name.
+    pub name: MemberName,
+    /// The id the application gave it, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MemberId>,
+    /// The uid of its pod, once seen. A pod that was seen and is gone is lost; one that was never
+    /// seen may still have to be created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Uid>,
+    /// Since when it is not healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub failing_since: Option<Timestamp>,
+}
+
+impl MemberRecord {
+    /// A member of which nothing but the name is known.
+    pub fn new(name: impl Into<MemberName>) -> Self {
+        Self { name: name.into(), id: None, pod: None, failing_since: None }
+    }
+}
+
+/// A step that spans several plans. At most one is under way.
+///
+/// ```
+/// use endstate_core::{LeaveReason, MemberId, Step};
+/// let step = Step::Leave {
+///     name: "example-x7k2p".into(),
+///     id: Some(MemberId(1)),
+///     pod: Some("9b1d".into()),
+///     reason: LeaveReason::ScaleDown,
+/// };
+/// assert_eq!(step.member().as_str(), "example-x7k2p");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Step {
+    /// A new member comes: added as a learner, started, promoted when it has caught up.
+    Join {
+        /// The name it will have.
+        name: MemberName,
+        /// The uid of its pod, once seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pod: Option<Uid>,
+        /// Since when its pod is in trouble.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        failing_since: Option<Timestamp>,
+    },
+    /// A member goes: leadership moved away, removed from the list of members, then its pod is
+    /// deleted. Up to the removal it can be cancelled.
+    Leave {
+        /// Its name.
+        name: MemberName,
+        /// Its id, when the application knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MemberId>,
+        /// The uid of its pod, when there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pod: Option<Uid>,
+        /// Why it goes.
+        reason: LeaveReason,
+    },
+    /// A member's process is started again in place with other parameters.
+    Restart {
+        /// Its name.
+        name: MemberName,
+    },
+}
+
+impl Step {
+    /// Whom it is about.
+    pub fn member(&self) -> &MemberName {
+        match self {
+            Self::Join { name, .. } | Self::Leave { name, .. } | Self::Restart { name } => name,
+        }
+    }
+}
+
+/// Why a member goes.
+///
+/// ```
+/// use endstate_core::LeaveReason;
+/// assert_eq!(LeaveReason::Dead.to_string(), "it is dead");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LeaveReason {
+    /// Fewer members are asked for.
+    ScaleDown,
+    /// It will not come back: pod gone, data lost, node lost, or an endless crash loop.
+    Dead,
+    /// It works but was made from an older spec; its successor has joined already.
+    Outdated,
+    /// It never came up as a learner; another try follows under another name.
+    FailedJoin,
+    /// It belongs to nothing: a pod or a learner nobody asked for.
+    Stray,
+}
+
+impl std::fmt::Display for LeaveReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ScaleDown => "fewer members are asked for",
+            Self::Dead => "it is dead",
+            Self::Outdated => "it was made from an older spec",
+            Self::FailedJoin => "it did not come up",
+            Self::Stray => "it belongs to no one",
+        })
+    }
+}
