@@ -1,0 +1,265 @@
+//! One shared, indexed view per kind and scope, with read-your-own-writes.
+//!
+//! A [`Cache`] is fed by a watch, and by the writes that go through a [`Context`](crate::Context): a reconcile never
+//! sees a view older than its own last write, and the echo of a write wakes nobody twice. The logic lives in a plain
+//! state machine ([`state`]) without tasks or clocks; this module adds locks, subscribers and the watch.
+
+mod feed;
+mod index;
+mod state;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use crate::{Object, ObjectKey};
+pub(crate) use feed::{feed, pruned};
+use state::State;
+
+/// Which objects of a kind a cache holds. Label requirements are equalities.
+///
+/// ```
+/// let scope = endstate::Scope::all().label("app", "etcd");
+/// assert_eq!(scope.label_selector().as_deref(), Some("app=etcd"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scope {
+    labels: BTreeMap<String, String>,
+    fields: Option<String>,
+}
+
+impl Scope {
+    /// Every object.
+    pub fn all() -> Scope {
+        Scope::default()
+    }
+
+    /// Only objects with this label.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Scope {
+        self.labels.insert(key.into(), value.into());
+        self
+    }
+
+    /// Only objects that match a field selector.
+    pub fn fields(mut self, selector: impl Into<String>) -> Scope {
+        self.fields = Some(selector.into());
+        self
+    }
+
+    /// The label selector of the watch.
+    pub fn label_selector(&self) -> Option<String> {
+        let terms: Vec<_> =
+            self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        (!terms.is_empty()).then(|| terms.join(","))
+    }
+
+    /// The field selector of the watch.
+    pub fn field_selector(&self) -> Option<&str> {
+        self.fields.as_deref()
+    }
+
+    fn admits<K: Object>(&self, object: &K) -> bool {
+        let labels = object.meta().labels.as_ref();
+        self.labels.iter().all(|(key, value)| labels.and_then(|it| it.get(key)) == Some(value))
+    }
+}
+
+/// The reconciler and key whose write made a change: it is not woken by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub(crate) controller: Arc<str>,
+    pub(crate) key: ObjectKey,
+}
+
+/// A change of one object, as subscribers see it.
+#[derive(Debug)]
+pub struct Change<K> {
+    /// The state before; `None` for a creation.
+    pub old: Option<Arc<K>>,
+    /// The state after; `None` for a deletion.
+    pub new: Option<Arc<K>>,
+    /// Whose write it was, if it went through a [`Context`](crate::Context) of this process.
+    pub origin: Option<Origin>,
+    /// The object was there when the watch began: nothing is known to have changed.
+    pub initial: bool,
+}
+
+impl<K: Object> Change<K> {
+    /// The states before and after.
+    pub fn states(&self) -> impl Iterator<Item = &Arc<K>> {
+        self.old.iter().chain(&self.new)
+    }
+
+    /// Whether what is *wanted* changed: a creation, a removal, a deletion mark or a new generation.
+    pub fn is_users(&self) -> bool {
+        let (Some(old), Some(new)) = (&self.old, &self.new) else { return !self.initial };
+        let (old, new) = (old.meta(), new.meta());
+        old.uid != new.uid
+            || old.generation != new.generation
+            || old.deletion_timestamp.is_some() != new.deletion_timestamp.is_some()
+    }
+}
+
+type Subscriber<K> = Box<dyn Fn(&Change<K>) + Send + Sync>;
+
+/// A handle to the shared view of one kind and scope. Cheap to clone. Objects are pruned of `managedFields`.
+pub struct Cache<K: Object> {
+    shared: Arc<Shared<K>>,
+}
+
+struct Shared<K: Object> {
+    kind: K::DynamicType,
+    scope: Scope,
+    state: RwLock<State<K>>,
+    subscribers: RwLock<Vec<Subscriber<K>>>,
+    synced: watch::Sender<bool>,
+}
+
+impl<K: Object> Clone for Cache<K> {
+    fn clone(&self) -> Cache<K> {
+        Cache { shared: self.shared.clone() }
+    }
+}
+
+impl<K: Object> Cache<K> {
+    pub(crate) fn new(kind: K::DynamicType, scope: Scope) -> Cache<K> {
+        let (synced, _) = watch::channel(false);
+        let (state, subscribers) = (RwLock::new(State::default()), RwLock::default());
+        Cache { shared: Arc::new(Shared { kind, scope, state, subscribers, synced }) }
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        self.read(|state| state.get(key).cloned())
+    }
+
+    /// All objects, ordered by key.
+    pub fn list(&self) -> Vec<Arc<K>> {
+        self.read(|state| state.objects().cloned().collect())
+    }
+
+    /// The objects of a namespace, ordered by name.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+        self.read(|state| state.in_namespace(namespace).cloned().collect())
+    }
+
+    /// The objects that name an owner (of any kind) by uid, ordered by key.
+    pub fn owned_by(&self, uid: &str) -> Vec<Arc<K>> {
+        self.read(|state| state.owned_by(uid).cloned().collect())
+    }
+
+    /// The objects of a namespace that carry a label, ordered by name.
+    pub fn labelled(&self, namespace: &str, label: &str, value: &str) -> Vec<Arc<K>> {
+        self.read(|state| state.labelled(namespace, label, value).cloned().collect())
+    }
+
+    /// The objects of a namespace that carry all the labels; all of the namespace if there are none.
+    pub fn matching(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<Arc<K>> {
+        let Some((label, value)) = labels.iter().next() else {
+            return self.in_namespace(namespace);
+        };
+        let mut found = self.labelled(namespace, label, value);
+        found.retain(|object| {
+            let present = object.meta().labels.as_ref();
+            labels.iter().all(|(label, value)| present.and_then(|it| it.get(label)) == Some(value))
+        });
+        found
+    }
+
+    /// How many objects it holds.
+    pub fn len(&self) -> usize {
+        self.read(|state| state.len())
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the first list is complete.
+    pub fn is_synced(&self) -> bool {
+        *self.shared.synced.borrow()
+    }
+
+    /// Waits until the first list is complete.
+    pub async fn synced(&self) {
+        let mut synced = self.shared.synced.subscribe();
+        // The sender lives in `self`, so waiting can only end well.
+        let _ = synced.wait_for(|it| *it).await;
+    }
+
+    /// Calls back on every change, the objects already there first. Call-backs run on the task that brings the
+    /// change: they must be short and must not block.
+    pub fn subscribe(&self, call: impl Fn(&Change<K>) + Send + Sync + 'static) {
+        let mut subscribers = write(&self.shared.subscribers);
+        for object in self.list() {
+            call(&Change { old: None, new: Some(object), origin: None, initial: true });
+        }
+        subscribers.push(Box::new(call));
+    }
+
+    pub(crate) fn kind(&self) -> &K::DynamicType {
+        &self.shared.kind
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.shared.scope
+    }
+
+    /// Takes in what a write of this process returned.
+    pub(crate) fn wrote(&self, object: Arc<K>, origin: Option<Origin>) {
+        let scope = &self.shared.scope;
+        self.change(|state| {
+            let known = state.get(&ObjectKey::of(&*object)).is_some();
+            let belongs = scope.admits(&*object) && (known || scope.fields.is_none());
+            belongs.then(|| state.wrote(object, origin)).flatten()
+        });
+    }
+
+    /// Takes in a view that only this process knows of, over the version it was made from.
+    pub(crate) fn assumed(&self, object: Arc<K>, origin: Option<Origin>) {
+        self.change(|state| state.assumed(object, origin));
+    }
+
+    /// Takes in that a delete of this process removed an object at once.
+    pub(crate) fn erased(&self, key: &ObjectKey, uid: &str, origin: Option<Origin>) {
+        self.change(|state| state.erased(key, uid, origin));
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State<K>) -> T) -> T {
+        look(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state, then tells the subscribers, with no lock on the state held: they may read this cache.
+    fn change<I>(&self, apply: impl FnOnce(&mut State<K>) -> I)
+    where
+        I: IntoIterator<Item = Change<K>>,
+    {
+        let changes = apply(&mut write(&self.shared.state));
+        let subscribers = self.shared.subscribers.read().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            for subscriber in subscribers.iter() {
+                subscriber(&change);
+            }
+        }
+    }
+}
+
+/// A cache whose kind is forgotten, in the engine's table.
+pub(crate) trait AnyCache: Any + Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<K: Object> AnyCache for Cache<K> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A panic of a subscriber must not stop every other user of the cache; the state itself is changed by code that does
+/// not panic halfway.
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

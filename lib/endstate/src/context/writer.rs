@@ -1,0 +1,264 @@
+//! Guarded writes of one kind.
+
+use std::sync::Arc;
+
+use either::Either;
+use http::Request as HttpRequest;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::Request;
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::cache::pruned;
+use crate::patch::merge_diff;
+use crate::{Error, Object, ObjectKey};
+
+/// What happens to the dependents of a deleted object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are deleted after it.
+    Background,
+    /// They are deleted before it.
+    Foreground,
+    /// They stay.
+    Orphan,
+}
+
+/// Writes objects of one kind. Made by [`Context::of`]; for kinds known at compile time [`Context`] has the same
+/// methods.
+pub struct Writer<'c, K: Object> {
+    pub(super) ctx: &'c Context,
+    pub(super) kind: K::DynamicType,
+}
+
+impl<K: Object> Writer<'_, K> {
+    /// Reads one object from the API itself, past the caches. `None` if there is none.
+    pub async fn get_live(&self, key: &ObjectKey) -> Result<Option<K>, Error> {
+        let request = self.request(key).get(key.name(), &Default::default());
+        match self.send("get", key, request).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates an object; fails if the name is taken.
+    pub async fn create(&self, object: &K) -> Result<Arc<K>, Error> {
+        let key = ObjectKey::of(object);
+        let body = self.encode(&key, object)?.to_string().into_bytes();
+        let params =
+            PostParams { field_manager: Some(self.ctx.field_manager.to_string()), dry_run: false };
+        self.write("create", &key, self.request(&key).create(&params, body)).await
+    }
+
+    /// Server-side apply of the **full intent**: what the object no longer has and this field manager set earlier is
+    /// removed. It creates the object if there is none; an intent with a `uid` never does, and one with a
+    /// `resourceVersion` fails if the object has changed since.
+    pub async fn apply(&self, intent: &K) -> Result<Arc<K>, Error> {
+        let key = ObjectKey::of(intent);
+        let mut body = self.encode(&key, intent)?;
+        if let Some(meta) = body["metadata"].as_object_mut() {
+            meta.remove("managedFields");
+        }
+        let request =
+            self.request(&key).patch(key.name(), &self.apply_params(), &Patch::Apply(&body));
+        self.write("apply", &key, request).await
+    }
+
+    /// Server-side apply of the full intent for the status; everything else in the intent but name, namespace, uid and
+    /// resource version is left out.
+    pub async fn apply_status(&self, intent: &K) -> Result<Arc<K>, Error> {
+        let key = ObjectKey::of(intent);
+        let body = self.encode(&key, intent)?;
+        let meta = intent.meta();
+        let mut identity = json!({"name": meta.name, "namespace": meta.namespace,
+            "uid": meta.uid, "resourceVersion": meta.resource_version});
+        if let Some(identity) = identity.as_object_mut() {
+            identity.retain(|_, value| !value.is_null());
+        }
+        let body = json!({"apiVersion": K::api_version(&self.kind), "kind": K::kind(&self.kind),
+            "metadata": identity, "status": body["status"]});
+        let request = self.request(&key).patch_subresource(
+            "status",
+            key.name(),
+            &self.apply_params(),
+            &Patch::Apply(&body),
+        );
+        self.write("apply the status of", &key, request).await
+    }
+
+    /// Turns an observed object into the wanted one with the smallest merge patch, guarded by the observed uid and
+    /// resource version. Sends nothing if they are equal; the status is left alone (see
+    /// [`update_status`](Writer::update_status)).
+    pub async fn update(&self, observed: &K, wanted: &K) -> Result<Arc<K>, Error> {
+        let key = ObjectKey::of(observed);
+        let Some(patch) = self.guarded_diff(&key, observed, wanted)? else {
+            return Ok(Arc::new(observed.clone()));
+        };
+        let params = PatchParams {
+            field_manager: Some(self.ctx.field_manager.to_string()),
+            ..Default::default()
+        };
+        let request = self.request(&key).patch(key.name(), &params, &Patch::Merge(&patch));
+        self.write("update", &key, request).await
+    }
+
+    /// The same for the status subresource.
+    pub async fn update_status(&self, observed: &K, wanted: &K) -> Result<Arc<K>, Error> {
+        let key = ObjectKey::of(observed);
+        let Some(patch) = self.guarded_diff(&key, observed, wanted)? else {
+            return Ok(Arc::new(observed.clone()));
+        };
+        let params = PatchParams {
+            field_manager: Some(self.ctx.field_manager.to_string()),
+            ..Default::default()
+        };
+        let request = self.request(&key).patch_subresource(
+            "status",
+            key.name(),
+            &params,
+            &Patch::Merge(&patch),
+        );
+        self.write("update the status of", &key, request).await
+    }
+
+    /// Deletes an observed object, guarded by its uid and resource version. An object that is gone already is success.
+    pub async fn delete(&self, observed: &K, propagation: Propagation) -> Result<(), Error> {
+        let params = DeleteParams {
+            propagation_policy: Some(propagation.policy()),
+            preconditions: Some(Preconditions {
+                uid: observed.meta().uid.clone(),
+                resource_version: observed.meta().resource_version.clone(),
+            }),
+            ..Default::default()
+        };
+        self.delete_with(observed, &params).await
+    }
+
+    /// Deletes an object with any options; prefer [`delete`](Writer::delete), which cannot forget the guards.
+    pub async fn delete_with(&self, observed: &K, params: &DeleteParams) -> Result<(), Error> {
+        let key = ObjectKey::of(observed);
+        let request = self.built("delete", &key, self.request(&key).delete(key.name(), params))?;
+        let answer = self.ctx.client.request_status::<K>(request);
+        match self.bounded("delete", &key, answer).await {
+            Ok(Either::Left(object)) if is_held(&object) => self.show(pruned(object)),
+            Ok(_) => self.erase(&key, observed),
+            Err(error) if error.is_not_found() => self.erase(&key, observed),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn request(&self, key: &ObjectKey) -> Request {
+        Request::new(K::url_path(&self.kind, key.namespace()))
+    }
+
+    fn apply_params(&self) -> PatchParams {
+        PatchParams::apply(&self.ctx.field_manager).force()
+    }
+
+    fn encode(&self, key: &ObjectKey, object: &K) -> Result<Value, Error> {
+        let mut value = serde_json::to_value(object)
+            .map_err(|source| Error::Encode { target: self.target(key), source })?;
+        // Typed objects from a list do not carry their type.
+        value["apiVersion"] = K::api_version(&self.kind).into();
+        value["kind"] = K::kind(&self.kind).into();
+        Ok(value)
+    }
+
+    fn guarded_diff(
+        &self,
+        key: &ObjectKey,
+        observed: &K,
+        wanted: &K,
+    ) -> Result<Option<Value>, Error> {
+        let diff = merge_diff(&self.encode(key, observed)?, &self.encode(key, wanted)?);
+        Ok(diff.map(|mut patch| {
+            patch["metadata"]["uid"] = json!(observed.meta().uid);
+            patch["metadata"]["resourceVersion"] = json!(observed.meta().resource_version);
+            patch
+        }))
+    }
+
+    async fn write(
+        &self,
+        verb: &'static str,
+        key: &ObjectKey,
+        request: Built,
+    ) -> Result<Arc<K>, Error> {
+        let object = pruned(self.send(verb, key, request).await?);
+        self.show(object.clone());
+        Ok(object)
+    }
+
+    async fn send(&self, verb: &'static str, key: &ObjectKey, request: Built) -> Result<K, Error> {
+        let request = self.built(verb, key, request)?;
+        self.bounded(verb, key, self.ctx.client.request::<K>(request)).await
+    }
+
+    fn built(
+        &self,
+        verb: &'static str,
+        key: &ObjectKey,
+        request: Built,
+    ) -> Result<HttpRequest<Vec<u8>>, Error> {
+        request.map_err(|error| Error::Request {
+            verb,
+            target: self.target(key),
+            source: Box::new(kube::Error::BuildRequest(error)),
+        })
+    }
+
+    async fn bounded<T>(
+        &self,
+        verb: &'static str,
+        key: &ObjectKey,
+        answer: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        let after = self.ctx.request_deadline;
+        match tokio::time::timeout(after, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                Err(Error::Request { verb, target: self.target(key), source: Box::new(error) })
+            }
+            Err(_) => Err(Error::Deadline { verb, target: self.target(key), after }),
+        }
+    }
+
+    fn target(&self, key: &ObjectKey) -> String {
+        format!("{} {key}", K::kind(&self.kind))
+    }
+
+    fn show(&self, object: Arc<K>) {
+        self.ctx
+            .caches
+            .each(&self.kind, |cache| cache.wrote(object.clone(), self.ctx.origin.clone()));
+    }
+
+    fn erase(&self, key: &ObjectKey, observed: &K) {
+        let uid = crate::object::uid(observed);
+        self.ctx
+            .caches
+            .each::<K>(&self.kind, |cache| cache.erased(key, uid, self.ctx.origin.clone()));
+    }
+}
+
+type Built = Result<HttpRequest<Vec<u8>>, kube::core::request::Error>;
+
+impl Propagation {
+    fn policy(self) -> PropagationPolicy {
+        match self {
+            Propagation::Background => PropagationPolicy::Background,
+            Propagation::Foreground => PropagationPolicy::Foreground,
+            Propagation::Orphan => PropagationPolicy::Orphan,
+        }
+    }
+}
+
+/// Whether an object that a delete returned still exists: held by finalizers, or by its grace period.
+fn is_held<K: Object>(object: &K) -> bool {
+    let meta = object.meta();
+    let is_graceful = meta.deletion_timestamp.is_some()
+        && meta.deletion_grace_period_seconds.is_some_and(|it| it > 0);
+    is_graceful || meta.finalizers.as_ref().is_some_and(|it| !it.is_empty())
+}

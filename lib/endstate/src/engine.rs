@@ -1,0 +1,178 @@
+//! Runs reconcilers: shared caches, one queue per reconciler, panics and deadlines contained per key.
+
+mod registration;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use kube::Client;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Caches;
+use crate::event::{Poster, recorder};
+use crate::{Cache, Context, Error, Failure, Notice, Object, ObjectKey, Scope};
+pub use registration::Registration;
+
+/// What a reconcile wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until something changes.
+    Settled,
+    /// To look again at once: after a step whose outcome decides the next one. Own writes wake nobody, so a reconcile
+    /// that wants to see the world after them says so.
+    Again,
+    /// To look again after this long, or earlier if something changes.
+    After(Duration),
+}
+
+/// The author's half of a controller: brings one object's world closer to what the object asks for.
+///
+/// It is told a key, never an event, so it must look at the world as it is. It may be stopped at any `await`, and may
+/// be called for objects that do not exist any more.
+pub trait Reconciler: Send + Sync + 'static {
+    /// The kind whose keys it is called with.
+    type Kind: Object<DynamicType: Default>;
+
+    /// Looks at the world around one object, and acts.
+    fn reconcile(
+        &self,
+        key: ObjectKey,
+        ctx: &Context,
+    ) -> impl Future<Output = Result<Next, Error>> + Send;
+
+    /// Called after a reconcile ended badly, before the key rests. `object` is the one of the key, if it exists. What
+    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict.
+    fn failed(&self, object: Option<&Self::Kind>, failure: &Failure) -> Option<Notice> {
+        let _ = object;
+        match failure {
+            Failure::Error(error) if error.is_conflict() => None,
+            Failure::Error(_) => {
+                Some(Notice::warning("ReconcileFailed", "Reconcile", failure.message()))
+            }
+            Failure::Panic(_) => {
+                Some(Notice::warning("ReconcilePanicked", "Reconcile", failure.message()))
+            }
+            Failure::Deadline(_) => {
+                Some(Notice::warning("ReconcileTimedOut", "Reconcile", failure.message()))
+            }
+        }
+    }
+}
+
+/// How an engine behaves.
+///
+/// ```
+/// let options = endstate::Options::new("etcd-operator");
+/// assert_eq!(options.field_manager, "etcd-operator");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who owns the fields that are written, and who reports events.
+    pub field_manager: String,
+    /// How long one request may take.
+    pub request_deadline: Duration,
+    /// How long one reconcile may take.
+    pub reconcile_deadline: Duration,
+    /// How long running reconciles may go on after a shutdown was asked for.
+    pub shutdown_grace: Duration,
+}
+
+impl Options {
+    /// The usual limits, under a name.
+    pub fn new(field_manager: impl Into<String>) -> Options {
+        Options {
+            field_manager: field_manager.into(),
+            request_deadline: Duration::from_secs(15),
+            reconcile_deadline: Duration::from_secs(120),
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A task that ends when the token is cancelled.
+type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// Several reconcilers that share caches. See the [crate's example](crate).
+pub struct Engine {
+    options: Options,
+    context: Context,
+    poster: Poster,
+    tasks: Vec<Task>,
+}
+
+impl Engine {
+    /// An engine without reconcilers.
+    pub fn new(client: Client, options: Options) -> Engine {
+        let (recorder, poster) = recorder(client.clone(), &options.field_manager);
+        let context = Context {
+            client,
+            caches: Arc::new(Caches::default()),
+            recorder,
+            field_manager: options.field_manager.as_str().into(),
+            request_deadline: options.request_deadline,
+            origin: None,
+        };
+        Engine { options, context, poster, tasks: Vec::new() }
+    }
+
+    /// The cache of all objects of a kind. Asking twice gives the same cache; it fills once the engine runs.
+    pub fn cache<K: Object<DynamicType: Default>>(&mut self) -> Cache<K> {
+        self.cache_of(K::DynamicType::default(), Scope::all())
+    }
+
+    /// The cache of some objects of a kind, which may be known only at run time.
+    pub fn cache_of<K: Object>(&mut self, kind: K::DynamicType, scope: Scope) -> Cache<K> {
+        let (cache, is_new) = self.context.caches.open(kind, scope);
+        if is_new {
+            let (fed, client) = (cache.clone(), self.context.client.clone());
+            self.spawn(move |shutdown| crate::cache::feed(fed, client, shutdown));
+        }
+        cache
+    }
+
+    /// Adds a reconciler. What wakes it is said on the [`Registration`].
+    pub fn add<R: Reconciler>(&mut self, name: &str, reconciler: R) -> Registration<'_, R> {
+        Registration::new(self, name, reconciler)
+    }
+
+    /// A context outside any reconcile.
+    pub fn context(&self) -> Context {
+        self.context.clone()
+    }
+
+    /// Adds a task of the application's own. It must end when the token is cancelled.
+    pub fn spawn<F>(&mut self, task: impl FnOnce(CancellationToken) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.push(Box::new(move |shutdown| Box::pin(task(shutdown))));
+    }
+
+    /// Runs until shutdown: caches fill, then reconciles begin. Returns after every task has ended.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Engine { options, poster, tasks, .. } = self;
+        // A failing task must end the others too: what is left of an engine helps nobody.
+        let stop = shutdown.child_token();
+        let mut running = JoinSet::new();
+        for task in tasks {
+            running.spawn(task(stop.clone()));
+        }
+        let end = CancellationToken::new();
+        let posting = tokio::spawn(poster.run(options.request_deadline, end.clone()));
+        let mut result = Ok(());
+        while let Some(ended) = running.join_next().await {
+            if let Err(error) = ended {
+                result = Err(Error::other(error));
+            }
+            stop.cancel();
+        }
+        end.cancel();
+        if tokio::time::timeout(options.shutdown_grace, posting).await.is_err() {
+            tracing::warn!("the last events were not posted in time");
+        }
+        result
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong around a reconcile.
+
+use std::time::Duration;
+
+/// Why a step of a reconcile failed. The engine backs the key off and looks again; nothing is retried in place.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API refused, or could not be reached.
+    #[error("{verb} {target} failed")]
+    Request {
+        /// What was asked: `create`, `apply`, ...
+        verb: &'static str,
+        /// The kind and key of the object.
+        target: String,
+        /// The answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API did not answer in time. Whether the write happened is unknown: the next observation tells.
+    #[error("{verb} {target} was not answered within {after:?}")]
+    Deadline {
+        /// What was asked.
+        verb: &'static str,
+        /// The kind and key of the object.
+        target: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// An object could not be encoded.
+    #[error("{target} cannot be encoded")]
+    Encode {
+        /// The kind and key of the object.
+        target: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A failure of the application's own.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps a failure of the application's own.
+    ///
+    /// ```
+    /// assert_eq!(endstate::Error::other("no quorum").to_string(), "no quorum");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Other(error.into())
+    }
+
+    /// The HTTP status code of a refusal.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Error::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The machine-readable reason of a refusal: `NotFound`, `Conflict`, `AlreadyExists`, ...
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Error::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(&status.reason),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The object changed since it was observed.
+    pub fn is_conflict(&self) -> bool {
+        self.reason() == Some("Conflict")
+    }
+
+    /// The object is gone.
+    pub fn is_not_found(&self) -> bool {
+        self.reason() == Some("NotFound")
+    }
+
+    /// An object of that name exists already.
+    pub fn is_already_exists(&self) -> bool {
+        self.reason() == Some("AlreadyExists")
+    }
+
+    /// The error and its causes in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// How a reconcile ended when it did not end well.
+#[derive(Debug)]
+pub enum Failure {
+    /// It returned an error.
+    Error(Error),
+    /// It panicked: a bug. The process and every other key go on.
+    Panic(String),
+    /// It took longer than [`Options::reconcile_deadline`](crate::Options::reconcile_deadline).
+    Deadline(Duration),
+}
+
+impl Failure {
+    /// The failure as text for people.
+    pub fn message(&self) -> String {
+        match self {
+            Failure::Error(error) => error.chain(),
+            Failure::Panic(message) => format!("the reconcile panicked: {message}"),
+            Failure::Deadline(after) => format!("the reconcile did not end within {after:?}"),
+        }
+    }
+}
