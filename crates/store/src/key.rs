@@ -14,6 +14,12 @@ impl Key {
         join(segments).map(|path| Key(path.into()))
     }
 
+    /// A key from its text, as [`Key::as_str`] gives it.
+    pub(crate) fn parse(text: &str) -> Option<Key> {
+        let segments: Vec<_> = text.strip_prefix('/')?.split('/').collect();
+        Key::new(&segments)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -8,6 +8,7 @@
 //! is its caller's business. All it asks is a hole in the encoding where the revision goes.
 
 // In reading order: the data, how it changes, who hears of it, and the engines.
+mod embedded;
 mod key;
 mod memory;
 mod object;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::Stream;
 
+pub use embedded::{EmbeddedStore, OpenError, Options};
 pub use key::{Key, Prefix};
 pub use memory::MemoryStore;
 pub use object::{Draft, Index, Object, Revision};
@@ -42,7 +44,8 @@ pub trait Store: Send + Sync + 'static {
     /// The objects under a prefix, in key order, at one revision.
     async fn list(&self, prefix: &Prefix, options: ListOptions) -> Result<Page, Error>;
 
-    /// Applies all writes at one new revision, or none of them. Returns after they are durable.
+    /// Applies all writes at one new revision, or none of them. Returns after they are durable, visible to reads, and
+    /// in the queue of every watch they concern. Dropping the future does not take the commit back.
     async fn commit(&self, writes: Vec<Write>) -> Result<Commit, Error>;
 
     /// Every event under a prefix with a revision greater than `after`, in order, each once. `after` may be any

@@ -35,6 +35,13 @@ impl Default for MemoryStore {
     }
 }
 
+/// Watches end with their store, as they do in every engine.
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        self.resident.watchers().end(&Error::Stopped("it was closed".to_owned()));
+    }
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     fn revision(&self) -> Revision {

@@ -57,6 +57,24 @@ impl Object {
         Object { key, revision, bytes, hole, index: Arc::new(draft.index) }
     }
 
+    /// An object read back: its encoding, and where in it the revision is. `None` if it is not there.
+    pub(crate) fn restore(
+        key: Key,
+        revision: Revision,
+        (bytes, hole): (Bytes, usize),
+        index: Index,
+    ) -> Option<Object> {
+        let number = revision.to_string();
+        let filled = bytes.get(hole..).is_some_and(|rest| rest.starts_with(number.as_bytes()));
+        let hole = hole..hole + number.len();
+        filled.then(|| Object { key, revision, bytes, hole, index: Arc::new(index) })
+    }
+
+    /// Where in the encoding the revision is.
+    pub(crate) fn hole(&self) -> usize {
+        self.hole.start
+    }
+
     pub fn key(&self) -> &Key {
         &self.key
     }

@@ -1,7 +1,7 @@
 //! The part of a store that is in memory, and the same for every engine: what reads and watches are served from.
 //!
 //! Writes reach it only as changes that are already as durable as the engine makes them, from one writer at a time:
-//! `stage` against [`Resident::versions`], make durable, `apply`, acknowledge, `dispatch`.
+//! `stage` against [`Resident::versions`], make durable, `apply`, `dispatch`, acknowledge.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -160,8 +160,13 @@ impl Watchers {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Why there are no more changes.
+    pub(crate) fn ended(&self) -> Error {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.end.clone().unwrap_or_else(|| Error::Stopped("it is gone".to_owned()))
+    }
+
     /// Ends every watch, and every later one, with an error.
-    #[allow(dead_code, reason = "for the embedded engine, which can stop")]
     pub(crate) fn end(&self, error: &Error) {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         groups.end.get_or_insert_with(|| error.clone());

@@ -1,0 +1,153 @@
+//! What an embedded store is after it was closed and opened again, and when it refuses to open.
+
+mod common;
+
+use std::path::Path;
+
+use common::{create, delete, drain, key, put, root, update};
+use store::{EmbeddedStore, Error, ListOptions, OpenError, Options, Revision, Store};
+
+fn open(dir: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(dir, Options::default()).unwrap()
+}
+
+#[tokio::test]
+async fn objects_are_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.revision(), Revision::FIRST);
+    put(&store, create("a", "1")).await;
+    let made = put(&store, create("b", "1")).await;
+    put(&store, update("b", "2", made)).await;
+    let before = store.list(&root(), ListOptions::default()).await.unwrap();
+    drop(store);
+
+    let store = open(dir.path());
+    let after = store.list(&root(), ListOptions::default()).await.unwrap();
+    assert_eq!(after.revision, before.revision);
+    assert_eq!(after.objects.len(), 2);
+    for (before, after) in before.objects.iter().zip(&after.objects) {
+        assert_eq!(before.key(), after.key());
+        assert_eq!(before.revision(), after.revision());
+        assert_eq!(before.bytes(), after.bytes());
+        assert_eq!(before.bytes_at(Revision(77)), after.bytes_at(Revision(77)));
+        assert_eq!(before.index(), after.index());
+    }
+}
+
+/// The marker row is there for this: without it the deleted object's revision is forgotten with it.
+#[tokio::test]
+async fn revisions_go_on_after_the_newest_objects_were_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let store = open(dir.path());
+        let first = Revision(2 + 2 * round);
+        assert_eq!(put(&store, create("a", "1")).await, first);
+        assert_eq!(put(&store, delete("a", first)).await, Revision(first.0 + 1));
+        assert!(store.list(&root(), ListOptions::default()).await.unwrap().objects.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn history_starts_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    put(&store, create("a", "1")).await;
+    let newest = put(&store, create("b", "1")).await;
+    drop(store);
+
+    let store = open(dir.path());
+    let requested = Revision(newest.0 - 1);
+    let compacted = Error::Compacted { requested, oldest: newest };
+    assert_eq!(store.watch(&root(), requested).await.err().unwrap(), compacted);
+    let at = ListOptions { at: Some(requested), ..ListOptions::default() };
+    assert_eq!(store.list(&root(), at).await.unwrap_err(), compacted);
+    let mut watch = store.watch(&root(), newest).await.unwrap();
+    let next = put(&store, create("c", "1")).await;
+    let events = drain(&mut watch, next).await;
+    assert_eq!(events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_closed_store_ends_its_watches() {
+    use futures::StreamExt;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let watch = store.watch(&root(), Revision::FIRST).await.unwrap();
+    put(&store, create("a", "1")).await;
+    drop(store);
+    let signals: Vec<_> = watch.collect().await;
+    assert!(matches!(signals.last(), Some(Err(Error::Stopped(_)))), "{signals:?}");
+    assert_eq!(signals.iter().filter(|signal| signal.is_err()).count(), 1);
+}
+
+#[test]
+fn a_second_opening_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let error = EmbeddedStore::open(dir.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains("stop that one, or choose another directory"), "{error}");
+    drop(store);
+    open(dir.path());
+}
+
+#[test]
+fn a_first_start_that_was_cut_short_leaves_nothing_in_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("store.redb.new"), b"half a fi").unwrap();
+    open(dir.path());
+    assert!(!dir.path().join("store.redb.new").exists());
+}
+
+#[test]
+fn something_else_is_not_taken_for_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("store.redb"), vec![7; 9000]).unwrap();
+    let error = EmbeddedStore::open(dir.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    assert_eq!(std::fs::read(dir.path().join("store.redb")).unwrap(), vec![7; 9000]);
+}
+
+#[test]
+fn a_file_in_the_way_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"").unwrap();
+    let error = EmbeddedStore::open(&path, Options::default()).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}
+
+/// Secrets are in it.
+#[test]
+fn nobody_else_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("a/b");
+    drop(open(&inner));
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inner), 0o700);
+    for entry in std::fs::read_dir(&inner).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+}
+
+/// 6 MB are written, 100 KB are live. Fails without the removal of superseded rows.
+#[tokio::test]
+async fn what_is_overwritten_does_not_stay_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let text = "x".repeat(1000);
+    let mut writes = Vec::new();
+    for name in 0..100 {
+        writes.push(create(&name.to_string(), &text));
+    }
+    let mut revision = store.commit(writes).await.unwrap().revision;
+    for _ in 0..60 {
+        let update = |name: u32| update(&name.to_string(), &text, revision);
+        revision = store.commit((0..100).map(update).collect()).await.unwrap().revision;
+    }
+    let size = dir.path().join("store.redb").metadata().unwrap().len();
+    assert!(size < 2 << 20, "{size} bytes");
+    assert!(store.get(&key("7")).await.unwrap().is_some());
+}
