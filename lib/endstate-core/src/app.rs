@@ -25,7 +25,7 @@ use crate::{
 ///     fn name(&self) -> &'static str {
 ///         "toy"
 ///     }
-///     fn validate(&self, size: &u32) -> Vec<Problem> {
+///     fn validate(&self, _: &Identity, size: &u32) -> Vec<Problem> {
 ///         if *size > 0 { vec![] } else { vec![Problem::refused("spec", "must not be 0")] }
 ///     }
 ///     fn topology(&self, size: &u32) -> Topology {
@@ -51,8 +51,8 @@ pub trait App {
     /// The application's name: a label of the pods.
     fn name(&self) -> &'static str;
 
-    /// What is wrong with a spec by itself.
-    fn validate(&self, spec: &Self::Spec) -> Vec<Problem>;
+    /// What is wrong with a spec by itself, or with the name of its object.
+    fn validate(&self, object: &Identity, spec: &Self::Spec) -> Vec<Problem>;
 
     /// How many members, and of which version.
     fn topology(&self, spec: &Self::Spec) -> Topology;

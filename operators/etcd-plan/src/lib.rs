@@ -1,1 +1,17 @@
-//! What is safe for etcd, as pure functions.
+//! What is safe for etcd, as pure functions: which specs are refused, which versions follow which,
+//! with which flags a member starts. The planner in `endstate-core` does the rest.
+//!
+//! Nothing here does I/O. Read in this order: the spec, the versions and their table, the launch,
+//! and the [`App`](endstate_core::App) that joins them.
+
+mod etcd;
+mod launch;
+mod names;
+mod spec;
+mod version;
+
+pub use etcd::Etcd;
+pub use launch::{CLIENT_PORT, DATA_DIR, LAUNCHER, LAUNCHER_DIR, MARKER, METRICS_PORT, PEER_PORT};
+pub use names::{client_service, client_url, disruption_budget, peer_host, peer_service, peer_url};
+pub use spec::{DEFAULT_REPOSITORY, EmptyDir, EnvVar, EtcdClusterSpec, PodPolicy, Storage};
+pub use version::{Path, Version, VersionError, path};

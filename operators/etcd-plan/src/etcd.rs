@@ -1,0 +1,151 @@
+//! etcd's answers to what the planner asks.
+
+use endstate_core::{App, Change, Identity, Launch, LaunchOf, MemberName, Problem, Topology};
+
+use crate::{
+    launch::{self, version_flags},
+    names::{client_service, peer_url},
+    spec::{EnvVar, EtcdClusterSpec, Storage},
+    version::{Version, refusal},
+};
+
+/// The most members a cluster may have: more only make writes slower.
+const SIZE_MAX: i32 = 7;
+/// The longest label in DNS, which a service's name must fit.
+const LABEL_MAX: usize = 63;
+
+/// etcd, for the planner.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Etcd;
+
+impl App for Etcd {
+    type Spec = EtcdClusterSpec;
+
+    fn name(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn validate(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Problem> {
+        let mut problems = vec![];
+        problems.extend(name_problem(&object.name));
+        problems.extend(size_problem(spec.size));
+        problems.extend(version_problem(&spec.version));
+        problems.extend(spec.pod().etcd_env.iter().filter_map(env_problem));
+        problems.extend(storage_problem(&spec.storage()));
+        problems
+    }
+
+    fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
+        Topology {
+            voters: usize::try_from(spec.size).unwrap_or(0),
+            version: spec.version.clone(),
+            paused: spec.paused.unwrap_or(false),
+        }
+    }
+
+    fn launch(&self, member: &LaunchOf<'_, EtcdClusterSpec>) -> Launch {
+        launch::launch(member, version(member.spec))
+    }
+
+    fn address(&self, object: &Identity, member: &MemberName) -> String {
+        peer_url(object, member)
+    }
+
+    fn change(&self, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Change {
+        let (from, to) = (version(old), version(new));
+        if let Some(problem) = refusal(from, to) {
+            return Change::Refuse(problem);
+        }
+        let (old_pod, new_pod) = (old.pod(), new.pod());
+        // Whatever is in the pod but not in its labels and annotations cannot change in place.
+        let fixed = |pod: &crate::PodPolicy| crate::PodPolicy {
+            labels: Default::default(),
+            annotations: Default::default(),
+            ..pod.clone()
+        };
+        if fixed(&old_pod) != fixed(&new_pod)
+            || old.storage() != new.storage()
+            || version_flags(from) != version_flags(to)
+        {
+            Change::Recreate
+        } else if old.image() != new.image() {
+            Change::Restart
+        } else if old_pod != new_pod {
+            Change::Live
+        } else {
+            Change::Nothing
+        }
+    }
+}
+
+/// The version of an accepted spec. One that does not parse is never accepted; should a record hold
+/// one all the same, the lowest version has the fewest flags.
+fn version(spec: &EtcdClusterSpec) -> Version {
+    spec.version.parse().unwrap_or(Version::new(4, 0))
+}
+
+fn name_problem(name: &str) -> Option<Problem> {
+    let service = client_service(name);
+    let message = if service.len() > LABEL_MAX {
+        let most = LABEL_MAX - (service.len() - name.len());
+        format!("must be at most {most} characters long, because services are named after it")
+    } else if name.contains('.') || !name.starts_with(|it: char| it.is_ascii_lowercase()) {
+        "must begin with a letter and hold no dot, because services are named after it".into()
+    } else {
+        return None;
+    };
+    Some(Problem::refused("metadata.name", message))
+}
+
+fn size_problem(size: i32) -> Option<Problem> {
+    match size {
+        0 => Some(Problem::refused(
+            "spec.size",
+            "must be at least 1: hibernating is not supported yet",
+        )),
+        ..0 => Some(Problem::refused("spec.size", "must be at least 1")),
+        1 | 3 | 5 | 7 => None,
+        ..=SIZE_MAX => Some(Problem::warning(
+            "spec.size",
+            format!("{size} members tolerate no more failures than {}; use an odd size", size - 1),
+        )),
+        _ => Some(Problem::refused("spec.size", format!("must be at most {SIZE_MAX}"))),
+    }
+}
+
+fn version_problem(text: &str) -> Option<Problem> {
+    match text.parse::<Version>() {
+        Ok(version) => version.warning().map(|it| Problem::warning("spec.version", it)),
+        Err(why) => Some(Problem::refused("spec.version", why.to_string())),
+    }
+}
+
+/// What the operator decides must not be decided again by an environment variable. etcd reads every
+/// flag from one; the flags win, so such a variable would be silently ignored.
+fn env_problem(var: &EnvVar) -> Option<Problem> {
+    const DECIDED: [&str; 12] = [
+        "ETCD_NAME",
+        "ETCD_DATA_DIR",
+        "ETCD_LISTEN_PEER_URLS",
+        "ETCD_LISTEN_CLIENT_URLS",
+        "ETCD_LISTEN_METRICS_URLS",
+        "ETCD_ADVERTISE_CLIENT_URLS",
+        "ETCD_STRICT_RECONFIG_CHECK",
+        "ETCD_FORCE_NEW_CLUSTER",
+        "ETCD_CONFIG_FILE",
+        "ETCD_WAL_DIR",
+        "ETCD_FEATURE_GATES",
+        "ETCD_DISCOVERY",
+    ];
+    let decided = DECIDED.contains(&var.name.as_str()) || var.name.starts_with("ETCD_INITIAL_");
+    decided.then(|| {
+        let field = format!("spec.pod.etcdEnv[{}]", var.name);
+        Problem::refused(field, "is decided by the operator and cannot be set")
+    })
+}
+
+fn storage_problem(storage: &Storage) -> Option<Problem> {
+    let medium = storage.empty_dir.as_ref()?.medium.as_deref()?;
+    (!matches!(medium, "" | "Memory"))
+        .then(|| Problem::refused("spec.storage.emptyDir.medium", "must be \"\" or \"Memory\""))
+}

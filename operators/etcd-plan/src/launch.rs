@@ -1,0 +1,105 @@
+//! With which program, flags and environment a member starts, by version.
+//!
+//! The process is guarded by a launcher, which lets etcd start on an empty data directory only once
+//! in the life of a pod: a member whose data disappears stops voting instead of voting blank.
+
+use endstate_core::{Launch, LaunchOf, Start};
+
+use crate::{
+    names::{client_url, peer_url},
+    spec::EtcdClusterSpec,
+    version::Version,
+};
+
+/// Clients connect here.
+pub const CLIENT_PORT: u16 = 2379;
+/// Members connect here.
+pub const PEER_PORT: u16 = 2380;
+/// Health and metrics, without client TLS.
+pub const METRICS_PORT: u16 = 2381;
+/// Where a member keeps its data.
+pub const DATA_DIR: &str = "/var/lib/etcd";
+/// The directory shared by the container that brings the launcher and the one that runs etcd.
+pub const LAUNCHER_DIR: &str = "/endstate";
+/// The launcher.
+pub const LAUNCHER: &str = "/endstate/endstate";
+/// The launcher's note that etcd has been started here before.
+pub const MARKER: &str = "/endstate/started";
+/// etcd itself, in its image.
+const ETCD: &str = "/usr/local/bin/etcd";
+
+/// How a member is run.
+pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Launch {
+    let launcher =
+        [LAUNCHER, "etcd-launch", "--data-dir", DATA_DIR, "--marker", MARKER, "--", ETCD];
+    let mut command: Vec<String> = launcher.map(String::from).into();
+    command.extend(address_flags(of));
+    command.extend(of.start.map(start_flags).unwrap_or_default());
+    command.extend(version_flags(version).into_iter().map(String::from));
+    Launch {
+        command,
+        env: of.spec.pod().etcd_env.into_iter().map(|it| (it.name, it.value)).collect(),
+        ports: [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT)]
+            .map(|(name, port)| (name.to_owned(), port))
+            .into(),
+        ..Launch::new(of.spec.image(), of)
+    }
+}
+
+fn address_flags(of: &LaunchOf<'_, EtcdClusterSpec>) -> [String; 7] {
+    let (object, member) = (of.object, of.member);
+    [
+        format!("--name={member}"),
+        format!("--data-dir={DATA_DIR}"),
+        format!("--listen-peer-urls=http://0.0.0.0:{PEER_PORT}"),
+        format!("--initial-advertise-peer-urls={}", peer_url(object, member)),
+        format!("--listen-client-urls=http://0.0.0.0:{CLIENT_PORT}"),
+        format!("--advertise-client-urls={}", client_url(object, member)),
+        format!("--listen-metrics-urls=http://0.0.0.0:{METRICS_PORT}"),
+    ]
+}
+
+/// etcd looks at these only while its data directory is empty.
+fn start_flags(start: &Start) -> Vec<String> {
+    let members: Vec<_> =
+        start.members().iter().map(|it| format!("{}={}", it.name, it.address)).collect();
+    let members = format!("--initial-cluster={}", members.join(","));
+    match start {
+        Start::New { token, .. } => vec![
+            members,
+            "--initial-cluster-state=new".into(),
+            format!("--initial-cluster-token={token}"),
+        ],
+        Start::Existing { .. } => vec![members, "--initial-cluster-state=existing".into()],
+    }
+}
+
+/// The flags that depend on the version. Corruption checks are off by default in every version, and
+/// each minor calls them differently; a flag that a version does not know keeps it from starting.
+pub(crate) fn version_flags(version: Version) -> Vec<&'static str> {
+    let common = "--strict-reconfig-check=true";
+    match (version.minor, version.patch) {
+        (..=4, _) => vec![
+            common,
+            "--pre-vote=true",
+            "--experimental-initial-corrupt-check=true",
+            "--experimental-corrupt-check-time=12h",
+        ],
+        (5, ..=4) => vec![
+            common,
+            "--experimental-initial-corrupt-check=true",
+            "--experimental-corrupt-check-time=12h",
+        ],
+        (5, _) => vec![
+            common,
+            "--experimental-initial-corrupt-check=true",
+            "--experimental-compact-hash-check-enabled=true",
+            "--experimental-compact-hash-check-time=1m",
+        ],
+        (6.., _) => vec![
+            common,
+            "--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true",
+            "--compact-hash-check-time=1m",
+        ],
+    }
+}
