@@ -4,7 +4,7 @@
 //! 3 → 5 → 3; every key is still there. Everything is done through the `endstate` executable, as a user would.
 
 mod cluster;
-mod damage;
+pub(crate) mod damage;
 mod leftovers;
 mod show;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::{build, images, run};
-use cluster::Cluster;
+pub(crate) use cluster::Cluster;
 use show::{Show, Times};
 
 /// Arguments of `demo`.
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let endstate = show.step("build", build::endstate)?.0;
     let store = images::store();
     show.step("etcd image", || images::ensure(&endstate, &store))?;
-    let state = fresh_state_dir()?;
+    let state = fresh_state_dir("demo")?;
     let (cluster, started) = show.step("start the embedded cluster", || {
         Cluster::start(&endstate, &state, &store).with_context(|| advice(&state))
     })?;
@@ -62,7 +62,7 @@ fn story(cluster: &Cluster, show: &Show, times: &mut Times, args: &Args) -> Resu
         show.step("install the etcd operator", || cluster.endstate(&["install", "etcd"]))?;
     times.add("etcd operator installed", took);
 
-    let example = std::fs::read_to_string(run::root().join(EXAMPLE))?;
+    let example = example()?;
     let (_, took) = show.wait(cluster, "apply → 3 members ready", || {
         cluster.apply(&example)?;
         cluster.settled(3, STEP_MAX, |waits| show.waiting(waits))
@@ -96,12 +96,17 @@ fn story(cluster: &Cluster, show: &Show, times: &mut Times, args: &Args) -> Resu
     Ok(())
 }
 
-fn fresh_state_dir() -> Result<PathBuf> {
-    let state = run::target().join("demo");
+/// The manifest that a new user applies first.
+pub(crate) fn example() -> Result<String> {
+    std::fs::read_to_string(run::root().join(EXAMPLE)).context(EXAMPLE)
+}
+
+/// An empty state directory below `target`.
+pub(crate) fn fresh_state_dir(name: &str) -> Result<PathBuf> {
+    let state = run::target().join(name);
     if state.exists() {
-        std::fs::remove_dir_all(&state).with_context(|| {
-            format!("cannot remove {}; is another demo running?", state.display())
-        })?;
+        std::fs::remove_dir_all(&state)
+            .with_context(|| format!("cannot remove {}; is it in use?", state.display()))?;
     }
     std::fs::create_dir_all(&state)?;
     Ok(state)

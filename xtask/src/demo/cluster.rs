@@ -14,12 +14,14 @@ use super::NAME;
 use crate::run;
 
 /// How often the object is looked at while a step is under way.
+const KIND: &str = "etcdclusters.etcd.endstate.dev";
+const DELETE_MAX: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many keys one etcd transaction may write.
 const KEYS_PER_TRANSACTION: usize = 100;
 
-pub(super) struct Cluster {
-    pub(super) state: PathBuf,
+pub(crate) struct Cluster {
+    pub(crate) state: PathBuf,
     executable: PathBuf,
     /// `None` once it was stopped or is to be kept.
     process: RefCell<Option<Child>>,
@@ -27,7 +29,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Starts `endstate up` and waits for its `ready in` line.
-    pub(super) fn start(executable: &Path, state: &Path, store: &Path) -> Result<Cluster> {
+    pub(crate) fn start(executable: &Path, state: &Path, store: &Path) -> Result<Cluster> {
         let log = File::create(state.join("up.log"))?;
         let mut process = run::command(executable)
             .args(["up", "--listen", "127.0.0.1:0", "--nodes", "3", "--state-dir"])
@@ -52,16 +54,16 @@ impl Cluster {
     }
 
     /// Runs `endstate` against this cluster and gives what it printed.
-    pub(super) fn endstate(&self, args: &[&str]) -> Result<String> {
+    pub(crate) fn endstate(&self, args: &[&str]) -> Result<String> {
         run::output(self.command().args(args))
     }
 
-    pub(super) fn apply(&self, manifest: &str) -> Result<()> {
+    pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
         self.pipe(&["apply", "-f", "-"], manifest)
     }
 
     /// Waits until the object says that it is as declared, with this many members.
-    pub(super) fn settled(&self, size: usize, max: Duration, look: impl Fn(&str)) -> Result<()> {
+    pub(crate) fn settled(&self, size: usize, max: Duration, look: impl Fn(&str)) -> Result<()> {
         self.until(max, look, |object| {
             let status = &object["status"];
             let current = status["observedGeneration"] == object["metadata"]["generation"];
@@ -78,21 +80,21 @@ impl Cluster {
     }
 
     /// Waits until a member is gone for good.
-    pub(super) fn replaced(&self, name: &str, max: Duration, look: impl Fn(&str)) -> Result<()> {
+    pub(crate) fn replaced(&self, name: &str, max: Duration, look: impl Fn(&str)) -> Result<()> {
         self.until(max, look, |object| members(object).iter().all(|it| it != name))
             .with_context(|| format!("member {name} was not replaced"))
     }
 
     /// A member that does not lead: the first of those.
-    pub(super) fn member_to_kill(&self) -> Result<String> {
+    pub(crate) fn member_to_kill(&self) -> Result<String> {
         members(&self.object()?).pop().context("the cluster has no members")
     }
 
-    pub(super) fn keys(&self, count: usize) -> Vec<(String, String)> {
+    pub(crate) fn keys(&self, count: usize) -> Vec<(String, String)> {
         (0..count).map(|number| (format!("demo/{number:05}"), format!("value {number}"))).collect()
     }
 
-    pub(super) fn put(&self, keys: &[(String, String)]) -> Result<()> {
+    pub(crate) fn put(&self, keys: &[(String, String)]) -> Result<()> {
         let member = self.member_to_kill()?;
         for keys in keys.chunks(KEYS_PER_TRANSACTION) {
             let puts: String =
@@ -105,7 +107,7 @@ impl Cluster {
         Ok(())
     }
 
-    pub(super) fn check(&self, keys: &[(String, String)]) -> Result<()> {
+    pub(crate) fn check(&self, keys: &[(String, String)]) -> Result<()> {
         let member = self.member_to_kill()?;
         let get = ["exec", &member, "-c", "etcd", "--", "etcdctl", "get", "--prefix", "demo/"];
         let found = self.endstate(&get)?;
@@ -120,13 +122,24 @@ impl Cluster {
         Ok(())
     }
 
+    /// Deletes the example's object and waits until its pods are gone.
+    pub(crate) fn delete(&self) -> Result<()> {
+        self.endstate(&["delete", &format!("{KIND}/{NAME}"), "--wait"])?;
+        let start = Instant::now();
+        while !self.endstate(&["get", "pods", "-o", "name"])?.is_empty() {
+            ensure!(start.elapsed() < DELETE_MAX, "pods are left after the deletion");
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// The tree, as a user sees it.
-    pub(super) fn tree(&self) -> Result<String> {
+    pub(crate) fn tree(&self) -> Result<String> {
         self.endstate(&["status", "etcd", NAME])
     }
 
     /// Ends `endstate up` as Ctrl-C does.
-    pub(super) fn stop(&self) -> Result<()> {
+    pub(crate) fn stop(&self) -> Result<()> {
         let Some(mut process) = self.process.take() else { return Ok(()) };
         run::check_quiet(run::command("kill").args(["-TERM", &process.id().to_string()]))?;
         let status = process.wait()?;
@@ -135,7 +148,7 @@ impl Cluster {
     }
 
     /// Leaves it running and says how to use it.
-    pub(super) fn keep(&self) {
+    pub(crate) fn keep(&self) {
         let Some(process) = self.process.take() else { return };
         let kubeconfig = self.state.join("kubeconfig");
         println!("\nThe cluster goes on (process {}). Use it:\n", process.id());
@@ -146,12 +159,7 @@ impl Cluster {
     }
 
     fn object(&self) -> Result<Value> {
-        let text = self.endstate(&[
-            "get",
-            &format!("etcdclusters.etcd.endstate.dev/{NAME}"),
-            "-o",
-            "json",
-        ])?;
+        let text = self.endstate(&["get", &format!("{KIND}/{NAME}"), "-o", "json"])?;
         Ok(serde_json::from_str(&text)?)
     }
 

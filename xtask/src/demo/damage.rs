@@ -10,7 +10,7 @@ use crate::run;
 /// Kills a member's etcd with SIGKILL and removes its data.
 ///
 /// It is stopped first, so that it cannot be restarted between the two: what is restarted finds no data, for certain.
-pub(super) fn kill_and_wipe(state: &Path, member: &str) -> Result<()> {
+pub(crate) fn kill_and_wipe(state: &Path, member: &str) -> Result<()> {
     let process = process(member)?.with_context(|| format!("no etcd process of {member} runs"))?;
     signal("-STOP", process)?;
     let data = data_folder(state, member)?;

@@ -1,0 +1,151 @@
+//! etcd started by hand: the baseline.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use etcd_client::Client;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::Args;
+use crate::report::Report;
+use crate::samples::Samples;
+
+const BY_HAND: &str = "three etcd members started by hand, median";
+const READY_MAX: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Three members started by hand, in parallel: what the operator is held against.
+pub(crate) async fn by_hand(args: &Args, report: &mut Report) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..args.runs {
+        times.push(Members::start(&args.etcd, 3).await?.ready_in);
+    }
+    report.add(BY_HAND, Samples::new(times).median_ms(), "ms");
+    Ok(())
+}
+
+/// One etcd alone.
+pub(crate) struct Bare {
+    members: Members,
+}
+
+impl Bare {
+    pub(crate) async fn start(executable: &Path) -> Result<Bare> {
+        Ok(Bare { members: Members::start(executable, 1).await? })
+    }
+
+    /// Puts as many clients can, each on its own connection.
+    pub(crate) async fn load(
+        &self,
+        clients: usize,
+        length: Duration,
+        value: String,
+    ) -> Result<(f64, Samples)> {
+        let mut connections = Vec::new();
+        for _ in 0..clients {
+            connections.push(Client::connect([&self.members.urls[0]], None).await?);
+        }
+        let start = Instant::now();
+        let tasks = connections.into_iter().enumerate().map(|(number, mut client)| {
+            let value = value.clone();
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                while start.elapsed() < length {
+                    let put = Instant::now();
+                    client
+                        .put(format!("c{clients}-{number}-{}", times.len()), value.clone(), None)
+                        .await?;
+                    times.push(put.elapsed());
+                }
+                anyhow::Ok(times)
+            })
+        });
+        let mut times = Vec::new();
+        for task in tasks.collect::<Vec<_>>() {
+            times.extend(task.await??);
+        }
+        Ok((times.len() as f64 / start.elapsed().as_secs_f64(), Samples::new(times)))
+    }
+}
+
+/// Some members, started at once.
+pub(crate) struct Members {
+    _processes: Vec<Child>,
+    _data: TempDir,
+    urls: Vec<String>,
+    /// From the start of the first process until every member answers a linearizable read.
+    pub(crate) ready_in: Duration,
+}
+
+impl Members {
+    pub(crate) async fn start(executable: &Path, count: usize) -> Result<Members> {
+        let data = tempfile::tempdir()?;
+        let ports = free_ports(2 * count)?;
+        let urls: Vec<_> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let (client_urls, peer_urls) = urls.split_at(count);
+        let initial: Vec<_> =
+            peer_urls.iter().enumerate().map(|(it, url)| format!("m{it}={url}")).collect();
+        let start = Instant::now();
+        let mut processes = Vec::new();
+        for (number, (client, peer)) in client_urls.iter().zip(peer_urls).enumerate() {
+            let folder = data.path().join(number.to_string());
+            processes.push(member(executable, number, (client, peer), &initial.join(","), folder)?);
+        }
+        for url in client_urls {
+            answers(url).await?;
+        }
+        let ready_in = start.elapsed();
+        Ok(Members { _processes: processes, _data: data, urls: client_urls.to_vec(), ready_in })
+    }
+}
+
+fn member(
+    executable: &Path,
+    number: usize,
+    urls: (&str, &str),
+    initial: &str,
+    data: PathBuf,
+) -> Result<Child> {
+    let (client, peer) = urls;
+    Command::new(executable)
+        .arg(format!("--name=m{number}"))
+        .arg(format!("--data-dir={}", data.display()))
+        .arg(format!("--listen-client-urls={client}"))
+        .arg(format!("--advertise-client-urls={client}"))
+        .arg(format!("--listen-peer-urls={peer}"))
+        .arg(format!("--initial-advertise-peer-urls={peer}"))
+        .arg(format!("--initial-cluster={initial}"))
+        .arg("--logger=zap")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start etcd")
+}
+
+async fn answers(url: &str) -> Result<()> {
+    let wait = async {
+        loop {
+            if let Ok(mut client) = Client::connect([url], None).await
+                && client.get("ready", None).await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::time::timeout(READY_MAX, wait)
+        .await
+        .with_context(|| format!("etcd at {url} is not ready"))
+}
+
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let listeners =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect()
+}
