@@ -1,1 +1,23 @@
 //! Kubernetes API machinery that kube-core lacks, as pure functions over JSON values.
+//!
+//! Reading order: [`error`] (what a request is refused with), [`schema`] (what objects of a kind look like),
+//! [`patch`] and [`ownership`] (how a write changes an object and who owns which field), then the small languages:
+//! [`selector`], [`names`], [`quantity`], [`duration`], [`jsonpath`], [`table`], and [`stream`], the protocol of the node.
+//!
+//! Invariants: no tokio, no clock, no randomness, no files, no environment; the time is always an argument. Every
+//! function is bounded in depth, size and count, whatever its input.
+
+pub mod duration;
+pub mod error;
+//JP
+pub mod names;
+//OW
+pub mod patch;
+pub mod quantity;
+pub mod schema;
+pub mod selector;
+pub mod stream;
+//TB
+
+pub use error::{ApiError, FieldError};
+pub use schema::Schema;
