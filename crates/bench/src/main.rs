@@ -9,7 +9,6 @@ mod reads;
 mod report;
 mod samples;
 mod start;
-mod up;
 mod watches;
 mod writes;
 
@@ -18,8 +17,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Parser;
 
+use harness::Up;
 use report::Report;
-use up::Up;
 
 /// Measure the embedded cluster
 #[derive(Parser)]
@@ -56,7 +55,7 @@ async fn main() -> Result<()> {
         start::memory(&args, &mut report).await?;
     }
     if wanted("writes") || wanted("reads") || wanted("watches") {
-        let up = Up::start(&args.endstate, 1).await?;
+        let up = Up::start_executable(&args.endstate, 1).await?;
         if wanted("writes") {
             writes::measure(&args, &up, &mut report).await?;
         }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::Method;
 
 use crate::connection::Server;
+use harness::Up;
+
 use crate::report::Report;
 use crate::samples::Samples;
-use crate::up::Up;
 use crate::writes::{define, note};
 
 const OBJECTS: usize = 10_000;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::Args;
+use harness::Up;
+
 use crate::report::Report;
 use crate::samples::Samples;
-use crate::up::Up;
 
 /// After a start, caches fill and lists come in; then nothing should happen any more.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -15,7 +16,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 pub(crate) async fn measure(args: &Args, report: &mut Report) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..args.runs {
-        let up = Up::start(&args.endstate, 1).await?;
+        let up = Up::start_executable(&args.endstate, 1).await?;
         times.push(up.started_in);
         up.stop().await?;
     }
@@ -28,7 +29,7 @@ pub(crate) async fn measure(args: &Args, report: &mut Report) -> Result<()> {
 }
 
 pub(crate) async fn memory(args: &Args, report: &mut Report) -> Result<()> {
-    let up = Up::start(&args.endstate, 1).await?;
+    let up = Up::start_executable(&args.endstate, 1).await?;
     tokio::time::sleep(SETTLE).await;
     report.add("memory when idle, all processes (PSS)", up.memory_mb()?, "MB");
     up.stop().await

@@ -11,9 +11,10 @@ use hyper::client::conn::http2::SendRequest;
 use tokio::sync::{Barrier, mpsc};
 
 use crate::connection::Server;
+use harness::Up;
+
 use crate::report::Report;
 use crate::samples::Samples;
-use crate::up::Up;
 use crate::writes::{define, note};
 
 const WATCHERS: usize = 1_000;

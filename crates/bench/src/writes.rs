@@ -10,9 +10,10 @@ use serde_json::json;
 use crate::Args;
 use crate::connection::{Connection, Server};
 use crate::etcd::Bare;
+use harness::Up;
+
 use crate::report::Report;
 use crate::samples::Samples;
-use crate::up::Up;
 
 /// How long each load lasts.
 const LOAD: Duration = Duration::from_secs(5);

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::NAME;
 use crate::run;
 
-/// How often the object is looked at while a step is under way.
 const KIND: &str = "etcdclusters.etcd.endstate.dev";
 const DELETE_MAX: Duration = Duration::from_secs(60);
+/// How often the object is looked at while a step is under way.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many keys one etcd transaction may write.
 const KEYS_PER_TRANSACTION: usize = 100;

@@ -1,0 +1,93 @@
+//! An etcd cluster under test, seen through its object.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
+
+use crate::Up;
+
+/// How long a change of an etcd cluster may take.
+const CHANGE_MAX: Duration = Duration::from_secs(120);
+
+/// The object of a cluster: what `examples/etcd-cluster.yaml` says, with a size.
+pub fn example(name: &str, size: u32) -> String {
+    format!(
+        "apiVersion: etcd.endstate.dev/v1\nkind: EtcdCluster\nmetadata: {{name: {name}}}\n\
+         spec: {{size: {size}, version: \"3.5.16\"}}\n"
+    )
+}
+
+pub struct EtcdCluster {
+    api: Api<DynamicObject>,
+    pub name: String,
+}
+
+impl EtcdCluster {
+    /// Declares a cluster in the default namespace.
+    pub async fn apply(up: &Up, name: &str, size: u32) -> Result<EtcdCluster> {
+        up.apply(&example(name, size)).await?;
+        EtcdCluster::existing(up, name).await
+    }
+
+    pub async fn existing(up: &Up, name: &str) -> Result<EtcdCluster> {
+        let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdCluster");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
+        let api = Api::namespaced_with(up.client().await?, "default", &resource);
+        Ok(EtcdCluster { api, name: name.to_owned() })
+    }
+
+    pub async fn resize(&self, size: u32) -> Result<()> {
+        let patch = Patch::Merge(json!({"spec": {"size": size}}));
+        self.api.patch(&self.name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Waits until it says that it is as declared, with this many members.
+    pub async fn settled(&self, size: usize) -> Result<()> {
+        self.until(&format!("{size} healthy members"), move |object| {
+            let status = &object.data["status"];
+            let current = status["observedGeneration"].as_i64() == object.metadata.generation;
+            let members = status["members"].as_array().map_or(0, Vec::len);
+            let is = |kind, value| condition(object, kind).is_some_and(|it| it["status"] == value);
+            current && members == size && is("Available", "True") && is("Progressing", "False")
+        })
+        .await
+    }
+
+    /// Waits until the object is as asked; an error says what it was instead.
+    pub async fn until(
+        &self,
+        what: &str,
+        done: impl Fn(&DynamicObject) -> bool + Send,
+    ) -> Result<()> {
+        let done = move |object: Option<&DynamicObject>| object.is_some_and(&done);
+        let wait = await_condition(self.api.clone(), &self.name, done);
+        match tokio::time::timeout(CHANGE_MAX, wait).await {
+            Ok(outcome) => Ok(outcome.map(|_| ())?),
+            Err(_) => {
+                let status = self.api.get(&self.name).await?.data["status"].take();
+                anyhow::bail!("{} did not get to {what}; its status is {status:#}", self.name)
+            }
+        }
+    }
+
+    /// The names of its members, by its status.
+    pub async fn members(&self) -> Result<Vec<String>> {
+        let object = self.api.get(&self.name).await?;
+        let members = object.data["status"]["members"].as_array().context("no members")?.clone();
+        Ok(members.iter().filter_map(|it| Some(it["name"].as_str()?.to_owned())).collect())
+    }
+
+    /// Its object.
+    pub async fn object(&self) -> Result<DynamicObject> {
+        Ok(self.api.get(&self.name).await?)
+    }
+}
+
+fn condition<'a>(object: &'a DynamicObject, kind: &str) -> Option<&'a Value> {
+    object.data["status"]["conditions"].as_array()?.iter().find(|it| it["type"] == kind)
+}

@@ -1,0 +1,14 @@
+//! The shipped executable, run from outside: what the end-to-end tests and the benchmarks share.
+//!
+//! Nothing here knows the inside of Endstate. Everything waits for a state of the world, with a limit, and never for a
+//! time to pass.
+
+mod cluster;
+mod processes;
+mod up;
+mod writer;
+
+pub use cluster::{EtcdCluster, example};
+pub use processes::{freeze, kill, member_process, pod_folder};
+pub use up::Up;
+pub use writer::Writer;

@@ -1,0 +1,46 @@
+//! The processes of pods, as the host sees them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The etcd process of a member: the one whose command line is etcd with `--name=MEMBER`.
+pub fn member_process(member: &str) -> Result<u32> {
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else { continue };
+        // A process may end while it is looked at.
+        let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        let mut words = line.split('\0');
+        let is_etcd = words.next().is_some_and(|it| it.ends_with("/etcd"));
+        if is_etcd && words.any(|it| it.strip_prefix("--name=") == Some(member)) {
+            return Ok(id);
+        }
+    }
+    anyhow::bail!("no etcd process of {member} runs")
+}
+
+/// Stops a process where it is.
+pub fn freeze(process: u32) -> Result<()> {
+    signal("-STOP", process)
+}
+
+/// SIGKILL.
+pub fn kill(process: u32) -> Result<()> {
+    signal("-KILL", process)
+}
+
+fn signal(signal: &str, process: u32) -> Result<()> {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status()?;
+    ensure!(status.success(), "cannot send {signal} to process {process}");
+    Ok(())
+}
+
+/// Where the node keeps a pod: its volumes are in `volumes/`.
+pub fn pod_folder(state: &Path, uid: &str) -> Result<PathBuf> {
+    let folder = state.join("node/pods").join(uid);
+    fs::metadata(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}

@@ -1,0 +1,110 @@
+//! A client that writes without pause and remembers every acknowledged write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use etcd_client::{Client, GetOptions};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+
+use crate::Up;
+
+const PREFIX: &str = "writer/";
+/// A write that is not acknowledged by then counts as unknown.
+const WRITE_MAX: Duration = Duration::from_secs(2);
+/// How long the first write and the check may take.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+pub struct Writer {
+    task: JoinHandle<BTreeMap<String, String>>,
+    end: Arc<AtomicBool>,
+    url: String,
+    _forward: Child,
+}
+
+impl Writer {
+    /// Starts to write through the cluster's client service. Returns after the first acknowledged write.
+    pub async fn start(up: &Up, cluster: &str) -> Result<Writer> {
+        let (forward, url) = forward(up, cluster).await?;
+        let end = Arc::new(AtomicBool::new(false));
+        let (first, started) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(write(url.clone(), Arc::clone(&end), first));
+        tokio::time::timeout(ANSWER_MAX, started).await.context("no write was acknowledged")??;
+        Ok(Writer { task, end, url, _forward: forward })
+    }
+
+    /// Stops writing, and fails unless every acknowledged write can be read. Gives their number.
+    pub async fn check(self) -> Result<usize> {
+        self.end.store(true, Ordering::Relaxed);
+        let acknowledged = self.task.await?;
+        let found =
+            tokio::time::timeout(ANSWER_MAX, read(&self.url)).await.context("no answer")??;
+        let lost: Vec<_> =
+            acknowledged.iter().filter(|(key, value)| found.get(*key) != Some(value)).collect();
+        ensure!(
+            lost.is_empty(),
+            "{} of {} acknowledged writes are lost: {lost:?}",
+            lost.len(),
+            acknowledged.len()
+        );
+        Ok(acknowledged.len())
+    }
+}
+
+/// Runs `endstate forward`; each new connection through it finds a pod that is ready then.
+async fn forward(up: &Up, cluster: &str) -> Result<(Child, String)> {
+    let mut forward = up.spawn(&["forward", &format!("service/{cluster}-client"), "0:2379"])?;
+    let stdout = forward.stdout.take().context("its output is piped")?;
+    let line = BufReader::new(stdout).lines().next_line().await?.context("no forwarding")?;
+    let address = line.split_whitespace().nth(1).context("forwarding tells its address")?;
+    Ok((forward, format!("http://{address}")))
+}
+
+async fn write(
+    url: String,
+    end: Arc<AtomicBool>,
+    first: tokio::sync::oneshot::Sender<()>,
+) -> BTreeMap<String, String> {
+    let mut acknowledged = BTreeMap::new();
+    let mut first = Some(first);
+    let mut number = 0;
+    while !end.load(Ordering::Relaxed) {
+        let Ok(Ok(mut client)) =
+            tokio::time::timeout(WRITE_MAX, Client::connect([&url], None)).await
+        else {
+            continue;
+        };
+        // A connection that fails once is given up: the next one may find another member.
+        loop {
+            number += 1;
+            let (key, value) = (format!("{PREFIX}{number:08}"), format!("value {number}"));
+            let put = client.put(key.clone(), value.clone(), None);
+            let Ok(Ok(_)) = tokio::time::timeout(WRITE_MAX, put).await else { break };
+            acknowledged.insert(key, value);
+            if let Some(first) = first.take() {
+                let _ = first.send(());
+            }
+            if end.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    acknowledged
+}
+
+/// Reads everything that was written; tries until a member answers.
+async fn read(url: &str) -> Result<BTreeMap<String, String>> {
+    loop {
+        let Ok(mut client) = Client::connect([url], None).await else { continue };
+        let Ok(answer) = client.get(PREFIX, Some(GetOptions::new().with_prefix())).await else {
+            continue;
+        };
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec());
+        let pairs = answer.kvs().iter().map(|it| Ok((text(it.key())?, text(it.value())?)));
+        return pairs.collect();
+    }
+}

@@ -1,0 +1,151 @@
+//! Real etcd processes under faults: no acknowledged write is lost, and every fault heals.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::{EtcdCluster, Up, Writer, freeze, kill, member_process, pod_folder};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use kube::runtime::wait::await_condition;
+use kube::{Api, ResourceExt};
+
+const OPERATOR_NAMESPACE: &str = "endstate-system";
+
+async fn up_with_operator() -> Result<Up> {
+    let up = Up::start(3).await?;
+    up.endstate(&["install", "etcd"]).await?;
+    Ok(up)
+}
+
+async fn pod(up: &Up, name: &str) -> Result<Pod> {
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    Ok(pods.get(name).await?)
+}
+
+/// Removes what a member stored, its process frozen so that nothing happens in between.
+async fn kill_and_wipe(up: &Up, member: &str) -> Result<()> {
+    let uid = pod(up, member).await?.uid().context("a stored pod has a uid")?;
+    let process = member_process(member)?;
+    freeze(process)?;
+    let data = pod_folder(up.state(), &uid)?.join("volumes/data");
+    for entry in std::fs::read_dir(&data)? {
+        std::fs::remove_dir_all(entry?.path())?;
+    }
+    kill(process)
+}
+
+/// The demo's story, with a writer that checks every acknowledged write.
+#[tokio::test]
+async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "story", 3).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "story").await?;
+
+    let victim = cluster.members().await?.remove(0);
+    kill_and_wipe(&up, &victim).await?;
+    cluster
+        .until("the loss of its member", |it| {
+            !it.data["status"]["members"].to_string().contains(&victim)
+        })
+        .await?;
+    cluster.settled(3).await?;
+
+    cluster.resize(5).await?;
+    cluster.settled(5).await?;
+    cluster.resize(3).await?;
+    cluster.settled(3).await?;
+
+    let acknowledged = writer.check().await?;
+    assert!(acknowledged > 0);
+    up.endstate(&["delete", "etcdclusters.etcd.endstate.dev/story", "--wait"]).await?;
+    up.stop().await
+}
+
+/// A process that dies with its data intact comes back in place: same pod, same member.
+#[tokio::test]
+async fn each_member_in_turn_survives_kill_9() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "turns", 3).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "turns").await?;
+    let members = cluster.members().await?;
+    for member in &members {
+        let before = restarts(&pod(&up, member).await?);
+        kill(member_process(member)?)?;
+        let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+        let again = await_condition(pods, member, |pod: Option<&Pod>| {
+            pod.is_some_and(|pod| restarts(pod) > before && is_ready(pod))
+        });
+        tokio::time::timeout(Duration::from_secs(60), again).await.context("not ready again")??;
+        cluster.settled(3).await?;
+    }
+    assert_eq!(cluster.members().await?, members, "no member was replaced");
+    writer.check().await?;
+    up.stop().await
+}
+
+/// The operator dies again and again while the cluster grows and shrinks; whoever comes next finishes the step.
+#[tokio::test]
+async fn the_operator_may_die_at_any_moment() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "orphan", 1).await?;
+    cluster.settled(1).await?;
+    let writer = Writer::start(&up, "orphan").await?;
+    let operators: Api<Pod> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
+    for (round, size) in [3, 1, 3].into_iter().enumerate() {
+        cluster.resize(size).await?;
+        // Each round dies at another step: after this many changes of the object.
+        changes(&cluster, 1 + 2 * round).await?;
+        for pod in operators.list(&ListParams::default()).await? {
+            operators.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await?;
+        }
+        cluster.settled(size as usize).await?;
+    }
+    writer.check().await?;
+    up.stop().await
+}
+
+/// Waits for changes of the object's status.
+async fn changes(cluster: &EtcdCluster, count: usize) -> Result<()> {
+    for _ in 0..count {
+        let before = cluster.object().await?.resource_version();
+        cluster.until("another state", move |it| it.resource_version() != before).await?;
+    }
+    Ok(())
+}
+
+/// With every volume gone there is nothing to recover from: that is said, and nothing is started anew.
+#[tokio::test]
+async fn losing_every_member_is_reported_and_never_re_initialised() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "lost", 3).await?;
+    cluster.settled(3).await?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
+        .await?;
+    cluster
+        .until("report the loss", |it| {
+            let conditions = it.data["status"]["conditions"].as_array().into_iter().flatten();
+            conditions.into_iter().any(|it| it["type"] == "QuorumLost" && it["status"] == "True")
+        })
+        .await?;
+    // The operator is made to look once more, from scratch, and still starts nothing.
+    let operators: Api<Pod> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
+    operators
+        .delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
+        .await?;
+    up.endstate(&["install", "etcd"]).await?;
+    assert_eq!(pods.list(&ListParams::default()).await?.items.len(), 0, "nothing was started");
+    up.stop().await
+}
+
+fn restarts(pod: &Pod) -> i32 {
+    let statuses = pod.status.as_ref().and_then(|it| it.container_statuses.as_ref());
+    statuses.into_iter().flatten().map(|it| it.restart_count).sum()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
+    conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
+}
