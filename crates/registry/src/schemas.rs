@@ -1,0 +1,141 @@
+//! Schemas of built-in kinds: k8s-openapi's types, overlaid with the facts it lacks.
+//!
+//! A type is compiled once per process, when a kind that holds it is first asked for its schema, and shared by all
+//! kinds that hold it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use machinery::schema::{self, Schema};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+use crate::facts;
+use crate::kind::Kind;
+
+/// Where references point, as in OpenAPI v3 documents.
+pub(crate) const DEFINITIONS: &str = "#/components/schemas/";
+
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
+/// Types that are one of several shapes, or that hold themselves; what they hold is checked elsewhere.
+const OPAQUE: &[&str] = &[
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray",
+    "io.k8s.apimachinery.pkg.runtime.RawExtension",
+];
+
+static COMPILED: LazyLock<Mutex<BTreeMap<String, Arc<Schema>>>> = LazyLock::new(Mutex::default);
+
+/// A JSON schema and every definition it refers to.
+pub(crate) struct Described {
+    /// The name of the root type, `io.k8s.api.core.v1.Pod`.
+    pub(crate) name: String,
+    pub(crate) definitions: Map<String, Value>,
+}
+
+/// What k8s-openapi says of a type, with our facts.
+pub(crate) fn describe(
+    schema_of: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+) -> Described {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    let root = schema_of(&mut generator);
+    let name = reference(root.as_value()).unwrap_or_default().to_owned();
+    let mut definitions = generator.take_definitions(false);
+    for (name, definition) in &mut definitions {
+        facts::overlay(name, definition);
+    }
+    Described { name, definitions }
+}
+
+/// The type that a `$ref` names.
+pub(crate) fn reference(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix(DEFINITIONS)
+}
+
+/// The compiled schema of a built-in kind.
+pub(crate) fn built_in(kind: &Kind) -> Schema {
+    let described = describe(kind.schema);
+    let mut compiled = COMPILED.lock().expect("compiling does not panic with the lock held");
+    let mut compiler = Compiler {
+        definitions: &described.definitions,
+        compiled: &mut compiled,
+        open: Vec::new(),
+    };
+    let root = compiler.compile(&described.name);
+    root.map_or_else(Schema::anything, |root| Schema::clone(&root))
+}
+
+struct Compiler<'a> {
+    definitions: &'a Map<String, Value>,
+    compiled: &'a mut BTreeMap<String, Arc<Schema>>,
+    /// Types that are being compiled: a type that holds itself is cut there.
+    open: Vec<String>,
+}
+
+impl Compiler<'_> {
+    fn compile(&mut self, name: &str) -> Option<Arc<Schema>> {
+        if let Some(done) = self.compiled.get(name) {
+            return Some(Arc::clone(done));
+        }
+        if self.open.iter().any(|open| open == name) {
+            return None;
+        }
+        let definitions = self.definitions;
+        let definition = definitions.get(name)?;
+        self.open.push(name.to_owned());
+        let schema = match name {
+            OBJECT_META => schema::object_meta(),
+            QUANTITY => Arc::new(Schema::quantity()),
+            _ if OPAQUE.contains(&name) => Arc::new(Schema::anything()),
+            _ => Arc::new(Schema::from_builtin(definition, &mut |target| {
+                self.compile(target.strip_prefix(DEFINITIONS)?)
+            })),
+        };
+        self.open.pop();
+        self.compiled.insert(name.to_owned(), Arc::clone(&schema));
+        Some(schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use machinery::schema::{ListType, Type};
+
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn every_kind_compiles_to_an_object_with_metadata() {
+        for kind in kinds::all() {
+            let schema = built_in(kind);
+            assert_eq!(schema.type_, Some(Type::Object), "{}", kind.kind);
+            assert!(schema.properties.contains_key("metadata"), "{}", kind.kind);
+        }
+    }
+
+    #[test]
+    fn kinds_share_the_types_they_hold() {
+        let kind = |name: &str| kinds::all().find(|kind| kind.kind == name).unwrap();
+        let member = |schema: &Schema, path: &[&str]| {
+            path.iter().fold(schema.clone(), |schema, name| schema.member(name).unwrap().clone())
+        };
+        let pod = member(&built_in(kind("Pod")), &["spec"]);
+        let template = member(&built_in(kind("Deployment")), &["spec", "template", "spec"]);
+        assert!(Arc::ptr_eq(&pod.properties["affinity"], &template.properties["affinity"]));
+    }
+
+    #[test]
+    fn lists_have_their_keys() {
+        let pod = built_in(kinds::all().find(|kind| kind.kind == "Pod").unwrap());
+        let containers = &pod.properties["spec"].properties["containers"];
+        assert_eq!(containers.list_type, ListType::Map);
+        assert_eq!(containers.list_map_keys, ["name"]);
+        assert_eq!(containers.patch_merge_key.as_deref(), Some("name"));
+        assert!(containers.patch_strategy.merge);
+        let ports = &containers.items.as_ref().unwrap().properties["ports"];
+        assert_eq!(ports.list_map_keys, ["containerPort", "protocol"]);
+    }
+}
