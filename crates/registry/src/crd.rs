@@ -159,7 +159,8 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
 /// Stability (alpha 0, beta 1, stable 2), major, minor.
 fn rank(version: &str) -> Option<(u8, u32, u32)> {
     let number = |text: &str| {
-        let plain = !text.is_empty() && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+        let plain =
+            !text.is_empty() && !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
         plain.then(|| text.parse().ok()).flatten()
     };
     let rest = version.strip_prefix('v')?;
@@ -208,7 +209,10 @@ mod tests {
         let beta = registry.resource("ex.com", "v1beta1", "widgets").unwrap();
         assert!(!beta.has_status() && beta.scale().is_none());
         assert_eq!(beta.storage_version, "v1");
-        assert_eq!(beta.deprecation_warning.as_deref(), Some("ex.com/v1beta1 Widget is deprecated"));
+        assert_eq!(
+            beta.deprecation_warning.as_deref(),
+            Some("ex.com/v1beta1 Widget is deprecated")
+        );
         assert!(registry.resource("ex.com", "v1alpha1", "widgets").is_none());
         assert_eq!(registry.groups()["ex.com"], ["v1", "v1beta1"]);
     }

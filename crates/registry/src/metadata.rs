@@ -29,7 +29,9 @@ pub(crate) fn validate(object: &Value, namespaced: bool, rule: NameRule) -> Vec<
 
 /// Checks what an update may not change in metadata.
 pub(crate) fn validate_update(object: &Value, old: &Value, errors: &mut Vec<FieldError>) {
-    for field in ["metadata.name", "metadata.namespace", "metadata.uid", "metadata.creationTimestamp"] {
+    for field in
+        ["metadata.name", "metadata.namespace", "metadata.uid", "metadata.creationTimestamp"]
+    {
         if at(object, field) != at(old, field) {
             let value = at(object, field).cloned().unwrap_or_default();
             errors.push(FieldError::invalid(field, value, "field is immutable"));

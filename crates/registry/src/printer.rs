@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn every_kind_has_as_many_cells_as_columns() {
         for kind in kinds::all().filter(|kind| kind.stored) {
-            let cells = (kind.printer.cells)(&json!({"metadata": {"name": "x"}}), Timestamp::UNIX_EPOCH);
+            let cells =
+                (kind.printer.cells)(&json!({"metadata": {"name": "x"}}), Timestamp::UNIX_EPOCH);
             assert_eq!(cells.len(), kind.printer.columns.len(), "{}", kind.kind);
         }
     }

@@ -1,7 +1,7 @@
 //! The immutable view of everything that is served.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -15,15 +15,16 @@ pub struct Registry {
     resources: BTreeMap<(String, String, String), Arc<Resource>>,
 }
 
+/// Built-in resources never differ, so all registries share them and what they compiled.
+static BUILT_IN: LazyLock<Vec<Arc<Resource>>> =
+    LazyLock::new(|| kinds::all().map(Resource::built_in).map(Arc::new).collect());
+
 impl Registry {
     /// The built-in kinds, and every served version of the CRDs that are established.
     pub fn new<'a>(crds: impl IntoIterator<Item = &'a Value>) -> Registry {
-        let built_in = kinds::all().map(Resource::built_in);
-        let custom = crds.into_iter().flat_map(crd::resources);
-        let resources = built_in
-            .chain(custom)
-            .map(|resource| (resource.key(), Arc::new(resource)))
-            .collect();
+        let built_in = BUILT_IN.iter().cloned();
+        let custom = crds.into_iter().flat_map(crd::resources).map(Arc::new);
+        let resources = built_in.chain(custom).map(|resource| (resource.key(), resource)).collect();
         Registry { resources }
     }
 
@@ -45,7 +46,9 @@ impl Registry {
 
     /// The resource by which a group's objects of a plural name are stored, whichever version serves them.
     pub fn by_plural(&self, group: &str, plural: &str) -> Option<Arc<Resource>> {
-        self.resources().find(|resource| resource.group == group && resource.plural == plural).cloned()
+        self.resources()
+            .find(|resource| resource.group == group && resource.plural == plural)
+            .cloned()
     }
 
     /// The resources of one group version, by plural name.

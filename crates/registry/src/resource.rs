@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::crd::Custom;
 use crate::kind::{DeleteResponse, Kind, NameRule, Propagation};
+use crate::strategy::event;
 use crate::value::{at, keep, remove};
 use crate::{metadata, schemas};
 
@@ -178,7 +179,8 @@ impl Resource {
     /// Makes a new object ready to be stored: no status where that is a subresource, generation 1.
     pub fn prepare_create(&self, object: &mut Value) {
         if let Some(metadata) = object.get_mut("metadata") {
-            for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+            for key in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"]
+            {
                 remove(metadata, key);
             }
         }
@@ -234,10 +236,34 @@ impl Resource {
         *object = next;
     }
 
+    /// Makes the new state of a namespace ready that a write to `/finalize` leads to: only its finalizers count.
+    pub fn prepare_finalize(&self, object: &mut Value, old: &Value) {
+        crate::strategy::namespace::finalize(object, old);
+    }
+
+    /// Turns an object of this version into the form in which it is stored.
+    pub fn to_storage(&self, object: &mut Value) {
+        if self.storage_group != self.group {
+            event::to_core(object);
+        } else if self.storage_version != self.version {
+            object["apiVersion"] = api_version(&self.group, &self.storage_version).into();
+        }
+    }
+
+    /// Turns a stored object into this version's form.
+    pub fn from_storage(&self, object: &mut Value) {
+        if self.storage_group != self.group {
+            event::from_core(object);
+        } else {
+            // Objects stored under an older storage version are rewritten too: conversion None changes nothing else.
+            object["apiVersion"] = self.api_version().into();
+        }
+    }
+
     /// Every reason why a new object cannot be.
     pub fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        let mut errors = metadata::validate(object, self.namespaced, self.name_rule());
-        errors.extend(self.schema().validate(object, None));
+        let errors = metadata::validate(object, self.namespaced, self.name_rule());
+        let mut errors = self.schema().validate_after(object, None, errors);
         if let Source::BuiltIn(kind) = &self.source
             && errors.is_empty()
         {
@@ -250,7 +276,7 @@ impl Resource {
     pub fn validate_update(&self, object: &Value, old: &Value) -> Vec<FieldError> {
         let mut errors = metadata::validate(object, self.namespaced, self.name_rule());
         metadata::validate_update(object, old, &mut errors);
-        errors.extend(self.schema().validate(object, Some(old)));
+        let mut errors = self.schema().validate_after(object, Some(old), errors);
         if let Source::BuiltIn(kind) = &self.source
             && errors.is_empty()
         {
@@ -267,7 +293,11 @@ impl Resource {
             labels.iter().map(|(key, value)| (key.clone(), text(value))).collect()
         });
         let fields = self.field_paths().into_iter().filter_map(|(path, absent)| {
-            let value = selectable(object, &path).unwrap_or_else(|| absent.into_owned());
+            let value = match (&*path, self.is_crd()) {
+                ("source", false) => event::source(object).map(str::to_owned),
+                _ => selectable(object, &path),
+            };
+            let value = value.unwrap_or_else(|| absent.into_owned());
             (path.starts_with("metadata.") || !value.is_empty() || !self.is_crd())
                 .then(|| (path.into_owned(), value))
         });
@@ -351,11 +381,14 @@ impl Resource {
     /// Whether anything but metadata (and a status that is apart) differs. Deployments also count annotations.
     fn intent_differs(&self, object: &Value, old: &Value) -> bool {
         let ignored = |key: &str| {
-            matches!(key, "metadata" | "apiVersion" | "kind") || (key == "status" && self.has_status())
+            matches!(key, "metadata" | "apiVersion" | "kind")
+                || (key == "status" && self.has_status())
         };
         let intent = |value: &Value| {
             let map = value.as_object().into_iter().flatten();
-            map.filter(|(key, _)| !ignored(key)).map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>()
+            map.filter(|(key, _)| !ignored(key))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect::<Map<_, _>>()
         };
         let annotations = "metadata.annotations";
         intent(object) != intent(old)
@@ -380,6 +413,7 @@ pub(crate) fn api_version(group: &str, version: &str) -> String {
     if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
+/// The text of a selectable value.
 fn selectable(object: &Value, path: &str) -> Option<String> {
     match at(object, path)? {
         Value::String(text) => Some(text.clone()),
@@ -403,8 +437,13 @@ fn set_generation(object: &mut Value, generation: i64) {
 fn keep_server_metadata(object: &mut Value, old: &Value) {
     let Some(old) = old.get("metadata") else { return };
     let Some(metadata) = object.get_mut("metadata") else { return };
-    let owned =
-        ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
+    let owned = [
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+    ];
     for key in owned {
         keep(metadata, key, old);
     }

@@ -43,10 +43,9 @@ pub(crate) fn columns(resource: &Resource) -> Vec<Value> {
 fn custom_column(column: &Value) -> Value {
     let word = |key: &str| text(column, key).unwrap_or_default();
     let description = match word("description") {
-        "" => format!(
-            "Custom resource definition column (in JSONPath format): {}",
-            word("jsonPath")
-        ),
+        "" => {
+            format!("Custom resource definition column (in JSONPath format): {}", word("jsonPath"))
+        }
         description => description.to_owned(),
     };
     json!({"name": word("name"), "type": word("type"), "format": word("format"),

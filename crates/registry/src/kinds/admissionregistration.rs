@@ -40,11 +40,7 @@ pub(super) static KINDS: &[Kind] = &[
         singular: "validatingadmissionpolicybinding",
         categories: CATEGORIES,
         schema: schema_of::<api::ValidatingAdmissionPolicyBinding>,
-        strategy: Strategy {
-            unconditional_update: false,
-            generation: true,
-            ..Strategy::PLAIN
-        },
+        strategy: Strategy { unconditional_update: false, generation: true, ..Strategy::PLAIN },
         printer: printer::policy::ADMISSION_BINDING,
         ..CLUSTER
     },

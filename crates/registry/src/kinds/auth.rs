@@ -71,11 +71,7 @@ pub(super) static KINDS: &[Kind] = &[
             STATUS,
         ],
         schema: schema_of::<certificates::v1::CertificateSigningRequest>,
-        strategy: Strategy {
-            status: true,
-            fields: &[("spec.signerName", "")],
-            ..Strategy::PLAIN
-        },
+        strategy: Strategy { status: true, fields: &[("spec.signerName", "")], ..Strategy::PLAIN },
         printer: printer::policy::SIGNING_REQUEST,
         ..CLUSTER
     },

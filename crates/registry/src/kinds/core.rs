@@ -1,10 +1,9 @@
 //! The core group, and events as both groups serve them.
 
-use k8s_openapi::api::{authentication::v1 as authn, core::v1 as api, events::v1 as events};
-use k8s_openapi::api::{autoscaling, policy};
+use k8s_openapi::api::{core::v1 as api, events::v1 as events};
 
 use super::{CLUSTER, NAMESPACED, STATUS, WITH_SCALE, WITH_STATUS};
-use crate::kind::{CREATE_ONLY, Kind, NO_COLLECTION_DELETE, NameRule, Strategy, schema_of};
+use crate::kind::{CREATE_ONLY, Kind, NO_COLLECTION_DELETE, Strategy, schema_of};
 use crate::resource::Subresource;
 use crate::{printer, strategy};
 
@@ -75,10 +74,7 @@ pub(super) static KINDS: &[Kind] = &[
         singular: "namespace",
         short_names: &["ns"],
         verbs: NO_COLLECTION_DELETE,
-        subresources: &[
-            Subresource { name: "finalize", kind: None, verbs: &["update"] },
-            STATUS,
-        ],
+        subresources: &[Subresource { name: "finalize", kind: None, verbs: &["update"] }, STATUS],
         schema: schema_of::<api::Namespace>,
         strategy: strategy::namespace::STRATEGY,
         printer: printer::core::NAMESPACE,
@@ -222,11 +218,7 @@ const POD_SUBRESOURCES: &[Subresource] = &[
     connect("exec", "PodExecOptions"),
     Subresource { name: "log", kind: None, verbs: &["get"] },
     connect("portforward", "PodPortForwardOptions"),
-    Subresource {
-        name: "proxy",
-        kind: Some(("", "v1", "PodProxyOptions")),
-        verbs: PROXY_VERBS,
-    },
+    Subresource { name: "proxy", kind: Some(("", "v1", "PodProxyOptions")), verbs: PROXY_VERBS },
     Subresource { name: "resize", kind: None, verbs: &["get", "patch", "update"] },
     STATUS,
 ];
@@ -234,11 +226,3 @@ const POD_SUBRESOURCES: &[Subresource] = &[
 const fn connect(name: &'static str, kind: &'static str) -> Subresource {
     Subresource { name, kind: Some(("", "v1", kind)), verbs: &["create", "get"] }
 }
-
-/// Kinds that only subresources take, with their schemas.
-pub(crate) type SchemaOf = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
-pub(crate) static SUBRESOURCE_KINDS: &[(&str, &str, &str, SchemaOf)] = &[
-    ("autoscaling", "v1", "Scale", schema_of::<autoscaling::v1::Scale>),
-    ("policy", "v1", "Eviction", schema_of::<policy::v1::Eviction>),
-    ("authentication.k8s.io", "v1", "TokenRequest", schema_of::<authn::TokenRequest>),
-];

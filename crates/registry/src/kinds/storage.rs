@@ -56,11 +56,7 @@ pub(super) static KINDS: &[Kind] = &[
         singular: "volumeattachment",
         subresources: WITH_STATUS,
         schema: schema_of::<api::VolumeAttachment>,
-        strategy: Strategy {
-            status: true,
-            unconditional_update: false,
-            ..Strategy::PLAIN
-        },
+        strategy: Strategy { status: true, unconditional_update: false, ..Strategy::PLAIN },
         printer: printer::storage::VOLUME_ATTACHMENT,
         ..CLUSTER
     },

@@ -22,7 +22,12 @@ pub(crate) const CONFIG_MAP: Printer = Printer {
 pub(crate) const SECRET: Printer = Printer {
     columns: &[NAME, column("Type", "string"), column("Data", "string"), AGE],
     cells: |object, now| {
-        vec![name(object), or_blank(object, "type"), entries(object, "data").into(), age(object, now)]
+        vec![
+            name(object),
+            or_blank(object, "type"),
+            entries(object, "data").into(),
+            age(object, now),
+        ]
     },
 };
 

@@ -37,10 +37,11 @@ pub(crate) const EVENTS: Printer = Printer {
 fn cells(event: &Value, now: Timestamp) -> Vec<Value> {
     let first = text(event, "firstTimestamp").or_else(|| text(event, "eventTime"));
     let first_seen = since(first, now);
-    let last_seen = match text(event, "series.lastObservedTime").or_else(|| text(event, "lastTimestamp")) {
-        Some(last) => since(Some(last), now),
-        None => first_seen.clone(),
-    };
+    let last_seen =
+        match text(event, "series.lastObservedTime").or_else(|| text(event, "lastTimestamp")) {
+            Some(last) => since(Some(last), now),
+            None => first_seen.clone(),
+        };
     let count = int(event, "series.count").or_else(|| int(event, "count")).unwrap_or(1);
     let kind = text(event, "involvedObject.kind").unwrap_or_default().to_lowercase();
     let target = match text(event, "involvedObject.name").unwrap_or_default() {

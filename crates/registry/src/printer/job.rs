@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use machinery::duration;
 use serde_json::Value;
 
-use super::{AGE, NAME, age, condition, containers, name, or_blank, or_none, or_zero, selector, since};
+use super::{
+    AGE, NAME, age, condition, containers, name, or_blank, or_none, or_zero, selector, since,
+};
 use crate::kind::{Printer, column, wide};
 use crate::value::{flag, int, list, text};
 

@@ -59,11 +59,6 @@ impl Summary {
     }
 }
 
-/// The status that `kubectl get` shows.
-pub(crate) fn status(pod: &Value) -> String {
-    summary(pod).status
-}
-
 fn summary(pod: &Value) -> Summary {
     let reason = text(pod, "status.reason").filter(|reason| !reason.is_empty());
     let phase = text(pod, "status.phase").unwrap_or_default();
@@ -102,9 +97,9 @@ fn initialized(pod: &Value) -> bool {
 fn init_containers(pod: &Value, summary: &mut Summary, sidecars: &mut Summary) -> bool {
     let specs = list(pod, "spec.initContainers");
     let is_sidecar = |name: Option<&str>| {
-        specs.iter().any(|spec| {
-            text(spec, "name") == name && text(spec, "restartPolicy") == Some("Always")
-        })
+        specs
+            .iter()
+            .any(|spec| text(spec, "name") == name && text(spec, "restartPolicy") == Some("Always"))
     };
     summary.total += specs.iter().filter(|spec| is_sidecar(text(spec, "name"))).count();
     for (index, container) in list(pod, "status.initContainerStatuses").iter().enumerate() {
@@ -124,7 +119,9 @@ fn init_containers(pod: &Value, summary: &mut Summary, sidecars: &mut Summary) -
         }
         summary.status = match terminated {
             Some(end) => format!("Init:{}", ended(end)),
-            None if !waiting.is_empty() && waiting != "PodInitializing" => format!("Init:{waiting}"),
+            None if !waiting.is_empty() && waiting != "PodInitializing" => {
+                format!("Init:{waiting}")
+            }
             None => format!("Init:{index}/{}", specs.len()),
         };
         return true;
@@ -202,7 +199,8 @@ mod tests {
     #[test]
     fn statuses_are_those_of_kubectl() {
         let pair = |ready: &str, status: &str| (ready.to_owned(), status.to_owned());
-        let running = json!({"containerStatuses": [{"name": "c", "ready": true, "state": {"running": {}}}]});
+        let running =
+            json!({"containerStatuses": [{"name": "c", "ready": true, "state": {"running": {}}}]});
         assert_eq!(shown(running.clone(), json!({})), pair("1/1", "Running"));
         assert_eq!(shown(running, json!({"deletionTimestamp": "x"})), pair("1/1", "Terminating"));
         let crash = json!({"containerStatuses": [

@@ -46,7 +46,9 @@ pub(crate) const PRIORITY_CLASS: Printer = Printer {
 
 pub(crate) const LEASE: Printer = Printer {
     columns: &[NAME, column("Holder", "string"), AGE],
-    cells: |object, now| vec![name(object), or_blank(object, "spec.holderIdentity"), age(object, now)],
+    cells: |object, now| {
+        vec![name(object), or_blank(object, "spec.holderIdentity"), age(object, now)]
+    },
 };
 
 pub(crate) const RUNTIME_CLASS: Printer = Printer {
@@ -127,7 +129,9 @@ pub(crate) const SIGNING_REQUEST: Printer = Printer {
 
 pub(crate) const WEBHOOKS: Printer = Printer {
     columns: &[NAME, column("Webhooks", "integer"), AGE],
-    cells: |object, now| vec![name(object), list(object, "webhooks").len().into(), age(object, now)],
+    cells: |object, now| {
+        vec![name(object), list(object, "webhooks").len().into(), age(object, now)]
+    },
 };
 
 pub(crate) const ADMISSION_POLICY: Printer = Printer {
@@ -138,7 +142,12 @@ pub(crate) const ADMISSION_POLICY: Printer = Printer {
             Some(_) => format!("{}/{}", part("apiVersion"), part("kind")),
             None => "<unset>".to_owned(),
         };
-        vec![name(object), list(object, "spec.validations").len().into(), kind.into(), age(object, now)]
+        vec![
+            name(object),
+            list(object, "spec.validations").len().into(),
+            kind.into(),
+            age(object, now),
+        ]
     },
 };
 

@@ -113,7 +113,8 @@ pub(crate) const DAEMON_SET: Printer = Printer {
 pub(crate) const CONTROLLER_REVISION: Printer = Printer {
     columns: &[NAME, column("Controller", "string"), column("Revision", "string"), AGE],
     cells: |object, now| {
-        let owner = list(object, "metadata.ownerReferences").iter().find(|one| flag(one, "controller"));
+        let owner =
+            list(object, "metadata.ownerReferences").iter().find(|one| flag(one, "controller"));
         let owner = owner.map_or_else(|| "<none>".to_owned(), controller);
         vec![name(object), owner.into(), or_zero(object, "revision").into(), age(object, now)]
     },
@@ -130,7 +131,8 @@ pub(crate) const AUTOSCALER: Printer = Printer {
         AGE,
     ],
     cells: |object, now| {
-        let part = |key: &str| text(object, &format!("spec.scaleTargetRef.{key}")).unwrap_or_default();
+        let part =
+            |key: &str| text(object, &format!("spec.scaleTargetRef.{key}")).unwrap_or_default();
         let least = int(object, "spec.minReplicas");
         vec![
             name(object),

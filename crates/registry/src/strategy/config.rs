@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn keys_types_and_sizes_are_checked() {
         let mut errors = Errors::new();
-        (SECRET.validate)(&json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}}), &mut errors);
+        (SECRET.validate)(
+            &json!({"type": "kubernetes.io/tls", "data": {"tls.crt": ""}}),
+            &mut errors,
+        );
         (CONFIG_MAP.validate)(&json!({"data": {"a/b": "x"}}), &mut errors);
         (CONFIG_MAP.validate)(&json!({"data": {"a": "x".repeat(SIZE_BYTES_MAX + 1)}}), &mut errors);
         let texts = texts(&errors);
@@ -141,11 +144,12 @@ mod tests {
     fn immutable_data_stays() {
         let old = json!({"data": {"a": "1"}, "immutable": true});
         let mut errors = Errors::new();
-        (CONFIG_MAP.validate_update)(&json!({"data": {"a": "2"}, "immutable": true}), &old, &mut errors);
-        assert_eq!(
-            texts(&errors),
-            ["data: Forbidden: field is immutable when `immutable` is set"]
+        (CONFIG_MAP.validate_update)(
+            &json!({"data": {"a": "2"}, "immutable": true}),
+            &old,
+            &mut errors,
         );
+        assert_eq!(texts(&errors), ["data: Forbidden: field is immutable when `immutable` is set"]);
         errors.clear();
         let secret = |kind| json!({"type": kind});
         (SECRET.validate_update)(&secret("a"), &secret("b"), &mut errors);

@@ -1,7 +1,7 @@
 //! Jobs and cron jobs.
 
 use machinery::error::FieldError;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Errors, immutable, not_negative, one_of, pod};
 use crate::kind::Strategy;
@@ -23,11 +23,8 @@ pub(crate) const JOB: Strategy = Strategy {
     ..Strategy::SPEC_AND_STATUS
 };
 
-pub(crate) const CRON_JOB: Strategy = Strategy {
-    defaults: cron_job_defaults,
-    validate: cron_job,
-    ..Strategy::SPEC_AND_STATUS
-};
+pub(crate) const CRON_JOB: Strategy =
+    Strategy { defaults: cron_job_defaults, validate: cron_job, ..Strategy::SPEC_AND_STATUS };
 
 /// Labels that tie a pod to its job; the short ones are the older names.
 const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
@@ -176,6 +173,8 @@ fn cron_job(object: &Value, errors: &mut Errors) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::texts;
     use super::*;
 
@@ -189,9 +188,15 @@ mod tests {
         let mut job = job();
         job_defaults(&mut job);
         own_selector(&mut job);
-        assert_eq!(job["spec"]["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}));
+        assert_eq!(
+            job["spec"]["selector"],
+            json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}})
+        );
         assert_eq!(job["spec"]["template"]["metadata"]["labels"]["job-name"], "j");
-        assert_eq!((job["spec"]["completions"].as_i64(), job["spec"]["backoffLimit"].as_i64()), (Some(1), Some(6)));
+        assert_eq!(
+            (job["spec"]["completions"].as_i64(), job["spec"]["backoffLimit"].as_i64()),
+            (Some(1), Some(6))
+        );
         let mut errors = Errors::new();
         (JOB.validate)(&job, &mut errors);
         assert_eq!(texts(&errors), [] as [String; 0]);
@@ -210,7 +215,9 @@ mod tests {
         (JOB.validate)(&job, &mut errors);
         assert_eq!(
             texts(&errors),
-            ["spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""]
+            [
+                "spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\""
+            ]
         );
     }
 

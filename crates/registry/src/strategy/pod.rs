@@ -9,7 +9,7 @@ use crate::kind::{DeleteResponse, Strategy};
 use crate::value::{at, at_mut, default, items_mut, list, map, remove, text};
 
 pub(crate) use super::pod_defaults::template as template_defaults;
-pub(crate) use super::pod_rules::{restart_policy, spec as validate_spec, template as validate_template};
+pub(crate) use super::pod_rules::{restart_policy, template as validate_template};
 
 pub(crate) const STRATEGY: Strategy = Strategy {
     graceful: true,
@@ -65,12 +65,16 @@ pub(crate) fn qos_class(pod: &Value) -> &'static str {
         .collect();
     let amount = |container: &Value, side: &str, name: &str| {
         let found = at(container, &format!("resources.{side}"))?.get(name)?;
-        Quantity::from_value(found).ok().map(|quantity| quantity.nanos()).filter(|nanos| *nanos != 0)
+        Quantity::from_value(found)
+            .ok()
+            .map(|quantity| quantity.nanos())
+            .filter(|nanos| *nanos != 0)
     };
     let names = ["cpu", "memory"];
     let any = containers.iter().any(|container| {
         names.iter().any(|name| {
-            amount(container, "limits", name).is_some() || amount(container, "requests", name).is_some()
+            amount(container, "limits", name).is_some()
+                || amount(container, "requests", name).is_some()
         })
     });
     let guaranteed = containers.iter().all(|container| {
@@ -98,9 +102,9 @@ fn unchanged_but_images(object: &Value, old: &Value, errors: &mut Errors) {
             return;
         }
     }
-    let lost = list(old_spec, "tolerations")
-        .iter()
-        .any(|toleration| !list(new_spec, "tolerations").iter().any(|one| same_toleration(one, toleration)));
+    let lost = list(old_spec, "tolerations").iter().any(|toleration| {
+        !list(new_spec, "tolerations").iter().any(|one| same_toleration(one, toleration))
+    });
     if lost {
         let why = "existing toleration can not be modified except its tolerationSeconds";
         errors.push(FieldError::forbidden("spec.tolerations", why));
@@ -174,9 +178,7 @@ mod tests {
 
     #[test]
     fn quality_of_service() {
-        let with = |resources: Value| {
-            json!({"spec": {"containers": [{"name": "c", "resources": resources}]}})
-        };
+        let with = |resources: Value| json!({"spec": {"containers": [{"name": "c", "resources": resources}]}});
         assert_eq!(qos_class(&with(json!({}))), "BestEffort");
         assert_eq!(qos_class(&with(json!({"requests": {"cpu": "1"}}))), "Burstable");
         let both = json!({"cpu": "1", "memory": "1Gi"});

@@ -115,9 +115,12 @@ pub(super) fn pull_policy(image: &str) -> &'static str {
 }
 
 fn probe(probe: &mut Value) {
-    for (key, value) in
-        [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
-    {
+    for (key, value) in [
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ] {
         // Zero means unset here.
         if probe.get(key).and_then(Value::as_i64) == Some(0) {
             probe[key] = value.into();
@@ -150,7 +153,8 @@ fn volume(volume: &mut Value) {
     field_versions(items_mut(volume, "downwardAPI.items"));
     for source in items_mut(volume, "projected.sources") {
         field_versions(items_mut(source, "downwardAPI.items"));
-        if let Some(token) = source.get_mut("serviceAccountToken").filter(|token| token.is_object()) {
+        if let Some(token) = source.get_mut("serviceAccountToken").filter(|token| token.is_object())
+        {
             default(token, "expirationSeconds", 3600);
         }
     }
@@ -204,7 +208,10 @@ mod tests {
         });
         spec(&mut pod);
         let container = &pod["containers"][0];
-        assert_eq!(container["ports"][0], json!({"containerPort": 80, "hostPort": 80, "protocol": "TCP"}));
+        assert_eq!(
+            container["ports"][0],
+            json!({"containerPort": 80, "hostPort": 80, "protocol": "TCP"})
+        );
         assert_eq!(
             container["readinessProbe"],
             json!({"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1,

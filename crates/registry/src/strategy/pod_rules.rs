@@ -23,10 +23,11 @@ pub(crate) fn template(template: &Value, base: &str, errors: &mut Errors) {
     ] {
         let mut found = Errors::new();
         check(template, &format!("metadata.{path}"), &mut found);
-        errors.extend(found.into_iter().map(|error| FieldError {
-            field: format!("{base}.{}", error.field),
-            ..error
-        }));
+        errors.extend(
+            found
+                .into_iter()
+                .map(|error| FieldError { field: format!("{base}.{}", error.field), ..error }),
+        );
     }
     if let Some(pod) = template.get("spec") {
         spec(pod, &format!("{base}.spec"), errors);
@@ -249,7 +250,11 @@ fn resources(container: &Value, base: &str, errors: &mut Errors) {
             let field = format!("{base}.{side}.{name}");
             if Quantity::from_value(value).is_ok_and(|quantity| quantity.is_negative()) {
                 let why = "must be greater than or equal to 0";
-                errors.push(FieldError::invalid(format!("{base}.{side}[{name}]"), value.clone(), why));
+                errors.push(FieldError::invalid(
+                    format!("{base}.{side}[{name}]"),
+                    value.clone(),
+                    why,
+                ));
             }
             for why in names::qualified_name(name) {
                 errors.push(FieldError::invalid(field.clone(), name.as_str(), why));
@@ -287,9 +292,13 @@ fn probes(container: &Value, base: &str, list_key: &str, errors: &mut Errors) {
                 errors.push(FieldError::forbidden(base.clone(), why));
             }
         }
-        for number in
-            ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
-        {
+        for number in [
+            "initialDelaySeconds",
+            "timeoutSeconds",
+            "periodSeconds",
+            "successThreshold",
+            "failureThreshold",
+        ] {
             not_negative(probe, &base, number, errors);
         }
         let successes = int(probe, "successThreshold").unwrap_or(1);
@@ -366,7 +375,9 @@ mod tests {
         check(
             &json!({"containers": [{"name": "a", "image": "i",
                 "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}]}),
-            &["spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"],
+            &[
+                "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+            ],
         );
     }
 

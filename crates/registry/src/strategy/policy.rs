@@ -7,11 +7,8 @@ use super::{Errors, immutable, one_of, require};
 use crate::kind::Strategy;
 use crate::value::{at, default_text, int, map, text};
 
-pub(crate) const DISRUPTION_BUDGET: Strategy = Strategy {
-    unconditional_update: false,
-    validate: budget,
-    ..Strategy::SPEC_AND_STATUS
-};
+pub(crate) const DISRUPTION_BUDGET: Strategy =
+    Strategy { unconditional_update: false, validate: budget, ..Strategy::SPEC_AND_STATUS };
 
 pub(crate) const PRIORITY_CLASS: Strategy = Strategy {
     create_on_update: true,
@@ -95,9 +92,8 @@ fn priority(object: &Value, errors: &mut Errors) {
         errors.push(FieldError::forbidden("metadata.name", why));
     }
     if value > USER_PRIORITY_MAX && !built_in {
-        let why = format!(
-            "maximum allowed value of a user defined priority is {USER_PRIORITY_MAX}"
-        );
+        let why =
+            format!("maximum allowed value of a user defined priority is {USER_PRIORITY_MAX}");
         errors.push(FieldError::forbidden("value", why));
     }
     let policies = ["Never", "PreemptLowerPriority"];

@@ -44,7 +44,10 @@ fn rules(object: &Value, errors: &mut Errors) {
         let field = |key: &str| format!("rules[{index}].{key}");
         let filled = |key: &str| !list(rule, key).is_empty();
         if !filled("verbs") {
-            errors.push(FieldError::required(field("verbs"), "verbs must contain at least one value"));
+            errors.push(FieldError::required(
+                field("verbs"),
+                "verbs must contain at least one value",
+            ));
         }
         if filled("nonResourceURLs") {
             let other = ["apiGroups", "resources", "resourceNames"].into_iter().any(filled);
@@ -104,7 +107,11 @@ fn subject(subject: &Value, field: &str, namespaced: bool, errors: &mut Errors) 
         }
     };
     if word("apiGroup") != group {
-        errors.push(FieldError::not_supported(format!("{field}.apiGroup"), word("apiGroup"), &[group]));
+        errors.push(FieldError::not_supported(
+            format!("{field}.apiGroup"),
+            word("apiGroup"),
+            &[group],
+        ));
     }
 }
 
@@ -144,8 +151,11 @@ mod tests {
     #[test]
     fn rules_name_verbs_groups_and_resources() {
         let mut errors = Errors::new();
-        rules(&json!({"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
-            {"verbs": ["get"], "nonResourceURLs": ["/healthz"]}, {"resources": ["pods"]}]}), &mut errors);
+        rules(
+            &json!({"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
+            {"verbs": ["get"], "nonResourceURLs": ["/healthz"]}, {"resources": ["pods"]}]}),
+            &mut errors,
+        );
         assert_eq!(
             texts(&errors),
             [

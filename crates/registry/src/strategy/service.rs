@@ -10,7 +10,9 @@ use super::pod_rules::port_number;
 use super::{Errors, immutable, one_of, require};
 use crate::kind::{NameRule, Strategy};
 use crate::metadata;
-use crate::value::{at, at_mut, child, default, default_text, int, items_mut, keep, list, map, remove, text};
+use crate::value::{
+    at, at_mut, child, default, default_text, int, items_mut, keep, list, map, remove, text,
+};
 
 pub(crate) const STRATEGY: Strategy = Strategy {
     name: NameRule::Label1035,
@@ -125,7 +127,9 @@ fn addresses(spec: &mut Value) {
 fn keep_allocations(object: &mut Value, old: &Value) {
     let (Some(spec), Some(old)) = (at_mut(object, "spec"), old.get("spec")) else { return };
     if text(spec, "type") == Some("ExternalName") {
-        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
+        for key in
+            ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+        {
             remove(spec, key);
         }
         return;
@@ -229,7 +233,8 @@ fn service_update(object: &Value, old: &Value, errors: &mut Errors) {
 fn endpoints(object: &Value, errors: &mut Errors) {
     for (index, subset) in list(object, "subsets").iter().enumerate() {
         let base = format!("subsets[{index}]");
-        let empty = ["addresses", "notReadyAddresses"].iter().all(|key| list(subset, key).is_empty());
+        let empty =
+            ["addresses", "notReadyAddresses"].iter().all(|key| list(subset, key).is_empty());
         if empty {
             let why = "must specify `addresses` or `notReadyAddresses`";
             errors.push(FieldError::required(base.clone(), why));
@@ -254,7 +259,8 @@ fn network_policy_defaults(object: &mut Value) {
     let Some(spec) = child(object, "spec") else { return };
     if list(spec, "policyTypes").is_empty() {
         let egress = !list(spec, "egress").is_empty();
-        spec["policyTypes"] = if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+        spec["policyTypes"] =
+            if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
     }
     for side in ["ingress", "egress"] {
         for rule in items_mut(spec, side) {
@@ -311,10 +317,7 @@ mod tests {
         let mut errors = Errors::new();
         service(&json!({"spec": {"type": "ClusterIP"}}), &mut errors);
         service(&json!({"spec": {"clusterIP": "None"}}), &mut errors);
-        service(
-            &json!({"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 0}]}}),
-            &mut errors,
-        );
+        service(&json!({"spec": {"ports": [{"port": 80, "name": "a"}, {"port": 0}]}}), &mut errors);
         assert_eq!(
             texts(&errors),
             [
@@ -329,7 +332,8 @@ mod tests {
     fn addresses_stay() {
         let old = json!({"spec": {"type": "NodePort", "clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7"],
             "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}});
-        let mut new = json!({"spec": {"type": "NodePort", "ports": [{"port": 80, "protocol": "TCP"}]}});
+        let mut new =
+            json!({"spec": {"type": "NodePort", "ports": [{"port": 80, "protocol": "TCP"}]}});
         keep_allocations(&mut new, &old);
         assert_eq!(new["spec"]["clusterIP"], "10.96.0.7");
         assert_eq!(new["spec"]["ports"][0]["nodePort"], 30080);

@@ -99,7 +99,8 @@ fn volume(object: &Value, errors: &mut Errors) {
         errors.push(FieldError::required("spec.capacity", ""));
     }
     let spec = map(object, "spec");
-    let sources = spec.into_iter().flatten().filter(|(key, _)| !NOT_SOURCES.contains(&key.as_str()));
+    let sources =
+        spec.into_iter().flatten().filter(|(key, _)| !NOT_SOURCES.contains(&key.as_str()));
     match sources.count() {
         0 => errors.push(FieldError::required("spec", "must specify a volume type")),
         1 => {}
@@ -126,7 +127,8 @@ fn volume_update(object: &Value, old: &Value, errors: &mut Errors) {
 
 fn claim(object: &Value, errors: &mut Errors) {
     access_modes(object, errors);
-    let storage = map(object, "spec.resources.requests").and_then(|requests| requests.get("storage"));
+    let storage =
+        map(object, "spec.resources.requests").and_then(|requests| requests.get("storage"));
     if storage.is_none() {
         errors.push(FieldError::required("spec.resources[storage]", ""));
     }
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn claims_are_bound_once() {
-        let old = json!({"spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Pending"}});
+        let old =
+            json!({"spec": {"accessModes": ["ReadWriteOnce"]}, "status": {"phase": "Pending"}});
         let bound = json!({"spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "v"}});
         let mut errors = Errors::new();
         claim_update(&bound, &old, &mut errors);

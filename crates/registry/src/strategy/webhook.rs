@@ -48,7 +48,9 @@ fn validate(object: &Value, errors: &mut Errors) {
         let name = text(webhook, "name").unwrap_or_default();
         let mut why = names::dns_subdomain(name);
         if why.is_empty() && name.split('.').count() < 3 {
-            why.push("should be a domain with at least three segments separated by dots".to_owned());
+            why.push(
+                "should be a domain with at least three segments separated by dots".to_owned(),
+            );
         }
         for why in why {
             errors.push(FieldError::invalid(format!("{base}.name"), name, why));
@@ -71,7 +73,9 @@ fn validate(object: &Value, errors: &mut Errors) {
         }
         one_of(webhook, &base, "failurePolicy", &["Fail", "Ignore"], errors);
         one_of(webhook, &base, "matchPolicy", &["Equivalent", "Exact"], errors);
-        if let Some(seconds) = int(webhook, "timeoutSeconds").filter(|seconds| !(1..=30).contains(seconds)) {
+        if let Some(seconds) =
+            int(webhook, "timeoutSeconds").filter(|seconds| !(1..=30).contains(seconds))
+        {
             let why = "the timeout value must be between 1 and 30 seconds";
             errors.push(FieldError::invalid(format!("{base}.timeoutSeconds"), seconds, why));
         }
@@ -86,7 +90,8 @@ fn client(webhook: &Value, base: &str, errors: &mut Errors) {
         let why = "exactly one of url or service is required";
         errors.push(FieldError::required(base, why));
     }
-    if let Some(url) = text(webhook, "clientConfig.url").filter(|url| !url.starts_with("https://")) {
+    if let Some(url) = text(webhook, "clientConfig.url").filter(|url| !url.starts_with("https://"))
+    {
         let why = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
         errors.push(FieldError::invalid(format!("{base}.url"), url, why));
     }
@@ -118,7 +123,10 @@ mod tests {
     #[test]
     fn a_webhook_says_what_it_needs() {
         let mut errors = Errors::new();
-        validate(&json!({"webhooks": [{"name": "a", "clientConfig": {"url": "http://x"}}]}), &mut errors);
+        validate(
+            &json!({"webhooks": [{"name": "a", "clientConfig": {"url": "http://x"}}]}),
+            &mut errors,
+        );
         let texts = texts(&errors);
         assert_eq!(texts.len(), 4, "{texts:?}");
         assert!(texts[0].contains("at least three segments"));

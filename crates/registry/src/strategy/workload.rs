@@ -98,7 +98,9 @@ fn deployment_defaults(object: &mut Value) {
             ("progressDeadlineSeconds", json!(600)),
         ],
     );
-    let Some(strategy) = at_mut(object, "spec").and_then(|spec| child(spec, "strategy")) else { return };
+    let Some(strategy) = at_mut(object, "spec").and_then(|spec| child(spec, "strategy")) else {
+        return;
+    };
     default_text(strategy, "type", "RollingUpdate");
     rolling(strategy, &[("maxUnavailable", json!("25%")), ("maxSurge", json!("25%"))]);
 }
@@ -234,7 +236,9 @@ fn deployment(object: &Value, errors: &mut Errors) {
         }
     }
     let zero = |key: &str| {
-        rolling.and_then(|rolling| rolling.get(key)).is_some_and(|value| value == &json!(0) || value == "0%")
+        rolling
+            .and_then(|rolling| rolling.get(key))
+            .is_some_and(|value| value == &json!(0) || value == "0%")
     };
     if zero("maxUnavailable") && zero("maxSurge") {
         let field = "spec.strategy.rollingUpdate.maxUnavailable";
@@ -314,7 +318,9 @@ mod tests {
         check(
             &DEPLOYMENT,
             &object,
-            &["spec.template.metadata.labels: Invalid value: {\"app\":\"b\"}: `selector` does not match template `labels`"],
+            &[
+                "spec.template.metadata.labels: Invalid value: {\"app\":\"b\"}: `selector` does not match template `labels`",
+            ],
         );
         object["spec"]["selector"] = json!({});
         check(
@@ -328,8 +334,7 @@ mod tests {
     fn a_rollout_can_move() {
         let mut object = deployment_object();
         object["spec"]["replicas"] = json!(-1);
-        object["spec"]["strategy"] =
-            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}});
+        object["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}});
         check(
             &DEPLOYMENT,
             &object,
@@ -358,10 +363,14 @@ mod tests {
     #[test]
     fn stateful_sets_get_update_and_retention_policies() {
         let mut object = deployment_object();
-        object["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": {}}]);
+        object["spec"]["volumeClaimTemplates"] =
+            json!([{"metadata": {"name": "data"}, "spec": {}}]);
         (STATEFUL_SET.defaults)(&mut object);
         let spec = &object["spec"];
-        assert_eq!(spec["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+        assert_eq!(
+            spec["updateStrategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}})
+        );
         assert_eq!(
             spec["persistentVolumeClaimRetentionPolicy"],
             json!({"whenDeleted": "Retain", "whenScaled": "Retain"})
