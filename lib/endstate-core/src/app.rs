@@ -69,8 +69,8 @@ pub trait App {
 
     /// In which order members are restarted or taken away: the first is the most dispensable.
     ///
-    /// By default: those that do not work, then learners, then outdated ones, then followers (the
-    /// furthest behind first), and who leads last.
+    /// By default: those that do not work, then learners, then those made from an older spec; among
+    /// equals who leads comes last, and the furthest behind first.
     fn order<'a>(&self, cluster: &'a Cluster) -> Vec<&'a Member> {
         let mut members: Vec<&Member> = cluster.members.iter().collect();
         members.sort_by_key(|it| {

@@ -2,9 +2,9 @@
 //! the one planner between them.
 //!
 //! A cluster is a set of members that the API runs as pods and that the application counts as voters
-//! and learners. The planner looks at a snapshot and says which single dangerous thing may be done
+//! and learners. [`plan()`] looks at a snapshot and says which single dangerous thing may be done
 //! now, what is waited for and why, and what to publish. It is total and deterministic: no clock, no
-//! randomness, no I/O. What it must know about an application it asks an [`App`]. A linter checks
+//! randomness, no I/O. What it must know about an application it asks an [`App`]. [`lint()`] checks
 //! any plan against the invariants, independently of how the plan was made.
 //!
 //! Vocabulary: a *member* is one process with one data directory and a name that is used once; a
@@ -16,7 +16,9 @@
 mod app;
 mod cluster;
 mod id;
+mod lint;
 mod plan;
+mod planner;
 mod record;
 mod snapshot;
 mod status;
@@ -27,8 +29,13 @@ pub use cluster::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, quorum, targets,
 };
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
+pub use lint::{Rule, Violation, lint};
 pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support, Waiting};
+pub use planner::{member_name, plan};
 pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Step};
 pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};
+
+/// The label that every object of a cluster carries: the cluster object's name.
+pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

@@ -8,7 +8,7 @@
 //! 3. Carry out [`Plan::actions`] in order; stop at the first that fails, and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
 //! 4. Observe and plan again: at once when something was done, else at a change or after
-//!    [`Plan::look_again_seconds`].
+//!    [`Plan::look_again_ms`].
 //!
 //! A plan that acts always has a new status, because it counts up
 //! [`Record::epoch`](crate::Record::epoch); so step 1 fences every action.
@@ -44,7 +44,7 @@ pub struct Plan<S> {
     /// What changed since the last status, worth telling.
     pub events: Vec<Event>,
     /// When to look again although nothing was reported.
-    pub look_again_seconds: Option<u32>,
+    pub look_again_ms: Option<u32>,
 }
 
 impl<S> Plan<S> {
@@ -56,7 +56,7 @@ impl<S> Plan<S> {
             actions: vec![],
             waits: vec![],
             events: vec![],
-            look_again_seconds: None,
+            look_again_ms: None,
         }
     }
 }

@@ -164,18 +164,13 @@ pub enum Step {
         /// Why it goes.
         reason: LeaveReason,
     },
-    /// A member's process is started again in place with other parameters.
-    Restart {
-        /// Its name.
-        name: MemberName,
-    },
 }
 
 impl Step {
     /// Whom it is about.
     pub fn member(&self) -> &MemberName {
         match self {
-            Self::Join { name, .. } | Self::Leave { name, .. } | Self::Restart { name } => name,
+            Self::Join { name, .. } | Self::Leave { name, .. } => name,
         }
     }
 }

@@ -131,8 +131,9 @@ impl Role {
 
 /// The list of members as the voters give it.
 ///
-/// The driver asks every voter it reaches, drops lists of another cluster, and reports the list
-/// most of them gave, with their number. An entry's `name` is taken from its peer address, which
+/// The driver asks every voter it reaches, drops lists of another cluster, and reports the list that
+/// the leader gave (without a leader's answer: the one most of them gave), with the number of voters
+/// on that list who gave the same one. An entry's `name` is taken from its peer address, which
 /// names the pod, because a member that has never started has no name in etcd's list.
 ///
 /// ```

@@ -1,0 +1,277 @@
+//! The one planner: from a snapshot to the next safe move.
+//!
+//! It reads as a list of questions, each of which may end the plan: is the spec acceptable, is the
+//! cluster to be left alone, does it exist yet, is there proof of a quorum, is a step under way,
+//! what is the next step. Invariants, which [`lint()`](crate::lint()) checks again from outside:
+//!
+//! - one dangerous action per plan, and only with the record's `epoch` counted up;
+//! - a new cluster is started only while no identity is recorded;
+//! - membership changes only with proof: a list that a quorum of its own voters gave, and a leader;
+//! - unknown is not down: only evidence that a member cannot come back makes it dead.
+
+mod accept;
+mod bootstrap;
+mod choose;
+mod names;
+mod report;
+mod steps;
+
+pub use names::member_name;
+
+use crate::{
+    app::{App, Launch, LaunchOf, Peer, Problem, Start, Topology},
+    cluster::{Cluster, Health, Member, find_pod, health, quorum},
+    id::MemberName,
+    plan::{Action, Call, Plan, PodRef, Support, Waiting},
+    record::{MemberRecord, Record},
+    snapshot::{Pod, Snapshot},
+    view::Membership,
+};
+
+/// Says what to do next.
+///
+/// ```
+/// # use endstate_core::*;
+/// # struct Toy;
+/// # impl App for Toy {
+/// #     type Spec = u32;
+/// #     fn name(&self) -> &'static str { "toy" }
+/// #     fn validate(&self, _: &Identity, _: &u32) -> Vec<Problem> { vec![] }
+/// #     fn topology(&self, size: &u32) -> Topology {
+/// #         Topology { voters: *size as usize, version: "1".into(), paused: false }
+/// #     }
+/// #     fn launch(&self, member: &LaunchOf<'_, u32>) -> Launch { Launch::new("toy:1", member) }
+/// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
+/// #     fn change(&self, _: &u32, _: &u32) -> Change { Change::Nothing }
+/// # }
+/// # let object = Identity { namespace: "default".into(), name: "example".into(), uid: "0c5f".into(),
+/// #     resource_version: "7".into(), generation: 1, deleting: false };
+/// let snapshot = Snapshot {
+///     now: "2026-01-01T00:00:00Z".parse().unwrap(),
+///     seed: object.seed(),
+///     object,
+///     spec: 3,
+///     status: Status::default(),
+///     pods: Some(vec![]),
+///     view: View::default(),
+///     blocked: None,
+/// };
+/// let plan = plan(&Toy, &snapshot);
+/// assert_eq!(plan.actions.len(), 3, "the first three members, all at once");
+/// assert!(plan.status.record.bootstrap.is_some(), "and their names recorded before");
+/// ```
+pub fn plan<A: App>(app: &A, snapshot: &Snapshot<A::Spec>) -> Plan<A::Spec> {
+    let mut draft = Draft::new(app, snapshot);
+    draft.accept();
+    draft.decide();
+    draft.report()
+}
+
+/// A plan in the making.
+struct Draft<'a, A: App> {
+    app: &'a A,
+    snapshot: &'a Snapshot<A::Spec>,
+    /// The record to be published.
+    record: Record<A::Spec>,
+    /// What is wrong with the spec.
+    problems: Vec<Problem>,
+    /// What the accepted spec asks for.
+    target: Option<Topology>,
+    /// The members, once there is proof of a quorum.
+    cluster: Option<Cluster>,
+    support: Support,
+    actions: Vec<Action>,
+    waits: Vec<Waiting>,
+}
+
+impl<'a, A: App> Draft<'a, A> {
+    fn new(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Self {
+        Self {
+            app,
+            snapshot,
+            record: snapshot.status.record.clone(),
+            problems: vec![],
+            target: None,
+            cluster: None,
+            support: Support::default(),
+            actions: vec![],
+            waits: vec![],
+        }
+    }
+
+    fn decide(&mut self) {
+        if self.snapshot.object.deleting {
+            // Everything is owned by the object and goes with it.
+            return self.wait(Waiting::ForDeletion);
+        }
+        let Some(target) = self.target.clone() else { return };
+        self.support.peer_service = true;
+        self.support.client_service = self.record.cluster_id.is_some();
+        self.support.min_available = Some(self.min_available(target.voters));
+        if self.app.topology(&self.snapshot.spec).paused {
+            return self.wait(Waiting::ForUnpause);
+        }
+        let Some(pods) = &self.snapshot.pods else { return self.wait(Waiting::ForPodList) };
+        self.note_pods(pods);
+        if self.record.cluster_id.is_none() {
+            return self.bootstrap(target.voters);
+        }
+        match self.proof() {
+            Some(cluster) => {
+                self.with_quorum(&cluster, target.voters);
+                self.cluster = Some(cluster);
+            }
+            None => self.without_quorum(),
+        }
+    }
+
+    /// The quorum of as many voters as there are or are wanted, whichever is more. Taken from the
+    /// record too, so that it does not sink when members cannot be seen.
+    fn min_available(&self, wanted: usize) -> u32 {
+        let listed = self.list().map_or(0, |it| it.voters().count());
+        let most = listed.max(self.record.members.len()).max(wanted);
+        u32::try_from(quorum(most)).unwrap_or(u32::MAX)
+    }
+
+    /// Remembers the pods that are seen for the first time.
+    fn note_pods(&mut self, pods: &[Pod<A::Spec>]) {
+        let uid =
+            |name: &MemberName| pods.iter().find(|it| it.name == *name).map(|it| it.uid.clone());
+        let first = self.record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
+        for member in first.chain(&mut self.record.members) {
+            member.pod = member.pod.take().or_else(|| uid(&member.name));
+        }
+        if let Some(crate::Step::Join { name, pod, .. }) = &mut self.record.step {
+            *pod = pod.take().or_else(|| uid(name));
+        }
+    }
+
+    /// The list of members of the recorded cluster, however many agree on it.
+    fn list(&self) -> Option<&'a Membership> {
+        let list = self.snapshot.view.membership.as_ref();
+        list.filter(|it| self.record.cluster_id.is_none_or(|id| id == it.cluster))
+    }
+
+    /// The members, if a quorum of the voters gave the same list and one of them leads. Otherwise
+    /// says what is missing.
+    fn proof(&mut self) -> Option<Cluster> {
+        let Some(list) = self.list() else {
+            let needed = quorum(self.record.members.len());
+            self.wait(Waiting::ForQuorum { healthy: 0, needed });
+            return None;
+        };
+        let needed = quorum(list.voters().count());
+        if list.agreed < needed {
+            self.wait(Waiting::ForAgreement { agreed: list.agreed, needed });
+            return None;
+        }
+        let cluster = Cluster::assemble(self.app, self.snapshot, list);
+        if cluster.leader().is_none() {
+            self.wait(Waiting::ForLeader);
+            return None;
+        }
+        Some(cluster)
+    }
+
+    /// Goes on with the step under way, or chooses the next.
+    fn with_quorum(&mut self, cluster: &Cluster, wanted: usize) {
+        if self.record.step.is_some() {
+            self.go_on(cluster, wanted);
+        }
+        if self.record.step.is_none() {
+            self.choose(cluster, wanted);
+        }
+        self.wait_for_members(cluster);
+    }
+
+    /// Says of every member that does not work why it is waited for.
+    fn wait_for_members(&mut self, cluster: &Cluster) {
+        let busy = self.record.step.as_ref().map(|it| it.member().clone());
+        for member in cluster.members.iter().filter(|it| busy.as_ref() != Some(&it.name)) {
+            if let Some(why) = member.health.why() {
+                let (member, why) = (member.name.clone(), why.to_owned());
+                self.wait(Waiting::ForMember { member, why });
+            }
+        }
+    }
+
+    /// Nothing may be decided about members. A process that does not run may still be given what it
+    /// needs to run: a correction is never made to wait for the health of what it corrects.
+    fn without_quorum(&mut self) {
+        let members = self.record.members.clone();
+        let healths: Vec<_> = members.iter().map(|it| (it, health(self.snapshot, it))).collect();
+        let left = healths.iter().filter(|(_, it)| !it.is_dead()).count();
+        if left < quorum(members.len()) {
+            self.waits.clear();
+            self.wait(Waiting::ForConsent { left, of: members.len() });
+        }
+        for (member, health) in &healths {
+            if let Some(why) = health.why() {
+                let (member, why) = (member.name.clone(), why.to_owned());
+                self.wait(Waiting::ForMember { member, why });
+            }
+        }
+        let stopped = healths.iter().filter(|(_, it)| matches!(it, Health::Stopped(_)));
+        let names: Vec<_> = stopped.map(|(it, _)| it.name.clone()).collect();
+        self.restart_first_outdated(&names);
+    }
+
+    /// Restarts the first of these pods that only needs another image.
+    fn restart_first_outdated(&mut self, names: &[MemberName]) {
+        let Some(accepted) = &self.record.accepted else { return };
+        let needs = |pod: &&Pod<A::Spec>| {
+            let old = pod.spec.as_ref();
+            old.is_some_and(|it| self.app.change(it, &accepted.spec) == crate::Change::Restart)
+        };
+        let pods = names.iter().filter_map(|it| find_pod(self.snapshot, it));
+        if let Some(pod) = pods.filter(|it| !it.deleting).find(needs) {
+            self.restart(pod);
+        }
+    }
+
+    fn restart(&mut self, pod: &Pod<A::Spec>) {
+        let launch = self.launch(&pod.name, None);
+        self.act(Action::RestartPod { pod: PodRef::from(pod), launch });
+    }
+
+    fn launch(&self, member: &MemberName, start: Option<&Start>) -> Box<Launch> {
+        let accepted = self.record.accepted.as_ref();
+        let spec = accepted.map_or(&self.snapshot.spec, |it| &it.spec);
+        Box::new(self.app.launch(&LaunchOf { object: &self.snapshot.object, spec, member, start }))
+    }
+
+    fn peers<'n>(&self, names: impl Iterator<Item = &'n MemberName>) -> Vec<Peer> {
+        let address = |it: &MemberName| self.app.address(&self.snapshot.object, it);
+        let mut peers: Vec<_> =
+            names.map(|it| Peer { name: it.clone(), address: address(it) }).collect();
+        peers.sort_by(|a, b| a.name.cmp(&b.name));
+        peers
+    }
+
+    /// Whom to ask for a change of this cluster.
+    fn call(&self, leader: &Member) -> Call {
+        let membership = self.list().map_or(0, Membership::fingerprint);
+        Call { via: leader.name.clone(), membership }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn wait(&mut self, wait: Waiting) {
+        self.waits.push(wait);
+    }
+
+    fn take_names(&mut self, count: usize) -> Vec<MemberName> {
+        let object = &self.snapshot.object;
+        let name = |serial| member_name(&object.name, self.snapshot.seed, serial);
+        let names = (self.record.names..).take(count).map(name).collect();
+        self.record.names += count as u64;
+        names
+    }
+}
+
+/// The record of a member that was first started, as one that belongs to the cluster.
+fn adopted(list: &Membership, first: &MemberRecord) -> MemberRecord {
+    MemberRecord { id: list.id_of(&first.name), failing_since: None, ..first.clone() }
+}

@@ -1,0 +1,424 @@
+//! The plan's status: conditions, member rows and waits, rendered from what was seen and decided.
+//!
+//! Nothing here decides anything about members, and nothing here changes while nothing happens: a
+//! cluster that is as declared has the same status every time, so it costs no write.
+
+use jiff::Timestamp;
+
+use super::Draft;
+use crate::{
+    app::{App, Change, Severity},
+    cluster::{Cluster, Health, Member, find_pod, health, quorum},
+    plan::{Event, EventKind, Plan, Waiting},
+    record::{MemberRecord, Step},
+    status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
+    view::Role,
+};
+
+/// How soon to look again at an application that is on its way: it reports nothing by itself.
+const SOON_MS: u32 = 500;
+/// How soon when only a person or the API can lead on.
+const LATER_MS: u32 = 5_000;
+/// How soon when everything is as declared: members fail without telling the API.
+const IDLE_MS: u32 = 30_000;
+
+impl<A: App> Draft<'_, A> {
+    pub(super) fn report(mut self) -> Plan<A::Spec> {
+        if !self.actions.is_empty() {
+            self.record.epoch += 1;
+        }
+        if let Some(blocked) = &self.snapshot.blocked {
+            let (action, why) = (blocked.action.clone(), blocked.why.clone());
+            self.wait(Waiting::ForAnswer { action, why });
+        }
+        self.note_failures();
+        let status = self.status();
+        let events = self.events(&status);
+        let look_again_ms = Some(self.look_again_ms());
+        let Self { support, actions, waits, .. } = self;
+        Plan { status, support, actions, waits, events, look_again_ms }
+    }
+
+    /// Remembers since when each member does not work.
+    fn note_failures(&mut self) {
+        let (snapshot, now) = (self.snapshot, self.snapshot.now);
+        if snapshot.pods.is_none() || snapshot.object.deleting {
+            return;
+        }
+        let since = |member: &MemberRecord| match health(snapshot, member) {
+            Health::Healthy => None,
+            _ => member.failing_since.or(Some(now)),
+        };
+        let first = self.record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
+        for member in first.chain(&mut self.record.members) {
+            member.failing_since = since(member);
+        }
+        if let Some(Step::Join { name, pod, failing_since }) = &mut self.record.step {
+            let member = MemberRecord {
+                pod: pod.clone(),
+                failing_since: *failing_since,
+                ..MemberRecord::new(name.clone())
+            };
+            *failing_since = since(&member);
+        }
+    }
+
+    fn status(&self) -> Status<A::Spec> {
+        let object = &self.snapshot.object;
+        let members = self.rows();
+        let voters = |it: &&MemberRow| it.role.is_some_and(Role::votes);
+        let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        let mut status = Status {
+            observed_generation: Some(object.generation),
+            phase: self.phase(),
+            conditions: self.conditions(),
+            size: count(members.iter().filter(voters).count()),
+            ready: count(members.iter().filter(voters).filter(|it| it.healthy).count()),
+            updated_members: count(members.iter().filter(|it| it.updated).count()),
+            selector: format!(
+                "{}={},app.kubernetes.io/name={}",
+                crate::LABEL_CLUSTER,
+                object.name,
+                self.app.name()
+            ),
+            current_version: self.lowest_version(),
+            target_version: self.target.as_ref().map(|it| it.version.clone()),
+            leader: self.cluster.as_ref().and_then(Cluster::leader).map(|it| it.name.clone()),
+            members,
+            waiting: self.waits.iter().map(WaitRow::from).collect(),
+            record: self.record.clone(),
+        };
+        settle(&mut status, &self.snapshot.status);
+        status
+    }
+
+    /// One row per member that is listed, recorded or coming.
+    fn rows(&self) -> Vec<MemberRow> {
+        let ahead =
+            self.cluster.as_ref().and_then(|it| it.members.iter().map(|it| it.position).max());
+        let mut rows: Vec<MemberRow> = match &self.cluster {
+            Some(cluster) => {
+                cluster.members.iter().map(|it| self.row(it, ahead.flatten())).collect()
+            }
+            None => vec![],
+        };
+        let first = self.record.bootstrap.iter().flat_map(|it| &it.members);
+        for member in first.chain(&self.record.members) {
+            if !rows.iter().any(|it| it.name == member.name) {
+                rows.push(self.row_of_record(member));
+            }
+        }
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
+    }
+
+    fn row(&self, member: &Member, ahead: Option<u64>) -> MemberRow {
+        let answer = self.snapshot.view.target(&member.name).and_then(|it| it.status.as_ref());
+        let role = match member {
+            it if it.learner => Role::Learner,
+            it if it.leads => Role::Leader,
+            _ => Role::Voter,
+        };
+        let lag = ahead.zip(member.position).map(|(ahead, has)| ahead.saturating_sub(has));
+        MemberRow {
+            id: Some(member.id),
+            role: Some(role),
+            healthy: member.health.is_healthy(),
+            trouble: member.health.why().map(str::to_owned),
+            updated: !member.outdated && member.pod.is_some(),
+            version: answer.map(|it| it.version.clone()),
+            node: find_pod(self.snapshot, &member.name).and_then(|it| it.node.clone()),
+            position: member.position,
+            lag,
+            db_size: answer.map(|it| it.db_size),
+            ..MemberRow::new(member.name.clone())
+        }
+    }
+
+    /// A member without proof of its part: only what its own pod and answer say.
+    fn row_of_record(&self, member: &MemberRecord) -> MemberRow {
+        let health = health(self.snapshot, member);
+        let pod = find_pod(self.snapshot, &member.name);
+        let updated = match (pod.and_then(|it| it.spec.as_ref()), &self.record.accepted) {
+            (Some(old), Some(new)) => self.app.change(old, &new.spec) == Change::Nothing,
+            _ => false,
+        };
+        // A member that is recorded votes, as far as is known: the size does not shrink because
+        // nobody can be asked.
+        let role = member.id.map(|_| Role::Voter);
+        MemberRow {
+            id: member.id,
+            role,
+            healthy: health.is_healthy(),
+            trouble: health.why().map(str::to_owned),
+            updated,
+            node: pod.and_then(|it| it.node.clone()),
+            ..MemberRow::new(member.name.clone())
+        }
+    }
+
+    fn lowest_version(&self) -> Option<String> {
+        let number = |it: &str| -> Vec<u64> {
+            it.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+        };
+        let answers = self.snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
+        let versions = answers.map(|it| &it.version).filter(|it| !it.is_empty());
+        let lowest = versions.min_by_key(|it| number(it)).cloned();
+        lowest.or_else(|| self.snapshot.status.current_version.clone())
+    }
+
+    fn phase(&self) -> Phase {
+        let record = &self.record;
+        if self.snapshot.object.deleting {
+            Phase::Deleting
+        } else if self.waits.contains(&Waiting::ForUnpause) {
+            Phase::Paused
+        } else if record.cluster_id.is_none() {
+            if record.bootstrap.is_some() { Phase::Creating } else { Phase::Pending }
+        } else if self.quorum_lost().0 == Truth::True {
+            Phase::Failed
+        } else if self.cluster.is_none() && self.snapshot.pods.is_some() {
+            // Right after the identity was recorded, or unknown: as before.
+            match self.snapshot.status.phase {
+                Phase::Pending | Phase::Paused => Phase::Updating,
+                before => before,
+            }
+        } else if self.progress().is_none() {
+            Phase::Running
+        } else {
+            Phase::Updating
+        }
+    }
+
+    fn conditions(&self) -> Vec<Condition> {
+        let kinds = [
+            (ConditionType::Available, self.available()),
+            (ConditionType::Degraded, self.degraded()),
+            (ConditionType::Progressing, self.progressing()),
+            (ConditionType::QuorumLost, self.quorum_lost()),
+            (ConditionType::SpecAccepted, self.spec_accepted()),
+        ];
+        kinds.into_iter().map(|(kind, judged)| self.condition(kind, judged)).collect()
+    }
+
+    fn condition(&self, kind: ConditionType, (status, reason, message): Judged) -> Condition {
+        let before = self.snapshot.status.condition(kind);
+        let since = before.filter(|it| it.status == status).map(|it| it.last_transition_time);
+        Condition {
+            kind,
+            status,
+            reason: reason.into(),
+            message,
+            observed_generation: Some(self.snapshot.object.generation),
+            last_transition_time: since.unwrap_or_else(|| seconds(self.snapshot.now)),
+        }
+    }
+
+    /// Claimed only on the proof of this very observation.
+    fn available(&self) -> Judged {
+        if self.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        let Some(cluster) = &self.cluster else {
+            let (lost, reason, message) = self.quorum_lost();
+            let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
+            return (status, if lost == Truth::True { reason } else { "Unknown" }, message);
+        };
+        let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
+        let message = format!("{working} of {of} voters work");
+        if working >= quorum(of) {
+            (Truth::True, "QuorumHealthy", message)
+        } else {
+            (Truth::Unknown, "QuorumAtRisk", message)
+        }
+    }
+
+    fn degraded(&self) -> Judged {
+        let none = (Truth::False, "AllMembersWork", "every member works".to_owned());
+        if self.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        let recorded = || self.record.members.iter();
+        let ill: Vec<_> = recorded()
+            .filter_map(|it| Some((it, health(self.snapshot, it))))
+            .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.why()?)))
+            .collect();
+        let wanted = self.target.as_ref().map_or(0, |it| it.voters);
+        if !ill.is_empty() {
+            (Truth::True, "MembersDoNotWork", ill.join("; "))
+        } else if recorded().count() < wanted {
+            let message = format!("there are {} of {wanted} members", recorded().count());
+            (Truth::True, "MembersMissing", message)
+        } else {
+            none
+        }
+    }
+
+    fn progressing(&self) -> Judged {
+        match self.progress() {
+            Some((reason, message)) => (Truth::True, reason, message),
+            None => {
+                let stuck = self.waits.first().filter(|it| {
+                    matches!(
+                        it,
+                        Waiting::ForSpec { .. } | Waiting::ForUnpause | Waiting::ForRecord { .. }
+                    )
+                });
+                match stuck {
+                    Some(wait) => (Truth::False, wait.reason(), wait.to_string()),
+                    None => (Truth::False, "AsDeclared", "the cluster is as declared".into()),
+                }
+            }
+        }
+    }
+
+    /// What is under way; nothing when only the user can lead on, or all is done.
+    fn progress(&self) -> Option<(&'static str, String)> {
+        let told = |it: &Waiting| it.to_string();
+        let idle = |it: &&Waiting| {
+            !matches!(
+                it,
+                Waiting::ForSpec { .. }
+                    | Waiting::ForUnpause
+                    | Waiting::ForRecord { .. }
+                    | Waiting::ForStranger { .. }
+            )
+        };
+        let wait = self.waits.iter().find(idle);
+        match (self.actions.first(), wait) {
+            (Some(action), _) => Some((action.reason(), action.to_string())),
+            (None, Some(wait)) => Some((wait.reason(), told(wait))),
+            (None, None) if self.record.step.is_some() => {
+                Some(("StepUnderWay", "a step is under way".into()))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Lost only if a member says so or too many are known not to run: not being able to ask is not
+    /// a loss.
+    fn quorum_lost(&self) -> Judged {
+        let fine = |message: &str| (Truth::False, "QuorumHealthy", message.to_owned());
+        if self.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        if self.cluster.is_some() {
+            return fine("a quorum of the voters works");
+        }
+        let members = &self.record.members;
+        let healths: Vec<_> = members.iter().map(|it| health(self.snapshot, it)).collect();
+        let needed = quorum(members.len());
+        let left = healths.iter().filter(|it| !it.is_dead()).count();
+        let perhaps = healths.iter().filter(|it| !it.is_stopped()).count();
+        let of = members.len();
+        if left < needed {
+            let message =
+                format!("the data of {left} of {of} voters is left, and {needed} are needed");
+            (Truth::True, "DataLost", message)
+        } else if perhaps < needed {
+            let message = format!("{perhaps} of {of} voters run, and {needed} are needed");
+            (Truth::True, "MembersStopped", message)
+        } else {
+            let message = "no quorum of the voters answers, and it is not known why".to_owned();
+            (Truth::Unknown, "NoAnswer", message)
+        }
+    }
+
+    fn spec_accepted(&self) -> Judged {
+        let told = |severity| {
+            let found = self.problems.iter().filter(|it| it.severity == severity);
+            found.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let (refused, warned) = (told(Severity::Refused), told(Severity::Warning));
+        if !refused.is_empty() {
+            let before = match &self.record.accepted {
+                Some(it) => format!("; generation {} stays in force", it.generation),
+                None => String::new(),
+            };
+            (Truth::False, "Refused", format!("{refused}{before}"))
+        } else if !warned.is_empty() {
+            (Truth::True, "AcceptedWithWarnings", warned)
+        } else {
+            (Truth::True, "Accepted", "the spec is valid and can be reached".into())
+        }
+    }
+
+    /// What changed in the conditions.
+    fn events(&self, status: &Status<A::Spec>) -> Vec<Event> {
+        let before = |kind| self.snapshot.status.condition(kind).map(|it| it.status);
+        let changed = |it: &&Condition| match (it.kind, before(it.kind)) {
+            (_, Some(old)) => old != it.status,
+            // The first status only tells what is wrong.
+            (ConditionType::SpecAccepted, None) => it.status == Truth::False,
+            (_, None) => false,
+        };
+        let bad = |it: &Condition| match it.kind {
+            ConditionType::Available | ConditionType::SpecAccepted => it.status != Truth::True,
+            ConditionType::Degraded | ConditionType::QuorumLost => it.status != Truth::False,
+            ConditionType::Progressing => false,
+        };
+        let event = |it: &Condition| Event {
+            kind: if bad(it) { EventKind::Warning } else { EventKind::Normal },
+            reason: it.reason.clone(),
+            message: it.message.clone(),
+        };
+        let told = status.conditions.iter().filter(|it| it.kind != ConditionType::Progressing);
+        told.filter(changed).map(event).collect()
+    }
+
+    fn look_again_ms(&self) -> u32 {
+        let patient = |it: &Waiting| {
+            matches!(
+                it,
+                Waiting::ForSpec { .. }
+                    | Waiting::ForUnpause
+                    | Waiting::ForRecord { .. }
+                    | Waiting::ForConsent { .. }
+                    | Waiting::ForStranger { .. }
+            )
+        };
+        if self.actions.is_empty() && self.waits.is_empty() && self.record.step.is_none() {
+            // The identity was recorded just now: there is no cluster to look at yet.
+            let settled = self.cluster.is_some() || self.record.cluster_id.is_none();
+            if settled { IDLE_MS } else { SOON_MS }
+        } else if !self.waits.is_empty() && self.waits.iter().any(patient) {
+            LATER_MS
+        } else {
+            SOON_MS
+        }
+    }
+}
+
+/// A condition's status, reason and message.
+type Judged = (Truth, &'static str, String);
+
+/// Kubernetes writes these times in whole seconds.
+fn seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).expect("whole seconds of a valid time are valid")
+}
+
+/// Keeps the old figures of members while nothing else changed and they did not change much: a busy
+/// cluster's log grows all the time, and that alone is not worth a write.
+fn settle<S: Clone + PartialEq>(status: &mut Status<S>, before: &Status<S>) {
+    let same_members = status.members.len() == before.members.len()
+        && status.members.iter().zip(&before.members).all(|(a, b)| a.name == b.name);
+    if !same_members {
+        return;
+    }
+    let mut settled = status.clone();
+    for (row, old) in settled.members.iter_mut().zip(&before.members) {
+        (row.position, row.lag, row.db_size) = (old.position, old.lag, old.db_size);
+    }
+    let grew = |new: Option<u64>, old: Option<u64>| match (new, old) {
+        (Some(new), Some(old)) => new > old.saturating_add(old / 10).saturating_add(1_000),
+        (new, old) => new.is_some() != old.is_some(),
+    };
+    let much = status
+        .members
+        .iter()
+        .zip(&before.members)
+        .any(|(new, old)| grew(new.position, old.position) || grew(new.db_size, old.db_size));
+    if settled == *before && !much {
+        *status = settled;
+    }
+}
