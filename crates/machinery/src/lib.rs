@@ -11,7 +11,7 @@ pub mod duration;
 pub mod error;
 //JP
 pub mod names;
-//OW
+pub mod ownership;
 pub mod patch;
 pub mod quantity;
 pub mod schema;

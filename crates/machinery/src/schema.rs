@@ -241,6 +241,16 @@ impl Schema {
         validate::validate(self, value, old, errors)
     }
 
+    /// Whether null members of this object mean absent ones, as in the built-in API.
+    pub fn is_typed(&self) -> bool {
+        self.typed
+    }
+
+    /// Removes null members where they mean absent ones.
+    pub fn drop_nulls(&self, value: &mut Value) {
+        prune::drop_nulls(self, value);
+    }
+
     /// Whether any node has rules.
     pub fn has_rules(&self) -> bool {
         self.contains.rules

@@ -15,6 +15,26 @@ pub(super) fn prune(schema: &Schema, value: &mut Value) -> Vec<String> {
     pruner.unknown
 }
 
+pub(super) fn drop_nulls(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(object) => object.retain(|name, member| {
+            let known = schema.member(name);
+            if member.is_null() {
+                return !schema.typed || known.is_some_and(|known| known.nullable);
+            }
+            if let Some(known) = known {
+                drop_nulls(known, member);
+            }
+            true
+        }),
+        Value::Array(items) => {
+            let Some(item_schema) = &schema.items else { return };
+            items.iter_mut().for_each(|item| drop_nulls(item_schema, item));
+        }
+        _ => {}
+    }
+}
+
 struct Pruner {
     path: String,
     unknown: Vec<String>,
