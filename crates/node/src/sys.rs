@@ -1,0 +1,251 @@
+//! The few kernel calls that make the node: namespaces, mounts, process descriptors.
+//!
+//! Everything here goes through the safe wrappers of `nix` and `rustix`; one `unsafe` registers a process descriptor with
+//! tokio. What makes that possible: a new pid namespace is entered by executing ourselves again rather than by `fork`, namespaces of pods are made
+//! on threads of their own that end afterwards, and containers are started by an OCI runtime.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Asks the kernel to kill this process when the thread that started it ends.
+pub(crate) fn die_with_parent() -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(Into::into)
+}
+
+/// Enters a new user namespace, whose ids the parent maps afterwards.
+pub(crate) fn enter_user_namespace() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(Into::into)
+}
+
+/// Enters new mount, net, uts and ipc namespaces; the next child is the first process of a new pid namespace.
+pub(crate) fn enter_namespaces() -> io::Result<()> {
+    let flags = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWPID;
+    unshare(flags).map_err(Into::into)
+}
+
+const NONE: Option<&str> = None;
+
+/// Cuts the mount namespace off from the host's, mounts its own `/proc`, and makes the control groups read-only: without
+/// them the runtime works (it ignores the refusal), and nothing of ours is left in the host's hierarchy.
+pub(crate) fn prepare_mounts(private: &Path) -> io::Result<()> {
+    mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, NONE)?;
+    for point in mount_points_below("/sys/fs/cgroup")? {
+        make_read_only(&point)?;
+    }
+    fs::create_dir_all(private)?;
+    mount_tmpfs(private, "mode=0700")
+}
+
+fn mount_points_below(root: &str) -> io::Result<Vec<PathBuf>> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    Ok(points.filter(|point| point.starts_with(root)).map(PathBuf::from).collect())
+}
+
+fn make_read_only(point: &Path) -> io::Result<()> {
+    // Flags that the host set are locked in our namespace, so they are repeated.
+    let host = rustix::fs::statvfs(point)?.f_flag;
+    let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    use rustix::fs::StatVfsMountFlags as Host;
+    for (theirs, ours) in [
+        (Host::NOSUID, MsFlags::MS_NOSUID),
+        (Host::NODEV, MsFlags::MS_NODEV),
+        (Host::NOEXEC, MsFlags::MS_NOEXEC),
+        (Host::NOATIME, MsFlags::MS_NOATIME),
+        (Host::RELATIME, MsFlags::MS_RELATIME),
+    ] {
+        if host.contains(theirs) {
+            flags |= ours;
+        }
+    }
+    mount(NONE, point, NONE, flags, NONE).map_err(Into::into)
+}
+
+pub(crate) fn mount_tmpfs(target: &Path, options: &str) -> io::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options)).map_err(Into::into)
+}
+
+/// Mounts `upper` over `lower` at `target`. Volatile: a container's layer is thrown away, so it is never synced.
+pub(crate) fn mount_overlay(layers: &Overlay, target: &Path) -> io::Result<()> {
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},userxattr,volatile",
+        escape(&layers.lower),
+        escape(&layers.upper),
+        escape(&layers.work)
+    );
+    mount(Some("overlay"), target, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        .map_err(Into::into)
+}
+
+/// The directories of an overlay mount.
+pub(crate) struct Overlay {
+    pub(crate) lower: PathBuf,
+    pub(crate) upper: PathBuf,
+    pub(crate) work: PathBuf,
+}
+
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,")
+}
+
+pub(crate) fn unmount(target: &Path) -> io::Result<()> {
+    umount2(target, MntFlags::MNT_DETACH).map_err(Into::into)
+}
+
+/// The namespaces that the containers of one pod share, kept alive by bind mounts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PodNamespaces;
+
+pub(crate) const POD_NAMESPACES: [&str; 3] = ["net", "uts", "ipc"];
+
+impl PodNamespaces {
+    /// Makes the namespaces, pins them as files in `dir`, and runs `inside` there before the thread ends.
+    pub(crate) fn create<T: Send + 'static>(
+        dir: PathBuf,
+        hostname: String,
+        inside: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        on_thread(move || {
+            unshare(
+                CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC,
+            )?;
+            nix::unistd::sethostname(&hostname)?;
+            fs::create_dir_all(&dir)?;
+            for name in POD_NAMESPACES {
+                let pin = dir.join(name);
+                File::create(&pin)?;
+                let source = format!("/proc/thread-self/ns/{name}");
+                mount(Some(source.as_str()), &pin, NONE, MsFlags::MS_BIND, NONE)?;
+            }
+            inside()
+        })
+    }
+
+    /// Unpins the namespaces; they end with their last process.
+    pub(crate) fn remove(dir: &Path) -> io::Result<()> {
+        for name in POD_NAMESPACES {
+            let pin = dir.join(name);
+            if pin.exists() {
+                unmount(&pin)?;
+            }
+        }
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs `inside` on a thread of the network namespace pinned at `pin`. Sockets opened there stay there.
+pub(crate) fn in_network<T: Send + 'static>(
+    pin: PathBuf,
+    inside: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    on_thread(move || {
+        setns(File::open(&pin)?.as_fd(), CloneFlags::CLONE_NEWNET)?;
+        inside()
+    })
+}
+
+/// The thread ends with the closure, so that no other work ever runs in its namespaces.
+fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let thread = std::thread::Builder::new().name("namespace".to_owned()).spawn(work)?;
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("a namespace thread panicked")))
+}
+
+/// A child process that we reap ourselves.
+#[derive(Debug)]
+pub(crate) struct Process {
+    descriptor: AsyncFd<OwnedFd>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) exit_code: i32,
+    pub(crate) signal: Option<i32>,
+}
+
+impl Process {
+    pub(crate) fn open(pid: i32) -> io::Result<Self> {
+        let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("process id 0"))?;
+        let descriptor = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        // SAFETY: the descriptor is owned by the `AsyncFd` from here on and nothing else closes or replaces it.
+        #[expect(
+            unsafe_code,
+            reason = "tokio's safe constructors are deprecated for raw descriptors"
+        )]
+        let descriptor = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+        Ok(Self { descriptor: descriptor.map_err(io::Error::from)? })
+    }
+
+    /// Waits for the end and reaps.
+    pub(crate) async fn wait(&self) -> io::Result<Ended> {
+        loop {
+            let mut guard = self.descriptor.readable().await?;
+            let id = WaitId::PidFd(self.descriptor.as_fd());
+            match rustix::process::waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+                Ok(Some(status)) => {
+                    let signal = status.terminating_signal();
+                    let exit_code =
+                        status.exit_status().unwrap_or_else(|| 128 + signal.unwrap_or_default());
+                    return Ok(Ended { exit_code, signal });
+                }
+                Ok(None) | Err(rustix::io::Errno::AGAIN) => guard.clear_ready(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match rustix::process::pidfd_send_signal(&self.descriptor, signal) {
+            Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Reaps children that nobody waits for: what was left in a container by an interrupted `exec`.
+/// A child is taken only when it was already dead at the previous sweep, so that its rightful waiter had its chance.
+pub(crate) async fn reap_strays() {
+    let mut before = Vec::new();
+    loop {
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let dead = zombies();
+        for pid in dead.iter().filter(|pid| before.contains(*pid)) {
+            let pid = nix::unistd::Pid::from_raw(*pid);
+            let _ = nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::WNOHANG));
+        }
+        before = dead;
+    }
+}
+
+fn zombies() -> Vec<i32> {
+    let me = std::process::id().to_string();
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
+        let mut fields = after_name.split(' ');
+        fields.next() == Some("Z") && fields.next() == Some(me.as_str())
+    })
+    .collect()
+}
