@@ -2,10 +2,14 @@
 //!
 //! A CRD serves nothing until its `Established` condition is true; its names are those in `status.acceptedNames`.
 
+mod status;
+
 use std::cmp::Ordering;
 
 use machinery::schema::Schema;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+pub use status::next_status;
 
 use crate::kind::Strategy;
 use crate::resource::{Resource, Scale, Subresource};
@@ -57,6 +61,21 @@ impl Names {
             short_names: words("shortNames"),
             categories: words("categories"),
         }
+    }
+
+    fn to_value(&self) -> Value {
+        let mut out = json!({"plural": self.plural, "kind": self.kind});
+        for (key, word) in [("singular", &self.singular), ("listKind", &self.list_kind)] {
+            if !word.is_empty() {
+                out[key] = word.as_str().into();
+            }
+        }
+        for (key, words) in [("shortNames", &self.short_names), ("categories", &self.categories)] {
+            if !words.is_empty() {
+                out[key] = Value::from(words.as_slice());
+            }
+        }
+        out
     }
 }
 
@@ -174,8 +193,6 @@ fn rank(version: &str) -> Option<(u8, u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::Registry;
 

@@ -7,7 +7,9 @@
 //! Everything here is pure: objects go in and come out as JSON values, the time is a parameter.
 //! Built-in kinds and CRDs take the same path through every function of [`Resource`].
 
+pub mod admission;
 pub mod crd;
+pub mod discovery;
 
 mod facts;
 mod kind;

@@ -1,0 +1,175 @@
+//! Pure mutations on the way in: what a pod gets because it runs in a cluster.
+
+use machinery::names;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::resource::Resource;
+use crate::value::{at, child, default, default_text, list, text};
+
+/// Where containers find the token, the CA and the namespace of their service account.
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const TOKEN_VOLUME_PREFIX: &str = "kube-api-access-";
+/// A little more than an hour, so that a token rotated at 80% lives an hour.
+const TOKEN_SECONDS: i64 = 3607;
+/// How long a pod stays on a node that is not ready or out of reach.
+const TOLERATION_SECONDS: i64 = 300;
+const CLUSTER_CRITICAL: (&str, i64) = ("system-cluster-critical", 2_000_000_000);
+const NODE_CRITICAL: (&str, i64) = ("system-node-critical", 2_000_001_000);
+
+/// Completes a new object.
+pub fn create(resource: &Resource, object: &mut Value) {
+    if resource.group.is_empty() && resource.kind == "Pod" {
+        priority(object);
+        service_account(object);
+        tolerations(object);
+    }
+}
+
+/// Completes a changed object.
+pub fn update(_resource: &Resource, _object: &mut Value, _old: &Value) {}
+
+/// The priority of the classes every cluster has; without a class it is 0.
+fn priority(pod: &mut Value) {
+    let Some(spec) = child(pod, "spec") else { return };
+    let class = text(spec, "priorityClassName").unwrap_or_default();
+    let known = [CLUSTER_CRITICAL, NODE_CRITICAL].into_iter().find(|(name, _)| *name == class);
+    let value = known.map_or(0, |(_, value)| value);
+    default(spec, "priority", value);
+    default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
+}
+
+/// A pod runs as a service account and can reach the API with its token, unless it declines.
+fn service_account(pod: &mut Value) {
+    // The pod that stands for a process started without the API server has no account.
+    let mirrored = at(pod, "metadata.annotations")
+        .is_some_and(|annotations| annotations.get("kubernetes.io/config.mirror").is_some());
+    if mirrored {
+        return;
+    }
+    let suffix = suffix(pod);
+    let Some(spec) = child(pod, "spec") else { return };
+    default_text(spec, "serviceAccountName", "default");
+    let account = spec["serviceAccountName"].clone();
+    spec["serviceAccount"] = account;
+    let declined = at(spec, "automountServiceAccountToken") == Some(&Value::Bool(false));
+    if declined {
+        return;
+    }
+    let existing = list(spec, "volumes")
+        .iter()
+        .filter_map(|volume| text(volume, "name"))
+        .find(|name| name.starts_with(TOKEN_VOLUME_PREFIX))
+        .map(str::to_owned);
+    let volume = existing.clone().unwrap_or_else(|| format!("{TOKEN_VOLUME_PREFIX}{suffix}"));
+    let mut used = false;
+    for containers in ["containers", "initContainers"] {
+        for container in crate::value::items_mut(spec, containers) {
+            used |= mount(container, &volume);
+        }
+    }
+    if used && existing.is_none() {
+        push(spec, "volumes", token_volume(&volume));
+    }
+}
+
+/// Mounts the token where nothing else is mounted; answers whether it did.
+fn mount(container: &mut Value, volume: &str) -> bool {
+    let taken = list(container, "volumeMounts")
+        .iter()
+        .any(|mount| text(mount, "mountPath") == Some(TOKEN_PATH));
+    if !taken {
+        let mount = json!({"name": volume, "mountPath": TOKEN_PATH, "readOnly": true});
+        push(container, "volumeMounts", mount);
+    }
+    !taken
+}
+
+fn token_volume(name: &str) -> Value {
+    json!({"name": name, "projected": {"defaultMode": 0o644, "sources": [
+        {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [
+            {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}]}},
+    ]}})
+}
+
+/// Five characters that are always the same for one pod: pure code has no randomness.
+fn suffix(pod: &Value) -> String {
+    let identity = ["metadata.uid", "metadata.name", "metadata.generateName"]
+        .map(|path| text(pod, path).unwrap_or_default());
+    let digest = Sha256::digest(identity.join("/").as_bytes());
+    names::suffix([digest[0], digest[1], digest[2], digest[3], digest[4]])
+}
+
+fn tolerations(pod: &mut Value) {
+    let Some(spec) = child(pod, "spec") else { return };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = list(spec, "tolerations").iter().any(|toleration| {
+            let of = |name: &str| text(toleration, name).unwrap_or_default();
+            (of("key") == key || (of("key").is_empty() && of("operator") == "Exists"))
+                && matches!(of("effect"), "NoExecute" | "")
+        });
+        if !tolerated {
+            let toleration = json!({"key": key, "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": TOLERATION_SECONDS});
+            push(spec, "tolerations", toleration);
+        }
+    }
+}
+
+/// Adds an item to a list, which is made if it is absent.
+fn push(object: &mut Value, key: &str, item: Value) {
+    default(object, key, Value::Array(Vec::new()));
+    if let Some(list) = object.get_mut(key).and_then(Value::as_array_mut) {
+        list.push(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Registry;
+
+    fn admitted(spec: Value) -> Value {
+        let registry = Registry::new([]);
+        let pods = registry.resource("", "v1", "pods").unwrap();
+        let mut pod = json!({"metadata": {"name": "p", "uid": "u"}, "spec": spec});
+        create(&pods, &mut pod);
+        pod
+    }
+
+    #[test]
+    fn a_pod_gets_its_account_token_priority_and_tolerations() {
+        let pod = admitted(json!({"containers": [{"name": "c"}]}));
+        let spec = &pod["spec"];
+        assert_eq!(
+            (&spec["serviceAccountName"], &spec["serviceAccount"]),
+            (&json!("default"), &json!("default"))
+        );
+        assert_eq!(spec["priority"], 0);
+        assert_eq!(spec["tolerations"].as_array().unwrap().len(), 2);
+        let name = spec["volumes"][0]["name"].as_str().unwrap();
+        assert!(
+            name.starts_with("kube-api-access-") && name.len() == TOKEN_VOLUME_PREFIX.len() + 5
+        );
+        assert_eq!(spec["containers"][0]["volumeMounts"][0]["name"], name);
+        assert_eq!(
+            pod,
+            admitted(json!({"containers": [{"name": "c"}]})),
+            "the name is the pod's own"
+        );
+    }
+
+    #[test]
+    fn a_pod_may_decline_or_bring_its_own() {
+        let pod =
+            admitted(json!({"containers": [{"name": "c"}], "automountServiceAccountToken": false}));
+        assert!(pod["spec"].get("volumes").is_none());
+        let own = json!([{"name": "mine", "mountPath": TOKEN_PATH}]);
+        let pod = admitted(json!({"containers": [{"name": "c", "volumeMounts": own}],
+            "tolerations": [{"operator": "Exists"}]}));
+        assert!(pod["spec"].get("volumes").is_none());
+        assert_eq!(pod["spec"]["tolerations"].as_array().unwrap().len(), 1);
+    }
+}
