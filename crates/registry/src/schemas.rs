@@ -99,7 +99,7 @@ impl Compiler<'_> {
 
 #[cfg(test)]
 mod tests {
-    use machinery::schema::Type;
+    use machinery::schema::{ListType, Type};
 
     use super::*;
     use crate::kinds;
@@ -122,5 +122,17 @@ mod tests {
         let pod = member(&built_in(kind("Pod")), &["spec"]);
         let template = member(&built_in(kind("Deployment")), &["spec", "template", "spec"]);
         assert!(Arc::ptr_eq(&pod.properties["affinity"], &template.properties["affinity"]));
+    }
+
+    #[test]
+    fn lists_have_their_keys() {
+        let pod = built_in(kinds::all().find(|kind| kind.kind == "Pod").unwrap());
+        let containers = &pod.properties["spec"].properties["containers"];
+        assert_eq!(containers.list_type, ListType::Map);
+        assert_eq!(containers.list_map_keys, ["name"]);
+        assert_eq!(containers.patch_merge_key.as_deref(), Some("name"));
+        assert!(containers.patch_strategy.merge);
+        let ports = &containers.items.as_ref().unwrap().properties["ports"];
+        assert_eq!(ports.list_map_keys, ["containerPort", "protocol"]);
     }
 }
