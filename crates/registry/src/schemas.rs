@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use machinery::schema::{self, Schema};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -48,6 +49,11 @@ pub(crate) fn describe(
         facts::overlay(name, definition);
     }
     Described { name, definitions }
+}
+
+/// The definitions of `ObjectMeta` and what it holds.
+pub(crate) fn object_meta_definitions() -> Map<String, Value> {
+    describe(crate::kind::schema_of::<meta::ObjectMeta>).definitions
 }
 
 /// The type that a `$ref` names.
