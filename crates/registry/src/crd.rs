@@ -18,6 +18,7 @@ use crate::resource::{Resource, Scale, Subresource};
 use crate::value::{at, flag, list, text};
 
 /// One served version of a CRD.
+#[derive(PartialEq)]
 pub(crate) struct Custom {
     pub(crate) group: String,
     pub(crate) version: String,

@@ -93,14 +93,38 @@ impl Compiler<'_> {
             OBJECT_META => schema::object_meta(),
             QUANTITY => Arc::new(Schema::quantity()),
             _ if OPAQUE.contains(&name) => Arc::new(Schema::anything()),
-            _ => Arc::new(Schema::from_builtin(definition, &mut |target| {
-                self.compile(target.strip_prefix(DEFINITIONS)?)
-            })),
+            _ => {
+                let mut definition = definition.clone();
+                require_less(name, &mut definition);
+                Arc::new(Schema::from_builtin(&definition, &mut |target| {
+                    self.compile(target.strip_prefix(DEFINITIONS)?)
+                }))
+            }
         };
         self.open.pop();
         self.compiled.insert(name.to_owned(), Arc::clone(&schema));
         Some(schema)
     }
+}
+
+/// What the description of a type calls required, the API server requires only where its own validation does: an
+/// absent number, boolean or list is zero. Statuses are written in parts, so nothing is required there. Texts and
+/// members without which an object makes no sense stay.
+fn require_less(name: &str, definition: &mut Value) {
+    let reported =
+        ["Status", "Condition", "NodeSystemInfo", "DaemonEndpoint", "LinuxContainerUser"]
+            .iter()
+            .any(|end| name.ends_with(end))
+            || name.contains("ContainerState");
+    let properties = definition.get("properties").cloned().unwrap_or_default();
+    let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) else {
+        return;
+    };
+    required.retain(|key| {
+        let property = key.as_str().and_then(|key| properties.get(key));
+        let kind = property.and_then(|property| property.get("type")).and_then(Value::as_str);
+        !reported && matches!(kind, None | Some("string"))
+    });
 }
 
 #[cfg(test)]
