@@ -9,7 +9,7 @@
 
 pub mod duration;
 pub mod error;
-pub mod jsonpath;
+//JP
 pub mod names;
 pub mod ownership;
 pub mod patch;
@@ -17,7 +17,7 @@ pub mod quantity;
 pub mod schema;
 pub mod selector;
 pub mod stream;
-pub mod table;
+//TB
 
 pub use error::{ApiError, FieldError};
 pub use schema::Schema;

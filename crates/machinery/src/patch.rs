@@ -6,11 +6,11 @@
 
 mod json;
 mod merge;
-mod strategic;
+//ST
 
 pub use json::json_patch;
 pub use merge::merge_patch;
-pub use strategic::strategic_merge;
+//SU
 
 /// The most operations in one JSON patch.
 pub const OPERATIONS_MAX: usize = 10_000;

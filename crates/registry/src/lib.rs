@@ -10,8 +10,6 @@
 pub mod admission;
 pub mod crd;
 pub mod discovery;
-pub mod openapi;
-pub mod protobuf;
 
 mod facts;
 mod kind;

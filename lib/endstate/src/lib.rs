@@ -8,6 +8,7 @@
 //! - [`Cache`]: all objects of one kind (and [`Scope`]), indexed, with **read-your-own-writes**.
 //! - [`Context`]: what a reconcile works with: the clock, guarded writes, events.
 //! - [`Reconciler`]: the author's half; [`Engine`]: the rest, for many reconcilers that share caches.
+//! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
 //!
 //! # Tasks
 //!
@@ -47,11 +48,14 @@
 pub mod cache;
 pub mod condition;
 mod context;
+pub mod driver;
 pub mod engine;
 mod error;
 pub mod event;
 pub mod finalizer;
+pub mod health;
 mod object;
+pub mod operator;
 pub mod patch;
 pub mod queue;
 

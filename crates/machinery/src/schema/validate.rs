@@ -14,8 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{Additional, ListType, Schema, Type, formats};
 use crate::error::{FieldError, FieldErrorKind};
-pub(super) use path::Path;
-pub(super) use ratchet::correlate;
+use path::Path;
 
 /// The most errors reported for one object.
 const ERRORS_MAX: usize = 1_000;
@@ -54,7 +53,7 @@ pub(super) fn validate(
         if has_blocking(&errors) {
             errors.push(FieldError::invalid("<nil>", Value::Null, RULES_SKIPPED));
         } else {
-            errors.append(&mut super::rules::evaluate(schema, value, old));
+            //RULES
         }
     }
     errors

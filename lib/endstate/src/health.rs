@@ -1,0 +1,86 @@
+//! `/livez` and `/readyz` for probes: the smallest HTTP that a kubelet speaks.
+//!
+//! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most two
+//! seconds; so whoever talks to it cannot cost the operator anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+const CONNECTIONS_MAX: usize = 16;
+const REQUEST_BYTES_MAX: usize = 4_096;
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Serves until shutdown. `/livez` says yes as long as this process schedules tasks; `/readyz` asks `is_ready`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// let address = listener.local_addr().unwrap();
+/// let shutdown = endstate::CancellationToken::new();
+/// tokio::spawn(endstate::health::serve(listener, || false, shutdown.clone()));
+///
+/// let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+/// client.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer).await.unwrap();
+/// assert!(answer.starts_with("HTTP/1.1 503 "));
+/// # }
+/// ```
+pub async fn serve(
+    listener: TcpListener,
+    is_ready: impl Fn() -> bool + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) {
+    let is_ready: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(is_ready);
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let stream = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of file descriptors, or the peer left already.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(slot) = slots.clone().try_acquire_owned() else { continue };
+        let is_ready = is_ready.clone();
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(CONNECTION_TIME_MAX, answer(stream, &*is_ready)).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn answer(mut stream: TcpStream, is_ready: &(dyn Fn() -> bool + Send + Sync)) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 512];
+    while !request.windows(4).any(|it| it == b"\r\n\r\n") && request.len() < REQUEST_BYTES_MAX {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => request.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let path = request.split(|it| *it == b' ').nth(1).unwrap_or_default();
+    let (status, body) = match path.split(|it| *it == b'?').next().unwrap_or_default() {
+        b"/livez" | b"/healthz" => ("200 OK", "ok"),
+        b"/readyz" if is_ready() => ("200 OK", "ok"),
+        b"/readyz" => ("503 Service Unavailable", "the caches are not complete"),
+        _ => ("404 Not Found", "try /livez or /readyz"),
+    };
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}

@@ -1,0 +1,211 @@
+//! The generic operator: one reconciler for every application that is an [`App`], a [`Driver`] and an [`Operand`].
+//!
+//! Each look is *observe → snapshot → plan → lint → execute*. This module does the I/O and decides nothing: what is safe
+//! is the planner's to say, and a plan that the linter rejects is not carried out but reported.
+//!
+//! Invariants: the status (with the intent in it) is written before the actions, on the condition that the object is still
+//! the one that was planned for, so a stale plan or a second operator loses that write and does nothing; a status that
+//! cannot be read stops the object, because "nothing recorded" would mean "start anew"; nothing is written when nothing
+//! differs; there is no timer but the one that a plan asks for.
+
+mod declared;
+mod execute;
+mod observe;
+mod pods;
+mod support;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use endstate_core::{
+    Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Role, Snapshot, Start,
+    Status, Support,
+};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::driver::{Driver, Outcome};
+use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
+pub use declared::Declared;
+pub use pods::member_pod;
+
+/// The label by which an operator finds its pods; its value is [`App::name`].
+pub const APP_LABEL: &str = "endstate.dev/app";
+
+/// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
+pub const ROLE_LABEL: &str = "endstate.dev/role";
+
+/// How long a refused action waits at most before it is tried again.
+const BLOCKED_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
+pub trait Operand: Send + Sync + 'static {
+    /// What is safe.
+    type App: App<Spec: Send + Sync + std::fmt::Debug> + Send + Sync + 'static;
+    /// How members are asked.
+    type Driver: Driver;
+    /// The kind that declares a cluster.
+    type Kind: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
+
+    /// What is safe.
+    fn app(&self) -> &Self::App;
+
+    /// How members are asked.
+    fn driver(&self) -> &Self::Driver;
+
+    /// The name of the container that runs the member itself.
+    fn container(&self) -> &'static str;
+
+    /// Reads the spec of an object.
+    fn spec(&self, spec: &Value) -> Result<SpecOf<Self>, serde_json::Error>;
+
+    /// Reads the status of an object; `Null` when it has none yet.
+    fn status(&self, status: &Value) -> Result<Status<SpecOf<Self>>, serde_json::Error>;
+
+    /// The status to publish, in the shape of the kind.
+    fn publish(&self, object: &Identity, status: &Status<SpecOf<Self>>) -> Value;
+
+    /// The pod of a new member, without owner.
+    fn pod(&self, request: PodRequest<'_>) -> Pod;
+
+    /// The pod as it should be now, made from a running one: what [`Action::UpdatePod`] and [`Action::RestartPod`] want.
+    fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
+
+    /// The services around the members, without owner.
+    fn services(&self, object: &Identity, support: &Support) -> Vec<Service>;
+
+    /// The disruption budget, without owner.
+    fn budget(&self, object: &Identity, min_available: u32) -> PodDisruptionBudget;
+}
+
+/// The spec type of an operand.
+pub type SpecOf<O> = <<O as Operand>::App as App>::Spec;
+
+/// What a member's pod is made from.
+#[derive(Debug)]
+pub struct PodRequest<'a> {
+    /// The object that declares the cluster.
+    pub object: &'a Identity,
+    /// The member's name, and the pod's.
+    pub member: &'a MemberName,
+    /// How its process starts on an empty data directory.
+    pub start: &'a Start,
+    /// What to run.
+    pub launch: &'a Launch,
+}
+
+/// The reconciler of one operand. Made by [`add`].
+pub struct Operator<O: Operand> {
+    operand: O,
+    objects: Cache<Declared<O::Kind>>,
+    pods: Cache<Pod>,
+    services: Cache<Service>,
+    budgets: Cache<PodDisruptionBudget>,
+    nodes: Cache<Node>,
+    refused: Mutex<HashMap<ObjectKey, Refused>>,
+}
+
+/// The action that was refused last, and how often in a row.
+#[derive(Clone, Debug)]
+struct Refused {
+    blocked: Blocked,
+    times: u32,
+}
+
+/// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
+/// that they control.
+pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
+    let ours = || Scope::all().label(APP_LABEL, operand.app().name());
+    let objects = engine.cache::<Declared<O::Kind>>();
+    let pods = engine.cache_of::<Pod>((), ours());
+    let services = engine.cache_of::<Service>((), ours());
+    let budgets = engine.cache_of::<PodDisruptionBudget>((), ours());
+    let nodes = engine.cache::<Node>();
+    let health = Health::of(&objects, &pods);
+    let operator = Operator {
+        operand,
+        objects: objects.clone(),
+        pods: pods.clone(),
+        services: services.clone(),
+        budgets: budgets.clone(),
+        nodes: nodes.clone(),
+        refused: Mutex::default(),
+    };
+    engine
+        .add(name, operator)
+        .watches(&objects)
+        .owned(&pods)
+        .owned(&services)
+        .owned(&budgets)
+        .reads(&nodes)
+        .concurrency(CONCURRENCY);
+    health
+}
+
+/// How many clusters are in work at once; each has at most one connection per member open.
+const CONCURRENCY: usize = 16;
+
+/// Whether an operator sees the world.
+pub struct Health(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl Health {
+    fn of<K: crate::Object, P: crate::Object>(objects: &Cache<K>, pods: &Cache<P>) -> Self {
+        let (objects, pods) = (objects.clone(), pods.clone());
+        Self(Box::new(move || objects.is_synced() && pods.is_synced()))
+    }
+
+    /// Whether its caches are complete.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Health").field(&self.is_ready()).finish()
+    }
+}
+
+impl<O: Operand> Reconciler for Operator<O>
+where
+    SpecOf<O>: DeserializeOwned + Serialize,
+{
+    type Kind = Declared<O::Kind>;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        let Some(object) = self.objects.get(&key) else {
+            self.refused().remove(&key);
+            return Ok(Next::Settled);
+        };
+        let snapshot = self.observe(&object, ctx).await?;
+        let plan = endstate_core::plan(self.operand.app(), &snapshot);
+        let violations = endstate_core::lint(&snapshot, &plan);
+        if !violations.is_empty() {
+            return self.stop(&object, &snapshot, &violations, ctx).await;
+        }
+        self.execute(&object, &snapshot, plan, ctx).await
+    }
+}
+
+impl<O: Operand> Operator<O> {
+    fn refused(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Refused>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers a refusal, and says how long to wait before the next try.
+    fn refuse(&self, key: &ObjectKey, blocked: Blocked) -> Duration {
+        let mut refused = self.refused();
+        let times = match refused.get(key) {
+            Some(last) if last.blocked.action == blocked.action => last.times + 1,
+            _ => 1,
+        };
+        refused.insert(key.clone(), Refused { blocked, times });
+        Duration::from_millis(250).saturating_mul(1 << times.min(6)).min(BLOCKED_WAIT_MAX)
+    }
+}

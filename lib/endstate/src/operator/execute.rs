@@ -1,0 +1,260 @@
+//! Carries out one plan: status first, then the objects around the members, then the actions in order.
+//!
+//! There are no choices here. The first thing that fails ends it; the next look decides what then.
+
+use std::time::Duration;
+
+use endstate_core::{Condition, ConditionType, Truth, Violation};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{
+    APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, EventKind, Identity,
+    MemberName, Next, Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest,
+    ROLE_LABEL, Resource, Role, Snapshot, SpecOf, Status,
+};
+use crate::Propagation;
+use crate::driver::Address;
+
+/// How long to wait after a plan that the linter rejected.
+const STOPPED_WAIT: Duration = Duration::from_secs(10);
+
+/// Why an action ended a plan.
+enum Stopped {
+    /// Somebody said no; the next snapshot tells.
+    Blocked(String),
+    /// The API failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<O: Operand> Operator<O>
+where
+    SpecOf<O>: DeserializeOwned + Serialize,
+{
+    pub(super) async fn execute(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        plan: Plan<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<Next, Error> {
+        let key = ObjectKey::of(object);
+        self.publish(object, snapshot, &plan, ctx).await?;
+        if snapshot.object.deleting {
+            // The garbage collector takes what the object owns; there is nothing to keep up.
+            return Ok(Next::Settled);
+        }
+        for event in &plan.events {
+            ctx.notice(object, notice(event));
+        }
+        if let Some(why) = self.support(object, snapshot, &plan.support, ctx).await? {
+            let action = "keep up the objects around the members".to_owned();
+            return Ok(Next::After(self.refuse(&key, Blocked { action, why })));
+        }
+        self.label_roles(object, &plan, ctx).await?;
+        for action in &plan.actions {
+            match self.act(object, snapshot, action, ctx).await {
+                Ok(()) => ctx.notice(object, done(action)),
+                Err(Stopped::Failed(error)) => return Err(error),
+                Err(Stopped::Blocked(why)) => {
+                    tracing::info!(%key, %action, %why, "blocked");
+                    let blocked = Blocked { action: action.to_string(), why };
+                    return Ok(Next::After(self.refuse(&key, blocked)));
+                }
+            }
+        }
+        let learned = plan.status.record != snapshot.status.record;
+        if learned || !plan.actions.is_empty() || snapshot.blocked.is_some() {
+            self.refused().remove(&key);
+            return Ok(Next::Again);
+        }
+        Ok(plan
+            .look_again_ms
+            .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
+    }
+
+    /// Writes the status if it differs, on the condition that the object is still the one that was planned for.
+    async fn publish(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        plan: &Plan<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        if plan.status == snapshot.status {
+            return Ok(());
+        }
+        let wanted = object.with_status(self.operand.publish(&snapshot.object, &plan.status));
+        ctx.update_status(object, &wanted).await.map(drop)
+    }
+
+    /// Says that the linter rejected a plan, and does nothing else.
+    pub(super) async fn stop(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        violations: &[Violation],
+        ctx: &Context,
+    ) -> Result<Next, Error> {
+        let what: Vec<_> = violations.iter().map(ToString::to_string).collect();
+        let what = what.join("; ");
+        tracing::error!(key = %ObjectKey::of(object), %what, "a plan breaks the rules and is not carried out");
+        let note =
+            format!("a plan breaks the rules and is not carried out, please report this: {what}");
+        ctx.notice(object, Notice::warning("PlanRejected", "Plan", note.clone()));
+        let mut status = snapshot.status.clone();
+        reject(&mut status, &snapshot.object, note, ctx.now());
+        if status != snapshot.status {
+            let wanted = object.with_status(self.operand.publish(&snapshot.object, &status));
+            ctx.update_status(object, &wanted).await?;
+        }
+        Ok(Next::After(STOPPED_WAIT))
+    }
+
+    async fn act(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        action: &Action,
+        ctx: &Context,
+    ) -> Result<(), Stopped> {
+        match action {
+            Action::CreatePod { member, start, launch } => {
+                let request = PodRequest { object: &snapshot.object, member, start, launch };
+                let mut pod = self.operand.pod(request);
+                own(&mut pod, object, self.operand.app().name());
+                ctx.create(&pod).await?;
+                Ok(())
+            }
+            Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
+                let observed = self.exactly(object, pod)?;
+                ctx.update(&observed, &self.operand.changed_pod(&observed, launch)).await?;
+                Ok(())
+            }
+            Action::DeletePod { pod, .. } => {
+                let observed = self.exactly(object, pod)?;
+                ctx.delete(&observed, Propagation::Background).await?;
+                Ok(())
+            }
+            Action::AddLearner { call, .. }
+            | Action::Promote { call, .. }
+            | Action::MoveLead { call, .. }
+            | Action::RemoveMember { call, .. } => {
+                let via = Address { member: call.via.clone(), host: self.host(object, &call.via) };
+                match self.operand.driver().act(action, &via).await {
+                    Outcome::Done => Ok(()),
+                    Outcome::Blocked(why) => Err(Stopped::Blocked(why)),
+                }
+            }
+        }
+    }
+
+    /// The very pod that was decided about, or a refusal.
+    fn exactly(
+        &self,
+        object: &Declared<O::Kind>,
+        wanted: &endstate_core::PodRef,
+    ) -> Result<Pod, Stopped> {
+        let pods = self.pods_of(object);
+        let same = |it: &Pod| {
+            it.metadata.uid.as_deref() == Some(wanted.uid.as_str())
+                && it.metadata.resource_version.as_deref() == Some(wanted.resource_version.as_str())
+        };
+        match pods.iter().find(|it| same(it)) {
+            Some(pod) => Ok(Pod::clone(pod)),
+            None => Err(Stopped::Blocked(format!("pod {} has changed since", wanted.name))),
+        }
+    }
+
+    fn host(&self, object: &Declared<O::Kind>, member: &MemberName) -> Option<String> {
+        let pods = self.pods_of(object);
+        let pod = pods.iter().find(|it| it.metadata.name.as_deref() == Some(member.as_str()))?;
+        pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
+    }
+
+    /// Tells by a label which pods vote, so that the client service leaves learners out.
+    async fn label_roles(
+        &self,
+        object: &Declared<O::Kind>,
+        plan: &Plan<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        for pod in self.pods_of(object) {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
+            let Some(role) = row.filter(|it| it.id.is_some()).and_then(|it| it.role) else {
+                continue;
+            };
+            let current = pod.metadata.labels.as_ref().and_then(|it| it.get(ROLE_LABEL));
+            if current.map(String::as_str) != Some(role_label(role)) {
+                let mut wanted = Pod::clone(&pod);
+                let labels = wanted.metadata.labels.get_or_insert_default();
+                labels.insert(ROLE_LABEL.to_owned(), role_label(role).to_owned());
+                ctx.update(&*pod, &wanted).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of [`ROLE_LABEL`]: who leads may change at any time, who votes changes only by a decision.
+fn role_label(role: Role) -> &'static str {
+    if role.votes() { "voter" } else { "learner" }
+}
+
+/// Makes an object go with its owner, and be found by its operator.
+pub(super) fn own<K: Resource, T: Resource<DynamicType = ()>>(
+    object: &mut K,
+    owner: &Declared<T>,
+    app: &str,
+) {
+    let meta = object.meta_mut();
+    meta.namespace = owner.metadata.namespace.clone();
+    meta.labels.get_or_insert_default().insert(APP_LABEL.to_owned(), app.to_owned());
+    meta.owner_references = Some(vec![OwnerReference {
+        api_version: T::api_version(&()).into_owned(),
+        kind: T::kind(&()).into_owned(),
+        name: owner.metadata.name.clone().unwrap_or_default(),
+        uid: owner.metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }]);
+}
+
+/// Says in the conditions that nothing goes on, and why.
+fn reject<S>(status: &mut Status<S>, object: &Identity, message: String, now: Timestamp) {
+    let before = status.condition(ConditionType::Progressing);
+    let since = before.filter(|it| it.status == Truth::False).map(|it| it.last_transition_time);
+    let now =
+        Timestamp::from_second(now.as_second()).expect("whole seconds of a valid time are valid");
+    let condition = Condition {
+        kind: ConditionType::Progressing,
+        status: Truth::False,
+        reason: "PlanRejected".to_owned(),
+        message,
+        observed_generation: Some(object.generation),
+        last_transition_time: since.unwrap_or(now),
+    };
+    status.conditions.retain(|it| it.kind != ConditionType::Progressing);
+    status.conditions.push(condition);
+    status.conditions.sort_by_key(|it| it.kind);
+}
+
+fn notice(event: &endstate_core::Event) -> Notice {
+    match event.kind {
+        EventKind::Normal => Notice::normal(&event.reason, "Observe", &event.message),
+        EventKind::Warning => Notice::warning(&event.reason, "Observe", &event.message),
+    }
+}
+
+fn done(action: &Action) -> Notice {
+    Notice::normal(action.reason(), "Reconcile", action.to_string())
+}

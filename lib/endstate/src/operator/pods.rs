@@ -1,0 +1,103 @@
+//! A pod of the API as the planner sees it. Pure.
+
+use endstate_core::{Launch, PodPhase, Trouble};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use kube::ResourceExt;
+use serde::de::DeserializeOwned;
+
+/// Reads one member's pod; `container` is the one that runs the member itself.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Pod;
+/// let pod: Pod = serde_json::from_value(serde_json::json!({
+///     "metadata": { "name": "example-x7k2p", "uid": "9b1d", "resourceVersion": "41" },
+///     "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
+/// }))
+/// .unwrap();
+/// let member = endstate::operator::member_pod::<u32>(&pod, "etcd", false);
+/// assert!(member.ready && !member.started);
+/// ```
+#[must_use]
+pub fn member_pod<S: DeserializeOwned>(
+    pod: &Pod,
+    container: &str,
+    node_lost: bool,
+) -> endstate_core::Pod<S> {
+    let status = pod.status.clone().unwrap_or_default();
+    let main = status.container_statuses.iter().flatten().find(|it| it.name == container);
+    let spec = pod.annotations().get(Launch::ANNOTATION);
+    endstate_core::Pod {
+        name: pod.name_any().into(),
+        uid: pod.uid().unwrap_or_default().into(),
+        resource_version: pod.resource_version().unwrap_or_default().into(),
+        phase: phase(&status),
+        trouble: trouble(&status),
+        started: main.is_some_and(has_started),
+        ready: condition(&status, "Ready").is_some_and(|(status, _)| status == "True"),
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        restarts: main.map_or(0, |it| u32::try_from(it.restart_count).unwrap_or(0)),
+        termination: main.and_then(termination),
+        node_lost,
+        node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
+        spec: spec.and_then(|it| serde_json::from_str(it).ok()),
+    }
+}
+
+fn phase(status: &PodStatus) -> PodPhase {
+    match status.phase.as_deref() {
+        Some("Running") => PodPhase::Running,
+        Some("Succeeded") => PodPhase::Succeeded,
+        Some("Failed") => PodPhase::Failed,
+        Some("Unknown") => PodPhase::Unknown,
+        _ => PodPhase::Pending,
+    }
+}
+
+/// The first thing that holds the pod up: a container that waits, or the scheduler.
+fn trouble(status: &PodStatus) -> Option<Trouble> {
+    let containers = status.init_container_statuses.iter().flatten();
+    let mut containers = containers.chain(status.container_statuses.iter().flatten());
+    let waiting = containers.find_map(|it| {
+        let waiting = it.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.clone()?;
+        // A container that crashed explains itself in its last state.
+        let last = it.last_state.as_ref().and_then(|it| it.terminated.as_ref());
+        let message = last.and_then(|it| it.message.clone()).or_else(|| waiting.message.clone());
+        Some((reason, message.unwrap_or_default()))
+    });
+    let unscheduled = || {
+        let conditions = status.conditions.iter().flatten();
+        let scheduled = conditions.into_iter().find(|it| it.type_ == "PodScheduled")?;
+        (scheduled.status == "False").then(|| {
+            let reason = scheduled.reason.clone().unwrap_or_default();
+            (reason, scheduled.message.clone().unwrap_or_default())
+        })
+    };
+    let (reason, message) = waiting.or_else(unscheduled)?;
+    Some(Trouble::from_reason(&reason, &message))
+}
+
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<(&'a str, Option<&'a str>)> {
+    let mut conditions = status.conditions.iter().flatten();
+    let it = conditions.find(|it| it.type_ == kind)?;
+    Some((&it.status, it.reason.as_deref()))
+}
+
+fn has_started(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    let last = container.last_state.as_ref();
+    state.is_some_and(|it| it.running.is_some() || it.terminated.is_some())
+        || last.is_some_and(|it| it.terminated.is_some())
+        || container.restart_count > 0
+}
+
+/// The message of the end that came last.
+fn termination(container: &ContainerStatus) -> Option<String> {
+    let ended = |state: Option<&k8s_openapi::api::core::v1::ContainerState>| {
+        state?.terminated.as_ref()?.message.clone()
+    };
+    ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+use endstate_core::{PodPhase, Trouble};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn pod(status: Value) -> endstate_core::Pod<u32> {
+    let pod = json!({
+        "metadata": { "name": "c-a", "uid": "u", "resourceVersion": "1",
+            "annotations": { Launch::ANNOTATION: "7" } },
+        "spec": { "nodeName": "node-1", "containers": [] },
+        "status": status,
+    });
+    member_pod(&serde_json::from_value(pod).unwrap(), "etcd", false)
+}
+
+#[test]
+fn a_pod_that_nobody_looked_at_is_pending() {
+    let pod = pod(json!({}));
+    assert_eq!((pod.phase, pod.started, pod.ready), (PodPhase::Pending, false, false));
+    assert_eq!((pod.spec, pod.node.as_deref()), (Some(7), Some("node-1")));
+}
+
+#[test]
+fn what_the_scheduler_says_is_trouble() {
+    let pod = pod(json!({ "phase": "Pending", "conditions": [
+        { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" },
+    ]}));
+    assert_eq!(pod.trouble, Some(Trouble::Unschedulable { message: "0/3 nodes".into() }));
+}
+
+#[test]
+fn a_crash_loop_tells_what_the_container_said_last() {
+    let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
+        "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 2,
+        "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 20s" } },
+        "lastState": { "terminated": { "exitCode": 1, "message": "data lost, refusing to start blank" } },
+    }]}));
+    assert_eq!(
+        pod.trouble,
+        Some(Trouble::CrashLoop { message: "data lost, refusing to start blank".into() })
+    );
+    assert!(pod.started && pod.data_lost());
+    assert_eq!(pod.restarts, 2);
+}
+
+#[test]
+fn a_running_member_is_started_and_ready_by_its_condition() {
+    let pod = pod(json!({ "phase": "Running",
+    "conditions": [{ "type": "Ready", "status": "True" }],
+    "containerStatuses": [{
+        "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+        "state": { "running": {} },
+    }]}));
+    assert!(pod.started && pod.ready && pod.trouble.is_none());
+}
+
+#[test]
+fn an_init_container_that_waits_comes_before_the_main_one() {
+    let pod = pod(json!({ "phase": "Pending",
+        "initContainerStatuses": [{ "name": "launcher", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } } }],
+        "containerStatuses": [{ "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": { "reason": "PodInitializing" } } }]}));
+    assert_eq!(pod.trouble, Some(Trouble::Image { message: "no such image".into() }));
+    assert!(!pod.started);
+}

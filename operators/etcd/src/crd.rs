@@ -1,0 +1,222 @@
+//! The custom resources: what a user may write, and what the operator answers.
+//!
+//! Invariants: every field of a spec takes effect or is refused by the API server, with a message that says what to
+//! do; the schema is complete, so a strict client hears about every misspelt field; documentation of a field says its
+//! meaning, its unit, its default, and where the knowledge comes from.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies each struct, visibility included, into a function"
+)]
+
+pub mod historical;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::{CustomResource, CustomResourceExt, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The status of a cluster, as the planner makes it.
+pub type EtcdClusterStatus = endstate_core::Status<etcd_plan::EtcdClusterSpec>;
+
+/// Both definitions, ready to apply.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![EtcdCluster::crd(), historical::EtcdCluster::crd()]
+}
+
+/// An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without
+/// ever giving up a quorum it has.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "etcd.endstate.dev",
+    version = "v1",
+    kind = "EtcdCluster",
+    plural = "etcdclusters",
+    shortname = "etcd",
+    category = "all",
+    category = "endstate",
+    namespaced,
+    doc = "An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without ever giving up a quorum it has.",
+    status = "EtcdClusterStatus",
+    derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.size",
+        status_replicas_path = ".status.size",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size", description = "Voting members wanted"),
+    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.ready", description = "Voting members that are healthy"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.currentVersion", description = "The version that every member runs"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = (
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
+        "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdClusterSpec {
+    /// Voting members: 1 to 7. A cluster of 2n+1 members survives the loss of n of them, so an even size costs a
+    /// member and survives no more; 1 is fine for trying things out and survives nothing. Members are added and removed
+    /// one at a time, always keeping a quorum.
+    #[schemars(range(min = 1, max = 7))]
+    pub size: i32,
+
+    /// The etcd version, without a leading `v`, such as `3.5.16`. It selects the image tag and the flags that this version
+    /// understands. 3.4.0 and later; 3.5.0 to 3.5.2 are refused because they can lose data in a crash (etcd #13766). Within
+    /// one minor it may change either way, and members restart one by one, the leader last; another minor is refused.
+    #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
+    #[x_kube(
+        validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
+        validation = ("!(self in ['3.5.0', '3.5.1', '3.5.2'])", "etcd 3.5.0 to 3.5.2 can lose data in a crash (etcd issue 13766): use 3.5.3 or later"),
+        validation = ("self.split('.')[1] == oldSelf.split('.')[1]", "a running cluster cannot go to another minor version yet: use one of the same minor, or create a new cluster")
+    )]
+    pub version: String,
+
+    /// The image repository, without a tag; the tag is `v` and the version. Default `quay.io/coreos/etcd`, etcd's own
+    /// releases. The image must hold `/usr/local/bin/etcd`. A change restarts the members one by one.
+    #[serde(default = "default_repository")]
+    #[schemars(length(min = 1, max = 255))]
+    pub repository: String,
+
+    /// While true the operator does nothing to this cluster but report its status: no member is added, replaced,
+    /// removed or promoted. Default false.
+    #[serde(default)]
+    pub paused: bool,
+
+    /// What the pods of the members carry beside etcd itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodPolicy>,
+
+    /// Where members keep their data. Default: a directory on the node that lives as long as the pod. A change moves the
+    /// members one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+}
+
+/// Where members keep their data.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// A directory that lives as long as the pod: the only kind so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_dir: Option<EmptyDir>,
+}
+
+/// A directory that lives as long as the pod.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EmptyDir {
+    /// Empty for the node's disk (the default), `Memory` for memory: fast, and gone with the node's power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(Memory)?$"))]
+    pub medium: Option<String>,
+    /// The most it may hold, such as `8Gi`. Default: no limit. etcd's own quota is 2 GiB unless
+    /// `ETCD_QUOTA_BACKEND_BYTES` says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_limit: Option<Quantity>,
+}
+
+/// What a member's pod carries beside etcd itself. Labels and annotations change in place; for any other change members are
+/// moved one by one: a successor joins, then the member leaves.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodPolicy {
+    /// Labels added to every pod. Names under `endstate.dev/` and `app.kubernetes.io/` belong to the operator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/') && !name.startsWith('app.kubernetes.io/'))", "labels under endstate.dev/ and app.kubernetes.io/ are set by the operator: choose another name"))]
+    #[schemars(extend("maxProperties" = 64))]
+    pub labels: BTreeMap<String, String>,
+
+    /// Annotations added to every pod. Names under `endstate.dev/` belong to the operator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/'))", "annotations under endstate.dev/ are set by the operator: choose another name"))]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+
+    /// The labels that a node must have to run a member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// The taints that members tolerate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+
+    /// Where members may run. Default: members of one cluster prefer different nodes and zones. A value replaces that default
+    /// whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// CPU and memory of the etcd container. Default: none. etcd's own guidance is at least 2 cores and 8 GiB for
+    /// production (etcd.io/docs, hardware).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+
+    /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`, `ETCD_QUOTA_BACKEND_BYTES`
+    /// or `ETCD_HEARTBEAT_INTERVAL`. Variables for flags that the operator sets are refused, because etcd refuses to start
+    /// when a flag shadows one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = (
+        "self.all(it, !(it.name in ['ETCD_NAME', 'ETCD_DATA_DIR', 'ETCD_WAL_DIR', 'ETCD_FORCE_NEW_CLUSTER', 'ETCD_CONFIG_FILE', 'ETCD_STRICT_RECONFIG_CHECK']) && !it.name.startsWith('ETCD_INITIAL_') && !it.name.startsWith('ETCD_LISTEN_') && !it.name.startsWith('ETCD_ADVERTISE_') && !it.name.startsWith('ETCD_DISCOVERY') && !it.name.startsWith('ETCD_EXPERIMENTAL_') && !it.name.startsWith('ETCD_PEER_') && it.name != 'ETCD_LOGGER' && it.name != 'ETCD_PRE_VOTE')",
+        "the operator sets the flags for the name, the data directory, the membership, the addresses and the checks of a member: remove these variables"
+    ))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub etcd_env: Vec<EnvVar>,
+}
+
+/// One environment variable.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.valueFrom)", "valueFrom is not offered yet: write the value"))]
+pub struct EnvVar {
+    /// Its name.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// Its value. Default: empty.
+    #[serde(default)]
+    pub value: String,
+    /// Not offered yet, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<Opaque>,
+}
+
+/// An object that is known by name only, and refused.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct Opaque(pub Value);
+
+impl JsonSchema for Opaque {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Opaque".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    }
+}
+
+/// Requests and limits, by resource name.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// What the scheduler sets aside for a member, such as `{cpu: 500m, memory: 1Gi}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Quantity>,
+    /// What a member may use at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+fn default_repository() -> String {
+    etcd_plan::DEFAULT_REPOSITORY.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! `etcd.database.coreos.com/v1beta2`: the objects that users of the first etcd operator have in their repositories.
+//!
+//! They are accepted as they stand and run by the same reconciler. Fields whose capability is not there yet are known
+//! to the schema, so that they are refused with a reason and never dropped in silence. The status has the shape it
+//! had, with what the operator must remember added under `endstate`.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies each struct, visibility included, into a function"
+)]
+
+use std::collections::BTreeMap;
+
+use endstate_core::{Phase, Truth};
+use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{EnvVar, Opaque, Resources};
+
+/// The version that the first etcd operator used when none was given is long gone; this one is used instead.
+pub const DEFAULT_VERSION: &str = "3.5.16";
+
+/// An etcd cluster as users of the first etcd operator declare it.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "etcd.database.coreos.com",
+    version = "v1beta2",
+    kind = "EtcdCluster",
+    plural = "etcdclusters",
+    category = "endstate",
+    namespaced,
+    doc = "An etcd cluster in the form of the first etcd operator; etcd.endstate.dev/v1 EtcdCluster is the form to write new ones in.",
+    status = "EtcdClusterStatus",
+    derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.size",
+        status_replicas_path = ".status.size",
+        label_selector_path = ".status.endstate.selector"
+    ),
+    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.currentVersion"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = (
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
+        "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.TLS)", "TLS is not offered yet: remove spec.TLS to run this cluster without it"))]
+pub struct EtcdClusterSpec {
+    /// Voting members: 1 to 7. Odd sizes are worth their cost.
+    #[schemars(range(min = 1, max = 7))]
+    pub size: i32,
+
+    /// The image repository, without a tag. Default `quay.io/coreos/etcd`.
+    #[serde(default = "super::default_repository")]
+    #[schemars(length(min = 1, max = 255))]
+    pub repository: String,
+
+    /// The etcd version, without a leading `v`. Default 3.5.16. It may change within one minor.
+    #[serde(default = "default_version")]
+    #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
+    #[x_kube(
+        validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
+        validation = ("!(self in ['3.5.0', '3.5.1', '3.5.2'])", "etcd 3.5.0 to 3.5.2 can lose data in a crash (etcd issue 13766): use 3.5.3 or later"),
+        validation = ("self.split('.')[1] == oldSelf.split('.')[1]", "a running cluster cannot go to another minor version yet: use one of the same minor, or create a new cluster")
+    )]
+    pub version: String,
+
+    /// While true the operator does nothing to this cluster but report its status.
+    #[serde(default)]
+    pub paused: bool,
+
+    /// What the pods of the members carry beside etcd itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<HistoricalPodPolicy>,
+
+    /// TLS between members and to clients. Not offered yet, and refused.
+    #[serde(default, rename = "TLS", skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Opaque>,
+}
+
+/// The pod policy of the first etcd operator.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.persistentVolumeClaimSpec)", "persistent volumes are not offered yet: remove spec.pod.persistentVolumeClaimSpec"),
+    validation = ("!has(self.securityContext)", "a security context of one's own is not offered yet: remove spec.pod.securityContext"),
+    validation = ("!has(self.antiAffinity)", "antiAffinity was replaced by affinity: members prefer different nodes unless spec.pod.affinity says otherwise")
+)]
+pub struct HistoricalPodPolicy {
+    /// Labels added to every pod.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/') && !name.startsWith('app.kubernetes.io/'))", "labels under endstate.dev/ and app.kubernetes.io/ are set by the operator: choose another name"))]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations added to every pod.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+    /// The labels that a node must have to run a member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+    /// The taints that members tolerate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+    /// Where members may run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+    /// CPU and memory of the etcd container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Environment variables of the etcd container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub etcd_env: Vec<EnvVar>,
+    /// The image that waited for DNS. Members wait for nothing now, so any value is accepted and no such image is run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busybox_image: Option<String>,
+    /// How long that image waited, in seconds; see `busyboxImage`.
+    #[serde(default, rename = "DNSTimeoutInSecond", skip_serializing_if = "Option::is_none")]
+    pub dns_timeout_in_second: Option<i64>,
+    /// Not offered yet, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim_spec: Option<Opaque>,
+    /// Not offered yet, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<Opaque>,
+    /// Replaced by `affinity`, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anti_affinity: Option<bool>,
+}
+
+fn default_version() -> String {
+    DEFAULT_VERSION.to_owned()
+}
+
+/// The status of the first etcd operator, and what this one must remember.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdClusterStatus {
+    /// `None`, `Creating`, `Running` or `Failed`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// Why the phase is `Failed`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Whether `spec.paused` is heeded.
+    #[serde(default)]
+    pub control_paused: bool,
+    /// `Available`, `Recovering` and `Scaling`, as they were, and the conditions of this operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Voting members now.
+    #[serde(default)]
+    pub size: u32,
+    /// The name of the service that clients use.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub service_name: String,
+    /// The port that clients use.
+    #[serde(default)]
+    pub client_port: u16,
+    /// The members, by whether they work.
+    #[serde(default)]
+    pub members: Members,
+    /// The lowest version that a member runs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub current_version: String,
+    /// The version that is being rolled out; empty when there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target_version: String,
+    /// The status of this operator, whole.
+    #[serde(default)]
+    pub endstate: super::EtcdClusterStatus,
+}
+
+/// The members, by whether they work.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Members {
+    /// Those that work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ready: Vec<String>,
+    /// Those that do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unready: Vec<String>,
+}
+
+/// A condition of the first etcd operator.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// When it was last written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_update_time: String,
+    /// When the status last changed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_transition_time: String,
+    /// One word why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// A sentence why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// The status of this operator in the shape of the first one.
+#[must_use]
+pub fn status(name: &str, status: &super::EtcdClusterStatus) -> EtcdClusterStatus {
+    let names = |healthy: bool| {
+        let members = status.members.iter().filter(|it| it.healthy == healthy);
+        members.map(|it| it.name.to_string()).collect()
+    };
+    let rolling = status.updated_members < status.size;
+    EtcdClusterStatus {
+        phase: phase(status.phase).to_owned(),
+        reason: failure(status),
+        control_paused: status.phase == Phase::Paused,
+        conditions: status.conditions.iter().map(condition).collect(),
+        size: status.size,
+        service_name: etcd_plan::client_service(name),
+        client_port: etcd_plan::CLIENT_PORT,
+        members: Members { ready: names(true), unready: names(false) },
+        current_version: status.current_version.clone().unwrap_or_default(),
+        target_version: status.target_version.clone().filter(|_| rolling).unwrap_or_default(),
+        endstate: status.clone(),
+    }
+}
+
+/// The first etcd operator knew four phases.
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "",
+        Phase::Creating => "Creating",
+        Phase::Running | Phase::Updating | Phase::Paused | Phase::Deleting => "Running",
+        Phase::Failed => "Failed",
+    }
+}
+
+fn failure(status: &super::EtcdClusterStatus) -> String {
+    let lost = status.condition(endstate_core::ConditionType::QuorumLost);
+    let lost = lost.filter(|it| it.status == Truth::True);
+    lost.map(|it| it.message.clone()).unwrap_or_default()
+}
+
+fn condition(it: &endstate_core::Condition) -> Condition {
+    let status = match it.status {
+        Truth::True => "True",
+        Truth::False => "False",
+        Truth::Unknown => "Unknown",
+    };
+    let since = it.last_transition_time.to_string();
+    Condition {
+        kind: it.kind.to_string(),
+        status: status.to_owned(),
+        last_update_time: since.clone(),
+        last_transition_time: since,
+        reason: it.reason.clone(),
+        message: it.message.clone(),
+    }
+}

@@ -1,0 +1,114 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn schema(crd: &CustomResourceDefinition) -> Value {
+    json!(crd)["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+/// Every property of a schema, with its path.
+fn walk(schema: &Value, path: String, visit: &mut impl FnMut(&str, &Value)) {
+    visit(&path, schema);
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        walk(inner, format!("{path}.{name}"), visit);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if schema[inner].is_object() {
+            walk(&schema[inner], format!("{path}[]"), visit);
+        }
+    }
+}
+
+#[test]
+fn every_field_that_a_user_writes_is_documented_and_typed() {
+    for crd in crds() {
+        let spec = schema(&crd)["properties"]["spec"].clone();
+        walk(&spec, "spec".into(), &mut |path, it| {
+            let typed = it["type"].is_string() || it["x-kubernetes-int-or-string"] == true;
+            assert!(typed, "{path} has no type: {it}");
+            let documented = it["description"].as_str().is_some_and(|it| it.len() > 3);
+            assert!(documented || path.ends_with(']'), "{path} has no description");
+        });
+    }
+}
+
+#[test]
+fn only_refused_fields_take_anything() {
+    for crd in crds() {
+        let spec = schema(&crd)["properties"]["spec"].clone();
+        let refused = ["valueFrom", "TLS", "persistentVolumeClaimSpec", "securityContext"];
+        walk(&spec, "spec".into(), &mut |path, it| {
+            let open = it["x-kubernetes-preserve-unknown-fields"] == true;
+            assert!(!open || refused.iter().any(|it| path.ends_with(it)), "{path} takes anything");
+        });
+    }
+}
+
+#[test]
+fn the_new_kind_has_its_columns_names_and_subresources() {
+    let crd = json!(EtcdCluster::crd());
+    let names = &crd["spec"]["names"];
+    assert_eq!(names["shortNames"], json!(["etcd"]));
+    let version = &crd["spec"]["versions"][0];
+    assert_eq!(version["subresources"]["scale"]["specReplicasPath"], ".spec.size");
+    assert!(version["subresources"]["status"].is_object());
+    let columns = version["additionalPrinterColumns"].as_array().unwrap();
+    let columns: Vec<_> = columns.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(columns, ["Size", "Ready", "Version", "Status", "Progress", "Age"]);
+    let size = &version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"];
+    assert_eq!((size["minimum"].as_f64(), size["maximum"].as_f64()), (Some(1.0), Some(7.0)));
+}
+
+/// What the API server would store for the object in `etcd.md`, and what the planner reads from it.
+#[test]
+fn the_historical_object_reads_as_the_new_one() {
+    let old: historical::EtcdCluster = serde_json::from_value(json!({
+        "apiVersion": "etcd.database.coreos.com/v1beta2",
+        "kind": "EtcdCluster",
+        "metadata": {"name": "example-etcd-cluster"},
+        "spec": {"size": 3, "version": "3.5.16"},
+    }))
+    .unwrap();
+    let spec: etcd_plan::EtcdClusterSpec = serde_json::from_value(json!(old.spec)).unwrap();
+    assert_eq!((spec.size, spec.image().as_str()), (3, "quay.io/coreos/etcd:v3.5.16"));
+}
+
+/// The planner's spec and the definition's must be one thing: what the schema lets in, the planner reads, field by field.
+#[test]
+fn the_planner_reads_every_field_of_the_new_kind() {
+    let spec = json!({
+        "size": 5, "version": "3.5.16", "repository": "example.com/etcd", "paused": true,
+        "pod": {
+            "labels": {"a": "b"}, "annotations": {"c": "d"}, "nodeSelector": {"e": "f"},
+            "tolerations": [{"key": "g"}], "affinity": {"nodeAffinity": {}},
+            "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+            "etcdEnv": [{"name": "ETCD_MAX_REQUEST_BYTES", "value": "1"}],
+        },
+        "storage": {"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+    });
+    let typed: EtcdClusterSpec = serde_json::from_value(spec.clone()).unwrap();
+    assert_eq!(json!(typed), spec);
+    let planned: etcd_plan::EtcdClusterSpec = serde_json::from_value(spec.clone()).unwrap();
+    assert_eq!(json!(planned), spec);
+}
+
+#[test]
+fn the_historical_status_has_its_shape() {
+    let status = EtcdClusterStatus {
+        phase: endstate_core::Phase::Running,
+        size: 1,
+        updated_members: 1,
+        target_version: Some("3.5.16".into()),
+        members: vec![endstate_core::MemberRow {
+            healthy: true,
+            ..endstate_core::MemberRow::new("a-1")
+        }],
+        ..EtcdClusterStatus::default()
+    };
+    let old = json!(historical::status("a", &status));
+    assert_eq!(old["phase"], "Running");
+    assert_eq!(old["members"]["ready"], json!(["a-1"]));
+    assert_eq!((&old["serviceName"], &old["clientPort"]), (&json!("a-client"), &json!(2379)));
+    assert_eq!(old.get("targetVersion"), None, "nothing is being rolled out");
+    assert_eq!(old["endstate"], json!(status));
+}

@@ -1,0 +1,111 @@
+use serde_json::json;
+
+use super::*;
+
+fn cluster(status: Value) -> DynamicObject {
+    serde_json::from_value(json!({
+        "apiVersion": "etcd.endstate.dev/v1",
+        "kind": "EtcdCluster",
+        "metadata": { "name": "demo", "namespace": "default", "uid": "u1", "generation": 2 },
+        "spec": { "size": 3, "version": "3.5.16" },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn pod(name: &str, owner: &str) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": { "name": name, "namespace": "default", "ownerReferences": [
+            { "apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster", "name": "demo", "uid": owner, "controller": true },
+        ]},
+        "spec": {
+            "nodeName": "node-1",
+            "containers": [{ "name": "etcd", "volumeMounts": [{ "name": "data", "mountPath": "/var/lib/etcd" }] }],
+            "volumes": [{ "name": "data", "emptyDir": {} }, { "name": "unused", "emptyDir": {} }],
+        },
+        "status": {
+            "phase": "Running", "podIP": "10.244.0.5",
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "containerStatuses": [{ "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 1,
+                "state": { "running": {} } }],
+        },
+    }))
+    .unwrap()
+}
+
+fn status() -> Value {
+    json!({
+        "observedGeneration": 2, "phase": "Updating", "size": 3, "ready": 2,
+        "conditions": [
+            { "type": "Degraded", "status": "True", "reason": "MembersDoNotWork", "message": "demo-b: its data is lost",
+              "lastTransitionTime": "2026-01-01T00:00:00Z" },
+        ],
+        "members": [
+            { "name": "demo-a", "id": "a1", "role": "Leader", "healthy": true, "updated": true, "version": "3.5.16",
+              "position": 120, "lag": 0, "dbSize": 20480 },
+            { "name": "demo-b", "id": "b1", "role": "Voter", "healthy": false, "updated": true, "trouble": "its data is lost" },
+        ],
+        "waiting": [{ "for": "member demo-b to work", "because": "its data is lost" }],
+        "record": { "clusterId": "ff" },
+    })
+}
+
+#[test]
+fn the_tree_reads_from_the_cluster_down_to_the_volumes() {
+    let tree = tree(&cluster(status()), &[pod("demo-a", "u1"), pod("demo-x", "other")]).unwrap();
+    let text = render(&tree, Style::Plain);
+    let expected = "\
+etcd default/demo  Updating  2 of 3 members work  3.5.16  http://demo-client.default.svc:2379
+├─ demo-a  leader  healthy  3.5.16  raft index 120  db 20.0 KiB  id a1
+│  └ pod Running, ready  on node-1  10.244.0.5  restarted 1 times
+│    └ volume data  emptyDir  /var/lib/etcd
+├─ demo-b  voter   not working  id b1
+│  └ its data is lost
+│  └ no pod
+├─ waiting for member demo-b to work because its data is lost
+└─ Degraded=True: demo-b: its data is lost
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let tree = tree(&cluster(status()), &[pod("demo-a", "u1")]).unwrap();
+    let coloured = render(&tree, Style::Coloured);
+    let mut plain = String::new();
+    let mut parts = coloured.split('\x1b');
+    plain += parts.next().unwrap();
+    for part in parts {
+        plain += part.split_once('m').unwrap().1;
+    }
+    assert_eq!(plain, render(&tree, Style::Plain));
+}
+
+#[test]
+fn a_cluster_that_nobody_has_looked_at_says_so() {
+    let tree = tree(&cluster(Value::Null), &[]).unwrap();
+    assert!(!tree.is_current);
+    let text = render(&tree, Style::Plain);
+    assert!(text.contains("waiting for the operator"), "{text}");
+}
+
+#[test]
+fn a_historical_object_gives_the_same_tree() {
+    let mut object = cluster(json!({ "phase": "Running", "endstate": status() }));
+    object.types = Some(kube::api::TypeMeta {
+        api_version: "etcd.database.coreos.com/v1beta2".into(),
+        kind: "EtcdCluster".into(),
+    });
+    let old = tree(&object, &[]).unwrap();
+    let new = tree(&cluster(status()), &[]).unwrap();
+    assert_eq!(old.members, new.members);
+    assert_eq!(old.phase, "Updating");
+}
+
+#[test]
+fn a_pod_that_etcd_does_not_list_is_shown_all_the_same() {
+    let tree = tree(&cluster(status()), &[pod("demo-c", "u1")]).unwrap();
+    let member = tree.members.iter().find(|it| it.name == "demo-c").unwrap();
+    assert_eq!(member.role, "joining");
+    assert_eq!(member.trouble.as_deref(), Some("etcd does not list it"));
+}

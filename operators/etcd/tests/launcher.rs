@@ -1,0 +1,78 @@
+//! The launcher in front of a real etcd: a member starts once on a blank directory, any number of times on its data, and never
+//! blank again.
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use endstate_etcd::client::Connection;
+use endstate_etcd::launcher;
+use support::{Place, Process, eventually, wipe};
+
+/// Arguments for the child below, separated by line feeds.
+const ARGUMENTS: &str = "ENDSTATE_TEST_LAUNCH";
+
+/// Not a test of its own: this executable, started again, as the launcher. It becomes etcd.
+#[test]
+fn launcher_process() {
+    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    let code = launcher::main(arguments.lines().map(str::to_owned).collect());
+    // Its own exit code is what the kubelet would see.
+    #[expect(clippy::exit, reason = "this process stands for a container")]
+    std::process::exit(if code == std::process::ExitCode::from(3) { 3 } else { 1 });
+}
+
+fn launch(place: &Place) -> Process {
+    let etcd = support::etcd();
+    let words = [
+        "--data-dir".to_owned(),
+        place.data_dir().display().to_string(),
+        "--marker".to_owned(),
+        place.dir.path().join("started").display().to_string(),
+        "--termination-log".to_owned(),
+        place.dir.path().join("termination-log").display().to_string(),
+        "--".to_owned(),
+        etcd.display().to_string(),
+    ];
+    let flags = place.arguments(&[place], "new");
+    let flags = flags.iter().map(|it| it.to_str().unwrap().to_owned());
+    let arguments: Vec<_> = words.into_iter().chain(flags).collect();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["launcher_process", "--exact", "--nocapture"]);
+    command.env(ARGUMENTS, arguments.join("\n"));
+    place.spawn(command)
+}
+
+async fn member(place: &Place) -> u64 {
+    eventually("the member leads itself", async || {
+        let status = Connection::to(&place.client).await?.status().await?;
+        let no_leader = endstate_etcd::client::Failure::Unknown {
+            endpoint: place.client.clone(),
+            why: "no leader".to_owned(),
+        };
+        if status.leader == 0 { Err(no_leader) } else { Ok(status.member) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_restarts_on_its_data_and_never_blank() {
+    let place = Place::new("a");
+    let mut process = launch(&place);
+    let first = member(&place).await;
+    process.kill();
+
+    let mut process = launch(&place);
+    assert_eq!(member(&place).await, first, "the same member again");
+    process.kill();
+
+    wipe(&place.data_dir());
+    let mut process = launch(&place);
+    let status = process.0.wait().unwrap();
+    assert_eq!(status.code(), Some(3));
+    let said = fs::read_to_string(place.dir.path().join("termination-log")).unwrap();
+    assert!(said.contains(endstate_core::DATA_LOST), "{said}");
+    assert!(said.contains("refusing to start blank"), "{said}");
+    assert!(!place.data_dir().exists(), "etcd was not started");
+}

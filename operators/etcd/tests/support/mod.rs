@@ -1,0 +1,122 @@
+//! Real etcd processes on loopback, ended when they go out of scope.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The etcd executable under test.
+pub(crate) fn etcd() -> PathBuf {
+    let hint = "set ENDSTATE_TEST_ETCD to an etcd executable (`cargo xtask test` does), or run `apt-get download etcd-server && dpkg -x etcd-server_*.deb DIR`";
+    let path = std::env::var_os("ENDSTATE_TEST_ETCD").expect(hint);
+    let path = PathBuf::from(path);
+    assert!(path.is_file(), "{} is no file; {hint}", path.display());
+    path
+}
+
+/// A port that nothing uses now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The addresses and the directory of one member.
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) client: String,
+    pub(crate) peer: String,
+    pub(crate) dir: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            client: format!("http://127.0.0.1:{}", free_port()),
+            peer: format!("http://127.0.0.1:{}", free_port()),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub(crate) fn arguments(&self, cluster: &[&Place], state: &str) -> Vec<OsString> {
+        let initial: Vec<_> = cluster.iter().map(|it| format!("{}={}", it.name, it.peer)).collect();
+        let data_dir = self.data_dir();
+        let pairs = [
+            ("--name", self.name.as_str()),
+            ("--data-dir", data_dir.to_str().unwrap()),
+            ("--listen-client-urls", &self.client),
+            ("--advertise-client-urls", &self.client),
+            ("--listen-peer-urls", &self.peer),
+            ("--initial-advertise-peer-urls", &self.peer),
+            ("--initial-cluster", &initial.join(",")),
+            ("--initial-cluster-state", state),
+            ("--initial-cluster-token", "test"),
+            ("--logger", "zap"),
+            ("--heartbeat-interval", "20"),
+            ("--election-timeout", "200"),
+        ];
+        pairs
+            .iter()
+            .flat_map(|(flag, value)| [OsString::from(flag), OsString::from(value)])
+            .collect()
+    }
+
+    pub(crate) fn start(&self, cluster: &[&Place], state: &str) -> Process {
+        let mut command = Command::new(etcd());
+        command.args(self.arguments(cluster, state));
+        self.spawn(command)
+    }
+
+    pub(crate) fn spawn(&self, mut command: Command) -> Process {
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Process(command.spawn().unwrap())
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+}
+
+/// A process that ends with its owner.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Asks again until the answer is yes, for at most 20 seconds.
+pub(crate) async fn eventually<T, E: std::fmt::Debug>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Ok(it) => return it,
+            Err(error) if start.elapsed() > Duration::from_secs(20) => panic!("{what}: {error:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+pub(crate) fn wipe(dir: &Path) {
+    std::fs::remove_dir_all(dir).unwrap();
+}
