@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     step("dependencies", || {
         tools::cargo_deny()?;
         // Advisories come from a git repository that not every machine can reach: the rest must hold everywhere.
-        let checks = ["deny", "--offline", "check", "bans", "licenses", "sources"];
+        let checks = ["deny", "check", "bans", "licenses", "sources"];
         run::check(run::cargo().args(checks))
     })?;
     step("tests", || test::run(&test::Args::default()))

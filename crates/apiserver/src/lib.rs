@@ -1,1 +1,59 @@
 //! The Kubernetes-compatible API server.
+//!
+//! The way of a request: [`listen`] (TLS, sockets) or [`server::InProcess`] → [`intake`] (the body, limited) →
+//! [`dispatch`] (authenticate, authorize, find the resource) → [`read`], [`watch`], [`write`], [`patch`],
+//! [`delete`] or a [`subresources`] handler → the store → [`respond`].
+//!
+//! - A [`call::Call`] is one request on one resource; one path serves built-in kinds and custom ones.
+//! - What a kind is, is asked of the [`registry`]; what patches, selectors and errors mean, of `machinery`.
+//! - Definitions of custom resources take effect before the request that wrote them is answered ([`crd`]).
+
+mod server;
+
+mod dispatch;
+mod intake;
+mod listen;
+
+mod authn;
+mod authz;
+mod pki;
+mod token;
+
+mod call;
+mod negotiate;
+mod query;
+mod request;
+
+mod decode;
+mod encode;
+mod options;
+mod read;
+mod receive;
+mod watch;
+
+mod admission;
+mod delete;
+mod fields;
+mod patch;
+mod write;
+
+mod streams;
+mod subresources;
+
+mod bootstrap;
+mod crd;
+mod discovery;
+mod metrics;
+
+mod body;
+mod bridge;
+mod errors;
+mod respond;
+mod show;
+mod time;
+
+pub use authn::Identity;
+pub use body::Body;
+pub use pki::{ClientCertificate, Pki, PkiError};
+pub use server::{ApiServer, Config, InProcess, StartError};
+pub use streams::{Connection, NodeStreams, UnixNodeStreams};

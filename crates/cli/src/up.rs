@@ -18,10 +18,11 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
         listen: args.listen,
         nodes: args.nodes,
         kubeconfig: global.kubeconfig.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let shutdown = CancellationToken::new();
     hidden::on_signal(shutdown.clone())?;
-    let cluster = Cluster::start(options).await?;
+    let mut cluster = Cluster::start(options).await?;
     println!("ready in {} ms", start.elapsed().as_millis());
     println!("export KUBECONFIG={}", cluster.kubeconfig().display());
     let ended = tokio::select! {

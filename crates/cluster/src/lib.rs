@@ -1,1 +1,217 @@
-//! The embedded cluster: API server, controllers, scheduler and node in one process.
+//! The embedded cluster: API server, controllers, scheduler and node, wired.
+//!
+//! The control plane lives in this process and shares no socket between its parts: controllers talk to the API server
+//! through its own tower service. The node is a child process in namespaces of its own and comes in through Unix sockets
+//! in `STATE/run`. Everybody else comes in over TLS.
+//!
+//! ```text
+//! STATE/lock         held while a cluster runs
+//! STATE/pki          certificate authority, certificates, keys
+//! STATE/store        every object
+//! STATE/run          Unix sockets
+//! STATE/node         pods, their volumes and logs
+//! STATE/kubeconfig   for the administrator
+//! ```
+
+mod lock;
+mod sockets;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
+use kube::Client;
+use node::Supervisor;
+use store::EmbeddedStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use lock::Lock;
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything is kept. Made if it is not there.
+    pub state_dir: PathBuf,
+    /// Where images are.
+    pub image_store: PathBuf,
+    /// Where the API is served over TLS; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// How many virtual nodes there are.
+    pub nodes: u16,
+    /// Where the administrator's kubeconfig is written besides the state directory.
+    pub kubeconfig: Option<PathBuf>,
+    /// The version in the name of the built-in image, `endstate:VERSION`.
+    pub version: String,
+}
+
+/// A running cluster.
+pub struct Cluster {
+    server: ApiServer,
+    node: Supervisor,
+    /// Everything that runs until the shutdown; whatever ends before has failed.
+    tasks: JoinSet<Result<()>>,
+    shutdown: CancellationToken,
+    address: SocketAddr,
+    kubeconfig: PathBuf,
+    _lock: Lock,
+}
+
+impl Cluster {
+    /// Starts every part and returns once everything serves.
+    pub async fn start(options: Options) -> Result<Cluster> {
+        let state = prepare(&options.state_dir)?;
+        let lock = Lock::take(&state)?;
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr()?;
+        let server = start_server(&state, address).await?;
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        serve(&server, listener, &state, &shutdown, &mut tasks)?;
+        manage(&server, &shutdown, &mut tasks);
+        let kubeconfig = write_kubeconfig(&server, &options, &state, address)?;
+        let mut node = Supervisor::start(node::Options {
+            state_dir: state,
+            image_store: options.image_store,
+            nodes: options.nodes,
+            version: options.version,
+        })
+        .await
+        .context("cannot start the node")?;
+        node.registered().await.context("the node could not register")?;
+        Ok(Cluster { server, node, tasks, shutdown, address, kubeconfig, _lock: lock })
+    }
+
+    /// A client in this process, as an administrator.
+    pub fn client(&self) -> Client {
+        client(&self.server)
+    }
+
+    /// Where the API is served over TLS.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Waits until a part fails, and says which. A cluster is to be stopped then.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        tokio::select! {
+            ended = self.tasks.join_next() => match ended {
+                Some(Ok(Err(error))) => error,
+                Some(Err(panic)) => anyhow::Error::new(panic).context("a part of the control plane panicked"),
+                Some(Ok(Ok(()))) | None => anyhow::anyhow!("a part of the control plane ended by itself"),
+            },
+            error = self.node.failed() => anyhow::Error::new(error).context("the node failed"),
+        }
+    }
+
+    /// Stops the pods' processes, then everything else. Objects and volumes stay.
+    pub async fn stop(mut self) -> Result<()> {
+        self.node.stop().await;
+        self.shutdown.cancel();
+        self.server.shut_down();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("a part of the control plane panicked")??;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the state directory, for its owner only, and gives its absolute path.
+fn prepare(state_dir: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    let cannot = || format!("cannot use the state directory {}", state_dir.display());
+    builder.create(state_dir).with_context(cannot)?;
+    state_dir.canonicalize().with_context(cannot)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; another cluster may serve there (--listen 127.0.0.1:0 picks a free port)")
+    })
+}
+
+async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
+    let store = EmbeddedStore::open(state.join("store"), store::Options::default())
+        .context("cannot open the store")?;
+    let pki = Pki::load_or_create(&state.join("pki"), &names(address)).context("cannot make the certificates")?;
+    let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
+    let config = Config { store: Arc::new(store), pki, node_streams };
+    ApiServer::start(config).await.context("cannot start the API server")
+}
+
+/// What clients may call the server: as the kubeconfig does, and as pods do.
+fn names(address: SocketAddr) -> Vec<String> {
+    let pods = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+    let own = [address.ip().to_string(), "127.0.0.1".to_owned(), "localhost".to_owned(), "10.96.0.1".to_owned()];
+    own.into_iter().chain(pods.map(str::to_owned)).collect()
+}
+
+/// Opens every door: TLS for the world and for pods, a plain Unix socket for the node.
+fn serve(
+    server: &ApiServer,
+    listener: TcpListener,
+    state: &Path,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<Result<()>>,
+) -> Result<()> {
+    let doors = sockets::open(state).context("cannot open the Unix sockets")?;
+    let (api, token) = (server.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        api.serve(listener, token).await;
+        Ok(())
+    });
+    let (api, token) = (server.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        api.serve_unix_tls(doors.pods, token).await;
+        Ok(())
+    });
+    let (api, token) = (server.clone(), shutdown.clone());
+    let identity = apiserver::Identity::new("system:node:embedded", &["system:nodes", "system:authenticated"]);
+    tasks.spawn(async move {
+        api.serve_unix(doors.node, identity, token).await;
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Runs the controllers and the scheduler.
+fn manage(server: &ApiServer, shutdown: &CancellationToken, tasks: &mut JoinSet<Result<()>>) {
+    let (client, token) = (client(server), shutdown.clone());
+    tasks.spawn(async move {
+        manager::run(client, manager::Options::default(), token).await.context("the controllers failed")
+    });
+}
+
+fn client(server: &ApiServer) -> Client {
+    Client::new(server.service(), "default")
+}
+
+fn write_kubeconfig(server: &ApiServer, options: &Options, state: &Path, address: SocketAddr) -> Result<PathBuf> {
+    let text = server.pki().kubeconfig(&format!("https://{address}"));
+    let own = state.join("kubeconfig");
+    for path in std::iter::once(&own).chain(&options.kubeconfig) {
+        write_private(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(options.kubeconfig.clone().unwrap_or(own))
+}
+
+/// Replaces a file as a whole; only its owner can read it.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let partial = path.with_extension("partial");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(&partial)?.write_all(text.as_bytes())?;
+    std::fs::rename(&partial, path)
+}

@@ -9,7 +9,7 @@
 
 pub mod duration;
 pub mod error;
-//JP
+pub mod jsonpath;
 pub mod names;
 pub mod ownership;
 pub mod patch;
@@ -17,7 +17,7 @@ pub mod quantity;
 pub mod schema;
 pub mod selector;
 pub mod stream;
-//TB
+pub mod table;
 
 pub use error::{ApiError, FieldError};
 pub use schema::Schema;

@@ -6,11 +6,11 @@
 
 mod json;
 mod merge;
-//ST
+mod strategic;
 
 pub use json::json_patch;
 pub use merge::merge_patch;
-//SU
+pub use strategic::strategic_merge;
 
 /// The most operations in one JSON patch.
 pub const OPERATIONS_MAX: usize = 10_000;

@@ -12,6 +12,7 @@ mod formats;
 mod metadata;
 mod parse;
 mod prune;
+mod rules;
 mod structural;
 mod validate;
 
@@ -136,6 +137,7 @@ pub struct Rule {
     pub reason: String,
     pub field_path: String,
     pub optional_old_self: bool,
+    compiled: rules::Lazy,
 }
 
 /// What a subtree contains, so that operations can skip it.

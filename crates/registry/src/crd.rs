@@ -3,6 +3,8 @@
 //! A CRD serves nothing until its `Established` condition is true; its names are those in `status.acceptedNames`.
 
 mod status;
+mod strategy;
+mod validate;
 
 use std::cmp::Ordering;
 
@@ -10,15 +12,13 @@ use machinery::schema::Schema;
 use serde_json::{Value, json};
 
 pub use status::next_status;
+pub(crate) use strategy::STRATEGY;
 
-use crate::kind::Strategy;
 use crate::resource::{Resource, Scale, Subresource};
 use crate::value::{at, flag, list, text};
 
-pub(crate) const STRATEGY: Strategy =
-    Strategy { unconditional_update: false, ..Strategy::SPEC_AND_STATUS };
-
 /// One served version of a CRD.
+#[derive(PartialEq)]
 pub(crate) struct Custom {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -192,7 +192,7 @@ fn rank(version: &str) -> Option<(u8, u32, u32)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::Registry;
 

@@ -15,6 +15,8 @@ mod policy;
 mod rbac;
 mod storage;
 
+pub(crate) use core::SUBRESOURCE_KINDS;
+
 use crate::kind::{ALL_VERBS, CREATE_ONLY, Kind, NameRule, Strategy};
 use crate::printer;
 use crate::resource::Subresource;

@@ -10,6 +10,8 @@
 pub mod admission;
 pub mod crd;
 pub mod discovery;
+pub mod openapi;
+pub mod protobuf;
 
 mod facts;
 mod kind;

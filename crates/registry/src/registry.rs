@@ -28,6 +28,19 @@ impl Registry {
         Registry { resources }
     }
 
+    /// The view after a change of CRDs. What did not change is taken over, with all that was compiled for it.
+    pub fn next<'a>(&self, crds: impl IntoIterator<Item = &'a Value>) -> Registry {
+        let mut next = Registry::new(crds);
+        for (key, resource) in &mut next.resources {
+            if let Some(before) = self.resources.get(key)
+                && before.is_same(resource)
+            {
+                *resource = Arc::clone(before);
+            }
+        }
+        next
+    }
+
     /// The resource at a path `/apis/GROUP/VERSION/PLURAL`; the core group is the empty string.
     pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
         let key = (group.to_owned(), version.to_owned(), plural.to_owned());
@@ -100,6 +113,19 @@ mod tests {
         }
         assert!(registry.resource("", "v1", "widgets").is_none());
         assert!(registry.by_kind("", "v2", "Pod").is_none());
+    }
+
+    #[test]
+    fn what_did_not_change_is_taken_over() {
+        let crd = crate::crd::tests::widgets();
+        let first = Registry::new([&crd]);
+        let get = |registry: &Registry| registry.resource("ex.com", "v1", "widgets").unwrap();
+        let second = first.next([&crd]);
+        assert!(Arc::ptr_eq(&get(&first), &get(&second)));
+        let mut changed = crd.clone();
+        changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["description"] = "x".into();
+        assert!(!Arc::ptr_eq(&get(&first), &get(&first.next([&changed]))));
+        assert!(first.next([]).resource("ex.com", "v1", "widgets").is_none());
     }
 
     #[test]

@@ -120,6 +120,15 @@ impl Resource {
         }
     }
 
+    /// Whether another resource is made of the same.
+    pub(crate) fn is_same(&self, other: &Resource) -> bool {
+        match (&self.source, &other.source) {
+            (Source::BuiltIn(one), Source::BuiltIn(other)) => std::ptr::eq(*one, *other),
+            (Source::Custom(one), Source::Custom(other)) => one == other,
+            _ => false,
+        }
+    }
+
     pub(crate) fn key(&self) -> (String, String, String) {
         (self.group.clone(), self.version.clone(), self.plural.clone())
     }
@@ -380,18 +389,14 @@ impl Resource {
 
     /// Whether anything but metadata (and a status that is apart) differs. Deployments also count annotations.
     fn intent_differs(&self, object: &Value, old: &Value) -> bool {
-        let ignored = |key: &str| {
-            matches!(key, "metadata" | "apiVersion" | "kind")
-                || (key == "status" && self.has_status())
+        let is_intent = |(key, _): &(&String, &Value)| {
+            !matches!(key.as_str(), "metadata" | "apiVersion" | "kind")
+                && (*key != "status" || !self.has_status())
         };
-        let intent = |value: &Value| {
-            let map = value.as_object().into_iter().flatten();
-            map.filter(|(key, _)| !ignored(key))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect::<Map<_, _>>()
-        };
+        let new_intent = object.as_object().into_iter().flatten().filter(is_intent);
+        let old_intent = old.as_object().into_iter().flatten().filter(is_intent);
         let annotations = "metadata.annotations";
-        intent(object) != intent(old)
+        !new_intent.eq(old_intent)
             || (self.kind == "Deployment"
                 && self.group == "apps"
                 && at(object, annotations) != at(old, annotations))

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use machinery::schema::{self, Schema};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
@@ -50,6 +51,11 @@ pub(crate) fn describe(
     Described { name, definitions }
 }
 
+/// The definitions of `ObjectMeta` and what it holds.
+pub(crate) fn object_meta_definitions() -> Map<String, Value> {
+    describe(crate::kind::schema_of::<meta::ObjectMeta>).definitions
+}
+
 /// The type that a `$ref` names.
 pub(crate) fn reference(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(DEFINITIONS)
@@ -87,9 +93,13 @@ impl Compiler<'_> {
             OBJECT_META => schema::object_meta(),
             QUANTITY => Arc::new(Schema::quantity()),
             _ if OPAQUE.contains(&name) => Arc::new(Schema::anything()),
-            _ => Arc::new(Schema::from_builtin(definition, &mut |target| {
-                self.compile(target.strip_prefix(DEFINITIONS)?)
-            })),
+            _ => {
+                let mut definition = definition.clone();
+                require_less(name, &mut definition);
+                Arc::new(Schema::from_builtin(&definition, &mut |target| {
+                    self.compile(target.strip_prefix(DEFINITIONS)?)
+                }))
+            }
         };
         self.open.pop();
         self.compiled.insert(name.to_owned(), Arc::clone(&schema));
@@ -97,9 +107,29 @@ impl Compiler<'_> {
     }
 }
 
+/// What the description of a type calls required, the API server requires only where its own validation does: an
+/// absent number, boolean or list is zero. Statuses are written in parts, so nothing is required there. Texts and
+/// members without which an object makes no sense stay.
+fn require_less(name: &str, definition: &mut Value) {
+    let reported =
+        ["Status", "Condition", "NodeSystemInfo", "DaemonEndpoint", "LinuxContainerUser"]
+            .iter()
+            .any(|end| name.ends_with(end))
+            || name.contains("ContainerState");
+    let properties = definition.get("properties").cloned().unwrap_or_default();
+    let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) else {
+        return;
+    };
+    required.retain(|key| {
+        let property = key.as_str().and_then(|key| properties.get(key));
+        let kind = property.and_then(|property| property.get("type")).and_then(Value::as_str);
+        !reported && matches!(kind, None | Some("string"))
+    });
+}
+
 #[cfg(test)]
 mod tests {
-    use machinery::schema::Type;
+    use machinery::schema::{ListType, Type};
 
     use super::*;
     use crate::kinds;
@@ -122,5 +152,17 @@ mod tests {
         let pod = member(&built_in(kind("Pod")), &["spec"]);
         let template = member(&built_in(kind("Deployment")), &["spec", "template", "spec"]);
         assert!(Arc::ptr_eq(&pod.properties["affinity"], &template.properties["affinity"]));
+    }
+
+    #[test]
+    fn lists_have_their_keys() {
+        let pod = built_in(kinds::all().find(|kind| kind.kind == "Pod").unwrap());
+        let containers = &pod.properties["spec"].properties["containers"];
+        assert_eq!(containers.list_type, ListType::Map);
+        assert_eq!(containers.list_map_keys, ["name"]);
+        assert_eq!(containers.patch_merge_key.as_deref(), Some("name"));
+        assert!(containers.patch_strategy.merge);
+        let ports = &containers.items.as_ref().unwrap().properties["ports"];
+        assert_eq!(ports.list_map_keys, ["containerPort", "protocol"]);
     }
 }

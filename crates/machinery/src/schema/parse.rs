@@ -141,7 +141,7 @@ fn extensions(object: &Map<String, Value>, out: &mut Schema) {
     out.rules.extend(rules.into_iter().flatten().map(rule));
 }
 
-fn rule(value: &Value) -> Rule {
+pub(super) fn rule(value: &Value) -> Rule {
     let get = |key: &str| value[key].as_str().unwrap_or("").to_owned();
     Rule {
         rule: get("rule"),
@@ -150,6 +150,7 @@ fn rule(value: &Value) -> Rule {
         reason: get("reason"),
         field_path: get("fieldPath"),
         optional_old_self: value["optionalOldSelf"].as_bool().unwrap_or(false),
+        ..Rule::default()
     }
 }
 

@@ -2,6 +2,7 @@
 //! name the place in it.
 
 mod completeness;
+mod expressions;
 mod lists;
 
 use serde_json::{Map, Value};
@@ -33,6 +34,7 @@ pub(super) fn check(schema: &Value) -> Result<(), Vec<FieldError>> {
     completeness::check(root, path, &mut checker.errors);
     if checker.errors.is_empty() {
         checker.defaults(schema, path);
+        expressions::check(schema, &mut checker.errors);
     }
     let mut errors = checker.errors;
     errors.sort_by_cached_key(FieldError::to_string);

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 
 use super::{Additional, ListType, Schema, Type, formats};
 use crate::error::{FieldError, FieldErrorKind};
-use path::Path;
+pub(super) use path::Path;
+pub(super) use ratchet::correlate;
 
 /// The most errors reported for one object.
 const ERRORS_MAX: usize = 1_000;
@@ -53,7 +54,7 @@ pub(super) fn validate(
         if has_blocking(&errors) {
             errors.push(FieldError::invalid("<nil>", Value::Null, RULES_SKIPPED));
         } else {
-            //RULES
+            errors.append(&mut super::rules::evaluate(schema, value, old));
         }
     }
     errors

@@ -1,6 +1,8 @@
 //! The core group, and events as both groups serve them.
 
-use k8s_openapi::api::{core::v1 as api, events::v1 as events};
+use k8s_openapi::api::{authentication::v1 as authn, core::v1 as api, events::v1 as events};
+use k8s_openapi::api::{autoscaling, policy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 
 use super::{CLUSTER, NAMESPACED, STATUS, WITH_SCALE, WITH_STATUS};
 use crate::kind::{CREATE_ONLY, Kind, NO_COLLECTION_DELETE, Strategy, schema_of};
@@ -226,3 +228,15 @@ const POD_SUBRESOURCES: &[Subresource] = &[
 const fn connect(name: &'static str, kind: &'static str) -> Subresource {
     Subresource { name, kind: Some(("", "v1", kind)), verbs: &["create", "get"] }
 }
+
+/// Gives the schema of a type.
+pub(crate) type SchemaOf = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
+
+/// Kinds that only subresources and options take, with their schemas.
+pub(crate) static SUBRESOURCE_KINDS: &[(&str, &str, &str, SchemaOf)] = &[
+    ("autoscaling", "v1", "Scale", schema_of::<autoscaling::v1::Scale>),
+    ("policy", "v1", "Eviction", schema_of::<policy::v1::Eviction>),
+    ("authentication.k8s.io", "v1", "TokenRequest", schema_of::<authn::TokenRequest>),
+    ("", "v1", "DeleteOptions", schema_of::<meta::DeleteOptions>),
+    ("", "v1", "Status", schema_of::<meta::Status>),
+];

@@ -1,0 +1,26 @@
+//! Whether somebody may do something.
+//!
+//! The one place where that is decided. For now: who is authenticated may do everything, and who is not may see
+//! that the server is alive. Rules (RBAC) go here, behind [`allows`].
+
+use crate::authn::Identity;
+
+/// What is to be done.
+pub(crate) enum Action<'a> {
+    Resource,
+    Path { segments: &'a [String] },
+}
+
+/// Paths that anybody may see.
+const PUBLIC: [&str; 4] = ["healthz", "livez", "readyz", "version"];
+
+pub(crate) fn allows(identity: &Identity, action: &Action<'_>) -> bool {
+    match action {
+        Action::Path { segments }
+            if segments.first().is_some_and(|it| PUBLIC.contains(&it.as_str())) =>
+        {
+            true
+        }
+        Action::Path { .. } | Action::Resource => !identity.is_anonymous(),
+    }
+}

@@ -1,0 +1,168 @@
+//! From a request to its handler.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use machinery::error::ApiError;
+
+use crate::ApiServer;
+use crate::authn::{Authenticator, Identity};
+use crate::authz::{self, Action};
+use crate::call::{Call, Parts};
+use crate::negotiate::{Form, Format, Shape, negotiate};
+use crate::query::Query;
+use crate::request::{self, Route, Target, Verb};
+use crate::respond::{self, Response};
+use crate::server::Request;
+use crate::write::Endpoint;
+use crate::{delete, discovery, patch, read, streams, subresources, watch, write};
+
+/// Answers a request: who asks, may they, what is it about.
+pub(crate) async fn answer(server: &ApiServer, request: Request) -> Response {
+    match try_answer(server, request).await {
+        Ok(response) => response,
+        Err(error) => respond::failure(Format::Json, &error),
+    }
+}
+
+async fn try_answer(server: &ApiServer, request: Request) -> Result<Response, ApiError> {
+    let Some(route) = request::route(request.uri.path()) else {
+        return Ok(respond::no_such_path());
+    };
+    let query = Query::parse(request.uri.query().unwrap_or("")).map_err(ApiError::bad_request)?;
+    let authenticator = Authenticator {
+        store: server.store(),
+        key: server.pki().token_key(),
+        now: jiff::Timestamp::now(),
+    };
+    let identity = authenticator.identify(&request.headers, request.connection.as_deref()).await?;
+    match route {
+        Route::Other(segments) => {
+            if !authz::allows(&identity, &Action::Path { segments: &segments }) {
+                return Err(ApiError::unauthorized());
+            }
+            if request.method != Method::GET && request.method != Method::HEAD {
+                let text = format!("the server does not allow {} on this path", request.method);
+                return Err(ApiError::new(405, machinery::error::Reason::MethodNotAllowed, text));
+            }
+            discovery::answer(
+                server,
+                &segments,
+                &discovery::Asked { headers: &request.headers, query: &query },
+            )
+        }
+        Route::Resource(target) => resource(server, Ask { request, target, query, identity }).await,
+    }
+}
+
+struct Ask {
+    request: Request,
+    target: Target,
+    query: Query,
+    identity: Identity,
+}
+
+async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
+    let Ask { request, target, query, identity } = ask;
+    let registry = server.registry();
+    let resource = registry.resource(&target.group, &target.version, &target.plural);
+    let Some(verb) = request::verb(&request.method, &target, &query) else {
+        let text = "the server does not allow this method on the requested resource";
+        return Err(ApiError::new(405, machinery::error::Reason::MethodNotAllowed, text));
+    };
+    if !authz::allows(&identity, &Action::Resource) {
+        return Err(ApiError::unauthorized());
+    }
+    let Some(resource) = resource.filter(|resource| is_in_scope(resource, &target)) else {
+        return Ok(respond::no_such_path());
+    };
+    let form = form(&request.headers, &query, &target)?;
+    let Request { headers, body, upgrade, .. } = request;
+    let parts = Parts {
+        server: server.clone(),
+        registry,
+        resource,
+        target,
+        verb,
+        identity,
+        headers,
+        query,
+        form,
+    };
+    let call = Arc::new(Call::new(parts));
+    let result = Box::pin(handle(&call, Input { body, upgrade })).await;
+    Ok(call.finish(result))
+}
+
+/// Logs and streams are not objects; what a client accepts there is no matter of form.
+fn form(headers: &HeaderMap, query: &Query, target: &Target) -> Result<Form, ApiError> {
+    match target.subresource.as_deref() {
+        Some("log" | "exec" | "attach" | "portforward" | "proxy") => {
+            Ok(Form { format: Format::Json, shape: Shape::Object })
+        }
+        _ => negotiate(headers, query),
+    }
+}
+
+/// A namespaced object is only found in a namespace, and a cluster-wide one never in one.
+fn is_in_scope(resource: &registry::Resource, target: &Target) -> bool {
+    match (&target.namespace, &target.name) {
+        (Some(_), _) => resource.namespaced,
+        (None, Some(_)) => !resource.namespaced,
+        (None, None) => true,
+    }
+}
+
+struct Input {
+    body: Bytes,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+}
+
+async fn handle(call: &Arc<Call>, input: Input) -> Result<Response, ApiError> {
+    let Input { body, upgrade } = input;
+    match call.target.subresource.as_deref() {
+        None => main(call, &body).await,
+        Some(name) if call.resource.subresource(name).is_none() => Ok(respond::no_such_path()),
+        Some("status") => status(call, &body).await,
+        Some("log" | "exec" | "attach" | "portforward") => streams::answer(call, upgrade).await,
+        Some(name) => subresources::answer(call, name, &body).await,
+    }
+}
+
+async fn main(call: &Arc<Call>, body: &Bytes) -> Result<Response, ApiError> {
+    if !call.resource.stored {
+        return match call.verb {
+            Verb::Create => subresources::review(call, body).await,
+            _ => Err(call.method_not_allowed()),
+        };
+    }
+    let needs_namespace = matches!(call.verb, Verb::Create | Verb::DeleteCollection);
+    if needs_namespace && call.resource.namespaced && call.target.namespace.is_none() {
+        return Err(call.method_not_allowed());
+    }
+    if !call.resource.verbs.contains(&call.verb.as_str()) {
+        return Err(call.method_not_allowed());
+    }
+    match call.verb {
+        Verb::Get => read::get(call).await,
+        Verb::List => read::list(call).await,
+        Verb::Watch => watch::watch(call.clone()).await,
+        Verb::Create => write::create(call, body).await,
+        Verb::Update if call.target.name.is_none() => Err(call.method_not_allowed()),
+        Verb::Patch if call.target.name.is_none() => Err(call.method_not_allowed()),
+        Verb::Update => write::update(call, body, Endpoint::Main).await,
+        Verb::Patch => patch::patch(call, body, Endpoint::Main).await,
+        Verb::Delete => delete::delete(call, body).await,
+        Verb::DeleteCollection => delete::delete_collection(call, body).await,
+    }
+}
+
+async fn status(call: &Call, body: &Bytes) -> Result<Response, ApiError> {
+    match call.verb {
+        Verb::Get => read::get(call).await,
+        Verb::Update => write::update(call, body, Endpoint::Status).await,
+        Verb::Patch => patch::patch(call, body, Endpoint::Status).await,
+        _ => Err(call.method_not_allowed()),
+    }
+}

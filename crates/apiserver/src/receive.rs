@@ -1,0 +1,161 @@
+//! The body of a write: decoded, and checked to be what the path says.
+
+use bytes::Bytes;
+use machinery::error::{ApiError, FieldError};
+use serde_json::{Map, Value};
+
+use crate::call::Call;
+use crate::decode::{self, Decoded};
+
+/// How unknown and duplicate fields are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    Strict,
+    Warn,
+    Ignore,
+}
+
+impl FieldValidation {
+    pub(crate) fn of(call: &Call) -> Result<FieldValidation, ApiError> {
+        match call.query.get("fieldValidation") {
+            Some("Strict") => Ok(FieldValidation::Strict),
+            Some("Warn") | None => Ok(FieldValidation::Warn),
+            Some("Ignore") => Ok(FieldValidation::Ignore),
+            Some(other) => {
+                let supported = ["Ignore", "Strict", "Warn"];
+                let error = FieldError::not_supported("fieldValidation", other, &supported);
+                Err(ApiError::invalid("meta.k8s.io", "WriteOptions", "", vec![error]))
+            }
+        }
+    }
+}
+
+/// An object as the client sent it, with what is wrong with its fields.
+pub(crate) struct Received {
+    pub(crate) object: Value,
+    pub(crate) duplicates: Vec<String>,
+}
+
+/// Decodes the object of a create or update.
+pub(crate) fn object(call: &Call, body: &Bytes) -> Result<Received, ApiError> {
+    let media = decode::media(&call.headers)?;
+    let Decoded { value: mut object, duplicates } =
+        decode::object(media, body, &call.resource.kind)?;
+    check_kind(call, &mut object, body)?;
+    check_metadata(call, &mut object)?;
+    Ok(Received { object, duplicates })
+}
+
+/// Checks the object's type against the path. Built-in kinds may leave it out.
+pub(crate) fn check_kind(call: &Call, object: &mut Value, body: &[u8]) -> Result<(), ApiError> {
+    let resource = &call.resource;
+    let expected = resource.api_version();
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    for (key, value) in [("Kind", &kind), ("apiVersion", &version)] {
+        if value.is_empty() && resource.is_crd() {
+            return Err(ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): Object '{key}' is missing in '{}' ({})",
+                resource.kind,
+                String::from_utf8_lossy(&body[..body.len().min(1024)]),
+                decode::summary(body)
+            )));
+        }
+    }
+    if !kind.is_empty() && kind != resource.kind {
+        return Err(wrong_kind(call, object, &kind));
+    }
+    if !version.is_empty() && version != expected {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        )));
+    }
+    object["apiVersion"] = expected.into();
+    object["kind"] = resource.kind.clone().into();
+    Ok(())
+}
+
+fn wrong_kind(call: &Call, object: &Value, kind: &str) -> ApiError {
+    let resource = &call.resource;
+    if !resource.is_crd() {
+        return ApiError::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {}: no kind {kind:?} is registered for the path",
+            resource.version, resource.kind
+        ));
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or("");
+    let error = FieldError::invalid("kind", kind, format!("must be {}", resource.kind));
+    ApiError::invalid(&resource.group, kind, name, vec![error])
+}
+
+/// Checks and completes `metadata`: the namespace is the path's.
+pub(crate) fn check_metadata(call: &Call, object: &mut Value) -> Result<(), ApiError> {
+    let metadata = &mut object["metadata"];
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    }
+    let Some(metadata) = metadata.as_object_mut() else {
+        return Err(ApiError::bad_request(format!(
+            "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go struct field \
+             PartialObjectMetadata.metadata of type v1.ObjectMeta",
+            call.resource.kind, call.resource.version, call.resource.kind
+        )));
+    };
+    for key in ["name", "generateName", "namespace", "uid", "resourceVersion"] {
+        match metadata.get(key) {
+            Some(Value::Null) => drop(metadata.remove(key)),
+            None | Some(Value::String(_)) => {}
+            Some(_) => {
+                return Err(ApiError::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go struct field \
+                     ObjectMeta.metadata.{key} of type string",
+                    call.resource.kind, call.resource.version, call.resource.kind
+                )));
+            }
+        }
+    }
+    let Some(namespace) = &call.target.namespace else {
+        if !call.resource.namespaced && metadata.get("namespace") == Some(&Value::from("")) {
+            metadata.remove("namespace");
+        }
+        return Ok(());
+    };
+    match metadata.get("namespace").and_then(Value::as_str).unwrap_or("") {
+        "" => drop(metadata.insert("namespace".into(), namespace.clone().into())),
+        same if same == namespace => {}
+        _ => {
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Removes fields that the schema does not know, and refuses or reports them and duplicates.
+pub(crate) fn tidy_fields(
+    call: &Call,
+    object: &mut Value,
+    duplicates: &[String],
+) -> Result<(), ApiError> {
+    let unknown = call.resource.schema().prune(object);
+    let validation = FieldValidation::of(call)?;
+    if validation == FieldValidation::Ignore || (duplicates.is_empty() && unknown.is_empty()) {
+        return Ok(());
+    }
+    let duplicates = duplicates.iter().map(|path| format!("duplicate field {path:?}"));
+    let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
+    let problems: Vec<String> = duplicates.chain(unknown).collect();
+    if validation == FieldValidation::Strict {
+        let kind = &call.resource.kind;
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version {:?} cannot be handled as a {kind}: strict decoding error: {}",
+            call.resource.version,
+            problems.join(", ")
+        )));
+    }
+    for problem in problems {
+        call.warn(problem);
+    }
+    Ok(())
+}

@@ -1,0 +1,374 @@
+//! watch: a stream of events without an end, or with the one that the client asked for.
+//!
+//! Invariants: events come in the order of their revisions and none is left out between the first and the last;
+//! an object that enters a selector is ADDED, one that leaves it is DELETED with its old state and the event's
+//! revision. An event carries stored bytes: nothing is encoded for one watcher alone, unless its form asks for it.
+//! What goes wrong after the headers is an ERROR event, and then the stream ends.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::{FutureExt as _, StreamExt as _};
+use http::StatusCode;
+use machinery::error::ApiError;
+use serde_json::{Value, json};
+use store::{Event, Object, Revision, Signal};
+use tokio::time::Instant;
+
+use crate::body::Body;
+use crate::call::Call;
+use crate::negotiate::{Format, Include, Shape};
+use crate::options::ReadOptions;
+use crate::respond::{self, Response};
+use crate::{encode, read, show};
+
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long before the end the last bookmark is sent.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+/// Without a wish of the client a watch ends after between one and two of these.
+const TIMEOUT_SECONDS: u64 = 1800;
+/// Events that are ready are sent together, up to this size.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// Watches the collection of the path.
+pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
+    let mut options = ReadOptions::parse(&call.query, &call.resource)?;
+    options.check_watch()?;
+    if let Some(name) = call.target.name.clone() {
+        // The deprecated path of a watch on one object.
+        options.selector = std::mem::take(&mut options.selector).and_name(&name);
+    }
+    let content_type = match call.form.format {
+        Format::Json | Format::PrettyJson => "application/json",
+        Format::Yaml => "application/yaml;stream=watch",
+    };
+    let limit = options.timeout_seconds.filter(|seconds| *seconds > 0);
+    let deadline = Instant::now()
+        + Duration::from_secs(
+            limit.unwrap_or_else(|| TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)),
+        );
+    let watcher = Watcher {
+        encoder: Encoder { call: call.clone(), columns_sent: false },
+        state: State::Start,
+        options,
+        queue: VecDeque::new(),
+        seen: Revision(0),
+        deadline,
+        next_bookmark: first_bookmark(Instant::now(), deadline),
+    };
+    let stream = futures::stream::unfold(watcher, Watcher::next);
+    Ok(respond::with_body(StatusCode::OK, content_type, Body::stream(stream)))
+}
+
+fn first_bookmark(now: Instant, deadline: Instant) -> Instant {
+    (now + BOOKMARK_EVERY).min(deadline.checked_sub(LAST_BOOKMARK).unwrap_or(deadline))
+}
+
+enum State {
+    Start,
+    Running(store::Watch),
+    Ended,
+}
+
+struct Watcher {
+    encoder: Encoder,
+    state: State,
+    options: ReadOptions,
+    queue: VecDeque<Bytes>,
+    /// Every event up to here was looked at.
+    seen: Revision,
+    deadline: Instant,
+    next_bookmark: Instant,
+}
+
+enum Step {
+    Signal(Option<Result<Signal, store::Error>>),
+    Bookmark,
+    End,
+}
+
+/// What a watcher waits for besides events.
+struct Waiting {
+    shutdown: tokio_util::sync::CancellationToken,
+    deadline: Instant,
+    bookmark: Option<Instant>,
+}
+
+impl Waiting {
+    async fn next(self, events: &mut store::Watch) -> Step {
+        let bookmark = self.bookmark.unwrap_or(self.deadline);
+        tokio::select! {
+            biased;
+            signal = events.next() => Step::Signal(signal),
+            () = tokio::time::sleep_until(self.deadline) => Step::End,
+            () = tokio::time::sleep_until(bookmark), if self.bookmark.is_some() => Step::Bookmark,
+            () = self.shutdown.cancelled() => Step::End,
+        }
+    }
+}
+
+impl Watcher {
+    /// The next bytes of the stream, and the state after them.
+    async fn next(mut self) -> Option<(Bytes, Watcher)> {
+        loop {
+            if !self.queue.is_empty() {
+                return Some((self.batch(), self));
+            }
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return None,
+                State::Start => self.start().await,
+                State::Running(mut events) => {
+                    let step = self.waiting().next(&mut events).await;
+                    self.state = State::Running(events);
+                    self.step(step);
+                }
+            }
+        }
+    }
+
+    fn batch(&mut self) -> Bytes {
+        if self.queue.len() == 1 {
+            return self.queue.pop_front().expect("one is there");
+        }
+        let mut out = BytesMut::new();
+        while let Some(event) = self
+            .queue
+            .pop_front_if(|event| out.is_empty() || out.len() + event.len() <= BATCH_BYTES)
+        {
+            out.extend_from_slice(&event);
+        }
+        out.freeze()
+    }
+
+    async fn start(&mut self) {
+        match self.begin().await {
+            Ok(events) => self.state = State::Running(events),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Sends the state at the start, if it is asked for, and opens the stream of what follows it.
+    async fn begin(&mut self) -> Result<store::Watch, ApiError> {
+        let call = self.encoder.call.clone();
+        let revision = self.options.revision.unwrap_or(0);
+        let initial = match self.options.send_initial_events {
+            Some(wanted) => wanted,
+            None => revision == 0,
+        };
+        if initial {
+            read::wait_for(&call, revision).await?;
+            self.send_initial(&call).await?;
+        } else if revision == 0 {
+            self.seen = call.store().revision();
+        } else {
+            self.seen = Revision(revision);
+        }
+        let prefix = call.prefix()?;
+        loop {
+            match call.store().watch(&prefix, self.seen).await {
+                Ok(events) => return Ok(events),
+                Err(store::Error::Future { .. }) => self.wait_for_future(&call).await?,
+                Err(error) => return Err(watch_error(&error)),
+            }
+        }
+    }
+
+    /// A watch from the future waits until it comes.
+    async fn wait_for_future(&mut self, call: &Call) -> Result<(), ApiError> {
+        if Instant::now() >= self.deadline || call.server.is_shutting_down() {
+            return Err(ApiError::timeout_future_revision(self.seen.0, call.store().revision().0));
+        }
+        drop(read::wait_for(call, self.seen.0).await);
+        Ok(())
+    }
+
+    async fn send_initial(&mut self, call: &Call) -> Result<(), ApiError> {
+        let options = self.options.for_initial_state();
+        let found = read::find(call, &options).await?;
+        self.seen = found.revision;
+        for object in &found.objects {
+            let event = self.encoder.event("ADDED", object, object.bytes().clone());
+            self.queue.push_back(event);
+        }
+        if self.options.send_initial_events == Some(true) && self.options.bookmarks {
+            let annotations = json!({"k8s.io/initial-events-end": "true"});
+            self.queue.push_back(self.encoder.bookmark(self.seen, Some(annotations)));
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting {
+            shutdown: self.encoder.call.server.shutdown_token().clone(),
+            deadline: self.deadline,
+            bookmark: self.options.bookmarks.then_some(self.next_bookmark),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Signal(signal) => {
+                self.signal(signal);
+                self.drain_ready();
+            }
+            Step::Bookmark => {
+                self.queue.push_back(self.encoder.bookmark(self.seen, None));
+                let now = Instant::now();
+                // Past the last bookmark, the deadline is all that is left.
+                self.next_bookmark = match first_bookmark(now, self.deadline) {
+                    next if next > now => next,
+                    _ => self.deadline + BOOKMARK_EVERY,
+                };
+            }
+            Step::End => self.state = State::Ended,
+        }
+    }
+
+    /// Takes what is ready without waiting, so that it is sent together.
+    fn drain_ready(&mut self) {
+        let mut bytes = self.queue.iter().map(Bytes::len).sum::<usize>();
+        while bytes < BATCH_BYTES {
+            let State::Running(events) = &mut self.state else { return };
+            let Some(signal) = events.next().now_or_never() else { return };
+            let before = self.queue.len();
+            self.signal(signal);
+            bytes += self.queue.iter().skip(before).map(Bytes::len).sum::<usize>();
+        }
+    }
+
+    fn signal(&mut self, signal: Option<Result<Signal, store::Error>>) {
+        match signal {
+            Some(Ok(Signal::Progress(revision))) => self.seen = self.seen.max(revision),
+            Some(Ok(Signal::Event(event))) => {
+                self.seen = event.revision;
+                let sent = self.encoder.change(&self.options, &event);
+                self.queue.extend(sent);
+            }
+            // A watcher that is too slow sees a clean end, and comes back from where it was.
+            None | Some(Err(store::Error::Lagged)) => self.state = State::Ended,
+            Some(Err(error)) => self.fail(&watch_error(&error)),
+        }
+    }
+
+    fn fail(&mut self, error: &ApiError) {
+        let event = json!({"type": "ERROR", "object": error.to_status()});
+        self.queue.push_back(line(self.encoder.call.form.format, &event));
+        self.state = State::Ended;
+    }
+}
+
+fn watch_error(error: &store::Error) -> ApiError {
+    match error {
+        store::Error::Compacted { requested, oldest } => {
+            ApiError::expired(format!("too old resource version: {requested} ({oldest})"))
+        }
+        other => crate::errors::store(other.clone()),
+    }
+}
+
+/// Turns changes into the bytes of events.
+struct Encoder {
+    call: Arc<Call>,
+    /// Column definitions are sent with the first table only.
+    columns_sent: bool,
+}
+
+impl Encoder {
+    /// What a change looks like through a selector; `None` if it does not show.
+    fn change(&mut self, options: &ReadOptions, event: &Event) -> Option<Bytes> {
+        let shows = |object: &Arc<Object>| options.selector.matches(object.index());
+        let now = event.object.as_ref().filter(|object| shows(object));
+        let before = event.previous.as_ref().filter(|object| shows(object));
+        match (before, now) {
+            (None, Some(object)) => Some(self.event("ADDED", object, object.bytes().clone())),
+            (Some(_), Some(object)) => Some(self.event("MODIFIED", object, object.bytes().clone())),
+            (Some(gone), None) => Some(self.event("DELETED", gone, gone.bytes_at(event.revision))),
+            (None, None) => None,
+        }
+    }
+
+    fn event(&mut self, kind: &'static str, object: &Object, bytes: Bytes) -> Bytes {
+        let bytes = encode::at_version(&self.call.resource, bytes);
+        if self.call.form.is_stored() {
+            return wrapped(kind, &bytes);
+        }
+        let shown = match encode::parse_bytes(&bytes) {
+            Ok(value) => self.shape(value),
+            Err(error) => {
+                tracing::error!(key = %object.key(), "a watch event cannot be shown");
+                error.to_status()
+            }
+        };
+        line(self.call.form.format, &json!({"type": kind, "object": shown}))
+    }
+
+    fn shape(&mut self, object: Value) -> Value {
+        match self.call.form.shape {
+            Shape::Object => object,
+            Shape::Metadata => show::metadata(&object),
+            Shape::Table(include) => self.table(object, include),
+        }
+    }
+
+    fn table(&mut self, object: Value, include: Include) -> Value {
+        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
+        let row = show::row(&self.call.resource, object, include, jiff::Timestamp::now());
+        let mut table = show::table(&self.call.resource, metadata, vec![row]);
+        if std::mem::replace(&mut self.columns_sent, true) {
+            table["columnDefinitions"] = Value::Null;
+        }
+        table
+    }
+
+    /// An event that carries nothing but a revision.
+    fn bookmark(&mut self, revision: Revision, annotations: Option<Value>) -> Bytes {
+        let resource = &self.call.resource;
+        let mut metadata =
+            json!({"creationTimestamp": null, "resourceVersion": revision.to_string()});
+        if let Some(annotations) = annotations {
+            metadata["annotations"] = annotations;
+        }
+        let object = match self.call.form.shape {
+            Shape::Table(_) => {
+                let mut table = show::table(resource, metadata, Vec::new());
+                if std::mem::replace(&mut self.columns_sent, true) {
+                    table["columnDefinitions"] = Value::Null;
+                }
+                table
+            }
+            Shape::Metadata => {
+                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
+            }
+            Shape::Object => {
+                json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata})
+            }
+        };
+        line(self.call.form.format, &json!({"type": "BOOKMARK", "object": object}))
+    }
+}
+
+/// An event around stored bytes.
+fn wrapped(kind: &str, object: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(object.len() + 40);
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"object\":");
+    out.extend_from_slice(object);
+    out.extend_from_slice(b"}\n");
+    out.freeze()
+}
+
+fn line(format: Format, event: &Value) -> Bytes {
+    let mut bytes = match format {
+        Format::Yaml => {
+            let mut document = b"---\n".to_vec();
+            document.extend(respond::encode(Format::Yaml, event));
+            document
+        }
+        Format::Json | Format::PrettyJson => respond::encode(Format::Json, event),
+    };
+    bytes.push(b'\n');
+    bytes.into()
+}

@@ -1,0 +1,28 @@
+//! The API server from outside: what clients send, and what they are answered.
+//!
+//! Every test starts a server of its own on the memory store and talks to its in-process service, unless it is
+//! about connections.
+
+#[path = "api/harness.rs"]
+mod harness;
+
+#[path = "api/concurrency.rs"]
+mod concurrency;
+#[path = "api/connections.rs"]
+mod connections;
+#[path = "api/definitions.rs"]
+mod definitions;
+#[path = "api/deletion.rs"]
+mod deletion;
+#[path = "api/hostile.rs"]
+mod hostile;
+#[path = "api/lists.rs"]
+mod lists;
+#[path = "api/recorded.rs"]
+mod recorded;
+#[path = "api/subresources.rs"]
+mod subresources;
+#[path = "api/watches.rs"]
+mod watches;
+#[path = "api/writes.rs"]
+mod writes;
