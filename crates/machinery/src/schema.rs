@@ -145,6 +145,8 @@ pub struct Rule {
 struct Contains {
     defaults: bool,
     rules: bool,
+    /// Lists whose items must be unique.
+    lists: bool,
 }
 
 /// One node of a structural schema.
@@ -179,6 +181,12 @@ impl Schema {
     pub fn from_openapi(schema: &Value) -> Result<Self, Vec<FieldError>> {
         structural::check(schema)?;
         Ok(parse::custom(schema))
+    }
+
+    /// Reads the `openAPIV3Schema` of a definition that was accepted before, without checking it again. What it cannot
+    /// mean is ignored.
+    pub fn from_accepted(schema: &Value) -> Self {
+        parse::custom(schema)
     }
 
     /// Reads the schema of a built-in type, leniently. `resolve` gives the shared schema of a `$ref`; an unknown
@@ -264,10 +272,15 @@ impl Schema {
             Additional::Schema(schema) => Some(schema),
             _ => None,
         });
-        let mut contains = Contains { defaults: false, rules: !self.rules.is_empty() };
+        let mut contains = Contains {
+            defaults: false,
+            rules: !self.rules.is_empty(),
+            lists: self.list_type != ListType::Atomic,
+        };
         for child in children {
             contains.defaults |= child.contains.defaults || child.default.is_some();
             contains.rules |= child.contains.rules;
+            contains.lists |= child.contains.lists;
         }
         self.contains = contains;
         self

@@ -91,10 +91,9 @@ impl Custom {
         scale.into_iter().chain(status).collect()
     }
 
-    /// The compiled schema. A schema that is not structural was refused before; one that slipped through
-    /// (written by an older server) accepts everything.
+    /// The compiled schema; one that is not structural was refused when the definition was written.
     pub(crate) fn schema(&self) -> Schema {
-        Schema::from_openapi(&self.openapi).unwrap_or_else(|_| Schema::anything())
+        Schema::from_accepted(&self.openapi)
     }
 }
 

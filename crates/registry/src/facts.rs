@@ -171,6 +171,10 @@ pub(crate) fn overlay(name: &str, definition: &mut Value) {
     }
     if let Some(properties) = definition.get_mut("properties") {
         overlay_fields(&facts, properties);
+        // The protocol is a key of port lists: left out, it identifies the same port as its default.
+        if matches!(name, "api.core.v1.ContainerPort" | "api.core.v1.ServicePort") {
+            properties["protocol"]["default"] = json!("TCP");
+        }
     }
 }
 

@@ -30,7 +30,7 @@ fn accepts_text(format: &str, text: &str) -> bool {
         "date-time" | "datetime" => text.parse::<jiff::Timestamp>().is_ok(),
         "date" => is_date(text),
         "duration" => duration::parse(text).is_ok(),
-        "byte" => base64::engine::general_purpose::STANDARD.decode(text).is_ok(),
+        "byte" => is_base64(text),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "ip" => text.parse::<std::net::IpAddr>().is_ok(),
@@ -55,6 +55,15 @@ fn accepts_text(format: &str, text: &str) -> bool {
         "k8s-long-name" => crate::names::dns_subdomain(text).is_empty(),
         _ => true,
     }
+}
+
+/// Line breaks are allowed in base64, as YAML blocks have them.
+fn is_base64(text: &str) -> bool {
+    let engine = base64::engine::general_purpose::STANDARD;
+    if text.contains(['\r', '\n']) {
+        return engine.decode(text.replace(['\r', '\n'], "")).is_ok();
+    }
+    engine.decode(text).is_ok()
 }
 
 fn is_date(text: &str) -> bool {

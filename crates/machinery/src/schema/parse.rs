@@ -237,10 +237,9 @@ fn be_lenient(schema: &mut Schema) {
     let open = matches!(schema.type_, None | Some(Type::Object)) && schema.checks.is_none();
     schema.preserve_unknown |= shapeless && open;
     schema.typed = !schema.preserve_unknown;
-    // Formats of the built-in API are enforced by their own validation, with their own texts.
-    if schema.format.as_deref() != Some("quantity") {
-        schema.format = None;
-    }
+    // Other formats of the built-in API are enforced by its own validation, with its own texts.
+    let enforced = ["byte", "date-time", "int32", "quantity"];
+    schema.format = schema.format.take().filter(|format| enforced.contains(&format.as_str()));
 }
 
 fn flag(object: &Map<String, Value>, key: &str) -> bool {

@@ -9,6 +9,9 @@ use crate::error::FieldError;
 use crate::schema::{ListType, Schema};
 
 pub(super) fn visit(schema: &Schema, value: &Value, path: &Path<'_>, errors: &mut Vec<FieldError>) {
+    if !schema.contains.lists {
+        return;
+    }
     match value {
         Value::Object(object) => {
             for (name, value) in object.iter().filter(|(_, value)| is_nested(value)) {
