@@ -21,7 +21,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let pki = Pki::load_or_create(&directory.join("pki"), &[])?;
     let store: Arc<dyn Store> = match std::env::var_os("DURABLE") {
-        Some(_) => Arc::new(EmbeddedStore::open(&directory.join("store"), store::Options::default())?),
+        Some(_) => {
+            Arc::new(EmbeddedStore::open(&directory.join("store"), store::Options::default())?)
+        }
         None => Arc::new(MemoryStore::new()),
     };
     let node_streams = Arc::new(UnixNodeStreams::new(directory.join("node.sock")));

@@ -60,7 +60,7 @@ pub(crate) fn object(media: Media, bytes: &Bytes, kind: &str) -> Result<Decoded,
         Media::Json => json(bytes),
         Media::Yaml => yaml(bytes),
         Media::Protobuf => {
-            return crate::bridge::protobuf::decode(bytes)
+            return registry::protobuf::decode(bytes)
                 .map(|value| Decoded { value, duplicates: Vec::new() });
         }
     };

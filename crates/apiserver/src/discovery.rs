@@ -119,13 +119,11 @@ fn openapi(
             if accept.contains(OPENAPI_PROTOBUF) && !accept.contains("application/json") {
                 return Err(ApiError::not_acceptable(&["application/json"]));
             }
-            crate::bridge::openapi::v2(registry)
+            registry::openapi::v2(registry)
         }
-        ["v3"] => crate::bridge::openapi::index(registry),
-        ["v3", "api", version] => found(crate::bridge::openapi::v3(registry, "", version))?,
-        ["v3", "apis", group, version] => {
-            found(crate::bridge::openapi::v3(registry, group, version))?
-        }
+        ["v3"] => registry::openapi::index(registry),
+        ["v3", "api", version] => found(registry::openapi::v3(registry, "", version))?,
+        ["v3", "apis", group, version] => found(registry::openapi::v3(registry, group, version))?,
         _ => return Ok(respond::no_such_path()),
     };
     let bytes = serde_json::to_vec(&document).expect("JSON values always encode");

@@ -46,7 +46,6 @@ mod discovery;
 mod metrics;
 
 mod body;
-mod bridge;
 mod errors;
 mod respond;
 mod show;

@@ -75,9 +75,7 @@ pub(crate) fn patched(call: &Call, patch: &Patch, live: &Value) -> Result<Value,
     let mut object = match patch {
         Patch::Json(operations) => patch::json_patch(live, operations)?,
         Patch::Merge(part) => patch::merge_patch(live, part)?,
-        Patch::Strategic(part) => {
-            crate::bridge::patch::strategic_merge(live, part, call.resource.schema())?
-        }
+        Patch::Strategic(part) => patch::strategic_merge(live, part, call.resource.schema())?,
         Patch::Apply(_) => return Err(ApiError::internal("an apply patch is no plain patch")),
     };
     if !object.is_object() {

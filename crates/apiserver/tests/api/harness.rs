@@ -86,7 +86,10 @@ impl Server {
         kube::Client::new(self.api.service(), "default")
     }
 
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> http::Response<apiserver::Body> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> http::Response<apiserver::Body> {
         let Ok(response) = self.api.service().oneshot(request).await;
         response
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Sent, Server, WIDGETS, widget};
+use crate::harness::{DEFINITIONS, Sent, Server, WIDGETS, widget, widgets};
 
 /// A request, and the code and message it was answered with.
 struct Refusal {
@@ -15,7 +15,6 @@ struct Refusal {
 }
 
 const JSON: &str = "application/json";
-const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 const fn post(path: &'static str, body: &'static str, code: u16, message: &'static str) -> Refusal {
@@ -38,6 +37,12 @@ const REFUSALS: &[Refusal] = &[
         r#"{"apiVersion":"ex.com/v1","kind":"Widget","metadata":{"name":"a"},"spec":{"size":1}}"#,
         409,
         r#"widgets.ex.com "a" already exists"#,
+    ),
+    post(
+        WIDGETS,
+        r#"{"apiVersion":"ex.com/v1","kind":"Widget","metadata":{"name":"b"},"spec":{"size":200}}"#,
+        422,
+        r#"Widget.ex.com "b" is invalid: spec: Invalid value: "object": too big"#,
     ),
     post(
         "/apis/ex.com/v1/namespaces/ns/widgets?fieldValidation=Strict",
@@ -153,6 +158,12 @@ const REFUSALS: &[Refusal] = &[
         code: 422,
         message: r#"DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: "Foreground": orphanDependents and deletionPropagation cannot be both set"#,
     },
+    post(
+        DEFINITIONS,
+        r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"foo.ex.com"},"spec":{"group":"ex.com","scope":"Namespaced","names":{"plural":"foos","kind":"Foo"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"properties":{"a":{"type":"array"}}}}}}}]}}"#,
+        422,
+        r#"CustomResourceDefinition.apiextensions.k8s.io "foo.ex.com" is invalid: [metadata.name: Invalid value: "foo.ex.com": must be spec.names.plural+"."+spec.group, spec.validation.openAPIV3Schema.properties[spec].properties[a].items: Required value: must be specified, spec.validation.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields]"#,
+    ),
 ];
 
 #[tokio::test]
@@ -212,6 +223,8 @@ async fn an_object_is_shown_as_recorded_through_its_life() {
         server.apply(&format!("{A}?fieldManager=m1&force=true"), intent).await.expect(200);
     assert_eq!(applied["metadata"]["generation"], 3);
     let owners: Vec<_> = applied["metadata"]["managedFields"].as_array().unwrap().iter().collect();
+    // The recording has a "." here: that server knew no schemas, and so took every struct for a map.
+    assert_eq!(owners[0]["fieldsV1"], json!({"f:spec": {"f:size": {}}}));
     assert_eq!(owners[1]["fieldsV1"], json!({"f:spec": {".": {}, "f:replicas": {}}}));
     assert_eq!(owners[2]["fieldsV1"], json!({"f:status": {".": {}, "f:x": {}}}));
 
@@ -262,4 +275,23 @@ async fn forms_of_answers_are_as_recorded() {
     assert_eq!((missing.code.as_u16(), missing.text.trim()), (404, "404 page not found"));
     let healthy = server.get("/healthz").await;
     assert_eq!((healthy.code.as_u16(), healthy.text.as_str()), (200, "ok"));
+}
+
+#[tokio::test]
+async fn definitions_conflict_over_names_as_recorded() {
+    let server = Server::with_widgets().await;
+    let mut gizmos = widgets();
+    gizmos["metadata"]["name"] = "gizmos.ex.com".into();
+    gizmos["spec"]["names"] = json!({"plural": "gizmos", "singular": "widget", "shortNames": ["wd"],
+        "kind": "Widget", "listKind": "WidgetList"});
+    server.post(DEFINITIONS, gizmos).await.expect(201);
+    let gizmos = server.get(&format!("{DEFINITIONS}/gizmos.ex.com/status")).await.expect(200);
+    let conditions = &gizmos["status"]["conditions"];
+    assert_eq!(conditions[0]["reason"], "ListKindConflict");
+    assert_eq!(conditions[0]["message"], "\"WidgetList\" is already in use");
+    assert_eq!(
+        (&conditions[1]["status"], &conditions[1]["reason"]),
+        (&json!("False"), &json!("NotAccepted"))
+    );
+    assert_eq!(gizmos["status"]["acceptedNames"]["plural"], "gizmos");
 }
