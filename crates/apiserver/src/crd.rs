@@ -9,7 +9,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use machinery::error::ApiError;
-use registry::{Registry, Resource};
+use registry::Resource;
 use serde_json::Value;
 use store::{ListOptions, Object, Prefix, Write};
 
@@ -78,7 +78,7 @@ pub(crate) async fn reconcile(server: &ApiServer) -> Result<(), ApiError> {
         let terminating = definitions.iter().filter(|it| it.is_terminating());
         let uid = |it: &Definition| it.value["metadata"]["uid"].as_str().unwrap_or("").to_owned();
         lifecycle.set_terminating(terminating.map(uid).collect());
-        server.set_registry(Registry::new(definitions.iter().map(|it| &it.value)));
+        server.set_registry(server.registry().next(definitions.iter().map(|it| &it.value)));
         let mut changed = false;
         for definition in definitions.iter().filter(|it| it.is_terminating()) {
             changed |= drain(server, definition).await?;

@@ -87,25 +87,27 @@ pub(crate) async fn insert(
     }
     wipe_system_metadata(&mut object);
     receive::tidy_fields(call, &mut object, &duplicates)?;
-    call.resource.defaults(&mut object);
-    admission::create(call, &mut object).await?;
-    call.resource.prepare_create(&mut object);
     object["metadata"]["uid"] = call.server.uid().into();
     object["metadata"]["creationTimestamp"] = time::seconds(call.now).into();
     let base = object["metadata"]["generateName"].as_str().unwrap_or("").to_owned();
     let named = object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
     let attempts = if named || base.is_empty() { 1 } else { GENERATED_NAMES_MAX };
     for attempt in 1..=attempts {
+        let mut candidate = match attempt == attempts {
+            true => object.take(),
+            false => object.clone(),
+        };
         if attempts > 1 {
-            object["metadata"]["name"] = names::generate(&base, call.server.random()).into();
+            candidate["metadata"]["name"] = names::generate(&base, call.server.random()).into();
         }
+        complete(call, &mut candidate).await?;
         if tracked == Tracked::NotYet {
-            fields::track(call, None, &mut object, Endpoint::Main)?;
+            fields::track(call, None, &mut candidate, Endpoint::Main)?;
         }
-        match store_new(call, &mut object).await {
+        match store_new(call, &mut candidate).await {
             Err(error) if is_exists(&error) && attempt < attempts => {}
             Err(error) if is_exists(&error) => {
-                return Err(explain_exists(call, &object, error).await);
+                return Err(explain_exists(call, error).await);
             }
             result => return result,
         }
@@ -113,14 +115,23 @@ pub(crate) async fn insert(
     Err(ApiError::internal("no name could be generated"))
 }
 
+/// Fills in what the server adds to a new object. Its name and uid are known by now: what is added can depend on
+/// them (the selector of a job is its uid).
+async fn complete(call: &Call, object: &mut Value) -> Result<(), ApiError> {
+    call.resource.defaults(object);
+    admission::create(call, object).await?;
+    call.resource.prepare_create(object);
+    Ok(())
+}
+
 fn is_exists(error: &ApiError) -> bool {
     error.reason == machinery::error::Reason::AlreadyExists
 }
 
 /// A name that is taken by an object on its way out is another trouble than one that is simply taken.
-async fn explain_exists(call: &Call, object: &Value, mut error: ApiError) -> ApiError {
-    let name = object["metadata"]["name"].as_str().unwrap_or("");
-    if let Ok(existing) = call.get(name).await
+async fn explain_exists(call: &Call, mut error: ApiError) -> ApiError {
+    let name = error.details.as_ref().map(|details| details.name.clone()).unwrap_or_default();
+    if let Ok(existing) = call.get(&name).await
         && let Ok(existing) = encode::parse(&existing)
         && existing["metadata"].get("deletionTimestamp").is_some()
     {
