@@ -93,24 +93,25 @@ pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
 pub fn apply(mut request: Apply<'_>) -> Result<Value, ApiError> {
     check_patch(&request.patch)?;
     let patch = std::mem::take(&mut request.patch);
-    let mut live = request.live.cloned().unwrap_or_else(|| Value::Object(Map::new()));
-    let mut entries = entries::take(&mut live);
+    let nothing = Value::Object(Map::new());
+    let live = request.live.unwrap_or(&nothing);
+    let mut merged = live.clone();
+    let mut entries = entries::take(&mut merged);
     if request.live.is_some() && entries.is_empty() {
-        entries.extend(before_first_apply(&request, &live));
+        entries.extend(before_first_apply(&request, live));
     }
     let wanted = fields::claimed(request.schema, &patch, request.scope);
     let own = entries.iter().position(|entry| entry.is_applier(&request));
     let previous = own.map(|at| entries.swap_remove(at));
 
-    let mut merged = live.clone();
     merge::merge(request.schema, &mut merged, &patch, request.scope);
     if let Some(previous) = &previous {
         remove::no_longer_applied(&mut merged, previous, &wanted, &entries, request.schema);
     }
-    let changes = compare::compare(request.schema, &live, &merged, request.scope);
+    let changes = compare::compare(request.schema, live, &merged, request.scope);
     if !request.force {
         let conflicts = conflict::find(&entries, &changes.touched);
-        conflict::check(conflicts, &request, &live)?;
+        conflict::check(conflicts, &request, live)?;
     }
     release(&mut entries, &changes);
     let is_new = previous.as_ref().is_none_or(|previous| previous.fields != wanted);
