@@ -8,6 +8,9 @@
 
 mod wire;
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -59,7 +62,7 @@ fn decode_envelope(bytes: &[u8]) -> Result<Value, DecodeError> {
         kind: kind.clone(),
     })?;
     let mut object = Map::new();
-    message(&name, raw, &mut object, 0)?;
+    Decoder::default().message(&name, raw, &mut object, 0)?;
     object.insert("apiVersion".to_owned(), api_version.into());
     object.insert("kind".to_owned(), kind.into());
     Ok(Value::Object(object))
@@ -81,7 +84,7 @@ enum DecodeError {
 /// The name in the table of a kind's type: its package is known from its group, or it is a kind of requests.
 fn type_name(api_version: &str, kind: &str) -> Option<String> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    if matches!(kind, "DeleteOptions" | "Status") {
+    if kind == "DeleteOptions" {
         return Some(format!("apimachinery.pkg.apis.meta.v1.{kind}"));
     }
     // Only groups that have built-in kinds are packages of the table.
@@ -98,70 +101,6 @@ fn type_name(api_version: &str, kind: &str) -> Option<String> {
     facts::of(&name).map(|_| name)
 }
 
-/// Decodes the fields of a message into the members of a JSON object.
-fn message(
-    name: &str,
-    bytes: &[u8],
-    object: &mut Map<String, Value>,
-    depth: usize,
-) -> Result<(), DecodeError> {
-    if depth > DEPTH_MAX {
-        return Err(DecodeError::TooDeep);
-    }
-    let Some(Type { fields, .. }) = facts::of(name) else { return Ok(()) };
-    let mut reader = Reader::new(bytes);
-    while let Some((number, wire)) = reader.next()? {
-        let Some(field) = fields.iter().find(|field| field.number == number) else { continue };
-        match (&field.kind, field.name) {
-            (FieldKind::Message(inlined), "") => {
-                message(inlined, wire.bytes()?, object, depth + 1)?
-            }
-            _ => member(field, wire, object, depth)?,
-        }
-    }
-    Ok(())
-}
-
-/// Decodes one occurrence of a field.
-fn member(
-    field: &Field,
-    wire: Wire<'_>,
-    object: &mut Map<String, Value>,
-    depth: usize,
-) -> Result<(), DecodeError> {
-    match field.many {
-        Many::One => {
-            if let Some(value) = value(field, wire, depth)?
-                && (field.optional || !is_zero(&value))
-            {
-                object.insert(field.name.to_owned(), value);
-            }
-        }
-        Many::List => {
-            let list = object.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
-            let Value::Array(list) = list else { return Ok(()) };
-            match (&field.kind, wire) {
-                // Numbers may be packed.
-                (FieldKind::Integer, Wire::Bytes(packed)) => {
-                    let mut reader = Reader::new(packed);
-                    while !reader.is_empty() {
-                        list.push(reader.varint()?.cast_signed().into());
-                    }
-                }
-                (_, wire) => list.extend(value(field, wire, depth)?),
-            }
-        }
-        Many::Map => {
-            let (key, value) = entry(field, wire.bytes()?, depth)?;
-            let map = object.entry(field.name).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(map) = map {
-                map.insert(key, value);
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Texts, numbers and booleans that Go leaves out of JSON when they are zero.
 fn is_zero(value: &Value) -> bool {
     match value {
@@ -172,79 +111,174 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// One entry of a map: key 1, value 2.
-fn entry(field: &Field, bytes: &[u8], depth: usize) -> Result<(String, Value), DecodeError> {
-    let mut key = String::new();
-    let mut found = None;
-    let mut reader = Reader::new(bytes);
-    while let Some((number, wire)) = reader.next()? {
-        match number {
-            1 => key = wire.text()?,
-            2 => found = value(field, wire, depth)?,
-            _ => {}
-        }
-    }
-    let value = found.unwrap_or_else(|| match &field.kind {
-        FieldKind::Texts => Value::Array(Vec::new()),
-        FieldKind::Message(_) => Value::Object(Map::new()),
-        FieldKind::Integer => 0.into(),
-        FieldKind::Boolean => false.into(),
-        _ => "".into(),
-    });
-    Ok((key, value))
-}
-
-/// Decodes one value; `None` stands for a value that JSON would show as null.
-fn value(field: &Field, wire: Wire<'_>, depth: usize) -> Result<Option<Value>, DecodeError> {
-    Ok(Some(match &field.kind {
-        FieldKind::Text => wire.text()?.into(),
-        FieldKind::Integer => wire.varint()?.cast_signed().into(),
-        FieldKind::Boolean => (wire.varint()? != 0).into(),
-        FieldKind::Float => wire.float()?.into(),
-        FieldKind::Bytes => STANDARD.encode(wire.bytes()?).into(),
-        FieldKind::Time => return time(wire, TimeForm::Seconds),
-        FieldKind::MicroTime => return time(wire, TimeForm::Micros),
-        FieldKind::Quantity => first(wire, 1)?.map_or(Ok("0".to_owned()), Wire::text)?.into(),
-        FieldKind::IntOrString => int_or_string(wire)?,
-        FieldKind::Raw => return raw(field, wire),
-        FieldKind::Texts => {
-            all(wire, 1)?.into_iter().map(Wire::text).collect::<Result<Vec<_>, _>>()?.into()
-        }
-        FieldKind::SchemaOrArray => {
-            let list = all(wire, 2)?;
-            match first(wire, 1)? {
-                Some(one) => schema(one, depth)?,
-                None => list
-                    .into_iter()
-                    .map(|one| schema(one, depth))
-                    .collect::<Result<Vec<_>, _>>()?
-                    .into(),
-            }
-        }
-        FieldKind::SchemaOrBool => match first(wire, 2)? {
-            Some(one) => schema(one, depth)?,
-            None => (first(wire, 1)?.map_or(Ok(0), Wire::varint)? != 0).into(),
-        },
-        FieldKind::SchemaOrTexts => match first(wire, 1)? {
-            Some(one) => schema(one, depth)?,
-            None => {
-                all(wire, 2)?.into_iter().map(Wire::text).collect::<Result<Vec<_>, _>>()?.into()
-            }
-        },
-        FieldKind::Message(name) => {
-            let mut object = Map::new();
-            message(name, wire.bytes()?, &mut object, depth + 1)?;
-            Value::Object(object)
-        }
-    }))
-}
-
 const SCHEMA: &str = "apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
-fn schema(wire: Wire<'_>, depth: usize) -> Result<Value, DecodeError> {
-    let mut object = Map::new();
-    message(SCHEMA, wire.bytes()?, &mut object, depth + 1)?;
-    Ok(Value::Object(object))
+/// The facts of the types that a body holds, each read once: a body may hold very many small messages.
+#[derive(Default)]
+struct Decoder {
+    types: BTreeMap<String, Option<Rc<Type>>>,
+}
+
+impl Decoder {
+    fn facts(&mut self, name: &str) -> Option<Rc<Type>> {
+        if let Some(known) = self.types.get(name) {
+            return known.clone();
+        }
+        let found = facts::of(name).map(Rc::new);
+        self.types.insert(name.to_owned(), found.clone());
+        found
+    }
+
+    /// Decodes the fields of a message into the members of a JSON object.
+    fn message(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        object: &mut Map<String, Value>,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
+        if depth > DEPTH_MAX {
+            return Err(DecodeError::TooDeep);
+        }
+        let Some(facts) = self.facts(name) else { return Ok(()) };
+        let mut reader = Reader::new(bytes);
+        while let Some((number, wire)) = reader.next()? {
+            let Some(field) = facts.fields.iter().find(|field| field.number == number) else {
+                continue;
+            };
+            match (&field.kind, field.name) {
+                (FieldKind::Message(inlined), "") => {
+                    self.message(inlined, wire.bytes()?, object, depth + 1)?
+                }
+                _ => self.member(field, wire, object, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes one occurrence of a field.
+    fn member(
+        &mut self,
+        field: &Field,
+        wire: Wire<'_>,
+        object: &mut Map<String, Value>,
+        depth: usize,
+    ) -> Result<(), DecodeError> {
+        match field.many {
+            Many::One => {
+                if let Some(value) = self.value(field, wire, depth)?
+                    && (field.optional || !is_zero(&value))
+                {
+                    object.insert(field.name.to_owned(), value);
+                }
+            }
+            Many::List => {
+                let list = object.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
+                let Value::Array(list) = list else { return Ok(()) };
+                match (&field.kind, wire) {
+                    // Numbers may be packed.
+                    (FieldKind::Integer, Wire::Bytes(packed)) => {
+                        let mut reader = Reader::new(packed);
+                        while !reader.is_empty() {
+                            list.push(reader.varint()?.cast_signed().into());
+                        }
+                    }
+                    (_, wire) => list.extend(self.value(field, wire, depth)?),
+                }
+            }
+            Many::Map => {
+                let (key, value) = self.entry(field, wire.bytes()?, depth)?;
+                let map = object.entry(field.name).or_insert_with(|| Value::Object(Map::new()));
+                if let Value::Object(map) = map {
+                    map.insert(key, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One entry of a map: key 1, value 2.
+    fn entry(
+        &mut self,
+        field: &Field,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<(String, Value), DecodeError> {
+        let mut key = String::new();
+        let mut found = None;
+        let mut reader = Reader::new(bytes);
+        while let Some((number, wire)) = reader.next()? {
+            match number {
+                1 => key = wire.text()?,
+                2 => found = self.value(field, wire, depth)?,
+                _ => {}
+            }
+        }
+        let value = found.unwrap_or_else(|| match &field.kind {
+            FieldKind::Texts => Value::Array(Vec::new()),
+            FieldKind::Message(_) => Value::Object(Map::new()),
+            FieldKind::Integer => 0.into(),
+            FieldKind::Boolean => false.into(),
+            _ => "".into(),
+        });
+        Ok((key, value))
+    }
+
+    /// Decodes one value; `None` stands for a value that JSON would show as null.
+    fn value(
+        &mut self,
+        field: &Field,
+        wire: Wire<'_>,
+        depth: usize,
+    ) -> Result<Option<Value>, DecodeError> {
+        Ok(Some(match &field.kind {
+            FieldKind::Text => wire.text()?.into(),
+            FieldKind::Integer => wire.varint()?.cast_signed().into(),
+            FieldKind::Boolean => (wire.varint()? != 0).into(),
+            FieldKind::Float => wire.float()?.into(),
+            FieldKind::Bytes => STANDARD.encode(wire.bytes()?).into(),
+            FieldKind::Time => return time(wire, TimeForm::Seconds),
+            FieldKind::MicroTime => return time(wire, TimeForm::Micros),
+            FieldKind::Quantity => first(wire, 1)?.map_or(Ok("0".to_owned()), Wire::text)?.into(),
+            FieldKind::IntOrString => int_or_string(wire)?,
+            FieldKind::Raw => return raw(field, wire),
+            FieldKind::Texts => {
+                all(wire, 1)?.into_iter().map(Wire::text).collect::<Result<Vec<_>, _>>()?.into()
+            }
+            FieldKind::SchemaOrArray => {
+                let list = all(wire, 2)?;
+                match first(wire, 1)? {
+                    Some(one) => self.schema(one, depth)?,
+                    None => list
+                        .into_iter()
+                        .map(|one| self.schema(one, depth))
+                        .collect::<Result<Vec<_>, _>>()?
+                        .into(),
+                }
+            }
+            FieldKind::SchemaOrBool => match first(wire, 2)? {
+                Some(one) => self.schema(one, depth)?,
+                None => (first(wire, 1)?.map_or(Ok(0), Wire::varint)? != 0).into(),
+            },
+            FieldKind::SchemaOrTexts => match first(wire, 1)? {
+                Some(one) => self.schema(one, depth)?,
+                None => {
+                    all(wire, 2)?.into_iter().map(Wire::text).collect::<Result<Vec<_>, _>>()?.into()
+                }
+            },
+            FieldKind::Message(name) => {
+                let mut object = Map::new();
+                self.message(name, wire.bytes()?, &mut object, depth + 1)?;
+                Value::Object(object)
+            }
+        }))
+    }
+
+    fn schema(&mut self, wire: Wire<'_>, depth: usize) -> Result<Value, DecodeError> {
+        let mut object = Map::new();
+        self.message(SCHEMA, wire.bytes()?, &mut object, depth + 1)?;
+        Ok(Value::Object(object))
+    }
 }
 
 /// The last occurrence of a field of a small message.

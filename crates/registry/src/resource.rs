@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use machinery::error::FieldError;
+use machinery::jsonpath::JsonPath;
 use machinery::schema::Schema;
 use serde_json::{Map, Value};
 
@@ -38,6 +39,7 @@ pub struct Resource {
     pub deprecation_warning: Option<String>,
     pub(crate) source: Source,
     schema: OnceLock<Schema>,
+    column_paths: OnceLock<Vec<Option<JsonPath>>>,
 }
 
 /// What a resource is made of.
@@ -93,6 +95,7 @@ impl Resource {
             deprecation_warning: None,
             source: Source::BuiltIn(kind),
             schema: OnceLock::new(),
+            column_paths: OnceLock::new(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Resource {
             deprecation_warning: custom.deprecation_warning.clone(),
             source: Source::Custom(Box::new(custom)),
             schema: OnceLock::new(),
+            column_paths: OnceLock::new(),
         }
     }
 
@@ -400,6 +404,10 @@ impl Resource {
             || (self.kind == "Deployment"
                 && self.group == "apps"
                 && at(object, annotations) != at(old, annotations))
+    }
+
+    pub(crate) fn column_paths(&self) -> &[Option<JsonPath>] {
+        self.column_paths.get_or_init(|| crate::table::column_paths(self))
     }
 
     /// Column definitions and cells of one object for this kind's table.

@@ -3,8 +3,8 @@
 use k8s_openapi::api::autoscaling;
 
 use super::{NAMESPACED, WITH_STATUS};
-use crate::kind::{Kind, Strategy, schema_of};
-use crate::printer;
+use crate::kind::{Kind, schema_of};
+use crate::{printer, strategy};
 
 pub(super) static KINDS: &[Kind] = &[Kind {
     group: "autoscaling",
@@ -16,7 +16,7 @@ pub(super) static KINDS: &[Kind] = &[Kind {
     categories: &["all"],
     subresources: WITH_STATUS,
     schema: schema_of::<autoscaling::v2::HorizontalPodAutoscaler>,
-    strategy: Strategy { status: true, ..Strategy::PLAIN },
+    strategy: strategy::workload::AUTOSCALER,
     printer: printer::workload::AUTOSCALER,
     ..NAMESPACED
 }];

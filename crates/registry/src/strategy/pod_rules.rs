@@ -13,7 +13,7 @@ use crate::metadata;
 use crate::value::{at, int, list, map, text};
 
 const PROBES: &[&str] = &["livenessProbe", "readinessProbe", "startupProbe"];
-const HANDLERS: &[&str] = &["exec", "grpc", "httpGet", "tcpSocket"];
+const HANDLERS: &[&str] = &["exec", "grpc", "httpGet", "sleep", "tcpSocket"];
 
 /// Checks a pod template: its metadata and its spec.
 pub(crate) fn template(template: &Value, base: &str, errors: &mut Errors) {
@@ -137,6 +137,7 @@ fn containers(spec: &Value, base: &str, volumes: &BTreeSet<String>, errors: &mut
             unique_label(one, &base, &mut names, errors);
             container(one, &base, volumes, errors);
             probes(one, &base, key, errors);
+            hooks(one, &base, errors);
         }
     }
 }
@@ -284,14 +285,7 @@ fn probes(container: &Value, base: &str, list_key: &str, errors: &mut Errors) {
             errors.push(FieldError::forbidden(base, why));
             continue;
         }
-        match HANDLERS.iter().filter(|handler| probe.get(handler).is_some()).count() {
-            0 => errors.push(FieldError::required(base.clone(), "must specify a handler type")),
-            1 => {}
-            _ => {
-                let why = "may not specify more than 1 handler type";
-                errors.push(FieldError::forbidden(base.clone(), why));
-            }
-        }
+        handler(probe, &base, errors);
         for number in [
             "initialDelaySeconds",
             "timeoutSeconds",
@@ -305,6 +299,47 @@ fn probes(container: &Value, base: &str, list_key: &str, errors: &mut Errors) {
         if key != "readinessProbe" && successes != 1 {
             let field = format!("{base}.successThreshold");
             errors.push(FieldError::invalid(field, successes, "must be 1"));
+        }
+    }
+}
+
+/// Requires one action of a probe or hook, and what that action needs.
+fn handler(holder: &Value, base: &str, errors: &mut Errors) {
+    match HANDLERS.iter().filter(|handler| holder.get(handler).is_some()).count() {
+        0 => errors.push(FieldError::required(base, "must specify a handler type")),
+        1 => {}
+        _ => {
+            let why = "may not specify more than 1 handler type";
+            errors.push(FieldError::forbidden(base, why));
+        }
+    }
+    for key in ["httpGet", "tcpSocket", "grpc"] {
+        let Some(action) = holder.get(key).filter(|action| action.is_object()) else { continue };
+        let base = format!("{base}.{key}");
+        match action.get("port") {
+            Some(Value::String(name)) => {
+                for why in names::port_name(name) {
+                    errors.push(FieldError::invalid(format!("{base}.port"), name.as_str(), why));
+                }
+            }
+            Some(Value::Number(_)) => port_number(action, &base, "port", errors),
+            _ => errors.push(FieldError::required(format!("{base}.port"), "")),
+        }
+        if key == "httpGet" {
+            one_of(action, &base, "scheme", &["HTTP", "HTTPS"], errors);
+        }
+    }
+    if holder.get("exec").is_some() && list(holder, "exec.command").is_empty() {
+        errors.push(FieldError::required(format!("{base}.exec.command"), ""));
+    }
+}
+
+fn hooks(container: &Value, base: &str, errors: &mut Errors) {
+    for key in ["postStart", "preStop"] {
+        if let Some(hook) =
+            at(container, &format!("lifecycle.{key}")).filter(|hook| hook.is_object())
+        {
+            handler(hook, &format!("{base}.lifecycle.{key}"), errors);
         }
     }
 }

@@ -5,8 +5,8 @@ use machinery::selector::LabelSelector;
 use serde_json::{Value, json};
 
 use super::{Errors, immutable, not_negative, one_of, pod, policy::count_or_percent};
-use crate::kind::{NameRule, Strategy};
-use crate::value::{at, at_mut, child, default, default_text, items_mut, map, remove, text};
+use crate::kind::Strategy;
+use crate::value::{at, at_mut, child, default, default_text, int, items_mut, map, remove, text};
 
 pub(crate) const DEPLOYMENT: Strategy = Strategy {
     defaults: deployment_defaults,
@@ -41,7 +41,6 @@ pub(crate) const REPLICATION_CONTROLLER: Strategy = Strategy {
 };
 
 pub(crate) const STATEFUL_SET: Strategy = Strategy {
-    name: NameRule::Label,
     defaults: stateful_set_defaults,
     validate: |object, errors| {
         workload(object, "statefulset", errors);
@@ -78,6 +77,24 @@ pub(crate) const POD_TEMPLATE: Strategy = Strategy {
         }
     },
     ..Strategy::PLAIN
+};
+
+pub(crate) const AUTOSCALER: Strategy = Strategy {
+    generation: false,
+    defaults: |object| spec_defaults(object, &[("minReplicas", json!(1))]),
+    validate: |object, errors| {
+        let Some(spec) = object.get("spec") else { return };
+        let (least, most) =
+            (int(spec, "minReplicas").unwrap_or(1), int(spec, "maxReplicas").unwrap_or(0));
+        if most < 1 {
+            let why = "must be greater than 0";
+            errors.push(FieldError::invalid("spec.maxReplicas", most, why));
+        } else if most < least {
+            let why = "must be greater than or equal to `minReplicas`";
+            errors.push(FieldError::invalid("spec.maxReplicas", most, why));
+        }
+    },
+    ..Strategy::SPEC_AND_STATUS
 };
 
 fn spec_defaults(object: &mut Value, values: &[(&str, Value)]) {
