@@ -6,6 +6,7 @@
 //! Invariants: a rule that cannot be evaluated refuses the object; a rule with `oldSelf` only runs when there is an old value
 //! of the same place; on updates, a rule about an unchanged value is forgiven.
 
+mod bind;
 mod convert;
 mod inspect;
 mod program;
@@ -123,8 +124,8 @@ impl Evaluator {
             self.cost += scope.cost(compiled);
             if scope.cost(compiled) > CALL_COST_MAX {
                 let detail = format!(
-                    "no further validation rules will be run due to call cost exceeds limit for rule: {}",
-                    rule.rule
+                    "'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: {}",
+                    shown(rule)
                 );
                 return self.fail(rule, schema, path, detail);
             }
@@ -205,7 +206,7 @@ impl Scope {
 }
 
 fn judge(compiled: &Compiled, rule: &Rule, context: &cel::Context<'_>) -> Result<(), String> {
-    match compiled.rule.execute(context) {
+    match context.resolve(&compiled.rule) {
         Ok(cel::Value::Bool(true)) => Ok(()),
         Ok(cel::Value::Bool(false)) => Err(message(compiled, rule, context)),
         Ok(_) => Err(format!("rule must return a boolean: {}", rule.rule)),
@@ -213,7 +214,15 @@ fn judge(compiled: &Compiled, rule: &Rule, context: &cel::Context<'_>) -> Result
             "call arguments did not match a supported operator, function or macro signature for rule: {}",
             rule.rule
         )),
-        Err(error) => Err(format!("{} evaluating rule: {}", explain(&error), rule.rule)),
+        Err(error) => Err(format!("{} evaluating rule: {}", explain(&error), shown(rule))),
+    }
+}
+
+/// A rule as errors about it name it.
+fn shown(rule: &Rule) -> &str {
+    match rule.message.trim() {
+        "" => rule.rule.trim(),
+        message => message,
     }
 }
 
@@ -238,7 +247,8 @@ fn explain(error: &cel::ExecutionError) -> String {
 
 /// The computed message when it is usable, else the written one.
 fn message(compiled: &Compiled, rule: &Rule, context: &cel::Context<'_>) -> String {
-    let computed = compiled.message.as_ref().and_then(|program| program.execute(context).ok());
+    let computed =
+        compiled.message.as_ref().and_then(|expression| context.resolve(expression).ok());
     if let Some(cel::Value::String(text)) = computed {
         let text = text.trim();
         if !text.is_empty() && !text.contains('\n') && text.len() <= MESSAGE_BYTES_MAX {
@@ -246,7 +256,7 @@ fn message(compiled: &Compiled, rule: &Rule, context: &cel::Context<'_>) -> Stri
         }
     }
     match rule.message.trim() {
-        "" => format!("failed rule: {}", rule.rule),
+        "" => format!("failed rule: {}", rule.rule.trim()),
         written => written.to_owned(),
     }
 }

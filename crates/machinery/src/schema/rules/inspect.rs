@@ -261,7 +261,8 @@ impl<'a> Inspector<'a> {
     fn comprehension(&mut self, loop_: &ComprehensionExpr) -> Result<Known<'a>, String> {
         let range = self.visit(&loop_.iter_range)?;
         let start = self.visit(&loop_.accu_init)?;
-        self.loops += 1;
+        let turns = !matches!(&loop_.iter_range.expr, Expr::List(list) if list.elements.is_empty());
+        self.loops += u32::from(turns);
         self.found.cost.loops = self.found.cost.loops.max(self.loops);
         if self.loops > LOOPS_MAX {
             return Err(format!("loops may be nested at most {LOOPS_MAX} times"));
@@ -277,9 +278,10 @@ impl<'a> Inspector<'a> {
         let step = self.visit(&loop_.loop_step)?;
         let result = self.visit(&loop_.result);
         self.bound.truncate(before);
-        self.loops -= 1;
-        result?;
-        Ok(Known { schema: None, growth: range.growth.max(step.growth) })
+        self.loops -= u32::from(turns);
+        let result = result?;
+        let growth = range.growth.max(step.growth).max(result.growth);
+        Ok(Known { schema: None, growth })
     }
 }
 

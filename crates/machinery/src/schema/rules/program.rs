@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use kube_cel::cel::Program;
+use kube_cel::cel::{IdedExpr, Program};
 
+use super::bind;
 use super::inspect::{self, Cost};
 use super::stack;
 use crate::schema::{Rule, Schema};
@@ -17,8 +18,8 @@ const BRACKETS_MAX: usize = 400;
 /// A rule ready to run.
 #[derive(Debug)]
 pub(in crate::schema) struct Compiled {
-    pub rule: Program,
-    pub message: Option<Program>,
+    pub rule: IdedExpr,
+    pub message: Option<IdedExpr>,
     pub uses_old: bool,
     /// The members of `self` and `oldSelf` it reads; none when it uses them as a whole.
     pub members: Option<BTreeSet<String>>,
@@ -48,20 +49,20 @@ pub(in crate::schema) fn compile(rule: &Rule, schema: Option<&Schema>) -> Result
 }
 
 fn compile_here(rule: &Rule, schema: Option<&Schema>) -> Result<Compiled, String> {
-    let program = parse(&rule.rule)?;
-    let mut found = inspect::inspect(program.expression(), schema)?;
+    let expression = parse(&rule.rule)?;
+    let mut found = inspect::inspect(&expression, schema)?;
     let message = match rule.message_expression.trim() {
         "" => None,
         text => {
-            let program = parse(text).map_err(|why| format!("messageExpression: {why}"))?;
-            let in_message = inspect::inspect(program.expression(), schema)
+            let expression = parse(text).map_err(|why| format!("messageExpression: {why}"))?;
+            let in_message = inspect::inspect(&expression, schema)
                 .map_err(|why| format!("messageExpression: {why}"))?;
             found.join(in_message);
-            Some(program)
+            Some(expression)
         }
     };
     Ok(Compiled {
-        rule: program,
+        rule: expression,
         message,
         uses_old: found.uses_old,
         members: found.members,
@@ -81,7 +82,7 @@ pub(super) fn members_used(rules: &[Rule]) -> Option<BTreeSet<String>> {
     Some(out)
 }
 
-fn parse(text: &str) -> Result<Program, String> {
+fn parse(text: &str) -> Result<IdedExpr, String> {
     if text.len() > RULE_BYTES_MAX {
         return Err(format!("the expression is longer than {RULE_BYTES_MAX} bytes"));
     }
@@ -90,6 +91,9 @@ fn parse(text: &str) -> Result<Program, String> {
     if opened > BRACKETS_MAX {
         return Err(format!("the expression has more than {BRACKETS_MAX} brackets"));
     }
-    Program::compile(text)
-        .map_err(|errors| errors.to_string().lines().next().unwrap_or_default().to_owned())
+    let program = Program::compile(text)
+        .map_err(|errors| errors.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let mut expression = program.expression().clone();
+    bind::expand(&mut expression);
+    Ok(expression)
 }

@@ -75,6 +75,8 @@ fn expressions_operators_use() {
         "quantity(self.size).compareTo(quantity('1024Mi')) == 0",
         "self.list[0].n == 'a'",
         "self.replicas in [1, 3, 5]",
+        "cel.bind(n, self.list.size(), n > 1 && n < 9)",
+        "cel.bind(l, self.list, l.all(x, cel.bind(v, x.v, v > 0)))",
     ] {
         holds(&properties, rule, &spec);
     }
@@ -170,6 +172,8 @@ fn bad_rules_are_refused_with_the_schema() {
         ("self.size.x > 1", "does not support field selection"),
         ("other.size > 1", "undeclared reference to 'other'"),
         ("self.list.all(x, y > 1)", "undeclared reference to 'y'"),
+        ("cel.bind(l, self.list, l.x > 1)", "does not support field selection"),
+        ("google.protobuf.Any{} == self", "undeclared reference"),
         ("self.size >", "compilation failed"),
         (")(", "compilation failed"),
         ("", "rule is not specified"),
@@ -185,6 +189,20 @@ fn bad_rules_are_refused_with_the_schema() {
     let item = json!({"type": "object", "properties": {"v": {"type": "integer"}}, "x-kubernetes-validations": [{"rule": "self.v >= oldSelf.v"}]});
     let errors = schema(json!({"list": {"type": "array", "items": item}}), json!([])).unwrap_err();
     assert!(errors[0].to_string().contains("oldSelf cannot be used on the uncorrelatable portion"));
+}
+
+#[test]
+fn field_paths_must_exist() {
+    let properties = json!({"size": {"type": "integer"}, "map": {"type": "object", "additionalProperties": {"type": "string"}}});
+    let check =
+        |path: &str| schema(properties.clone(), json!([{"rule": "true", "fieldPath": path}]));
+    for good in [".size", "['size']", ".map.anything", ".map['a.b']"] {
+        check(good).unwrap();
+    }
+    for bad in ["size", ".sise", ".size.x", ".map[", ".map[0]"] {
+        let errors = check(bad).unwrap_err();
+        assert!(errors[0].to_string().contains("fieldPath must be a valid path"), "{bad}");
+    }
 }
 
 #[test]

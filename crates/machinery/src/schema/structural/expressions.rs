@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::objects;
 use crate::error::FieldError;
+use crate::jsonpath::JsonPath;
 use crate::schema::{ListType, Schema, parse, rules};
 
 pub(super) fn check(schema: &Value, errors: &mut Vec<FieldError>) {
@@ -31,7 +32,18 @@ fn visit(document: &Value, schema: &Schema, place: &Place, errors: &mut Vec<Fiel
     if let Some(document) = document.as_object() {
         for (at, rule) in objects(document, "x-kubernetes-validations").enumerate() {
             let rule = parse::rule(&Value::Object(rule.clone()));
-            let path = format!("{path}.x-kubernetes-validations[{at}].rule");
+            let path = format!("{path}.x-kubernetes-validations[{at}]");
+            if !rule.field_path.is_empty()
+                && let Err(why) = check_field_path(&rule.field_path, schema)
+            {
+                let detail = format!("fieldPath must be a valid path: {why}");
+                errors.push(FieldError::invalid(
+                    format!("{path}.fieldPath"),
+                    rule.field_path.clone(),
+                    detail,
+                ));
+            }
+            let path = format!("{path}.rule");
             match (rules::compile(&rule, Some(schema)), &place.uncorrelatable) {
                 (Err(why), _) => {
                     let detail = format!("compilation failed: {why}");
@@ -65,4 +77,18 @@ fn visit(document: &Value, schema: &Schema, place: &Place, errors: &mut Vec<Fiel
     {
         visit(document, other, &place.below(format!("{path}.additionalProperties")), errors);
     }
+}
+
+/// A field path names members from the node on, in dots or quoted in brackets.
+fn check_field_path(path: &str, schema: &Schema) -> Result<(), String> {
+    if !path.starts_with(['.', '[']) {
+        return Err(format!("expected [ or . but got: {path}"));
+    }
+    let parsed = JsonPath::parse(path).map_err(|error| error.to_string())?;
+    let names = parsed.members().ok_or("only names of members are allowed")?;
+    let mut schema = schema;
+    for name in names {
+        schema = schema.member(name).ok_or("does not refer to a valid field")?;
+    }
+    Ok(())
 }
