@@ -1,0 +1,334 @@
+//! The operator against the embedded API server, without a node: what it declares, what it refuses, and that it is quiet.
+//!
+//! Pods stay pending here, so this shows everything up to the first start; clusters that live are tested with real processes,
+//! end to end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
+use async_trait::async_trait;
+use endstate::CancellationToken;
+use endstate_etcd::crd;
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{
+    ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use store::MemoryStore;
+
+/// How long anything may take that should happen at once.
+const SOON: Duration = Duration::from_secs(10);
+
+struct NoNodes;
+
+#[async_trait]
+impl NodeStreams for NoNodes {
+    async fn connect(&self, node: &str) -> io::Result<Box<dyn Connection>> {
+        Err(io::Error::other(format!("no node {node}")))
+    }
+}
+
+struct World {
+    client: Client,
+    stop: CancellationToken,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl World {
+    /// An API server with both definitions.
+    async fn new() -> Self {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
+        let config =
+            Config { store: Arc::new(MemoryStore::new()), pki, node_streams: Arc::new(NoNodes) };
+        let server = ApiServer::start(config).await.unwrap();
+        let client = Client::new(server.service(), "default");
+        for definition in endstate_etcd::crds() {
+            let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+            definitions.create(&PostParams::default(), &definition).await.unwrap();
+        }
+        Self { client, stop: CancellationToken::new(), _directory: directory }
+    }
+
+    fn operate(&self) {
+        let options = endstate_etcd::Options { image: "endstate:test".to_owned(), health: None };
+        tokio::spawn(endstate_etcd::run(self.client.clone(), options, self.stop.child_token()));
+    }
+
+    fn clusters(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<crd::EtcdCluster>(&());
+        Api::namespaced_with(self.client.clone(), "default", &kind)
+    }
+
+    fn historical(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<crd::historical::EtcdCluster>(&());
+        Api::namespaced_with(self.client.clone(), "default", &kind)
+    }
+
+    async fn create(&self, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
+        let object = json!({
+            "apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster",
+            "metadata": {"name": name}, "spec": spec,
+        });
+        let params = PostParams { field_manager: Some("test".into()), ..Default::default() };
+        self.clusters().create(&params, &serde_json::from_value(object).unwrap()).await
+    }
+
+    async fn pods(&self) -> Vec<Pod> {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), "default");
+        pods.list(&ListParams::default()).await.unwrap().items
+    }
+
+    /// Waits until an object is as wanted.
+    async fn until(
+        &self,
+        api: &Api<DynamicObject>,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> DynamicObject {
+        let look = async {
+            loop {
+                let object = api.get(name).await.unwrap();
+                if wanted(&object.data["status"]) {
+                    return object;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(SOON, look).await {
+            Ok(object) => object,
+            Err(_) => panic!("not as wanted: {}", json!(api.get(name).await.unwrap())),
+        }
+    }
+}
+
+fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.find(|it| it["type"] == kind).unwrap_or(&Value::Null)
+}
+
+/// The message of a refusal.
+fn refused<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> String {
+    match result {
+        Err(kube::Error::Api(status)) => status.message.clone(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_spec_is_refused_with_what_to_do() {
+    let world = World::new().await;
+    let env = |name: &str| json!({"size": 3, "version": "3.5.16", "pod": {"etcdEnv": [{"name": name, "value": "x"}]}});
+    for (spec, expected) in [
+        (json!({"size": 0, "version": "3.5.16"}), "should be greater than or equal to 1"),
+        (json!({"size": 8, "version": "3.5.16"}), "should be less than or equal to 7"),
+        (json!({"size": "3", "version": "3.5.16"}), "must be of type integer"),
+        (json!({"version": "3.5.16"}), "spec.size: Required value"),
+        (json!({"size": 3}), "spec.version: Required value"),
+        (json!({"size": 3, "version": "v3.5.16"}), "spec.version"),
+        (json!({"size": 3, "version": "latest"}), "spec.version"),
+        (json!({"size": 3, "version": "3.3.27"}), "use 3.4.0 or later"),
+        (json!({"size": 3, "version": "3.5.1"}), "use 3.5.3 or later"),
+        (env("ETCD_NAME"), "remove these variables"),
+        (env("ETCD_INITIAL_CLUSTER"), "remove these variables"),
+        (
+            json!({"size": 3, "version": "3.5.16", "pod": {"labels": {"endstate.dev/cluster": "x"}}}),
+            "choose another name",
+        ),
+        (
+            json!({"size": 3, "version": "3.5.16", "storage": {"emptyDir": {"medium": "Floppy"}}}),
+            "medium",
+        ),
+    ] {
+        let message = refused(world.create("demo", spec.clone()).await);
+        assert!(message.contains(expected), "{spec}: {message}");
+    }
+    let good = json!({"size": 3, "version": "3.5.16"});
+    let message = refused(world.create(&"a".repeat(51), good.clone()).await);
+    assert!(message.contains("at most 50 characters"), "{message}");
+    let message = refused(world.create("3demo", good.clone()).await);
+    assert!(message.contains("beginning with a letter"), "{message}");
+    world.create("demo", good).await.unwrap();
+    let patch = Patch::Merge(json!({"spec": {"version": "3.6.14"}}));
+    let message = refused(world.clusters().patch("demo", &PatchParams::default(), &patch).await);
+    assert!(message.contains("another minor"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs() {
+    let world = World::new().await;
+    world.operate();
+    let object = |spec: Value| -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "etcd.database.coreos.com/v1beta2", "kind": "EtcdCluster",
+            "metadata": {"name": "example-etcd-cluster"}, "spec": spec,
+        }))
+        .unwrap()
+    };
+    let api = world.historical();
+    let params = PostParams::default();
+    for spec in [
+        json!({"size": 3, "version": "3.5.16", "TLS": {"static": {}}}),
+        json!({"size": 3, "version": "3.5.16", "pod": {"persistentVolumeClaimSpec": {}}}),
+    ] {
+        let message = refused(api.create(&params, &object(spec)).await);
+        assert!(message.contains("not offered yet"), "{message}");
+    }
+    api.create(&params, &object(json!({"size": 3, "version": "3.5.16"}))).await.unwrap();
+    let made = world.until(&api, "example-etcd-cluster", |it| it["phase"] == "Creating").await;
+    assert_eq!(made.data["status"]["serviceName"], "example-etcd-cluster-client");
+    assert_eq!(made.data["status"]["clientPort"], 2379);
+    assert_eq!(made.data["status"]["members"]["unready"].as_array().map(Vec::len), Some(3));
+    assert_eq!(world.pods().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declared_cluster_gets_its_pods_and_the_operator_falls_silent() {
+    let world = World::new().await;
+    world.operate();
+    let object = world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    let uid = object.uid().unwrap();
+    let made = world
+        .until(&world.clusters(), "demo", |it| condition(it, "Progressing")["reason"] == "Forming")
+        .await;
+    let status = &made.data["status"];
+    assert_eq!(
+        (&status["phase"], status["members"].as_array().unwrap().len()),
+        (&json!("Creating"), 3)
+    );
+    assert_eq!(condition(status, "Available")["status"], "False");
+
+    let pods =
+        wait_for(async || (world.pods().await.len() == 3).then_some(world.pods().await)).await;
+    for pod in &pods {
+        let owner = &pod.owner_references()[0];
+        assert_eq!((owner.uid.as_str(), owner.controller), (uid.as_str(), Some(true)));
+    }
+    let services = Api::<Service>::namespaced(world.client.clone(), "default");
+    services.get("demo-peer").await.unwrap();
+    let client = services.get_opt("demo-client").await.unwrap();
+    assert!(client.is_none(), "nobody may connect before the cluster is known to exist");
+    let budgets = Api::<PodDisruptionBudget>::namespaced(world.client.clone(), "default");
+    let budget = json!(budgets.get("demo").await.unwrap());
+    assert_eq!(budget["spec"]["minAvailable"], 2);
+    let events = Api::<Event>::namespaced(world.client.clone(), "default");
+    wait_for(async || {
+        let events = events.list(&ListParams::default()).await.unwrap().items;
+        let created = events.iter().filter(|it| it.reason.as_deref() == Some("PodCreated"));
+        (created.count() == 3).then_some(())
+    })
+    .await;
+
+    assert_silent(&world, "demo").await;
+}
+
+/// Nothing about the cluster is written any more, although the operator looks several times.
+async fn assert_silent(world: &World, name: &str) {
+    let version = world.clusters().get(name).await.unwrap().resource_version().unwrap();
+    let changes = world.clusters().watch(&WatchParams::default(), &version).await.unwrap();
+    let changes =
+        changes.try_filter(|it| futures::future::ready(!matches!(it, WatchEvent::Bookmark(_))));
+    let mut changes = std::pin::pin!(changes);
+    let change = tokio::time::timeout(Duration::from_secs(2), changes.try_next()).await;
+    assert!(change.is_err(), "a write although nothing changed: {change:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_before_the_cluster_exists_starts_anew_under_other_names() {
+    let world = World::new().await;
+    world.operate();
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    let first =
+        wait_for(async || (world.pods().await.len() == 3).then_some(world.pods().await)).await;
+    let first: Vec<_> = first.iter().map(ResourceExt::name_any).collect();
+    let patch = Patch::Merge(json!({"spec": {"size": 1}}));
+    world.clusters().patch("demo", &PatchParams::default(), &patch).await.unwrap();
+    let last = wait_for(async || {
+        let pods = world.pods().await;
+        (pods.len() == 1 && !first.contains(&pods[0].name_any())).then_some(pods)
+    })
+    .await;
+    assert_eq!(last.len(), 1, "a name is used once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_status_starts_nothing() {
+    let world = World::new().await;
+    world.operate();
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    let pods =
+        wait_for(async || (world.pods().await.len() == 3).then_some(world.pods().await)).await;
+    let names: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
+    let patch = Patch::Merge(json!({"status": null}));
+    world.clusters().patch_status("demo", &PatchParams::default(), &patch).await.unwrap();
+    let stopped = world
+        .until(&world.clusters(), "demo", |it| {
+            condition(it, "Progressing")["reason"] == "RecordLost"
+        })
+        .await;
+    assert_eq!(condition(&stopped.data["status"], "Progressing")["status"], "False");
+    let now: Vec<_> = world.pods().await.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(now, names);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_of_somebody_else_is_left_alone_and_said() {
+    let world = World::new().await;
+    let services = Api::<Service>::namespaced(world.client.clone(), "default");
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "demo-peer"},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}},
+    });
+    let theirs: Service = serde_json::from_value(theirs).unwrap();
+    services.create(&PostParams::default(), &theirs).await.unwrap();
+    world.operate();
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    let said = world
+        .until(&world.clusters(), "demo", |it| it.to_string().contains("belongs to another owner"))
+        .await;
+    assert!(world.pods().await.is_empty(), "members could not find each other: {}", json!(said));
+    let kept = services.get("demo-peer").await.unwrap();
+    assert_eq!(kept.spec.unwrap().selector.unwrap()["app"], "theirs");
+
+    services.delete("demo-peer", &Default::default()).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_cluster_is_left_alone_until_it_is_not() {
+    let world = World::new().await;
+    world.operate();
+    world.create("demo", json!({"size": 3, "version": "3.5.16", "paused": true})).await.unwrap();
+    world.until(&world.clusters(), "demo", |it| it["phase"] == "Paused").await;
+    assert!(world.pods().await.is_empty());
+    let patch = Patch::Merge(json!({"spec": {"paused": false}}));
+    world.clusters().patch("demo", &PatchParams::default(), &patch).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
+}
+
+/// Asks again until there is an answer.
+async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let look = async {
+        loop {
+            if let Some(it) = ask().await {
+                return it;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, look).await.expect("it does not happen")
+}
