@@ -84,23 +84,33 @@ fn wants_aggregated(headers: &HeaderMap) -> bool {
 /// A document with a tag, so that clients that have it need not load it again.
 fn tagged(asked: &Asked<'_>, content_type: &'static str, document: Vec<u8>) -> Response {
     let hash = hash(&document);
+    tagged_as(asked, content_type, &hash, || Some(document)).unwrap_or_else(respond::no_such_path)
+}
+
+/// As [`tagged`], for a document whose hash is known without making it.
+fn tagged_as(
+    asked: &Asked<'_>,
+    content_type: &'static str,
+    hash: &str,
+    document: impl FnOnce() -> Option<Vec<u8>>,
+) -> Option<Response> {
     let tag = format!("\"{hash}\"");
     let known =
         asked.headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes());
     let mut response = match known {
         true => respond::bytes(StatusCode::NOT_MODIFIED, content_type, Vec::new()),
-        false => respond::bytes(StatusCode::OK, content_type, document),
+        false => respond::bytes(StatusCode::OK, content_type, document()?),
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(ETAG, tag);
     }
     let cache = match asked.query.get("hash") {
-        Some(wanted) if wanted.eq_ignore_ascii_case(&hash) => "public, immutable, max-age=31536000",
+        Some(wanted) if wanted.eq_ignore_ascii_case(hash) => "public, immutable, max-age=31536000",
         _ => "no-cache, private",
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     response.headers_mut().insert(http::header::VARY, HeaderValue::from_static("Accept"));
-    response
+    Some(response)
 }
 
 fn hash(document: &[u8]) -> String {
@@ -122,12 +132,25 @@ fn openapi(
             registry::openapi::v2(registry)
         }
         ["v3"] => registry::openapi::index(registry),
-        ["v3", "api", version] => found(registry::openapi::v3(registry, "", version))?,
-        ["v3", "apis", group, version] => found(registry::openapi::v3(registry, group, version))?,
+        ["v3", "api", version] => return openapi_v3(registry, ["", version], asked),
+        ["v3", "apis", group, version] => return openapi_v3(registry, [group, version], asked),
         _ => return Ok(respond::no_such_path()),
     };
     let bytes = serde_json::to_vec(&document).expect("JSON values always encode");
     Ok(tagged(asked, "application/json", bytes))
+}
+
+fn openapi_v3(
+    registry: &registry::Registry,
+    [group, version]: [&str; 2],
+    asked: &Asked<'_>,
+) -> Result<Response, ApiError> {
+    let hash = registry::openapi::hash(registry, group, version);
+    let document = || {
+        let document = registry::openapi::v3(registry, group, version)?;
+        Some(serde_json::to_vec(&document).expect("JSON values always encode"))
+    };
+    tagged_as(asked, "application/json", &hash, document).ok_or_else(ApiError::no_such_resource)
 }
 
 fn root(registry: &registry::Registry) -> Value {

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// What type names have before the part that is in the table.
 pub(crate) const PREFIX: &str = "io.k8s.";
 
+const TABLE: &str = include_str!("facts/types.txt");
+
 static LINES: LazyLock<BTreeMap<&'static str, &'static str>> = LazyLock::new(|| {
-    let lines = include_str!("facts/types.txt").lines().filter(|line| !line.starts_with('#'));
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split_once(' ').unwrap_or((line, ""))).collect()
 });
 
@@ -160,6 +163,12 @@ fn field_kind(kind: &str, package: &str) -> Option<FieldKind> {
 /// A type of the same package is named without it.
 fn full_name(name: &str, package: &str) -> String {
     if name.contains('.') { name.to_owned() } else { format!("{package}.{name}") }
+}
+
+/// Changes when the table does.
+pub(crate) fn digest() -> [u8; 32] {
+    static DIGEST: LazyLock<[u8; 32]> = LazyLock::new(|| Sha256::digest(TABLE.as_bytes()).into());
+    *DIGEST
 }
 
 /// Adds the facts of a type (with its `io.k8s.`) to its JSON schema.

@@ -9,6 +9,7 @@ mod v2;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::facts;
 use crate::kinds;
 use crate::registry::Registry;
 use crate::resource::{Resource, Source};
@@ -36,10 +37,15 @@ fn path(group: &str, version: &str) -> String {
     if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
 }
 
+/// The form of the documents: raised when this module (or k8s-openapi) makes them otherwise than before, because
+/// clients keep a document as long as its hash stays.
+const FORM: u32 = 1;
+
 /// What the document of a group version is made from, as one number.
 pub fn hash(registry: &Registry, group: &str, version: &str) -> String {
     let mut digest = Sha256::new();
-    digest.update(env!("CARGO_PKG_VERSION"));
+    digest.update(FORM.to_be_bytes());
+    digest.update(facts::digest());
     for resource in registry.group_version(group, version) {
         digest.update(resource.plural.as_bytes());
         digest.update(resource.kind.as_bytes());
