@@ -1,1 +1,36 @@
-//! Runs the built-in controllers and the scheduler on the SDK's engine.
+//! Runs the built-in controllers and the scheduler on the SDK's engine, as any operator runs on it.
+//!
+//! A controller here is a few lines: which caches it looks at, and the call of its pure plan. Everything else (waking,
+//! executing, events, back-off) is the same for all of them. Nothing here decides.
+
+mod execute;
+mod scheduling;
+mod services;
+mod shell;
+mod workloads;
+
+use endstate::{CancellationToken, Engine};
+use kube::Client;
+
+/// What the controllers need to know of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The certificate authority of the API server, in PEM: every namespace gets it as `kube-root-ca.crt`.
+    pub root_ca: String,
+}
+
+/// The name under which everything here writes.
+const FIELD_MANAGER: &str = "endstate-controller-manager";
+
+/// Runs until shutdown.
+pub async fn run(
+    client: Client,
+    options: Options,
+    shutdown: CancellationToken,
+) -> Result<(), endstate::Error> {
+    let mut engine = Engine::new(client, endstate::Options::new(FIELD_MANAGER));
+    workloads::add(&mut engine);
+    services::add(&mut engine, &options.root_ca);
+    scheduling::add(&mut engine);
+    engine.run(shutdown).await
+}

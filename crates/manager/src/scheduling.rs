@@ -1,0 +1,121 @@
+//! The scheduler on the engine: binds waiting pods one after the other, so that each sees where the ones before it went.
+
+use std::sync::Arc;
+
+use endstate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler};
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::Request;
+use scheduler::{Unschedulable, World, is_finished, is_waiting, place};
+use serde_json::json;
+
+pub(crate) fn add(engine: &mut Engine) {
+    let (pods, nodes) = (engine.cache::<Pod>(), engine.cache::<Node>());
+    let scheduler = Scheduler { pods: pods.clone(), nodes: nodes.clone() };
+    let (by_node, by_pod) = (pods.clone(), pods.clone());
+    engine
+        .add("scheduler", scheduler)
+        .watches(&pods)
+        // A node that came or changed may take what waits; so may one that a pod has left.
+        .maps(&nodes, move |_| waiting(&by_node))
+        .maps(&pods, move |pod| if is_leaving(pod) { waiting(&by_pod) } else { Vec::new() })
+        .concurrency(1);
+}
+
+fn is_leaving(pod: &Pod) -> bool {
+    is_finished(pod) || pod.metadata.deletion_timestamp.is_some()
+}
+
+fn waiting(pods: &Cache<Pod>) -> Vec<ObjectKey> {
+    pods.list().iter().filter(|it| is_waiting(it)).map(|it| ObjectKey::of(&**it)).collect()
+}
+
+struct Scheduler {
+    pods: Cache<Pod>,
+    nodes: Cache<Node>,
+}
+
+impl Reconciler for Scheduler {
+    type Kind = Pod;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        let Some(pod) = self.pods.get(&key).filter(|it| is_waiting(it)) else {
+            return Ok(Next::Settled);
+        };
+        match self.place(&pod) {
+            Ok(node) => bind(ctx, &pod, &node).await?,
+            Err(why) => refuse(ctx, &pod, &why).await?,
+        }
+        Ok(Next::Settled)
+    }
+}
+
+impl Scheduler {
+    fn place(&self, pod: &Pod) -> Result<String, Unschedulable> {
+        let (nodes, pods) = (self.nodes.list(), self.pods.list());
+        let nodes: Vec<&Node> = nodes.iter().map(|it| &**it).collect();
+        let pods: Vec<&Pod> = pods.iter().map(|it| &**it).filter(|it| !is_finished(it)).collect();
+        place(pod, World { nodes: &nodes, pods: &pods })
+    }
+}
+
+async fn bind(ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {
+    let key = ObjectKey::of(&**pod);
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": key.name(), "namespace": key.namespace(), "uid": pod.metadata.uid},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    });
+    let url = format!("{}/{}", url_of_pods(&key), key.name());
+    let body = binding.to_string().into_bytes();
+    let request = Request::new(url_of_pods(&key)).create_subresource(
+        "binding",
+        key.name(),
+        &Default::default(),
+        body,
+    );
+    let request = request.map_err(|error| Error::other(format!("{url}: {error}")))?;
+    let answer = tokio::time::timeout(BIND_MAX, ctx.client().request_text(request)).await;
+    answer.map_err(Error::other)?.map_err(Error::other)?;
+    // The next pod must see this one where it went, before the watch tells.
+    let mut bound = Pod::clone(pod);
+    bound.spec.get_or_insert_default().node_name = Some(node.to_owned());
+    ctx.assume(bound);
+    let note = format!("Successfully assigned {key} to {node}");
+    ctx.notice(&**pod, Notice::normal("Scheduled", "Binding", note));
+    Ok(())
+}
+
+const BIND_MAX: std::time::Duration = std::time::Duration::from_secs(15);
+
+fn url_of_pods(key: &ObjectKey) -> String {
+    <Pod as kube::Resource>::url_path(&(), key.namespace())
+}
+
+/// Says on the pod why it waits, once per reason.
+async fn refuse(ctx: &Context, pod: &Arc<Pod>, why: &Unschedulable) -> Result<(), Error> {
+    let message = why.to_string();
+    let conditions =
+        pod.status.as_ref().and_then(|it| it.conditions.as_deref()).unwrap_or_default();
+    let scheduled = conditions.iter().find(|it| it.type_ == "PodScheduled");
+    if scheduled.is_some_and(|it| it.status == "False" && it.message.as_ref() == Some(&message)) {
+        return Ok(());
+    }
+    let condition = PodCondition {
+        type_: "PodScheduled".to_owned(),
+        status: "False".to_owned(),
+        reason: Some("Unschedulable".to_owned()),
+        message: Some(message.clone()),
+        last_transition_time: Some(Time(ctx.now())),
+        ..PodCondition::default()
+    };
+    let mut wanted = Pod::clone(pod);
+    let status = wanted.status.get_or_insert_with(PodStatus::default);
+    let conditions = status.conditions.get_or_insert_default();
+    conditions.retain(|it| it.type_ != "PodScheduled");
+    conditions.push(condition);
+    ctx.update_status(&**pod, &wanted).await?;
+    ctx.notice(&**pod, Notice::warning("FailedScheduling", "Scheduling", message));
+    Ok(())
+}

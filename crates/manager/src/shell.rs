@@ -1,0 +1,76 @@
+//! What all controllers share: look, plan, execute.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use controllers::Plan;
+use endstate::{Cache, Context, Error, Next, Object, ObjectKey, Reconciler};
+use jiff::Timestamp;
+
+use crate::execute::execute;
+
+/// A controller: how its snapshot is made of caches. Its plan is pure.
+pub(crate) trait Controller: Send + Sync + 'static {
+    type Kind: Object<DynamicType: Default>;
+
+    fn plan(&self, look: &Look<'_, Self::Kind>) -> Plan;
+}
+
+/// What every snapshot has.
+pub(crate) struct Look<'a, K> {
+    pub(crate) object: &'a Arc<K>,
+    pub(crate) now: Timestamp,
+    /// Why the last plan for the object failed, if it did.
+    pub(crate) last_failure: Option<&'a str>,
+}
+
+/// A controller on the engine.
+pub(crate) struct Shell<C: Controller> {
+    controller: C,
+    objects: Cache<C::Kind>,
+    /// Object → why its last plan failed.
+    failures: Mutex<HashMap<ObjectKey, String>>,
+}
+
+impl<C: Controller> Shell<C> {
+    pub(crate) fn new(controller: C, objects: &Cache<C::Kind>) -> Shell<C> {
+        Shell { controller, objects: objects.clone(), failures: Mutex::default() }
+    }
+
+    fn remember(&self, key: &ObjectKey, outcome: &Result<(), Error>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Err(error) if !error.is_conflict() => drop(failures.insert(key.clone(), error.chain())),
+            _ => drop(failures.remove(key)),
+        }
+    }
+
+    fn last_failure(&self, key: &ObjectKey) -> Option<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+}
+
+impl<C: Controller> Reconciler for Shell<C> {
+    type Kind = C::Kind;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        let Some(object) = self.objects.get(&key) else {
+            self.remember(&key, &Ok(()));
+            return Ok(Next::Settled);
+        };
+        let last_failure = self.last_failure(&key);
+        let look = Look { object: &object, now: ctx.now(), last_failure: last_failure.as_deref() };
+        let plan = self.controller.plan(&look);
+        let is_empty = plan.is_empty();
+        let look_again = plan.look_again;
+        let outcome = execute(ctx, &*object, plan).await;
+        self.remember(&key, &outcome);
+        outcome?;
+        Ok(match look_again {
+            // What was done may decide what is next.
+            _ if !is_empty => Next::Again,
+            Some(delay) => Next::After(delay),
+            None => Next::Settled,
+        })
+    }
+}

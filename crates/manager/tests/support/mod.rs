@@ -1,0 +1,86 @@
+//! An API server on the memory store with the controllers beside it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
+use endstate::CancellationToken;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use store::MemoryStore;
+use tokio::task::JoinHandle;
+
+/// How long a test waits for a state of the world.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+pub struct Cluster {
+    server: ApiServer,
+    manager: JoinHandle<Result<(), endstate::Error>>,
+    shutdown: CancellationToken,
+    _directory: tempfile::TempDir,
+}
+
+/// No pods run here.
+struct NoNodes;
+
+#[async_trait::async_trait]
+impl NodeStreams for NoNodes {
+    async fn connect(&self, node: &str) -> io::Result<Box<dyn Connection>> {
+        Err(io::Error::other(format!("no node {node}")))
+    }
+}
+
+impl Cluster {
+    pub async fn start(nodes: &[&str]) -> Cluster {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::load_or_create(directory.path(), &["localhost".to_owned()]).unwrap();
+        let config =
+            Config { store: Arc::new(MemoryStore::new()), pki, node_streams: Arc::new(NoNodes) };
+        let server = ApiServer::start(config).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let client = Client::new(server.service(), "default");
+        let options = manager::Options { root_ca: "the CA".to_owned() };
+        let manager = tokio::spawn(manager::run(client, options, shutdown.clone()));
+        let cluster = Cluster { server, manager, shutdown, _directory: directory };
+        for node in nodes {
+            cluster.add_node(node).await;
+        }
+        cluster
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.server.service(), "default")
+    }
+
+    /// A node that is ready and has room.
+    pub async fn add_node(&self, name: &str) {
+        let nodes: Api<Node> = Api::all(self.client());
+        let node = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        nodes.create(&PostParams::default(), &node).await.unwrap();
+        let status = json!({"status": {
+            "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "110"},
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }});
+        nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.manager.await.unwrap().unwrap();
+        self.server.shut_down();
+    }
+}
+
+/// Waits until something holds.
+pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    assert!(tokio::time::timeout(WAIT_MAX, wait).await.is_ok(), "there is never {what}");
+}
