@@ -143,7 +143,8 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
 async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
     let store = EmbeddedStore::open(state.join("store"), store::Options::default())
         .context("cannot open the store")?;
-    let pki = Pki::load_or_create(&state.join("pki"), &names(address)).context("cannot make the certificates")?;
+    let pki = Pki::load_or_create(&state.join("pki"), &names(address))
+        .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
     let config = Config { store: Arc::new(store), pki, node_streams };
     ApiServer::start(config).await.context("cannot start the API server")
@@ -151,8 +152,18 @@ async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
 
 /// What clients may call the server: as the kubeconfig does, and as pods do.
 fn names(address: SocketAddr) -> Vec<String> {
-    let pods = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
-    let own = [address.ip().to_string(), "127.0.0.1".to_owned(), "localhost".to_owned(), "10.96.0.1".to_owned()];
+    let pods = [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ];
+    let own = [
+        address.ip().to_string(),
+        "127.0.0.1".to_owned(),
+        "localhost".to_owned(),
+        "10.96.0.1".to_owned(),
+    ];
     own.into_iter().chain(pods.map(str::to_owned)).collect()
 }
 
@@ -176,7 +187,8 @@ fn serve(
         Ok(())
     });
     let (api, token) = (server.clone(), shutdown.clone());
-    let identity = apiserver::Identity::new("system:node:embedded", &["system:nodes", "system:authenticated"]);
+    let identity =
+        apiserver::Identity::new("system:node:embedded", &["system:nodes", "system:authenticated"]);
     tasks.spawn(async move {
         api.serve_unix(doors.node, identity, token).await;
         Ok(())
@@ -187,8 +199,9 @@ fn serve(
 /// Runs the controllers and the scheduler.
 fn manage(server: &ApiServer, shutdown: &CancellationToken, tasks: &mut JoinSet<Result<()>>) {
     let (client, token) = (client(server), shutdown.clone());
+    let options = manager::Options { root_ca: server.pki().ca_pem().to_owned() };
     tasks.spawn(async move {
-        manager::run(client, manager::Options::default(), token).await.context("the controllers failed")
+        manager::run(client, options, token).await.context("the controllers failed")
     });
 }
 
@@ -196,7 +209,12 @@ fn client(server: &ApiServer) -> Client {
     Client::new(server.service(), "default")
 }
 
-fn write_kubeconfig(server: &ApiServer, options: &Options, state: &Path, address: SocketAddr) -> Result<PathBuf> {
+fn write_kubeconfig(
+    server: &ApiServer,
+    options: &Options,
+    state: &Path,
+    address: SocketAddr,
+) -> Result<PathBuf> {
     let text = server.pki().kubeconfig(&format!("https://{address}"));
     let own = state.join("kubeconfig");
     for path in std::iter::once(&own).chain(&options.kubeconfig) {

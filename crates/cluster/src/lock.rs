@@ -11,7 +11,8 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "an open file is the lock")]
 impl Lock {
     pub(crate) fn take(state: &Path) -> Result<Lock> {
         let path = state.join("lock");
-        let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        let file =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => bail!(
