@@ -92,7 +92,9 @@ pub fn manager_name(field_manager: &str, user_agent: &str) -> String {
 /// The object after the apply, with its managed fields.
 pub fn apply(mut request: Apply<'_>) -> Result<Value, ApiError> {
     check_patch(&request.patch)?;
-    let patch = std::mem::take(&mut request.patch);
+    let mut patch = std::mem::take(&mut request.patch);
+    // The live object has its quantities in this form; otherwise each apply would change them.
+    request.schema.canonicalize(&mut patch);
     let nothing = Value::Object(Map::new());
     let live = request.live.unwrap_or(&nothing);
     let mut merged = live.clone();
@@ -106,7 +108,8 @@ pub fn apply(mut request: Apply<'_>) -> Result<Value, ApiError> {
 
     merge::merge(request.schema, &mut merged, &patch, request.scope);
     if let Some(previous) = &previous {
-        remove::no_longer_applied(&mut merged, previous, &wanted, &entries, request.schema);
+        let owners = remove::Owners { previous, wanted: &wanted, others: &entries };
+        remove::no_longer_applied(&mut merged, &owners, request.schema);
     }
     let changes = compare::compare(request.schema, live, &merged, request.scope);
     if !request.force {
@@ -139,33 +142,22 @@ pub fn update(request: Update<'_>) {
         return;
     }
     let nothing = Value::Object(Map::new());
-    let old = live.unwrap_or(&nothing);
-    let changes = compare::compare(request.schema, old, new, request.scope);
+    let changes = compare::compare(request.schema, live.unwrap_or(&nothing), new, request.scope);
     if !changes.is_empty() {
         release(&mut entries, &changes);
-        if !changes.touched.is_empty() {
-            let version = new.get("apiVersion").and_then(Value::as_str).unwrap_or("");
-            let version = version.to_owned();
-            let own = entries
-                .iter_mut()
-                .find(|entry| entry.is_updater(request.manager, request.subresource, &version));
-            let time = Some(entries::format_time(request.now));
-            match own {
-                Some(own) => {
-                    fields::union(&mut own.fields, &changes.touched);
-                    own.time = time;
-                }
-                None => entries.push(Entry {
-                    manager: request.manager.to_owned(),
-                    operation: Operation::Update,
-                    version,
-                    time,
-                    subresource: request.subresource.to_owned(),
-                    fields: changes.touched,
-                }),
-            }
-            entries::cap(&mut entries);
-        }
+    }
+    if !changes.touched.is_empty() {
+        let version = new.get("apiVersion").and_then(Value::as_str).unwrap_or("");
+        let writer = Entry {
+            manager: request.manager.to_owned(),
+            operation: Operation::Update,
+            version: version.to_owned(),
+            time: Some(entries::format_time(request.now)),
+            subresource: request.subresource.to_owned(),
+            fields: changes.touched,
+        };
+        entries::give(&mut entries, writer);
+        entries::cap(&mut entries);
     }
     entries::put(new, entries);
 }

@@ -7,6 +7,7 @@
 //! Invariants: the tree is finite and at most [`DEPTH_MAX`] deep; patterns and rules are compiled once; no operation
 //! clones an object, and none visits parts of it the schema has nothing to say about.
 
+mod canonical;
 mod defaults;
 mod formats;
 mod metadata;
@@ -147,6 +148,8 @@ struct Contains {
     rules: bool,
     /// Lists whose items must be unique.
     lists: bool,
+    /// Below the node.
+    quantities: bool,
 }
 
 /// One node of a structural schema.
@@ -229,6 +232,15 @@ impl Schema {
         }
     }
 
+    fn is_quantity(&self) -> bool {
+        self.int_or_string && self.format.as_deref() == Some("quantity")
+    }
+
+    /// Writes quantities in their one form.
+    pub fn canonicalize(&self, value: &mut Value) {
+        canonical::canonicalize(self, value);
+    }
+
     /// Removes what the schema does not specify; returns the removed paths (`spec.zz`), sorted by place.
     pub fn prune(&self, value: &mut Value) -> Vec<String> {
         prune::prune(self, value)
@@ -276,11 +288,13 @@ impl Schema {
             defaults: false,
             rules: !self.rules.is_empty(),
             lists: self.list_type != ListType::Atomic,
+            quantities: false,
         };
         for child in children {
             contains.defaults |= child.contains.defaults || child.default.is_some();
             contains.rules |= child.contains.rules;
             contains.lists |= child.contains.lists;
+            contains.quantities |= child.contains.quantities || child.is_quantity();
         }
         self.contains = contains;
         self

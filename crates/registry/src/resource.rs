@@ -183,6 +183,7 @@ impl Resource {
 
     /// Fills in what the API server sets where the user said nothing.
     pub fn defaults(&self, object: &mut Value) {
+        self.schema().canonicalize(object);
         self.schema().apply_defaults(object);
         if let Source::BuiltIn(kind) = &self.source {
             (kind.strategy.defaults)(object);

@@ -68,7 +68,7 @@ fn template() -> Value {
                     "ports": [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
                     "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
                     "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-                    "resources": {"requests": {"cpu": "100m", "memory": "1Gi"}},
+                    "resources": {"requests": {"cpu": "0.1", "memory": "1024Mi"}},
                     "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
                 },
                 {"name": "side", "image": "busybox", "command": ["sleep", "1000"]},
@@ -100,6 +100,8 @@ fn service() -> Value {
 fn deployments() {
     let kind = Kind::new("apps", "deployments");
     let live = kind.check(&deployment());
+    let requests = &live["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"];
+    assert_eq!(*requests, json!({"cpu": "100m", "memory": "1Gi"}));
     let mut manifest = deployment();
     let containers = &mut manifest["spec"]["template"]["spec"]["containers"];
     containers[0]["ports"] = json!([{"containerPort": 53, "protocol": "UDP"}]);

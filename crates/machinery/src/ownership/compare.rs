@@ -48,7 +48,7 @@ pub(super) fn compare(schema: &Schema, old: &Value, new: &Value, scope: Scope) -
         if name == "metadata" {
             metadata(schema.member(name), old, new, &mut out);
         } else {
-            child(&mut out, || format!("f:{name}"), schema.member(name), old, new);
+            child(&mut out, || format!("f:{name}"), schema.member(name), (old, new));
         }
     });
     out
@@ -61,21 +61,22 @@ fn metadata(schema: Option<&Schema>, old: Option<&Value>, new: Option<&Value>, o
     let mut below = Changes::default();
     for_each_member(old, new, |name, old, new| {
         if fields::is_tracked_metadata(name) {
-            child(&mut below, || format!("f:{name}"), fields::member(schema, name), old, new);
+            child(&mut below, || format!("f:{name}"), fields::member(schema, name), (old, new));
         }
     });
     out.put(|| "f:metadata".to_owned(), below);
 }
 
-/// One member or item that exists on at least one side.
+/// The two versions of one member or item; it exists on at least one side.
+type Sides<'a> = (Option<&'a Value>, Option<&'a Value>);
+
 fn child(
     out: &mut Changes,
     element: impl FnOnce() -> String,
     schema: Option<&Schema>,
-    old: Option<&Value>,
-    new: Option<&Value>,
+    sides: Sides<'_>,
 ) {
-    match (old, new) {
+    match sides {
         (Some(old), Some(new)) => {
             let mut below = Changes::default();
             if differ(schema, old, new, &mut below) {
@@ -116,7 +117,7 @@ fn members(
     out: &mut Changes,
 ) {
     for_each_member(old, new, |name, old, new| {
-        child(out, || format!("f:{name}"), fields::member(schema, name), old, new);
+        child(out, || format!("f:{name}"), fields::member(schema, name), (old, new));
     });
 }
 
@@ -129,7 +130,7 @@ fn list(schema: Option<&Schema>, old: &[Value], new: &[Value], out: &mut Changes
         old_elements.iter().map(String::as_str).zip(old).collect();
     for (element, item) in new_elements.iter().zip(new) {
         let before = rest.remove(element.as_str());
-        child(out, || element.clone(), item_schema, before, Some(item));
+        child(out, || element.clone(), item_schema, (before, Some(item)));
     }
     for element in rest.into_keys() {
         out.removed.insert(element.to_owned(), fields::leaf());

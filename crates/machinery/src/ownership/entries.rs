@@ -56,11 +56,11 @@ impl Entry {
             && self.subresource == request.subresource
     }
 
-    pub(super) fn is_updater(&self, manager: &str, subresource: &str, version: &str) -> bool {
-        self.operation == Operation::Update
-            && self.manager == manager
-            && self.subresource == subresource
-            && self.version == version
+    fn is_same_manager(&self, other: &Self) -> bool {
+        self.operation == other.operation
+            && self.manager == other.manager
+            && self.subresource == other.subresource
+            && self.version == other.version
     }
 
     fn from_value(value: Value) -> Option<Self> {
@@ -177,6 +177,17 @@ pub(super) fn put(object: &mut Value, mut entries: Vec<Entry>) {
 fn order(entry: &Entry) -> (Operation, &str, &str, &str, &str) {
     let time = entry.time.as_deref().unwrap_or("");
     (entry.operation, time, &entry.manager, &entry.version, &entry.subresource)
+}
+
+/// Adds what a writer took to what it had.
+pub(super) fn give(entries: &mut Vec<Entry>, writer: Entry) {
+    match entries.iter_mut().find(|entry| entry.is_same_manager(&writer)) {
+        Some(own) => {
+            fields::union(&mut own.fields, &writer.fields);
+            own.time = writer.time;
+        }
+        None => entries.push(writer),
+    }
 }
 
 /// Merges the oldest Update managers of one version until few enough are left.

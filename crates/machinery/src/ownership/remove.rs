@@ -6,18 +6,21 @@ use super::entries::Entry;
 use super::fields::{self, Fields, SELF};
 use crate::schema::Schema;
 
-/// Removes the fields that only `previous` owned and that are not in `wanted`.
-pub(super) fn no_longer_applied(
-    object: &mut Value,
-    previous: &Entry,
-    wanted: &Fields,
-    others: &[Entry],
-    schema: &Schema,
-) {
-    let mut kept: Vec<&Fields> = others.iter().map(|entry| &entry.fields).collect();
-    kept.push(wanted);
+/// Who owned and who owns what.
+pub(super) struct Owners<'a> {
+    /// The applier, before this apply.
+    pub previous: &'a Entry,
+    /// What it applies now.
+    pub wanted: &'a Fields,
+    pub others: &'a [Entry],
+}
+
+/// Removes the fields that only the applier owned and that it does not want any more.
+pub(super) fn no_longer_applied(object: &mut Value, owners: &Owners<'_>, schema: &Schema) {
+    let mut kept: Vec<&Fields> = owners.others.iter().map(|entry| &entry.fields).collect();
+    kept.push(owners.wanted);
     if let Some(object) = object.as_object_mut() {
-        members(object, &previous.fields, &kept, Some(schema));
+        members(object, &owners.previous.fields, &kept, Some(schema));
     }
 }
 

@@ -338,6 +338,20 @@ fn each_structural_rule() {
 }
 
 #[test]
+fn quantities_have_one_form() {
+    let schema = json!({"type": "object", "properties": {
+        "limits": {"type": "object", "additionalProperties": {"$ref": "q"}},
+        "list": {"type": "array", "items": {"type": "object", "properties": {"size": {"$ref": "q"}}}},
+        "text": {"type": "string"},
+    }});
+    let schema = Schema::from_builtin(&schema, &mut |_| Some(Arc::new(Schema::quantity())));
+    let mut value = json!({"limits": {"memory": "1024Mi", "cpu": 0.5, "odd": "x"}, "list": [{"size": "1000m"}], "text": "1000m"});
+    schema.canonicalize(&mut value);
+    let expected = json!({"limits": {"memory": "1Gi", "cpu": "500m", "odd": "x"}, "list": [{"size": "1"}], "text": "1000m"});
+    assert_eq!(value, expected);
+}
+
+#[test]
 fn deep_schemas_are_refused() {
     let mut schema = json!({"type": "string"});
     for _ in 0..DEPTH_MAX + 5 {

@@ -8,11 +8,13 @@ use crate::error::FieldError;
 pub(super) fn check(schema: &Object, path: &str, errors: &mut Vec<FieldError>) {
     for key in ["allOf", "anyOf", "oneOf"] {
         for (at, nested) in objects(schema, key).enumerate() {
-            compare(schema, path, nested, &format!("{path}.{key}[{at}]"), errors);
+            let nested_path = format!("{path}.{key}[{at}]");
+            compare(Place { schema, path }, Place { schema: nested, path: &nested_path }, errors);
         }
     }
     if let Some(nested) = schema.get("not").and_then(Value::as_object) {
-        compare(schema, path, nested, &format!("{path}.not"), errors);
+        let nested_path = format!("{path}.not");
+        compare(Place { schema, path }, Place { schema: nested, path: &nested_path }, errors);
     }
     let properties = schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
@@ -27,48 +29,53 @@ pub(super) fn check(schema: &Object, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// `nested` restricts the value that `schema` specifies.
-fn compare(
-    schema: &Object,
-    path: &str,
-    nested: &Object,
-    nested_path: &str,
-    errors: &mut Vec<FieldError>,
-) {
-    let properties = nested.get("properties").and_then(Value::as_object);
+/// A schema and where it stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    schema: &'a Object,
+    path: &'a str,
+}
+
+/// `nested` restricts the value that `whole` specifies.
+fn compare(whole: Place<'_>, nested: Place<'_>, errors: &mut Vec<FieldError>) {
+    let properties = nested.schema.get("properties").and_then(Value::as_object);
     for (name, property) in properties.into_iter().flatten() {
-        let nested_path = format!("{nested_path}.properties[{name}]");
-        let specified = schema.get("properties").and_then(|all| all.get(name));
-        let specified = specified.or_else(|| schema.get("additionalProperties"));
-        match (specified.and_then(Value::as_object), property.as_object()) {
-            (Some(specified), Some(property)) => {
-                let path = format!("{path}.properties[{name}]");
-                compare(specified, &path, property, &nested_path, errors);
-            }
-            _ => {
-                let why = format!("because it is defined in {nested_path}");
-                errors.push(FieldError::required(format!("{path}.properties[{name}]"), why));
-            }
-        }
+        let specified = whole.schema.get("properties").and_then(|all| all.get(name));
+        let specified = specified.or_else(|| whole.schema.get("additionalProperties"));
+        let (path, nested_path) = below(whole, nested, &format!("properties[{name}]"));
+        part((specified, &path), (property, &nested_path), errors);
     }
-    if let Some(items) = nested.get("items").and_then(Value::as_object) {
-        let nested_path = format!("{nested_path}.items");
-        match schema.get("items").and_then(Value::as_object) {
-            Some(specified) => {
-                compare(specified, &format!("{path}.items"), items, &nested_path, errors);
-            }
-            None => {
-                let why = format!("because it is defined in {nested_path}");
-                errors.push(FieldError::required(format!("{path}.items"), why));
-            }
-        }
+    if let Some(items) = nested.schema.get("items") {
+        let (path, nested_path) = below(whole, nested, "items");
+        part((whole.schema.get("items"), &path), (items, &nested_path), errors);
     }
     for key in ["allOf", "anyOf", "oneOf"] {
-        for (at, deeper) in objects(nested, key).enumerate() {
-            compare(schema, path, deeper, &format!("{nested_path}.{key}[{at}]"), errors);
+        for (at, schema) in objects(nested.schema, key).enumerate() {
+            let path = format!("{}.{key}[{at}]", nested.path);
+            compare(whole, Place { schema, path: &path }, errors);
         }
     }
-    if let Some(deeper) = nested.get("not").and_then(Value::as_object) {
-        compare(schema, path, deeper, &format!("{nested_path}.not"), errors);
+    if let Some(schema) = nested.schema.get("not").and_then(Value::as_object) {
+        let path = format!("{}.not", nested.path);
+        compare(whole, Place { schema, path: &path }, errors);
+    }
+}
+
+fn below(whole: Place<'_>, nested: Place<'_>, part: &str) -> (String, String) {
+    (format!("{}.{part}", whole.path), format!("{}.{part}", nested.path))
+}
+
+fn part(whole: (Option<&Value>, &str), nested: (&Value, &str), errors: &mut Vec<FieldError>) {
+    let (specified, path) = whole;
+    let (restricted, nested_path) = nested;
+    match (specified.and_then(Value::as_object), restricted.as_object()) {
+        (Some(schema), Some(nested)) => {
+            compare(Place { schema, path }, Place { schema: nested, path: nested_path }, errors);
+        }
+        (None, Some(_)) => {
+            let why = format!("because it is defined in {nested_path}");
+            errors.push(FieldError::required(path, why));
+        }
+        (_, None) => {}
     }
 }
