@@ -18,7 +18,8 @@ pub(crate) async fn run(args: Image) -> Result<()> {
         ImageCommand::List { output } => list(&store, output),
         ImageCommand::Import { archive } => {
             let imported = store.import(&archive);
-            let imported = imported.with_context(|| format!("cannot import {}", archive.display()))?;
+            let imported =
+                imported.with_context(|| format!("cannot import {}", archive.display()))?;
             for reference in imported {
                 println!("{reference} imported");
             }
