@@ -160,14 +160,17 @@ impl Call {
     }
 
     /// The encoding of an object of the version asked for.
-    pub(crate) fn draft(&self, mut object: Value) -> Draft {
-        self.resource.to_storage(&mut object);
+    pub(crate) fn draft(&self, object: &Value) -> Draft {
+        let resource = &self.resource;
+        let same_group = resource.group == resource.storage_group;
+        if same_group && resource.version == resource.storage_version {
+            return encode::draft(resource, object);
+        }
+        let mut object = object.clone();
+        resource.to_storage(&mut object);
         // Objects of one storage are found by the same fields, whichever form they came in.
-        let group = &self.resource.storage_group;
-        let stored = (*group != self.resource.group)
-            .then(|| self.registry.by_plural(group, &self.resource.plural))
-            .flatten();
-        encode::draft(stored.as_ref().unwrap_or(&self.resource), &object)
+        let stored = self.registry.by_plural(&resource.storage_group, &resource.plural);
+        encode::draft(stored.as_ref().filter(|_| !same_group).unwrap_or(resource), &object)
     }
 
     pub(crate) fn warn(&self, warning: impl Into<String>) {
@@ -188,7 +191,7 @@ impl Call {
     pub(crate) fn unstored(&self, key: Key, object: &Value) -> Arc<Object> {
         let version = object["metadata"]["resourceVersion"].as_str();
         let revision = version.and_then(|text| text.parse().ok()).unwrap_or(0);
-        Arc::new(Object::new(key, Revision(revision), self.draft(object.clone())))
+        Arc::new(Object::new(key, Revision(revision), self.draft(object)))
     }
 
     /// The answer that shows a stored object.

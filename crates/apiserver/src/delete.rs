@@ -197,7 +197,7 @@ pub(crate) async fn delete_named(
                 commit.map(|_| Deleted::Gone(live.clone()))
             }
             Next::Mark(new) => {
-                let draft = call.draft(new);
+                let draft = call.draft(&new);
                 let write = Write::Update { key, draft, expected: live.revision() };
                 let commit = call.store().commit(vec![write]).await;
                 commit.map(|it| {

@@ -101,19 +101,7 @@ pub(crate) fn check_metadata(call: &Call, object: &mut Value) -> Result<(), ApiE
             call.resource.kind, call.resource.version, call.resource.kind
         )));
     };
-    for key in ["name", "generateName", "namespace", "uid", "resourceVersion"] {
-        match metadata.get(key) {
-            Some(Value::Null) => drop(metadata.remove(key)),
-            None | Some(Value::String(_)) => {}
-            Some(_) => {
-                return Err(ApiError::bad_request(format!(
-                    "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go struct field \
-                     ObjectMeta.metadata.{key} of type string",
-                    call.resource.kind, call.resource.version, call.resource.kind
-                )));
-            }
-        }
-    }
+    check_metadata_types(call, metadata)?;
     let Some(namespace) = &call.target.namespace else {
         if !call.resource.namespaced && metadata.get("namespace") == Some(&Value::from("")) {
             metadata.remove("namespace");
@@ -127,6 +115,28 @@ pub(crate) fn check_metadata(call: &Call, object: &mut Value) -> Result<(), ApiE
             return Err(ApiError::bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// The fields of metadata that are used before the schema is asked have its types.
+fn check_metadata_types(call: &Call, metadata: &mut Map<String, Value>) -> Result<(), ApiError> {
+    for key in ["name", "generateName", "namespace", "uid", "resourceVersion", "managedFields"] {
+        let list = key == "managedFields";
+        match metadata.get(key) {
+            Some(Value::Null) => drop(metadata.remove(key)),
+            None => {}
+            Some(Value::String(_)) if !list => {}
+            Some(Value::Array(_)) if list => {}
+            Some(_) => {
+                let (kind, version) = (&call.resource.kind, &call.resource.version);
+                let wanted = if list { "[]v1.ManagedFieldsEntry" } else { "string" };
+                return Err(ApiError::bad_request(format!(
+                    "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal into Go \
+                     struct field ObjectMeta.metadata.{key} of type {wanted}"
+                )));
+            }
         }
     }
     Ok(())

@@ -154,7 +154,7 @@ async fn store_new(call: &Call, object: &mut Value) -> Result<Arc<Object>, ApiEr
         }
         return Ok(call.unstored(key, object));
     }
-    let draft = call.draft(object.take());
+    let draft = call.draft(object);
     let stored = commit(call, Write::Create { key, draft }, &name).await?;
     call.follow_up().await;
     Ok(stored)
@@ -272,7 +272,7 @@ async fn attempt(
     if call.dry_run()? {
         return Ok(Attempt::Done(call.unstored(key, &new)));
     }
-    let draft = call.draft(new);
+    let draft = call.draft(&new);
     let write = Write::Update { key, draft, expected: live.revision() };
     let stored = unless_overtaken(call, write, change.name).await?;
     if let Attempt::Done(_) = stored {

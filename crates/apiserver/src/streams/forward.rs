@@ -1,4 +1,4 @@
-//! `portforward` over WebSocket with the protocol `portforward.k8s.io`, as kube-rs speaks it.
+//! `portforward` over WebSocket with channels, as kube-rs speaks it.
 //!
 //! Channels come in pairs, data and error of each port. Both begin with the port's number, two bytes, little end
 //! first.
@@ -16,7 +16,8 @@ use super::websocket::{Handshake, relay};
 use crate::call::Call;
 use crate::respond::Response;
 
-const PROTOCOLS: [&str; 2] = ["v4.portforward.k8s.io", "portforward.k8s.io"];
+const PROTOCOLS: [&str; 4] =
+    ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.portforward.k8s.io", "portforward.k8s.io"];
 
 pub(super) async fn answer(
     call: &Arc<Call>,
@@ -33,7 +34,7 @@ pub(super) async fn answer(
                 return;
             }
         }
-        relay(socket, stream).await;
+        relay(socket, stream, None).await;
     }))
 }
 

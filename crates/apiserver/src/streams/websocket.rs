@@ -49,7 +49,7 @@ pub(super) async fn answer(
     let request = request(call, &command)?;
     let handshake = Handshake::of(call, &PROTOCOLS, upgrade)?;
     let stream = command.pod.open(call, &request).await?;
-    Ok(handshake.accept(move |socket| relay(socket, stream)))
+    Ok(handshake.accept(move |socket| relay(socket, stream, Some(ERROR))))
 }
 
 fn request(call: &Call, command: &Command) -> Result<StreamRequest, ApiError> {
@@ -146,8 +146,8 @@ impl Handshake {
     }
 }
 
-/// Passes messages and frames on until the command ends or the client goes.
-pub(super) async fn relay(mut socket: Socket, stream: NodeStream) {
+/// Passes messages and frames on until the node ends, has sent on the `last` channel, or the client goes.
+pub(super) async fn relay(mut socket: Socket, stream: NodeStream, last: Option<u8>) {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (mut sink, mut source) = (&mut socket).split();
     let inward = async {
@@ -177,8 +177,7 @@ pub(super) async fn relay(mut socket: Socket, stream: NodeStream) {
             }
             // The client's side of the protocol has no close message from the server.
             let sent = channel == CLOSE || sink.send(Message::Binary(message.into())).await.is_ok();
-            // The status says that nothing else follows.
-            if !sent || channel == ERROR {
+            if !sent || Some(channel) == last {
                 break;
             }
         }
