@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pki = Pki::load_or_create(&directory.join("pki"), &[])?;
     let store: Arc<dyn Store> = match std::env::var_os("DURABLE") {
         Some(_) => {
-            Arc::new(EmbeddedStore::open(&directory.join("store"), store::Options::default())?)
+            Arc::new(EmbeddedStore::open(directory.join("store"), store::Options::default())?)
         }
         None => Arc::new(MemoryStore::new()),
     };

@@ -46,11 +46,7 @@ pub(crate) fn answer(
                 "api" => registry::discovery::aggregated_core(&registry),
                 _ => registry::discovery::aggregated_groups(&registry),
             };
-            return Ok(tagged(
-                asked,
-                AGGREGATED,
-                serde_json::to_vec(&document).unwrap_or_default(),
-            ));
+            return Ok(tagged(asked, AGGREGATED, Document::hashed(&document)));
         }
         ["api"] => registry::discovery::api_versions(),
         ["apis"] => registry::discovery::api_group_list(&registry),

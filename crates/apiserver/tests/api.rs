@@ -3,6 +3,8 @@
 //! Every test starts a server of its own on the memory store and talks to its in-process service, unless it is
 //! about connections.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "api/harness.rs"]
 mod harness;
 

@@ -209,3 +209,46 @@ async fn a_shutdown_ends_listeners_and_watches() {
     tokio::time::timeout(SOON, it.serving).await.unwrap().unwrap();
     assert!(TcpStream::connect(it.address).await.is_err());
 }
+
+/// Collects what a kube watcher says until an object of a name appears.
+async fn seen_until(
+    client: Client,
+    config: kube::runtime::watcher::Config,
+    name: &str,
+) -> Vec<String> {
+    use futures::TryStreamExt as _;
+    use kube::runtime::WatchStreamExt as _;
+    let maps: Api<ConfigMap> = Api::namespaced(client, "default");
+    let mut stream = std::pin::pin!(kube::runtime::watcher(maps, config).applied_objects());
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|last| last != name) {
+        let next = tokio::time::timeout(SOON, stream.try_next()).await.unwrap();
+        seen.push(next.unwrap().unwrap().metadata.name.unwrap());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn kube_watchers_of_both_kinds_follow_in_process_and_over_tls() {
+    use kube::runtime::watcher::Config;
+    let it = listen(Server::start().await).await;
+    for client in [it.server.kube(), it.client().await] {
+        for config in [Config::default(), Config::default().streaming_lists()] {
+            let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
+            for name in ["a", "b"] {
+                let map: ConfigMap =
+                    serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+                maps.create(&PostParams::default(), &map).await.unwrap();
+            }
+            let watching = tokio::spawn(seen_until(client.clone(), config, "late"));
+            let late: ConfigMap =
+                serde_json::from_value(json!({"metadata": {"name": "late"}})).unwrap();
+            maps.create(&PostParams::default(), &late).await.unwrap();
+            let seen = watching.await.unwrap();
+            assert_eq!(seen, ["a", "b", "late"]);
+            for name in ["a", "b", "late"] {
+                maps.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
+            }
+        }
+    }
+}
