@@ -90,7 +90,6 @@ async fn bodies_that_are_no_objects_are_refused_in_every_verb_and_encoding() {
 #[tokio::test]
 async fn wrong_types_are_refused_anywhere_in_an_object() {
     let server = server().await;
-    let before = server.store.revision();
     let wrong = [json!(1), json!([]), json!("x"), json!(true), json!({"a": {"b": []}})];
     for value in &wrong {
         for field in [
@@ -134,7 +133,6 @@ async fn wrong_types_are_refused_anywhere_in_an_object() {
             server.delete(&format!("{WIDGETS}/y")).await;
         }
     }
-    drop(before);
     assert_eq!(server.get(&format!("{MAPS}/victim")).await.code, 200);
 }
 
