@@ -235,7 +235,7 @@ impl Decoder {
             FieldKind::Text => wire.text()?.into(),
             FieldKind::Integer => wire.varint()?.cast_signed().into(),
             FieldKind::Boolean => (wire.varint()? != 0).into(),
-            FieldKind::Float => wire.float()?.into(),
+            FieldKind::Float => number(wire.float()?),
             FieldKind::Bytes => STANDARD.encode(wire.bytes()?).into(),
             FieldKind::Time => return time(wire, TimeForm::Seconds),
             FieldKind::MicroTime => return time(wire, TimeForm::Micros),
@@ -296,6 +296,15 @@ fn all(wire: Wire<'_>, wanted: u32) -> Result<Vec<Wire<'_>>, WireError> {
         }
     }
     Ok(found)
+}
+
+/// A whole number is written without a fraction, as Go does.
+fn number(float: f64) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with the original below")]
+    let whole = float as i64;
+    #[expect(clippy::cast_precision_loss, reason = "only whole numbers that survive are taken")]
+    let survives = whole as f64 == float;
+    if survives { whole.into() } else { float.into() }
 }
 
 fn int_or_string(wire: Wire<'_>) -> Result<Value, WireError> {
