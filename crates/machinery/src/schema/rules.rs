@@ -6,9 +6,9 @@
 //! Invariants: a rule that cannot be evaluated refuses the object; a rule with `oldSelf` only runs when there is an old value
 //! of the same place; on updates, a rule about an unchanged value is forgiven.
 
-mod bind;
 mod convert;
 mod inspect;
+mod macros;
 mod program;
 mod stack;
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use kube_cel::cel::IdedExpr;
-use kube_cel::cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, SelectExpr};
+use kube_cel::cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr,
+};
 
 use super::convert::{Size, escape};
 use crate::schema::{Additional, Schema, Type};
@@ -251,8 +253,16 @@ impl<'a> Inspector<'a> {
             "replace" | "join" => parts.map(|part| part.growth).product::<f64>() * 8.0,
             _ => parts.map(|part| part.growth).fold(1.0, f64::max),
         };
-        let schema = match (name, target.or_else(|| arguments.first().copied())) {
-            ("_[_]", Some(Known { schema: Some(schema), .. })) => items(schema),
+        let schema = match (name, arguments.first(), call.args.get(1)) {
+            ("_[_]", Some(Known { schema: Some(schema), .. }), _) => items(schema),
+            ("_[?_]", Some(Known { schema: Some(schema), .. }), Some(index)) => {
+                match (&index.expr, schema.properties.is_empty()) {
+                    (Expr::Literal(LiteralValue::String(name)), false) => {
+                        member(schema, name.inner())?
+                    }
+                    _ => items(schema),
+                }
+            }
             _ => None,
         };
         Ok(Known { schema, growth })

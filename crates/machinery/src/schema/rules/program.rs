@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use kube_cel::cel::{IdedExpr, Program};
+use kube_cel::cel::IdedExpr;
+use kube_cel::cel::parser::Parser;
 
-use super::bind;
 use super::inspect::{self, Cost};
+use super::macros;
 use super::stack;
 use crate::schema::{Rule, Schema};
 
@@ -91,9 +92,10 @@ fn parse(text: &str) -> Result<IdedExpr, String> {
     if opened > BRACKETS_MAX {
         return Err(format!("the expression has more than {BRACKETS_MAX} brackets"));
     }
-    let program = Program::compile(text)
+    let parser = Parser::default().enable_optional_syntax(true);
+    let mut expression = parser
+        .parse(text)
         .map_err(|errors| errors.to_string().lines().next().unwrap_or_default().to_owned())?;
-    let mut expression = program.expression().clone();
-    bind::expand(&mut expression);
+    macros::expand(&mut expression);
     Ok(expression)
 }

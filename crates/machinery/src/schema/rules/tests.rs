@@ -46,11 +46,12 @@ fn recorded_rule_with_message() {
 fn expressions_operators_use() {
     let properties = json!({
         "replicas": {"type": "integer"}, "max": {"type": "integer"}, "ratio": {"type": "number"},
-        "name": {"type": "string"}, "at": {"type": "string", "format": "date-time"},
+        "name": {"type": "string"}, "empty": {"type": "string"}, "at": {"type": "string", "format": "date-time"},
         "wait": {"type": "string", "format": "duration"},
         "list": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}, "v": {"type": "integer"}}}},
         "map": {"type": "object", "additionalProperties": {"type": "string"}},
         "port": {"x-kubernetes-int-or-string": true},
+        "deep": {"type": "object", "properties": {"inner": {"type": "integer"}}},
         "namespace": {"type": "string"}, "a-b": {"type": "string"}, "size": {"type": "string"},
     });
     let spec = json!({
@@ -75,6 +76,13 @@ fn expressions_operators_use() {
         "quantity(self.size).compareTo(quantity('1024Mi')) == 0",
         "self.list[0].n == 'a'",
         "self.replicas in [1, 3, 5]",
+        "self.?name.orValue('none') == 'abc-1' && self.?empty.orValue('none') == 'none'",
+        "self.?deep.?inner.orValue(3) == 3 && self.?deep.inner.orValue(3) == 3",
+        "self.?list[0].n.orValue('z') == 'a'",
+        "self.map[?'a-b'].hasValue() && !self.map[?'zz'].hasValue()",
+        "self.?name.optMap(n, n.size()).orValue(0) == 5 && !self.?empty.optMap(n, n.size()).hasValue()",
+        "self.?name.optFlatMap(n, optional.of(n + 'x')).value() == 'abc-1x'",
+        "optional.none().orValue(1) == 1",
         "cel.bind(n, self.list.size(), n > 1 && n < 9)",
         "cel.bind(l, self.list, l.all(x, cel.bind(v, x.v, v > 0)))",
     ] {
@@ -169,6 +177,7 @@ fn bad_rules_are_refused_with_the_schema() {
     let properties = json!({"size": {"type": "integer"}, "list": {"type": "array", "items": {"type": "string"}}});
     for (rule, part) in [
         ("self.sise > 1", "undefined field 'sise'"),
+        ("self.?sise.orValue(1) > 1", "undefined field 'sise'"),
         ("self.size.x > 1", "does not support field selection"),
         ("other.size > 1", "undeclared reference to 'other'"),
         ("self.list.all(x, y > 1)", "undeclared reference to 'y'"),
