@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use kube_cel::cel::IdedExpr;
 use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr,
 };
+use kube_cel::cel::{ExecutionError, IdedExpr};
 
+use super::FUNCTIONS;
 use super::convert::{Size, escape};
 use crate::schema::{Additional, Schema, Type};
 
@@ -246,6 +247,7 @@ impl<'a> Inspector<'a> {
             arguments.push(self.visit(argument)?);
         }
         let name = call.func_name.as_str();
+        check_function(call)?;
         self.found.cost.splits |= SPLITTING.contains(&name);
         let parts = target.iter().chain(&arguments);
         let growth = match name {
@@ -293,6 +295,29 @@ impl<'a> Inspector<'a> {
         let growth = range.growth.max(step.growth).max(result.growth);
         Ok(Known { schema: None, growth })
     }
+}
+
+/// Refuses functions that nobody registered. The interpreter does not list them, but it can be asked: calling one without
+/// arguments fails in another way than calling none.
+fn check_function(call: &CallExpr) -> Result<(), String> {
+    let name = call.func_name.as_str();
+    if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Ok(());
+    }
+    let qualified = match call.target.as_deref().map(|target| &target.expr) {
+        Some(Expr::Ident(space)) => Some(format!("{space}.{name}")),
+        _ => None,
+    };
+    let is_known = |name: &str| {
+        let func_name = name.to_owned();
+        let probe = Expr::Call(CallExpr { func_name, target: None, args: Vec::new() });
+        let result = FUNCTIONS.resolve(&IdedExpr { id: 0, expr: probe });
+        !matches!(result, Err(ExecutionError::UndeclaredReference(_)))
+    };
+    if is_known(name) || qualified.as_deref().is_some_and(is_known) {
+        return Ok(());
+    }
+    Err(format!("undeclared reference to '{name}' (in container '')"))
 }
 
 /// The schema of a named member; an error when there can be none.

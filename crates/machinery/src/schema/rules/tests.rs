@@ -76,6 +76,12 @@ fn expressions_operators_use() {
         "quantity(self.size).compareTo(quantity('1024Mi')) == 0",
         "self.list[0].n == 'a'",
         "self.replicas in [1, 3, 5]",
+        "math.greatest(self.replicas, 2) == 3 && sets.contains([1, 2, 3], [self.replicas])",
+        "self.name.split('-')[0].upperAscii() == 'ABC' && self.name.find('[0-9]') == '1'",
+        "isURL('https://x/y') && url('https://x/y').getHost() == 'x' && isIP('10.0.0.1') && cidr('10.0.0.0/8').containsIP('10.0.0.1')",
+        "'%s has %d'.format([self.name, self.replicas]) == 'abc-1 has 3'",
+        "semver('1.2.3').isGreaterThan(semver('1.2.0')) && isQuantity(self.size)",
+        "self.at.getFullYear() == 2026 && int('5') == 5 && string(5) == '5' && double('1.5') > 1.0",
         "self.?name.orValue('none') == 'abc-1' && self.?empty.orValue('none') == 'none'",
         "self.?deep.?inner.orValue(3) == 3 && self.?deep.inner.orValue(3) == 3",
         "self.?list[0].n.orValue('z') == 'a'",
@@ -177,6 +183,8 @@ fn bad_rules_are_refused_with_the_schema() {
     let properties = json!({"size": {"type": "integer"}, "list": {"type": "array", "items": {"type": "string"}}});
     for (rule, part) in [
         ("self.sise > 1", "undefined field 'sise'"),
+        ("self.list.sighs() > 1", "undeclared reference to 'sighs'"),
+        ("nothing(self)", "undeclared reference to 'nothing'"),
         ("self.?sise.orValue(1) > 1", "undefined field 'sise'"),
         ("self.size.x > 1", "does not support field selection"),
         ("other.size > 1", "undeclared reference to 'other'"),
