@@ -77,8 +77,8 @@ pub trait App {
             (
                 it.health.is_healthy(),
                 it.votes(),
-                it.leads,
                 !it.outdated,
+                it.leads,
                 it.position,
                 it.name.clone(),
             )

@@ -105,7 +105,7 @@ fn size_problem(size: i32) -> Option<Problem> {
         )),
         ..0 => Some(Problem::refused("spec.size", "must be at least 1")),
         1 | 3 | 5 | 7 => None,
-        ..=SIZE_MAX => Some(Problem::warning(
+        2..=SIZE_MAX => Some(Problem::warning(
             "spec.size",
             format!("{size} members tolerate no more failures than {}; use an odd size", size - 1),
         )),

@@ -32,7 +32,9 @@ impl<'a, A: App> Draft<'a, A> {
             let (pod, reason) = (PodRef::from(stray), LeaveReason::Stray);
             return self.act(Action::DeletePod { pod, reason });
         }
-        self.create_missing(&first);
+        if !self.has_begun(&first) {
+            self.create_missing(&first);
+        }
         if self.actions.is_empty() {
             let names: Vec<_> = first.members.iter().map(|it| it.name.clone()).collect();
             self.restart_first_outdated(&names);
@@ -66,7 +68,7 @@ impl<'a, A: App> Draft<'a, A> {
         (same && list.agreed >= quorum(list.voters().count())).then_some(list)
     }
 
-    /// Whether the attempt has lost a member or is not what is asked for any more. Not said while a
+    /// Whether the attempt cannot succeed or is not what is asked for any more. Not said while a
     /// member that may run was not asked.
     fn is_hopeless(&self, first: &Bootstrap, wanted: usize) -> bool {
         let pods = || first.members.iter().filter_map(|it| find_pod(self.snapshot, &it.name));
@@ -76,8 +78,30 @@ impl<'a, A: App> Draft<'a, A> {
             (Some(old), Some(accepted)) => self.app.change(old, &accepted.spec) == Change::Recreate,
             _ => false,
         };
-        let lost = || first.members.iter().any(|it| health(self.snapshot, it).is_dead());
-        pods().all(asked) && (wanted != first.members.len() || pods().any(other) || lost())
+        let resized = wanted != first.members.len();
+        pods().all(asked) && (resized || pods().any(other) || self.cannot_form(first))
+    }
+
+    /// Whether members are lost and those that run are too few to form the cluster without them.
+    fn cannot_form(&self, first: &Bootstrap) -> bool {
+        let begun = self.has_begun(first);
+        let lost = |it: &&MemberRecord| {
+            health(self.snapshot, it).is_dead() || (begun && self.is_missing(it))
+        };
+        let run = |it: &&MemberRecord| !health(self.snapshot, it).is_stopped();
+        first.members.iter().any(|it| lost(&it))
+            && first.members.iter().filter(run).count() < quorum(first.members.len())
+    }
+
+    /// Whether a member has been started. From then on a pod that is not there may have been there,
+    /// so it is not created any more: who is missing is replaced once the others form the cluster.
+    fn has_begun(&self, first: &Bootstrap) -> bool {
+        let mut pods = first.members.iter().filter_map(|it| find_pod(self.snapshot, &it.name));
+        pods.any(|it| it.started)
+    }
+
+    fn is_missing(&self, member: &MemberRecord) -> bool {
+        member.pod.is_none() && find_pod(self.snapshot, &member.name).is_none()
     }
 
     /// A pod of an earlier attempt that nobody has deleted yet.

@@ -15,6 +15,8 @@ use crate::{
 
 impl<A: App> Draft<'_, A> {
     pub(super) fn choose(&mut self, cluster: &Cluster, wanted: usize) {
+        // Somebody else took them off the list; what is left of them is cleared away below.
+        self.record.members.retain(|it| cluster.member(&it.name).is_some());
         self.wait_for_strangers(cluster);
         self.update_labels(cluster);
         if self.remove_stray_learner(cluster, wanted) || self.remove_dead(cluster, wanted) {

@@ -240,7 +240,7 @@ impl<A: App> Draft<'_, A> {
         }
         let recorded = || self.record.members.iter();
         let ill: Vec<_> = recorded()
-            .filter_map(|it| Some((it, health(self.snapshot, it))))
+            .map(|it| (it, health(self.snapshot, it)))
             .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.why()?)))
             .collect();
         let wanted = self.target.as_ref().map_or(0, |it| it.voters);

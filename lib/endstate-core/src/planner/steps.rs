@@ -42,7 +42,9 @@ impl<A: App> Draft<'_, A> {
             Some(learner) if !welcome => self.give_up(cluster, learner, LeaveReason::ScaleDown),
             Some(learner) => self.bring_up(cluster, learner, pod),
             None if pod.is_some() => self.clear_away(name, pod, LeaveReason::FailedJoin),
-            None if welcome => self.add_learner(cluster, name),
+            // Before it is added nothing is lost by making room for a repair, and up to etcd 3.5.30
+            // nothing can be added while a voter is down.
+            None if welcome && !needs_repair(cluster) => self.add_learner(cluster, name),
             None => self.record.step = None,
         }
     }
@@ -178,6 +180,12 @@ pub(super) fn must_move(cluster: &Cluster, member: &Member) -> bool {
         Change::Restart => voters - 1 < quorum(voters) && member.health.is_healthy(),
         Change::Nothing | Change::Live | Change::Refuse(_) => false,
     }
+}
+
+/// Whether a dead voter can be taken off the list.
+fn needs_repair(cluster: &Cluster) -> bool {
+    let dead = |it: &&Member| it.recorded && it.health.is_dead();
+    cluster.voters().filter(dead).any(|it| may_remove(cluster, it))
 }
 
 /// Whether those who stay and work are a majority of those who stay. A learner never counted.

@@ -1,0 +1,196 @@
+//! Plans in a small form, each kept once, and the memory of which view led to which plan.
+//!
+//! Many worlds look the same to the operator, so the shipped planner and linter run once per view.
+
+use std::collections::HashMap;
+
+use endstate_core::{Plan, Snapshot, lint, plan};
+use etcd_plan::{Etcd, EtcdClusterSpec};
+
+use crate::world::{Spec, observe::View};
+
+/// The planner under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Planner {
+    /// Makes the plan.
+    pub plan: fn(&Snapshot<EtcdClusterSpec>) -> Plan<EtcdClusterSpec>,
+    /// Whether a plan that the linter refuses is reported. Seeded bugs switch it off to show what
+    /// would happen.
+    pub linted: bool,
+}
+
+impl Planner {
+    /// The planner and the linter that ship.
+    pub fn shipped() -> Self {
+        Self { plan: |snapshot| plan(&Etcd, snapshot), linted: true }
+    }
+}
+
+/// A plan without words. Members are numbered from 1 by their slot when it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Compact {
+    /// The record to be written first, if it changed.
+    pub(crate) write: Option<Written>,
+    pub(crate) acts: Vec<Act>,
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Written {
+    pub(crate) accepted: Option<Spec>,
+    pub(crate) boot: bool,
+    pub(crate) id: bool,
+    /// Bits and reason per slot of the plan; longer than the slots that were there when new names
+    /// were taken.
+    pub(crate) slots: Vec<(u8, u8)>,
+}
+
+/// An action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Act {
+    Create { slot: u8, join: bool, members: u16 },
+    Restart(u8),
+    Delete(u8),
+    Add(u8),
+    Promote(u8),
+    MoveLead(u8),
+    Remove(u8),
+}
+
+impl Compact {
+    /// The calls: the write, then the actions.
+    pub(crate) fn calls(&self) -> usize {
+        usize::from(self.write.is_some()) + self.acts.len()
+    }
+
+    fn rest(&self, call: usize) -> Rest {
+        let writes = self.write.is_some();
+        if writes && call == 0 {
+            return Rest { named: u16::MAX, ..self.rest(1) };
+        }
+        let mut rest = Rest::default();
+        for act in self.acts.iter().skip(call - usize::from(writes)) {
+            match *act {
+                Act::Create { slot, members, .. } => rest.named |= bit(slot) | members,
+                Act::Restart(slot) | Act::Delete(slot) => {
+                    rest.named |= bit(slot);
+                    rest.guarded |= bit(slot);
+                }
+                Act::Add(slot) | Act::Promote(slot) | Act::MoveLead(slot) | Act::Remove(slot) => {
+                    rest.named |= bit(slot);
+                }
+            }
+        }
+        rest
+    }
+}
+
+/// The bit of a plan's slot.
+pub(crate) fn bit(slot: u8) -> u16 {
+    1 << slot
+}
+
+/// What the rest of a plan still speaks of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rest {
+    named: u16,
+    guarded: u16,
+}
+
+impl Rest {
+    pub(crate) fn names(&self, slot: u8) -> bool {
+        self.named & bit(slot) != 0
+    }
+
+    pub(crate) fn guards(&self, slot: u8) -> bool {
+        slot != 0 && self.guarded & bit(slot) != 0
+    }
+}
+
+/// What a view led to.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The plan's number; 0 for one that does nothing.
+    pub(crate) plan: u32,
+    /// Whether its status claims that the cluster is available.
+    pub(crate) claims_available: bool,
+    /// What the linter says.
+    pub(crate) refused: Option<String>,
+}
+
+/// All plans made so far.
+pub(crate) struct Plans {
+    planner: Planner,
+    all: Vec<(Compact, Vec<Rest>)>,
+    numbers: HashMap<Compact, u32>,
+    outcomes: HashMap<Vec<u8>, Outcome>,
+}
+
+impl Plans {
+    pub(crate) fn new(planner: Planner) -> Self {
+        let empty = Compact::default();
+        let numbers = HashMap::from([(empty.clone(), 0)]);
+        Self {
+            planner,
+            all: vec![(empty, vec![Rest::default()])],
+            numbers,
+            outcomes: HashMap::new(),
+        }
+    }
+
+    /// How many different views were planned on.
+    pub(crate) fn views(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    pub(crate) fn get(&self, plan: u32) -> &Compact {
+        &self.all[plan as usize].0
+    }
+
+    pub(crate) fn rest(&self, plan: u32, call: u8) -> &Rest {
+        &self.all[plan as usize].1[usize::from(call)]
+    }
+
+    /// The plan for a view.
+    pub(crate) fn decide(&mut self, view: &View) -> &Outcome {
+        let key = view.key();
+        if !self.outcomes.contains_key(&key) {
+            let outcome = self.think(view);
+            self.outcomes.insert(key.clone(), outcome);
+        }
+        &self.outcomes[&key]
+    }
+
+    fn think(&mut self, view: &View) -> Outcome {
+        let snapshot = view.snapshot();
+        let plan = (self.planner.plan)(&snapshot);
+        let violations = if self.planner.linted { lint(&snapshot, &plan) } else { vec![] };
+        let claims_available = plan
+            .status
+            .condition(endstate_core::ConditionType::Available)
+            .is_some_and(|it| it.status == endstate_core::Truth::True);
+        let compact = view.compact(&plan);
+        Outcome {
+            plan: self.number(compact),
+            claims_available,
+            refused: (!violations.is_empty())
+                .then(|| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+        }
+    }
+
+    fn number(&mut self, compact: Compact) -> u32 {
+        let next = u32::try_from(self.all.len()).expect("fewer than 2^32 plans");
+        *self.numbers.entry(compact).or_insert_with_key(|compact| {
+            let rests = (0..=compact.calls()).map(|call| compact.rest(call)).collect();
+            self.all.push((compact.clone(), rests));
+            next
+        })
+    }
+
+    /// What the planner says it waits for, for people.
+    pub(crate) fn explain(&self, view: &View) -> Vec<String> {
+        let plan = (self.planner.plan)(&view.snapshot());
+        let acts = plan.actions.iter().map(|it| view.readable(&it.to_string()));
+        acts.chain(plan.waits.iter().map(|it| view.readable(&it.to_string()))).collect()
+    }
+}

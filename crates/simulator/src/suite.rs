@@ -1,0 +1,139 @@
+//! The scenarios that the shipped planner must pass.
+
+use crate::scenario::{Budgets, Environment, Respec, Scenario, Start};
+
+/// No fault at all, to start from.
+const NONE: Budgets = Budgets {
+    abort: 0,
+    stale: 0,
+    blind: 0,
+    kill: 0,
+    wipe: 0,
+    evict: 0,
+    node: 0,
+    edit: 0,
+    delete: 0,
+};
+
+const SHIPS: Environment = Environment { strict: true, launcher: true };
+
+const fn scenario(
+    name: &'static str,
+    start: Start,
+    sizes: &'static [u8],
+    budgets: Budgets,
+) -> Scenario {
+    Scenario { name, start, sizes, respec: Respec::Never, budgets, environment: SHIPS, seed: 0 }
+}
+
+/// All of them.
+pub fn suite() -> Vec<Scenario> {
+    let mut all = create();
+    all.extend(scale());
+    all.extend(replace());
+    all.extend(roll());
+    all.extend(delete());
+    all
+}
+
+fn create() -> Vec<Scenario> {
+    use Start::Empty;
+    vec![
+        scenario(
+            "create 1",
+            Empty,
+            &[1],
+            Budgets { abort: 2, stale: 2, kill: 1, wipe: 1, evict: 1, ..NONE },
+        ),
+        scenario("create 3, aborts", Empty, &[3], Budgets { abort: 2, stale: 1, ..NONE }),
+        scenario("create 3, faults", Empty, &[3], Budgets { abort: 1, wipe: 1, evict: 1, ..NONE }),
+        scenario("create 3, nodes", Empty, &[3], Budgets { kill: 1, node: 1, blind: 1, ..NONE }),
+        scenario("create 3, edited", Empty, &[3, 1], Budgets { abort: 1, edit: 2, ..NONE }),
+        scenario("create 5", Empty, &[5], Budgets { abort: 1, ..NONE }),
+        scenario("create 5, evicted", Empty, &[5], Budgets { evict: 1, ..NONE }),
+    ]
+}
+
+fn scale() -> Vec<Scenario> {
+    use Start::Running;
+    vec![
+        scenario("scale 1 to 3", Running(1), &[3], Budgets { abort: 2, stale: 1, kill: 1, ..NONE }),
+        scenario("scale 3 to 1", Running(3), &[1], Budgets { abort: 2, stale: 1, kill: 1, ..NONE }),
+        scenario("scale 3 to 5", Running(3), &[5], Budgets { abort: 1, stale: 1, ..NONE }),
+        scenario("scale 3 to 5, wiped", Running(3), &[5], Budgets { wipe: 1, evict: 1, ..NONE }),
+        scenario("scale 5 to 3", Running(5), &[3], Budgets { abort: 1, stale: 1, ..NONE }),
+        scenario("scale 5 to 3, wiped", Running(5), &[3], Budgets { wipe: 1, evict: 1, ..NONE }),
+        scenario("sizes edited", Running(3), &[3, 1, 5], Budgets { abort: 1, edit: 2, ..NONE }),
+        scenario(
+            "sizes edited, evicted",
+            Running(3),
+            &[3, 1],
+            Budgets { evict: 1, edit: 2, ..NONE },
+        ),
+    ]
+}
+
+fn replace() -> Vec<Scenario> {
+    use Start::Running;
+    vec![
+        scenario(
+            "replace in 1",
+            Running(1),
+            &[1],
+            Budgets { abort: 1, kill: 2, wipe: 1, evict: 1, ..NONE },
+        ),
+        scenario("replace in 3", Running(3), &[3], Budgets { abort: 1, stale: 1, wipe: 1, ..NONE }),
+        scenario(
+            "replace in 3, evicted",
+            Running(3),
+            &[3],
+            Budgets { abort: 1, stale: 1, evict: 1, ..NONE },
+        ),
+        scenario(
+            "replace in 3, twice",
+            Running(3),
+            &[3],
+            Budgets { wipe: 1, evict: 1, kill: 1, ..NONE },
+        ),
+        scenario(
+            "replace in 3, blind",
+            Running(3),
+            &[3],
+            Budgets { blind: 2, node: 1, kill: 1, ..NONE },
+        ),
+        scenario("replace in 5", Running(5), &[5], Budgets { abort: 1, wipe: 1, evict: 1, ..NONE }),
+        scenario(
+            "replace in 5, node",
+            Running(5),
+            &[5],
+            Budgets { stale: 1, node: 1, kill: 1, ..NONE },
+        ),
+    ]
+}
+
+fn roll() -> Vec<Scenario> {
+    use Start::Running;
+    let faults = Budgets { abort: 1, kill: 1, edit: 2, ..NONE };
+    let of = |name, size: &'static [u8], respec, budgets| Scenario {
+        respec,
+        ..scenario(name, Running(size[0]), size, budgets)
+    };
+    vec![
+        of("restart 1", &[1], Respec::Restart, faults),
+        of("restart 3", &[3], Respec::Restart, faults),
+        of("restart 3, wiped", &[3], Respec::Restart, Budgets { wipe: 1, edit: 1, ..NONE }),
+        of("recreate 1", &[1], Respec::Recreate, faults),
+        of("recreate 3", &[3], Respec::Recreate, Budgets { abort: 1, edit: 2, ..NONE }),
+        of("recreate 3, evicted", &[3], Respec::Recreate, Budgets { evict: 1, edit: 1, ..NONE }),
+        of("restart and resize", &[3, 1], Respec::Restart, Budgets { edit: 3, ..NONE }),
+    ]
+}
+
+fn delete() -> Vec<Scenario> {
+    let budgets = Budgets { delete: 1, abort: 1, stale: 1, ..NONE };
+    vec![
+        scenario("delete while created", Start::Empty, &[3], budgets),
+        scenario("delete 3", Start::Running(3), &[3], Budgets { wipe: 1, ..budgets }),
+        scenario("delete 5 while scaled", Start::Running(3), &[5], budgets),
+    ]
+}

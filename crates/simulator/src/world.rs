@@ -1,0 +1,451 @@
+//! The state of the world, small enough that millions of them can be told apart.
+//!
+//! A member is a [`Slot`]: everything about one name, as bits. Slots have no identity of their own:
+//! [`State::normalize`] sorts them, so that worlds which differ only in the names of their members
+//! are one state (the tag, which scripts print, does not count). Whatever can no longer matter is
+//! cleared, for the same reason.
+
+pub(crate) mod calls;
+pub(crate) mod moves;
+pub(crate) mod observe;
+
+use std::{fmt, hash::Hash};
+
+use endstate_core::quorum;
+
+use crate::scenario::Budgets;
+
+/// The bits of slots and states.
+pub(crate) mod flags {
+    // Slot::pod and Slot::cached_pod: what the API shows.
+    pub(crate) const EXISTS: u8 = 1;
+    pub(crate) const DELETING: u8 = 2;
+    pub(crate) const STARTED: u8 = 4;
+    pub(crate) const CRASH: u8 = 8;
+    pub(crate) const LOST: u8 = 16;
+    pub(crate) const NODE_LOST: u8 = 32;
+    /// Made from the second member spec.
+    pub(crate) const REV: u8 = 64;
+    /// Told to join (`existing`), not to start (`new`).
+    pub(crate) const JOIN: u8 = 128;
+
+    // Slot::process: what runs and what is on its disk.
+    pub(crate) const RUN: u8 = 1;
+    /// Connected for less than five seconds.
+    pub(crate) const FRESH: u8 = 2;
+    pub(crate) const DATA: u8 = 4;
+    /// The launcher's marker: this pod has started etcd once.
+    pub(crate) const MARK: u8 = 8;
+    pub(crate) const CAUGHT: u8 = 16;
+    /// This name has run together with another member, so others may count on what it said.
+    pub(crate) const USED: u8 = 32;
+    /// The list changed between the pod's creation and its first start.
+    pub(crate) const OLD_LIST: u8 = 64;
+    /// Stopped by the operator, not back yet.
+    pub(crate) const VOLUNTARY: u8 = 128;
+
+    // Slot::etcd: what the cluster knows.
+    pub(crate) const LEARNER: u8 = 1;
+    pub(crate) const VOTER: u8 = 2;
+    pub(crate) const LEADER: u8 = 4;
+    /// One of the first members of the start under way.
+    pub(crate) const INITIAL: u8 = 8;
+    /// Of a start that was abandoned.
+    pub(crate) const ABANDONED: u8 = 16;
+    /// The pod changed since the operator last saw it.
+    pub(crate) const POD_CHANGED: u8 = 32;
+
+    // Slot::record and Slot::cached_record: what the status says.
+    pub(crate) const FIRST: u8 = 1;
+    pub(crate) const MEMBER: u8 = 2;
+    pub(crate) const SEEN: u8 = 4;
+    pub(crate) const FAILING: u8 = 8;
+    pub(crate) const JOINING: u8 = 16;
+    pub(crate) const LEAVING: u8 = 32;
+    /// The leaving step names the pod.
+    pub(crate) const LEAVING_POD: u8 = 64;
+
+    // State::flags and State::cached_flags.
+    pub(crate) const FORMED: u8 = 1;
+    /// The identity is recorded.
+    pub(crate) const ID: u8 = 2;
+    /// A start is recorded.
+    pub(crate) const BOOT: u8 = 4;
+    /// A spec was accepted.
+    pub(crate) const ACCEPTED: u8 = 8;
+    /// The object is being deleted.
+    pub(crate) const ENDING: u8 = 16;
+    /// The object does not exist any more.
+    pub(crate) const GONE: u8 = 32;
+    /// The object changed since the operator last saw it.
+    pub(crate) const OBJECT_CHANGED: u8 = 64;
+}
+use flags::*;
+
+/// Everything about one member name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Slot {
+    pub(crate) pod: u8,
+    pub(crate) process: u8,
+    pub(crate) etcd: u8,
+    pub(crate) record: u8,
+    /// Why it leaves, as a number.
+    pub(crate) reason: u8,
+    pub(crate) cached_pod: u8,
+    pub(crate) cached_record: u8,
+    pub(crate) cached_reason: u8,
+    /// Which slot of the plan under way this is, from 1; 0 for none.
+    pub(crate) plan: u8,
+    /// For people: members in order of appearance.
+    pub(crate) tag: u8,
+}
+
+impl Slot {
+    pub(crate) fn exists(&self) -> bool {
+        self.pod & EXISTS != 0
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.process & RUN != 0
+    }
+
+    pub(crate) fn votes(&self) -> bool {
+        self.etcd & VOTER != 0
+    }
+
+    pub(crate) fn learns(&self) -> bool {
+        self.etcd & LEARNER != 0
+    }
+
+    pub(crate) fn listed(&self) -> bool {
+        self.etcd & (VOTER | LEARNER) != 0
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.etcd & LEADER != 0
+    }
+
+    /// Whether its data can still come back by itself.
+    pub(crate) fn viable(&self) -> bool {
+        self.exists() && self.pod & (DELETING | NODE_LOST) == 0 && self.process & DATA != 0
+    }
+
+    pub(crate) fn set_pod(&mut self, pod: u8) {
+        if self.pod != pod {
+            self.pod = pod;
+            self.etcd |= POD_CHANGED;
+        }
+    }
+
+    /// The pod's end: its processes and its disk are gone.
+    pub(crate) fn end_pod(&mut self) {
+        self.set_pod(0);
+        self.stop();
+        self.process &= USED;
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.process &= !(RUN | FRESH);
+        self.etcd &= !LEADER;
+    }
+
+    /// Whether nothing speaks of this name any more.
+    fn is_forgotten(&self) -> bool {
+        self.pod | self.cached_pod | self.record | self.cached_record | self.plan == 0
+            && self.etcd & (VOTER | LEARNER | INITIAL) == 0
+    }
+}
+
+/// How many slots a state can hold.
+pub(crate) const SLOTS: usize = 12;
+
+/// The slots of a state: a list without a heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Slots {
+    len: u8,
+    all: [Slot; SLOTS],
+}
+
+impl Slots {
+    pub(crate) fn push(&mut self, slot: Slot) {
+        assert!(
+            usize::from(self.len) < SLOTS,
+            "a scenario needs more than {SLOTS} members at once"
+        );
+        self.all[usize::from(self.len)] = slot;
+        self.len += 1;
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Slot) -> bool) {
+        let mut kept = Self::default();
+        for slot in self.iter().filter(|it| keep(it)) {
+            kept.push(*slot);
+        }
+        *self = kept;
+    }
+}
+
+impl std::ops::Deref for Slots {
+    type Target = [Slot];
+    fn deref(&self) -> &[Slot] {
+        &self.all[..usize::from(self.len)]
+    }
+}
+
+impl std::ops::DerefMut for Slots {
+    fn deref_mut(&mut self) -> &mut [Slot] {
+        &mut self.all[..usize::from(self.len)]
+    }
+}
+
+/// A size and a member spec (0 or 1).
+pub(crate) type Spec = (u8, u8);
+
+/// The world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) slots: Slots,
+    pub(crate) spec: Spec,
+    pub(crate) accepted: Spec,
+    pub(crate) flags: u8,
+    pub(crate) cached_spec: Spec,
+    pub(crate) cached_accepted: Spec,
+    pub(crate) cached_flags: u8,
+    /// The plan under way (0: none) and its next call.
+    pub(crate) plan: u32,
+    pub(crate) call: u8,
+    /// The object is still as it was when the plan was made.
+    pub(crate) object_as_seen: bool,
+    /// A fault happened since the plan was made.
+    pub(crate) fault_since: bool,
+    pub(crate) left: Budgets,
+    /// How many members have appeared. For people.
+    pub(crate) tags: u8,
+}
+
+impl State {
+    pub(crate) fn new(size: u8, left: Budgets) -> Self {
+        Self {
+            slots: Slots::default(),
+            spec: (size, 0),
+            accepted: (0, 0),
+            flags: 0,
+            cached_spec: (size, 0),
+            cached_accepted: (0, 0),
+            cached_flags: 0,
+            plan: 0,
+            call: 0,
+            object_as_seen: true,
+            fault_since: false,
+            left,
+            tags: 0,
+        }
+    }
+
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(crate) fn voters(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|it| it.votes())
+    }
+
+    pub(crate) fn quorum(&self) -> usize {
+        quorum(self.voters().count())
+    }
+
+    /// Whether the cluster can commit.
+    pub(crate) fn has_quorum(&self) -> bool {
+        self.has(FORMED) && self.voters().filter(|it| it.runs()).count() >= self.quorum()
+    }
+
+    pub(crate) fn leader(&self) -> Option<usize> {
+        self.slots.iter().position(|it| it.leads() && it.runs())
+    }
+
+    /// Whether so much data is gone that no quorum can come back by itself.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.has(FORMED) && self.voters().filter(|it| it.viable()).count() < self.quorum()
+    }
+
+    /// The operator's view of the pods is the present one.
+    pub(crate) fn sync_pods(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.cached_pod = slot.pod;
+            slot.etcd &= !POD_CHANGED;
+        }
+    }
+
+    /// The operator's view of the object is the present one.
+    pub(crate) fn sync_object(&mut self) {
+        for slot in self.slots.iter_mut() {
+            (slot.cached_record, slot.cached_reason) = (slot.record, slot.reason);
+        }
+        self.flags &= !OBJECT_CHANGED;
+        (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+        self.cached_flags = self.flags;
+    }
+
+    pub(crate) fn sync_all(&mut self) {
+        self.sync_pods();
+        self.sync_object();
+    }
+
+    /// The world once the operator has looked: with fresh eyes where nothing is old.
+    pub(crate) fn seen(mut self, old_object: bool, old_pods: bool) -> Self {
+        if !old_object {
+            self.sync_object();
+        }
+        if !old_pods {
+            self.sync_pods();
+        }
+        self
+    }
+
+    pub(crate) fn object_changed(&mut self) {
+        self.flags |= OBJECT_CHANGED;
+        self.object_as_seen = false;
+    }
+
+    pub(crate) fn idle(&mut self) {
+        (self.plan, self.call) = (0, 0);
+        (self.object_as_seen, self.fault_since) = (true, false);
+        for slot in self.slots.iter_mut() {
+            slot.plan = 0;
+        }
+    }
+
+    /// Clears what cannot matter any more and sorts the slots. `guarded` says whether the rest of
+    /// the plan touches the pod of a plan's slot, `named` whether it names the slot at all.
+    pub(crate) fn normalize(&mut self, rest: &crate::plans::Rest, seed: u64) {
+        for slot in self.slots.iter_mut() {
+            if !rest.names(slot.plan) {
+                slot.plan = 0;
+            }
+        }
+        if self.left.stale == 0 {
+            for slot in self.slots.iter_mut() {
+                slot.cached_pod = 0;
+                (slot.cached_record, slot.cached_reason) = (0, 0);
+                if !rest.guards(slot.plan) {
+                    slot.etcd &= !POD_CHANGED;
+                }
+            }
+            self.flags &= !OBJECT_CHANGED;
+            (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+            self.cached_flags = self.flags;
+        }
+        self.slots.retain(|it| !it.is_forgotten());
+        // Any total order will do; the seed picks one, and with it how ties among equals fall.
+        let mask = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+        self.slots.sort_unstable_by_key(|it| {
+            let mut key = it.bytes();
+            for (byte, mask) in key.iter_mut().zip(mask) {
+                *byte ^= mask;
+            }
+            (key, it.plan)
+        });
+    }
+
+    /// 128 bits that tell states apart; tags do not count.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        let mut print = Print::default();
+        for slot in self.slots.iter() {
+            print.add(u64::from_le_bytes(slot.bytes()));
+            print.add(u64::from(slot.plan));
+        }
+        let pairs = [self.spec, self.accepted, self.cached_spec, self.cached_accepted];
+        for (a, b) in pairs {
+            print.add(u64::from(a) << 8 | u64::from(b));
+        }
+        let bools = u64::from(self.object_as_seen) | u64::from(self.fault_since) << 1;
+        print.add(u64::from(self.flags) | u64::from(self.cached_flags) << 8 | bools << 16);
+        print.add(u64::from(self.plan) | u64::from(self.call) << 32);
+        let left = self.left;
+        let budgets = [
+            left.abort, left.stale, left.blind, left.kill, left.wipe, left.evict, left.node,
+            left.edit,
+        ];
+        print.add(u64::from_le_bytes(budgets));
+        print.add(u64::from(left.delete));
+        print.0
+    }
+}
+
+impl Slot {
+    fn bytes(&self) -> [u8; 8] {
+        [
+            self.pod,
+            self.process,
+            self.etcd,
+            self.record,
+            self.reason,
+            self.cached_pod,
+            self.cached_record,
+            self.cached_reason,
+        ]
+    }
+}
+
+/// A fast hash of words into 128 bits.
+struct Print(u128);
+
+impl Default for Print {
+    fn default() -> Self {
+        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
+
+impl Print {
+    fn add(&mut self, word: u64) {
+        let mixed =
+            (self.0 ^ u128::from(word)).wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 61) ^ (mixed >> 89);
+    }
+}
+
+/// What a world must never do. The numbers are those of the properties of the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Property {
+    /// S1: no call of the operator takes the quorum away (faults since it looked do not count).
+    KeepsQuorum,
+    /// S2: the operator stops no second member before the first is back.
+    OneDisruption,
+    /// S3: no name votes, or leads, on a data directory that it did not fill.
+    NoBlankVoter,
+    /// S4: no pod of a listed voter is deleted by the operator.
+    KeepsData,
+    /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
+    /// first time.
+    NoSecondStart,
+    /// S6: one learner at a time.
+    OneLearner,
+    /// S9: no working voter leaves below what is asked for.
+    KeepsSize,
+    /// S11: Available is claimed with a quorum only.
+    HonestStatus,
+    /// S7 and the rest of what the linter sees.
+    Lint,
+    /// Members do not pile up.
+    Bounded,
+    /// L1: with no further fault the world comes to rest as declared.
+    Reconciles,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeepsQuorum => "S1 a call of the operator took the quorum away",
+            Self::OneDisruption => "S2 a second member was stopped before the first was back",
+            Self::NoBlankVoter => "S3 a voter started on an empty data directory",
+            Self::KeepsData => "S4 the pod of a listed voter was deleted",
+            Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
+            Self::OneLearner => "S6 there are two learners",
+            Self::KeepsSize => "S9 a working voter was removed below the size asked for",
+            Self::HonestStatus => "S11 Available was claimed without a quorum",
+            Self::Lint => "the linter refused the plan",
+            Self::Bounded => "there are more members than a scenario can hold",
+            Self::Reconciles => "ESR the world does not come to rest as declared",
+        })
+    }
+}

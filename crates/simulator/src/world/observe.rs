@@ -1,0 +1,341 @@
+//! From the world to what the operator sees of it, and from its plan back to slots.
+
+use endstate_core::{
+    Accepted, Action, Bootstrap, ClusterId, Entry, Identity, LeaveReason, MemberId, MemberName,
+    MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record, Role, Snapshot,
+    Start, Status, Step, Target, Trouble, Uid, View as AppView, member_name,
+};
+use etcd_plan::{EnvVar, EtcdClusterSpec, PodPolicy};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Spec, State, flags::*};
+use crate::{
+    plans::{Act, Compact, Written, bit},
+    scenario::Respec,
+};
+
+/// The cluster object's name in the model.
+const NAME: &str = "c";
+const SEED: u64 = 0x5eed;
+const CLUSTER: ClusterId = ClusterId(0xc1);
+const VERSION: &str = "3.5.16";
+
+/// The reasons to leave, by number.
+const REASONS: [LeaveReason; 5] = [
+    LeaveReason::ScaleDown,
+    LeaveReason::Dead,
+    LeaveReason::Outdated,
+    LeaveReason::FailedJoin,
+    LeaveReason::Stray,
+];
+
+/// Bits of what a member shows to the driver.
+const LISTED_LEARNER: u8 = LEARNER;
+const LISTED_VOTER: u8 = VOTER;
+const LEADS: u8 = LEADER;
+const REACHED: u8 = 8;
+const BEHIND: u8 = 16;
+
+/// What the operator sees: the object and the pods as cached, etcd as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    spec: Spec,
+    accepted: Spec,
+    flags: u8,
+    /// A list of members is to be had.
+    list: bool,
+    respec: Respec,
+    slots: Vec<Seen>,
+    /// How many members have appeared. For people.
+    tags: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    pod: u8,
+    record: u8,
+    reason: u8,
+    app: u8,
+    tag: u8,
+}
+
+impl View {
+    /// Looks. `blind` is the slot of a member that cannot be reached although it works.
+    pub(crate) fn of(state: &State, respec: Respec, blind: Option<usize>) -> Self {
+        let list = state.has_quorum() && state.leader().is_some();
+        let slots = state.slots.iter().enumerate().map(|(index, slot)| {
+            let mut app = if list { slot.etcd & (LEARNER | VOTER) } else { 0 };
+            let answers = slot.runs() && slot.listed() && state.has(FORMED);
+            if answers && blind != Some(index) {
+                app |= REACHED;
+                app |= if list { slot.etcd & LEADER } else { 0 };
+                app |= if slot.process & CAUGHT == 0 { BEHIND } else { 0 };
+            }
+            Seen {
+                pod: slot.cached_pod & !JOIN,
+                record: slot.cached_record,
+                reason: slot.cached_reason,
+                app,
+                tag: slot.tag,
+            }
+        });
+        Self {
+            spec: state.cached_spec,
+            accepted: state.cached_accepted,
+            flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
+            list,
+            respec,
+            slots: slots.collect(),
+            tags: state.tags,
+        }
+    }
+
+    /// What tells views apart.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let (spec, accepted) = (self.spec, self.accepted);
+        let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, u8::from(self.list)];
+        let slots = self.slots.iter().flat_map(|it| [it.pod, it.record, it.reason, it.app]);
+        head.into_iter().chain(slots).collect()
+    }
+
+    /// What the shipped planner is given.
+    pub(crate) fn snapshot(&self) -> Snapshot<EtcdClusterSpec> {
+        let now = Timestamp::from_second(1_767_225_600).expect("a valid time");
+        let uid: Uid = "uid".into();
+        Snapshot {
+            now,
+            object: Identity {
+                namespace: "ns".into(),
+                name: NAME.into(),
+                uid,
+                resource_version: "1".into(),
+                generation: 1,
+                deleting: self.flags & ENDING != 0,
+            },
+            seed: SEED,
+            spec: self.spec_of(self.spec),
+            status: Status { record: self.record(now), ..Status::default() },
+            pods: Some(self.pods()),
+            view: self.app(),
+            blocked: None,
+        }
+    }
+
+    fn spec_of(&self, (size, rev): Spec) -> EtcdClusterSpec {
+        let mut spec = EtcdClusterSpec::new(size.into(), VERSION);
+        match (rev, self.respec) {
+            (0, _) | (_, Respec::Never) => {}
+            (_, Respec::Restart) => spec.version = "3.5.17".into(),
+            (_, Respec::Recreate) => {
+                let gogc = EnvVar { name: "GOGC".into(), value: "50".into() };
+                spec.pod = Some(PodPolicy { etcd_env: vec![gogc], ..PodPolicy::default() });
+            }
+        }
+        spec
+    }
+
+    fn name(index: usize) -> MemberName {
+        member_name(NAME, SEED, index as u64)
+    }
+
+    fn names(&self) -> impl Iterator<Item = (MemberName, &Seen)> {
+        self.slots.iter().enumerate().map(|(index, it)| (Self::name(index), it))
+    }
+
+    fn id(index: usize) -> MemberId {
+        MemberId(index as u64 + 1)
+    }
+
+    fn uid(index: usize) -> Uid {
+        format!("pod-{index}").into()
+    }
+
+    fn pods(&self) -> Vec<Pod<EtcdClusterSpec>> {
+        let there = self.slots.iter().enumerate().filter(|(_, it)| it.pod & EXISTS != 0);
+        there.map(|(index, it)| self.pod(index, it.pod)).collect()
+    }
+
+    fn pod(&self, index: usize, pod: u8) -> Pod<EtcdClusterSpec> {
+        let has = |flag| pod & flag != 0;
+        let crash = || Trouble::CrashLoop { message: "exit 1".into() };
+        Pod {
+            phase: if has(STARTED) { PodPhase::Running } else { PodPhase::Pending },
+            trouble: has(CRASH).then(crash),
+            started: has(STARTED),
+            deleting: has(DELETING),
+            restarts: if has(CRASH) { 5 } else { 0 },
+            termination: has(LOST).then(|| endstate_core::DATA_LOST.into()),
+            node_lost: has(NODE_LOST),
+            spec: Some(self.spec_of((self.accepted.0, u8::from(has(REV))))),
+            ..Pod::new(Self::name(index), Self::uid(index), "1")
+        }
+    }
+
+    fn record(&self, now: Timestamp) -> Record<EtcdClusterSpec> {
+        let old = now - SignedDuration::from_hours(1);
+        let member = |(index, it): (usize, &Seen)| MemberRecord {
+            name: Self::name(index),
+            id: (it.record & MEMBER != 0).then(|| Self::id(index)),
+            pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
+            failing_since: (it.record & FAILING != 0).then_some(old),
+        };
+        let slots = || self.slots.iter().enumerate();
+        let all = |flag| slots().filter(move |(_, it)| it.record & flag != 0).map(member);
+        let boot = self.flags & BOOT != 0;
+        let spec = self.spec_of(self.accepted);
+        Record {
+            epoch: 0,
+            names: self.slots.len() as u64,
+            accepted: (self.flags & ACCEPTED != 0).then_some(Accepted { generation: 1, spec }),
+            bootstrap: boot.then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
+            cluster_id: (self.flags & ID != 0).then_some(CLUSTER),
+            step: slots().find_map(|(index, it)| self.step(index, it, old)),
+            members: all(MEMBER).collect(),
+        }
+    }
+
+    fn step(&self, index: usize, it: &Seen, old: Timestamp) -> Option<Step> {
+        let (name, uid) = (Self::name(index), || Self::uid(index));
+        let has = |flag| it.record & flag != 0;
+        if has(JOINING) {
+            let (pod, failing) = (has(SEEN).then(uid), has(FAILING));
+            Some(Step::Join { name, pod, failing_since: failing.then_some(old) })
+        } else if has(LEAVING) {
+            let (pod, reason) = (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason)]);
+            Some(Step::Leave { name, id: Some(Self::id(index)), pod, reason })
+        } else {
+            None
+        }
+    }
+
+    fn app(&self) -> AppView {
+        let leader = self.slots.iter().position(|it| it.app & LEADS != 0).map(Self::id);
+        let targets = self.names().enumerate().map(|(index, (name, it))| {
+            let reached = it.app & REACHED != 0;
+            let reach = if reached { Reach::Reachable } else { Reach::Unreachable };
+            let role = match it.app {
+                app if app & LEADS != 0 => Role::Leader,
+                app if app & LISTED_LEARNER != 0 => Role::Learner,
+                _ => Role::Voter,
+            };
+            let status = reached.then(|| MemberStatus {
+                id: Self::id(index),
+                cluster: CLUSTER,
+                role,
+                leader,
+                position: if it.app & BEHIND != 0 { 10 } else { 100 },
+                version: VERSION.into(),
+                db_size: 1,
+                errors: vec![],
+            });
+            Target { name, reach, status }
+        });
+        AppView { targets: targets.collect(), membership: self.list.then(|| self.membership()) }
+    }
+
+    fn membership(&self) -> Membership {
+        let listed = |it: &Seen| it.app & (LISTED_LEARNER | LISTED_VOTER) != 0;
+        let entries = self.names().enumerate().filter(|(_, (_, it))| listed(it));
+        let voters = self.slots.iter().filter(|it| it.app & LISTED_VOTER != 0);
+        Membership {
+            cluster: CLUSTER,
+            members: entries
+                .map(|(index, (name, it))| Entry {
+                    id: Self::id(index),
+                    name,
+                    learner: it.app & LISTED_LEARNER != 0,
+                })
+                .collect(),
+            agreed: voters.filter(|it| it.app & REACHED != 0).count(),
+        }
+    }
+
+    /// The plan in slots.
+    pub(crate) fn compact(&self, plan: &Plan<EtcdClusterSpec>) -> Compact {
+        let before = self.record(Timestamp::UNIX_EPOCH);
+        let (old, new) = (self.written(&before), self.written(&plan.status.record));
+        // A plan that acts also counts up the epoch, so it is written even if nothing else changes.
+        let write = old != new || !plan.actions.is_empty();
+        let acts = plan.actions.iter().filter_map(|it| self.act(it));
+        Compact { acts: acts.collect(), write: write.then_some(new) }
+    }
+
+    fn written(&self, record: &Record<EtcdClusterSpec>) -> Written {
+        let mut slots = vec![(0, 0); self.slots.len()];
+        let mut set = |name: &MemberName, bits: u8, reason: u8| {
+            let slot = usize::from(self.slot(name)) - 1;
+            if slots.len() <= slot {
+                slots.resize(slot + 1, (0, 0));
+            }
+            slots[slot].0 |= bits;
+            slots[slot].1 |= reason;
+        };
+        let bits =
+            |seen: bool, failing: bool| (u8::from(seen) * SEEN) | (u8::from(failing) * FAILING);
+        let member = |it: &MemberRecord| bits(it.pod.is_some(), it.failing_since.is_some());
+        for it in record.bootstrap.iter().flat_map(|it| &it.members) {
+            set(&it.name, FIRST | member(it), 0);
+        }
+        for it in &record.members {
+            set(&it.name, MEMBER | member(it), 0);
+        }
+        match &record.step {
+            None => {}
+            Some(Step::Join { name, pod, failing_since }) => {
+                set(name, JOINING | bits(pod.is_some(), failing_since.is_some()), 0);
+            }
+            Some(Step::Leave { name, pod, reason, .. }) => {
+                let number = REASONS.iter().position(|it| it == reason).expect("all are there");
+                let pod = if pod.is_some() { LEAVING_POD } else { 0 };
+                set(name, LEAVING | pod, u8::try_from(number).expect("less than five"));
+            }
+        }
+        Written {
+            accepted: record.accepted.as_ref().map(|it| spec_number(&it.spec)),
+            boot: record.bootstrap.is_some(),
+            id: record.cluster_id.is_some(),
+            slots,
+        }
+    }
+
+    /// The number of a name in this plan, from 1. New names follow those that are there.
+    fn slot(&self, name: &str) -> u8 {
+        let index = (0..2 * super::SLOTS).find(|it| *Self::name(*it) == *name);
+        let index = index.expect("the planner takes names in their order");
+        u8::try_from(index + 1).expect("few slots")
+    }
+
+    fn act(&self, action: &Action) -> Option<Act> {
+        let slot = self.slot(action.member());
+        Some(match action {
+            Action::CreatePod { start, .. } => Act::Create {
+                slot,
+                join: matches!(start, Start::Existing { .. }),
+                members: start.members().iter().fold(0, |all, it| all | bit(self.slot(&it.name))),
+            },
+            Action::UpdatePod { .. } => return None,
+            Action::RestartPod { .. } => Act::Restart(slot),
+            Action::DeletePod { .. } => Act::Delete(slot),
+            Action::AddLearner { .. } => Act::Add(slot),
+            Action::Promote { .. } => Act::Promote(slot),
+            Action::MoveLead { .. } => Act::MoveLead(slot),
+            Action::RemoveMember { .. } => Act::Remove(slot),
+        })
+    }
+
+    /// The names of members in a text, as scripts call them: new ones are numbered on.
+    pub(crate) fn readable(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let new = (self.slots.len()..).map(Self::name).zip(self.tags..).take(super::SLOTS);
+        let names = self.names().map(|(name, it)| (name, it.tag)).chain(new);
+        for (name, tag) in names {
+            text = text.replace(name.as_str(), &format!("m{tag}"));
+        }
+        text
+    }
+}
+
+fn spec_number(spec: &EtcdClusterSpec) -> Spec {
+    let rev = u8::from(spec.version != VERSION || spec.pod.is_some());
+    (u8::try_from(spec.size).expect("sizes are small"), rev)
+}

@@ -1,0 +1,74 @@
+//! The checker can fail: bugs that other operators had are found, with the way there.
+
+#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
+
+use simulator::{Budgets, Environment, Planner, Property, Respec, Scenario, Start, bugs, check};
+
+fn scenario(start: Start, sizes: &'static [u8], budgets: Budgets) -> Scenario {
+    let environment = Environment::default();
+    Scenario { name: "bug", start, sizes, respec: Respec::Never, budgets, environment, seed: 0 }
+}
+
+/// Explores, and returns what was found as a script.
+fn found(scenario: &Scenario, planner: Planner) -> (Option<Property>, String) {
+    let report = check(scenario, planner);
+    assert!(report.complete || report.finding.is_some());
+    let text = report.finding.as_ref().map(ToString::to_string).unwrap_or_default();
+    println!("{text}");
+    (report.finding.map(|it| it.property), text)
+}
+
+/// E2: a seed that is started `new` again on an empty directory.
+#[test]
+fn a_second_start_is_found() {
+    let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });
+    let (property, script) = found(&evicted, bugs::starts_new_again());
+    assert_eq!(property, Some(Property::NoSecondStart));
+    assert!(script.contains("creates pod (new)"), "{script}");
+    let (property, script) = found(&evicted, bugs::starts_new_again().linted());
+    assert_eq!(property, Some(Property::Lint));
+    assert!(script.contains("S5 a cluster is started once"), "{script}");
+    assert_eq!(found(&evicted, Planner::shipped()).0, None);
+}
+
+/// E2 in place: without the launcher a wiped first member votes on an empty directory, whatever the
+/// planner does.
+#[test]
+fn the_launcher_is_needed() {
+    let mut wiped = scenario(Start::Running(3), &[3], Budgets { wipe: 1, ..Budgets::default() });
+    assert_eq!(found(&wiped, Planner::shipped()).0, None);
+    wiped.environment.launcher = false;
+    assert_eq!(found(&wiped, Planner::shipped()).0, Some(Property::NoSecondStart));
+}
+
+/// E3: a crash between adding a learner and making its pod leaves a learner that is never promoted.
+#[test]
+fn a_learner_without_a_pod_is_found() {
+    let mut grown = scenario(Start::Running(1), &[3], Budgets::default());
+    assert_eq!(found(&grown, bugs::promotes_first()).0, None, "without a crash nobody notices");
+    grown.budgets.abort = 1;
+    let (property, script) = found(&grown, bugs::promotes_first());
+    assert_eq!(property, Some(Property::Reconciles));
+    assert!(script.contains("! operator crashes"), "{script}");
+    let (property, script) = found(&grown, bugs::promotes_first().linted());
+    assert_eq!(property, Some(Property::Lint));
+    assert!(script.contains("would start empty without being listed as a learner"), "{script}");
+    assert_eq!(found(&grown, Planner::shipped()).0, None);
+}
+
+/// A quorum race: a voter that works is removed while another is down.
+#[test]
+fn a_lost_quorum_is_found() {
+    let mut shrunk = scenario(Start::Running(3), &[1], Budgets { kill: 1, ..Budgets::default() });
+    shrunk.environment.strict = false;
+    let (property, script) = found(&shrunk, bugs::removes_blindly());
+    assert_eq!(property, Some(Property::KeepsQuorum));
+    assert!(script.contains("is killed"), "{script}");
+    let (property, script) = found(&shrunk, bugs::removes_blindly().linted());
+    assert_eq!(property, Some(Property::Lint));
+    assert!(script.contains("S1 no action takes the quorum away"), "{script}");
+    assert_eq!(found(&shrunk, Planner::shipped()).0, None, "it asks before, etcd or no etcd");
+    // etcd's own check is the second line: it refuses what the bug asks for.
+    shrunk.environment.strict = true;
+    assert_ne!(found(&shrunk, bugs::removes_blindly()).0, Some(Property::KeepsQuorum));
+}
