@@ -109,7 +109,7 @@ fn archive(image: &Image) -> Result<PathBuf> {
     Ok(archive)
 }
 
-/// Leaves out what no container needs, and puts the programs where etcd's images have them.
+/// Leaves out what no container needs, and puts the programs and libraries where they are looked for.
 fn slim(image: &Image, root: &Path) -> Result<()> {
     for unused in ["usr/share", "etc/init.d", "etc/default", "usr/lib/systemd", "lib/systemd"] {
         let path = root.join(unused);
@@ -121,6 +121,12 @@ fn slim(image: &Image, root: &Path) -> Result<()> {
     fs::create_dir_all(&local)?;
     for program in image.programs {
         symlink(format!("../../bin/{program}"), local.join(program))?;
+    }
+    // From trixie on, packages rely on these links of the base system.
+    for folder in ["lib", "lib64"] {
+        if root.join("usr").join(folder).exists() && !root.join(folder).exists() {
+            symlink(format!("usr/{folder}"), root.join(folder))?;
+        }
     }
     for folder in ["tmp", "var/lib", "proc", "sys", "dev"] {
         fs::create_dir_all(root.join(folder))?;
