@@ -21,7 +21,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::{NodeStream, Pod};
 use crate::body::Body;
@@ -187,5 +188,7 @@ pub(super) async fn relay(mut socket: Socket, stream: NodeStream, last: Option<u
         // The client only stopped talking if it closed the socket; the node notices by the end of the stream.
         () = inward => {}
     }
-    drop(sink.send(Message::Close(None)).await);
+    // Without a code clients take the end for a fault.
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    drop(sink.send(Message::Close(Some(normal))).await);
 }
