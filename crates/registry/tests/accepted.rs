@@ -114,6 +114,10 @@ fn pods() {
         check("v1", "Pod", json!({"metadata": {"labels": {"app": "a"}}, "spec": rich_pod_spec()}));
     assert_eq!(pod["status"], json!({"phase": "Pending", "qosClass": "Burstable"}));
     assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], 0);
+    assert_eq!(
+        pod["spec"]["containers"][0]["resources"],
+        json!({"requests": {"cpu": "100m", "memory": "134217728"}, "limits": {"cpu": "1", "memory": "256Mi"}})
+    );
     check(
         "v1",
         "Pod",

@@ -5,7 +5,7 @@ use k8s_openapi::api::{autoscaling, policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 
 use super::{CLUSTER, NAMESPACED, STATUS, WITH_SCALE, WITH_STATUS};
-use crate::kind::{CREATE_ONLY, Kind, NO_COLLECTION_DELETE, Strategy, schema_of};
+use crate::kind::{CREATE_ONLY, DeleteResponse, Kind, NO_COLLECTION_DELETE, Strategy, schema_of};
 use crate::resource::Subresource;
 use crate::{printer, strategy};
 
@@ -162,7 +162,11 @@ pub(super) static KINDS: &[Kind] = &[
         short_names: &["quota"],
         subresources: WITH_STATUS,
         schema: schema_of::<api::ResourceQuota>,
-        strategy: Strategy { generation: false, ..Strategy::SPEC_AND_STATUS },
+        strategy: Strategy {
+            generation: false,
+            delete_response: DeleteResponse::Object,
+            ..Strategy::SPEC_AND_STATUS
+        },
         printer: printer::core::RESOURCE_QUOTA,
         ..NAMESPACED
     },
@@ -205,6 +209,7 @@ pub(super) static KINDS: &[Kind] = &[
             verbs: &["create"],
         }],
         schema: schema_of::<api::ServiceAccount>,
+        strategy: Strategy { delete_response: DeleteResponse::Object, ..Strategy::PLAIN },
         printer: printer::core::SERVICE_ACCOUNT,
         ..NAMESPACED
     },

@@ -5,7 +5,7 @@ use machinery::selector::LabelSelector;
 use serde_json::{Value, json};
 
 use super::{Errors, immutable, not_negative, one_of, pod, policy::count_or_percent};
-use crate::kind::Strategy;
+use crate::kind::{DeleteResponse, Strategy};
 use crate::value::{at, at_mut, child, default, default_text, int, items_mut, map, remove, text};
 
 pub(crate) const DEPLOYMENT: Strategy = Strategy {
@@ -71,6 +71,7 @@ pub(crate) const CONTROLLER_REVISION: Strategy = Strategy {
 
 pub(crate) const POD_TEMPLATE: Strategy = Strategy {
     generation: true,
+    delete_response: DeleteResponse::Object,
     validate: |object, errors| {
         if let Some(template) = object.get("template") {
             pod::validate_template(template, "template", errors);
