@@ -1,7 +1,10 @@
 //! Objects that a real API server accepts: nothing of them is unknown, nothing is refused, and a second pass
 //! changes nothing. One rich object per kind, in the words users write.
 
+use k8s_openapi::api::{apps, batch, coordination, core, discovery, policy, rbac};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions;
 use registry::Registry;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 fn check(api_version: &str, kind: &str, mut object: Value) -> Value {
@@ -42,7 +45,41 @@ fn check(api_version: &str, kind: &str, mut object: Value) -> Value {
         resource.table_columns().len(),
         "{kind}"
     );
+    typed(&object);
     object
+}
+
+/// What is stored can be read by clients with types, ours included.
+fn typed(object: &Value) {
+    fn read<T: DeserializeOwned>(object: &Value) {
+        if let Err(error) = serde_json::from_value::<T>(object.clone()) {
+            panic!("{}: {error}", object["kind"]);
+        }
+    }
+    match object["kind"].as_str().unwrap() {
+        "ConfigMap" => read::<core::v1::ConfigMap>(object),
+        "ClusterRole" => read::<rbac::v1::ClusterRole>(object),
+        "CronJob" => read::<batch::v1::CronJob>(object),
+        "CustomResourceDefinition" => read::<apiextensions::v1::CustomResourceDefinition>(object),
+        "DaemonSet" => read::<apps::v1::DaemonSet>(object),
+        "Deployment" => read::<apps::v1::Deployment>(object),
+        "EndpointSlice" => read::<discovery::v1::EndpointSlice>(object),
+        "Endpoints" => read::<core::v1::Endpoints>(object),
+        "Job" => read::<batch::v1::Job>(object),
+        "Lease" => read::<coordination::v1::Lease>(object),
+        "Namespace" => read::<core::v1::Namespace>(object),
+        "Node" => read::<core::v1::Node>(object),
+        "PersistentVolume" => read::<core::v1::PersistentVolume>(object),
+        "PersistentVolumeClaim" => read::<core::v1::PersistentVolumeClaim>(object),
+        "Pod" => read::<core::v1::Pod>(object),
+        "PodDisruptionBudget" => read::<policy::v1::PodDisruptionBudget>(object),
+        "ReplicaSet" => read::<apps::v1::ReplicaSet>(object),
+        "RoleBinding" => read::<rbac::v1::RoleBinding>(object),
+        "Secret" => read::<core::v1::Secret>(object),
+        "Service" => read::<core::v1::Service>(object),
+        "StatefulSet" => read::<apps::v1::StatefulSet>(object),
+        _ => {}
+    }
 }
 
 fn rich_pod_spec() -> Value {
