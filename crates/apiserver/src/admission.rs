@@ -30,12 +30,6 @@ pub(crate) async fn create(call: &Call, object: &mut Value) -> Result<(), ApiErr
     Ok(())
 }
 
-/// Checks and completes a changed object.
-pub(crate) async fn update(call: &Call, object: &mut Value, old: &Value) -> Result<(), ApiError> {
-    registry::admission::update(&call.resource, object, old);
-    Ok(())
-}
-
 /// Refuses the deletion of what every cluster has.
 pub(crate) fn delete(call: &Call, name: &str) -> Result<(), ApiError> {
     let namespace = call.resource.kind == "Namespace" && call.resource.group.is_empty();

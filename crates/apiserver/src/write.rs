@@ -249,9 +249,6 @@ async fn attempt(
     receive::tidy_fields(call, &mut new, &duplicates)?;
     call.resource.defaults(&mut new);
     prepare(call, change.endpoint, &mut new, &old);
-    if change.endpoint == Endpoint::Main {
-        admission::update(call, &mut new, &old).await?;
-    }
     if change.tracked == Tracked::NotYet {
         fields::track(call, Some(&old), &mut new, change.endpoint)?;
     }

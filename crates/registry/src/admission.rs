@@ -26,9 +26,6 @@ pub fn create(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Completes a changed object.
-pub fn update(_resource: &Resource, _object: &mut Value, _old: &Value) {}
-
 /// The priority of the classes every cluster has; without a class it is 0.
 fn priority(pod: &mut Value) {
     let Some(spec) = child(pod, "spec") else { return };
