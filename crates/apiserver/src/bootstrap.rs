@@ -1,11 +1,13 @@
 //! What every cluster has, and the forgetting of old history.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use machinery::error::{ApiError, Reason};
 use registry::Resource;
 use serde_json::{Value, json};
+use store::{ListOptions, Prefix, Revision, Write};
 
 use crate::ApiServer;
 use crate::authn::Identity;
@@ -20,7 +22,9 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 /// The address of the service `kubernetes`.
 pub(crate) const KUBERNETES_ADDRESS: &str = "10.96.0.1";
 /// How long history is kept at least.
-const COMPACT_EVERY: Duration = Duration::from_secs(300);
+const FORGET_EVERY: Duration = Duration::from_secs(300);
+/// How many of these periods events are kept: an hour.
+const EVENT_PERIODS: usize = 12;
 
 /// Makes what is not there yet.
 pub(crate) async fn run(server: &ApiServer) -> Result<(), ApiError> {
@@ -92,17 +96,70 @@ pub(crate) fn internal(
     }))
 }
 
-/// Forgets history that is older than one period, as long as the server runs.
-pub(crate) async fn compact(server: ApiServer) {
-    let mut old = server.store().revision();
+/// Forgets history that is older than one period, and events that are older than an hour, as long as the server runs.
+pub(crate) async fn forget(server: ApiServer) {
+    let mut marks = VecDeque::from([server.store().revision()]);
     loop {
         tokio::select! {
-            () = tokio::time::sleep(COMPACT_EVERY) => {}
+            () = tokio::time::sleep(FORGET_EVERY) => {}
             () = server.shutdown_token().cancelled() => return,
         }
+        let old = marks.back().copied().unwrap_or_default();
         if let Err(error) = server.store().compact(old).await {
             tracing::warn!(%error, revision = %old, "history cannot be compacted");
         }
-        old = server.store().revision();
+        marks.push_back(server.store().revision());
+        if marks.len() > EVENT_PERIODS {
+            let old = marks.pop_front().unwrap_or_default();
+            if let Err(error) = forget_events(&server, old).await {
+                tracing::warn!(%error, "old events cannot be removed");
+            }
+        }
+    }
+}
+
+/// Removes events that were not written since a revision.
+pub(crate) async fn forget_events(server: &ApiServer, since: Revision) -> Result<(), store::Error> {
+    let prefix = Prefix::new(&["core", "events"]).expect("constant segments are valid");
+    let page = server.store().list(&prefix, ListOptions::default()).await?;
+    for event in page.objects.iter().filter(|event| event.revision() <= since) {
+        let write = Write::Delete { key: event.key().clone(), expected: event.revision() };
+        match server.store().commit(vec![write]).await {
+            // Written again in the meantime: it is not old.
+            Ok(_) | Err(store::Error::Conflict { .. } | store::Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use store::MemoryStore;
+
+    use super::*;
+    use crate::{Config, Pki, UnixNodeStreams};
+
+    #[tokio::test]
+    async fn events_that_are_still_written_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            store: Arc::new(MemoryStore::new()),
+            pki: Pki::load_or_create(directory.path(), &[]).unwrap(),
+            node_streams: Arc::new(UnixNodeStreams::new("/nowhere")),
+        };
+        let server = ApiServer::start(config).await.unwrap();
+        let event = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},
+                "involvedObject": {"namespace": "default", "name": "x"}})
+        };
+        ensure(&server, "events", event("old")).await.unwrap();
+        let since = server.store().revision();
+        ensure(&server, "events", event("new")).await.unwrap();
+        forget_events(&server, since).await.unwrap();
+        let prefix = Prefix::new(&["core", "events"]).unwrap();
+        let page = server.store().list(&prefix, ListOptions::default()).await.unwrap();
+        let names: Vec<_> = page.objects.iter().map(|it| it.key().to_string()).collect();
+        assert_eq!(names, ["/core/events/default/new"]);
     }
 }

@@ -12,6 +12,7 @@ use store::{Draft, Key, Object, Prefix, Revision};
 
 use crate::ApiServer;
 use crate::authn::Identity;
+use crate::encode::View;
 use crate::negotiate::{Form, Format, Shape};
 use crate::query::Query;
 use crate::request::{Target, Verb};
@@ -154,9 +155,13 @@ impl Call {
 
     /// A stored object as a value of the version asked for.
     pub(crate) fn parse(&self, object: &Object) -> Result<Value, ApiError> {
-        let mut value = encode::parse(object)?;
-        self.resource.from_storage(&mut value);
-        Ok(value)
+        self.view().value(object)
+    }
+
+    /// How this call's resource shows what is stored.
+    pub(crate) fn view(&self) -> View {
+        let changed = self.server.shared().lifecycle.changed(&self.resource);
+        View::new(self.resource.clone(), changed)
     }
 
     /// The encoding of an object of the version asked for.
@@ -196,7 +201,7 @@ impl Call {
 
     /// The answer that shows a stored object.
     pub(crate) fn answer(&self, code: StatusCode, object: &Object) -> Result<Response, ApiError> {
-        let bytes = encode::at_version(&self.resource, object.bytes().clone());
+        let bytes = self.view().bytes(object, object.bytes().clone());
         self.answer_bytes(code, bytes)
     }
 

@@ -4,14 +4,14 @@
 //! and after any crash; a definition's resources are served exactly while it is established; a definition goes only
 //! after its last object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use machinery::error::ApiError;
 use registry::Resource;
 use serde_json::Value;
-use store::{ListOptions, Object, Prefix, Write};
+use store::{ListOptions, Object, Prefix, Revision, Write};
 
 use crate::ApiServer;
 use crate::call::Call;
@@ -31,6 +31,8 @@ pub(crate) struct Lifecycle {
     /// The uids of definitions on their way out.
     terminating: RwLock<BTreeSet<String>>,
     any_terminating: AtomicBool,
+    /// At which revision each definition was written last, by uid.
+    changed: RwLock<BTreeMap<String, Revision>>,
 }
 
 impl Lifecycle {
@@ -49,6 +51,18 @@ impl Lifecycle {
             })
     }
 
+    /// The revision at which the definition behind a resource was written last; zero for built-in kinds.
+    pub(crate) fn changed(&self, resource: &Resource) -> Revision {
+        let Some(uid) = &resource.crd_uid else { return Revision(0) };
+        let changed = self.changed.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        changed.get(uid).copied().unwrap_or(Revision(0))
+    }
+
+    fn set_changed(&self, definitions: &[Definition]) {
+        let changed = definitions.iter().map(|it| (it.uid(), it.object.revision())).collect();
+        *self.changed.write().unwrap_or_else(std::sync::PoisonError::into_inner) = changed;
+    }
+
     fn set_terminating(&self, uids: BTreeSet<String>) {
         self.any_terminating.store(!uids.is_empty(), Ordering::Release);
         *self.terminating.write().unwrap_or_else(std::sync::PoisonError::into_inner) = uids;
@@ -61,6 +75,10 @@ struct Definition {
 }
 
 impl Definition {
+    fn uid(&self) -> String {
+        self.value["metadata"]["uid"].as_str().unwrap_or("").to_owned()
+    }
+
     fn is_terminating(&self) -> bool {
         self.value["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
     }
@@ -76,8 +94,8 @@ pub(crate) async fn reconcile(server: &ApiServer) -> Result<(), ApiError> {
             continue;
         }
         let terminating = definitions.iter().filter(|it| it.is_terminating());
-        let uid = |it: &Definition| it.value["metadata"]["uid"].as_str().unwrap_or("").to_owned();
-        lifecycle.set_terminating(terminating.map(uid).collect());
+        lifecycle.set_terminating(terminating.map(Definition::uid).collect());
+        lifecycle.set_changed(&definitions);
         server.set_registry(server.registry().next(definitions.iter().map(|it| &it.value)));
         let mut changed = false;
         for definition in definitions.iter().filter(|it| it.is_terminating()) {

@@ -127,7 +127,8 @@ fn openapi(
             let accept = asked.headers.get(http::header::ACCEPT);
             let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or("");
             if accept.contains(OPENAPI_PROTOBUF) && !accept.contains("application/json") {
-                return Err(ApiError::not_acceptable(&["application/json"]));
+                // Clients that ask for protobuf alone get on without this document, but not with a refusal.
+                return Ok(respond::no_such_path());
             }
             registry::openapi::v2(registry)
         }

@@ -3,11 +3,13 @@
 //! Invariants: an object is written once, its keys sorted, with a hole for the resourceVersion; so stored bytes are
 //! what clients are answered, and equal objects have equal bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use machinery::error::ApiError;
 use registry::{Fields, Resource};
 use serde_json::{Map, Value};
-use store::{Draft, Index, Object};
+use store::{Draft, Index, Object, Revision};
 
 const VERSION_KEY: &str = "resourceVersion";
 
@@ -82,33 +84,61 @@ pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// Whether a resource shows what is stored as it is.
-pub(crate) fn is_stored_form(resource: &Resource) -> bool {
-    // A CRD's storage version can change while older objects stay as they were.
-    !resource.is_crd() && resource.group == resource.storage_group
+/// How a resource shows what is stored.
+#[derive(Clone)]
+pub(crate) struct View {
+    resource: Arc<Resource>,
+    /// Objects last written before the definition changed may lack its defaults.
+    changed: Revision,
 }
 
-/// The bytes of a stored object as a resource's version shows them: a change of `apiVersion` alone, except for the
-/// one built-in kind that has two forms.
-pub(crate) fn at_version(resource: &Resource, bytes: Bytes) -> Bytes {
-    if is_stored_form(resource) {
-        return bytes;
+impl View {
+    /// `changed` is the revision of the definition behind the resource; zero for built-in kinds.
+    pub(crate) fn new(resource: Arc<Resource>, changed: Revision) -> View {
+        View { resource, changed }
     }
-    if resource.group != resource.storage_group {
-        return match parse_bytes(&bytes) {
-            Ok(mut value) => {
-                resource.from_storage(&mut value);
-                serde_json::to_vec(&value).expect("JSON values always encode").into()
-            }
-            Err(_) => bytes,
-        };
-    }
-    let mine = format!("{{\"apiVersion\":\"{}\"", resource.api_version());
-    match std::str::from_utf8(&bytes[..bytes.len().min(512)]).ok().and_then(first_field_end) {
-        Some(end) if !bytes.starts_with(mine.as_bytes()) => {
-            [mine.as_bytes(), &bytes[end..]].concat().into()
+
+    /// The bytes of a stored object (which may carry another revision than its own) as the resource shows them.
+    pub(crate) fn bytes(&self, object: &Object, bytes: Bytes) -> Bytes {
+        let resource = &self.resource;
+        if !resource.is_crd() && resource.group == resource.storage_group {
+            return bytes;
         }
-        _ => bytes,
+        if resource.is_crd() && object.revision() > self.changed {
+            return self.renamed(bytes);
+        }
+        match parse_bytes(&bytes) {
+            Ok(value) => serde_json::to_vec(&self.converted(object, value))
+                .expect("JSON values always encode")
+                .into(),
+            Err(_) => bytes,
+        }
+    }
+
+    /// A stored object as a value.
+    pub(crate) fn value(&self, object: &Object) -> Result<Value, ApiError> {
+        Ok(self.converted(object, parse(object)?))
+    }
+
+    fn converted(&self, object: &Object, mut value: Value) -> Value {
+        self.resource.from_storage(&mut value);
+        if self.resource.is_crd() && object.revision() <= self.changed {
+            self.resource.schema().prune(&mut value);
+            self.resource.defaults(&mut value);
+        }
+        value
+    }
+
+    /// Another version of a custom resource differs in its `apiVersion` alone.
+    fn renamed(&self, bytes: Bytes) -> Bytes {
+        let mine = format!("{{\"apiVersion\":\"{}\"", self.resource.api_version());
+        let start = std::str::from_utf8(&bytes[..bytes.len().min(512)]);
+        match start.ok().and_then(first_field_end) {
+            Some(end) if !bytes.starts_with(mine.as_bytes()) => {
+                [mine.as_bytes(), &bytes[end..]].concat().into()
+            }
+            _ => bytes,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::negotiate::{Format, Shape};
 use crate::options::{Match, ReadOptions, Token};
 use crate::respond::{self, Response};
-use crate::{encode, errors, show};
+use crate::{errors, show};
 
 /// How long a read waits for a revision that is not there yet.
 const FUTURE_WAIT: Duration = Duration::from_secs(3);
@@ -210,7 +210,8 @@ fn answer(call: &Call, found: Found) -> Result<Response, ApiError> {
     if call.form.is_stored() {
         return Ok(concatenated(call, found.objects, &metadata));
     }
-    let objects = found.objects.iter().map(|object| call.parse(object));
+    let view = call.view();
+    let objects = found.objects.iter().map(|object| view.value(object));
     let list = match call.form.shape {
         Shape::Object => {
             let items: Vec<Value> = objects.collect::<Result<_, _>>()?;
@@ -250,11 +251,8 @@ fn concatenated(call: &Call, objects: Vec<Arc<Object>>, metadata: &Value) -> Res
     let resource = call.resource.clone();
     let head = format!("{{\"apiVersion\":\"{}\",\"items\":[", resource.api_version());
     let tail = format!("],\"kind\":\"{}\",\"metadata\":{metadata}}}\n", resource.list_kind);
-    let direct = encode::is_stored_form(&resource);
-    let items = objects.into_iter().map(move |object| match direct {
-        true => object.bytes().clone(),
-        false => encode::at_version(&resource, object.bytes().clone()),
-    });
+    let view = call.view();
+    let items = objects.iter().map(|object| view.bytes(object, object.bytes().clone()));
     let items: Vec<Bytes> = items.collect();
     let commas = items.len().saturating_sub(1);
     let length = head.len() + tail.len() + commas + items.iter().map(Bytes::len).sum::<usize>();

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::call::Call;
 use crate::decode::{self, Decoded};
+use crate::request::Verb;
 
 /// How unknown and duplicate fields are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,15 +158,25 @@ pub(crate) fn tidy_fields(
     let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
     let problems: Vec<String> = duplicates.chain(unknown).collect();
     if validation == FieldValidation::Strict {
-        let kind = &call.resource.kind;
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version {:?} cannot be handled as a {kind}: strict decoding error: {}",
-            call.resource.version,
-            problems.join(", ")
-        )));
+        return Err(strict_error(call, &problems.join(", ")));
     }
     for problem in problems {
         call.warn(problem);
     }
     Ok(())
+}
+
+/// The failure of strict validation; upstream has other words for patches.
+fn strict_error(call: &Call, problems: &str) -> ApiError {
+    let why = format!("strict decoding error: {problems}");
+    if call.verb != Verb::Patch {
+        let (kind, version) = (&call.resource.kind, &call.resource.version);
+        return ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+        ));
+    }
+    let error = FieldError::invalid("patch", "", &*why);
+    let mut error = ApiError::invalid("", "", "", vec![error]);
+    error.message = format!("the request is invalid: patch: {why}");
+    error
 }

@@ -80,7 +80,7 @@ impl ApiServer {
         };
         crate::crd::reconcile(&server).await?;
         bootstrap::run(&server).await?;
-        tokio::spawn(bootstrap::compact(server.clone()));
+        tokio::spawn(bootstrap::forget(server.clone()));
         Ok(server)
     }
 

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::call::Call;
+use crate::encode::View;
 use crate::negotiate::{Format, Include, Shape};
 use crate::options::ReadOptions;
 use crate::respond::{self, Response};
@@ -50,7 +51,7 @@ pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
             limit.unwrap_or_else(|| TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)),
         );
     let watcher = Watcher {
-        encoder: Encoder { call: call.clone(), columns_sent: false },
+        encoder: Encoder { view: call.view(), call: call.clone(), columns_sent: false },
         state: State::Start,
         options,
         queue: VecDeque::new(),
@@ -271,6 +272,7 @@ fn watch_error(error: &store::Error) -> ApiError {
 /// Turns changes into the bytes of events.
 struct Encoder {
     call: Arc<Call>,
+    view: View,
     /// Column definitions are sent with the first table only.
     columns_sent: bool,
 }
@@ -290,7 +292,7 @@ impl Encoder {
     }
 
     fn event(&mut self, kind: &'static str, object: &Object, bytes: Bytes) -> Bytes {
-        let bytes = encode::at_version(&self.call.resource, bytes);
+        let bytes = self.view.bytes(object, bytes);
         if self.call.form.is_stored() {
             return wrapped(kind, &bytes);
         }

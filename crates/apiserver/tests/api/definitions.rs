@@ -43,11 +43,22 @@ async fn a_definition_serves_as_soon_as_its_creation_is_answered() {
 #[tokio::test]
 async fn a_changed_schema_counts_at_once() {
     let server = Server::with_widgets().await;
+    server.post(WIDGETS, widget("old", json!({"size": 1}))).await.expect(201);
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
     let operations = json!([{"op": "add", "path": format!("{spec}/color"), "value": {"type": "string", "default": "red"}}]);
     server.patch(DEFINITION, "application/json-patch+json", operations).await.expect(200);
     let a = server.post(WIDGETS, widget("a", json!({"size": 1}))).await.expect(201);
     assert_eq!(a["spec"]["color"], "red");
+    let old = server.get(&format!("{WIDGETS}/old")).await.expect(200);
+    assert_eq!(
+        old["spec"]["color"], "red",
+        "what was stored before has the default when it is read"
+    );
+    let list = server.get(WIDGETS).await.expect(200);
+    assert_eq!(list["items"][1]["spec"]["color"], "red");
+    let mut events = server.watch(&format!("{WIDGETS}?watch=true")).await;
+    events.next().await.unwrap();
+    assert_eq!(events.next().await.unwrap()["object"]["spec"]["color"], "red");
 }
 
 #[tokio::test]
