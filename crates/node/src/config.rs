@@ -8,36 +8,36 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// The cluster's DNS domain.
-pub const CLUSTER_DOMAIN: &str = "cluster.local";
+pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 /// The bridge's address: the pods' gateway.
-pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 /// Prefix length of the pod network 10.244.0.0/16.
-pub const POD_PREFIX: u8 = 16;
+pub(crate) const POD_PREFIX: u8 = 16;
 /// The service network 10.96.0.0/16.
-pub const SERVICE_NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 16);
+pub(crate) const SERVICE_NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 96, 0, 0), 16);
 /// The cluster's DNS server.
-pub const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+pub(crate) const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 /// The most virtual nodes: each has a /24 of the pod network, the first being the bridge's own.
-pub const NODES_MAX: u16 = 200;
+pub(crate) const NODES_MAX: u16 = 200;
 
 /// Everything the agent needs to know, passed as its argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AgentConfig {
-    pub state_dir: PathBuf,
-    pub image_store: PathBuf,
+pub(crate) struct AgentConfig {
+    pub(crate) state_dir: PathBuf,
+    pub(crate) image_store: PathBuf,
     /// How many virtual nodes this agent hosts.
-    pub nodes: u16,
+    pub(crate) nodes: u16,
     /// The version in the name of the built-in image, `endstate:VERSION`.
-    pub version: String,
+    pub(crate) version: String,
     /// The OCI runtime's executable.
-    pub runc: PathBuf,
+    pub(crate) runc: PathBuf,
     /// How many user ids are mapped into the namespace.
-    pub ids: Ids,
+    pub(crate) ids: Ids,
 }
 
 /// Which ids exist inside the namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ids {
+pub(crate) enum Ids {
     /// Only id 0, which is the calling user: every file belongs to it, every container runs as it.
     One,
     /// Enough to keep the owners that images name.
@@ -45,107 +45,107 @@ pub enum Ids {
 }
 
 impl AgentConfig {
-    pub fn paths(&self) -> Paths {
+    pub(crate) fn paths(&self) -> Paths {
         Paths::new(&self.state_dir)
     }
 
-    pub fn node_name(&self, index: u16) -> String {
+    pub(crate) fn node_name(&self, index: u16) -> String {
         node_name(index)
     }
 }
 
 /// The name of a virtual node.
-pub fn node_name(index: u16) -> String {
+pub(crate) fn node_name(index: u16) -> String {
     format!("endstate-{index}")
 }
 
 /// The address of a virtual node, where its host-network pods are.
-pub fn node_address(index: u16) -> Ipv4Addr {
+pub(crate) fn node_address(index: u16) -> Ipv4Addr {
     let low = u8::try_from(index + 10).expect("bounded by NODES_MAX");
     Ipv4Addr::new(10, 244, 0, low)
 }
 
 /// The layout of the state directory, as far as the node uses it.
 #[derive(Debug, Clone)]
-pub struct Paths {
+pub(crate) struct Paths {
     root: PathBuf,
 }
 
 impl Paths {
-    pub fn new(state_dir: &Path) -> Self {
+    pub(crate) fn new(state_dir: &Path) -> Self {
         Self { root: state_dir.to_owned() }
     }
 
     /// Sockets shared with the host side.
-    pub fn run(&self) -> PathBuf {
+    pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run")
     }
 
-    pub fn api_sock(&self) -> PathBuf {
+    pub(crate) fn api_sock(&self) -> PathBuf {
         self.run().join("api.sock")
     }
 
-    pub fn api_tls_sock(&self) -> PathBuf {
+    pub(crate) fn api_tls_sock(&self) -> PathBuf {
         self.run().join("api-tls.sock")
     }
 
-    pub fn node_sock(&self) -> PathBuf {
+    pub(crate) fn node_sock(&self) -> PathBuf {
         self.run().join("node.sock")
     }
 
     /// Served by the host side: pulls images and resolves names of the world.
-    pub fn host_sock(&self) -> PathBuf {
+    pub(crate) fn host_sock(&self) -> PathBuf {
         self.run().join("host.sock")
     }
 
-    pub fn node(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> PathBuf {
         self.root.join("node")
     }
 
     /// A tmpfs that only the agent sees: namespaces, runtime state, secrets. Gone with the agent.
-    pub fn private(&self) -> PathBuf {
+    pub(crate) fn private(&self) -> PathBuf {
         self.node().join("private")
     }
 
-    pub fn namespaces(&self, uid: &str) -> PathBuf {
+    pub(crate) fn namespaces(&self, uid: &str) -> PathBuf {
         self.private().join("ns").join(uid)
     }
 
-    pub fn runc_root(&self) -> PathBuf {
+    pub(crate) fn runc_root(&self) -> PathBuf {
         self.private().join("runc")
     }
 
-    pub fn secrets(&self, uid: &str) -> PathBuf {
+    pub(crate) fn secrets(&self, uid: &str) -> PathBuf {
         self.private().join("secrets").join(uid)
     }
 
-    pub fn pods(&self) -> PathBuf {
+    pub(crate) fn pods(&self) -> PathBuf {
         self.node().join("pods")
     }
 
-    pub fn pod(&self, uid: &str) -> PathBuf {
+    pub(crate) fn pod(&self, uid: &str) -> PathBuf {
         self.pods().join(uid)
     }
 
-    pub fn logs(&self) -> PathBuf {
+    pub(crate) fn logs(&self) -> PathBuf {
         self.node().join("logs")
     }
 
-    pub fn pod_logs(&self, uid: &str) -> PathBuf {
+    pub(crate) fn pod_logs(&self, uid: &str) -> PathBuf {
         self.logs().join(uid)
     }
 
-    pub fn container_logs(&self, uid: &str, container: &str) -> PathBuf {
+    pub(crate) fn container_logs(&self, uid: &str, container: &str) -> PathBuf {
         self.pod_logs(uid).join(container)
     }
 
     /// Unpacked images.
-    pub fn rootfs(&self) -> PathBuf {
+    pub(crate) fn rootfs(&self) -> PathBuf {
         self.node().join("rootfs")
     }
 
     /// Persistent volumes of the local-path kind.
-    pub fn persistent(&self) -> PathBuf {
+    pub(crate) fn persistent(&self) -> PathBuf {
         self.node().join("persistent")
     }
 }

@@ -17,14 +17,36 @@
 //! Invariants: nothing of the host's network is touched; every mount, namespace and process dies with the agent, by the
 //! kernel; whether to start, stop or restart a container is decided in [`plan`] only, which does no I/O.
 
+pub mod doctor;
+pub mod images;
+pub mod supervisor;
+
 pub mod agent;
 mod config;
-pub mod doctor;
-mod network;
-pub mod supervisor;
 mod sys;
 
-pub mod images;
+mod api;
+mod nodes;
+mod view;
+
+mod dns;
+mod network;
+mod proxy;
+
+mod check;
+mod env;
+mod events;
+mod exec;
+mod fields;
+mod launch;
+mod logs;
+mod plan;
+mod pod;
+mod pods;
+mod puller;
+mod runtime;
+mod streams;
+mod volumes;
 
 pub use supervisor::{Error, Options, Supervisor};
 

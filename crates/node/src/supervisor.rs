@@ -4,7 +4,7 @@
 //! the agent's reports, a task that serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with
 //! the thread, and stops by itself when its stdin closes.
 
-mod host;
+pub(crate) mod host;
 mod ids;
 
 use std::io::{BufRead, BufReader, Write};

@@ -187,11 +187,8 @@ impl Process {
     pub(crate) fn open(pid: i32) -> io::Result<Self> {
         let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("process id 0"))?;
         let descriptor = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
-        // SAFETY: the descriptor is owned by the `AsyncFd` from here on and nothing else closes or replaces it.
-        #[expect(
-            unsafe_code,
-            reason = "tokio's safe constructors are deprecated for raw descriptors"
-        )]
+        #[expect(unsafe_code, reason = "tokio's safe constructors are deprecated")]
+        // SAFETY: the `AsyncFd` owns the descriptor from here on; nothing else closes or replaces it.
         let descriptor = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
         Ok(Self { descriptor: descriptor.map_err(io::Error::from)? })
     }

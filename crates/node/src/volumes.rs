@@ -1,0 +1,284 @@
+//! A pod's volumes as folders that containers bind.
+//!
+//! | kind | where | lives as long as |
+//! |---|---|---|
+//! | emptyDir | `pods/UID/volumes/NAME` | the pod, also over a restart of the node |
+//! | emptyDir in memory | a tmpfs in the private folder | the agent |
+//! | configMap, secret, projected, downwardAPI | the private folder, so never on disk | the agent, refilled after |
+//! | hostPath | the host's own path | |
+//! | persistentVolumeClaim | what the volume says, by default `persistent/UID` | the claim |
+//!
+//! Files of the API's objects are swapped atomically, see [`payload`].
+
+mod claims;
+mod payload;
+mod write;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::authentication::v1::{
+    BoundObjectReference, TokenRequest, TokenRequestSpec, TokenRequestStatus,
+};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, HostPathVolumeSource, Pod, Secret, ServiceAccount, ServiceAccountTokenProjection,
+    Volume,
+};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::config::Paths;
+use crate::env::{References, Sources, references};
+use crate::fields::Place;
+use crate::sys;
+
+/// The folders of a pod's volumes, by the volume's name.
+pub(crate) type Folders = BTreeMap<String, PathBuf>;
+
+/// Makes and refreshes the volumes of one pod.
+pub(crate) struct Volumes {
+    client: Client,
+    paths: Paths,
+    tokens: BTreeMap<(String, Option<String>), Token>,
+}
+
+/// A token and when to ask for the next.
+struct Token {
+    text: String,
+    renew_at: Timestamp,
+}
+
+impl Volumes {
+    pub(crate) fn new(client: Client, paths: Paths) -> Self {
+        Self { client, paths, tokens: BTreeMap::new() }
+    }
+
+    /// Makes every volume of the pod. Repeating it is harmless.
+    pub(crate) async fn mount(&mut self, pod: &Pod, place: &Place) -> Result<Folders, String> {
+        let sources = fetch(&self.client, pod, &references(pod)).await?;
+        let mut folders = Folders::new();
+        for volume in volumes_of(pod) {
+            let folder = self.mount_one(pod, place, volume, &sources).await;
+            let folder = folder.map_err(|why| format!("volume {:?}: {why}", volume.name))?;
+            folders.insert(volume.name.clone(), folder);
+        }
+        Ok(folders)
+    }
+
+    /// Brings the files of API objects up to date. Returns whether the pod has any.
+    pub(crate) async fn refresh(&mut self, pod: &Pod, place: &Place) -> Result<(), String> {
+        let sources = fetch(&self.client, pod, &references(pod)).await?;
+        for volume in volumes_of(pod).filter(|volume| payload::is_payload(volume)) {
+            self.fill(pod, place, volume, &sources).await?;
+        }
+        Ok(())
+    }
+
+    async fn mount_one(
+        &mut self,
+        pod: &Pod,
+        place: &Place,
+        volume: &Volume,
+        sources: &Sources,
+    ) -> Result<PathBuf, String> {
+        if payload::is_payload(volume) {
+            return self.fill(pod, place, volume, sources).await;
+        }
+        if let Some(empty) = &volume.empty_dir {
+            let in_memory = empty.medium.as_deref() == Some("Memory");
+            let limit = empty.size_limit.as_ref().map(|it| it.0.clone());
+            return self.empty_dir(pod, &volume.name, in_memory.then_some(limit));
+        }
+        if let Some(host) = &volume.host_path {
+            return host_path(host);
+        }
+        if let Some(claim) = &volume.persistent_volume_claim {
+            return claims::folder(&self.client, &self.paths, pod, &claim.claim_name).await;
+        }
+        Err("this kind of volume is not supported".to_owned())
+    }
+
+    /// `memory` is the size limit of a volume in memory, if it is one.
+    fn empty_dir(
+        &self,
+        pod: &Pod,
+        name: &str,
+        memory: Option<Option<String>>,
+    ) -> Result<PathBuf, String> {
+        let uid = uid(pod);
+        let Some(limit) = memory else {
+            let folder = self.paths.pod(uid).join("volumes").join(name);
+            return open_to_all(&folder).map(|()| folder).map_err(|error| error.to_string());
+        };
+        let folder = self.paths.secrets(uid).join(format!("memory.{name}"));
+        if folder.exists() {
+            return Ok(folder);
+        }
+        let limit = limit.and_then(|text| machinery::quantity::Quantity::parse(&text).ok());
+        let size = limit.map(|it| format!(",size={}", it.units())).unwrap_or_default();
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| sys::mount_tmpfs(&folder, &format!("mode=1777{size}")))
+            .map_err(|error| error.to_string())?;
+        Ok(folder)
+    }
+
+    async fn fill(
+        &mut self,
+        pod: &Pod,
+        place: &Place,
+        volume: &Volume,
+        sources: &Sources,
+    ) -> Result<PathBuf, String> {
+        let mut tokens = BTreeMap::new();
+        for wanted in payload::tokens(volume) {
+            let text = self.token(pod, wanted).await?;
+            tokens.insert(wanted.path.clone(), text);
+        }
+        let facts = payload::Facts { pod, place, sources, tokens: &tokens };
+        let files = payload::files(volume, &facts)?;
+        let folder = self.paths.secrets(uid(pod)).join(&volume.name);
+        let target = folder.clone();
+        tokio::task::spawn_blocking(move || write::replace(&target, &files))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|error| error.to_string())?;
+        Ok(folder)
+    }
+
+    /// A service account token bound to the pod, from the cache while it is fresh.
+    async fn token(
+        &mut self,
+        pod: &Pod,
+        wanted: &ServiceAccountTokenProjection,
+    ) -> Result<String, String> {
+        let key = (wanted.path.clone(), wanted.audience.clone());
+        let now = Timestamp::now();
+        if let Some(token) = self.tokens.get(&key).filter(|token| token.renew_at > now) {
+            return Ok(token.text.clone());
+        }
+        let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.clone());
+        let account = account.unwrap_or_else(|| "default".to_owned());
+        let status = request_token(&self.client, pod, &account, wanted).await?;
+        let life = status.expiration_timestamp.0.duration_since(now);
+        let renew_at = now + SignedDuration::from_secs(life.as_secs().max(10) * 4 / 5);
+        let text = status.token;
+        self.tokens.insert(key, Token { text: text.clone(), renew_at });
+        Ok(text)
+    }
+}
+
+async fn request_token(
+    client: &Client,
+    pod: &Pod,
+    account: &str,
+    wanted: &ServiceAccountTokenProjection,
+) -> Result<TokenRequestStatus, String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace(pod));
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: wanted.audience.clone().into_iter().collect(),
+            expiration_seconds: wanted.expiration_seconds.or(Some(3600)),
+            bound_object_ref: Some(BoundObjectReference {
+                kind: Some("Pod".to_owned()),
+                api_version: Some("v1".to_owned()),
+                name: pod.metadata.name.clone(),
+                uid: pod.metadata.uid.clone(),
+            }),
+        },
+        ..TokenRequest::default()
+    };
+    let answer = accounts
+        .create_token_request(account, &PostParams::default(), &request)
+        .await
+        .map_err(|error| format!("token for service account {account:?}: {error}"))?;
+    answer.status.ok_or_else(|| format!("no token for service account {account:?} came"))
+}
+
+pub(crate) fn volumes_of(pod: &Pod) -> impl Iterator<Item = &Volume> {
+    pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten())
+}
+
+/// Whether anything of the pod changes while it runs.
+pub(crate) fn needs_refresh(pod: &Pod) -> bool {
+    volumes_of(pod).any(payload::is_payload)
+}
+
+/// Gets the objects that a pod refers to.
+pub(crate) async fn fetch(
+    client: &Client,
+    pod: &Pod,
+    wanted: &References,
+) -> Result<Sources, String> {
+    let mut sources = Sources::default();
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace(pod));
+    for name in &wanted.config_maps {
+        let found = maps.get_opt(name).await.map_err(|error| error.to_string())?;
+        sources.config_maps.insert(name.clone(), found.map(std::sync::Arc::new));
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace(pod));
+    for name in &wanted.secrets {
+        let found = secrets.get_opt(name).await.map_err(|error| error.to_string())?;
+        sources.secrets.insert(name.clone(), found.map(std::sync::Arc::new));
+    }
+    Ok(sources)
+}
+
+/// Removes what the pod has in the private folder; its other files go with its folder.
+pub(crate) fn unmount(paths: &Paths, uid: &str) {
+    let folder = paths.secrets(uid);
+    for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("memory.") {
+            let _ = sys::unmount(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+fn host_path(host: &HostPathVolumeSource) -> Result<PathBuf, String> {
+    let path = PathBuf::from(&host.path);
+    let error = |error: io::Error| format!("hostPath {}: {error}", path.display());
+    let kind = host.type_.as_deref().unwrap_or_default();
+    match kind {
+        "DirectoryOrCreate" => std::fs::create_dir_all(&path).map_err(error)?,
+        "FileOrCreate" => {
+            let create = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+            create.map(|_| ()).map_err(error)?;
+        }
+        _ => {}
+    }
+    let found = path.metadata();
+    let fits = match kind {
+        "" => true,
+        "Directory" | "DirectoryOrCreate" => found.as_ref().is_ok_and(|it| it.is_dir()),
+        "File" | "FileOrCreate" => found.as_ref().is_ok_and(|it| it.is_file()),
+        "Socket" | "CharDevice" | "BlockDevice" => found.is_ok(),
+        other => return Err(format!("hostPath type {other:?} is unknown")),
+    };
+    if !fits {
+        return Err(format!("hostPath {} is not a {kind}", path.display()));
+    }
+    if !path.exists() {
+        std::fs::create_dir_all(&path).map_err(error)?;
+    }
+    Ok(path)
+}
+
+/// A folder that any user of a container may write.
+fn open_to_all(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+pub(crate) fn namespace(pod: &Pod) -> &str {
+    pod.metadata.namespace.as_deref().unwrap_or("default")
+}

@@ -1,0 +1,123 @@
+//! What runs in the pods.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub(crate) fn main(args: &[String]) -> ExitCode {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["exit", code, message @ ..] => {
+            if let Some(message) = message.first() {
+                std::fs::write("/dev/termination-log", message).unwrap();
+            }
+            ExitCode::from(code.parse::<u8>().unwrap())
+        }
+        ["print", rest @ ..] => {
+            println!("{}", rest.join(" "));
+            eprintln!("to stderr");
+            ExitCode::SUCCESS
+        }
+        ["env"] => {
+            for (name, value) in std::env::vars() {
+                println!("{name}={value}");
+            }
+            ExitCode::SUCCESS
+        }
+        ["read", files @ ..] => {
+            for file in files {
+                let text = std::fs::read_to_string(file).unwrap_or_else(|error| error.to_string());
+                println!("{}", text.trim_end());
+            }
+            ExitCode::SUCCESS
+        }
+        ["write", file, text] => {
+            std::fs::write(file, text).unwrap();
+            ExitCode::SUCCESS
+        }
+        ["exists", file] => ExitCode::from(u8::from(!std::path::Path::new(file).exists())),
+        ["resolve", name] => match (*name, 1).to_socket_addrs() {
+            Ok(found) => {
+                for address in found {
+                    println!("{}", address.ip());
+                }
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                println!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        ["connect", target] => connect(target),
+        ["cat"] => {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).unwrap();
+            ExitCode::SUCCESS
+        }
+        // As process 1 of its namespace it ignores every signal but SIGKILL.
+        ["sleep"] => loop {
+            std::thread::sleep(Duration::from_secs(1000));
+        },
+        ["count", file] => {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            std::fs::write(file, format!("{text}x")).unwrap();
+            println!("{text}x");
+            wait()
+        }
+        ["wait"] => wait(),
+        ["serve", port] => serve(port.parse().unwrap()),
+        other => {
+            eprintln!("unknown program {other:?}");
+            ExitCode::from(99)
+        }
+    }
+}
+
+fn connect(target: &str) -> ExitCode {
+    let result = TcpStream::connect(target).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /hostname HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).map(|_| text)
+    });
+    match result {
+        Ok(text) => {
+            println!("{}", text.lines().last().unwrap_or_default());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until SIGTERM.
+fn wait() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let kind = tokio::signal::unix::SignalKind::terminate();
+        tokio::signal::unix::signal(kind).unwrap().recv().await;
+    });
+    println!("terminated");
+    ExitCode::SUCCESS
+}
+
+/// A tiny HTTP server: `/hostname`; `/health` is as good as the file `/tmp/sick` is absent.
+fn serve(port: u16) -> ExitCode {
+    let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 1024];
+            let count = stream.read(&mut buffer).unwrap_or(0);
+            let request = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            let sick =
+                request.starts_with("GET /health") && std::path::Path::new("/tmp/sick").exists();
+            let status = if sick { "500 Sick" } else { "200 OK" };
+            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+            let _ = write!(stream, "HTTP/1.0 {status}\r\nconnection: close\r\n\r\n{}", name.trim());
+        }
+    });
+    wait()
+}
