@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
 
-use crate::runtime::{Exec, ProcessSpec, Runtime, Standard, Streams};
+use crate::runtime::{ProcessSpec, Runtime, Standard, Streams};
+use crate::sys::{Ended, Process};
 
 /// How much output of a probe or hook is kept.
 const OUTPUT_BYTES_MAX: u64 = 10 * 1024;
@@ -21,18 +23,28 @@ pub(crate) struct Commands {
     pub(crate) scratch: PathBuf,
 }
 
-/// A command in progress; its scratch folder goes with it.
+/// A command in progress. Whoever drops it before its end kills it.
 pub(crate) struct Running {
-    pub(crate) exec: Exec,
-    pub(crate) streams: Streams,
-    _scratch: Scratch,
+    process: Option<Process>,
 }
 
-struct Scratch(PathBuf);
+impl Running {
+    pub(crate) async fn wait(&mut self) -> std::io::Result<Ended> {
+        let Some(process) = &self.process else {
+            return Err(std::io::Error::other("the command was awaited before"));
+        };
+        let ended = process.wait().await;
+        self.process = None;
+        ended
+    }
+}
 
-impl Drop for Scratch {
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let Some(process) = self.process.take() else { return };
+        let _ = process.signal(Signal::KILL);
+        // It is our child and must be reaped.
+        tokio::spawn(async move { process.wait().await });
     }
 }
 
@@ -41,34 +53,31 @@ impl Commands {
         &self,
         command: &[String],
         standard: Standard,
-    ) -> Result<Running, String> {
+    ) -> Result<(Running, Streams), String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let scratch = self.scratch.join(format!("x{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
-        let scratch = Scratch(scratch);
         let mut process = (*self.process).clone();
         process.args = command.to_vec();
         if standard.terminal && !process.env.iter().any(|(name, _)| name == "TERM") {
             process.env.push(("TERM".to_owned(), "xterm".to_owned()));
         }
-        let exec = self.runtime.exec(&self.container, &process, standard, &scratch.0).await;
-        let (exec, streams) = exec.map_err(|error| crate::chain(&error))?;
-        Ok(Running { exec, streams, _scratch: scratch })
+        let started = self.runtime.exec(&self.container, &process, standard, &scratch).await;
+        let _ = std::fs::remove_dir_all(&scratch);
+        let started = started.map_err(|error| crate::chain(&error))?;
+        Ok((Running { process: Some(started.process) }, started.streams))
     }
 
     /// Runs to the end; returns exit code and the first of its output.
     pub(crate) async fn run(&self, command: &[String]) -> Result<(i32, String), String> {
-        let mut running = self.start(command, Standard::default()).await?;
-        let Streams::Pipes { stdout, stderr, .. } = &mut running.streams else {
+        let (mut running, streams) = self.start(command, Standard::default()).await?;
+        let Streams::Pipes { mut stdout, mut stderr, .. } = streams else {
             return Err("the command has a terminal".to_owned());
         };
-        let (mut out, err) = tokio::join!(first_of(stdout), first_of(stderr));
-        let status = running.exec.child.wait().await.map_err(|error| error.to_string())?;
-        if let Some(refusal) = running.exec.refusal().await {
-            return Err(refusal);
-        }
+        let (mut out, err) = tokio::join!(first_of(&mut stdout), first_of(&mut stderr));
+        let ended = running.wait().await.map_err(|error| error.to_string())?;
         out.extend(err);
-        Ok((status.code().unwrap_or(-1), String::from_utf8_lossy(&out).into_owned()))
+        Ok((ended.exit_code, String::from_utf8_lossy(&out).into_owned()))
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Runtime {
     root: PathBuf,
 }
 
-/// A container that was just started.
+/// A process that was just started.
 pub(crate) struct Started {
     pub(crate) process: Process,
     pub(crate) streams: Streams,
@@ -85,61 +85,69 @@ impl Runtime {
         command.args(["run", "--detach", "--no-new-keyring", "--pid-file"]).arg(&pid_file);
         command.arg("--bundle").arg(bundle);
         let socket = self.console_socket(&mut command, standard)?;
-        let mut child = spawn(command.arg(id), standard)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let status = child.wait().await.doing("wait for the runtime")?;
-        if !status.success() {
-            return Err(Error::Refused(last_error(&log).await));
-        }
-        let pid = tokio::fs::read_to_string(&pid_file).await.doing("read the process id")?;
-        let pid: i32 = pid.trim().parse().map_err(io::Error::other).doing("read the process id")?;
-        let process = Process::open(pid).doing("open the container's process")?;
-        let streams = match (socket, stdout, stderr) {
-            (Some(socket), _, _) => {
-                Streams::Terminal(socket.receive().await.doing("get the terminal")?)
-            }
-            (None, Some(stdout), Some(stderr)) => Streams::Pipes { stdin, stdout, stderr },
-            _ => return Err(Error::Refused("the runtime has no output".to_owned())),
-        };
-        Ok(Started { process, streams })
+        self.finish(command.arg(id), standard, (socket, &pid_file, &log)).await
     }
 
-    /// Runs a command in a container. The child is the runtime, which ends with the command's exit code.
+    /// Starts a command in a container. As with containers, the runtime only starts it; we see its end.
     pub(crate) async fn exec(
         &self,
         id: &str,
         process: &ProcessSpec,
         standard: Standard,
         scratch: &Path,
-    ) -> Result<(Exec, Streams), Error> {
+    ) -> Result<Started, Error> {
         let spec = scratch.join("process.json");
         let text = serde_json::to_vec(&process.to_json(standard.terminal));
         let text = text.expect("plain data always encodes");
         tokio::fs::write(&spec, text).await.doing("write the command")?;
         let log = scratch.join("runtime.log");
+        let pid_file = scratch.join("pid");
         let mut command = self.command(&log);
-        command.arg("exec").arg("--process").arg(&spec);
+        command.args(["exec", "--detach", "--pid-file"]).arg(&pid_file);
+        command.arg("--process").arg(&spec);
         let socket = self.console_socket(&mut command, standard)?;
-        // The runtime must not outlive whoever asked for the command.
-        let mut child = spawn(command.arg(id).kill_on_drop(true), standard)?;
-        let streams = match (socket, child.stdout.take(), child.stderr.take()) {
-            (Some(socket), _, _) => {
-                // The runtime may refuse before it connects to the socket.
+        self.finish(command.arg(id), standard, (socket, &pid_file, &log)).await
+    }
+
+    /// Runs the runtime, which leaves a process behind, and takes that over.
+    async fn finish(
+        &self,
+        command: &mut Command,
+        standard: Standard,
+        files: (Option<console::Socket>, &Path, &Path),
+    ) -> Result<Started, Error> {
+        let (socket, pid_file, log) = files;
+        let mut child = spawn(command, standard)?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        // The runtime may refuse before it connects to the console's socket.
+        let mut console = None;
+        let status = match socket {
+            None => child.wait().await,
+            Some(socket) => {
+                let receive = socket.receive();
+                tokio::pin!(receive);
                 tokio::select! {
-                    console = socket.receive() => Streams::Terminal(console.doing("get the terminal")?),
-                    status = child.wait() => {
-                        status.doing("wait for the runtime")?;
-                        return Err(Error::Refused(last_error(&log).await));
+                    received = &mut receive => {
+                        console = Some(received.doing("get the terminal")?);
+                        child.wait().await
                     }
+                    status = child.wait() => status,
                 }
             }
-            (None, Some(stdout), Some(stderr)) => {
-                Streams::Pipes { stdin: child.stdin.take(), stdout, stderr }
-            }
-            _ => return Err(Error::Refused("the runtime has no output".to_owned())),
         };
-        Ok((Exec { child, log }, streams))
+        if !status.doing("wait for the runtime")?.success() {
+            return Err(Error::Refused(last_error(log).await));
+        }
+        let pid = tokio::fs::read_to_string(pid_file).await.doing("read the process id")?;
+        let pid: i32 = pid.trim().parse().map_err(io::Error::other).doing("read the process id")?;
+        let process = Process::open(pid).doing("open the process")?;
+        let streams = match (console, stdout, stderr) {
+            (Some(console), _, _) => Streams::Terminal(console),
+            (None, Some(stdout), Some(stderr)) => Streams::Pipes { stdin, stdout, stderr },
+            _ => return Err(Error::Refused("the runtime left no output".to_owned())),
+        };
+        Ok(Started { process, streams })
     }
 
     /// Removes what the runtime knows of a container; its process has ended.
@@ -170,20 +178,6 @@ impl Runtime {
         command.arg("--rootless=true").arg("--root").arg(&self.root);
         command.arg("--log").arg(log).args(["--log-format", "json"]);
         command
-    }
-}
-
-/// A command running in a container.
-pub(crate) struct Exec {
-    pub(crate) child: Child,
-    log: PathBuf,
-}
-
-impl Exec {
-    /// Why the runtime could not start the command, if it could not.
-    pub(crate) async fn refusal(&self) -> Option<String> {
-        let text = tokio::fs::read_to_string(&self.log).await.ok()?;
-        parse_error(&text)
     }
 }
 

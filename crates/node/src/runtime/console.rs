@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use rustix::termios::Winsize;
+use tokio::net::UnixListener;
 
 /// Where the runtime sends the master.
 pub(super) struct Socket {
@@ -28,13 +28,18 @@ impl Socket {
     }
 
     pub(super) async fn receive(self) -> io::Result<Console> {
-        tokio::task::spawn_blocking(move || {
-            let (stream, _) = self.listener.accept()?;
-            let _ = std::fs::remove_file(&self.path);
-            Ok(Console { master: Arc::new(File::from(receive_descriptor(&stream)?)) })
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+        let (stream, _) = self.listener.accept().await?;
+        stream.readable().await?;
+        let stream = stream.into_std()?;
+        // The message is short and comes as one piece.
+        stream.set_nonblocking(false)?;
+        Ok(Console { master: Arc::new(File::from(receive_descriptor(&stream)?)) })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

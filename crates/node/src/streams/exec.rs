@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use machinery::stream::{Attach, CLOSE, ERROR, Exec, Frame, RESIZE, Resize, STDERR, STDIN, STDOUT};
 use serde_json::{Value, json};
@@ -16,6 +17,10 @@ use crate::logs::Stream;
 use crate::pod::LiveContainer;
 use crate::runtime::{Console, Standard, Streams as Standards};
 
+/// How long output may be awaited after the command's end: something it left behind may hold the pipe.
+const OUTPUT_DRAIN: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
+
 type Writer = FrameWriter<OwnedWriteHalf>;
 
 impl Streams {
@@ -26,17 +31,18 @@ impl Streams {
             Err(error) => return to.refuse(&error).await,
         };
         let standard = Standard { stdin: request.stdin, terminal: request.tty };
-        let running = container.commands.start(&request.command, standard).await;
-        let running = match running {
-            Ok(running) => running,
+        match container.commands.start(&request.command, standard).await {
+            Ok(started) => {
+                to.accept().await?;
+                converse(started, (from, to)).await
+            }
             // A client has to be told in the stream: it has been upgraded by the time the command is tried.
             Err(why) => {
                 to.accept().await?;
-                return to.send(ERROR, &cannot_run(&why)).await;
+                to.send(ERROR, &cannot_run(&why)).await?;
+                farewell((from, to)).await
             }
-        };
-        to.accept().await?;
-        converse(running, (from, to)).await
+        }
     }
 
     pub(super) async fn attach(&self, request: Attach, frames: Frames) -> io::Result<()> {
@@ -52,9 +58,10 @@ impl Streams {
 }
 
 /// Carries bytes both ways until the command ends or the client leaves, which ends the command.
-async fn converse(mut running: Running, frames: Frames) -> io::Result<()> {
+async fn converse(started: (Running, Standards), frames: Frames) -> io::Result<()> {
+    let (mut running, streams) = started;
     let (mut from, to) = frames;
-    let (mut input, output) = match running.streams {
+    let (mut input, output) = match streams {
         Standards::Pipes { stdin, stdout, stderr } => {
             let both = (pump(stdout, STDOUT, to.clone()), pump(stderr, STDERR, to.clone()));
             let output = tokio::spawn(async move {
@@ -67,24 +74,33 @@ async fn converse(mut running: Running, frames: Frames) -> io::Result<()> {
             (CommandInput::Terminal(console), output)
         }
     };
-    let status = loop {
+    let ended = loop {
         tokio::select! {
-            status = running.exec.child.wait() => break status?,
+            ended = running.wait() => break ended?,
             frame = from.next() => match frame {
                 Ok(Some(frame)) => input.take(frame).await,
-                // Closing without a word is how clients end a command early.
-                Ok(None) | Err(_) => return running.exec.child.kill().await,
+                // Closing without a word is how clients end a command early; dropping it kills it.
+                Ok(None) | Err(_) => return Ok(()),
             },
         }
     };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), output).await;
-    let refusal = running.exec.refusal().await;
-    let message = match (status.code(), refusal) {
-        (_, Some(why)) => cannot_run(&why),
-        (Some(0), None) => json!({"metadata": {}, "status": "Success"}).to_string().into_bytes(),
-        (code, None) => exit_status(code.unwrap_or(-1)),
+    let _ = tokio::time::timeout(OUTPUT_DRAIN, output).await;
+    let message = match ended.exit_code {
+        0 => json!({"metadata": {}, "status": "Success"}).to_string().into_bytes(),
+        code => exit_status(code),
     };
-    to.send(ERROR, &message).await
+    to.send(ERROR, &message).await?;
+    farewell((from, to)).await
+}
+
+/// Ends our side, then waits for the client to end its own: a socket that is closed while bytes in it are unread resets the
+/// connection.
+async fn farewell(frames: Frames) -> io::Result<()> {
+    let (mut from, to) = frames;
+    to.finish().await?;
+    let rest = async { while let Ok(Some(_)) = from.next().await {} };
+    let _ = tokio::time::timeout(FAREWELL, rest).await;
+    Ok(())
 }
 
 enum CommandInput {
@@ -182,7 +198,8 @@ async fn attached(
             },
             () = container.done.cancelled() => {
                 let fine = json!({"metadata": {}, "status": "Success"}).to_string();
-                return to.send(ERROR, fine.as_bytes()).await;
+                to.send(ERROR, fine.as_bytes()).await?;
+                return farewell((from, to)).await;
             }
             frame = from.next() => match frame? {
                 Some(frame) => feed(&container, &request, frame).await,

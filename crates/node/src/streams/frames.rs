@@ -63,4 +63,9 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         encode(channel, payload, &mut bytes);
         self.to.lock().await.write_all(&bytes).await
     }
+
+    /// Says that nothing more comes.
+    pub(super) async fn finish(&self) -> io::Result<()> {
+        self.to.lock().await.shutdown().await
+    }
 }

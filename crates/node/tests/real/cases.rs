@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::World;
-use crate::world::{condition, exists, phase, until};
+use crate::world::{condition, exists, phase, processes, until};
 
 fn program(args: &[&str]) -> Value {
     let args: Vec<_> = std::iter::once(&"program").chain(args).collect();
@@ -179,6 +179,13 @@ pub(crate) async fn grace_ends_with_a_kill() {
     world.running("q").await;
     world.delete("q", 0).await;
     world.gone("q").await;
+    let path = world.dir.path().to_string_lossy().into_owned();
+    until("its process is killed", async || {
+        let lines = processes(&path).into_iter().map(|pid| format!("/proc/{pid}/cmdline"));
+        let all: Vec<_> = lines.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        all.iter().all(|line| !line.contains("program\0sleep"))
+    })
+    .await;
     world.end().await;
 }
 
