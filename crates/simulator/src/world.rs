@@ -41,7 +41,7 @@ pub(crate) mod flags {
     pub(crate) const USED: u8 = 32;
     /// The list changed between the pod's creation and its first start.
     pub(crate) const OLD_LIST: u8 = 64;
-    /// Stopped by the operator, not back yet.
+    /// To be stopped or stopped by the operator, and not back yet.
     pub(crate) const VOLUNTARY: u8 = 128;
 
     // Slot::etcd: what the cluster knows.
@@ -54,6 +54,8 @@ pub(crate) mod flags {
     pub(crate) const ABANDONED: u8 = 16;
     /// The pod changed since the operator last saw it.
     pub(crate) const POD_CHANGED: u8 = 32;
+    /// The process was started from the second member spec.
+    pub(crate) const RUNS_REV: u8 = 64;
 
     // Slot::record and Slot::cached_record: what the status says.
     pub(crate) const FIRST: u8 = 1;
@@ -107,6 +109,11 @@ impl Slot {
 
     pub(crate) fn runs(&self) -> bool {
         self.process & RUN != 0
+    }
+
+    /// It runs, and nobody has asked for its end.
+    pub(crate) fn stays(&self) -> bool {
+        self.process & (RUN | VOLUNTARY) == RUN
     }
 
     pub(crate) fn votes(&self) -> bool {
@@ -257,6 +264,11 @@ impl State {
     /// Whether the cluster can commit.
     pub(crate) fn has_quorum(&self) -> bool {
         self.has(FORMED) && self.voters().filter(|it| it.runs()).count() >= self.quorum()
+    }
+
+    /// Whether it still can once everything the operator asked for has happened.
+    pub(crate) fn keeps_quorum(&self) -> bool {
+        self.has(FORMED) && self.voters().filter(|it| it.stays()).count() >= self.quorum()
     }
 
     pub(crate) fn leader(&self) -> Option<usize> {

@@ -101,6 +101,13 @@ pub trait App {
         }
     }
 
+    /// Whether a member already runs what its pod asks for. A pod that was changed in place runs the
+    /// old process for a moment more, and nothing but the member itself can say when it is over.
+    /// By default: if it reports the version.
+    fn runs(&self, spec: &Self::Spec, status: &MemberStatus) -> bool {
+        status.version.is_empty() || status.version == self.topology(spec).version
+    }
+
     /// How much of the history a member has; `None` when it cannot be compared.
     fn position(&self, status: &MemberStatus) -> Option<u64> {
         Some(status.position)
@@ -183,7 +190,8 @@ pub enum Change {
     Nothing,
     /// Labels and annotations of the running pod change.
     Live,
-    /// Only the image changes: the process restarts in place, on its data.
+    /// The process restarts in place, on its data, from another image. Only for changes that
+    /// [`App::runs`] can tell from what a member says.
     Restart,
     /// The pod has to be another: a successor joins, then the member leaves.
     Recreate,

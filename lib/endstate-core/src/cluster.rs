@@ -180,6 +180,7 @@ impl Cluster {
     pub(crate) fn assemble<A: App>(
         app: &A,
         snapshot: &Snapshot<A::Spec>,
+        accepted: Option<&A::Spec>,
         list: &Membership,
     ) -> Self {
         let leads = leader(snapshot, list);
@@ -187,7 +188,7 @@ impl Cluster {
             .members
             .iter()
             .map(|entry| {
-                let mut member = Member::assemble(app, snapshot, entry);
+                let mut member = Member::assemble(app, snapshot, accepted, entry);
                 member.leads = leads == Some(entry.id);
                 member
             })
@@ -209,27 +210,38 @@ fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
 }
 
 impl Member {
-    fn assemble<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, entry: &Entry) -> Self {
-        let record = &snapshot.status.record;
-        let known = recorded(record, &entry.name);
+    fn assemble<A: App>(
+        app: &A,
+        snapshot: &Snapshot<A::Spec>,
+        accepted: Option<&A::Spec>,
+        entry: &Entry,
+    ) -> Self {
+        let known = recorded(&snapshot.status.record, &entry.name);
         let pod = find_pod(snapshot, &entry.name);
-        let change = match (&record.accepted, pod.and_then(|it| it.spec.as_ref())) {
-            (Some(accepted), Some(old)) => app.change(old, &accepted.spec),
+        let made_from = pod.and_then(|it| it.spec.as_ref());
+        let change = match (made_from, accepted) {
+            (Some(old), Some(new)) => app.change(old, new),
             _ => Change::Nothing,
         };
         let facts = known.clone().unwrap_or_else(|| MemberRecord::new(entry.name.clone()));
         let mut health = health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
+        let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
+        let answer = answer.filter(|it| it.id == entry.id);
         if change == Change::Recreate && !health.is_healthy() && pod.is_some_and(is_held_up) {
             health = Health::Dead("it does not run, and is made from an older spec".into());
+        } else if let (Health::Healthy, Some(spec), Some(answer)) = (&health, made_from, answer)
+            && !app.runs(spec, answer)
+        {
+            // Its pod was changed and its process was not restarted yet: it works, but not for long.
+            health = Health::Unwell(format!("it still runs version {}", answer.version));
         }
-        let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
         Self {
             name: entry.name.clone(),
             id: entry.id,
             learner: entry.learner,
             leads: false,
             health,
-            position: answer.filter(|it| it.id == entry.id).and_then(|it| app.position(it)),
+            position: answer.and_then(|it| app.position(it)),
             outdated: change != Change::Nothing,
             change,
             recorded: known.is_some(),

@@ -409,6 +409,28 @@ pub enum Waiting {
 }
 
 impl Waiting {
+    /// Whether only a person can lead on.
+    ///
+    /// ```
+    /// use endstate_core::Waiting;
+    /// assert!(Waiting::ForUnpause.needs_user() && !Waiting::ForLeader.needs_user());
+    /// ```
+    pub fn needs_user(&self) -> bool {
+        matches!(
+            self,
+            Self::ForSpec { .. }
+                | Self::ForUnpause
+                | Self::ForRecord { .. }
+                | Self::ForConsent { .. }
+                | Self::ForStranger { .. }
+        )
+    }
+
+    /// Whether nothing else can go on before a person leads on.
+    pub(crate) fn stops_all(&self) -> bool {
+        matches!(self, Self::ForUnpause | Self::ForRecord { .. } | Self::ForConsent { .. })
+    }
+
     /// What is awaited.
     pub fn what(&self) -> String {
         match self {

@@ -109,6 +109,9 @@ impl<'a, A: App> Draft<'a, A> {
         self.support.client_service = self.record.cluster_id.is_some();
         self.support.min_available = Some(self.min_available(target.voters));
         if self.app.topology(&self.snapshot.spec).paused {
+            // What is seen is still told.
+            self.cluster = self.proof();
+            self.waits.clear();
             return self.wait(Waiting::ForUnpause);
         }
         let Some(pods) = &self.snapshot.pods else { return self.wait(Waiting::ForPodList) };
@@ -155,22 +158,27 @@ impl<'a, A: App> Draft<'a, A> {
     /// The members, if a quorum of the voters gave the same list and one of them leads. Otherwise
     /// says what is missing.
     fn proof(&mut self) -> Option<Cluster> {
-        let Some(list) = self.list() else {
-            let needed = quorum(self.record.members.len());
-            self.wait(Waiting::ForQuorum { healthy: 0, needed });
-            return None;
-        };
-        let needed = quorum(list.voters().count());
-        if list.agreed < needed {
-            self.wait(Waiting::ForAgreement { agreed: list.agreed, needed });
-            return None;
+        let list = self.list();
+        let voters = list.map_or(self.record.members.len(), |it| it.voters().count());
+        let needed = quorum(voters);
+        let healthy = self.record.members.iter();
+        let healthy = healthy.filter(|it| health(self.snapshot, it).is_healthy()).count();
+        let agreed = list.map_or(0, |it| it.agreed);
+        let cluster = list.map(|it| self.assemble(it));
+        if agreed >= needed && cluster.as_ref().is_some_and(|it| it.leader().is_some()) {
+            return cluster;
         }
-        let cluster = Cluster::assemble(self.app, self.snapshot, list);
-        if cluster.leader().is_none() {
-            self.wait(Waiting::ForLeader);
-            return None;
-        }
-        Some(cluster)
+        self.wait(match () {
+            () if healthy < needed => Waiting::ForQuorum { healthy, needed },
+            () if agreed < needed => Waiting::ForAgreement { agreed, needed },
+            () => Waiting::ForLeader,
+        });
+        None
+    }
+
+    fn assemble(&self, list: &Membership) -> Cluster {
+        let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
+        Cluster::assemble(self.app, self.snapshot, accepted, list)
     }
 
     /// Goes on with the step under way, or chooses the next.

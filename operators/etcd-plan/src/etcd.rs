@@ -66,6 +66,9 @@ impl App for Etcd {
         if fixed(&old_pod) != fixed(&new_pod)
             || old.storage() != new.storage()
             || version_flags(from) != version_flags(to)
+            // Nothing that a member says tells two builds of one version apart, so a restart in
+            // place could not be proven.
+            || (old.image() != new.image() && from == to)
         {
             Change::Recreate
         } else if old.image() != new.image() {

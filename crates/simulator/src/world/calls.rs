@@ -138,26 +138,25 @@ impl State {
         if !self.pod_as_seen(index) {
             return Ok(Refused);
         }
-        let (could, ran) = (self.has_quorum(), self.slots[index].runs());
+        let (could, runs) = (self.keeps_quorum(), self.slots[index].runs());
         let others =
             |(at, it): (usize, &Slot)| at != index && it.votes() && it.process & VOLUNTARY != 0;
-        if ran && self.has(FORMED) && self.slots.iter().enumerate().any(others) {
+        if runs && self.has(FORMED) && self.slots.iter().enumerate().any(others) {
             return Err(Property::OneDisruption);
         }
         let rev = if self.accepted.1 == 1 { REV } else { 0 };
         let slot = &mut self.slots[index];
         slot.set_pod((slot.pod & !(REV | CRASH)) | rev);
-        // The image change restarts the container even if the API shows nothing else of it yet.
-        slot.etcd |= POD_CHANGED;
-        slot.stop();
-        if ran {
+        // The kubelet stops the process in its own time, unless it is what the pod asks for again.
+        slot.process &= !VOLUNTARY;
+        if runs && (rev != 0) != (slot.etcd & RUNS_REV != 0) {
             slot.process |= VOLUNTARY;
         }
-        self.keeps_quorum(could)
+        self.took_no_quorum(could)
     }
 
-    fn keeps_quorum(&self, could: bool) -> Result<Answer, Property> {
-        if could && !self.fault_since && !self.has_quorum() {
+    fn took_no_quorum(&self, could: bool) -> Result<Answer, Property> {
+        if could && !self.fault_since && !self.keeps_quorum() {
             return Err(Property::KeepsQuorum);
         }
         Ok(Done)
@@ -215,10 +214,11 @@ impl State {
         if !self.can_commit() || !ready || !safe {
             return Ok(Refused);
         }
+        let could = self.keeps_quorum();
         self.list_changed();
         let slot = &mut self.slots[index];
         slot.etcd = (slot.etcd & !LEARNER) | VOTER;
-        self.keeps_quorum(true)
+        self.took_no_quorum(could)
     }
 
     fn move_lead(&mut self, index: usize) -> Answer {
@@ -254,8 +254,9 @@ impl State {
         if slot.votes() && healthy && below && self.object_as_seen && !self.fault_since {
             return Err(Property::KeepsSize);
         }
+        let could = self.keeps_quorum();
         self.list_changed();
         self.slots[index].etcd &= !(VOTER | LEARNER | LEADER);
-        self.keeps_quorum(true)
+        self.took_no_quorum(could)
     }
 }

@@ -16,6 +16,7 @@ pub(crate) enum Move {
     Observe { old_object: bool, old_pods: bool, blind: Option<u8> },
     Call { call: Call, member: u8, answer: Answer },
     Start { member: u8, ran: Ran },
+    Stop(u8),
     End(u8),
     Exit(u8),
     Collect(u8),
@@ -100,6 +101,7 @@ impl fmt::Display for Move {
                 Ran::Refused => write!(f, "m{member} is not started: its data is lost"),
                 Ran::Crashed => write!(f, "m{member} crashes at its start"),
             },
+            Self::Stop(it) => write!(f, "the kubelet stops m{it}, which is to run something else"),
             Self::End(it) => write!(f, "the pod of m{it} ends, with its data"),
             Self::Exit(it) => write!(f, "m{it} exits: it is no member any more"),
             Self::Collect(it) => write!(f, "the pod of m{it} is deleted with its owner"),
@@ -290,6 +292,11 @@ impl Moves<'_> {
             self.push(Move::End(member), after);
         } else if slot.pod & NODE_LOST == 0 && !slot.runs() && slot.etcd & ABANDONED == 0 {
             self.start(state, index)?;
+        } else if slot.pod & NODE_LOST == 0 && self.is_outdated(slot) {
+            let mut after = *state;
+            after.slots[index].stop();
+            after.slots[index].etcd |= POD_CHANGED;
+            self.push(Move::Stop(member), after);
         }
         let removed = !slot.listed() && state.has(FORMED);
         if slot.runs() && removed {
@@ -299,6 +306,12 @@ impl Moves<'_> {
             self.push(Move::Exit(member), after);
         }
         Ok(())
+    }
+
+    /// Whether a container runs another image than its pod asks for.
+    fn is_outdated(&self, slot: &Slot) -> bool {
+        self.scenario.respec == Respec::Restart
+            && (slot.pod & REV != 0) != (slot.etcd & RUNS_REV != 0)
     }
 
     /// The launcher and etcd decide how a process starts.
@@ -328,6 +341,8 @@ impl Moves<'_> {
                 started.set_pod((started.pod & !CRASH) | STARTED);
                 started.process |= RUN | FRESH | DATA;
                 started.process &= !(VOLUNTARY | OLD_LIST);
+                started.etcd &= !RUNS_REV;
+                started.etcd |= if started.pod & REV != 0 { RUNS_REV } else { 0 };
             }
             Ran::Refused => started.set_pod(started.pod | STARTED | CRASH | LOST),
             Ran::Crashed => started.set_pod(started.pod | STARTED | CRASH),

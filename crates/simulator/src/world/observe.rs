@@ -35,6 +35,7 @@ const LISTED_VOTER: u8 = VOTER;
 const LEADS: u8 = LEADER;
 const REACHED: u8 = 8;
 const BEHIND: u8 = 16;
+const SECOND: u8 = RUNS_REV;
 
 /// What the operator sees: the object and the pods as cached, etcd as it is.
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ impl View {
                 app |= REACHED;
                 app |= if list { slot.etcd & LEADER } else { 0 };
                 app |= if slot.process & CAUGHT == 0 { BEHIND } else { 0 };
+                app |= slot.etcd & SECOND;
             }
             Seen {
                 pod: slot.cached_pod & !JOIN,
@@ -224,7 +226,7 @@ impl View {
                 role,
                 leader,
                 position: if it.app & BEHIND != 0 { 10 } else { 100 },
-                version: VERSION.into(),
+                version: self.spec_of((1, u8::from(it.app & SECOND != 0))).version,
                 db_size: 1,
                 errors: vec![],
             });

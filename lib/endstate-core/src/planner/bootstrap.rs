@@ -23,6 +23,7 @@ impl<'a, A: App> Draft<'a, A> {
             self.record.members = first.members.iter().map(|it| adopted(list, it)).collect();
             self.record.cluster_id = Some(list.cluster);
             self.record.bootstrap = None;
+            self.cluster = Some(self.assemble(list)).filter(|it| it.leader().is_some());
             return;
         }
         if self.is_hopeless(&first, wanted) {

@@ -9,6 +9,7 @@ use super::Draft;
 use crate::{
     app::{App, Change, Severity},
     cluster::{Cluster, Health, Member, find_pod, health, quorum},
+    id::MemberName,
     plan::{Event, EventKind, Plan, Waiting},
     record::{MemberRecord, Step},
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
@@ -244,50 +245,43 @@ impl<A: App> Draft<'_, A> {
             .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.why()?)))
             .collect();
         let wanted = self.target.as_ref().map_or(0, |it| it.voters);
+        let has = recorded().count();
         if !ill.is_empty() {
             (Truth::True, "MembersDoNotWork", ill.join("; "))
-        } else if recorded().count() < wanted {
-            let message = format!("there are {} of {wanted} members", recorded().count());
-            (Truth::True, "MembersMissing", message)
-        } else {
+        } else if has >= wanted {
             none
+        } else if self.was_degraded() {
+            (Truth::True, "MembersMissing", format!("there are {has} of {wanted} members"))
+        } else {
+            (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
         }
     }
 
+    /// A cluster that lost a member is degraded until it has another; one that grows is not.
+    fn was_degraded(&self) -> bool {
+        let before = self.snapshot.status.condition(ConditionType::Degraded);
+        before.is_some_and(|it| it.status == Truth::True)
+    }
+
     fn progressing(&self) -> Judged {
-        match self.progress() {
-            Some((reason, message)) => (Truth::True, reason, message),
-            None => {
-                let stuck = self.waits.first().filter(|it| {
-                    matches!(
-                        it,
-                        Waiting::ForSpec { .. } | Waiting::ForUnpause | Waiting::ForRecord { .. }
-                    )
-                });
-                match stuck {
-                    Some(wait) => (Truth::False, wait.reason(), wait.to_string()),
-                    None => (Truth::False, "AsDeclared", "the cluster is as declared".into()),
-                }
-            }
+        if let Some((reason, message)) = self.progress() {
+            return (Truth::True, reason, message);
+        }
+        match self.waits.iter().find(|it| it.needs_user()) {
+            Some(wait) => (Truth::False, wait.reason(), wait.to_string()),
+            None => (Truth::False, "AsDeclared", "the cluster is as declared".into()),
         }
     }
 
     /// What is under way; nothing when only the user can lead on, or all is done.
     fn progress(&self) -> Option<(&'static str, String)> {
-        let told = |it: &Waiting| it.to_string();
-        let idle = |it: &&Waiting| {
-            !matches!(
-                it,
-                Waiting::ForSpec { .. }
-                    | Waiting::ForUnpause
-                    | Waiting::ForRecord { .. }
-                    | Waiting::ForStranger { .. }
-            )
-        };
-        let wait = self.waits.iter().find(idle);
+        if self.waits.iter().any(Waiting::stops_all) {
+            return None;
+        }
+        let wait = self.waits.iter().find(|it| !it.needs_user());
         match (self.actions.first(), wait) {
             (Some(action), _) => Some((action.reason(), action.to_string())),
-            (None, Some(wait)) => Some((wait.reason(), told(wait))),
+            (None, Some(wait)) => Some((wait.reason(), wait.to_string())),
             (None, None) if self.record.step.is_some() => {
                 Some(("StepUnderWay", "a step is under way".into()))
             }
@@ -318,10 +312,27 @@ impl<A: App> Draft<'_, A> {
         } else if perhaps < needed {
             let message = format!("{perhaps} of {of} voters run, and {needed} are needed");
             (Truth::True, "MembersStopped", message)
+        } else if let Some(witness) = self.witness()
+            && healths.iter().filter(|it| it.is_healthy()).count() < needed
+        {
+            let message = format!("{witness} says that nobody leads, and too few others answer");
+            (Truth::True, "NoLeader", message)
         } else {
             let message = "no quorum of the voters answers, and it is not known why".to_owned();
             (Truth::Unknown, "NoAnswer", message)
         }
+    }
+
+    /// A voter that works and knows no leader.
+    fn witness(&self) -> Option<&MemberName> {
+        let leaderless = |it: &&MemberRecord| {
+            let target = self.snapshot.view.target(&it.name);
+            let status = target.and_then(|it| it.status.as_ref());
+            status.is_some_and(|it| it.leader.is_none())
+        };
+        let witness = self.record.members.iter().filter(leaderless);
+        let mut honest = witness.filter(|it| health(self.snapshot, it).is_healthy());
+        honest.next().map(|it| &it.name)
     }
 
     fn spec_accepted(&self) -> Judged {
@@ -345,47 +356,54 @@ impl<A: App> Draft<'_, A> {
 
     /// What changed in the conditions.
     fn events(&self, status: &Status<A::Spec>) -> Vec<Event> {
-        let before = |kind| self.snapshot.status.condition(kind).map(|it| it.status);
-        let changed = |it: &&Condition| match (it.kind, before(it.kind)) {
-            (_, Some(old)) => old != it.status,
-            // The first status only tells what is wrong.
-            (ConditionType::SpecAccepted, None) => it.status == Truth::False,
-            (_, None) => false,
-        };
-        let bad = |it: &Condition| match it.kind {
-            ConditionType::Available | ConditionType::SpecAccepted => it.status != Truth::True,
-            ConditionType::Degraded | ConditionType::QuorumLost => it.status != Truth::False,
+        let mut events: Vec<Event> = vec![];
+        if self.snapshot.object.deleting {
+            return events;
+        }
+        for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
+            let event = Event {
+                kind: if is_bad(condition) { EventKind::Warning } else { EventKind::Normal },
+                reason: condition.reason.clone(),
+                message: condition.message.clone(),
+            };
+            // Two conditions may have one cause.
+            if !events.contains(&event) {
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    fn is_news(&self, condition: &Condition) -> bool {
+        let before = self.snapshot.status.condition(condition.kind).map(|it| it.status);
+        let creating = self.snapshot.status.phase == Phase::Creating;
+        match condition.kind {
             ConditionType::Progressing => false,
-        };
-        let event = |it: &Condition| Event {
-            kind: if bad(it) { EventKind::Warning } else { EventKind::Normal },
-            reason: it.reason.clone(),
-            message: it.message.clone(),
-        };
-        let told = status.conditions.iter().filter(|it| it.kind != ConditionType::Progressing);
-        told.filter(changed).map(event).collect()
+            // A cluster that begins without its last member is no news.
+            ConditionType::Degraded if creating => false,
+            // The first status only tells what is wrong.
+            ConditionType::SpecAccepted if before.is_none() => condition.status == Truth::False,
+            _ => before.is_some_and(|it| it != condition.status),
+        }
     }
 
     fn look_again_ms(&self) -> u32 {
-        let patient = |it: &Waiting| {
-            matches!(
-                it,
-                Waiting::ForSpec { .. }
-                    | Waiting::ForUnpause
-                    | Waiting::ForRecord { .. }
-                    | Waiting::ForConsent { .. }
-                    | Waiting::ForStranger { .. }
-            )
-        };
-        if self.actions.is_empty() && self.waits.is_empty() && self.record.step.is_none() {
-            // The identity was recorded just now: there is no cluster to look at yet.
-            let settled = self.cluster.is_some() || self.record.cluster_id.is_none();
-            if settled { IDLE_MS } else { SOON_MS }
-        } else if !self.waits.is_empty() && self.waits.iter().any(patient) {
+        if !self.waits.is_empty() && self.waits.iter().any(Waiting::needs_user) {
             LATER_MS
-        } else {
+        } else if self.progress().is_some() || self.cluster.is_none() {
             SOON_MS
+        } else {
+            IDLE_MS
         }
+    }
+}
+
+/// Whether a condition says that something is wrong.
+fn is_bad(condition: &Condition) -> bool {
+    match condition.kind {
+        ConditionType::Available | ConditionType::SpecAccepted => condition.status != Truth::True,
+        ConditionType::Degraded | ConditionType::QuorumLost => condition.status != Truth::False,
+        ConditionType::Progressing => false,
     }
 }
 

@@ -1,0 +1,389 @@
+//! The world of the stories: a cluster in which whatever is asked for works at once.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use endstate_core::{
+    Action, App, Blocked, ClusterId, Entry, Identity, LaunchOf, MemberId, MemberName, MemberStatus,
+    Membership, Peer, Plan, Pod, PodPhase, Reach, Role, Snapshot, Start, Status, Target, Trouble,
+    View, lint, member_name, plan,
+};
+use etcd_plan::{Etcd, EtcdClusterSpec, PodPolicy};
+use jiff::SignedDuration;
+
+const CLUSTER: ClusterId = ClusterId(0xc1);
+
+#[derive(Clone)]
+pub(crate) struct World {
+    snapshot: Snapshot<EtcdClusterSpec>,
+    /// Members whose process works.
+    working: Vec<MemberName>,
+    leader: Option<MemberName>,
+    /// What each member's process runs.
+    running: BTreeMap<MemberName, String>,
+    /// Pods that were changed in place and not restarted yet.
+    changed: Vec<MemberName>,
+    versions: u64,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let object = Identity {
+            namespace: "default".into(),
+            name: "demo".into(),
+            uid: "0c5f".into(),
+            resource_version: "1".into(),
+            generation: 1,
+            deleting: false,
+        };
+        let snapshot = Snapshot {
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            seed: object.seed(),
+            object,
+            spec: EtcdClusterSpec::new(3, "3.5.16"),
+            status: Status::default(),
+            pods: Some(vec![]),
+            view: View::default(),
+            blocked: None,
+        };
+        Self {
+            snapshot,
+            working: vec![],
+            leader: None,
+            running: BTreeMap::new(),
+            changed: vec![],
+            versions: 1,
+        }
+    }
+}
+
+impl World {
+    /// Does what a line says; answers with what there is to see.
+    pub(crate) fn tell(&mut self, line: &str) -> String {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let answer = match words.as_slice() {
+            ["spec", fields @ ..] => self.edit(fields),
+            ["plan"] => self.plan(),
+            ["plan", "refused"] => self.plan_refused(),
+            ["plan", "until", "idle"] => self.plan_until_idle(),
+            ["status"] => self.status(),
+            ["launch", version, start] => self.launch(version, start),
+            ["start", names @ ..] => self.each(names, Self::start),
+            ["stop", names @ ..] => self.each(names, Self::stop),
+            ["wipe", names @ ..] => self.each(names, Self::wipe),
+            ["evict", names @ ..] => self.each(names, Self::evict),
+            ["crash", names @ ..] => self.each(names, Self::crash),
+            ["no-image", names @ ..] => self.each(names, Self::no_image),
+            ["no-node", names @ ..] => self.each(names, Self::no_node),
+            ["node-lost", names @ ..] => self.each(names, Self::lose_node),
+            ["wait", seconds] => {
+                let seconds = SignedDuration::from_secs(seconds.parse().unwrap());
+                self.snapshot.now += seconds;
+                String::new()
+            }
+            ["delete"] => {
+                self.snapshot.object.deleting = true;
+                String::new()
+            }
+            ["forget", "status"] => {
+                self.snapshot.status = Status::default();
+                String::new()
+            }
+            ["no", "pods", "listed"] => {
+                self.snapshot.pods = None;
+                String::new()
+            }
+            _ => panic!("no such command: {line}"),
+        };
+        self.elect();
+        self.readable(&answer)
+    }
+
+    fn each(&mut self, names: &[&str], mut act: impl FnMut(&mut Self, &MemberName)) -> String {
+        for name in names {
+            let serial: u64 = name.strip_prefix('m').unwrap().parse().unwrap();
+            let name = member_name("demo", self.snapshot.seed, serial);
+            act(self, &name);
+        }
+        String::new()
+    }
+
+    fn edit(&mut self, fields: &[&str]) -> String {
+        let spec = &mut self.snapshot.spec;
+        for field in fields {
+            match field.split_once('=').unwrap() {
+                ("size", value) => spec.size = value.parse().unwrap(),
+                ("version", value) => spec.version = value.into(),
+                ("paused", value) => spec.paused = Some(value.parse().unwrap()),
+                (key, value) => {
+                    let pod = spec.pod.get_or_insert_with(PodPolicy::default);
+                    match key {
+                        "label" => drop(pod.labels.insert("team".into(), value.into())),
+                        "selector" => drop(pod.node_selector.insert("disk".into(), value.into())),
+                        "env" => {
+                            pod.etcd_env =
+                                vec![etcd_plan::EnvVar { name: value.into(), value: "1".into() }]
+                        }
+                        _ => panic!("no such field: {key}"),
+                    }
+                }
+            }
+        }
+        self.snapshot.object.generation += 1;
+        String::new()
+    }
+
+    fn pod(&mut self, name: &MemberName) -> &mut Pod<EtcdClusterSpec> {
+        self.versions += 1;
+        let pods = self.snapshot.pods.as_mut().unwrap();
+        let pod = pods.iter_mut().find(|it| it.name == *name).unwrap();
+        pod.resource_version = self.versions.to_string().into();
+        pod
+    }
+
+    fn start(&mut self, name: &MemberName) {
+        let pod = self.pod(name);
+        (pod.phase, pod.started, pod.ready) = (PodPhase::Running, true, true);
+        pod.trouble = None;
+        let version = pod.spec.as_ref().unwrap().version.clone();
+        self.running.insert(name.clone(), version);
+        self.working.push(name.clone());
+        // The first members form the cluster when a quorum of them works.
+        if self.snapshot.view.membership.is_none()
+            && let Some(first) = &self.snapshot.status.record.bootstrap
+        {
+            let names: Vec<_> = first.members.iter().map(|it| it.name.clone()).collect();
+            let up = names.iter().filter(|it| self.working.contains(it)).count();
+            if up > names.len() / 2 {
+                let entry = |(id, name)| Entry { id: MemberId(id), name, learner: false };
+                let members = (1..).zip(names).map(entry).collect();
+                self.snapshot.view.membership =
+                    Some(Membership { cluster: CLUSTER, members, agreed: 0 });
+            }
+        }
+    }
+
+    fn stop(&mut self, name: &MemberName) {
+        self.pod(name).ready = false;
+        self.working.retain(|it| it != name);
+    }
+
+    fn wipe(&mut self, name: &MemberName) {
+        self.stop(name);
+        let pod = self.pod(name);
+        pod.termination = Some("data lost, refusing to start blank".into());
+        pod.trouble = Some(Trouble::CrashLoop { message: "data lost".into() });
+    }
+
+    fn evict(&mut self, name: &MemberName) {
+        self.working.retain(|it| it != name);
+        self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
+    }
+
+    fn crash(&mut self, name: &MemberName) {
+        self.stop(name);
+        let pod = self.pod(name);
+        pod.trouble = Some(Trouble::CrashLoop { message: "exit 2".into() });
+        pod.restarts += 3;
+    }
+
+    fn no_image(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).trouble = Some(Trouble::Image { message: "not found".into() });
+    }
+
+    fn no_node(&mut self, name: &MemberName) {
+        let trouble = Trouble::Unschedulable { message: "0/1 nodes are available".into() };
+        self.pod(name).trouble = Some(trouble);
+    }
+
+    fn lose_node(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).node_lost = true;
+    }
+
+    /// Makes the view what the members that work would say now.
+    fn elect(&mut self) {
+        let working = &self.working;
+        let view = &mut self.snapshot.view;
+        let Some(list) = &mut view.membership else { return };
+        let voters: Vec<_> = list.voters().map(|it| it.name.clone()).collect();
+        let up = voters.iter().filter(|it| working.contains(it)).count();
+        let leads = |it: &MemberName| working.contains(it) && voters.contains(it);
+        if up <= voters.len() / 2 {
+            self.leader = None;
+        } else if !self.leader.as_ref().is_some_and(leads) {
+            self.leader = voters.iter().find(|it| working.contains(it)).cloned();
+        }
+        list.agreed = if self.leader.is_some() { up } else { 0 };
+        let leader = self.leader.as_ref().and_then(|it| list.id_of(it));
+        let target = |entry: &Entry| {
+            let reached = working.contains(&entry.name);
+            let role = match entry {
+                it if it.learner => Role::Learner,
+                it if leader == Some(it.id) => Role::Leader,
+                _ => Role::Voter,
+            };
+            let status = MemberStatus {
+                id: entry.id,
+                cluster: CLUSTER,
+                role,
+                leader,
+                position: 1_000,
+                version: self.running.get(&entry.name).cloned().unwrap_or_default(),
+                db_size: 20_480,
+                errors: vec![],
+            };
+            Target {
+                name: entry.name.clone(),
+                reach: if reached { Reach::Reachable } else { Reach::Unreachable },
+                status: reached.then_some(status),
+            }
+        };
+        view.targets = list.members.iter().map(target).collect();
+    }
+
+    fn plan(&mut self) -> String {
+        let plan = plan(&Etcd, &self.snapshot);
+        let mut told = String::new();
+        let changed = plan.status != self.snapshot.status;
+        for action in &plan.actions {
+            writeln!(told, "{action}").unwrap();
+        }
+        for wait in &plan.waits {
+            writeln!(told, "{wait}").unwrap();
+        }
+        for event in &plan.events {
+            writeln!(told, "{:?} event {}: {}", event.kind, event.reason, event.message).unwrap();
+        }
+        if told.is_empty() {
+            told += if changed { "only the status changes\n" } else { "nothing to do\n" };
+        }
+        for violation in lint(&self.snapshot, &plan) {
+            writeln!(told, "REFUSED BY THE LINTER {violation}").unwrap();
+        }
+        self.carry_out(plan);
+        told
+    }
+
+    /// Plans; the status is published, and then the first action is refused.
+    fn plan_refused(&mut self) -> String {
+        let before = self.clone();
+        let told = self.plan();
+        let status = std::mem::take(&mut self.snapshot.status);
+        *self = before;
+        self.snapshot.status = status;
+        let action = told.lines().next().unwrap_or_default().to_owned();
+        self.snapshot.blocked = Some(Blocked { action, why: "unhealthy cluster".into() });
+        told
+    }
+
+    /// Plans again and again; new pods start at once.
+    fn plan_until_idle(&mut self) -> String {
+        let mut told = String::new();
+        for _ in 0..100 {
+            let before = self.snapshot.status.clone();
+            let answer = self.plan();
+            let idle = answer == "nothing to do\n";
+            if before == self.snapshot.status {
+                return told + if idle { "" } else { &answer };
+            }
+            told += &answer.replace("only the status changes\n", "");
+            let pods = self.snapshot.pods.iter().flatten();
+            let new = pods.filter(|it| it.phase == PodPhase::Pending && it.trouble.is_none());
+            let mut ready: Vec<_> = new.map(|it| it.name.clone()).collect();
+            ready.append(&mut self.changed);
+            for name in ready {
+                self.start(&name);
+            }
+            self.elect();
+        }
+        panic!("it never ends:\n{told}");
+    }
+
+    fn carry_out(&mut self, plan: Plan<EtcdClusterSpec>) {
+        self.snapshot.status = plan.status;
+        self.snapshot.blocked = None;
+        for action in plan.actions {
+            self.act(action);
+        }
+        self.elect();
+    }
+
+    fn act(&mut self, action: Action) {
+        self.versions += 1;
+        let version = self.versions.to_string();
+        match action {
+            Action::CreatePod { member, launch, .. } => {
+                let spec = serde_json::from_str(&launch.spec).unwrap();
+                let uid = format!("pod-{version}");
+                let pod = Pod { spec: Some(spec), ..Pod::new(member, uid, version) };
+                self.snapshot.pods.as_mut().unwrap().push(pod);
+            }
+            Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
+                let seen = self.pod(&pod.name);
+                seen.spec = Some(serde_json::from_str(&launch.spec).unwrap());
+                seen.trouble = None;
+                self.changed.push(pod.name);
+            }
+            Action::DeletePod { pod, .. } => self.evict(&pod.name),
+            Action::AddLearner { member, .. } => {
+                let list = self.snapshot.view.membership.as_mut().unwrap();
+                let id = list.members.iter().map(|it| it.id.0).max().unwrap_or(0) + 1;
+                list.members.push(Entry { id: MemberId(id), name: member, learner: true });
+            }
+            Action::Promote { id, .. } => {
+                let list = self.snapshot.view.membership.as_mut().unwrap();
+                list.members.iter_mut().find(|it| it.id == id).unwrap().learner = false;
+            }
+            Action::MoveLead { to, .. } => self.leader = Some(to),
+            Action::RemoveMember { id, .. } => {
+                let list = self.snapshot.view.membership.as_mut().unwrap();
+                list.members.retain(|it| it.id != id);
+            }
+        }
+    }
+
+    fn status(&self) -> String {
+        let status = &self.snapshot.status;
+        let mut told = format!(
+            "{} size {} ready {} updated {}\n",
+            status.phase, status.size, status.ready, status.updated_members
+        );
+        for it in &status.conditions {
+            writeln!(told, "{} {:?} {}: {}", it.kind, it.status, it.reason, it.message).unwrap();
+        }
+        for it in &status.members {
+            let role = it.role.map_or("unknown".into(), |it| format!("{it:?}"));
+            let trouble = it.trouble.as_deref().unwrap_or("healthy");
+            writeln!(told, "{} {role} {trouble}", it.name).unwrap();
+        }
+        told
+    }
+
+    /// How a member is started, flag by flag.
+    fn launch(&self, version: &str, start: &str) -> String {
+        let object = &self.snapshot.object;
+        let spec = EtcdClusterSpec::new(3, version);
+        let member: MemberName = "demo-a".into();
+        let peer =
+            |name: &str| Peer { name: name.into(), address: Etcd.address(object, &name.into()) };
+        let members = vec![peer("demo-a"), peer("demo-b")];
+        let start = match start {
+            "new" => Start::New { token: "0c5f".into(), members },
+            _ => Start::Existing { members },
+        };
+        let of = LaunchOf { object, spec: &spec, member: &member, start: Some(&start) };
+        let launch = Etcd.launch(&of);
+        format!("{}\n{}\n", launch.image, launch.command.join("\n"))
+    }
+
+    /// Members are called m0, m1, ... in the order in which they got their names.
+    fn readable(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for serial in 0..60 {
+            let name = member_name("demo", self.snapshot.seed, serial);
+            text = text.replace(name.as_str(), &format!("m{serial}"));
+        }
+        text
+    }
+}
