@@ -12,8 +12,9 @@ use crate::{
     scenario::Scenario,
     world::{
         Property, State,
-        moves::{Broken, Move, Moves},
+        moves::{Broken, Moves},
         observe::View,
+        script::Move,
     },
 };
 

@@ -6,8 +6,10 @@
 //! cleared, for the same reason.
 
 pub(crate) mod calls;
+mod faults;
 pub(crate) mod moves;
 pub(crate) mod observe;
+pub(crate) mod script;
 
 use std::{fmt, hash::Hash};
 

@@ -166,6 +166,12 @@ impl Cluster {
         self.voters().filter(|it| it.health.is_healthy()).count()
     }
 
+    /// How many of them the record knows: the size to compare with what is asked for. A stranger
+    /// counts for the quorum and for nothing else.
+    pub(crate) fn own_voters(&self) -> usize {
+        self.voters().filter(|it| it.recorded).count()
+    }
+
     /// Who leads.
     pub fn leader(&self) -> Option<&Member> {
         self.members.iter().find(|it| it.leads)

@@ -23,6 +23,7 @@ mod record;
 mod snapshot;
 mod status;
 mod view;
+mod waiting;
 
 pub use app::{App, Change, Launch, LaunchOf, MayStop, Peer, Problem, Severity, Start, Topology};
 pub use cluster::{
@@ -30,12 +31,13 @@ pub use cluster::{
 };
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};
-pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support, Waiting};
+pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
 pub use planner::{member_name, plan};
 pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Step};
 pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};
+pub use waiting::Waiting;
 
 /// The label that every object of a cluster carries: the cluster object's name.
 pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

@@ -22,10 +22,11 @@ use crate::{
     app::{App, Launch, LaunchOf, Peer, Problem, Start, Topology},
     cluster::{Cluster, Health, Member, find_pod, health, quorum},
     id::MemberName,
-    plan::{Action, Call, Plan, PodRef, Support, Waiting},
+    plan::{Action, Call, Plan, PodRef, Support},
     record::{MemberRecord, Record},
     snapshot::{Pod, Snapshot},
     view::Membership,
+    waiting::Waiting,
 };
 
 /// Says what to do next.

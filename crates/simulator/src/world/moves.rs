@@ -1,149 +1,18 @@
 //! Everything that can happen next: the operator, the kubelet, etcd, and what goes wrong.
 
-use std::fmt;
-
 use endstate_core::quorum;
 
-use super::{Property, Slot, State, calls::Answer, flags::*, observe::View};
+use super::{
+    Property, Slot, State,
+    calls::Answer,
+    flags::*,
+    observe::View,
+    script::{Call, Fault, Move, Ran},
+};
 use crate::{
     plans::{Act, Plans},
     scenario::{Respec, Scenario},
 };
-
-/// One thing that happens. Numbers are the tags of members, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Move {
-    Observe { old_object: bool, old_pods: bool, blind: Option<u8> },
-    Call { call: Call, member: u8, answer: Answer },
-    Start { member: u8, ran: Ran },
-    Stop(u8),
-    End(u8),
-    Exit(u8),
-    Collect(u8),
-    ObjectGone,
-    Form(u8),
-    Elect(u8),
-    CatchUp(u8),
-    Settle,
-    Fault(Fault),
-}
-
-/// Which call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    Write,
-    Create { join: bool },
-    Restart,
-    Delete,
-    Add,
-    Promote,
-    MoveLead,
-    Remove,
-}
-
-/// How a start went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ran {
-    OnItsData,
-    Empty,
-    Refused,
-    Crashed,
-}
-
-/// What goes wrong, or is changed from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Abort,
-    Kill(u8),
-    Wipe(u8),
-    Evict(u8),
-    Node(u8),
-    Edit { size: u8, rev: u8 },
-    Delete,
-}
-
-impl Move {
-    /// Whether it is no part of the fault-free continuation.
-    pub(crate) fn is_fault(&self) -> bool {
-        match self {
-            Self::Fault(_) => true,
-            Self::Observe { old_object, old_pods, blind } => {
-                *old_object || *old_pods || blind.is_some()
-            }
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Move {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Observe { old_object, old_pods, blind } => {
-                write!(f, "operator looks and plans")?;
-                match (old_object, old_pods) {
-                    (true, true) => write!(f, ", on an old object and old pods")?,
-                    (true, false) => write!(f, ", on an old object")?,
-                    (false, true) => write!(f, ", on old pods")?,
-                    (false, false) => {}
-                }
-                blind.map_or(Ok(()), |it| write!(f, ", not reaching m{it}"))
-            }
-            Self::Call { call, member, answer } => {
-                write!(f, "  {call}")?;
-                if call != Call::Write {
-                    write!(f, " m{member}")?;
-                }
-                if answer == Answer::Refused { write!(f, " (refused)") } else { Ok(()) }
-            }
-            Self::Start { member, ran } => match ran {
-                Ran::OnItsData => write!(f, "m{member} starts on its data"),
-                Ran::Empty => write!(f, "m{member} starts on an empty directory"),
-                Ran::Refused => write!(f, "m{member} is not started: its data is lost"),
-                Ran::Crashed => write!(f, "m{member} crashes at its start"),
-            },
-            Self::Stop(it) => write!(f, "the kubelet stops m{it}, which is to run something else"),
-            Self::End(it) => write!(f, "the pod of m{it} ends, with its data"),
-            Self::Exit(it) => write!(f, "m{it} exits: it is no member any more"),
-            Self::Collect(it) => write!(f, "the pod of m{it} is deleted with its owner"),
-            Self::ObjectGone => write!(f, "the object is gone"),
-            Self::Form(it) => write!(f, "the cluster forms, m{it} leads"),
-            Self::Elect(it) => write!(f, "m{it} is elected"),
-            Self::CatchUp(it) => write!(f, "m{it} has caught up"),
-            Self::Settle => write!(f, "five seconds pass"),
-            Self::Fault(fault) => write!(f, "! {fault}"),
-        }
-    }
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Write => "writes the status",
-            Self::Create { join: false } => "creates pod (new)",
-            Self::Create { join: true } => "creates pod (existing)",
-            Self::Restart => "restarts",
-            Self::Delete => "deletes pod",
-            Self::Add => "adds learner",
-            Self::Promote => "promotes",
-            Self::MoveLead => "moves the lead to",
-            Self::Remove => "removes member",
-        })
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Abort => write!(f, "operator crashes, or the last answer is lost"),
-            Self::Kill(it) => write!(f, "m{it} is killed"),
-            Self::Wipe(it) => write!(f, "m{it} is killed and its data removed"),
-            Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
-            Self::Node(it) => write!(f, "the node of m{it} is lost"),
-            Self::Edit { size, rev } => write!(f, "spec becomes size {size}, member spec {rev}"),
-            Self::Delete => write!(f, "the object is deleted"),
-        }
-    }
-}
 
 /// A step that breaks a property.
 #[derive(Clone, Debug)]
@@ -175,7 +44,7 @@ impl Moves<'_> {
         Ok(())
     }
 
-    fn push(&mut self, step: Move, mut state: State) {
+    pub(super) fn push(&mut self, step: Move, mut state: State) {
         let rest = self.plans.rest(state.plan, state.call);
         state.normalize(rest, self.scenario.seed);
         self.next.push((step, state));
@@ -437,79 +306,6 @@ impl Moves<'_> {
             }
             after.slots[leads].etcd |= LEADER;
             self.push(Move::Form(state.slots[leads].tag), after);
-        }
-    }
-
-    fn faults(&mut self, state: &State) {
-        let left = &state.left;
-        for index in 0..state.slots.len() {
-            let slot = &state.slots[index];
-            let there = slot.exists() && slot.pod & NODE_LOST == 0 && slot.etcd & ABANDONED == 0;
-            if left.kill > 0 && slot.runs() {
-                self.fault(state, Fault::Kill(slot.tag), |it| {
-                    it.left.kill -= 1;
-                    it.slots[index].stop();
-                    it.slots[index].etcd |= POD_CHANGED;
-                });
-            }
-            if left.wipe > 0 && there && slot.process & DATA != 0 {
-                self.fault(state, Fault::Wipe(slot.tag), |it| {
-                    it.left.wipe -= 1;
-                    it.slots[index].stop();
-                    it.slots[index].process &= !(DATA | CAUGHT | VOLUNTARY);
-                    it.slots[index].etcd |= POD_CHANGED;
-                });
-            }
-            if left.evict > 0 && there && slot.pod & DELETING == 0 {
-                self.fault(state, Fault::Evict(slot.tag), |it| {
-                    it.left.evict -= 1;
-                    it.slots[index].set_pod(slot.pod | DELETING);
-                });
-            }
-            if left.node > 0 && there {
-                self.fault(state, Fault::Node(slot.tag), |it| {
-                    it.left.node -= 1;
-                    it.slots[index].stop();
-                    it.slots[index].set_pod(slot.pod | NODE_LOST);
-                });
-            }
-        }
-        self.edits(state);
-    }
-
-    fn fault(&mut self, state: &State, fault: Fault, apply: impl FnOnce(&mut State)) {
-        let mut after = *state;
-        apply(&mut after);
-        after.fault_since = after.plan != 0;
-        self.push(Move::Fault(fault), after);
-    }
-
-    fn edits(&mut self, state: &State) {
-        if state.has(ENDING | GONE) {
-            return;
-        }
-        if state.left.edit > 0 {
-            let other = match self.scenario.respec {
-                Respec::Never => None,
-                _ => Some(1 - state.spec.1),
-            };
-            let sizes = self.scenario.sizes.iter().filter(|it| **it != state.spec.0);
-            let resized = sizes.map(|it| (*it, state.spec.1));
-            let edited = resized.chain(other.map(|it| (state.spec.0, it)));
-            for (size, rev) in edited.collect::<Vec<_>>() {
-                let mut after = *state;
-                after.left.edit -= 1;
-                after.spec = (size, rev);
-                after.object_changed();
-                self.push(Move::Fault(Fault::Edit { size, rev }), after);
-            }
-        }
-        if state.left.delete > 0 {
-            let mut after = *state;
-            after.left.delete -= 1;
-            after.flags |= ENDING;
-            after.object_changed();
-            self.push(Move::Fault(Fault::Delete), after);
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::Draft;
 use crate::{
     app::{App, Change, Severity},
-    plan::Waiting,
     record::Accepted,
+    waiting::Waiting,
 };
 
 impl<A: App> Draft<'_, A> {

@@ -9,10 +9,11 @@ use super::{Draft, adopted};
 use crate::{
     app::{App, Change, Start},
     cluster::{find_pod, health, quorum},
-    plan::{Action, PodRef, Waiting},
+    plan::{Action, PodRef},
     record::{Bootstrap, LeaveReason, MemberRecord},
     snapshot::Pod,
     view::{Membership, Reach},
+    waiting::Waiting,
 };
 
 impl<'a, A: App> Draft<'a, A> {

@@ -8,9 +8,10 @@ use super::{
 use crate::{
     app::{App, Change, MayStop},
     cluster::{Cluster, Member, find_pod, quorum},
-    plan::{Action, PodRef, Waiting},
+    plan::{Action, PodRef},
     record::{LeaveReason, Step},
     snapshot::Pod,
+    waiting::Waiting,
 };
 
 impl<A: App> Draft<'_, A> {
@@ -25,8 +26,7 @@ impl<A: App> Draft<'_, A> {
         if self.delete_stray_pod(cluster) || self.restart_broken(cluster) {
             return;
         }
-        let voters = cluster.voters().count();
-        if voters > wanted {
+        if cluster.own_voters() > wanted {
             self.shrink(cluster, wanted);
         } else if self.wants_another(cluster, wanted) {
             self.grow(cluster, wanted);

@@ -10,10 +10,11 @@ use crate::{
     app::{App, Change, Severity},
     cluster::{Cluster, Health, Member, find_pod, health, quorum},
     id::MemberName,
-    plan::{Event, EventKind, Plan, Waiting},
+    plan::{Event, EventKind, Plan},
     record::{MemberRecord, Step},
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
     view::Role,
+    waiting::Waiting,
 };
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.

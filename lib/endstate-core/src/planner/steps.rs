@@ -5,9 +5,10 @@ use crate::{
     app::{App, Change, Start},
     cluster::{Cluster, Health, Member, find_pod, quorum},
     id::{MemberName, Uid},
-    plan::{Action, PodRef, Waiting},
+    plan::{Action, PodRef},
     record::{LeaveReason, MemberRecord, Step},
     snapshot::Pod,
+    waiting::Waiting,
 };
 
 impl<A: App> Draft<'_, A> {
@@ -115,7 +116,7 @@ impl<A: App> Draft<'_, A> {
         member: &Member,
         reason: LeaveReason,
     ) {
-        let surplus = cluster.voters().count() > wanted;
+        let surplus = cluster.own_voters() > wanted;
         let holds = match reason {
             _ if member.learner => true,
             LeaveReason::ScaleDown => surplus,
@@ -166,7 +167,7 @@ impl<A: App> Draft<'_, A> {
     /// Whether another voter is wanted: to make up the number, or as the successor of a member that
     /// cannot be brought up to date in place.
     pub(super) fn wants_another(&self, cluster: &Cluster, wanted: usize) -> bool {
-        let voters = cluster.voters().count();
+        let voters = cluster.own_voters();
         voters < wanted || voters == wanted && cluster.voters().any(|it| must_move(cluster, it))
     }
 }

@@ -75,6 +75,13 @@ impl World {
             ["no-image", names @ ..] => self.each(names, Self::no_image),
             ["no-node", names @ ..] => self.each(names, Self::no_node),
             ["node-lost", names @ ..] => self.each(names, Self::lose_node),
+            ["unlist", names @ ..] => self.each(names, Self::unlist),
+            ["list", name] => {
+                let list = self.snapshot.view.membership.as_mut().unwrap();
+                let id = MemberId(list.members.len() as u64 + 20);
+                list.members.push(Entry { id, name: (*name).into(), learner: false });
+                String::new()
+            }
             ["wait", seconds] => {
                 let seconds = SignedDuration::from_secs(seconds.parse().unwrap());
                 self.snapshot.now += seconds;
@@ -177,6 +184,11 @@ impl World {
     fn evict(&mut self, name: &MemberName) {
         self.working.retain(|it| it != name);
         self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
+    }
+
+    fn unlist(&mut self, name: &MemberName) {
+        let list = self.snapshot.view.membership.as_mut().unwrap();
+        list.members.retain(|it| it.name != *name);
     }
 
     fn crash(&mut self, name: &MemberName) {

@@ -1,0 +1,84 @@
+//! What goes wrong, and what is changed from outside.
+
+use super::{
+    State,
+    flags::*,
+    moves::Moves,
+    script::{Fault, Move},
+};
+use crate::scenario::Respec;
+
+impl Moves<'_> {
+    pub(super) fn faults(&mut self, state: &State) {
+        let left = &state.left;
+        for index in 0..state.slots.len() {
+            let slot = &state.slots[index];
+            let there = slot.exists() && slot.pod & NODE_LOST == 0 && slot.etcd & ABANDONED == 0;
+            if left.kill > 0 && slot.runs() {
+                self.fault(state, Fault::Kill(slot.tag), |it| {
+                    it.left.kill -= 1;
+                    it.slots[index].stop();
+                    it.slots[index].etcd |= POD_CHANGED;
+                });
+            }
+            if left.wipe > 0 && there && slot.process & DATA != 0 {
+                self.fault(state, Fault::Wipe(slot.tag), |it| {
+                    it.left.wipe -= 1;
+                    it.slots[index].stop();
+                    it.slots[index].process &= !(DATA | CAUGHT | VOLUNTARY);
+                    it.slots[index].etcd |= POD_CHANGED;
+                });
+            }
+            if left.evict > 0 && there && slot.pod & DELETING == 0 {
+                self.fault(state, Fault::Evict(slot.tag), |it| {
+                    it.left.evict -= 1;
+                    it.slots[index].set_pod(slot.pod | DELETING);
+                });
+            }
+            if left.node > 0 && there {
+                self.fault(state, Fault::Node(slot.tag), |it| {
+                    it.left.node -= 1;
+                    it.slots[index].stop();
+                    it.slots[index].set_pod(slot.pod | NODE_LOST);
+                });
+            }
+        }
+        self.edits(state);
+    }
+
+    fn fault(&mut self, state: &State, fault: Fault, apply: impl FnOnce(&mut State)) {
+        let mut after = *state;
+        apply(&mut after);
+        after.fault_since = after.plan != 0;
+        self.push(Move::Fault(fault), after);
+    }
+
+    fn edits(&mut self, state: &State) {
+        if state.has(ENDING | GONE) {
+            return;
+        }
+        if state.left.edit > 0 {
+            let other = match self.scenario.respec {
+                Respec::Never => None,
+                _ => Some(1 - state.spec.1),
+            };
+            let sizes = self.scenario.sizes.iter().filter(|it| **it != state.spec.0);
+            let resized = sizes.map(|it| (*it, state.spec.1));
+            let edited = resized.chain(other.map(|it| (state.spec.0, it)));
+            for (size, rev) in edited.collect::<Vec<_>>() {
+                let mut after = *state;
+                after.left.edit -= 1;
+                after.spec = (size, rev);
+                after.object_changed();
+                self.push(Move::Fault(Fault::Edit { size, rev }), after);
+            }
+        }
+        if state.left.delete > 0 {
+            let mut after = *state;
+            after.left.delete -= 1;
+            after.flags |= ENDING;
+            after.object_changed();
+            self.push(Move::Fault(Fault::Delete), after);
+        }
+    }
+}

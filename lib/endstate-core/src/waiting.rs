@@ -1,0 +1,228 @@
+//! What a plan waits for, and why: the closed list, and its words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{id::MemberName, status::WaitRow};
+
+/// What a plan waits for, and why. Closed: whatever waits has a variant here.
+///
+/// ```
+/// use endstate_core::Waiting;
+/// let wait = Waiting::ForQuorum { healthy: 1, needed: 2 };
+/// assert_eq!(
+///     wait.to_string(),
+///     "waiting for a quorum because 1 of the 2 voters it needs work"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Waiting {
+    /// The spec is refused; what was accepted before stays in force.
+    ForSpec {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The user paused the cluster.
+    ForUnpause,
+    /// The object is being deleted.
+    ForDeletion,
+    /// The pods could not be listed.
+    ForPodList,
+    /// The first members have not formed the cluster yet.
+    ForFormation {
+        /// How many of them run.
+        started: usize,
+        /// How many are to be started.
+        of: usize,
+    },
+    /// A pod does not run yet.
+    ForPod {
+        /// Which.
+        member: MemberName,
+        /// What holds it up.
+        why: String,
+    },
+    /// A member does not work, and may come back by itself.
+    ForMember {
+        /// Which.
+        member: MemberName,
+        /// What is known of it.
+        why: String,
+    },
+    /// A learner has not caught up.
+    ForCatchUp {
+        /// Which.
+        member: MemberName,
+        /// How far it is behind the leader.
+        behind: u64,
+    },
+    /// There is no leader.
+    ForLeader,
+    /// The members that work are too few.
+    ForQuorum {
+        /// Voters that work.
+        healthy: usize,
+        /// Voters that a quorum needs.
+        needed: usize,
+    },
+    /// Too few voters gave the same list of members.
+    ForAgreement {
+        /// How many did.
+        agreed: usize,
+        /// How many must.
+        needed: usize,
+    },
+    /// So many voters lost their data that no quorum can come back: only a decision of the user
+    /// (restore, or consent to lose data) leads on. Nothing is ever initialised again by itself.
+    ForConsent {
+        /// Voters whose data may still be there.
+        left: usize,
+        /// Voters there were.
+        of: usize,
+    },
+    /// A step would leave too few working voters.
+    ForRedundancy {
+        /// Who would stop or leave.
+        member: MemberName,
+        /// What would be missing.
+        why: String,
+    },
+    /// A pod is terminating.
+    ForTermination {
+        /// Which.
+        member: MemberName,
+    },
+    /// There are member pods of this object, and the status knows nothing of a cluster: it was lost.
+    ForRecord {
+        /// How many pods.
+        pods: usize,
+    },
+    /// The list holds a voter that the record does not know.
+    ForStranger {
+        /// Which.
+        member: MemberName,
+    },
+    /// The application or the API refused the last action.
+    ForAnswer {
+        /// The action.
+        action: String,
+        /// The answer.
+        why: String,
+    },
+}
+
+impl Waiting {
+    /// Whether only a person can lead on.
+    ///
+    /// ```
+    /// use endstate_core::Waiting;
+    /// assert!(Waiting::ForUnpause.needs_user() && !Waiting::ForLeader.needs_user());
+    /// ```
+    pub fn needs_user(&self) -> bool {
+        matches!(
+            self,
+            Self::ForSpec { .. }
+                | Self::ForUnpause
+                | Self::ForRecord { .. }
+                | Self::ForConsent { .. }
+                | Self::ForStranger { .. }
+        )
+    }
+
+    /// Whether nothing else can go on before a person leads on.
+    pub(crate) fn stops_all(&self) -> bool {
+        matches!(self, Self::ForUnpause | Self::ForRecord { .. } | Self::ForConsent { .. })
+    }
+
+    /// What is awaited.
+    pub fn what(&self) -> String {
+        match self {
+            Self::ForSpec { .. } => "a valid spec".into(),
+            Self::ForUnpause => "spec.paused to become false".into(),
+            Self::ForDeletion => "the owned objects to be deleted".into(),
+            Self::ForPodList => "the list of pods".into(),
+            Self::ForFormation { .. } => "the first members to form the cluster".into(),
+            Self::ForPod { member, .. } => format!("pod {member} to run"),
+            Self::ForMember { member, .. } => format!("member {member} to work"),
+            Self::ForCatchUp { member, .. } => format!("learner {member} to catch up"),
+            Self::ForLeader => "a leader".into(),
+            Self::ForQuorum { .. } => "a quorum".into(),
+            Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
+            Self::ForConsent { .. } => "a decision about the lost data".into(),
+            Self::ForRedundancy { member, .. } => format!("a safe moment to stop {member}"),
+            Self::ForTermination { member } => format!("pod {member} to end"),
+            Self::ForRecord { .. } => "a decision about the lost status".into(),
+            Self::ForStranger { member } => format!("a decision about member {member}"),
+            Self::ForAnswer { action, .. } => format!("a better answer to \"{action}\""),
+        }
+    }
+
+    /// Why it has not come.
+    pub fn why(&self) -> String {
+        match self {
+            Self::ForSpec { problem } => problem.clone(),
+            Self::ForUnpause => "the cluster is paused".into(),
+            Self::ForDeletion => "the object is being deleted".into(),
+            Self::ForPodList => "it could not be read".into(),
+            Self::ForFormation { started, of } => {
+                format!("{started} of {of} have started and none leads yet")
+            }
+            Self::ForPod { why, .. }
+            | Self::ForMember { why, .. }
+            | Self::ForRedundancy { why, .. }
+            | Self::ForAnswer { why, .. } => why.clone(),
+            Self::ForCatchUp { behind, .. } => format!("it is {behind} entries behind"),
+            Self::ForLeader => "no member says who leads".into(),
+            Self::ForQuorum { healthy, needed } => {
+                format!("{healthy} of the {needed} voters it needs work")
+            }
+            Self::ForAgreement { agreed, needed } => {
+                format!("{agreed} of the {needed} voters it needs gave the same list")
+            }
+            Self::ForConsent { left, of } => {
+                format!("the data of {left} of {of} voters is left, which is no majority")
+            }
+            Self::ForTermination { .. } => "it is still terminating".into(),
+            Self::ForRecord { pods } => {
+                format!("there are {pods} member pods and no record of a cluster")
+            }
+            Self::ForStranger { .. } => "it votes and nothing here added it".into(),
+        }
+    }
+
+    /// One word, for programs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ForSpec { .. } => "SpecRefused",
+            Self::ForUnpause => "Paused",
+            Self::ForDeletion => "Deleting",
+            Self::ForPodList => "PodsUnknown",
+            Self::ForFormation { .. } => "Forming",
+            Self::ForPod { .. } => "PodNotRunning",
+            Self::ForMember { .. } => "MemberNotWorking",
+            Self::ForCatchUp { .. } => "LearnerBehind",
+            Self::ForLeader => "NoLeader",
+            Self::ForQuorum { .. } => "NoQuorum",
+            Self::ForAgreement { .. } => "NoAgreement",
+            Self::ForConsent { .. } => "DataLost",
+            Self::ForRedundancy { .. } => "TooFewMembers",
+            Self::ForTermination { .. } => "PodTerminating",
+            Self::ForRecord { .. } => "RecordLost",
+            Self::ForStranger { .. } => "UnknownMember",
+            Self::ForAnswer { .. } => "ActionRefused",
+        }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        WaitRow::from(self).fmt(f)
+    }
+}
+
+impl From<&Waiting> for WaitRow {
+    fn from(it: &Waiting) -> Self {
+        Self { what: it.what(), because: it.why() }
+    }
+}
