@@ -166,6 +166,28 @@ pub(crate) fn tidy_fields(
     Ok(())
 }
 
+/// Names each owner once. Whoever sends one twice is told.
+pub(crate) fn tidy_owners(call: &Call, object: &mut Value) {
+    let owners = object["metadata"].get_mut("ownerReferences").and_then(Value::as_array_mut);
+    let Some(owners) = owners.filter(|owners| owners.len() > 1) else { return };
+    let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
+    let mut repeated = Vec::new();
+    for owner in owners.drain(..) {
+        match kept.contains(&owner) {
+            true => repeated.push(owner["uid"].as_str().unwrap_or("").to_owned()),
+            false => kept.push(owner),
+        }
+    }
+    *owners = kept;
+    if !repeated.is_empty() {
+        call.warn(format!(
+            ".metadata.ownerReferences contains duplicate entries, the API server keeps one of each; duplicate UID(s) \
+             observed: {}",
+            repeated.join(", ")
+        ));
+    }
+}
+
 /// The failure of strict validation; upstream has other words for patches.
 fn strict_error(call: &Call, problems: &str) -> ApiError {
     let why = format!("strict decoding error: {problems}");

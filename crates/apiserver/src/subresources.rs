@@ -2,7 +2,7 @@
 
 mod evict;
 mod paths;
-mod pods;
+pub(crate) mod pods;
 mod reviews;
 mod scale;
 mod tokens;
@@ -34,13 +34,8 @@ pub(crate) async fn answer(
         ("eviction", Verb::Create) => evict::evict(call, body).await,
         ("token", Verb::Create) => tokens::request(call, body).await,
         ("finalize", Verb::Update) => write::update(call, body, Endpoint::Finalize).await,
-        (_, Verb::Get) => read::get(call).await,
-        ("ephemeralcontainers" | "resize", Verb::Update) => {
-            write::update(call, body, Endpoint::Raw("resize")).await
-        }
-        ("ephemeralcontainers" | "resize", Verb::Patch) => {
-            patch::patch(call, body, Endpoint::Raw("resize")).await
-        }
+        ("approval" | "ephemeralcontainers" | "resize", Verb::Get) => read::get(call).await,
+        ("ephemeralcontainers" | "resize", verb) => pods::part(call, verb, body).await,
         ("approval", Verb::Update) => write::update(call, body, Endpoint::Status).await,
         ("approval", Verb::Patch) => patch::patch(call, body, Endpoint::Status).await,
         _ => Err(call.method_not_allowed()),

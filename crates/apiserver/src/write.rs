@@ -16,6 +16,7 @@ use store::{Object, Write};
 use crate::call::Call;
 use crate::receive::{self, Received};
 use crate::respond::Response;
+use crate::subresources::pods;
 use crate::{admission, encode, errors, fields, time};
 
 /// How often a change is made again because others changed the object in between.
@@ -34,6 +35,8 @@ pub(crate) enum Endpoint {
     Through(&'static str),
     /// A subresource that changes what the main endpoint may not, and has checked it.
     Raw(&'static str),
+    /// One part of a pod that the main endpoint may not change.
+    Part(pods::Part),
 }
 
 impl Endpoint {
@@ -43,6 +46,7 @@ impl Endpoint {
             Endpoint::Status => "status",
             Endpoint::Finalize => "finalize",
             Endpoint::Through(name) | Endpoint::Raw(name) => name,
+            Endpoint::Part(part) => part.name(),
         }
     }
 }
@@ -87,6 +91,7 @@ pub(crate) async fn insert(
     }
     wipe_system_metadata(&mut object);
     receive::tidy_fields(call, &mut object, &duplicates)?;
+    receive::tidy_owners(call, &mut object);
     object["metadata"]["uid"] = call.server.uid().into();
     object["metadata"]["creationTimestamp"] = time::seconds(call.now).into();
     let base = object["metadata"]["generateName"].as_str().unwrap_or("").to_owned();
@@ -247,13 +252,17 @@ async fn attempt(
     receive::check_metadata(call, &mut new)?;
     check_preconditions(call, &new, &old)?;
     receive::tidy_fields(call, &mut new, &duplicates)?;
+    receive::tidy_owners(call, &mut new);
     call.resource.defaults(&mut new);
     prepare(call, change.endpoint, &mut new, &old);
     if change.tracked == Tracked::NotYet {
         fields::track(call, Some(&old), &mut new, change.endpoint)?;
     }
-    let raw = matches!(change.endpoint, Endpoint::Raw(_));
-    let errors = if raw { Vec::new() } else { call.resource.validate_update(&new, &old) };
+    let errors = match change.endpoint {
+        Endpoint::Raw(_) => Vec::new(),
+        Endpoint::Part(_) => call.resource.schema().validate(&new, Some(&old)),
+        _ => call.resource.validate_update(&new, &old),
+    };
     if !errors.is_empty() {
         return Err(call.invalid(change.name, errors));
     }
@@ -283,6 +292,7 @@ fn prepare(call: &Call, endpoint: Endpoint, new: &mut Value, old: &Value) {
         Endpoint::Main | Endpoint::Through(_) => call.resource.prepare_update(new, old),
         Endpoint::Status => call.resource.prepare_status(new, old),
         Endpoint::Raw(_) => {}
+        Endpoint::Part(part) => *new = part.take(new, old),
         Endpoint::Finalize => call.resource.prepare_finalize(new, old),
     }
 }

@@ -1,4 +1,4 @@
-//! `binding`: a pod gets its node.
+//! Changes of pods that only subresources make: `binding`, `ephemeralcontainers`, `resize`.
 
 use bytes::Bytes;
 use machinery::error::{ApiError, FieldError};
@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{created, request_body};
 use crate::call::Call;
+use crate::patch;
 use crate::receive::Received;
+use crate::request::Verb;
 use crate::respond::Response;
 use crate::time;
 use crate::write::{self, Change, Endpoint, Tracked};
@@ -69,5 +71,57 @@ fn set_scheduled(pod: &mut Value, now: &str) {
             Some(condition) => *condition = scheduled,
             None => list.push(scheduled),
         },
+    }
+}
+
+/// The part of a pod that a subresource changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    EphemeralContainers,
+    Resources,
+}
+
+impl Part {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Part::EphemeralContainers => "ephemeralcontainers",
+            Part::Resources => "resize",
+        }
+    }
+
+    /// The old pod with this part of the new one.
+    pub(crate) fn take(self, new: &Value, old: &Value) -> Value {
+        let mut pod = old.clone();
+        for key in ["managedFields", "resourceVersion"] {
+            pod["metadata"][key] = new["metadata"][key].clone();
+        }
+        match self {
+            Part::EphemeralContainers => {
+                pod["spec"]["ephemeralContainers"] = new["spec"]["ephemeralContainers"].clone();
+            }
+            Part::Resources => {
+                for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten() {
+                    let named = |it: &&Value| it["name"] == container["name"];
+                    let new = new["spec"]["containers"].as_array();
+                    if let Some(new) = new.into_iter().flatten().find(named) {
+                        container["resources"] = new["resources"].clone();
+                    }
+                }
+            }
+        }
+        pod
+    }
+}
+
+/// PUT and PATCH on a subresource that is a part of the pod.
+pub(super) async fn part(call: &Call, verb: Verb, body: &Bytes) -> Result<Response, ApiError> {
+    let part = match call.target.subresource.as_deref() {
+        Some("resize") => Part::Resources,
+        _ => Part::EphemeralContainers,
+    };
+    match verb {
+        Verb::Update => write::update(call, body, Endpoint::Part(part)).await,
+        Verb::Patch => patch::patch(call, body, Endpoint::Part(part)).await,
+        _ => Err(call.method_not_allowed()),
     }
 }

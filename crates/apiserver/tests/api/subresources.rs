@@ -44,6 +44,31 @@ async fn a_pod_is_bound_once() {
 }
 
 #[tokio::test]
+async fn subresources_change_their_part_of_a_pod_and_nothing_else() {
+    let server = server().await;
+    let path = pod(&server, "p").await;
+    let debug = json!({"spec": {"hostNetwork": true, "ephemeralContainers": [{"name": "debug", "image": "d"}]}});
+    let kind = "application/strategic-merge-patch+json";
+    let changed =
+        server.patch(&format!("{path}/ephemeralcontainers"), kind, debug).await.expect(200);
+    assert_eq!(changed["spec"]["ephemeralContainers"][0]["name"], "debug");
+    assert!(changed["spec"].get("hostNetwork").is_none_or(|it| it == false));
+    let resize = json!({"spec": {"containers": [
+        {"name": "main", "image": "other", "resources": {"requests": {"cpu": "1"}}}]}});
+    let changed = server.patch(&format!("{path}/resize"), kind, resize).await.expect(200);
+    let container = &changed["spec"]["containers"][0];
+    assert_eq!(
+        (&container["resources"]["requests"]["cpu"], &container["image"]),
+        (&json!("1"), &json!("i"))
+    );
+    assert_eq!(
+        server.get("/api/v1/nodes/n1/proxy").await.code,
+        405,
+        "not served, and not the node"
+    );
+}
+
+#[tokio::test]
 async fn evictions_spend_a_budget_and_then_wait() {
     let server = server().await;
     let budgets = "/apis/policy/v1/namespaces/ns/poddisruptionbudgets";

@@ -177,6 +177,17 @@ async fn all_four_patches_change_a_deployment() {
 }
 
 #[tokio::test]
+async fn an_owner_is_named_once() {
+    let server = server().await;
+    let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u1"});
+    let other = json!({"apiVersion": "v1", "kind": "Pod", "name": "q", "uid": "u2"});
+    let body = json!({"metadata": {"name": "a", "ownerReferences": [owner, other, owner]}});
+    let answer = server.post(MAPS, body).await;
+    assert!(answer.headers["warning"].to_str().unwrap().contains("observed: u1"));
+    assert_eq!(answer.expect(201)["metadata"]["ownerReferences"], json!([owner, other]));
+}
+
+#[tokio::test]
 async fn yaml_bodies_are_read() {
     let server = server().await;
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: v\n";
