@@ -160,8 +160,8 @@ impl Call {
 
     /// How this call's resource shows what is stored.
     pub(crate) fn view(&self) -> View {
-        let changed = self.server.shared().lifecycle.changed(&self.resource);
-        View::new(self.resource.clone(), changed)
+        let since = self.server.shared().lifecycle.since(&self.resource);
+        View::new(self.resource.clone(), since)
     }
 
     /// The encoding of an object of the version asked for.

@@ -12,6 +12,7 @@ use machinery::error::ApiError;
 use registry::Resource;
 use serde_json::Value;
 use store::{ListOptions, Object, Prefix, Revision, Write};
+use tokio_util::sync::CancellationToken;
 
 use crate::ApiServer;
 use crate::call::Call;
@@ -31,8 +32,18 @@ pub(crate) struct Lifecycle {
     /// The uids of definitions on their way out.
     terminating: RwLock<BTreeSet<String>>,
     any_terminating: AtomicBool,
-    /// At which revision each definition was written last, by uid.
-    changed: RwLock<BTreeMap<String, Revision>>,
+    /// What is served of each definition, by uid.
+    served: RwLock<BTreeMap<String, Served>>,
+}
+
+/// One generation of a definition.
+#[derive(Clone)]
+struct Served {
+    generation: i64,
+    /// When it was found changed: objects written before may lack its defaults.
+    since: Revision,
+    /// Cancelled when there is another generation, or none.
+    ended: CancellationToken,
 }
 
 impl Lifecycle {
@@ -51,16 +62,43 @@ impl Lifecycle {
             })
     }
 
-    /// The revision at which the definition behind a resource was written last; zero for built-in kinds.
-    pub(crate) fn changed(&self, resource: &Resource) -> Revision {
-        let Some(uid) = &resource.crd_uid else { return Revision(0) };
-        let changed = self.changed.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        changed.get(uid).copied().unwrap_or(Revision(0))
+    /// The revision since which the definition behind a resource is as it is; zero for built-in kinds.
+    pub(crate) fn since(&self, resource: &Resource) -> Revision {
+        self.served(resource).map_or(Revision(0), |served| served.since)
     }
 
-    fn set_changed(&self, definitions: &[Definition]) {
-        let changed = definitions.iter().map(|it| (it.uid(), it.object.revision())).collect();
-        *self.changed.write().unwrap_or_else(std::sync::PoisonError::into_inner) = changed;
+    /// Cancelled when the resource is no longer what it is; never for built-in kinds.
+    pub(crate) fn ended(&self, resource: &Resource) -> CancellationToken {
+        self.served(resource).map(|served| served.ended).unwrap_or_default()
+    }
+
+    fn served(&self, resource: &Resource) -> Option<Served> {
+        let uid = resource.crd_uid.as_ref()?;
+        let served = self.served.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        served.get(uid).cloned()
+    }
+
+    /// Takes over what did not change, and ends what did.
+    fn set_served(&self, definitions: &[Definition]) {
+        let mut served = self.served.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *served);
+        for definition in definitions {
+            let uid = definition.uid();
+            let generation = definition.value["metadata"]["generation"].as_i64().unwrap_or(0);
+            let known = before.remove(&uid);
+            // The mark of a deletion is a generation too, but what is served stays until the last object is gone.
+            let same = |it: &Served| it.generation == generation || definition.is_terminating();
+            let next = match known {
+                Some(known) if same(&known) => Served { generation, ..known },
+                other => {
+                    other.iter().for_each(|it| it.ended.cancel());
+                    let since = definition.object.revision();
+                    Served { generation, since, ended: CancellationToken::new() }
+                }
+            };
+            served.insert(uid, next);
+        }
+        before.values().for_each(|gone| gone.ended.cancel());
     }
 
     fn set_terminating(&self, uids: BTreeSet<String>) {
@@ -95,8 +133,8 @@ pub(crate) async fn reconcile(server: &ApiServer) -> Result<(), ApiError> {
         }
         let terminating = definitions.iter().filter(|it| it.is_terminating());
         lifecycle.set_terminating(terminating.map(Definition::uid).collect());
-        lifecycle.set_changed(&definitions);
         server.set_registry(server.registry().next(definitions.iter().map(|it| &it.value)));
+        lifecycle.set_served(&definitions);
         let mut changed = false;
         for definition in definitions.iter().filter(|it| it.is_terminating()) {
             changed |= drain(server, definition).await?;

@@ -88,6 +88,8 @@ pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Value, ApiError> {
 #[derive(Clone)]
 pub(crate) struct View {
     resource: Arc<Resource>,
+    /// How the encoding of an object of this version begins: keys are sorted, so `apiVersion` is always first.
+    start: Arc<str>,
     /// Objects last written before the definition changed may lack its defaults.
     changed: Revision,
 }
@@ -95,7 +97,8 @@ pub(crate) struct View {
 impl View {
     /// `changed` is the revision of the definition behind the resource; zero for built-in kinds.
     pub(crate) fn new(resource: Arc<Resource>, changed: Revision) -> View {
-        View { resource, changed }
+        let start = format!("{{\"apiVersion\":\"{}\"", resource.api_version()).into();
+        View { resource, start, changed }
     }
 
     /// The bytes of a stored object (which may carry another revision than its own) as the resource shows them.
@@ -131,21 +134,22 @@ impl View {
 
     /// Another version of a custom resource differs in its `apiVersion` alone.
     fn renamed(&self, bytes: Bytes) -> Bytes {
-        let mine = format!("{{\"apiVersion\":\"{}\"", self.resource.api_version());
-        let start = std::str::from_utf8(&bytes[..bytes.len().min(512)]);
-        match start.ok().and_then(first_field_end) {
-            Some(end) if !bytes.starts_with(mine.as_bytes()) => {
-                [mine.as_bytes(), &bytes[end..]].concat().into()
-            }
-            _ => bytes,
+        let mine = self.start.as_bytes();
+        if bytes.starts_with(mine) {
+            return bytes;
+        }
+        match first_field_end(&bytes) {
+            Some(end) => [mine, &bytes[end..]].concat().into(),
+            None => bytes,
         }
     }
 }
 
 /// Where `{"apiVersion":"..."` ends: keys are sorted, so it is always first.
-fn first_field_end(text: &str) -> Option<usize> {
-    const START: &str = "{\"apiVersion\":\"";
-    text.strip_prefix(START)?.find('"').map(|length| START.len() + length + 1)
+fn first_field_end(encoded: &[u8]) -> Option<usize> {
+    const START: &[u8] = b"{\"apiVersion\":\"";
+    let rest = encoded.strip_prefix(START)?;
+    rest.iter().position(|byte| *byte == b'"').map(|length| START.len() + length + 1)
 }
 
 #[cfg(test)]
@@ -179,8 +183,8 @@ mod tests {
 
     #[test]
     fn the_first_field_is_found_only_where_it_is() {
-        assert_eq!(first_field_end(r#"{"apiVersion":"v1","kind":"Pod"}"#), Some(18));
-        assert_eq!(first_field_end(r#"{"kind":"Pod"}"#), None);
-        assert_eq!(first_field_end(r#"{"apiVersion":"v1"#), None);
+        assert_eq!(first_field_end(br#"{"apiVersion":"v1","kind":"Pod"}"#), Some(18));
+        assert_eq!(first_field_end(br#"{"kind":"Pod"}"#), None);
+        assert_eq!(first_field_end(br#"{"apiVersion":"v1"#), None);
     }
 }

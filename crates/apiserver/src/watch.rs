@@ -16,6 +16,7 @@ use machinery::error::ApiError;
 use serde_json::{Value, json};
 use store::{Event, Object, Revision, Signal};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::call::Call;
@@ -51,6 +52,7 @@ pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
             limit.unwrap_or_else(|| TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)),
         );
     let watcher = Watcher {
+        changed: call.server.shared().lifecycle.ended(&call.resource),
         encoder: Encoder { view: call.view(), call: call.clone(), columns_sent: false },
         state: State::Start,
         options,
@@ -75,6 +77,7 @@ enum State {
 
 struct Watcher {
     encoder: Encoder,
+    changed: CancellationToken,
     state: State,
     options: ReadOptions,
     queue: VecDeque<Bytes>,
@@ -92,7 +95,9 @@ enum Step {
 
 /// What a watcher waits for besides events.
 struct Waiting {
-    shutdown: tokio_util::sync::CancellationToken,
+    shutdown: CancellationToken,
+    /// The resource is not what it was when the watch began.
+    changed: CancellationToken,
     deadline: Instant,
     bookmark: Option<Instant>,
 }
@@ -106,6 +111,7 @@ impl Waiting {
             () = tokio::time::sleep_until(self.deadline) => Step::End,
             () = tokio::time::sleep_until(bookmark), if self.bookmark.is_some() => Step::Bookmark,
             () = self.shutdown.cancelled() => Step::End,
+            () = self.changed.cancelled() => Step::End,
         }
     }
 }
@@ -203,6 +209,7 @@ impl Watcher {
     fn waiting(&self) -> Waiting {
         Waiting {
             shutdown: self.encoder.call.server.shutdown_token().clone(),
+            changed: self.changed.clone(),
             deadline: self.deadline,
             bookmark: self.options.bookmarks.then_some(self.next_bookmark),
         }

@@ -127,6 +127,30 @@ async fn versions_show_one_object_each_under_its_name() {
 }
 
 #[tokio::test]
+async fn watches_end_with_the_definition_they_began_with() {
+    let server = Server::with_widgets().await;
+    server.post(WIDGETS, widget("a", json!({"size": 1}))).await.expect(201);
+    let path = format!("{WIDGETS}?watch=true");
+    let mut changed = server.watch(&path).await;
+    changed.next().await.unwrap();
+    let label = json!({"metadata": {"labels": {"x": "y"}}});
+    server.merge(DEFINITION, label).await.expect(200);
+    server.merge(format!("{WIDGETS}/a"), json!({"spec": {"size": 2}})).await.expect(200);
+    assert!(
+        changed.brief().await.starts_with("MODIFIED a"),
+        "a label changes nothing that is served"
+    );
+    let shown = json!([{"op": "remove", "path": "/spec/versions/0/additionalPrinterColumns"}]);
+    server.patch(DEFINITION, "application/json-patch+json", shown).await.expect(200);
+    assert!(changed.next().await.is_none());
+    let mut deleted = server.watch(&path).await;
+    deleted.next().await.unwrap();
+    server.delete(DEFINITION).await.expect(200);
+    assert!(deleted.brief().await.starts_with("DELETED a"), "first what is drained");
+    assert!(deleted.next().await.is_none());
+}
+
+#[tokio::test]
 async fn definitions_are_served_again_after_a_restart() {
     let server = Server::with_widgets().await;
     server.post(WIDGETS, widget("a", json!({"size": 1}))).await.expect(201);
