@@ -12,7 +12,10 @@ use crate::args::{Operator, OperatorName};
 pub(crate) fn run_before_threads() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     match args.next()?.as_str() {
-        "node-agent" => Some(node::agent::main(args.collect())),
+        "node-agent" => {
+            log_to_stderr("warn");
+            Some(node::agent::main(args.collect()))
+        }
         "etcd-launch" => Some(endstate_etcd::launcher::main(args.collect())),
         _ => None,
     }

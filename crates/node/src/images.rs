@@ -150,6 +150,14 @@ impl Store {
         Ok(Resolved { reference: canonical.whole(), digest, manifest, config })
     }
 
+    /// The names of unpacked images that are still in the index, as [`unpack`] gives them.
+    pub(crate) fn unpacked_names(&self) -> Result<Vec<String>, Error> {
+        let references = index::read(&self.dir)?.references();
+        let manifests =
+            references.iter().filter_map(|(name, digest)| self.manifest(name, digest).ok());
+        Ok(manifests.map(|manifest| unpack::folder_name(&manifest)).collect())
+    }
+
     fn manifest(&self, reference: &str, digest: &str) -> Result<ImageManifest, Error> {
         blobs::read_json(self, reference, digest)
     }

@@ -141,6 +141,7 @@ impl Worker {
 
     /// Lives until the pod is forgotten or the node stops.
     pub(crate) async fn run(mut self) {
+        self.end_strays().await;
         loop {
             while let Ok(note) = self.inbox.try_recv() {
                 self.take(note);
@@ -160,6 +161,22 @@ impl Worker {
                     return;
                 }
             }
+        }
+    }
+
+    /// Ends what a worker of the same pod left when it panicked: its processes must not run beside ours.
+    async fn end_strays(&self) {
+        let strays = self.shared.live.strays(&self.pod);
+        for container in &strays {
+            let _ = container.process.signal(rustix::process::Signal::KILL);
+        }
+        for container in strays {
+            container.done.cancelled().await;
+        }
+        self.shared.live.remove_pod(&self.pod);
+        let pins = self.shared.paths.namespaces(uid(&self.pod));
+        if let Err(error) = crate::sys::PodNamespaces::remove(&pins) {
+            tracing::warn!(%error, pod = uid(&self.pod), "cannot remove old namespaces");
         }
     }
 

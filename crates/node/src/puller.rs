@@ -105,6 +105,17 @@ impl Puller {
         }
     }
 
+    /// Removes unpacked images that are no longer in the store, and halves of interrupted unpacking. Only before pods run.
+    pub(crate) fn remove_unused(&self) {
+        let Ok(used) = self.store.unpacked_names() else { return };
+        let entries = std::fs::read_dir(self.config.paths().rootfs());
+        for entry in entries.into_iter().flatten().flatten() {
+            if !used.iter().any(|name| entry.file_name().to_str() == Some(name)) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
     async fn pull(&self, reference: &str) -> Result<(), Failure> {
         let request = HostRequest::Pull { reference: reference.to_owned() };
         let message = match ask(&self.config.paths().host_sock(), &request).await {

@@ -83,6 +83,7 @@ async fn serve(config: AgentConfig, stopping: CancellationToken) -> Result<(), S
         () = stopping.cancelled() => return Ok(()),
     }
     Report::Registered.send();
+    shared.puller.remove_unused();
     view.start(&client);
     tokio::spawn(proxy::run(view, paths.api_tls_sock()));
     tokio::spawn(nodes::beat(client, config));

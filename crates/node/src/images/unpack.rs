@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, ImageManifest};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -30,7 +30,7 @@ pub(crate) fn unpack(
     dir: &Path,
     ids: Ids,
 ) -> Result<PathBuf, Error> {
-    let name = image.manifest.config().digest().to_string().replace(':', "-");
+    let name = folder_name(&image.manifest);
     let target = dir.join(&name);
     if target.exists() {
         return Ok(target);
@@ -45,6 +45,11 @@ pub(crate) fn unpack(
     }
     fs::rename(&partial, &target).map_err(Error::io(&target))?;
     Ok(target)
+}
+
+/// The configuration's digest covers the layers' content, so images that differ in name only share the folder.
+pub(super) fn folder_name(manifest: &ImageManifest) -> String {
+    manifest.config().digest().to_string().replace(':', "-")
 }
 
 fn unpack_layer(
@@ -303,4 +308,122 @@ fn clean(path: &Path) -> io::Result<PathBuf> {
 
 fn bad(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    enum Entry<'a> {
+        File(&'a str, &'a str),
+        Folder(&'a str),
+        Link(&'a str, &'a str),
+        Hard(&'a str, &'a str),
+    }
+
+    /// Applies one archive to a fresh root beside a file that nothing may touch.
+    fn apply(entries: &[Entry<'_>]) -> (tempfile::TempDir, io::Result<()>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("outside"), "safe").unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let bytes = archive(entries);
+        let root = Root::open(&root, Ids::One).unwrap();
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let result = archive.entries().unwrap().try_for_each(|entry| root.apply(&mut entry?));
+        (dir, result)
+    }
+
+    fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
+        let mut tar = Builder::new(Vec::new());
+        for entry in entries {
+            let (kind, name, target, text) = match entry {
+                Entry::File(name, text) => (EntryType::Regular, name, "", *text),
+                Entry::Folder(name) => (EntryType::Directory, name, "", ""),
+                Entry::Link(name, target) => (EntryType::Symlink, name, *target, ""),
+                Entry::Hard(name, target) => (EntryType::Link, name, *target, ""),
+            };
+            let mut header = Header::new_ustar();
+            header.set_entry_type(kind);
+            // Written past the library's own checks, as an attacker would.
+            let fields = header.as_ustar_mut().unwrap();
+            fields.name[..name.len()].copy_from_slice(name.as_bytes());
+            fields.linkname[..target.len()].copy_from_slice(target.as_bytes());
+            header.set_size(text.len() as u64);
+            header.set_mode(0o755);
+            header.set_mtime(1);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_cksum();
+            tar.append(&header, text.as_bytes()).unwrap();
+        }
+        tar.into_inner().unwrap()
+    }
+
+    fn read(dir: &tempfile::TempDir, path: &str) -> Option<String> {
+        fs::read_to_string(dir.path().join("root").join(path)).ok()
+    }
+
+    #[test]
+    fn nothing_leads_outside() {
+        use Entry::{File, Folder, Hard, Link};
+        let attacks: [&[Entry<'_>]; 7] = [
+            &[File("../outside", "x")],
+            &[File("a/../../outside", "x")],
+            &[Link("l", ".."), File("l/outside", "x")],
+            &[Link("l", "../outside"), File("l", "x")],
+            &[Folder("a"), Link("a/l", "../.."), Hard("h", "a/l/outside"), File("h", "x")],
+            &[Link("l", "/proc/self/cwd"), File("l/outside", "x")],
+            &[Link("l", ".."), File("l/.wh.outside", "")],
+        ];
+        for attack in attacks {
+            let (dir, _) = apply(attack);
+            let text = fs::read_to_string(dir.path().join("outside"));
+            assert_eq!(text.unwrap(), "safe");
+        }
+    }
+
+    #[test]
+    fn links_resolve_inside_the_root() {
+        use Entry::{File, Folder, Link};
+        let (dir, result) = apply(&[
+            Folder("usr/lib"),
+            Link("lib", "/usr/lib"),
+            File("lib/x", "through an absolute link"),
+            Link("up", "../../../usr"),
+            File("up/y", "above the root is the root"),
+        ]);
+        result.unwrap();
+        assert_eq!(read(&dir, "usr/lib/x").as_deref(), Some("through an absolute link"));
+        assert_eq!(read(&dir, "usr/y").as_deref(), Some("above the root is the root"));
+    }
+
+    #[test]
+    fn later_entries_replace_earlier_ones() {
+        use Entry::{File, Folder, Hard, Link};
+        let (dir, result) = apply(&[
+            File("a", "1"),
+            File("a", "2"),
+            File("d/x", "in a folder"),
+            File("d", "a file now"),
+            Link("l", "a"),
+            File("l", "no link now"),
+            Hard("h", "a"),
+            File("gone/x", "x"),
+            File(".wh.gone", ""),
+            File("o/old", "x"),
+            File("o/.wh..wh..opq", ""),
+            File("o/new", "y"),
+            Folder("o"),
+        ]);
+        result.unwrap();
+        let found = ["a", "d", "l", "h", "gone/x", "o/old", "o/new"].map(|path| read(&dir, path));
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [text("2"), text("a file now"), text("no link now"), text("2"), None, None, text("y")]
+        );
+    }
 }

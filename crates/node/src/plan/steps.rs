@@ -12,6 +12,8 @@ use super::{
 
 /// How long processes of a pod that is no longer in the API get.
 const GONE_GRACE: SignedDuration = SignedDuration::from_secs(1);
+/// What the API's times may lack.
+const CUT_OFF: SignedDuration = SignedDuration::from_secs(1);
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 /// How long a failed pull shows as `ErrImagePull` before it is a back-off.
 const FRESH_FAILURE: SignedDuration = SignedDuration::from_secs(2);
@@ -380,10 +382,11 @@ impl<'a> Planner<'a> {
         let now = self.snapshot.now;
         match ending {
             Ending::Gone => now + GONE_GRACE,
-            // The API counts the grace from the request, and shortens it by another request.
+            // The API counts the grace from the request, and shortens it by another request. Its times are cut to seconds,
+            // but nobody may be killed before the grace is over.
             Ending::Deleted => {
                 let at = self.snapshot.pod.metadata.deletion_timestamp.as_ref();
-                at.map_or(now, |time| time.0.max(now))
+                at.map_or(now, |time| (time.0 + CUT_OFF).max(now))
             }
             Ending::Done | Ending::Deadline => now + self.grace(),
         }

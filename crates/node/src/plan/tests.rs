@@ -1,5 +1,7 @@
 //! Scripts over the planner: a tiny world applies each plan's actions until nothing changes.
 
+mod properties;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -105,11 +107,12 @@ impl World {
                 self.log.push(format!("stop {container} {why:?} {grace}s"));
             }
             Action::TearDown => {
-                assert!(self.containers.values().all(|it| !it.state.is_alive()));
+                assert!(!self.is_alive(), "torn down alive");
                 self.sandbox = Sandbox::Absent;
                 self.log.push("tear down".to_owned());
             }
             Action::Finish => {
+                assert!(!self.is_alive(), "finished alive");
                 self.finished = true;
                 self.log.push("finish".to_owned());
             }
@@ -119,6 +122,10 @@ impl World {
                 (self.gone, self.finished) = (false, true);
             }
         }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.containers.values().any(|it| it.state.is_alive())
     }
 
     fn exit(&mut self, container: &str, exit_code: i32) {
@@ -171,10 +178,10 @@ fn a_pod_comes_up_and_is_deleted() {
     assert_eq!((world.phase(), world.condition("Ready")), ("Running", "True"));
     assert_eq!(world.published.pod_ip.as_deref(), Some("10.244.1.2"));
     world.delete(30);
-    assert_eq!(world.settle(), ["stop a PodEnds 30s"]);
+    assert_eq!(world.settle(), ["stop a PodEnds 31s"]);
     // A second request with less grace brings the deadline forward.
     world.delete(5);
-    assert_eq!(world.settle(), ["stop a PodEnds 5s"]);
+    assert_eq!(world.settle(), ["stop a PodEnds 6s"]);
     world.exit("a", 0);
     assert_eq!(world.settle(), ["tear down", "finish"]);
     assert_eq!(world.phase(), "Succeeded");
@@ -253,9 +260,9 @@ fn init_containers_go_one_by_one_and_sidecars_stay() {
     assert_eq!(world.settle(), ["start side #1"], "a sidecar is restarted whatever its end");
     assert_eq!(world.condition("Initialized"), "True");
     world.delete(30);
-    assert_eq!(world.settle(), ["stop a PodEnds 30s"]);
+    assert_eq!(world.settle(), ["stop a PodEnds 31s"]);
     world.exit("a", 0);
-    assert_eq!(world.settle(), ["stop side PodEnds 30s"]);
+    assert_eq!(world.settle(), ["stop side PodEnds 31s"]);
     world.exit("side", 143);
     assert_eq!(world.settle(), ["tear down", "finish"]);
 }

@@ -12,6 +12,9 @@ use crate::check::Check;
 use crate::events::Kind;
 use crate::plan::StopReason;
 
+/// The pause before the first early look; it doubles.
+const EAGER_FIRST: Duration = Duration::from_millis(50);
+
 /// What watches one run.
 #[derive(Clone)]
 pub(super) struct Watcher {
@@ -90,7 +93,8 @@ impl Watcher {
         let mut count = Count::of(probe);
         sleep_initially(probe).await;
         loop {
-            match count.add(self.look(Purpose::Startup, probe).await) {
+            let verdict = count.add(self.look(Purpose::Startup, probe).await);
+            match verdict {
                 Some(Verdict::Good) => {
                     self.tell(Change::Started).await;
                     return true;
@@ -102,7 +106,10 @@ impl Watcher {
                 }
                 None => {}
             }
-            sleep_between(probe).await;
+            if self.look_eagerly(probe).await == Some(Verdict::Good) && count.success == 1 {
+                self.tell(Change::Started).await;
+                return true;
+            }
         }
     }
 
@@ -125,28 +132,54 @@ impl Watcher {
                 }
                 _ => {}
             }
+            if purpose == Purpose::Readiness && shown.is_none() && count.success == 1 {
+                if self.look_eagerly(probe).await == Some(Verdict::Good) {
+                    shown = Some(Verdict::Good);
+                    self.tell(Change::Ready(Readiness::Yes)).await;
+                    sleep_between(probe).await;
+                }
+                continue;
+            }
             sleep_between(probe).await;
         }
     }
 
-    async fn look(&self, purpose: Purpose, probe: &Probe) -> Verdict {
-        let timeout = seconds(probe.timeout_seconds, 1);
-        let found = match Check::of_probe(probe, &self.container, self.address) {
-            Ok(check) => {
-                match tokio::time::timeout(timeout, check.run(&self.live.commands)).await {
-                    Ok(result) => result,
-                    Err(_) => Err(format!("timed out after {}s", timeout.as_secs())),
-                }
+    /// Waits for the time of the next look, but until a first success looks already before, ever less often. Most programs
+    /// are up long before a period of seconds is over. Failures found early do not count: the thresholds are about looks
+    /// that are a period apart.
+    async fn look_eagerly(&self, probe: &Probe) -> Option<Verdict> {
+        let end = tokio::time::Instant::now() + period(probe);
+        let mut pause = EAGER_FIRST;
+        loop {
+            if tokio::time::Instant::now() + pause >= end {
+                tokio::time::sleep_until(end).await;
+                return None;
             }
-            Err(why) => Err(why),
-        };
-        match found {
+            tokio::time::sleep(pause).await;
+            if self.attempt(probe).await.is_ok() {
+                return Some(Verdict::Good);
+            }
+            pause *= 2;
+        }
+    }
+
+    async fn look(&self, purpose: Purpose, probe: &Probe) -> Verdict {
+        match self.attempt(probe).await {
             Ok(()) => Verdict::Good,
             Err(why) => {
                 let text = format!("{} probe failed: {why}", purpose.name());
                 self.emit(Kind::Warning, "Unhealthy", text);
                 Verdict::Bad
             }
+        }
+    }
+
+    async fn attempt(&self, probe: &Probe) -> Result<(), String> {
+        let timeout = seconds(probe.timeout_seconds, 1);
+        let check = Check::of_probe(probe, &self.container, self.address)?;
+        match tokio::time::timeout(timeout, check.run(&self.live.commands)).await {
+            Ok(result) => result,
+            Err(_) => Err(format!("timed out after {}s", timeout.as_secs())),
         }
     }
 
@@ -177,8 +210,12 @@ async fn sleep_initially(probe: &Probe) {
     tokio::time::sleep(Duration::from_secs(delay)).await;
 }
 
+fn period(probe: &Probe) -> Duration {
+    seconds(probe.period_seconds, 10)
+}
+
 async fn sleep_between(probe: &Probe) {
-    tokio::time::sleep(seconds(probe.period_seconds, 10)).await;
+    tokio::time::sleep(period(probe)).await;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

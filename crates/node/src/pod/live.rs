@@ -57,6 +57,13 @@ impl Live {
         self.lock().get(&key).cloned()
     }
 
+    /// Containers of the pod that nobody looks after.
+    pub(super) fn strays(&self, pod: &Pod) -> Vec<Arc<LiveContainer>> {
+        let pods = self.lock();
+        let live = pods.get(&key(pod)).filter(|live| live.uid == uid(pod));
+        live.map(|live| live.containers.values().cloned().collect()).unwrap_or_default()
+    }
+
     pub(super) fn add_pod(&self, pod: &Pod) {
         let live = LivePod { uid: uid(pod).to_owned(), containers: BTreeMap::new() };
         self.lock().insert(key(pod), live);

@@ -71,8 +71,11 @@ impl World {
             nodes: self.nodes,
             version: "test".to_owned(),
         };
+        let start = Instant::now();
         let mut node = Supervisor::start(options).await.unwrap();
+        let up = start.elapsed();
         node.registered().await.unwrap();
+        println!("  network up after {up:.1?}, registered after {:.1?}", start.elapsed());
         self.node = Some(node);
     }
 
