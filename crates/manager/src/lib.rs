@@ -7,6 +7,7 @@ mod execute;
 mod scheduling;
 mod services;
 mod shell;
+mod universe;
 mod workloads;
 
 use endstate::{CancellationToken, Engine};
@@ -32,5 +33,6 @@ pub async fn run(
     workloads::add(&mut engine);
     services::add(&mut engine, &options.root_ca);
     scheduling::add(&mut engine);
+    universe::add(&mut engine);
     engine.run(shutdown).await
 }
