@@ -119,6 +119,10 @@ impl Server {
                 reply.metadata.authoritative = true;
                 reply.add_authority(zone::authority());
             }
+            // Not yet known is not absent: a client asks again after a failure, but believes an absence.
+            zone::Answer::NoName if !self.view.is_synced() => {
+                reply.metadata.response_code = ResponseCode::ServFail;
+            }
             zone::Answer::NoName => {
                 reply.metadata.authoritative = true;
                 reply.metadata.response_code = ResponseCode::NXDomain;

@@ -38,7 +38,7 @@ const RETRY: SignedDuration = SignedDuration::from_secs(2);
 /// How often files of API objects are compared.
 const REFRESH: Duration = Duration::from_secs(10);
 /// The longest grace when the whole node stops.
-const NODE_STOP_GRACE: SignedDuration = SignedDuration::from_secs(10);
+const NODE_STOP_GRACE: SignedDuration = SignedDuration::from_secs(5);
 const PULL_RETRY_FIRST: SignedDuration = SignedDuration::from_secs(10);
 const PULL_RETRY_MAX: SignedDuration = SignedDuration::from_secs(300);
 

@@ -1,6 +1,8 @@
 //! Images as the agent needs them: pulled by the host's side, unpacked here, where the owners in a layer exist.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci_spec::image::ImageConfiguration;
 use tokio::sync::Mutex;
@@ -44,6 +46,8 @@ pub(crate) struct Puller {
     config: AgentConfig,
     /// One image at a time is unpacked: two at once would only take turns at the disk.
     unpacking: Mutex<Option<Ready>>,
+    /// One pull of a reference at a time: pods that wait for the same one then find it there.
+    pulling: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Puller {
@@ -53,6 +57,7 @@ impl Puller {
             builtin: Builtin::new(&config.version),
             config,
             unpacking: Mutex::new(None),
+            pulling: std::sync::Mutex::default(),
         })
     }
 
@@ -77,10 +82,7 @@ impl Puller {
                 return Err(Failure { reason: "ErrImageNeverPull", message });
             }
             (PullPolicy::Never | PullPolicy::IfNotPresent, Ok(_)) => Origin::Present,
-            (PullPolicy::IfNotPresent, Err(_)) => {
-                self.pull(reference).await?;
-                Origin::Pulled
-            }
+            (PullPolicy::IfNotPresent, Err(_)) => self.pull_once(reference).await?,
             // An imported image must stay usable where its registry cannot be reached.
             (PullPolicy::Always, _) => match (self.pull(reference).await, &present) {
                 (Ok(()), _) => Origin::Pulled,
@@ -114,6 +116,18 @@ impl Puller {
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
+    }
+
+    async fn pull_once(&self, reference: &str) -> Result<Origin, Failure> {
+        let turn = {
+            let mut pulling = self.pulling.lock().expect("no panic while held");
+            pulling.entry(reference.to_owned()).or_default().clone()
+        };
+        let _turn = turn.lock().await;
+        if self.store.resolve(reference).is_ok() {
+            return Ok(Origin::Present);
+        }
+        self.pull(reference).await.map(|()| Origin::Pulled)
     }
 
     async fn pull(&self, reference: &str) -> Result<(), Failure> {

@@ -1,21 +1,20 @@
 //! The host's side of the node: starts the agent, maps its ids, serves what only the host can do, stops it.
 //!
-//! Tasks: a thread that owns the agent's process (the kernel ties the agent's life to that very thread), a task that reads
-//! the agent's reports, a task that serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with
-//! the thread, and stops by itself when its stdin closes.
+//! Tasks: a thread that owns the agent's process and starts it again when it ends by itself (see [`keeper`]), and a task that
+//! serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with the thread, and stops by itself
+//! when its stdin closes.
 
 pub(crate) mod host;
 mod ids;
+mod keeper;
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::agent::{MAPPED, Report, STOP, SUBCOMMAND};
+use self::keeper::{Progress, Slot};
 use crate::config::{AgentConfig, Ids, NODES_MAX, Paths};
 use crate::images::Store;
 
@@ -64,29 +63,11 @@ pub enum Error {
     Ended,
 }
 
-/// How far the agent has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Progress {
-    Starting,
-    NetworkUp,
-    Registered,
-    Failed(String),
-    Ended,
-}
-
 /// The running node. Dropping it kills the node at once; [`Supervisor::stop`] is the polite way.
 pub struct Supervisor {
-    agent: Arc<Agent>,
+    agent: Arc<Slot>,
     progress: watch::Receiver<Progress>,
-    /// Becomes true once the agent's process is reaped.
-    ended: watch::Receiver<bool>,
     host: tokio::task::JoinHandle<()>,
-}
-
-/// The agent's process, as seen from outside its thread.
-struct Agent {
-    pid: u32,
-    stdin: std::sync::Mutex<Option<ChildStdin>>,
 }
 
 impl Supervisor {
@@ -109,18 +90,16 @@ impl Supervisor {
         prepare(&paths)?;
         let host = host::serve(&paths, store)
             .map_err(|source| Error::Prepare { path: paths.host_sock(), source })?;
-        let (progress_sender, progress) = watch::channel(Progress::Starting);
-        let (ended_sender, ended) = watch::channel(false);
+        let (sender, progress) = watch::channel(Progress::Starting);
         let (started_sender, started) = oneshot::channel();
+        let agent = Arc::new(Slot::default());
+        let slot = agent.clone();
         std::thread::Builder::new()
             .name("node-supervisor".to_owned())
-            .spawn(move || {
-                own_agent(&config, started_sender, &progress_sender);
-                ended_sender.send_replace(true);
-            })
+            .spawn(move || keeper::keep(&config, &slot, (started_sender, &sender)))
             .map_err(Error::Spawn)?;
-        let agent = started.await.map_err(|_| Error::Ended)??;
-        let mut supervisor = Self { agent: Arc::new(agent), progress, ended, host };
+        let mut supervisor = Self { agent, progress, host };
+        started.await.map_err(|_| Error::Ended)??;
         supervisor.reached(Progress::NetworkUp).await?;
         Ok(supervisor)
     }
@@ -143,19 +122,20 @@ impl Supervisor {
         }
     }
 
-    /// The process id of the agent's first stage, whose namespaces are those of the node.
-    pub fn pid(&self) -> u32 {
-        self.agent.pid
+    /// The process id of the agent's first stage, whose namespaces are those of the node; absent between two agents.
+    pub fn pid(&self) -> Option<u32> {
+        self.agent.pid()
     }
 
     /// Stops the pods' processes (SIGTERM, then SIGKILL) and the agent. Pod objects and volumes stay.
     pub async fn stop(self) {
-        self.agent.say(STOP);
-        let mut ended = self.ended.clone();
-        if tokio::time::timeout(STOP_TIMEOUT, ended.wait_for(|ended| *ended)).await.is_err() {
+        self.agent.stop();
+        let mut progress = self.progress.clone();
+        let over = |state: &Progress| matches!(state, Progress::Ended | Progress::Failed(_));
+        if tokio::time::timeout(STOP_TIMEOUT, progress.wait_for(over)).await.is_err() {
             tracing::warn!("the node did not stop in time and is killed");
             self.agent.kill();
-            let _ = ended.wait_for(|ended| *ended).await;
+            let _ = progress.wait_for(over).await;
         }
     }
 
@@ -180,28 +160,7 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.host.abort();
-        // A reaped process's id may belong to someone else by now.
-        if !*self.ended.borrow() {
-            self.agent.kill();
-        }
-    }
-}
-
-impl Agent {
-    /// Writes one command byte; errors mean that the agent is gone, which its thread reports.
-    fn say(&self, byte: u8) {
-        if let Some(stdin) = self.stdin.lock().expect("no panic while held").as_mut() {
-            let _ = stdin.write_all(&[byte]).and_then(|()| stdin.flush());
-        }
-    }
-
-    fn kill(&self) {
-        // The closed stdin alone ends the agent as well, but only once it looks.
-        self.stdin.lock().expect("no panic while held").take();
-        if let Ok(pid) = i32::try_from(self.pid) {
-            let pid = nix::unistd::Pid::from_raw(pid);
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-        }
+        self.agent.kill();
     }
 }
 
@@ -223,77 +182,6 @@ fn prepare(paths: &Paths) -> Result<(), Error> {
         std::fs::create_dir_all(&path).map_err(|source| Error::Prepare { path, source })?;
     }
     Ok(())
-}
-
-/// The supervisor's thread: starts the agent, forwards its reports, reaps it.
-fn own_agent(
-    config: &AgentConfig,
-    started: oneshot::Sender<Result<Agent, Error>>,
-    progress: &watch::Sender<Progress>,
-) {
-    let (mut child, reports) = match launch(config) {
-        Ok((child, agent, reports)) => {
-            let _ = started.send(Ok(agent));
-            (child, reports)
-        }
-        Err(error) => {
-            let _ = started.send(Err(error));
-            return;
-        }
-    };
-    for line in reports.lines().map_while(Result::ok) {
-        match serde_json::from_str(&line) {
-            Ok(Report::NetworkUp) => progress.send_replace(Progress::NetworkUp),
-            Ok(Report::Registered) => progress.send_replace(Progress::Registered),
-            Ok(Report::Failed { message }) => progress.send_replace(Progress::Failed(message)),
-            Ok(Report::Unshared { .. }) | Err(_) => continue,
-        };
-    }
-    let status = child.wait();
-    tracing::debug!(?status, "the node's process ended");
-    // Why it failed says more than that it ended.
-    progress.send_if_modified(|state| {
-        let silent = !matches!(state, Progress::Failed(_));
-        if silent {
-            *state = Progress::Ended;
-        }
-        silent
-    });
-}
-
-type Reports = BufReader<std::process::ChildStdout>;
-
-fn launch(config: &AgentConfig) -> Result<(Child, Agent, Reports), Error> {
-    let executable = std::env::current_exe().map_err(Error::Spawn)?;
-    let argument = serde_json::to_string(config).expect("plain data always encodes");
-    let mut child = Command::new(executable)
-        .args([SUBCOMMAND, "enter", &argument])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(Error::Spawn)?;
-    let stdin = child.stdin.take().expect("piped");
-    let mut reports = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    let read = reports.read_line(&mut line);
-    let first = read.ok().and_then(|_| serde_json::from_str::<Report>(&line).ok());
-    match first {
-        Some(Report::Unshared { .. }) => {}
-        Some(Report::Failed { message }) => return Err(reap(child, Error::Failed(message))),
-        _ => return Err(reap(child, Error::Ended)),
-    }
-    if let Err(message) = ids::map(child.id(), config.ids) {
-        return Err(reap(child, Error::MapIds(message)));
-    }
-    let agent = Agent { pid: child.id(), stdin: std::sync::Mutex::new(Some(stdin)) };
-    agent.say(MAPPED);
-    Ok((child, agent, reports))
-}
-
-fn reap(mut child: Child, error: Error) -> Error {
-    let _ = child.kill();
-    let _ = child.wait();
-    error
 }
 
 /// Which ids the agent's namespace would get here; for `doctor`.

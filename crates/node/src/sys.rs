@@ -35,6 +35,14 @@ pub(crate) fn enter_namespaces() -> io::Result<()> {
     unshare(flags).map_err(Into::into)
 }
 
+/// The agent holds every container's pipes and every proxied connection; containers inherit the limit.
+pub(crate) fn raise_file_limit() -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).map_err(Into::into)
+}
+
 const NONE: Option<&str> = None;
 
 /// Cuts the mount namespace off from the host's, mounts its own `/proc`, and makes the control groups read-only: without

@@ -112,6 +112,12 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Whether names and endpoints are known, so that what is not there does not exist.
+    pub(crate) fn is_synced(&self) -> bool {
+        let synced = [self.services.changes(), self.slices.changes(), self.pods.changes()];
+        synced.iter().all(|changes| changes.borrow().synced)
+    }
+
     /// Starts the watches; they end with the runtime.
     pub(crate) fn start(&self, client: &Client) {
         tokio::spawn(self.pods.clone().follow(Api::all(client.clone())));

@@ -37,6 +37,7 @@ fn wait_for_ids() -> Result<(), String> {
 /// The second stage's first act, as process 1 of the namespaces.
 pub(super) fn prepare(config: &AgentConfig) -> Result<(), String> {
     sys::die_with_parent().map_err(|error| format!("set the parent-death signal: {error}"))?;
+    sys::raise_file_limit().map_err(|error| format!("raise the limit of open files: {error}"))?;
     sys::prepare_mounts(&config.paths().private())
         .map_err(|error| format!("prepare the mount namespace: {error}"))?;
     nix::unistd::sethostname(config.node_name(0))

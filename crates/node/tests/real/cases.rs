@@ -315,3 +315,68 @@ pub(crate) async fn nodes_are_registered() {
     assert_eq!(leases.list(&Default::default()).await.unwrap().items.len(), 3);
     world.end().await;
 }
+
+pub(crate) async fn files_follow_their_objects() {
+    let world = World::new().await;
+    world
+        .create(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"},
+        "data": {"a": "old", "gone": "x"}}))
+        .await;
+    let mut container = program(&["wait"]);
+    container["volumeMounts"] = json!([{"name": "m", "mountPath": "/m"}]);
+    let volumes = json!([{"name": "m", "configMap": {"name": "m"}}]);
+    world.create_pod("p", json!({"containers": [container], "volumes": volumes})).await;
+    world.running("p").await;
+    assert_eq!(world.exec("p", &["read", "/m/a"]).await, "old\n");
+    let maps: kube::Api<k8s_openapi::api::core::v1::ConfigMap> =
+        kube::Api::default_namespaced(world.client.clone());
+    let patch = kube::api::Patch::Merge(json!({"data": {"a": "new", "gone": null}}));
+    maps.patch("m", &Default::default(), &patch).await.unwrap();
+    until("the file is new", async || world.exec("p", &["read", "/m/a"]).await == "new\n").await;
+    assert!(world.exec("p", &["read", "/m/gone"]).await.contains("No such file"));
+    world.end().await;
+}
+
+pub(crate) async fn images_change_in_place() {
+    let world = World::new().await;
+    world.create_pod("p", json!({"containers": [program(&["wait"])]})).await;
+    let pod = world.running("p").await;
+    let patch = |image: &str| {
+        kube::api::Patch::Strategic(
+            json!({"spec": {"containers": [{"name": "c", "image": image}]}}),
+        )
+    };
+    let other = "ghcr.io/endstate/endstate:test";
+    world.pods().patch("p", &Default::default(), &patch(other)).await.unwrap();
+    let changed = world
+        .pod_until("p", "runs the other image", |pod| {
+            let status = &pod.status.as_ref().unwrap().container_statuses.as_ref().unwrap()[0];
+            status.image == other && status.ready
+        })
+        .await;
+    let status = changed.status.unwrap();
+    assert_eq!(status.container_statuses.unwrap()[0].restart_count, 1);
+    assert_eq!(changed.metadata.uid, pod.metadata.uid);
+    assert_eq!(status.pod_ip, pod.status.unwrap().pod_ip, "the sandbox stays");
+    world.end().await;
+}
+
+pub(crate) async fn every_node_has_its_pods() {
+    let world = World::with_nodes(2).await;
+    world.create_pod("a", json!({"containers": [program(&["serve", "80"])]})).await;
+    let spec = json!({"nodeName": "endstate-1", "containers": [program(&["serve", "80"])]});
+    world.create_pod("b", spec).await;
+    let host = json!({"nodeName": "endstate-1", "hostNetwork": true, "containers": [program(&["serve", "8081"])]});
+    world.create_pod("host", host).await;
+    let mut addresses = Vec::new();
+    for name in ["a", "b", "host"] {
+        let status = world.running(name).await.status.unwrap();
+        addresses.push(status.pod_ip.unwrap());
+    }
+    assert!(addresses[0].starts_with("10.244.1.") && addresses[1].starts_with("10.244.2."));
+    assert_eq!(addresses[2], "10.244.0.11", "a host-network pod has its node's address");
+    assert_eq!(world.exec("a", &["connect", &format!("{}:80", addresses[1])]).await, "b\n");
+    let at_node = world.exec("a", &["connect", &format!("{}:8081", addresses[2])]).await;
+    assert_eq!(at_node, "host\n");
+    world.end().await;
+}

@@ -110,10 +110,15 @@ fn all() -> Vec<(&'static str, Case)> {
         cases::unhealthy_containers_are_restarted,
         cases::missing_things_are_reported,
         cases::nodes_are_registered,
+        cases::files_follow_their_objects,
+        cases::images_change_in_place,
+        cases::every_node_has_its_pods,
         streams::commands_logs_and_ports,
+        streams::attached_clients_see_and_feed,
         images::imported_images_run,
         images::images_are_pulled_from_a_registry,
         restart::volumes_survive_a_restart,
         restart::a_killed_node_leaves_nothing,
+        restart::a_killed_agent_is_replaced,
     ]
 }

@@ -59,3 +59,14 @@ pub(crate) async fn a_killed_node_leaves_nothing() {
     );
     world.end().await;
 }
+
+pub(crate) async fn a_killed_agent_is_replaced() {
+    let world = World::new().await;
+    let pod = world.create_pod("p", spec()).await;
+    world.running("p").await;
+    world.kill_agent();
+    came_back(&world, pod.metadata.uid.as_ref(), 1).await;
+    world.kill_agent();
+    came_back(&world, pod.metadata.uid.as_ref(), 2).await;
+    world.end().await;
+}

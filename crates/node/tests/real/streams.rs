@@ -1,7 +1,7 @@
 //! Logs, exec, attach and port-forward.
 
 use machinery::stream::{
-    CLOSE, ERROR, Exec, Forward, Logs, RESIZE, STDERR, STDIN, STDOUT, StreamRequest,
+    Attach, CLOSE, ERROR, Exec, Forward, Logs, RESIZE, STDERR, STDIN, STDOUT, StreamRequest,
 };
 use serde_json::{Value, json};
 
@@ -68,5 +68,32 @@ pub(crate) async fn commands_logs_and_ports() {
     world.delete("p", 30).await;
     assert_eq!(logs.rest().await[&STDOUT], "terminated\n", "following ends with the container");
     world.gone("p").await;
+    world.end().await;
+}
+
+pub(crate) async fn attached_clients_see_and_feed() {
+    let world = World::new().await;
+    let plain = json!({"name": "c", "args": ["program", "cat"], "stdin": true});
+    let terminal = json!({"name": "c", "args": ["program", "cat"], "stdin": true, "tty": true});
+    for (name, container) in [("plain", plain), ("terminal", terminal)] {
+        world.create_pod(name, json!({"restartPolicy": "Never", "containers": [container]})).await;
+        world.running(name).await;
+        let attach =
+            Attach { target: target(name), stdin: true, stdout: true, ..Attach::default() };
+        let mut stream = world.stream(StreamRequest::Attach(attach)).await;
+        stream.send(STDIN, b"fed\n").await;
+        let mut seen = String::new();
+        // A terminal echoes what is typed before the program repeats it.
+        while !seen.trim().ends_with("fed") {
+            seen.push_str(&String::from_utf8_lossy(&stream.next().await.unwrap().payload));
+        }
+        if name == "plain" {
+            stream.send(CLOSE, &[STDIN]).await;
+        } else {
+            stream.send(STDIN, &[4]).await;
+        }
+        assert!(stream.rest().await[&ERROR].contains("Success"));
+        assert!(world.logs(name).await.contains("fed"));
+    }
     world.end().await;
 }

@@ -83,6 +83,16 @@ impl World {
         self.node.take().unwrap().stop().await;
     }
 
+    /// Kills the agent's process 1 or its first stage, as a bug or an operator's mistake would.
+    pub(crate) fn kill_agent(&self) {
+        let pid = self.node.as_ref().unwrap().pid().unwrap();
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid.try_into().unwrap()),
+            nix::sys::signal::SIGKILL,
+        )
+        .unwrap();
+    }
+
     pub(crate) fn kill_node(&mut self) {
         drop(self.node.take());
     }
@@ -126,7 +136,9 @@ impl World {
 
     /// Creates a pod on a node. `spec` needs no more than containers, whose image may be left out.
     pub(crate) async fn create_pod(&self, name: &str, mut spec: Value) -> Pod {
-        spec["nodeName"] = json!("endstate-0");
+        if spec["nodeName"].is_null() {
+            spec["nodeName"] = json!("endstate-0");
+        }
         for list in ["containers", "initContainers"] {
             for container in spec[list].as_array_mut().into_iter().flatten() {
                 if container["image"].is_null() {
@@ -153,6 +165,15 @@ impl World {
         let status = &pod.status.unwrap().container_statuses.unwrap()[0];
         let ended = status.state.clone().unwrap().terminated.unwrap();
         (ended.exit_code, self.logs(name).await)
+    }
+
+    /// Runs a program in a running pod; returns what it wrote to stdout.
+    pub(crate) async fn exec(&self, pod: &str, args: &[&str]) -> String {
+        let command =
+            ["/endstate", "program"].iter().chain(args).map(|it| (*it).to_owned()).collect();
+        let exec = machinery::stream::Exec { target: target(pod), command, ..Default::default() };
+        let mut stream = self.stream(StreamRequest::Exec(exec)).await;
+        stream.rest().await.remove(&machinery::stream::STDOUT).unwrap_or_default()
     }
 
     pub(crate) async fn logs(&self, name: &str) -> String {
