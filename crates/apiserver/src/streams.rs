@@ -5,6 +5,8 @@
 
 mod forward;
 mod logs;
+mod spdy;
+mod tunnel;
 mod websocket;
 
 use std::io;

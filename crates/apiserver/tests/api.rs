@@ -24,6 +24,8 @@ mod lists;
 mod recorded;
 #[path = "api/subresources.rs"]
 mod subresources;
+#[path = "api/tunnel.rs"]
+mod tunnel;
 #[path = "api/watches.rs"]
 mod watches;
 #[path = "api/writes.rs"]

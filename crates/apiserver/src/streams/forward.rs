@@ -1,4 +1,4 @@
-//! `portforward` over WebSocket with channels, as kube-rs speaks it.
+//! `portforward` over WebSocket: with channels, as kube-rs speaks it, or as a tunnel for kubectl's SPDY.
 //!
 //! Channels come in pairs, data and error of each port. Both begin with the port's number, two bytes, little end
 //! first.
@@ -11,21 +11,31 @@ use machinery::error::ApiError;
 use machinery::stream::{FORWARD_PORTS_MAX, Forward, StreamRequest};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::Pod;
 use super::websocket::{Handshake, relay};
+use super::{Pod, tunnel};
 use crate::call::Call;
 use crate::respond::Response;
 
-const PROTOCOLS: [&str; 4] =
-    ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.portforward.k8s.io", "portforward.k8s.io"];
+const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
+const PROTOCOLS: [&str; 5] = [
+    TUNNEL,
+    "v5.channel.k8s.io",
+    "v4.channel.k8s.io",
+    "v4.portforward.k8s.io",
+    "portforward.k8s.io",
+];
 
 pub(super) async fn answer(
     call: &Arc<Call>,
     pod: Pod,
     upgrade: Option<OnUpgrade>,
 ) -> Result<Response, ApiError> {
-    let ports = ports(call)?;
     let handshake = Handshake::of(call, &PROTOCOLS, upgrade)?;
+    if handshake.protocol == TUNNEL {
+        let (call, pod) = (call.clone(), Arc::new(pod));
+        return Ok(handshake.accept(move |socket| tunnel::run(socket, call, pod)));
+    }
+    let ports = ports(call)?;
     let forward = Forward { target: pod.target.clone(), ports: ports.clone() };
     let stream = pod.open(call, &StreamRequest::Forward(forward)).await?;
     Ok(handshake.accept(move |mut socket| async move {

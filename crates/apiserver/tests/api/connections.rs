@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{SOON, Server};
 use crate::subresources::EchoNode;
 
-struct Listening {
-    server: Server,
-    address: SocketAddr,
+pub(crate) struct Listening {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -155,7 +155,7 @@ async fn certificates_and_tokens_outlive_a_restart() {
     assert!(again.kubeconfig("https://x").contains(&authority));
 }
 
-async fn streaming() -> Listening {
+pub(crate) async fn streaming() -> Listening {
     let server = Server::with(Arc::new(MemoryStore::new()), Arc::new(EchoNode::default())).await;
     let pods = "/api/v1/namespaces/default/pods";
     let body =
