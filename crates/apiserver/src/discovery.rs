@@ -1,5 +1,6 @@
 //! Paths that are no resources: discovery, OpenAPI, health, version, metrics.
 
+use futures::{FutureExt as _, StreamExt as _};
 use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use machinery::error::ApiError;
@@ -24,7 +25,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) query: &'a Query,
 }
 
-pub(crate) fn answer(
+pub(crate) async fn answer(
     server: &ApiServer,
     segments: &[String],
     asked: &Asked<'_>,
@@ -34,9 +35,7 @@ pub(crate) fn answer(
     let document = match path.as_slice() {
         [""] => root(&registry),
         ["version"] => version(),
-        ["healthz" | "livez" | "readyz", checks @ ..] => {
-            return Ok(health(path[0], checks, asked.query));
-        }
+        ["healthz" | "livez" | "readyz", ..] => return Ok(health(server, &path, asked.query).await),
         ["metrics"] => {
             let text = server.shared().metrics.render(server.store().revision().0);
             return Ok(respond::text(StatusCode::OK, text));
@@ -189,15 +188,37 @@ fn arch() -> &'static str {
     }
 }
 
-/// This server serves only once it is whole, so a check that can be asked for has passed.
-fn health(which: &str, checks: &[&str], query: &Query) -> Response {
-    match checks {
-        [] if query.switch("verbose") => {
-            let text = format!("[+]ping ok\n[+]store ok\n{which} check passed\n");
-            respond::text(StatusCode::OK, text)
+/// A check of health. This server serves only once it is whole, so all that can fail later is the store.
+async fn health(server: &ApiServer, path: &[&str], query: &Query) -> Response {
+    let (which, checks) = path.split_first().unwrap_or((&"", &[]));
+    if !matches!(checks, [] | ["ping" | "store" | "etcd"]) {
+        return respond::no_such_path();
+    }
+    let excluded = |name: &str| query.all("exclude").any(|it| it == name);
+    let asks_store = *checks != ["ping"] && !excluded("store") && !excluded("etcd");
+    let failed = asks_store && is_stopped(server).await;
+    let code = if failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+    let verbose = query.switch("verbose") || failed;
+    if !verbose || !checks.is_empty() {
+        return respond::text(
+            code,
+            if failed { "internal server error: store failed" } else { "ok" },
+        );
+    }
+    let store = if failed { "[-]store failed: reason withheld" } else { "[+]store ok" };
+    let end = if failed { "failed" } else { "passed" };
+    respond::text(code, format!("[+]ping ok\n{store}\n{which} check {end}\n"))
+}
+
+/// Whether the store takes no more writes: it says so to watchers.
+async fn is_stopped(server: &ApiServer) -> bool {
+    let prefix = store::Prefix::new(&["core", "namespaces"]).expect("constant segments are valid");
+    let store = server.store();
+    match store.watch(&prefix, store.revision()).await {
+        Ok(mut events) => {
+            matches!(events.next().now_or_never(), Some(None | Some(Err(store::Error::Stopped(_)))))
         }
-        [] | ["ping" | "store" | "etcd"] => respond::text(StatusCode::OK, "ok"),
-        _ => respond::no_such_path(),
+        Err(error) => matches!(error, store::Error::Stopped(_)),
     }
 }
 

@@ -46,11 +46,8 @@ async fn try_answer(server: &ApiServer, request: Request) -> Result<Response, Ap
                 let text = format!("the server does not allow {} on this path", request.method);
                 return Err(ApiError::new(405, machinery::error::Reason::MethodNotAllowed, text));
             }
-            discovery::answer(
-                server,
-                &segments,
-                &discovery::Asked { headers: &request.headers, query: &query },
-            )
+            let asked = discovery::Asked { headers: &request.headers, query: &query };
+            discovery::answer(server, &segments, &asked).await
         }
         Route::Resource(target) => resource(server, Ask { request, target, query, identity }).await,
     }

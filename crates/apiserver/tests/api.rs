@@ -16,6 +16,8 @@ mod connections;
 mod definitions;
 #[path = "api/deletion.rs"]
 mod deletion;
+#[path = "api/health.rs"]
+mod health;
 #[path = "api/hostile.rs"]
 mod hostile;
 #[path = "api/lists.rs"]
