@@ -103,7 +103,7 @@ impl EmbeddedStore {
         lock: Option<File>,
     ) -> io::Result<EmbeddedStore> {
         let Loaded { revision, objects } = loaded;
-        let versions = Versions::new(revision, revision, objects, limits.history);
+        let versions = Versions::new(revision, objects, limits.history);
         let resident = Arc::new(Resident::new(versions, limits.backlog));
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS);
         let writer = Writer::new(queue, resident.clone(), disk);

@@ -23,7 +23,7 @@ impl MemoryStore {
     }
 
     pub fn with_limits(limits: Limits) -> MemoryStore {
-        let versions = Versions::new(Revision::FIRST, Revision(0), [], limits.history);
+        let versions = Versions::new(Revision::FIRST, [], limits.history);
         let resident = Arc::new(Resident::new(versions, limits.backlog));
         MemoryStore { resident, writer: Mutex::new(()) }
     }

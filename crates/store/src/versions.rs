@@ -112,7 +112,6 @@ impl Versions {
     /// A store as it is opened: its objects, and no history before `revision`.
     pub(crate) fn new(
         revision: Revision,
-        compacted: Revision,
         objects: impl IntoIterator<Item = Arc<Object>>,
         limits: History,
     ) -> Versions {
@@ -120,6 +119,8 @@ impl Versions {
             let newest = Version { since: object.revision(), object: Some(object.clone()) };
             (object.key().clone(), Chain { newest, older: Vec::new() })
         };
+        // A store that was never written to has its whole history.
+        let compacted = if revision == Revision::FIRST { Revision(0) } else { revision };
         Versions {
             chains: objects.into_iter().map(chain).collect(),
             history: VecDeque::new(),
