@@ -3,7 +3,8 @@
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
 use endstate_core::{
-    Action, App, Call, LaunchOf, LeaveReason, Peer, Plan, Snapshot, Start, Step, plan,
+    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, Peer, Plan, PodRef,
+    Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -24,20 +25,15 @@ fn start_new_again(snapshot: &See) -> Do {
     let record = &snapshot.status.record;
     let gone = record.members.iter().find(|it| !pods.iter().any(|pod| pod.name == it.name));
     if let (Some(member), Some(_)) = (gone, record.cluster_id) {
-        let peer = |name: &endstate_core::MemberName| Peer {
-            name: name.clone(),
-            address: Etcd.address(&snapshot.object, name),
-        };
-        let members = record.members.iter().map(|it| peer(&it.name)).collect();
+        let members = record.members.iter().map(|it| peer(snapshot, &it.name)).collect();
         let start = Start::New { token: snapshot.object.uid.to_string(), members };
-        plan.status.record = record.clone();
-        plan.status.record.epoch += 1;
+        undecided(snapshot, &mut plan);
         plan.actions = vec![create(snapshot, &member.name, start)];
     }
     plan
 }
 
-fn create(snapshot: &See, member: &endstate_core::MemberName, start: Start) -> Action {
+fn create(snapshot: &See, member: &MemberName, start: Start) -> Action {
     let of =
         LaunchOf { object: &snapshot.object, spec: &snapshot.spec, member, start: Some(&start) };
     let launch = Box::new(Etcd.launch(&of));
@@ -53,14 +49,10 @@ pub fn promotes_first() -> Planner {
 fn promote_first(snapshot: &See) -> Do {
     let mut plan = plan(&Etcd, snapshot);
     let Some(list) = &snapshot.view.membership else { return plan };
-    let peer = |it: &endstate_core::MemberName| Peer {
-        name: it.clone(),
-        address: Etcd.address(&snapshot.object, it),
-    };
     match plan.actions.as_slice() {
         [Action::AddLearner { member, .. }] => {
             let names = list.members.iter().map(|it| &it.name).chain([member]);
-            let start = Start::Existing { members: names.map(peer).collect() };
+            let start = Start::Existing { members: names.map(|it| peer(snapshot, it)).collect() };
             let action = create(snapshot, member, start);
             plan.actions.push(action);
         }
@@ -91,14 +83,134 @@ fn remove_blindly(snapshot: &See) -> Do {
     if let (Some(last), true) = (last, list.voters().count() > wanted) {
         let reason = LeaveReason::ScaleDown;
         let (name, id) = (last.name.clone(), Some(last.id));
-        plan.status.record = snapshot.status.record.clone();
-        plan.status.record.epoch += 1;
+        undecided(snapshot, &mut plan);
         plan.status.record.step = Some(Step::Leave { name, id, pod: None, reason });
         let call = Call { via: last.name.clone(), membership: list.fingerprint() };
         plan.actions =
             vec![Action::RemoveMember { member: last.name.clone(), id: last.id, reason, call }];
     }
     plan
+}
+
+/// All outdated members are restarted at once.
+pub fn restarts_all_at_once() -> Planner {
+    Planner { plan: restart_all_at_once, linted: false }
+}
+
+fn restart_all_at_once(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    if let Some(Action::RestartPod { launch, .. }) = plan.actions.first().cloned() {
+        let pods = snapshot.pods.iter().flatten();
+        let restart = |it| Action::RestartPod { pod: PodRef::from(it), launch: launch.clone() };
+        plan.actions = pods.map(restart).collect();
+    }
+    plan
+}
+
+/// A member whose pod is gone gets another pod under the same name, told to join.
+pub fn reuses_names() -> Planner {
+    Planner { plan: reuse_names, linted: false }
+}
+
+fn reuse_names(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    if let Some(Action::RemoveMember { member, .. }) = plan.actions.first().cloned()
+        && let (Some(pods), Some(list)) = (&snapshot.pods, &snapshot.view.membership)
+        && !pods.iter().any(|it| it.name == member)
+    {
+        let members = list.members.iter().map(|it| peer(snapshot, &it.name)).collect();
+        undecided(snapshot, &mut plan);
+        plan.actions = vec![create(snapshot, &member, Start::Existing { members })];
+    }
+    plan
+}
+
+/// The pod goes before the member is off the list.
+pub fn deletes_first() -> Planner {
+    Planner { plan: delete_first, linted: false }
+}
+
+fn delete_first(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    if let Some(Action::RemoveMember { member, reason, .. }) = plan.actions.first().cloned()
+        && let Some(pod) = snapshot.pods.iter().flatten().find(|it| it.name == member)
+    {
+        plan.actions = vec![Action::DeletePod { pod: PodRef::from(pod), reason }];
+    }
+    plan
+}
+
+/// Members join side by side.
+pub fn adds_many() -> Planner {
+    Planner { plan: add_many, linted: false }
+}
+
+fn add_many(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    if let Some(Action::CreatePod { start: Start::Existing { .. }, .. }) = plan.actions.first()
+        && let Some(list) = &snapshot.view.membership
+    {
+        let object = &snapshot.object;
+        let record = &mut plan.status.record;
+        let member = member_name(&object.name, snapshot.seed, record.names);
+        record.names += 1;
+        record.step = Some(Step::Join { name: member.clone(), pod: None, failing_since: None });
+        let address = Etcd.address(object, &member);
+        let call = Call { via: list.members[0].name.clone(), membership: list.fingerprint() };
+        plan.actions = vec![Action::AddLearner { member, address, call }];
+    }
+    plan
+}
+
+/// E1: the number of pods that are seen is taken for the number that is wanted.
+pub fn shrinks_to_what_it_sees() -> Planner {
+    Planner { plan: shrink_to_what_is_seen, linted: false }
+}
+
+fn shrink_to_what_is_seen(snapshot: &See) -> Do {
+    let pods = snapshot.pods.as_ref().map_or(0, Vec::len);
+    let mut seen = snapshot.clone();
+    if seen.status.record.cluster_id.is_some() {
+        seen.spec.size = i32::try_from(pods).unwrap_or(0).clamp(1, seen.spec.size);
+    }
+    plan(&Etcd, &seen)
+}
+
+/// One member fewer than asked for.
+pub fn counts_from_zero() -> Planner {
+    Planner { plan: count_from_zero, linted: false }
+}
+
+fn count_from_zero(snapshot: &See) -> Do {
+    let mut seen = snapshot.clone();
+    seen.spec.size -= 1;
+    plan(&Etcd, &seen)
+}
+
+/// Available is what the pods say.
+pub fn trusts_pods() -> Planner {
+    Planner { plan: trust_pods, linted: false }
+}
+
+fn trust_pods(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    let started = snapshot.pods.iter().flatten().all(|it| it.started);
+    for condition in &mut plan.status.conditions {
+        if condition.kind == ConditionType::Available && started {
+            condition.status = Truth::True;
+        }
+    }
+    plan
+}
+
+fn peer(snapshot: &See, name: &MemberName) -> Peer {
+    Peer { name: name.clone(), address: Etcd.address(&snapshot.object, name) }
+}
+
+/// Takes back what the plan recorded.
+fn undecided(snapshot: &See, plan: &mut Do) {
+    plan.status.record = snapshot.status.record.clone();
+    plan.status.record.epoch += 1;
 }
 
 impl Planner {

@@ -69,7 +69,7 @@ pub struct Budgets {
 /// How etcd and the launcher behave. All true is what ships; the rest shows what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// etcd's `--strict-reconfig-check`.
+    /// etcd's `--strict-reconfig-check`, and one learner at most.
     pub strict: bool,
     /// The launcher lets etcd start on an empty data directory only once.
     pub launcher: bool,

@@ -440,7 +440,7 @@ pub enum Property {
     HonestStatus,
     /// S7 and the rest of what the linter sees.
     Lint,
-    /// Members do not pile up.
+    /// Members do not pile up beyond what a state can hold: a guard of the model itself.
     Bounded,
     /// L1: with no further fault the world comes to rest as declared.
     Reconciles,

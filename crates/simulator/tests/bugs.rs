@@ -72,3 +72,61 @@ fn a_lost_quorum_is_found() {
     shrunk.environment.strict = true;
     assert_ne!(found(&shrunk, bugs::removes_blindly()).0, Some(Property::KeepsQuorum));
 }
+
+/// Explores with a bug, and without it, and with it behind the linter.
+fn caught(scenario: &Scenario, bug: Planner, property: Property) {
+    assert_eq!(found(scenario, bug).0, Some(property));
+    assert_eq!(found(scenario, bug.linted()).0, Some(Property::Lint));
+    assert_eq!(found(scenario, Planner::shipped()).0, None);
+}
+
+#[test]
+fn a_second_disruption_is_found() {
+    let edited = scenario(Start::Running(3), &[3], Budgets { edit: 1, ..Budgets::default() });
+    let edited = Scenario { respec: Respec::Restart, ..edited };
+    caught(&edited, bugs::restarts_all_at_once(), Property::OneDisruption);
+}
+
+#[test]
+fn a_blank_voter_is_found() {
+    let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });
+    caught(&evicted, bugs::reuses_names(), Property::NoBlankVoter);
+}
+
+#[test]
+fn a_deleted_voter_is_found() {
+    let shrunk = scenario(Start::Running(3), &[1], Budgets::default());
+    caught(&shrunk, bugs::deletes_first(), Property::KeepsData);
+}
+
+#[test]
+fn a_second_learner_is_found() {
+    let mut grown = scenario(Start::Running(1), &[3], Budgets::default());
+    grown.environment.strict = false;
+    caught(&grown, bugs::adds_many(), Property::OneLearner);
+}
+
+/// E1: a deleted pod is taken for a smaller size, and nobody comes instead. The linter does not know
+/// what is asked for, so these two are for the checker alone.
+#[test]
+fn a_cluster_that_stays_too_small_is_found() {
+    let evicted = scenario(Start::Running(5), &[5], Budgets { evict: 1, ..Budgets::default() });
+    let (property, script) = found(&evicted, bugs::shrinks_to_what_it_sees());
+    assert_eq!(property, Some(Property::Reconciles));
+    assert!(script.contains("somebody deletes the pod"), "{script}");
+}
+
+#[test]
+fn a_needless_removal_is_found() {
+    let steady = scenario(Start::Running(3), &[3], Budgets::default());
+    assert_eq!(found(&steady, bugs::counts_from_zero()).0, Some(Property::KeepsSize));
+    assert_eq!(found(&steady, Planner::shipped()).0, None);
+}
+
+/// S11: for the checker only, because the linter sees no more than the planner.
+#[test]
+fn a_false_claim_is_found() {
+    let killed = scenario(Start::Running(3), &[3], Budgets { kill: 2, ..Budgets::default() });
+    assert_eq!(found(&killed, bugs::trusts_pods()).0, Some(Property::HonestStatus));
+    assert_eq!(found(&killed, Planner::shipped()).0, None);
+}

@@ -197,7 +197,8 @@ impl State {
             (self.voters().count(), self.slots.iter().filter(|it| it.learns()).count());
         // Up to 3.5.30 every voter must be connected, which is stricter than what came later.
         let ready = !environment.strict || self.settled() == voters;
-        if !self.can_commit() || !ready || self.slots[index].listed() || learners > 0 {
+        let room = !environment.strict || learners == 0;
+        if !self.can_commit() || !ready || self.slots[index].listed() || !room {
             return Ok(Refused);
         }
         self.list_changed();
