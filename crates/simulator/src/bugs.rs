@@ -3,8 +3,8 @@
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
 use endstate_core::{
-    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, Peer, Plan, PodRef,
-    Snapshot, Start, Step, Truth, member_name, plan,
+    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, MemberRecord, Peer, Plan,
+    PodRef, Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -58,8 +58,10 @@ fn promote_first(snapshot: &See) -> Do {
         }
         [Action::CreatePod { member, start: Start::Existing { .. }, .. }] => {
             let Some(entry) = list.entry(member) else { return plan };
+            let member = member.clone();
+            undecided(snapshot, &mut plan);
             let call = Call { via: list.members[0].name.clone(), membership: list.fingerprint() };
-            plan.actions = vec![Action::Promote { member: member.clone(), id: entry.id, call }];
+            plan.actions = vec![Action::Promote { member, id: entry.id, call }];
         }
         _ => {}
     }
@@ -154,7 +156,7 @@ fn add_many(snapshot: &See) -> Do {
         let record = &mut plan.status.record;
         let member = member_name(&object.name, snapshot.seed, record.names);
         record.names += 1;
-        record.step = Some(Step::Join { name: member.clone(), pod: None, failing_since: None });
+        record.step = Some(Step::Join { member: MemberRecord::new(member.clone()) });
         let address = Etcd.address(object, &member);
         let call = Call { via: list.members[0].name.clone(), membership: list.fingerprint() };
         plan.actions = vec![Action::AddLearner { member, address, call }];

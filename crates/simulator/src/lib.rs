@@ -23,5 +23,5 @@ pub mod bugs;
 pub use explore::{Finding, Report, check};
 pub use plans::Planner;
 pub use scenario::{Budgets, Environment, Respec, Scenario, Start};
-pub use suite::suite;
+pub use suite::{deep_suite, suite};
 pub use world::Property;

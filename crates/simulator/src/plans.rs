@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use endstate_core::{Plan, Snapshot, lint, plan};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
-use crate::world::{Spec, observe::View};
+use crate::world::{Spec, Verb, observe::View};
 
 /// The planner under test.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,41 @@ pub(crate) enum Act {
     Remove(u8),
 }
 
+impl Act {
+    pub(crate) fn slot(self) -> u8 {
+        match self {
+            Self::Create { slot, .. }
+            | Self::Restart(slot)
+            | Self::Delete(slot)
+            | Self::Add(slot)
+            | Self::Promote(slot)
+            | Self::MoveLead(slot)
+            | Self::Remove(slot) => slot,
+        }
+    }
+
+    pub(crate) fn verb(self) -> Verb {
+        match self {
+            Self::Create { join: false, .. } => Verb::CreateNew,
+            Self::Create { join: true, .. } => Verb::CreateExisting,
+            Self::Restart(_) => Verb::Restart,
+            Self::Delete(_) => Verb::Delete,
+            Self::Add(_) => Verb::Add,
+            Self::Promote(_) => Verb::Promote,
+            Self::MoveLead(_) => Verb::MoveLead,
+            Self::Remove(_) => Verb::Remove,
+        }
+    }
+
+    /// The list that a new pod is told, if it is told of one that exists.
+    pub(crate) fn members(self) -> Option<u16> {
+        match self {
+            Self::Create { join: true, members, .. } => Some(members),
+            _ => None,
+        }
+    }
+}
+
 impl Compact {
     /// The calls: the write, then the actions.
     pub(crate) fn calls(&self) -> usize {
@@ -72,11 +107,11 @@ impl Compact {
         for act in self.acts.iter().skip(call - usize::from(writes)) {
             match *act {
                 Act::Create { slot, members, .. } => rest.named |= bit(slot) | members,
-                Act::Restart(slot) | Act::Delete(slot) => {
+                Act::Restart(slot) | Act::Delete(slot) | Act::Remove(slot) => {
                     rest.named |= bit(slot);
                     rest.guarded |= bit(slot);
                 }
-                Act::Add(slot) | Act::Promote(slot) | Act::MoveLead(slot) | Act::Remove(slot) => {
+                Act::Add(slot) | Act::Promote(slot) | Act::MoveLead(slot) => {
                     rest.named |= bit(slot);
                 }
             }

@@ -47,6 +47,8 @@ pub struct Budgets {
     /// The operator crashes before or after a call, a request fails, or its answer is lost: in every
     /// case it forgets the plan, and the call was or was not applied.
     pub abort: u8,
+    /// A call is given up, and arrives at any time afterwards, or never.
+    pub late: u8,
     /// The operator plans on old pods, on the old object, or on both, by any number of versions since
     /// it last saw them.
     pub stale: u8,

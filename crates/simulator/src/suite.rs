@@ -5,6 +5,7 @@ use crate::scenario::{Budgets, Environment, Respec, Scenario, Start};
 /// No fault at all, to start from.
 const NONE: Budgets = Budgets {
     abort: 0,
+    late: 0,
     stale: 0,
     blind: 0,
     kill: 0,
@@ -33,6 +34,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(replace());
     all.extend(roll());
     all.extend(delete());
+    all.extend(late());
     all
 }
 
@@ -135,5 +137,55 @@ fn delete() -> Vec<Scenario> {
         scenario("delete while created", Start::Empty, &[3], budgets),
         scenario("delete 3", Start::Running(3), &[3], Budgets { wipe: 1, ..budgets }),
         scenario("delete 5 while scaled", Start::Running(3), &[5], budgets),
+    ]
+}
+
+fn late() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let late = Budgets { late: 1, ..NONE };
+    vec![
+        scenario("late create 3", Empty, &[3], Budgets { stale: 1, ..late }),
+        scenario("late create 1, evicted", Empty, &[1], Budgets { evict: 1, ..late }),
+        scenario("late create 3, evicted", Empty, &[3], Budgets { evict: 1, ..late }),
+        scenario("late 1 to 3", Running(1), &[3], Budgets { stale: 1, kill: 1, ..late }),
+        scenario("late 1 to 3, evicted", Running(1), &[3], Budgets { evict: 1, ..late }),
+        scenario("late 3 to 1", Running(3), &[1], Budgets { stale: 1, kill: 1, ..late }),
+        scenario("late 5 to 3", Running(5), &[3], Budgets { evict: 1, ..late }),
+        scenario("late replace in 3", Running(3), &[3], Budgets { evict: 1, wipe: 1, ..late }),
+        scenario("late sizes", Running(3), &[3, 1], Budgets { edit: 2, ..late }),
+        Scenario {
+            respec: Respec::Restart,
+            ..scenario("late restart 3", Running(3), &[3], Budgets { edit: 2, kill: 1, ..late })
+        },
+        Scenario {
+            respec: Respec::Recreate,
+            ..scenario("late recreate 3", Running(3), &[3], Budgets { edit: 1, ..late })
+        },
+        scenario("late delete", Running(3), &[3], Budgets { delete: 1, wipe: 1, ..late }),
+    ]
+}
+
+/// Wider ones, for hours in which nobody waits: each of several minutes and gigabytes.
+pub fn deep_suite() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let late = Budgets { late: 1, ..NONE };
+    let two = Budgets { abort: 1, stale: 1, ..NONE };
+    vec![
+        scenario("deep create 3", Empty, &[3], Budgets { kill: 1, evict: 1, ..two }),
+        scenario("deep create 3, late", Empty, &[3], Budgets { stale: 1, kill: 1, ..late }),
+        scenario("deep create 5", Empty, &[5], Budgets { abort: 1, wipe: 1, ..NONE }),
+        scenario("deep 1 to 3", Running(1), &[3], Budgets { evict: 1, wipe: 1, ..late }),
+        scenario("deep 5 to 3", Running(5), &[3], Budgets { kill: 1, evict: 1, ..late }),
+        scenario("deep sizes", Running(3), &[3, 1, 5], Budgets { wipe: 1, edit: 2, ..two }),
+        scenario("deep replace 3", Running(3), &[3], Budgets { wipe: 1, evict: 1, node: 1, ..two }),
+        scenario("deep replace 5", Running(5), &[5], Budgets { wipe: 2, blind: 1, ..two }),
+        Scenario {
+            respec: Respec::Restart,
+            ..scenario("deep restart", Running(3), &[3, 1], Budgets { edit: 3, kill: 1, ..two })
+        },
+        Scenario {
+            respec: Respec::Recreate,
+            ..scenario("deep recreate", Running(3), &[3], Budgets { edit: 1, evict: 1, ..late })
+        },
     ]
 }

@@ -68,6 +68,15 @@ pub(crate) mod flags {
     pub(crate) const LEAVING: u8 = 32;
     /// The leaving step names the pod.
     pub(crate) const LEAVING_POD: u8 = 64;
+    /// Its pod was asked for.
+    pub(crate) const ASKED: u8 = 128;
+
+    // Slot::late: a call was given up and may still arrive.
+    pub(crate) const LATE: u8 = 1;
+    /// The pod is still as it was when the call was decided.
+    pub(crate) const LATE_POD: u8 = 2;
+    /// The list is not what the pod will be told.
+    pub(crate) const LATE_LIST: u8 = 4;
 
     // State::flags and State::cached_flags.
     pub(crate) const FORMED: u8 = 1;
@@ -98,6 +107,8 @@ pub(crate) struct Slot {
     pub(crate) cached_pod: u8,
     pub(crate) cached_record: u8,
     pub(crate) cached_reason: u8,
+    /// What a late call that is about it depends on.
+    pub(crate) late: u8,
     /// Which slot of the plan under way this is, from 1; 0 for none.
     pub(crate) plan: u8,
     /// For people: members in order of appearance.
@@ -142,8 +153,14 @@ impl Slot {
     pub(crate) fn set_pod(&mut self, pod: u8) {
         if self.pod != pod {
             self.pod = pod;
-            self.etcd |= POD_CHANGED;
+            self.touch_pod();
         }
+    }
+
+    /// The pod has another resourceVersion.
+    pub(crate) fn touch_pod(&mut self) {
+        self.etcd |= POD_CHANGED;
+        self.late &= !LATE_POD;
     }
 
     /// The pod's end: its processes and its disk are gone.
@@ -160,7 +177,7 @@ impl Slot {
 
     /// Whether nothing speaks of this name any more.
     fn is_forgotten(&self) -> bool {
-        self.pod | self.cached_pod | self.record | self.cached_record | self.plan == 0
+        self.pod | self.cached_pod | self.record | self.cached_record | self.plan | self.late == 0
             && self.etcd & (VOTER | LEARNER | INITIAL) == 0
     }
 }
@@ -207,6 +224,28 @@ impl std::ops::DerefMut for Slots {
     }
 }
 
+/// A call of the operator that went astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    pub(crate) act: Verb,
+    pub(crate) rev: u8,
+    /// A fault happened since it was decided.
+    pub(crate) fault_since: bool,
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    CreateNew,
+    CreateExisting,
+    Restart,
+    Delete,
+    Add,
+    Promote,
+    MoveLead,
+    Remove,
+}
+
 /// A size and a member spec (0 or 1).
 pub(crate) type Spec = (u8, u8);
 
@@ -223,8 +262,13 @@ pub(crate) struct State {
     /// The plan under way (0: none) and its next call.
     pub(crate) plan: u32,
     pub(crate) call: u8,
+    /// The call that was given up and may still arrive.
+    pub(crate) late: Option<Late>,
     /// The object is still as it was when the plan was made.
     pub(crate) object_as_seen: bool,
+    /// The list of members is still as it was when the plan was made. The driver lists again right
+    /// before it changes the list.
+    pub(crate) list_as_seen: bool,
     /// A fault happened since the plan was made.
     pub(crate) fault_since: bool,
     pub(crate) left: Budgets,
@@ -244,7 +288,9 @@ impl State {
             cached_flags: 0,
             plan: 0,
             call: 0,
+            late: None,
             object_as_seen: true,
+            list_as_seen: true,
             fault_since: false,
             left,
             tags: 0,
@@ -323,7 +369,7 @@ impl State {
 
     pub(crate) fn idle(&mut self) {
         (self.plan, self.call) = (0, 0);
-        (self.object_as_seen, self.fault_since) = (true, false);
+        (self.object_as_seen, self.list_as_seen, self.fault_since) = (true, true, false);
         for slot in self.slots.iter_mut() {
             slot.plan = 0;
         }
@@ -357,7 +403,7 @@ impl State {
             for (byte, mask) in key.iter_mut().zip(mask) {
                 *byte ^= mask;
             }
-            (key, it.plan)
+            (key, it.late, it.plan)
         });
     }
 
@@ -366,13 +412,15 @@ impl State {
         let mut print = Print::default();
         for slot in self.slots.iter() {
             print.add(u64::from_le_bytes(slot.bytes()));
-            print.add(u64::from(slot.plan));
+            print.add(u64::from(slot.plan) | u64::from(slot.late) << 8);
         }
         let pairs = [self.spec, self.accepted, self.cached_spec, self.cached_accepted];
         for (a, b) in pairs {
             print.add(u64::from(a) << 8 | u64::from(b));
         }
-        let bools = u64::from(self.object_as_seen) | u64::from(self.fault_since) << 1;
+        let bools = u64::from(self.object_as_seen)
+            | u64::from(self.fault_since) << 1
+            | u64::from(self.list_as_seen) << 2;
         print.add(u64::from(self.flags) | u64::from(self.cached_flags) << 8 | bools << 16);
         print.add(u64::from(self.plan) | u64::from(self.call) << 32);
         let left = self.left;
@@ -381,7 +429,10 @@ impl State {
             left.edit,
         ];
         print.add(u64::from_le_bytes(budgets));
-        print.add(u64::from(left.delete));
+        let late = self.late.map_or(0, |it| {
+            1 + it.act as u64 + 16 * u64::from(it.rev) + 32 * u64::from(it.fault_since)
+        });
+        print.add(u64::from(left.delete) | u64::from(left.late) << 8 | late << 16);
         print.0
     }
 }

@@ -1,16 +1,44 @@
-//! The shipped planner and linter in every scenario of the suite.
+//! The shipped planner and linter in every scenario.
+//!
+//! `SCENARIO=text` picks those whose name holds the text, `SEED=number` lets ties fall otherwise, and
+//! `DEEP=1` takes the wide scenarios instead, which need minutes and gigabytes each.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a report is for people to read")]
 
 use std::{sync::Mutex, time::Instant};
 
-use simulator::{Planner, check, suite};
+use simulator::{Planner, Report, Scenario, check, deep_suite, suite};
 
 #[test]
 fn the_shipped_planner_is_safe_and_always_arrives() {
     let begun = Instant::now();
-    let only = std::env::var("SCENARIO").unwrap_or_default();
-    let todo =
-        Mutex::new(suite().into_iter().filter(|it| it.name.contains(&only)).collect::<Vec<_>>());
-    let done = Mutex::new(vec![]);
+    let picked = picked(&std::env::var("SCENARIO").unwrap_or_default());
+    let reports = explore(picked);
+    let states: usize = reports.iter().map(|it| it.states).sum();
+    let depth = reports.iter().map(|it| it.depth).max().unwrap();
+    println!("{} scenarios, {states} states, {depth} deep, {:?}", reports.len(), begun.elapsed());
+    for report in &reports {
+        if let Some(finding) = &report.finding {
+            println!("\n{}: {finding}", report.scenario);
+        } else if !report.complete {
+            println!("\n{}: not all states were visited", report.scenario);
+        }
+    }
+    assert!(reports.iter().all(|it| it.finding.is_none() && it.complete), "see above");
+    let whole = std::env::var_os("SCENARIO").is_none();
+    assert!(!whole || states >= 1_000_000, "only {states} states");
+}
+
+fn picked(name: &str) -> Vec<Scenario> {
+    let all = if std::env::var_os("DEEP").is_some() { deep_suite() } else { suite() };
+    let seed = std::env::var("SEED").map_or(0, |it| it.parse().unwrap());
+    let named = all.into_iter().filter(|it| it.name.contains(name));
+    named.map(|it| Scenario { seed, ..it }).collect()
+}
+
+/// On two threads, a scenario at a time.
+fn explore(todo: Vec<Scenario>) -> Vec<Report> {
+    let (todo, done) = (Mutex::new(todo), Mutex::new(vec![]));
     let work = || {
         while let Some(scenario) = { todo.lock().unwrap().pop() } {
             let report = check(&scenario, Planner::shipped());
@@ -22,18 +50,5 @@ fn the_shipped_planner_is_safe_and_always_arrives() {
         scope.spawn(work);
         scope.spawn(work);
     });
-    let done = done.into_inner().unwrap();
-    let states: usize = done.iter().map(|it| it.states).sum();
-    let depth = done.iter().map(|it| it.depth).max().unwrap();
-    println!("{} scenarios, {states} states, {depth} deep, {:?}", done.len(), begun.elapsed());
-    let findings: Vec<_> =
-        done.iter().filter_map(|it| Some((it.scenario, it.finding.as_ref()?))).collect();
-    for (scenario, finding) in &findings {
-        println!("\n{scenario}: {finding}");
-    }
-    for report in done.iter().filter(|it| !it.complete && it.finding.is_none()) {
-        println!("\n{}: not all states were visited", report.scenario);
-    }
-    assert!(findings.is_empty(), "{} scenarios broke a property", findings.len());
-    assert!(!only.is_empty() || states >= 1_000_000, "only {states} states");
+    done.into_inner().unwrap()
 }

@@ -23,6 +23,9 @@ pub const CRASH_LOOP_SECONDS: i64 = 60;
 /// How often it must have been restarted by then.
 pub const CRASH_LOOP_RESTARTS: u32 = 3;
 
+/// How long a pod that was asked for may take to be seen before it is given up.
+pub const UNSEEN_SECONDS: i64 = 10;
+
 /// How many of `voters` are a majority.
 ///
 /// ```
@@ -233,7 +236,10 @@ impl Member {
         let mut health = health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
         let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
         let answer = answer.filter(|it| it.id == entry.id);
-        if change == Change::Recreate && !health.is_healthy() && pod.is_some_and(is_held_up) {
+        if known.is_none() && pod.is_none() && !health.is_healthy() {
+            health = Health::Unwell("nothing is known of it".into());
+        } else if change == Change::Recreate && !health.is_healthy() && pod.is_some_and(is_held_up)
+        {
             health = Health::Dead("it does not run, and is made from an older spec".into());
         } else if let (Health::Healthy, Some(spec), Some(answer)) = (&health, made_from, answer)
             && !app.runs(spec, answer)
@@ -256,17 +262,13 @@ impl Member {
     }
 }
 
-/// What the record says of a member, whether it belongs to the cluster already or is coming.
+/// What the record says of a member, whether it belongs to the cluster, is coming, or going.
 fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
     let known = record.members.iter().find(|it| it.name == *name).cloned();
-    known.or_else(|| match &record.step {
-        Some(Step::Join { name: coming, pod, failing_since }) if coming == name => {
-            Some(MemberRecord {
-                name: coming.clone(),
-                id: None,
-                pod: pod.clone(),
-                failing_since: *failing_since,
-            })
+    known.or_else(|| match record.step.as_ref()? {
+        Step::Join { member } if member.name == *name => Some(member.clone()),
+        Step::Leave { name: leaves, pod, .. } if leaves == name => {
+            Some(MemberRecord { pod: pod.clone(), ..MemberRecord::new(name.clone()) })
         }
         _ => None,
     })
@@ -334,18 +336,16 @@ fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<Cluster
 }
 
 fn health_without_pod<S>(snapshot: &Snapshot<S>, member: &MemberRecord, answer: Answer) -> Health {
-    let record = &snapshot.status.record;
-    let coming = record
-        .step
-        .as_ref()
-        .is_some_and(|it| matches!(it, Step::Join { .. }) && *it.member() == member.name);
-    if answer == Answer::Ours {
+    let patience = SignedDuration::from_secs(UNSEEN_SECONDS);
+    let belongs = snapshot.status.record.members.iter().any(|it| it.name == member.name);
+    match (&member.pod, member.asked) {
         // The list of pods may be older than the answer.
-        Health::Unwell("it answers although its pod is gone".into())
-    } else if member.pod.is_none() && (coming || record.cluster_id.is_none()) {
-        Health::Stopped("its pod does not exist yet".into())
-    } else {
-        Health::Dead("its pod is gone".into())
+        _ if answer == Answer::Ours => Health::Unwell("it answers although its pod is gone".into()),
+        (None, None) if !belongs => Health::Stopped("its pod does not exist yet".into()),
+        (None, Some(asked)) if snapshot.now.duration_since(asked) < patience => {
+            Health::Stopped("its pod was asked for and is not there yet".into())
+        }
+        _ => Health::Dead("its pod is gone".into()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::Start,
+    app::{Peer, Start},
     cluster::quorum,
     id::{MemberId, MemberName},
     plan::{Action, Call, Plan, PodRef},
@@ -161,37 +161,47 @@ impl<'a, S> Lint<'a, S> {
     }
 
     fn create(&mut self, member: &MemberName, start: &Start) {
+        match start {
+            Start::New { members, .. } => self.create_first(member, members),
+            Start::Existing { members } => self.create_learner(member, members.len()),
+        }
+        let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
+        self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
+            format!("it is not recorded that {member} is asked for")
+        });
+        let before = self.snapshot.status.record.everyone().find(|it| it.name == *member);
+        let again = before.is_some_and(|it| it.asked.is_some() || it.pod.is_some());
+        self.check(Rule::OneIdentity, !again && self.find(member).is_none(), || {
+            format!("{member} was started before")
+        });
+    }
+
+    fn create_first(&mut self, member: &MemberName, told: &[Peer]) {
         let record = &self.plan.status.record;
-        let first = record.bootstrap.iter().flat_map(|it| &it.members);
-        let recorded = first.chain(&record.members).find(|it| it.name == *member);
-        let known = match start {
-            Start::New { members, .. } => {
-                let names = record.bootstrap.iter().flat_map(|it| &it.members).map(|it| &it.name);
-                let all = names.clone().all(|name| members.iter().any(|it| it.name == *name));
-                self.check(Rule::NoSecondStart, record.cluster_id.is_none(), || {
-                    format!("{member} would start a new cluster although one exists")
-                });
-                self.check(Rule::IntentFirst, all && members.len() == names.count(), || {
-                    format!("{member} would start with members that are not recorded")
-                });
-                recorded.is_some()
-            }
-            Start::Existing { members } => {
-                let listed = self.proven().is_some_and(|list| {
-                    let learner = list.entry(member).is_some_and(|it| it.learner);
-                    learner && list.members.len() == members.len()
-                });
-                self.check(Rule::OneIdentity, listed, || {
-                    format!("{member} would start empty without being listed as a learner")
-                });
-                matches!(&record.step, Some(Step::Join { name, .. }) if name == member)
-            }
-        };
-        self.check(Rule::IntentFirst, known, || format!("{member} is not recorded"));
-        let seen = recorded.is_some_and(|it| it.pod.is_some())
-            || matches!(&record.step, Some(Step::Join { name, pod: Some(_), .. }) if name == member);
-        let exists = self.find(member).is_some();
-        self.check(Rule::OneIdentity, !seen && !exists, || format!("{member} was started before"));
+        let names = record.bootstrap.iter().flat_map(|it| &it.members).map(|it| &it.name);
+        let all = names.clone().all(|name| told.iter().any(|it| it.name == *name));
+        self.check(Rule::NoSecondStart, record.cluster_id.is_none(), || {
+            format!("{member} would start a new cluster although one exists")
+        });
+        self.check(Rule::IntentFirst, all && told.len() == names.count(), || {
+            format!("{member} would start with members that are not recorded")
+        });
+    }
+
+    fn create_learner(&mut self, member: &MemberName, told: usize) {
+        let listed = self.proven().is_some_and(|list| {
+            list.entry(member).is_some_and(|it| it.learner) && list.members.len() == told
+        });
+        self.check(Rule::OneIdentity, listed, || {
+            format!("{member} would start empty without being listed as a learner")
+        });
+        self.joins(member);
+    }
+
+    fn joins(&mut self, member: &MemberName) {
+        let step = &self.plan.status.record.step;
+        let joins = matches!(step, Some(Step::Join { member: it }) if it.name == *member);
+        self.check(Rule::IntentFirst, joins, || format!("{member} is not recorded to join"));
     }
 
     fn restart(&mut self, pod: &PodRef) {
@@ -235,9 +245,7 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::OneChange, learners == 0, || format!("there are {learners} learners"));
         let new = list.entry(member).is_none();
         self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
-        let step = &self.plan.status.record.step;
-        let intended = matches!(step, Some(Step::Join { name, .. }) if name == member);
-        self.check(Rule::IntentFirst, intended, || format!("{member} is not recorded to join"));
+        self.joins(member);
     }
 
     fn promote(&mut self, id: MemberId, call: &Call) {

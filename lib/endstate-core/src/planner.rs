@@ -139,14 +139,14 @@ impl<'a, A: App> Draft<'a, A> {
 
     /// Remembers the pods that are seen for the first time.
     fn note_pods(&mut self, pods: &[Pod<A::Spec>]) {
-        let uid =
-            |name: &MemberName| pods.iter().find(|it| it.name == *name).map(|it| it.uid.clone());
-        let first = self.record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
-        for member in first.chain(&mut self.record.members) {
-            member.pod = member.pod.take().or_else(|| uid(&member.name));
-        }
-        if let Some(crate::Step::Join { name, pod, .. }) = &mut self.record.step {
-            *pod = pod.take().or_else(|| uid(name));
+        for member in self.record.everyone_mut() {
+            if member.pod.is_none() {
+                let pod = pods.iter().find(|it| it.name == member.name);
+                member.pod = pod.map(|it| it.uid.clone());
+            }
+            if member.pod.is_some() {
+                member.asked = None;
+            }
         }
     }
 

@@ -59,6 +59,28 @@ impl<S> Default for Record<S> {
     }
 }
 
+impl<S> Record<S> {
+    /// First members, members, and who is coming.
+    pub(crate) fn everyone_mut(&mut self) -> impl Iterator<Item = &mut MemberRecord> {
+        let first = self.bootstrap.iter_mut().flat_map(|it| &mut it.members);
+        let coming = self.step.iter_mut().filter_map(|it| match it {
+            Step::Join { member } => Some(member),
+            Step::Leave { .. } => None,
+        });
+        first.chain(&mut self.members).chain(coming)
+    }
+
+    /// First members, members, and who is coming.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = &MemberRecord> {
+        let first = self.bootstrap.iter().flat_map(|it| &it.members);
+        let coming = self.step.iter().filter_map(|it| match it {
+            Step::Join { member } => Some(member),
+            Step::Leave { .. } => None,
+        });
+        first.chain(&self.members).chain(coming)
+    }
+}
+
 /// A spec that was accepted.
 ///
 /// ```
@@ -77,7 +99,8 @@ pub struct Accepted<S> {
 ///
 /// Until the identity is recorded no client can reach the members (the client service is made
 /// afterwards), so an attempt that cannot succeed is thrown away as a whole, and the next one has
-/// other names.
+/// other names. A pod is asked for once, together with the write of its name: one that is not seen
+/// may have come and gone, so its name is not started empty again.
 ///
 /// ```
 /// use endstate_core::{Bootstrap, MemberRecord};
@@ -107,8 +130,12 @@ pub struct MemberRecord {
     /// The id the application gave it, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MemberId>,
-    /// The uid of its pod, once seen. A pod that was seen and is gone is lost; one that was never
-    /// seen may still have to be created.
+    /// When its pod was asked for, as long as it was not seen. That happens once: a pod that is not
+    /// there may have come and gone, so its name is not started empty again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub asked: Option<Timestamp>,
+    /// The uid of its pod, once seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Uid>,
     /// Since when it is not healthy.
@@ -120,7 +147,7 @@ pub struct MemberRecord {
 impl MemberRecord {
     /// A member of which nothing but the name is known.
     pub fn new(name: impl Into<MemberName>) -> Self {
-        Self { name: name.into(), id: None, pod: None, failing_since: None }
+        Self { name: name.into(), id: None, asked: None, pod: None, failing_since: None }
     }
 }
 
@@ -140,15 +167,8 @@ impl MemberRecord {
 pub enum Step {
     /// A new member comes: added as a learner, started, promoted when it has caught up.
     Join {
-        /// The name it will have.
-        name: MemberName,
-        /// The uid of its pod, once seen.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pod: Option<Uid>,
-        /// Since when its pod is in trouble.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "Option<String>")]
-        failing_since: Option<Timestamp>,
+        /// Who.
+        member: MemberRecord,
     },
     /// A member goes: leadership moved away, removed from the list of members, then its pod is
     /// deleted. Up to the removal it can be cancelled.
@@ -170,7 +190,8 @@ impl Step {
     /// Whom it is about.
     pub fn member(&self) -> &MemberName {
         match self {
-            Self::Join { name, .. } | Self::Leave { name, .. } => name,
+            Self::Join { member } => &member.name,
+            Self::Leave { name, .. } => name,
         }
     }
 }

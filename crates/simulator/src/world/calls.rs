@@ -2,7 +2,7 @@
 
 use endstate_core::quorum;
 
-use super::{Property, SLOTS, Slot, State, flags::*};
+use super::{Late, Property, SLOTS, Slot, State, Verb, flags::*};
 use crate::{
     plans::{Act, Compact, Written, bit},
     scenario::Environment,
@@ -15,6 +15,16 @@ pub(crate) enum Answer {
     Refused,
 }
 use Answer::{Done, Refused};
+
+/// A call, and the conditions it carries.
+#[derive(Clone, Copy)]
+struct Aim {
+    verb: Verb,
+    index: usize,
+    pod_as_seen: bool,
+    list_as_seen: bool,
+    rev: u8,
+}
 
 impl State {
     /// Makes the next call of the plan under way.
@@ -91,34 +101,81 @@ impl State {
     }
 
     fn act(&mut self, act: Act, environment: Environment) -> Result<Answer, Property> {
-        match act {
-            Act::Create { slot, join, members } => Ok(self.create(self.at(slot), join, members)),
-            Act::Restart(slot) => self.restart(self.at(slot)),
-            Act::Delete(slot) => self.delete(self.at(slot)),
-            Act::Add(slot) => self.add(self.at(slot), environment),
-            Act::Promote(slot) => self.promote(self.at(slot), environment),
-            Act::MoveLead(slot) => Ok(self.move_lead(self.at(slot))),
-            Act::Remove(slot) => self.remove(self.at(slot), environment),
+        let aim = self.aim(act);
+        let changes = matches!(aim.verb, Verb::Add | Verb::Promote | Verb::MoveLead | Verb::Remove);
+        if changes && !self.list_as_seen {
+            return Ok(Refused);
         }
+        self.carry_out(aim, environment)
     }
 
-    fn at(&self, plan: u8) -> usize {
-        let index = self.slots.iter().position(|it| it.plan == plan);
-        index.expect("a slot is kept as long as the plan names it")
-    }
-
-    fn create(&mut self, index: usize, join: bool, members: u16) -> Answer {
-        if self.slots[index].exists() {
-            return Refused;
-        }
+    /// What an action of the plan is about, and whether its conditions hold at this moment.
+    fn aim(&self, act: Act) -> Aim {
+        let index = self.slots.iter().position(|it| it.plan == act.slot());
+        let index = index.expect("a slot is kept as long as the plan names it");
         let listed = self.slots.iter().filter(|it| it.listed());
         // A member of the list that the plan did not know has number 0, whose bit is never set.
-        let same = listed.fold(0, |all, it| all | bit(it.plan)) == members;
-        let rev = if self.accepted.1 == 1 { REV } else { 0 };
-        let slot = &mut self.slots[index];
+        let list = listed.fold(0, |all, it| all | bit(it.plan));
+        Aim {
+            verb: act.verb(),
+            index,
+            pod_as_seen: self.slots[index].etcd & POD_CHANGED == 0,
+            list_as_seen: act.members().is_none_or(|it| it == list),
+            rev: self.accepted.1,
+        }
+    }
+
+    /// Gives the next call of the plan up while it is on its way.
+    pub(crate) fn lose_call(&mut self, plan: &Compact) {
+        let writes = usize::from(plan.write.is_some());
+        let aim = self.aim(plan.acts[usize::from(self.call) - writes]);
+        self.late = Some(Late { act: aim.verb, rev: aim.rev, fault_since: self.fault_since });
+        let pod = if aim.pod_as_seen { LATE_POD } else { 0 };
+        let list = if aim.list_as_seen { 0 } else { LATE_LIST };
+        self.slots[aim.index].late = LATE | pod | list;
+        self.idle();
+    }
+
+    /// The call that was given up arrives after all.
+    pub(crate) fn late_call(&mut self, environment: Environment) -> Result<Answer, Property> {
+        let (Some(late), Some(index)) =
+            (self.late.take(), self.slots.iter().position(|it| it.late != 0))
+        else {
+            return Ok(Refused);
+        };
+        let bits = std::mem::take(&mut self.slots[index].late);
+        let aim = Aim {
+            verb: late.act,
+            index,
+            pod_as_seen: bits & LATE_POD != 0,
+            list_as_seen: bits & LATE_LIST == 0,
+            rev: late.rev,
+        };
+        self.carry_out(aim, environment)
+    }
+
+    fn carry_out(&mut self, aim: Aim, environment: Environment) -> Result<Answer, Property> {
+        match aim.verb {
+            Verb::CreateNew | Verb::CreateExisting => Ok(self.create(aim)),
+            Verb::Restart => self.restart(aim),
+            Verb::Delete => self.delete(aim),
+            Verb::Add => self.add(aim.index, environment),
+            Verb::Promote => self.promote(aim.index, environment),
+            Verb::MoveLead => Ok(self.move_lead(aim.index)),
+            Verb::Remove => self.remove(aim, environment),
+        }
+    }
+
+    fn create(&mut self, aim: Aim) -> Answer {
+        let slot = &mut self.slots[aim.index];
+        if slot.exists() {
+            return Refused;
+        }
+        let join = aim.verb == Verb::CreateExisting;
+        let rev = if aim.rev == 1 { REV } else { 0 };
         slot.set_pod(EXISTS | rev | if join { JOIN } else { 0 });
         slot.process &= USED;
-        if join && !same {
+        if join && !aim.list_as_seen {
             slot.process |= OLD_LIST;
         }
         if !join && !self.has(FORMED) {
@@ -129,23 +186,21 @@ impl State {
         Done
     }
 
-    /// Whether the pod is still as the plan saw it, which deletes and updates are conditioned on.
-    fn pod_as_seen(&self, index: usize) -> bool {
-        self.slots[index].exists() && self.slots[index].etcd & POD_CHANGED == 0
+    /// An update and a delete are conditioned on the pod that was seen.
+    fn may_touch(&self, aim: Aim) -> bool {
+        self.slots[aim.index].exists() && aim.pod_as_seen
     }
 
-    fn restart(&mut self, index: usize) -> Result<Answer, Property> {
-        if !self.pod_as_seen(index) {
+    fn restart(&mut self, aim: Aim) -> Result<Answer, Property> {
+        if !self.may_touch(aim) {
             return Ok(Refused);
         }
-        let (could, runs) = (self.keeps_quorum(), self.slots[index].runs());
-        let others =
-            |(at, it): (usize, &Slot)| at != index && it.votes() && it.process & VOLUNTARY != 0;
-        if runs && self.has(FORMED) && self.slots.iter().enumerate().any(others) {
+        let (could, runs) = (self.keeps_quorum(), self.slots[aim.index].runs());
+        if runs && self.has(FORMED) && self.another_is_stopped(aim.index) {
             return Err(Property::OneDisruption);
         }
-        let rev = if self.accepted.1 == 1 { REV } else { 0 };
-        let slot = &mut self.slots[index];
+        let rev = if aim.rev == 1 { REV } else { 0 };
+        let slot = &mut self.slots[aim.index];
         slot.set_pod((slot.pod & !(REV | CRASH)) | rev);
         // The kubelet stops the process in its own time, unless it is what the pod asks for again.
         slot.process &= !VOLUNTARY;
@@ -155,6 +210,12 @@ impl State {
         self.took_no_quorum(could)
     }
 
+    /// Whether the operator has stopped another voter that is not back yet.
+    fn another_is_stopped(&self, index: usize) -> bool {
+        let mut others = self.slots.iter().enumerate().filter(|(at, _)| *at != index);
+        others.any(|(_, it)| it.votes() && it.process & VOLUNTARY != 0)
+    }
+
     fn took_no_quorum(&self, could: bool) -> Result<Answer, Property> {
         if could && !self.fault_since && !self.keeps_quorum() {
             return Err(Property::KeepsQuorum);
@@ -162,11 +223,11 @@ impl State {
         Ok(Done)
     }
 
-    fn delete(&mut self, index: usize) -> Result<Answer, Property> {
-        if !self.pod_as_seen(index) {
+    fn delete(&mut self, aim: Aim) -> Result<Answer, Property> {
+        if !self.may_touch(aim) {
             return Ok(Refused);
         }
-        let slot = &mut self.slots[index];
+        let slot = &mut self.slots[aim.index];
         if slot.votes() {
             return Err(Property::KeepsData);
         }
@@ -176,7 +237,11 @@ impl State {
 
     /// A pod that has not started yet will be told of a list that is not the present one any more.
     fn list_changed(&mut self) {
+        self.list_as_seen = false;
         for slot in self.slots.iter_mut() {
+            if slot.late != 0 {
+                slot.late |= LATE_LIST;
+            }
             if slot.exists() && slot.pod & JOIN != 0 && slot.process & MARK == 0 {
                 slot.process |= OLD_LIST;
             }
@@ -216,7 +281,8 @@ impl State {
             return Ok(Refused);
         }
         let could = self.keeps_quorum();
-        self.list_changed();
+        // The addresses that a new member is told stay the same.
+        self.list_as_seen = false;
         let slot = &mut self.slots[index];
         slot.etcd = (slot.etcd & !LEARNER) | VOTER;
         self.took_no_quorum(could)
@@ -234,7 +300,8 @@ impl State {
         Done
     }
 
-    fn remove(&mut self, index: usize, environment: Environment) -> Result<Answer, Property> {
+    fn remove(&mut self, aim: Aim, environment: Environment) -> Result<Answer, Property> {
+        let Aim { index, pod_as_seen, .. } = aim;
         let slot = self.slots[index];
         let voters = self.voters().count();
         if !self.can_commit() || !slot.listed() || (slot.votes() && voters == 1) {
@@ -245,14 +312,13 @@ impl State {
         if environment.strict && slot.votes() && slot.runs() && !active {
             return Ok(Refused);
         }
-        let others =
-            |(at, it): (usize, &Slot)| at != index && it.votes() && it.process & VOLUNTARY != 0;
-        if slot.votes() && slot.runs() && self.slots.iter().enumerate().any(others) {
+        if slot.votes() && slot.runs() && self.another_is_stopped(index) {
             return Err(Property::OneDisruption);
         }
         let below = voters - 1 < usize::from(self.spec.0);
         let healthy = slot.runs() && slot.pod & (DELETING | EXISTS) == EXISTS;
-        if slot.votes() && healthy && below && self.object_as_seen && !self.fault_since {
+        let known = self.object_as_seen && pod_as_seen && !self.fault_since;
+        if slot.votes() && healthy && below && known {
             return Err(Property::KeepsSize);
         }
         let could = self.keeps_quorum();

@@ -18,7 +18,7 @@ impl Moves<'_> {
                 self.fault(state, Fault::Kill(slot.tag), |it| {
                     it.left.kill -= 1;
                     it.slots[index].stop();
-                    it.slots[index].etcd |= POD_CHANGED;
+                    it.slots[index].touch_pod();
                 });
             }
             if left.wipe > 0 && there && slot.process & DATA != 0 {
@@ -26,7 +26,7 @@ impl Moves<'_> {
                     it.left.wipe -= 1;
                     it.slots[index].stop();
                     it.slots[index].process &= !(DATA | CAUGHT | VOLUNTARY);
-                    it.slots[index].etcd |= POD_CHANGED;
+                    it.slots[index].touch_pod();
                 });
             }
             if left.evict > 0 && there && slot.pod & DELETING == 0 {
@@ -50,6 +50,9 @@ impl Moves<'_> {
         let mut after = *state;
         apply(&mut after);
         after.fault_since = after.plan != 0;
+        if let Some(late) = &mut after.late {
+            late.fault_since = true;
+        }
         self.push(Move::Fault(fault), after);
     }
 

@@ -3,11 +3,11 @@
 use endstate_core::quorum;
 
 use super::{
-    Property, Slot, State,
+    Property, Slot, State, Verb,
     calls::Answer,
     flags::*,
     observe::View,
-    script::{Call, Fault, Move, Ran},
+    script::{Fault, Move, Ran},
 };
 use crate::{
     plans::{Act, Plans},
@@ -34,6 +34,7 @@ impl Moves<'_> {
     pub(crate) fn explore(&mut self, state: &State) -> Result<(), Broken> {
         self.next.clear();
         self.operator(state)?;
+        self.late(state)?;
         for index in 0..state.slots.len() {
             self.kubelet(state, index)?;
             self.etcd_member(state, index);
@@ -58,19 +59,10 @@ impl Moves<'_> {
         let plan = self.plans.get(state.plan);
         let writes = usize::from(plan.write.is_some());
         let act = usize::from(state.call).checked_sub(writes).map(|it| plan.acts[it]);
-        let (call, slot) = match act {
-            None => (Call::Write, 0),
-            Some(Act::Create { slot, join, .. }) => (Call::Create { join }, slot),
-            Some(Act::Restart(slot)) => (Call::Restart, slot),
-            Some(Act::Delete(slot)) => (Call::Delete, slot),
-            Some(Act::Add(slot)) => (Call::Add, slot),
-            Some(Act::Promote(slot)) => (Call::Promote, slot),
-            Some(Act::MoveLead(slot)) => (Call::MoveLead, slot),
-            Some(Act::Remove(slot)) => (Call::Remove, slot),
-        };
+        let slot = act.map_or(0, Act::slot);
         let member =
             state.slots.iter().find(|it| slot > 0 && it.plan == slot).map_or(0, |it| it.tag);
-        let step = |answer| Move::Call { call, member, answer };
+        let step = |answer| Move::Call { call: act.map(Act::verb), member, answer };
         match after.make_call(plan, self.scenario.environment) {
             Ok(answer) => self.push(step(answer), after),
             Err(property) => {
@@ -84,7 +76,42 @@ impl Moves<'_> {
             after.idle();
             self.push(Move::Fault(Fault::Abort), after);
         }
+        // A change of a running pod is not lost: nothing could fence it off, see the design note.
+        let may_be_late = act.is_some_and(|it| it.verb() != Verb::Restart);
+        if state.left.late > 0 && may_be_late && state.late.is_none() {
+            let mut after = *state;
+            after.left.late -= 1;
+            after.lose_call(self.plans.get(state.plan));
+            self.push(Move::Fault(Fault::Lose), after);
+        }
         Ok(())
+    }
+
+    /// A call that was given up arrives.
+    fn late(&mut self, state: &State) -> Result<(), Broken> {
+        let (Some(late), Some(slot)) = (state.late, state.slots.iter().find(|it| it.late != 0))
+        else {
+            return Ok(());
+        };
+        let step = |answer| Move::Late { verb: late.act, member: slot.tag, answer };
+        let mut after = *state;
+        // Whatever the operator has seen since, this call was decided before.
+        (after.object_as_seen, after.fault_since) = (false, late.fault_since);
+        match after.late_call(self.scenario.environment) {
+            Ok(answer) => {
+                (after.object_as_seen, after.fault_since) =
+                    (state.object_as_seen, state.fault_since);
+                after.list_as_seen |= after.plan == 0;
+                // To the plan under way it is one more thing that it could not see.
+                after.fault_since |= after.plan != 0;
+                self.push(step(answer), after);
+                Ok(())
+            }
+            Err(property) => {
+                let (step, detail) = (step(Answer::Done), String::new());
+                Err(Broken { property, step, detail })
+            }
+        }
     }
 
     /// Looks with fresh eyes, with old caches, and without reaching one member.
@@ -140,7 +167,7 @@ impl Moves<'_> {
             after.plan = outcome.plan;
             after.call = 0;
             after.object_as_seen = after.flags & OBJECT_CHANGED == 0;
-            after.fault_since = false;
+            (after.list_as_seen, after.fault_since) = (true, false);
             for (index, slot) in after.slots.iter_mut().enumerate() {
                 slot.plan = u8::try_from(index + 1).expect("few slots");
             }
@@ -164,7 +191,7 @@ impl Moves<'_> {
         } else if slot.pod & NODE_LOST == 0 && self.is_outdated(slot) {
             let mut after = *state;
             after.slots[index].stop();
-            after.slots[index].etcd |= POD_CHANGED;
+            after.slots[index].touch_pod();
             self.push(Move::Stop(member), after);
         }
         let removed = !slot.listed() && state.has(FORMED);

@@ -175,12 +175,7 @@ impl View {
 
     fn record(&self, now: Timestamp) -> Record<EtcdClusterSpec> {
         let old = now - SignedDuration::from_hours(1);
-        let member = |(index, it): (usize, &Seen)| MemberRecord {
-            name: Self::name(index),
-            id: (it.record & MEMBER != 0).then(|| Self::id(index)),
-            pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
-            failing_since: (it.record & FAILING != 0).then_some(old),
-        };
+        let member = |(index, it): (usize, &Seen)| Self::member(index, it, old);
         let slots = || self.slots.iter().enumerate();
         let all = |flag| slots().filter(move |(_, it)| it.record & flag != 0).map(member);
         let boot = self.flags & BOOT != 0;
@@ -196,12 +191,21 @@ impl View {
         }
     }
 
+    fn member(index: usize, it: &Seen, old: Timestamp) -> MemberRecord {
+        MemberRecord {
+            name: Self::name(index),
+            id: (it.record & MEMBER != 0).then(|| Self::id(index)),
+            asked: (it.record & ASKED != 0).then_some(old),
+            pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
+            failing_since: (it.record & FAILING != 0).then_some(old),
+        }
+    }
+
     fn step(&self, index: usize, it: &Seen, old: Timestamp) -> Option<Step> {
         let (name, uid) = (Self::name(index), || Self::uid(index));
         let has = |flag| it.record & flag != 0;
         if has(JOINING) {
-            let (pod, failing) = (has(SEEN).then(uid), has(FAILING));
-            Some(Step::Join { name, pod, failing_since: failing.then_some(old) })
+            Some(Step::Join { member: Self::member(index, it, old) })
         } else if has(LEAVING) {
             let (pod, reason) = (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason)]);
             Some(Step::Leave { name, id: Some(Self::id(index)), pod, reason })
@@ -272,9 +276,12 @@ impl View {
             slots[slot].0 |= bits;
             slots[slot].1 |= reason;
         };
-        let bits =
-            |seen: bool, failing: bool| (u8::from(seen) * SEEN) | (u8::from(failing) * FAILING);
-        let member = |it: &MemberRecord| bits(it.pod.is_some(), it.failing_since.is_some());
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        let member = |it: &MemberRecord| {
+            bit(it.pod.is_some(), SEEN)
+                | bit(it.asked.is_some(), ASKED)
+                | bit(it.failing_since.is_some(), FAILING)
+        };
         for it in record.bootstrap.iter().flat_map(|it| &it.members) {
             set(&it.name, FIRST | member(it), 0);
         }
@@ -283,9 +290,7 @@ impl View {
         }
         match &record.step {
             None => {}
-            Some(Step::Join { name, pod, failing_since }) => {
-                set(name, JOINING | bits(pod.is_some(), failing_since.is_some()), 0);
-            }
+            Some(Step::Join { member: it }) => set(&it.name, JOINING | member(it), 0),
             Some(Step::Leave { name, pod, reason, .. }) => {
                 let number = REASONS.iter().position(|it| it == reason).expect("all are there");
                 let pod = if pod.is_some() { LEAVING_POD } else { 0 };

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use super::calls::Answer;
+use super::{Verb, calls::Answer};
 
 /// One thing that happens. Numbers are the tags of members, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
     Observe { old_object: bool, old_pods: bool, blind: Option<u8> },
     Call { call: Call, member: u8, answer: Answer },
+    Late { verb: Verb, member: u8, answer: Answer },
     Start { member: u8, ran: Ran },
     Stop(u8),
     End(u8),
@@ -22,18 +23,8 @@ pub(crate) enum Move {
     Fault(Fault),
 }
 
-/// Which call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    Write,
-    Create { join: bool },
-    Restart,
-    Delete,
-    Add,
-    Promote,
-    MoveLead,
-    Remove,
-}
+/// Which call: a write of the status, or an action.
+pub(crate) type Call = Option<Verb>;
 
 /// How a start went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +39,7 @@ pub(crate) enum Ran {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Abort,
+    Lose,
     Kill(u8),
     Wipe(u8),
     Evict(u8),
@@ -60,7 +52,7 @@ impl Move {
     /// Whether it is no part of the fault-free continuation.
     pub(crate) fn is_fault(&self) -> bool {
         match self {
-            Self::Fault(_) => true,
+            Self::Fault(_) | Self::Late { .. } => true,
             Self::Observe { old_object, old_pods, blind } => {
                 *old_object || *old_pods || blind.is_some()
             }
@@ -83,10 +75,14 @@ impl fmt::Display for Move {
                 blind.map_or(Ok(()), |it| write!(f, ", not reaching m{it}"))
             }
             Self::Call { call, member, answer } => {
-                write!(f, "  {call}")?;
-                if call != Call::Write {
-                    write!(f, " m{member}")?;
+                match call {
+                    None => write!(f, "  writes the status")?,
+                    Some(verb) => write!(f, "  {verb} m{member}")?,
                 }
+                if answer == Answer::Refused { write!(f, " (refused)") } else { Ok(()) }
+            }
+            Self::Late { verb, member, answer } => {
+                write!(f, "! the late call arrives: {verb} m{member}")?;
                 if answer == Answer::Refused { write!(f, " (refused)") } else { Ok(()) }
             }
             Self::Start { member, ran } => match ran {
@@ -109,12 +105,11 @@ impl fmt::Display for Move {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Write => "writes the status",
-            Self::Create { join: false } => "creates pod (new)",
-            Self::Create { join: true } => "creates pod (existing)",
+            Self::CreateNew => "creates pod (new)",
+            Self::CreateExisting => "creates pod (existing)",
             Self::Restart => "restarts",
             Self::Delete => "deletes pod",
             Self::Add => "adds learner",
@@ -129,6 +124,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Abort => write!(f, "operator crashes, or the last answer is lost"),
+            Self::Lose => write!(f, "operator crashes, and its last call is late"),
             Self::Kill(it) => write!(f, "m{it} is killed"),
             Self::Wipe(it) => write!(f, "m{it} is killed and its data removed"),
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),

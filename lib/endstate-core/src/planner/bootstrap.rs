@@ -34,9 +34,7 @@ impl<'a, A: App> Draft<'a, A> {
             let (pod, reason) = (PodRef::from(stray), LeaveReason::Stray);
             return self.act(Action::DeletePod { pod, reason });
         }
-        if !self.has_begun(&first) {
-            self.create_missing(&first);
-        }
+        self.ask_for_pods(&first);
         if self.actions.is_empty() {
             let names: Vec<_> = first.members.iter().map(|it| it.name.clone()).collect();
             self.restart_first_outdated(&names);
@@ -52,7 +50,7 @@ impl<'a, A: App> Draft<'a, A> {
         }
         self.attempt(1, wanted);
         if let Some(first) = self.record.bootstrap.clone() {
-            self.create_missing(&first);
+            self.ask_for_pods(&first);
             self.wait_for_formation(&first);
         }
     }
@@ -86,24 +84,9 @@ impl<'a, A: App> Draft<'a, A> {
 
     /// Whether members are lost and those that run are too few to form the cluster without them.
     fn cannot_form(&self, first: &Bootstrap) -> bool {
-        let begun = self.has_begun(first);
-        let lost = |it: &&MemberRecord| {
-            health(self.snapshot, it).is_dead() || (begun && self.is_missing(it))
-        };
-        let run = |it: &&MemberRecord| !health(self.snapshot, it).is_stopped();
-        first.members.iter().any(|it| lost(&it))
-            && first.members.iter().filter(run).count() < quorum(first.members.len())
-    }
-
-    /// Whether a member has been started. From then on a pod that is not there may have been there,
-    /// so it is not created any more: who is missing is replaced once the others form the cluster.
-    fn has_begun(&self, first: &Bootstrap) -> bool {
-        let mut pods = first.members.iter().filter_map(|it| find_pod(self.snapshot, &it.name));
-        pods.any(|it| it.started)
-    }
-
-    fn is_missing(&self, member: &MemberRecord) -> bool {
-        member.pod.is_none() && find_pod(self.snapshot, &member.name).is_none()
+        let healths = || first.members.iter().map(|it| health(self.snapshot, it));
+        healths().any(|it| it.is_dead())
+            && healths().filter(|it| !it.is_stopped()).count() < quorum(first.members.len())
     }
 
     /// A pod of an earlier attempt that nobody has deleted yet.
@@ -112,17 +95,23 @@ impl<'a, A: App> Draft<'a, A> {
         self.snapshot.pods.as_ref()?.iter().find(|it| !belongs(it) && !it.deleting)
     }
 
-    fn create_missing(&mut self, first: &Bootstrap) {
+    /// Asks for the pods that were not asked for yet, which is all of them or none.
+    fn ask_for_pods(&mut self, first: &Bootstrap) {
         let start = Start::New {
             token: self.snapshot.object.uid.to_string(),
             members: self.peers(first.members.iter().map(|it| &it.name)),
         };
-        let missing =
-            |it: &&MemberRecord| it.pod.is_none() && find_pod(self.snapshot, &it.name).is_none();
-        for member in first.members.iter().filter(missing) {
+        let new = |it: &&MemberRecord| it.asked.is_none() && it.pod.is_none();
+        for member in first.members.iter().filter(new) {
             let (member, start) = (member.name.clone(), start.clone());
             let launch = self.launch(&member, Some(&start));
             self.act(Action::CreatePod { member, start, launch });
+        }
+        let now = self.snapshot.now;
+        for member in self.record.bootstrap.iter_mut().flat_map(|it| &mut it.members) {
+            if member.pod.is_none() {
+                member.asked = member.asked.or(Some(now));
+            }
         }
     }
 

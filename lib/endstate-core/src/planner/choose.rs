@@ -9,7 +9,7 @@ use crate::{
     app::{App, Change, MayStop},
     cluster::{Cluster, Member, find_pod, quorum},
     plan::{Action, PodRef},
-    record::{LeaveReason, Step},
+    record::{LeaveReason, MemberRecord, Step},
     snapshot::Pod,
     waiting::Waiting,
 };
@@ -121,7 +121,7 @@ impl<A: App> Draft<'_, A> {
     fn grow(&mut self, cluster: &Cluster, wanted: usize) {
         let names = self.take_names(1);
         for name in names {
-            self.record.step = Some(Step::Join { name, pod: None, failing_since: None });
+            self.record.step = Some(Step::Join { member: MemberRecord::new(name) });
         }
         self.go_on(cluster, wanted);
     }

@@ -11,7 +11,7 @@ use crate::{
     cluster::{Cluster, Health, Member, find_pod, health, quorum},
     id::MemberName,
     plan::{Event, EventKind, Plan},
-    record::{MemberRecord, Step},
+    record::MemberRecord,
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
     view::Role,
     waiting::Waiting,
@@ -51,17 +51,8 @@ impl<A: App> Draft<'_, A> {
             Health::Healthy => None,
             _ => member.failing_since.or(Some(now)),
         };
-        let first = self.record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
-        for member in first.chain(&mut self.record.members) {
+        for member in self.record.everyone_mut() {
             member.failing_since = since(member);
-        }
-        if let Some(Step::Join { name, pod, failing_since }) = &mut self.record.step {
-            let member = MemberRecord {
-                pod: pod.clone(),
-                failing_since: *failing_since,
-                ..MemberRecord::new(name.clone())
-            };
-            *failing_since = since(&member);
         }
     }
 

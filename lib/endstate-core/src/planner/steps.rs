@@ -1,9 +1,11 @@
 //! The step under way: finished, carried on, or abandoned.
 
+use jiff::SignedDuration;
+
 use super::Draft;
 use crate::{
     app::{App, Change, Start},
-    cluster::{Cluster, Health, Member, find_pod, quorum},
+    cluster::{CRASH_LOOP_SECONDS, Cluster, Health, Member, find_pod, quorum},
     id::{MemberName, Uid},
     plan::{Action, PodRef},
     record::{LeaveReason, MemberRecord, Step},
@@ -15,7 +17,7 @@ impl<A: App> Draft<'_, A> {
     pub(super) fn go_on(&mut self, cluster: &Cluster, wanted: usize) {
         match self.record.step.clone() {
             None => {}
-            Some(Step::Join { name, pod, .. }) => self.go_on_joining(cluster, wanted, &name, pod),
+            Some(Step::Join { member }) => self.go_on_joining(cluster, wanted, member),
             Some(Step::Leave { name, pod, reason, .. }) => match cluster.member(&name) {
                 Some(member) => self.go_on_leaving(cluster, wanted, member, reason),
                 None => self.clear_away(&name, pod, reason),
@@ -25,27 +27,21 @@ impl<A: App> Draft<'_, A> {
 
     /// Added, then started, then promoted: whoever finds a member half joined finishes it before
     /// anything else.
-    fn go_on_joining(
-        &mut self,
-        cluster: &Cluster,
-        wanted: usize,
-        name: &MemberName,
-        pod: Option<Uid>,
-    ) {
+    fn go_on_joining(&mut self, cluster: &Cluster, wanted: usize, new: MemberRecord) {
         let welcome = self.wants_another(cluster, wanted);
-        match cluster.member(name) {
+        let begun = new.asked.is_some() || new.pod.is_some();
+        match cluster.member(&new.name) {
             Some(member) if member.votes() => {
-                let record =
-                    MemberRecord { id: Some(member.id), pod, ..MemberRecord::new(name.clone()) };
-                self.record.members.push(record);
+                self.record.members.push(MemberRecord { id: Some(member.id), ..new });
                 self.record.step = None;
             }
             Some(learner) if !welcome => self.give_up(cluster, learner, LeaveReason::ScaleDown),
-            Some(learner) => self.bring_up(cluster, learner, pod),
-            None if pod.is_some() => self.clear_away(name, pod, LeaveReason::FailedJoin),
-            // Before it is added nothing is lost by making room for a repair, and up to etcd 3.5.30
-            // nothing can be added while a voter is down.
-            None if welcome && !needs_repair(cluster) => self.add_learner(cluster, name),
+            Some(learner) if !begun => self.ask_for_pod(cluster, learner),
+            Some(learner) => self.bring_up(cluster, learner),
+            None if begun => self.clear_away(&new.name, new.pod, LeaveReason::FailedJoin),
+            // Before it is added nothing is lost by making room for a repair: nobody can be added
+            // beside another learner, nor (up to etcd 3.5.30) while a voter is down.
+            None if welcome && !needs_repair(cluster) => self.add_learner(cluster, &new.name),
             None => self.record.step = None,
         }
     }
@@ -57,27 +53,42 @@ impl<A: App> Draft<'_, A> {
         self.act(Action::AddLearner { member: name.clone(), address, call });
     }
 
-    /// A learner that is listed: gets a pod once, and a vote when it has caught up.
-    fn bring_up(&mut self, cluster: &Cluster, learner: &Member, pod: Option<Uid>) {
-        let name = &learner.name;
-        let seen = find_pod(self.snapshot, name);
-        match (&learner.health, seen) {
-            (_, None) if pod.is_none() => {
-                let members = self.peers(cluster.members.iter().map(|it| &it.name));
-                let start = Start::Existing { members };
-                let launch = self.launch(name, Some(&start));
-                self.act(Action::CreatePod { member: name.clone(), start, launch });
-            }
+    /// A learner that is listed gets a pod, once.
+    fn ask_for_pod(&mut self, cluster: &Cluster, learner: &Member) {
+        let members = self.peers(cluster.members.iter().map(|it| &it.name));
+        let start = Start::Existing { members };
+        let launch = self.launch(&learner.name, Some(&start));
+        if let Some(Step::Join { member }) = &mut self.record.step {
+            member.asked = Some(self.snapshot.now);
+        }
+        self.act(Action::CreatePod { member: learner.name.clone(), start, launch });
+    }
+
+    /// A learner that has a pod gets a vote when it has caught up.
+    fn bring_up(&mut self, cluster: &Cluster, learner: &Member) {
+        match (&learner.health, find_pod(self.snapshot, &learner.name)) {
             (Health::Dead(_), _) => self.give_up(cluster, learner, LeaveReason::FailedJoin),
             (Health::Healthy, _) => self.promote_when_ready(cluster, learner),
             (Health::Stopped(_), Some(pod)) if learner.change == Change::Restart => {
                 self.restart(pod);
             }
+            // It stands in the way of a repair that does not need it.
+            _ if has_dead(cluster) && self.is_overdue() => {
+                self.give_up(cluster, learner, LeaveReason::FailedJoin);
+            }
             (Health::Stopped(why) | Health::Unwell(why), _) => {
-                let (member, why) = (name.clone(), why.clone());
+                let (member, why) = (learner.name.clone(), why.clone());
                 self.wait(Waiting::ForPod { member, why });
             }
         }
+    }
+
+    /// Whether who is coming has not worked for a long time.
+    fn is_overdue(&self) -> bool {
+        let Some(Step::Join { member }) = &self.record.step else { return false };
+        let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+        let now = self.snapshot.now;
+        member.failing_since.is_some_and(|since| now.duration_since(since) >= patience)
     }
 
     fn promote_when_ready(&mut self, cluster: &Cluster, learner: &Member) {
@@ -101,7 +112,10 @@ impl<A: App> Draft<'_, A> {
 
     /// Turns the join under way into a leave.
     fn give_up(&mut self, cluster: &Cluster, learner: &Member, reason: LeaveReason) {
-        let pod = find_pod(self.snapshot, &learner.name).map(|it| it.uid.clone());
+        let pod = match self.record.step.take() {
+            Some(Step::Join { member }) => member.pod,
+            _ => None,
+        };
         let (name, id) = (learner.name.clone(), Some(learner.id));
         self.record.step = Some(Step::Leave { name, id, pod, reason });
         self.remove(cluster, learner, reason);
@@ -125,11 +139,24 @@ impl<A: App> Draft<'_, A> {
             LeaveReason::FailedJoin | LeaveReason::Stray => false,
         };
         if !holds || !may_remove(cluster, member) {
-            self.record.step = None;
+            self.stay(member);
         } else if member.leads && self.move_lead(cluster, member) {
             // The removal follows when another leads.
         } else {
             self.remove(cluster, member, reason);
+        }
+    }
+
+    /// The leave is over before it began. Who votes belongs to the cluster, also one that was given
+    /// up as a learner and promoted by a call that came late.
+    fn stay(&mut self, member: &Member) {
+        let pod = match self.record.step.take() {
+            Some(Step::Leave { pod, .. }) => pod,
+            _ => None,
+        };
+        if member.votes() && !self.record.members.iter().any(|it| it.name == member.name) {
+            let (name, id) = (member.name.clone(), Some(member.id));
+            self.record.members.push(MemberRecord { id, pod, ..MemberRecord::new(name) });
         }
     }
 
@@ -183,8 +210,13 @@ pub(super) fn must_move(cluster: &Cluster, member: &Member) -> bool {
     }
 }
 
-/// Whether a dead voter can be taken off the list.
+/// Whether there is a learner that nobody waits for, or a dead voter that can be taken off the list.
 fn needs_repair(cluster: &Cluster) -> bool {
+    cluster.members.iter().any(|it| it.learner) || has_dead(cluster)
+}
+
+/// Whether there is a dead voter that can be taken off the list.
+fn has_dead(cluster: &Cluster) -> bool {
     let dead = |it: &&Member| it.recorded && it.health.is_dead();
     cluster.voters().filter(dead).any(|it| may_remove(cluster, it))
 }

@@ -76,12 +76,9 @@ impl World {
             ["no-node", names @ ..] => self.each(names, Self::no_node),
             ["node-lost", names @ ..] => self.each(names, Self::lose_node),
             ["unlist", names @ ..] => self.each(names, Self::unlist),
-            ["list", name] => {
-                let list = self.snapshot.view.membership.as_mut().unwrap();
-                let id = MemberId(list.members.len() as u64 + 20);
-                list.members.push(Entry { id, name: (*name).into(), learner: false });
-                String::new()
-            }
+            ["list", name] => self.list(name, Role::Voter),
+            ["list-learner", name] => self.list(name, Role::Learner),
+            ["promote", names @ ..] => self.each(names, Self::promote),
             ["wait", seconds] => {
                 let seconds = SignedDuration::from_secs(seconds.parse().unwrap());
                 self.snapshot.now += seconds;
@@ -184,6 +181,18 @@ impl World {
     fn evict(&mut self, name: &MemberName) {
         self.working.retain(|it| it != name);
         self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
+    }
+
+    fn list(&mut self, name: &str, role: Role) -> String {
+        let list = self.snapshot.view.membership.as_mut().unwrap();
+        let id = MemberId(list.members.len() as u64 + 20);
+        list.members.push(Entry { id, name: name.into(), learner: role == Role::Learner });
+        String::new()
+    }
+
+    fn promote(&mut self, name: &MemberName) {
+        let list = self.snapshot.view.membership.as_mut().unwrap();
+        list.members.iter_mut().find(|it| it.name == *name).unwrap().learner = false;
     }
 
     fn unlist(&mut self, name: &MemberName) {
