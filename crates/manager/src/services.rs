@@ -77,8 +77,8 @@ impl Controller for Addresses {
 fn add_accounts(engine: &mut Engine, root_ca: &str) {
     let namespaces = engine.cache::<Namespace>();
     let accounts = Accounts {
-        accounts: engine.cache_of((), endstate::Scope::all().fields("metadata.name=default")),
-        certificates: engine.cache_of((), endstate::Scope::all().fields(certificate_selector())),
+        accounts: engine.cache_of((), endstate::Scope::all().name("default")),
+        certificates: engine.cache_of((), endstate::Scope::all().name(service_account::ROOT_CA)),
         root_ca: (!root_ca.is_empty()).then(|| root_ca.to_owned()),
     };
     let (defaults, certificates) = (accounts.accounts.clone(), accounts.certificates.clone());
@@ -87,10 +87,6 @@ fn add_accounts(engine: &mut Engine, root_ca: &str) {
         .watches(&namespaces)
         .maps(&defaults, |it| namespace_of(&it.metadata))
         .maps(&certificates, |it| namespace_of(&it.metadata));
-}
-
-fn certificate_selector() -> String {
-    format!("metadata.name={}", service_account::ROOT_CA)
 }
 
 fn namespace_of(meta: &ObjectMeta) -> Vec<ObjectKey> {

@@ -27,6 +27,7 @@ use state::State;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
     labels: BTreeMap<String, String>,
+    name: Option<String>,
     fields: Option<String>,
 }
 
@@ -42,7 +43,14 @@ impl Scope {
         self
     }
 
-    /// Only objects that match a field selector.
+    /// Only objects of this name, one per namespace.
+    pub fn name(mut self, name: impl Into<String>) -> Scope {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only objects that match a field selector. Such a cache shows own creations only once the watch brings them, since
+    /// only the server can tell what matches.
     pub fn fields(mut self, selector: impl Into<String>) -> Scope {
         self.fields = Some(selector.into());
         self
@@ -56,13 +64,20 @@ impl Scope {
     }
 
     /// The field selector of the watch.
-    pub fn field_selector(&self) -> Option<&str> {
-        self.fields.as_deref()
+    pub fn field_selector(&self) -> Option<String> {
+        let name = self.name.as_ref().map(|it| format!("metadata.name={it}"));
+        let terms: Vec<_> = name.into_iter().chain(self.fields.clone()).collect();
+        (!terms.is_empty()).then(|| terms.join(","))
     }
 
     fn admits<K: Object>(&self, object: &K) -> bool {
         let labels = object.meta().labels.as_ref();
-        self.labels.iter().all(|(key, value)| labels.and_then(|it| it.get(key)) == Some(value))
+        let is_named = self.name.is_none() || self.name == object.meta().name;
+        is_named
+            && self
+                .labels
+                .iter()
+                .all(|(key, value)| labels.and_then(|it| it.get(key)) == Some(value))
     }
 }
 

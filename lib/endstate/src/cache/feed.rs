@@ -33,7 +33,7 @@ async fn follow<K: Object>(cache: &Cache<K>, client: Client) {
     let api: Api<K> = Api::all_with(client, cache.kind());
     let mut config = watcher::Config::default();
     config.label_selector = cache.scope().label_selector();
-    config.field_selector = cache.scope().field_selector().map(str::to_owned);
+    config.field_selector = cache.scope().field_selector();
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
