@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::live::{Input, Live, LiveContainer, LivePod};
 use crate::config::{AgentConfig, Paths, node_address};
+use crate::env;
 use crate::events::{Events, Kind};
 use crate::fields::Place;
 use crate::network::{Network, PodNetwork};
@@ -35,8 +36,8 @@ use crate::view::View;
 use crate::volumes::{self, Folders, Volumes, namespace, uid};
 
 const RETRY: SignedDuration = SignedDuration::from_secs(2);
-/// How often files of API objects are compared.
-const REFRESH: Duration = Duration::from_secs(10);
+/// How often volumes are looked at even if no object changed: tokens grow old.
+const REFRESH: Duration = Duration::from_secs(60);
 /// The longest grace when the whole node stops.
 const NODE_STOP_GRACE: SignedDuration = SignedDuration::from_secs(5);
 const PULL_RETRY_FIRST: SignedDuration = SignedDuration::from_secs(10);
@@ -97,6 +98,9 @@ pub(crate) struct Worker {
     ready_images: BTreeMap<String, Ready>,
     pull_failures: BTreeMap<String, u32>,
     finished: bool,
+    /// The versions of the objects that the volumes were filled from.
+    sources: Vec<Option<String>>,
+    refresh_at: tokio::time::Instant,
     /// The next run's number; a note about an earlier run is ignored.
     next_run: u64,
     notes: mpsc::Sender<Note>,
@@ -133,6 +137,8 @@ impl Worker {
             ready_images: BTreeMap::new(),
             pull_failures: BTreeMap::new(),
             finished: false,
+            sources: Vec::new(),
+            refresh_at: tokio::time::Instant::now() + REFRESH,
             next_run: 0,
             notes: channel.0,
             inbox: channel.1,
@@ -209,8 +215,18 @@ impl Worker {
         };
         let runs = matches!(self.volumes, plan::Volumes::Ready) && !self.live.is_empty();
         let refreshes = runs && volumes::needs_refresh(&self.pod);
+        let sources = Sources {
+            view: self.shared.view.clone(),
+            pod: self.pod.clone(),
+            seen: self.sources.clone(),
+        };
+        let refresh_at = self.refresh_at;
         let refresh = async {
-            if refreshes { tokio::time::sleep(REFRESH).await } else { std::future::pending().await }
+            if refreshes {
+                let _ = tokio::time::timeout_at(refresh_at, sources.changed()).await;
+            } else {
+                std::future::pending().await
+            }
         };
         let stopping = self.shared.stopping.clone();
         tokio::select! {
@@ -223,6 +239,10 @@ impl Worker {
 
     async fn refresh(&mut self) {
         let place = self.place();
+        // Remembered before the objects are read: what changes meanwhile is seen again.
+        let wanted = env::references(&self.pod);
+        self.sources = self.shared.view.versions(namespace(&self.pod), &wanted);
+        self.refresh_at = tokio::time::Instant::now() + REFRESH;
         if let Err(error) = self.keeper.refresh(&self.pod, &place).await {
             tracing::debug!(%error, pod = uid(&self.pod), "cannot refresh volumes");
         }
@@ -442,5 +462,32 @@ impl Worker {
 
     fn emit(&self, container: &str, kind: Kind, reason: &'static str, message: String) {
         self.shared.events.emit((&self.pod, container), kind, reason, message);
+    }
+}
+
+/// The objects that a pod's volumes hold, and the versions that they were filled from.
+struct Sources {
+    view: View,
+    pod: Arc<Pod>,
+    seen: Vec<Option<String>>,
+}
+
+impl Sources {
+    /// Waits until one of them is another.
+    async fn changed(&self) {
+        let wanted = env::references(&self.pod);
+        let (mut maps, mut secrets) =
+            (self.view.config_maps.changes(), self.view.secrets.changes());
+        loop {
+            maps.borrow_and_update();
+            secrets.borrow_and_update();
+            if self.view.versions(namespace(&self.pod), &wanted) != self.seen {
+                return;
+            }
+            tokio::select! {
+                _ = maps.changed() => {}
+                _ = secrets.changed() => {}
+            }
+        }
     }
 }

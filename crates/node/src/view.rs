@@ -1,4 +1,5 @@
-//! What the agent knows of the cluster: caches of pods, services and endpoint slices, fed by watches.
+//! What the agent knows of the cluster: caches of pods, services and endpoint slices, fed by watches; of config maps and
+//! secrets only their metadata, which tells when to read one again.
 //!
 //! A cache starts empty and is only believed once its first list is complete; a watch that breaks is resumed or listed
 //! again by `kube`'s watcher. Readers take a snapshot (an `Arc`); whoever must react awaits the change signal.
@@ -7,13 +8,16 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use futures::{StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+
+use crate::env::References;
 
 /// Namespace and name.
 pub(crate) type Key = (String, String);
@@ -37,10 +41,7 @@ impl<K> Default for Cache<K> {
     }
 }
 
-impl<K> Cache<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+impl<K: Resource<DynamicType = ()>> Cache<K> {
     pub(crate) fn all(&self) -> Vec<Arc<K>> {
         self.objects.lock().expect("no panic while held").values().cloned().collect()
     }
@@ -54,9 +55,12 @@ where
         self.changes.subscribe()
     }
 
-    /// Watches for ever.
-    async fn follow(self: Arc<Self>, api: Api<K>) {
-        let events = watcher(api, watcher::Config::default().any_semantic()).default_backoff();
+    /// Takes in a watch for ever.
+    async fn follow(
+        self: Arc<Self>,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    ) {
+        let events = events.default_backoff();
         pin_mut!(events);
         let mut listed = BTreeMap::new();
         while let Some(event) = events.next().await {
@@ -109,6 +113,8 @@ pub(crate) struct View {
     pub(crate) pods: Arc<Cache<Pod>>,
     pub(crate) services: Arc<Cache<Service>>,
     pub(crate) slices: Arc<Cache<EndpointSlice>>,
+    pub(crate) config_maps: Arc<Cache<PartialObjectMeta<ConfigMap>>>,
+    pub(crate) secrets: Arc<Cache<PartialObjectMeta<Secret>>>,
 }
 
 impl View {
@@ -120,8 +126,41 @@ impl View {
 
     /// Starts the watches; they end with the runtime.
     pub(crate) fn start(&self, client: &Client) {
-        tokio::spawn(self.pods.clone().follow(Api::all(client.clone())));
-        tokio::spawn(self.services.clone().follow(Api::all(client.clone())));
-        tokio::spawn(self.slices.clone().follow(Api::all(client.clone())));
+        tokio::spawn(self.pods.clone().follow(all(client)));
+        tokio::spawn(self.services.clone().follow(all(client)));
+        tokio::spawn(self.slices.clone().follow(all(client)));
+        tokio::spawn(self.config_maps.clone().follow(all(client)));
+        tokio::spawn(self.secrets.clone().follow(all(client)));
     }
+
+    /// The versions of the objects that a pod refers to; another answer means that some changed.
+    pub(crate) fn versions(&self, namespace: &str, wanted: &References) -> Vec<Option<String>> {
+        let maps =
+            wanted.config_maps.iter().map(|name| version(&self.config_maps, namespace, name));
+        let secrets = wanted.secrets.iter().map(|name| version(&self.secrets, namespace, name));
+        maps.chain(secrets).collect()
+    }
+}
+
+fn version<K: Resource<DynamicType = ()>>(
+    cache: &Cache<K>,
+    namespace: &str,
+    name: &str,
+) -> Option<String> {
+    cache.get(namespace, name)?.meta().resource_version.clone()
+}
+
+/// What a watched kind must be able to do.
+trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {}
+
+impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static> Watched
+    for K
+{
+}
+
+/// A watch of a kind; of [`PartialObjectMeta`] the server sends no more than that.
+fn all<K: Watched>(
+    client: &Client,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + use<K> {
+    watcher(Api::all(client.clone()), watcher::Config::default().any_semantic())
 }

@@ -245,8 +245,9 @@ impl Root {
             return Ok(());
         }
         if self.ids == Ids::Many {
-            let user = u32::try_from(header.uid()?).map_err(io::Error::other)?;
-            let group = u32::try_from(header.gid()?).map_err(io::Error::other)?;
+            // Blank fields mean 0, as other readers of tar take them.
+            let user = u32::try_from(header.uid().unwrap_or(0)).map_err(io::Error::other)?;
+            let group = u32::try_from(header.gid().unwrap_or(0)).map_err(io::Error::other)?;
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             let done =
@@ -259,9 +260,9 @@ impl Root {
         if kind == EntryType::Symlink {
             return Ok(());
         }
-        let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
+        let mode = Mode::from_raw_mode(header.mode().unwrap_or(0o644) & 0o7777);
         rustix::fs::chmodat(&place.folder, place.name, mode, AtFlags::empty())?;
-        let seconds = i64::try_from(header.mtime()?).map_err(io::Error::other)?;
+        let seconds = i64::try_from(header.mtime().unwrap_or(0)).map_err(io::Error::other)?;
         let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
         let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
         rustix::fs::utimensat(&place.folder, place.name, &times, AtFlags::SYMLINK_NOFOLLOW)

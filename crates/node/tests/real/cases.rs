@@ -339,7 +339,9 @@ pub(crate) async fn files_follow_their_objects() {
 
 pub(crate) async fn images_change_in_place() {
     let world = World::new().await;
-    world.create_pod("p", json!({"containers": [program(&["wait"])]})).await;
+    let mut server = program(&["serve", "80"]);
+    server["readinessProbe"] = json!({"tcpSocket": {"port": 80}});
+    world.create_pod("p", json!({"containers": [server]})).await;
     let pod = world.running("p").await;
     let patch = |image: &str| {
         kube::api::Patch::Strategic(

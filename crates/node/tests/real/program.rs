@@ -94,10 +94,17 @@ fn connect(target: &str) -> ExitCode {
 
 /// Until SIGTERM.
 fn wait() -> ExitCode {
+    wait_after(|| {})
+}
+
+/// Runs something once SIGTERM would be heard, then waits for that.
+fn wait_after(ready: impl FnOnce()) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let kind = tokio::signal::unix::SignalKind::terminate();
-        tokio::signal::unix::signal(kind).unwrap().recv().await;
+        let mut signal = tokio::signal::unix::signal(kind).unwrap();
+        ready();
+        signal.recv().await;
     });
     println!("terminated");
     ExitCode::SUCCESS
@@ -105,19 +112,21 @@ fn wait() -> ExitCode {
 
 /// A tiny HTTP server: `/hostname`; `/health` is as good as the file `/tmp/sick` is absent.
 fn serve(port: u16) -> ExitCode {
-    let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut buffer = [0; 1024];
-            let count = stream.read(&mut buffer).unwrap_or(0);
-            let request = String::from_utf8_lossy(&buffer[..count]).into_owned();
-            let sick =
-                request.starts_with("GET /health") && std::path::Path::new("/tmp/sick").exists();
-            let status = if sick { "500 Sick" } else { "200 OK" };
-            let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-            let _ = write!(stream, "HTTP/1.0 {status}\r\nconnection: close\r\n\r\n{}", name.trim());
-        }
-    });
-    wait()
+    wait_after(move || {
+        let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
+        std::thread::spawn(move || accept(&listener));
+    })
+}
+
+fn accept(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut buffer = [0; 1024];
+        let count = stream.read(&mut buffer).unwrap_or(0);
+        let request = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        let sick = request.starts_with("GET /health") && std::path::Path::new("/tmp/sick").exists();
+        let status = if sick { "500 Sick" } else { "200 OK" };
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        let _ = write!(stream, "HTTP/1.0 {status}\r\nconnection: close\r\n\r\n{}", name.trim());
+    }
 }
