@@ -29,7 +29,7 @@ pub(crate) fn node(state: &Path) -> PathBuf {
 /// A socket file of a process that is gone is in the way; the state directory's lock says that it is gone.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => UnixListener::bind(path),
     }
 }

@@ -50,7 +50,9 @@ async fn it_creates_changes_and_deletes_objects() -> Result<()> {
 async fn it_applies_on_either_side() -> Result<()> {
     let up = Up::start(1).await?;
     let manifest = |value| {
-        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: side}}\ndata: {{a: \"{value}\"}}\n")
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: side}}\ndata: {{a: \"{value}\"}}\n"
+        )
     };
     for (args, value, expected) in [
         (&["apply", "-f", "-"][..], "x", "created"),

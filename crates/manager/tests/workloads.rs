@@ -1,4 +1,5 @@
 //! Controllers and scheduler against the real API server, in process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

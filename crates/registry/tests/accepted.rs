@@ -1,5 +1,6 @@
 //! Objects that a real API server accepts: nothing of them is unknown, nothing is refused, and a second pass
 //! changes nothing. One rich object per kind, in the words users write.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use k8s_openapi::api::{apps, batch, coordination, core, discovery, policy, rbac};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions;

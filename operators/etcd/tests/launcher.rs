@@ -1,5 +1,6 @@
 //! The launcher in front of a real etcd: a member starts once on a blank directory, any number of times on its data, and never
 //! blank again.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

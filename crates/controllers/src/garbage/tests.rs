@@ -127,7 +127,8 @@ fn settle(graph: &mut Graph) {
 }
 
 fn apply(graph: &mut Graph, action: Action) -> Vec<Uid> {
-    let (object, change): (_, Box<dyn Fn(&mut Node)>) = match action {
+    type Change = Box<dyn Fn(&mut Node)>;
+    let (object, change): (_, Change) = match action {
         Action::SetOwners { object, owners } => {
             (object, Box::new(move |it| it.owners.clone_from(&owners)))
         }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     server: ApiServer,
     manager: JoinHandle<Result<(), endstate::Error>>,
     shutdown: CancellationToken,
@@ -35,7 +35,7 @@ impl NodeStreams for NoNodes {
 }
 
 impl Cluster {
-    pub async fn start(nodes: &[&str]) -> Cluster {
+    pub(crate) async fn start(nodes: &[&str]) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &["localhost".to_owned()]).unwrap();
         let config =
@@ -52,12 +52,12 @@ impl Cluster {
         cluster
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.server.service(), "default")
     }
 
     /// A node that is ready and has room.
-    pub async fn add_node(&self, name: &str) {
+    pub(crate) async fn add_node(&self, name: &str) {
         let nodes: Api<Node> = Api::all(self.client());
         let node = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
         nodes.create(&PostParams::default(), &node).await.unwrap();
@@ -68,7 +68,7 @@ impl Cluster {
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.manager.await.unwrap().unwrap();
         self.server.shut_down();
@@ -76,7 +76,7 @@ impl Cluster {
 }
 
 /// Waits until something holds.
-pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
     let wait = async {
         while !holds().await {
             tokio::time::sleep(LOOK_EVERY).await;

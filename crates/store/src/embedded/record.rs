@@ -59,7 +59,9 @@ pub(super) fn decode(
         .ok_or(RecordError::Revision)
 }
 
-fn take_pairs(record: &mut &[u8]) -> Result<Box<[(Box<str>, Box<str>)]>, RecordError> {
+type Pairs = Box<[(Box<str>, Box<str>)]>;
+
+fn take_pairs(record: &mut &[u8]) -> Result<Pairs, RecordError> {
     let count = take_number(record)?;
     (0..count).map(|_| Ok((take_text(record)?, take_text(record)?))).collect()
 }

@@ -31,9 +31,11 @@ pub(crate) async fn feed<K: Object>(cache: Cache<K>, client: Client, shutdown: C
 
 async fn follow<K: Object>(cache: &Cache<K>, client: Client) {
     let api: Api<K> = Api::all_with(client, cache.kind());
-    let mut config = watcher::Config::default();
-    config.label_selector = cache.scope().label_selector();
-    config.field_selector = cache.scope().field_selector();
+    let config = watcher::Config {
+        label_selector: cache.scope().label_selector(),
+        field_selector: cache.scope().field_selector(),
+        ..watcher::Config::default()
+    };
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
