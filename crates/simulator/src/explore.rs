@@ -123,7 +123,7 @@ impl Hasher for AsIs {
 }
 
 /// A scenario that is not done by then is too wide for a test.
-const STATES_MAX: usize = 40_000_000;
+const STATES_MAX: usize = 20_000_000;
 
 /// A node of the graph, in the order of discovery.
 type Node = u32;

@@ -123,6 +123,7 @@ fn roll() -> Vec<Scenario> {
     vec![
         of("restart 1", &[1], Respec::Restart, faults),
         of("restart 3", &[3], Respec::Restart, faults),
+        of("restart 3, old caches", &[3], Respec::Restart, Budgets { stale: 2, edit: 1, ..NONE }),
         of("restart 3, wiped", &[3], Respec::Restart, Budgets { wipe: 1, edit: 1, ..NONE }),
         of("recreate 1", &[1], Respec::Recreate, faults),
         of("recreate 3", &[3], Respec::Recreate, Budgets { abort: 1, edit: 2, ..NONE }),
@@ -181,7 +182,12 @@ pub fn deep_suite() -> Vec<Scenario> {
         scenario("deep replace 5", Running(5), &[5], Budgets { wipe: 2, blind: 1, ..two }),
         Scenario {
             respec: Respec::Restart,
-            ..scenario("deep restart", Running(3), &[3, 1], Budgets { edit: 3, kill: 1, ..two })
+            ..scenario(
+                "deep restart",
+                Running(3),
+                &[3, 1],
+                Budgets { edit: 3, kill: 1, abort: 1, ..NONE },
+            )
         },
         Scenario {
             respec: Respec::Recreate,

@@ -71,6 +71,10 @@ pub(crate) mod flags {
     /// Its pod was asked for.
     pub(crate) const ASKED: u8 = 128;
 
+    // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
+    /// The step under way is its restart.
+    pub(crate) const RESTARTING: u8 = 16;
+
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
     /// The pod is still as it was when the call was decided.

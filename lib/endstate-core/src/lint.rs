@@ -214,6 +214,11 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
             format!("without {} {left} voters would work and {needed} are needed", pod.name)
         });
+        let step = &self.plan.status.record.step;
+        let intended = matches!(step, Some(Step::Restart { name }) if *name == pod.name);
+        self.check(Rule::IntentFirst, !runs || !votes || intended, || {
+            format!("{} is not recorded to be restarted", pod.name)
+        });
     }
 
     fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {

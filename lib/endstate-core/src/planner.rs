@@ -268,7 +268,9 @@ impl<'a, A: App> Draft<'a, A> {
     }
 
     fn wait(&mut self, wait: Waiting) {
-        self.waits.push(wait);
+        if !self.waits.contains(&wait) {
+            self.waits.push(wait);
+        }
     }
 
     fn take_names(&mut self, count: usize) -> Vec<MemberName> {

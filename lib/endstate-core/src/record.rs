@@ -65,7 +65,7 @@ impl<S> Record<S> {
         let first = self.bootstrap.iter_mut().flat_map(|it| &mut it.members);
         let coming = self.step.iter_mut().filter_map(|it| match it {
             Step::Join { member } => Some(member),
-            Step::Leave { .. } => None,
+            Step::Leave { .. } | Step::Restart { .. } => None,
         });
         first.chain(&mut self.members).chain(coming)
     }
@@ -75,7 +75,7 @@ impl<S> Record<S> {
         let first = self.bootstrap.iter().flat_map(|it| &it.members);
         let coming = self.step.iter().filter_map(|it| match it {
             Step::Join { member } => Some(member),
-            Step::Leave { .. } => None,
+            Step::Leave { .. } | Step::Restart { .. } => None,
         });
         first.chain(&self.members).chain(coming)
     }
@@ -184,6 +184,12 @@ pub enum Step {
         /// Why it goes.
         reason: LeaveReason,
     },
+    /// A member that works is restarted in place. Over when it says that it runs what is asked for:
+    /// its pod may be seen as it was before, and then nothing else would tell.
+    Restart {
+        /// Its name.
+        name: MemberName,
+    },
 }
 
 impl Step {
@@ -191,7 +197,7 @@ impl Step {
     pub fn member(&self) -> &MemberName {
         match self {
             Self::Join { member } => &member.name,
-            Self::Leave { name, .. } => name,
+            Self::Leave { name, .. } | Self::Restart { name } => name,
         }
     }
 }

@@ -381,7 +381,11 @@ impl State {
         let rev = if self.spec.1 == 1 { REV } else { 0 };
         let fine = |it: &Slot| {
             let pod = it.pod & (EXISTS | DELETING | CRASH | NODE_LOST | REV) == EXISTS | rev;
-            it.votes() && it.runs() && pod && it.record & !FAILING == MEMBER | SEEN
+            it.votes()
+                && it.runs()
+                && pod
+                && it.record & !FAILING == MEMBER | SEEN
+                && it.reason == 0
         };
         self.has(ID)
             && self.accepted == self.spec

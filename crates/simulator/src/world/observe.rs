@@ -209,6 +209,8 @@ impl View {
         } else if has(LEAVING) {
             let (pod, reason) = (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason)]);
             Some(Step::Leave { name, id: Some(Self::id(index)), pod, reason })
+        } else if it.reason & RESTARTING != 0 {
+            Some(Step::Restart { name })
         } else {
             None
         }
@@ -290,6 +292,7 @@ impl View {
         }
         match &record.step {
             None => {}
+            Some(Step::Restart { name }) => set(name, 0, RESTARTING),
             Some(Step::Join { member: it }) => set(&it.name, JOINING | member(it), 0),
             Some(Step::Leave { name, pod, reason, .. }) => {
                 let number = REASONS.iter().position(|it| it == reason).expect("all are there");

@@ -6,8 +6,8 @@ use super::{
     steps::{may_remove, must_move},
 };
 use crate::{
-    app::{App, Change, MayStop},
-    cluster::{Cluster, Member, find_pod, quorum},
+    app::{App, Change},
+    cluster::{Cluster, Member, quorum},
     plan::{Action, PodRef},
     record::{LeaveReason, MemberRecord, Step},
     snapshot::Pod,
@@ -131,16 +131,6 @@ impl<A: App> Draft<'_, A> {
         let order = self.app.order(cluster);
         let mut outdated = order.into_iter().filter(|it| it.change == Change::Restart);
         let Some(member) = outdated.find(|it| it.votes() && it.recorded) else { return };
-        match self.app.may_stop(cluster, &[&member.name]) {
-            MayStop::NotYet(why) | MayStop::Never(why) => {
-                self.wait(Waiting::ForRedundancy { member: member.name.clone(), why });
-            }
-            MayStop::Yes if member.leads && self.move_lead(cluster, member) => {}
-            MayStop::Yes => {
-                if let Some(pod) = find_pod(self.snapshot, &member.name) {
-                    self.restart(pod);
-                }
-            }
-        }
+        self.restart_member(cluster, member);
     }
 }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::Draft;
 use crate::{
-    app::{App, Change, Start},
+    app::{App, Change, MayStop, Start},
     cluster::{CRASH_LOOP_SECONDS, Cluster, Health, Member, find_pod, quorum},
     id::{MemberName, Uid},
     plan::{Action, PodRef},
@@ -21,6 +21,10 @@ impl<A: App> Draft<'_, A> {
             Some(Step::Leave { name, pod, reason, .. }) => match cluster.member(&name) {
                 Some(member) => self.go_on_leaving(cluster, wanted, member, reason),
                 None => self.clear_away(&name, pod, reason),
+            },
+            Some(Step::Restart { name }) => match cluster.member(&name) {
+                Some(member) => self.go_on_restarting(cluster, member),
+                None => self.record.step = None,
             },
         }
     }
@@ -174,6 +178,48 @@ impl<A: App> Draft<'_, A> {
         let (to, id, call) = (heir.name.clone(), heir.id, self.call(from));
         self.act(Action::MoveLead { to, id, call });
         true
+    }
+
+    /// Until the member says itself that it runs what is asked for, no other is touched.
+    fn go_on_restarting(&mut self, cluster: &Cluster, member: &Member) {
+        let Some(accepted) = self.record.accepted.as_ref() else { return };
+        let answer = self.snapshot.view.target(&member.name).and_then(|it| it.status.as_ref());
+        let runs = answer.is_some_and(|it| self.app.runs(&accepted.spec, it));
+        match &member.health {
+            Health::Healthy if runs && member.change != Change::Restart => self.record.step = None,
+            Health::Dead(_) => self.record.step = None,
+            // It does not come back for now, and somebody else needs help.
+            Health::Stopped(_) | Health::Unwell(_) if has_dead(cluster) => self.record.step = None,
+            _ if member.change == Change::Restart => self.restart_member(cluster, member),
+            _ if member.change == Change::Recreate => self.record.step = None,
+            health => {
+                let why = health.why().unwrap_or("it does not say yet that it was restarted");
+                self.wait(Waiting::ForMember { member: member.name.clone(), why: why.to_owned() });
+            }
+        }
+    }
+
+    /// Restarts a member in place if the others can do without it.
+    pub(super) fn restart_member(&mut self, cluster: &Cluster, member: &Member) {
+        let name = member.name.clone();
+        let may = match member.health.is_stopped() {
+            true => MayStop::Yes,
+            false => self.app.may_stop(cluster, &[&name]),
+        };
+        match (may, find_pod(self.snapshot, &name)) {
+            (MayStop::NotYet(why) | MayStop::Never(why), _) => {
+                self.record.step = None;
+                self.wait(Waiting::ForRedundancy { member: name, why });
+            }
+            (MayStop::Yes, _) if member.leads && self.move_lead(cluster, member) => {
+                self.record.step = None;
+            }
+            (MayStop::Yes, Some(pod)) => {
+                self.record.step = Some(Step::Restart { name });
+                self.restart(pod);
+            }
+            (MayStop::Yes, None) => self.record.step = None,
+        }
     }
 
     /// The member is off the list: its pod goes, and the step is done.
