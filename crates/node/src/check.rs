@@ -1,6 +1,7 @@
 //! Looking into a container once: what probes and hooks do.
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,14 @@ use k8s_openapi::api::core::v1::{
     Container, ExecAction, GRPCAction, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::exec::Commands;
 
@@ -145,17 +153,30 @@ fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
 impl Http {
     async fn get(&self) -> Result<(), String> {
         let target = format!("{}:{}", self.address, self.port);
-        let failed = |error: &dyn std::fmt::Display| {
-            format!("Get \"http://{target}{}\": {error}", self.path)
+        let scheme = if self.https { "https" } else { "http" };
+        let result = match TcpStream::connect(&target).await {
+            Ok(stream) if self.https => match tls(stream, &self.address).await {
+                Ok(stream) => self.ask(stream, &target).await,
+                Err(error) => Err(error.to_string()),
+            },
+            Ok(stream) => self.ask(stream, &target).await,
+            Err(error) => Err(error.to_string()),
         };
-        let stream = TcpStream::connect(&target).await.map_err(|error| failed(&error))?;
-        if self.https {
-            // Reaching the listener is all that is looked at: its certificate is not checked by the kubelet either.
+        let status =
+            result.map_err(|why| format!("Get \"{scheme}://{target}{}\": {why}", self.path))?;
+        if status.is_success() || status.is_redirection() {
             return Ok(());
         }
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(&error))?;
+        Err(format!("HTTP probe failed with statuscode: {}", status.as_u16()))
+    }
+
+    async fn ask(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        target: &str,
+    ) -> Result<http::StatusCode, String> {
+        let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = connected.map_err(|error| error.to_string())?;
         let driver = tokio::spawn(connection);
         let path =
             if self.path.starts_with('/') { self.path.clone() } else { format!("/{}", self.path) };
@@ -163,7 +184,7 @@ impl Http {
         let named =
             |name: &str| self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if !named("host") {
-            request = request.header("Host", &target);
+            request = request.header("Host", target);
         }
         if !named("user-agent") {
             request = request.header("User-Agent", "kube-probe/1.33");
@@ -171,14 +192,66 @@ impl Http {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::<Bytes>::default()).map_err(|error| failed(&error))?;
-        let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        let status = response.status();
+        let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
+        let response = sender.send_request(request).await;
         driver.abort();
-        if status.is_success() || status.is_redirection() {
-            return Ok(());
-        }
-        Err(format!("HTTP probe failed with statuscode: {}", status.as_u16()))
+        response.map(|response| response.status()).map_err(|error| error.to_string())
+    }
+}
+
+/// TLS with whatever certificate comes: a probe asks whether a program answers, not who it is, as the kubelet does.
+async fn tls(stream: TcpStream, address: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the default versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        Arc::new(config)
+    });
+    let name = ServerName::try_from(address.to_owned()).map_err(std::io::Error::other)?;
+    TlsConnector::from(CONFIG.clone()).connect(name, stream).await
+}
+
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -74,6 +74,10 @@ impl Log {
         Ok(Self { inner, written: watch::Sender::new(0), output, path })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.written.subscribe()
     }

@@ -122,7 +122,7 @@ impl Worker {
     ) -> Self {
         let containers = plan::restore(&pod, Timestamp::now());
         Self {
-            keeper: Volumes::new(shared.client.clone(), shared.paths.clone()),
+            keeper: Volumes::new(shared.client.clone(), &shared.config),
             published: pod.status.clone().unwrap_or_default(),
             shared,
             pod,

@@ -30,7 +30,7 @@ use k8s_openapi::api::core::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::config::Paths;
+use crate::config::{AgentConfig, Ids, Paths};
 use crate::env::{References, Sources, references};
 use crate::fields::Place;
 use crate::sys;
@@ -42,6 +42,7 @@ pub(crate) type Folders = BTreeMap<String, PathBuf>;
 pub(crate) struct Volumes {
     client: Client,
     paths: Paths,
+    ids: Ids,
     tokens: BTreeMap<(String, Option<String>), Token>,
 }
 
@@ -52,8 +53,15 @@ struct Token {
 }
 
 impl Volumes {
-    pub(crate) fn new(client: Client, paths: Paths) -> Self {
-        Self { client, paths, tokens: BTreeMap::new() }
+    pub(crate) fn new(client: Client, config: &AgentConfig) -> Self {
+        Self { client, paths: config.paths(), ids: config.ids, tokens: BTreeMap::new() }
+    }
+
+    /// The group that shall reach the pod's volumes, where groups exist.
+    fn group(&self, pod: &Pod) -> Option<u32> {
+        let context = pod.spec.as_ref()?.security_context.as_ref()?;
+        let group = context.fs_group.and_then(|group| u32::try_from(group).ok());
+        group.filter(|_| self.ids == Ids::Many)
     }
 
     /// Makes every volume of the pod. Repeating it is harmless.
@@ -96,7 +104,9 @@ impl Volumes {
             return host_path(host);
         }
         if let Some(claim) = &volume.persistent_volume_claim {
-            return claims::folder(&self.client, &self.paths, pod, &claim.claim_name).await;
+            let folder = claims::folder(&self.client, &self.paths, pod, &claim.claim_name).await?;
+            let opened = open_to_all(&folder, self.group(pod));
+            return opened.map(|()| folder).map_err(|error| error.to_string());
         }
         Err("this kind of volume is not supported".to_owned())
     }
@@ -111,7 +121,9 @@ impl Volumes {
         let uid = uid(pod);
         let Some(limit) = memory else {
             let folder = self.paths.pod(uid).join("volumes").join(name);
-            return open_to_all(&folder).map(|()| folder).map_err(|error| error.to_string());
+            return open_to_all(&folder, self.group(pod))
+                .map(|()| folder)
+                .map_err(|error| error.to_string());
         };
         let folder = self.paths.secrets(uid).join(format!("memory.{name}"));
         if folder.exists() {
@@ -140,8 +152,8 @@ impl Volumes {
         let facts = payload::Facts { pod, place, sources, tokens: &tokens };
         let files = payload::files(volume, &facts)?;
         let folder = self.paths.secrets(uid(pod)).join(&volume.name);
-        let target = folder.clone();
-        tokio::task::spawn_blocking(move || write::replace(&target, &files))
+        let (target, group) = (folder.clone(), self.group(pod));
+        tokio::task::spawn_blocking(move || write::replace(&target, &files, group))
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)))
             .map_err(|error| error.to_string())?;
@@ -266,13 +278,15 @@ fn host_path(host: &HostPathVolumeSource) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// A folder that any user of a container may write.
-fn open_to_all(folder: &Path) -> io::Result<()> {
-    if !folder.exists() {
-        std::fs::create_dir_all(folder)?;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))?;
+/// A folder that any user of a container may write; files in it belong to the group, if there is one.
+fn open_to_all(folder: &Path, group: Option<u32>) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
     }
-    Ok(())
+    std::fs::create_dir_all(folder)?;
+    let mode = if group.is_some() { 0o2777 } else { 0o777 };
+    std::os::unix::fs::chown(folder, None, group)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
 }
 
 pub(crate) fn uid(pod: &Pod) -> &str {

@@ -159,6 +159,10 @@ impl Worker {
         let id = format!("{}-{}-{restart_count}", uid(&self.pod), spec.name);
         let standard =
             Standard { stdin: spec.stdin == Some(true), terminal: spec.tty == Some(true) };
+        let dir = paths.container_logs(uid(&self.pod), &spec.name);
+        let log = Log::create(&dir, restart_count)
+            .map_err(|error| Failure::Preparation(format!("create its log: {error}")))?;
+        remove_old_log(&dir, restart_count);
         self.shared.runtime.delete(&id).await;
         let started = self.shared.runtime.start(&id, &bundle.dir, standard).await;
         let started = started.map_err(|error| match error {
@@ -171,21 +175,19 @@ impl Worker {
             process: Arc::new(specification.process),
             scratch: paths.private(),
         };
-        self.attend(spec, restart_count, (started, commands, bundle))
+        Ok(self.attend(spec, (started, log), (commands, bundle)))
     }
 
     /// Takes the started process into care: output into the log, an eye on its end.
     fn attend(
         &mut self,
         spec: &Spec,
-        restart_count: i32,
-        parts: (Started, Commands, Bundle),
-    ) -> Result<Arc<LiveContainer>, Failure> {
-        let (started, commands, bundle) = parts;
-        let dir = self.shared.paths.container_logs(uid(&self.pod), &spec.name);
-        let log = Log::create(&dir, restart_count)
-            .map_err(|error| Failure::Preparation(format!("create its log: {error}")))?;
-        remove_old_log(&dir, restart_count);
+        process: (Started, Log),
+        surroundings: (Commands, Bundle),
+    ) -> Arc<LiveContainer> {
+        let (started, log) = process;
+        let (commands, bundle) = surroundings;
+        let log_path = log.path().to_owned();
         let (input, pumps) = connect(started.streams, &log);
         self.next_run += 1;
         let live = Arc::new(LiveContainer {
@@ -203,14 +205,14 @@ impl Worker {
             pod: self.pod.clone(),
             spec: spec.clone(),
             live: live.clone(),
-            log: logs::path_of(&dir, restart_count),
+            log: log_path,
             started_at: Timestamp::now(),
             notes: self.notes.clone(),
         };
         // The bundle is removed by whoever sees the end.
         bundle.keep();
         tokio::spawn(end.await_it(pumps));
-        Ok(live)
+        live
     }
 
     fn watch(&mut self, spec: &Spec, live: Arc<LiveContainer>) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::{Api, Client};
 
-use super::{namespace, open_to_all};
+use super::namespace;
 use crate::config::Paths;
 
 /// Waits, by failing, until the claim is bound where it names a volume; a claim without one is served from `persistent/`,
@@ -28,9 +28,7 @@ pub(super) async fn folder(
         None => None,
     };
     let uid = claim.metadata.uid.unwrap_or_default();
-    let path = path.unwrap_or_else(|| paths.persistent().join(uid));
-    open_to_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(path)
+    Ok(path.unwrap_or_else(|| paths.persistent().join(uid)))
 }
 
 async fn volume_path(client: &Client, name: &str) -> Result<Option<PathBuf>, String> {

@@ -13,12 +13,13 @@ use super::payload::{File, Files};
 
 const DATA: &str = "..data";
 
-pub(super) fn replace(folder: &Path, files: &Files) -> io::Result<()> {
+/// With a `group` its members may read what the owner may.
+pub(super) fn replace(folder: &Path, files: &Files, group: Option<u32>) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
     let present = fs::read_link(folder.join(DATA)).ok();
     if let Some(present) = &present
-        && same(&folder.join(present), files)
+        && same(&folder.join(present), files, group)
     {
         return Ok(());
     }
@@ -30,7 +31,7 @@ pub(super) fn replace(folder: &Path, files: &Files) -> io::Result<()> {
     let target = folder.join(&version);
     let _ = fs::remove_dir_all(&target);
     for (path, file) in files {
-        write(&target, path, file)?;
+        write(&target, path, (file, group))?;
     }
     fs::create_dir_all(&target)?;
     let next = folder.join("..data_next");
@@ -44,12 +45,14 @@ pub(super) fn replace(folder: &Path, files: &Files) -> io::Result<()> {
     }
 }
 
-fn same(version: &Path, files: &Files) -> bool {
+fn same(version: &Path, files: &Files, group: Option<u32>) -> bool {
     count(version) == files.len()
         && files.iter().all(|(path, file)| {
             let path = version.join(path);
             fs::read(&path).is_ok_and(|bytes| bytes == file.bytes)
-                && path.metadata().is_ok_and(|it| it.permissions().mode() & 0o7777 == file.mode)
+                && path
+                    .metadata()
+                    .is_ok_and(|it| it.permissions().mode() & 0o7777 == mode_of(file, group))
         })
 }
 
@@ -58,13 +61,19 @@ fn count(folder: &Path) -> usize {
     entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
 }
 
-fn write(version: &Path, path: &str, file: &File) -> io::Result<()> {
+fn mode_of(file: &File, group: Option<u32>) -> u32 {
+    if group.is_some() { file.mode | ((file.mode & 0o400) >> 3) } else { file.mode }
+}
+
+fn write(version: &Path, path: &str, content: (&File, Option<u32>)) -> io::Result<()> {
+    let (file, group) = content;
     let path = version.join(path);
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
     fs::write(&path, &file.bytes)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(file.mode))
+    std::os::unix::fs::chown(&path, None, group)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode_of(file, group)))
 }
 
 /// Links new top-level names and removes those that are no more.
@@ -100,15 +109,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("v");
         let read = |path: &str| fs::read_to_string(folder.join(path)).ok();
-        replace(&folder, &files(&[("a", "1"), ("d/b", "2")])).unwrap();
+        replace(&folder, &files(&[("a", "1"), ("d/b", "2")]), None).unwrap();
         assert_eq!((read("a").as_deref(), read("d/b").as_deref()), (Some("1"), Some("2")));
         assert_eq!(fs::metadata(folder.join("a")).unwrap().permissions().mode() & 0o777, 0o640);
         let before = fs::read_link(folder.join(DATA)).unwrap();
-        replace(&folder, &files(&[("a", "1"), ("d/b", "2")])).unwrap();
+        replace(&folder, &files(&[("a", "1"), ("d/b", "2")]), None).unwrap();
         assert_eq!(fs::read_link(folder.join(DATA)).unwrap(), before, "nothing changed");
-        replace(&folder, &files(&[("a", "3")])).unwrap();
+        replace(&folder, &files(&[("a", "3")]), None).unwrap();
         assert_eq!((read("a").as_deref(), read("d/b")), (Some("3"), None));
         let left = fs::read_dir(&folder).unwrap().count();
         assert_eq!(left, 3, "one version, ..data and the name");
+        replace(&folder, &files(&[("a", "3")]), Some(nix::unistd::getegid().as_raw())).unwrap();
+        assert_eq!(fs::metadata(folder.join("a")).unwrap().permissions().mode() & 0o777, 0o640);
     }
 }

@@ -129,6 +129,8 @@ pub(crate) async fn crashes_back_off() {
     let last = status.last_state.unwrap().terminated.unwrap();
     assert_eq!((last.exit_code, last.reason.as_deref()), (3, Some("Error")));
     assert_eq!(last.message.as_deref(), Some("what happened"));
+    let previous = kube::api::LogParams { previous: true, ..Default::default() };
+    assert_eq!(world.pods().logs("p", &previous).await.unwrap(), "what happened\n");
     let spec = json!({"restartPolicy": "Never", "containers": [
         {"name": "c", "args": ["program", "print", "last words"], "command": ["/nonexistent"]}]});
     world.create_pod("q", spec).await;
@@ -225,6 +227,12 @@ pub(crate) async fn names_and_cluster_addresses_work() {
         code == 0 || text.contains("reset"),
         "the API server's TLS answers plain HTTP with an alert: {text}"
     );
+    // Through the proxy and the API server's own TLS, whose certificate a probe does not judge.
+    let mut container = program(&["wait"]);
+    container["readinessProbe"] =
+        json!({"httpGet": {"scheme": "HTTPS", "host": "10.96.0.1", "port": 443, "path": "/livez"}});
+    world.create_pod("tls", json!({"containers": [container]})).await;
+    world.running("tls").await;
     world.end().await;
 }
 

@@ -10,6 +10,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
     match words.as_slice() {
         ["exit", code, message @ ..] => {
             if let Some(message) = message.first() {
+                println!("{message}");
                 std::fs::write("/dev/termination-log", message).unwrap();
             }
             ExitCode::from(code.parse::<u8>().unwrap())
