@@ -16,6 +16,7 @@ mod explore;
 mod plans;
 mod scenario;
 mod suite;
+mod walk;
 mod world;
 
 pub mod bugs;
@@ -24,4 +25,5 @@ pub use explore::{Finding, Report, check};
 pub use plans::Planner;
 pub use scenario::{Budgets, Environment, Respec, Scenario, Start};
 pub use suite::{deep_suite, suite};
+pub use walk::walk;
 pub use world::Property;

@@ -207,15 +207,16 @@ impl Cluster {
     }
 }
 
-/// Whom the healthy members of this list follow, if none of them disagrees and that one is healthy.
+/// The voter of this list that says it leads; if several do, the one that most voters follow.
 fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
-    let answers = |entry: &Entry| {
+    let follows = |entry: &Entry| {
         let status = snapshot.view.target(&entry.name)?.status.as_ref()?;
-        (status.id == entry.id && status.cluster == list.cluster).then_some(status)
+        let ours = status.id == entry.id && status.cluster == list.cluster;
+        status.leader.filter(|_| ours)
     };
-    let leads = list.voters().filter_map(answers).find_map(|it| it.leader)?;
-    let entry = list.voters().find(|it| it.id == leads)?;
-    answers(entry).is_some_and(|it| it.leader == Some(leads)).then_some(leads)
+    let votes = |id: MemberId| list.voters().filter(|it| follows(it) == Some(id)).count();
+    let claims = list.voters().filter(|it| follows(it) == Some(it.id)).map(|it| it.id);
+    claims.max_by_key(|id| (votes(*id), *id))
 }
 
 impl Member {

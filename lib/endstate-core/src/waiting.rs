@@ -54,7 +54,7 @@ pub enum Waiting {
     ForCatchUp {
         /// Which.
         member: MemberName,
-        /// How far it is behind the leader.
+        /// How far it is behind the leader, to one digit.
         behind: u64,
     },
     /// There is no leader.
@@ -172,7 +172,7 @@ impl Waiting {
             | Self::ForMember { why, .. }
             | Self::ForRedundancy { why, .. }
             | Self::ForAnswer { why, .. } => why.clone(),
-            Self::ForCatchUp { behind, .. } => format!("it is {behind} entries behind"),
+            Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
             Self::ForLeader => "no member says who leads".into(),
             Self::ForQuorum { healthy, needed } => {
                 format!("{healthy} of the {needed} voters it needs work")

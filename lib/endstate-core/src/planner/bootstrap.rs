@@ -92,7 +92,8 @@ impl<'a, A: App> Draft<'a, A> {
     /// A pod of an earlier attempt that nobody has deleted yet.
     fn leftover(&self, first: &Bootstrap) -> Option<&Pod<A::Spec>> {
         let belongs = |pod: &Pod<A::Spec>| first.members.iter().any(|it| it.name == pod.name);
-        self.snapshot.pods.as_ref()?.iter().find(|it| !belongs(it) && !it.deleting)
+        let pods = self.snapshot.pods.as_ref()?.iter();
+        pods.filter(|it| !belongs(it) && !it.deleting).min_by_key(|it| &it.name)
     }
 
     /// Asks for the pods that were not asked for yet, which is all of them or none.

@@ -91,7 +91,8 @@ impl<A: App> Draft<'_, A> {
                 || self.record.members.iter().any(|it| it.name == pod.name)
         };
         let pods = self.snapshot.pods.as_deref().unwrap_or_default();
-        let Some(pod) = pods.iter().find(|it| !belongs(it) && !it.deleting) else { return false };
+        let strays = pods.iter().filter(|it| !belongs(it) && !it.deleting);
+        let Some(pod) = strays.min_by_key(|it| &it.name) else { return false };
         let reason = LeaveReason::Stray;
         let (name, uid) = (pod.name.clone(), Some(pod.uid.clone()));
         self.record.step = Some(Step::Leave { name, id: None, pod: uid, reason });
@@ -130,7 +131,8 @@ impl<A: App> Draft<'_, A> {
     fn roll(&mut self, cluster: &Cluster) {
         let order = self.app.order(cluster);
         let mut outdated = order.into_iter().filter(|it| it.change == Change::Restart);
-        let Some(member) = outdated.find(|it| it.votes() && it.recorded) else { return };
+        let ours = |it: &&Member| it.votes() && it.recorded && !it.health.is_dead();
+        let Some(member) = outdated.find(ours) else { return };
         self.restart_member(cluster, member);
     }
 }

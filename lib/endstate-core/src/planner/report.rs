@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.
-const SOON_MS: u32 = 500;
+const SOON_MS: u32 = 250;
 /// How soon when only a person or the API can lead on.
 const LATER_MS: u32 = 5_000;
 /// How soon when everything is as declared: members fail without telling the API.

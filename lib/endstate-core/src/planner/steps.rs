@@ -101,7 +101,10 @@ impl<A: App> Draft<'_, A> {
         let (ahead, has) = (leader.position.unwrap_or(0), learner.position.unwrap_or(0));
         // etcd promotes from nine tenths on; less would only be refused.
         if has.saturating_mul(10) < ahead.saturating_mul(9) {
+            // One digit is enough to see it shrink; each change is a write.
             let behind = ahead.saturating_sub(has);
+            let scale = 10_u64.pow(behind.checked_ilog10().unwrap_or(0));
+            let behind = behind / scale * scale;
             return self.wait(Waiting::ForCatchUp { member, behind });
         }
         let (working, needed) =
@@ -202,9 +205,9 @@ impl<A: App> Draft<'_, A> {
     /// Restarts a member in place if the others can do without it.
     pub(super) fn restart_member(&mut self, cluster: &Cluster, member: &Member) {
         let name = member.name.clone();
-        let may = match member.health.is_stopped() {
-            true => MayStop::Yes,
-            false => self.app.may_stop(cluster, &[&name]),
+        let may = match member.health {
+            Health::Stopped(_) => MayStop::Yes,
+            _ => self.app.may_stop(cluster, &[&name]),
         };
         match (may, find_pod(self.snapshot, &name)) {
             (MayStop::NotYet(why) | MayStop::Never(why), _) => {

@@ -265,6 +265,7 @@ impl World {
 
     fn plan(&mut self) -> String {
         let plan = plan(&Etcd, &self.snapshot);
+        assert_eq!(plan, endstate_core::plan(&Etcd, &self.reversed()), "lists have no order");
         let mut told = String::new();
         let changed = plan.status != self.snapshot.status;
         for action in &plan.actions {
@@ -284,6 +285,15 @@ impl World {
         }
         self.carry_out(plan);
         told
+    }
+
+    /// The same snapshot with every list that came from outside the other way round.
+    fn reversed(&self) -> Snapshot<EtcdClusterSpec> {
+        let mut snapshot = self.snapshot.clone();
+        snapshot.pods.iter_mut().for_each(|it| it.reverse());
+        snapshot.view.targets.reverse();
+        snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());
+        snapshot
     }
 
     /// Plans; the status is published, and then the first action is refused.
