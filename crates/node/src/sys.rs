@@ -44,6 +44,7 @@ pub(crate) fn raise_file_limit() -> io::Result<()> {
 }
 
 const NONE: Option<&str> = None;
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
 /// Cuts the mount namespace off from the host's, mounts its own `/proc`, and makes the control groups read-only: without
 /// them the runtime works (it ignores the refusal), and nothing of ours is left in the host's hierarchy.
@@ -51,8 +52,15 @@ pub(crate) fn prepare_mounts(private: &Path) -> io::Result<()> {
     mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NONE)?;
-    for point in mount_points_below("/sys/fs/cgroup")? {
-        make_read_only(&point)?;
+    let groups = mount_points_below(CONTROL_GROUPS)?;
+    for point in &groups {
+        make_read_only(point)?;
+    }
+    if groups.is_empty() && Path::new(CONTROL_GROUPS).exists() {
+        // As in some containers. The runtime insists on seeing a hierarchy, which may be mounted in a namespace of its own.
+        unshare(CloneFlags::CLONE_NEWCGROUP)?;
+        let flags = flags | MsFlags::MS_RDONLY;
+        mount(Some("cgroup2"), CONTROL_GROUPS, Some("cgroup2"), flags, NONE)?;
     }
     fs::create_dir_all(private)?;
     mount_tmpfs(private, "mode=0700")

@@ -12,12 +12,12 @@ use crate::config::Ids;
 /// The largest useful range: what images name lies below.
 const RANGE_MAX: u32 = 65_535;
 
+/// The tools that map ranges of users and groups, and where the ranges stand.
+const HELPERS: [(&str, &str); 2] = [("newuidmap", "/etc/subuid"), ("newgidmap", "/etc/subgid")];
+
 pub(super) fn available() -> Ids {
-    if is_root() || (helper("newuidmap").is_some() && sub_range("/etc/subuid").is_some()) {
-        Ids::Many
-    } else {
-        Ids::One
-    }
+    let can = |(tool, file)| helper(tool).is_some() && sub_range(file).is_some();
+    if is_root() || HELPERS.into_iter().all(can) { Ids::Many } else { Ids::One }
 }
 
 pub(super) fn map(pid: u32, ids: Ids) -> Result<(), String> {
@@ -42,9 +42,7 @@ fn map_one(pid: u32) -> Result<(), String> {
 fn map_with_helpers(pid: u32) -> Result<(), String> {
     let user = nix::unistd::geteuid().as_raw();
     let group = nix::unistd::getegid().as_raw();
-    for (tool, file, own) in
-        [("newuidmap", "/etc/subuid", user), ("newgidmap", "/etc/subgid", group)]
-    {
+    for ((tool, file), own) in HELPERS.into_iter().zip([user, group]) {
         let (start, count) = sub_range(file).ok_or(format!("{file} has no range for you"))?;
         let path = helper(tool).ok_or(format!("{tool} is not installed"))?;
         let count = count.min(RANGE_MAX).to_string();
