@@ -13,7 +13,17 @@ pub(crate) fn run() -> Result<()> {
         run::check(run::cargo().args(lints))
     })?;
     step("docs", || {
-        let docs = ["doc", "--no-deps", "--locked", "-p", "endstate", "-p", "endstate-core"];
+        let docs = [
+            "doc",
+            "--no-deps",
+            "--locked",
+            "-p",
+            "endstate",
+            "-p",
+            "endstate-core",
+            "-p",
+            "endstate-etcd",
+        ];
         run::check(run::cargo().args(docs).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     step("dependencies", || {

@@ -2,7 +2,7 @@
 //!
 //! A [`Cache`] is fed by a watch, and by the writes that go through a [`Context`](crate::Context): a reconcile never
 //! sees a view older than its own last write, and the echo of a write wakes nobody twice. The logic lives in a plain
-//! state machine ([`state`]) without tasks or clocks; this module adds locks, subscribers and the watch.
+//! state machine (`state`) without tasks or clocks; this module adds locks, subscribers and the watch.
 
 mod feed;
 mod index;
