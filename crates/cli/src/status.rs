@@ -1,72 +1,42 @@
 //! `endstate status`: a cluster as a tree, once or live.
 
-use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::io::{IsTerminal, Write, stdout};
+use std::pin::pin;
 
-use anyhow::Result;
-use endstate_etcd::status::{Style, fetch, render};
-use futures::{StreamExt, TryStreamExt};
-use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::core::GroupVersionKind;
-use kube::runtime::{WatchStreamExt, watcher};
+use anyhow::{Context, Result};
+use endstate_etcd::status::{self, Style, Tree};
+use futures::StreamExt;
 
 use crate::args::{Format, Global, OperatorName, Status};
 use crate::connect::{Connection, connect};
 use crate::output;
 
-/// Changes that come together are shown together.
-const REDRAW_AFTER: Duration = Duration::from_millis(50);
-/// Clears the screen below the cursor, which goes home first.
-const HOME: &str = "\x1b[H\x1b[J";
+/// Moves to the upper left corner, and clears the screen below.
+const REDRAW: &str = "\x1b[H\x1b[2J";
 
 pub(crate) async fn run(global: &Global, args: Status) -> Result<()> {
     let OperatorName::Etcd = args.application;
     let Connection { client, namespace } = connect(global).await?;
-    show(&client, &namespace, &args).await?;
     if !args.watch {
-        return Ok(());
+        return show(&status::fetch(&client, &namespace, &args.name).await?, args.output);
     }
-    let mut changes = changes(&client, &namespace);
-    while changes.try_next().await?.is_some() {
-        // Whatever else is ready within this time is part of the same picture.
-        while let Ok(Some(change)) = tokio::time::timeout(REDRAW_AFTER, changes.next()).await {
-            change?;
+    let mut trees = pin!(status::watch(client, namespace, args.name));
+    while let Some(tree) = trees.next().await {
+        let tree = tree?;
+        if args.output.is_none() && stdout().is_terminal() {
+            stdout().write_all(REDRAW.as_bytes())?;
         }
-        show(&client, &namespace, &args).await?;
+        show(&tree, args.output)?;
     }
     Ok(())
 }
 
-async fn show(client: &Client, namespace: &str, args: &Status) -> Result<()> {
-    let tree = fetch(client, namespace, &args.name).await?;
-    if let Some(format @ (Format::Json | Format::Yaml)) = args.output {
-        return output::structured(&tree, format);
+fn show(tree: &Tree, format: Option<Format>) -> Result<()> {
+    if let Some(format @ (Format::Json | Format::Yaml)) = format {
+        return output::structured(tree, format);
     }
-    let is_terminal = std::io::stdout().is_terminal();
-    let text = render(&tree, if is_terminal { Style::Coloured } else { Style::Plain });
-    let mut out = std::io::stdout().lock();
-    if args.watch && is_terminal {
-        write!(out, "{HOME}")?;
-    }
-    writeln!(out, "{}", text.trim_end())?;
-    Ok(out.flush()?)
-}
-
-type Changes = futures::stream::BoxStream<'static, Result<(), watcher::Error>>;
-
-/// A signal at each change of a pod or of an etcd cluster of the namespace.
-fn changes(client: &Client, namespace: &str) -> Changes {
-    let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdCluster");
-    let clusters = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
-    let pods = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
-    let of = |resource: &ApiResource| {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
-        watcher(api, watcher::Config::default())
-            .default_backoff()
-            .touched_objects()
-            .map_ok(drop)
-            .boxed()
-    };
-    futures::stream::select(of(&clusters), of(&pods)).boxed()
+    let style = if stdout().is_terminal() { Style::Coloured } else { Style::Plain };
+    let mut out = stdout().lock();
+    out.write_all(status::render(tree, style).as_bytes()).context("cannot print")?;
+    out.flush().context("cannot print")
 }

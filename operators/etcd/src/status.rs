@@ -4,6 +4,7 @@
 //! status was written. Building and rendering are pure; [`fetch`] does the I/O.
 
 mod render;
+mod watch;
 
 use endstate_core::{LABEL_CLUSTER, MemberRow, Role, Truth};
 use k8s_openapi::api::core::v1::{Pod, Volume};
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::crd::{self, EtcdClusterStatus};
 use crate::objects::pod::CONTAINER;
 pub use render::{Style, render};
+pub use watch::watch;
 
 /// A cluster and everything below it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

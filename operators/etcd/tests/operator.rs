@@ -333,3 +333,35 @@ async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     };
     tokio::time::timeout(SOON, look).await.expect("it does not happen")
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_tree_follows_the_cluster() {
+    use endstate_etcd::status::{StatusError, watch};
+    let world = World::new().await;
+    world.create("demo", json!({"size": 1, "version": "3.5.16"})).await.unwrap();
+    let mut trees = Box::pin(watch(world.client.clone(), "default".into(), "demo".into()));
+    let first = trees.try_next().await.unwrap().unwrap();
+    assert!(!first.is_current, "no operator has looked yet");
+    world.operate();
+    let with_pod = async {
+        loop {
+            let tree = trees.try_next().await.unwrap().unwrap();
+            if tree.is_current && tree.members.iter().any(|it| it.pod.is_some()) {
+                return tree;
+            }
+        }
+    };
+    let tree = tokio::time::timeout(SOON, with_pod).await.unwrap();
+    assert!(tree.waiting[0].contains("form the cluster"), "{:?}", tree.waiting);
+    world.clusters().delete("demo", &Default::default()).await.unwrap();
+    let gone = async {
+        loop {
+            if let Err(error) = trees.try_next().await {
+                return error;
+            }
+        }
+    };
+    let error = tokio::time::timeout(SOON, gone).await.unwrap();
+    assert!(matches!(error, StatusError::NotFound { .. }), "{error}");
+    assert!(trees.try_next().await.unwrap().is_none());
+}
