@@ -194,7 +194,7 @@ async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs()
     assert_eq!(made.data["status"]["serviceName"], "example-etcd-cluster-client");
     assert_eq!(made.data["status"]["clientPort"], 2379);
     assert_eq!(made.data["status"]["members"]["unready"].as_array().map(Vec::len), Some(3));
-    assert_eq!(world.pods().await.len(), 3);
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

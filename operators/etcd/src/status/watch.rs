@@ -29,7 +29,8 @@ pub fn watch(
         objects::<crd::historical::EtcdCluster>(&client, &namespace, &name),
         pods(&client, &namespace, &name),
     ]);
-    let state = State { client, namespace, name, changes: Box::pin(changes), last: None, ended: false };
+    let state =
+        State { client, namespace, name, changes: Box::pin(changes), last: None, ended: false };
     stream::unfold(state, State::next)
 }
 
