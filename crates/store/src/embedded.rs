@@ -5,6 +5,8 @@
 //!
 //! See docs/design/0002-store.md for the choice of redb and what its crash images look like.
 
+#[cfg(test)]
+mod crash;
 mod disk;
 mod record;
 mod writer;
