@@ -144,8 +144,7 @@ struct Run {
 fn fresh() -> Image {
     let recorder = Recorder::default();
     Disk::create(recorder.clone(), CACHE_BYTES).unwrap();
-    let image = recorder.lock().image.clone();
-    image
+    std::mem::take(&mut recorder.lock().image)
 }
 
 fn state_of(loaded: &Loaded) -> State {
