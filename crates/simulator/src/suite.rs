@@ -174,7 +174,7 @@ pub fn deep_suite() -> Vec<Scenario> {
     vec![
         scenario("deep create 3", Empty, &[3], Budgets { kill: 1, evict: 1, ..two }),
         scenario("deep create 3, late", Empty, &[3], Budgets { stale: 1, kill: 1, ..late }),
-        scenario("deep create 5", Empty, &[5], Budgets { abort: 1, wipe: 1, ..NONE }),
+        scenario("deep create 5", Empty, &[5], Budgets { abort: 1, kill: 1, ..NONE }),
         scenario("deep 1 to 3", Running(1), &[3], Budgets { evict: 1, wipe: 1, ..late }),
         scenario("deep 5 to 3", Running(5), &[3], Budgets { kill: 1, evict: 1, ..late }),
         scenario("deep sizes", Running(3), &[3, 1, 5], Budgets { wipe: 1, edit: 2, ..two }),
