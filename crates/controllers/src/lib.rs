@@ -22,3 +22,6 @@ pub mod replicaset;
 pub mod service_account;
 
 pub use plan::{Action, Notice, Plan, Propagation, Step, Write};
+
+#[cfg(test)]
+mod world;
