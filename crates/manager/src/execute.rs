@@ -1,7 +1,31 @@
 //! Carries a plan out: guarded writes in order, and the events they are worth. The first failure ends it.
+//!
+//! Neighbouring creates run together, and so do deletes, in groups of 1, 2, 4, ...: many pods are made fast, but if the
+//! first one fails (a quota, a bad template) hundreds more are not tried.
 
-use controllers::{Action, Notice, Plan, Propagation, Write};
+use controllers::{Action, Notice, Plan, Propagation, Step, Write};
 use endstate::{Context, Error, Object, ObjectKey};
+use futures::future::join_all;
+
+/// The same for the write of every kind.
+macro_rules! for_each_kind {
+    ($action:expr, $write:ident => $body:expr) => {
+        match $action {
+            Action::ConfigMap($write) => $body,
+            Action::ControllerRevision($write) => $body,
+            Action::Deployment($write) => $body,
+            Action::EndpointSlice($write) => $body,
+            Action::Endpoints($write) => $body,
+            Action::Job($write) => $body,
+            Action::PersistentVolumeClaim($write) => $body,
+            Action::Pod($write) => $body,
+            Action::PodDisruptionBudget($write) => $body,
+            Action::ReplicaSet($write) => $body,
+            Action::ServiceAccount($write) => $body,
+            Action::StatefulSet($write) => $body,
+        }
+    };
+}
 
 pub(crate) async fn execute<K>(ctx: &Context, object: &K, plan: Plan) -> Result<(), Error>
 where
@@ -13,23 +37,76 @@ where
     if plan.check_owner && !plan.steps.is_empty() {
         check_owner(ctx, object).await?;
     }
-    for step in plan.steps {
-        match act(ctx, step.action).await {
-            Ok(name) => {
-                if let Some(mut notice) = step.done {
-                    notice.note = notice.note.replace("{name}", &name);
-                    announce(ctx, object, notice);
-                }
+    for group in groups(plan.steps) {
+        let outcomes = join_all(group.into_iter().map(|step| take(ctx, object, step))).await;
+        outcomes.into_iter().collect::<Result<(), Error>>()?;
+    }
+    Ok(())
+}
+
+/// Cuts steps, in their order, into those that run together.
+fn groups(steps: Vec<Step>) -> Vec<Vec<Step>> {
+    let mut groups: Vec<Vec<Step>> = Vec::new();
+    let mut group_max = 1;
+    for step in steps {
+        let sort = Sort::of(&step.action);
+        let is_like =
+            |it: &Vec<Step>| it.first().is_some_and(|first| Sort::of(&first.action) == sort);
+        match groups.last_mut().filter(|it| sort != Sort::Other && is_like(it)) {
+            Some(group) if group.len() < group_max => group.push(step),
+            Some(_) => {
+                group_max *= 2;
+                groups.push(vec![step]);
             }
-            Err(error) => {
-                if let Some(reason) = step.failed.filter(|_| !error.is_conflict()) {
-                    announce(ctx, object, Notice::warning(reason, error.chain()));
-                }
-                return Err(error);
+            None => {
+                group_max = 1;
+                groups.push(vec![step]);
             }
         }
     }
-    Ok(())
+    groups
+}
+
+async fn take<K>(ctx: &Context, object: &K, step: Step) -> Result<(), Error>
+where
+    K: Object<DynamicType: Default>,
+{
+    match Box::pin(act(ctx, step.action)).await {
+        Ok(name) => {
+            if let Some(mut notice) = step.done {
+                notice.note = notice.note.replace("{name}", &name);
+                announce(ctx, object, notice);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            if let Some(reason) = step.failed.filter(|_| !error.is_conflict()) {
+                announce(ctx, object, Notice::warning(reason, error.chain()));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Which steps may run together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Create,
+    Delete,
+    Other,
+}
+
+impl Sort {
+    fn of(action: &Action) -> Sort {
+        fn of_write<K>(write: &Write<K>) -> Sort {
+            match write {
+                Write::Create(_) => Sort::Create,
+                Write::Delete { .. } => Sort::Delete,
+                Write::Update { .. } | Write::UpdateStatus { .. } => Sort::Other,
+            }
+        }
+        for_each_kind!(action, write => of_write(write))
+    }
 }
 
 fn announce<K: Object<DynamicType: Default>>(ctx: &Context, object: &K, notice: Notice) {
@@ -50,32 +127,9 @@ async fn check_owner<K: Object<DynamicType: Default>>(
     if same { Ok(()) } else { Err(Error::other(format!("{key} is gone or is being deleted"))) }
 }
 
-macro_rules! each_kind {
-    ($ctx:expr, $action:expr, $($kind:ident),* $(,)?) => {
-        match $action {
-            $(Action::$kind(write) => perform($ctx, write).await,)*
-        }
-    };
-}
-
 /// Does one step and gives the name of the written object.
 async fn act(ctx: &Context, action: Action) -> Result<String, Error> {
-    each_kind!(
-        ctx,
-        action,
-        ConfigMap,
-        ControllerRevision,
-        Deployment,
-        EndpointSlice,
-        Endpoints,
-        Job,
-        PersistentVolumeClaim,
-        Pod,
-        PodDisruptionBudget,
-        ReplicaSet,
-        ServiceAccount,
-        StatefulSet,
-    )
+    for_each_kind!(action, write => perform(ctx, write).await)
 }
 
 async fn perform<K>(ctx: &Context, write: Write<K>) -> Result<String, Error>
@@ -101,5 +155,24 @@ fn policy(propagation: Propagation) -> endstate::Propagation {
         Propagation::Background => endstate::Propagation::Background,
         Propagation::Foreground => endstate::Propagation::Foreground,
         Propagation::Orphan => endstate::Propagation::Orphan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+
+    #[test]
+    fn groups_grow_and_do_not_mix() {
+        let pod = || std::sync::Arc::new(Pod::default());
+        let mut plan = Plan::default();
+        (0..6).for_each(|_| plan.push(Write::create(Pod::default())));
+        plan.push(Write::update_status(&pod(), Pod::default()));
+        plan.push(Write::update_status(&pod(), Pod::default()));
+        (0..3).for_each(|_| plan.push(Write::delete(&pod())));
+        let sizes: Vec<_> = groups(plan.steps).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [1, 2, 3, 1, 1, 1, 2]);
     }
 }

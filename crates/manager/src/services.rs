@@ -5,7 +5,7 @@ use std::sync::Arc;
 use controllers::labels::Selector;
 use controllers::{Plan, disruption, endpoints, service_account};
 use endstate::{Cache, Engine, Object, ObjectKey};
-use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Endpoints, Namespace, Pod, Service, ServiceAccount};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -120,14 +120,25 @@ fn add_budgets(engine: &mut Engine) {
     let budgets = engine.cache::<PodDisruptionBudget>();
     let shell = Budgets {
         pods: engine.cache(),
+        deployments: engine.cache(),
         replica_sets: engine.cache(),
         stateful_sets: engine.cache(),
     };
     let (pods, mine) = (shell.pods.clone(), budgets.clone());
+    let (deployments, stateful_sets) = (shell.deployments.clone(), shell.stateful_sets.clone());
+    let (of_deployments, of_sets) = (budgets.clone(), budgets.clone());
     engine
         .add("disruption", Shell::new(shell, &budgets))
         .watches(&budgets)
-        .maps(&pods, move |pod| budgets_of(pod, &mine));
+        .maps(&pods, move |pod| budgets_of(pod, &mine))
+        // A size that is given in percent is one of what the controllers want.
+        .maps(&deployments, move |it| budgets_in(&it.metadata, &of_deployments))
+        .maps(&stateful_sets, move |it| budgets_in(&it.metadata, &of_sets));
+}
+
+fn budgets_in(meta: &ObjectMeta, budgets: &Cache<PodDisruptionBudget>) -> Vec<ObjectKey> {
+    let in_namespace = budgets.in_namespace(meta.namespace.as_deref().unwrap_or_default());
+    in_namespace.iter().map(|it| ObjectKey::of(&**it)).collect()
 }
 
 fn budgets_of(pod: &Pod, budgets: &Cache<PodDisruptionBudget>) -> Vec<ObjectKey> {
@@ -141,6 +152,7 @@ fn budgets_of(pod: &Pod, budgets: &Cache<PodDisruptionBudget>) -> Vec<ObjectKey>
 
 struct Budgets {
     pods: Cache<Pod>,
+    deployments: Cache<Deployment>,
     replica_sets: Cache<ReplicaSet>,
     stateful_sets: Cache<StatefulSet>,
 }
@@ -160,11 +172,17 @@ impl Controller for Budgets {
 }
 
 impl Budgets {
+    /// How many pods a controller wants. Sets of a deployment stand for that: during a rollout none of them has its size.
     fn size(&self, namespace: &str, uid: &str) -> Option<i32> {
-        let sets = by_uid(&self.replica_sets, namespace, uid).map(|it| it.spec.as_ref()?.replicas);
-        sets.or_else(|| {
-            by_uid(&self.stateful_sets, namespace, uid).map(|it| it.spec.as_ref()?.replicas)
-        })?
+        if let Some(set) = by_uid(&self.stateful_sets, namespace, uid) {
+            return set.spec.as_ref()?.replicas;
+        }
+        let set = by_uid(&self.replica_sets, namespace, uid)?;
+        let owner =
+            controllers::owners::controller(&set.metadata).filter(|it| it.kind == "Deployment");
+        let Some(owner) = owner else { return set.spec.as_ref()?.replicas };
+        let deployment = self.deployments.get(&ObjectKey::namespaced(namespace, &*owner.name))?;
+        deployment.spec.as_ref()?.replicas
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use controllers::Plan;
-use endstate::{Cache, Context, Error, Next, Object, ObjectKey, Reconciler};
+use endstate::{Cache, Context, Error, Failure, Next, Notice, Object, ObjectKey, Reconciler};
 use jiff::Timestamp;
 
 use crate::execute::execute;
@@ -72,5 +72,15 @@ impl<C: Controller> Reconciler for Shell<C> {
             Some(delay) => Next::After(delay),
             None => Next::Settled,
         })
+    }
+
+    /// Steps that fail tell so themselves; their reasons are what tools look for.
+    fn failed(&self, _object: Option<&C::Kind>, failure: &Failure) -> Option<Notice> {
+        let reason = match failure {
+            Failure::Error(_) => return None,
+            Failure::Panic(_) => "ReconcilePanicked",
+            Failure::Deadline(_) => "ReconcileTimedOut",
+        };
+        Some(Notice::warning(reason, "Reconcile", failure.message()))
     }
 }
