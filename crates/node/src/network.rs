@@ -84,7 +84,7 @@ impl Network {
         tokio::spawn(connection);
         let loopback = index_of(&handle, "lo").await?;
         set_up(&handle, loopback).await?;
-        let bridge = LinkBridge::new(BRIDGE).up().build();
+        let bridge = LinkBridge::new(BRIDGE).address(hardware_address(GATEWAY)).up().build();
         handle.link().add(bridge).execute().await.doing("create the bridge")?;
         let bridge = index_of(&handle, BRIDGE).await?;
         add_address(&handle, bridge, (GATEWAY, POD_PREFIX)).await?;
@@ -168,7 +168,11 @@ impl Network {
         let peer = LinkUnspec::new_with_name(&temporary).setns_by_fd(namespace.as_raw_fd()).build();
         self.handle.link().set(peer).execute().await.doing("move the veth into the pod")?;
         let peer = index_of(pod, &temporary).await?;
-        let renamed = LinkUnspec::new_with_index(peer).name("eth0").up().build();
+        let renamed = LinkUnspec::new_with_index(peer)
+            .name("eth0")
+            .address(hardware_address(address))
+            .up()
+            .build();
         pod.link().set(renamed).execute().await.doing("bring the pod's eth0 up")?;
         set_up(pod, index_of(pod, "lo").await?).await?;
         add_address(pod, peer, (address, POD_PREFIX)).await?;
@@ -193,6 +197,13 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// A fixed hardware address for an address. Left to itself a bridge takes the lowest one of its ports, so it would change
+/// with pods that come and go, and every other pod would talk to the old one until its neighbour entry expires: seconds of
+/// silence. For the same reason a reused pod address keeps its hardware address.
+fn hardware_address(address: Ipv4Addr) -> Vec<u8> {
+    [[0x0a, 0x58].as_slice(), &address.octets()].concat()
 }
 
 fn veth_name(address: Ipv4Addr) -> String {

@@ -388,5 +388,11 @@ pub(crate) async fn every_node_has_its_pods() {
     assert_eq!(world.exec("a", &["connect", &format!("{}:80", addresses[1])]).await, "b\n");
     let at_node = world.exec("a", &["connect", &format!("{}:8081", addresses[2])]).await;
     assert_eq!(at_node, "host\n");
+    // Neighbours' hardware addresses never change, whoever comes and goes.
+    let table = world.exec("a", &["read", "/proc/net/arp"]).await;
+    assert!(table.contains("0a:58:0a:f4:00:01"), "the gateway's: {table}");
+    let own = world.exec("a", &["read", "/sys/class/net/eth0/address"]).await;
+    let [_, _, high, low] = addresses[0].parse::<std::net::Ipv4Addr>().unwrap().octets();
+    assert_eq!(own, format!("0a:58:0a:f4:{high:02x}:{low:02x}\n"));
     world.end().await;
 }
