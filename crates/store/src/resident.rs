@@ -61,7 +61,16 @@ impl Resident {
     }
 
     pub(crate) fn list(&self, prefix: &Prefix, options: &ListOptions) -> Result<Page, Error> {
-        match self.list_in_steps(prefix, options, KEYS_PER_LOCK) {
+        self.list_newest_surely(prefix, options, KEYS_PER_LOCK)
+    }
+
+    fn list_newest_surely(
+        &self,
+        prefix: &Prefix,
+        options: &ListOptions,
+        keys_max: usize,
+    ) -> Result<Page, Error> {
+        match self.list_in_steps(prefix, options, keys_max) {
             // The newest state was forgotten between two steps; under one lock it cannot be.
             Err(Error::Compacted { .. }) if options.at.is_none() => {
                 self.list_in_steps(prefix, options, usize::MAX)
@@ -128,5 +137,75 @@ impl Resident {
     pub(crate) fn compact(&self, revision: Revision) -> Result<(), Error> {
         while self.versions_mut().compact(revision, CHANGES_PER_LOCK)? {}
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Batch;
+    use crate::{Draft, Index, Write};
+
+    fn key(number: usize) -> Key {
+        Key::new(&["core", "pods", &format!("{number:03}")]).unwrap()
+    }
+
+    /// Writes all of 50 objects at one revision, again and again.
+    fn rewrite(resident: &Resident) {
+        let changes = {
+            let versions = resident.versions();
+            let mut batch = Batch::new(&versions);
+            let write = |number| {
+                let (key, before) = (key(number), vec![b'x'; 10]);
+                let draft = Draft { before, after: Vec::new(), index: Index::default() };
+                match versions.get(&key).map(|object| object.revision()) {
+                    Some(expected) => Write::Update { key, draft, expected },
+                    None => Write::Create { key, draft },
+                }
+            };
+            batch.stage((0..50).map(write).collect()).unwrap();
+            batch.into_changes()
+        };
+        resident.apply(&changes);
+    }
+
+    fn resident(events_max: usize) -> Resident {
+        let history = History { events_max, bytes_max: usize::MAX };
+        let versions = Versions::new(Revision::FIRST, [], history);
+        Resident::new(versions, Backlog::default())
+    }
+
+    /// Fails if a step looks at the newest revision instead of the first step's.
+    #[test]
+    fn a_list_in_steps_is_one_state_whatever_is_written_meanwhile() {
+        let (resident, root) = (resident(usize::MAX), Prefix::new(&[]).unwrap());
+        rewrite(&resident);
+        let moved = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..300).for_each(|_| rewrite(&resident)));
+            let mut moved = 0;
+            while !writer.is_finished() {
+                let page = resident.list_in_steps(&root, &ListOptions::default(), 3).unwrap();
+                assert_eq!(page.objects.len(), 50);
+                assert!(page.objects.iter().all(|object| object.revision() == page.revision));
+                moved += u32::from(resident.versions().revision() > page.revision);
+            }
+            moved
+        });
+        assert!(moved > 0, "nothing was written while a list was read: the test shows nothing");
+    }
+
+    /// With a history of one commit, the first step's revision is soon forgotten. Fails if the list then fails.
+    #[test]
+    fn a_list_of_the_newest_state_is_never_compacted() {
+        let (resident, root) = (resident(50), Prefix::new(&[]).unwrap());
+        rewrite(&resident);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..300).for_each(|_| rewrite(&resident)));
+            while !writer.is_finished() {
+                let options = ListOptions::default();
+                let page = resident.list_newest_surely(&root, &options, 3).unwrap();
+                assert!(page.objects.iter().all(|object| object.revision() == page.revision));
+            }
+        });
     }
 }

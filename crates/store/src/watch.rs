@@ -102,3 +102,71 @@ impl Drop for Watching {
         self.resident.watchers().remove(&self.prefix, &self.queue);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::stage::Batch;
+    use crate::versions::{Change, History, Versions};
+    use crate::watchers::Backlog;
+    use crate::{Draft, Index, Key, Write};
+
+    fn resident() -> Arc<Resident> {
+        let versions = Versions::new(Revision::FIRST, [], History::default());
+        Arc::new(Resident::new(versions, Backlog::default()))
+    }
+
+    fn root() -> Prefix {
+        Prefix::new(&[]).unwrap()
+    }
+
+    fn create(resident: &Resident, name: &str) -> Vec<Arc<Change>> {
+        let versions = resident.versions();
+        let mut batch = Batch::new(&versions);
+        let draft = Draft { before: Vec::new(), after: Vec::new(), index: Index::default() };
+        batch.stage(vec![Write::Create { key: Key::new(&[name]).unwrap(), draft }]).unwrap();
+        batch.into_changes()
+    }
+
+    /// All that a watch has to tell without waiting.
+    fn told(watch: &mut Watching) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Some(Some(signal)) = watch.next().now_or_never() {
+            told.push(match signal.unwrap() {
+                Signal::Event(event) => format!("{}", event.revision),
+                Signal::Progress(revision) => format!("all to {revision}"),
+            });
+        }
+        told
+    }
+
+    /// The race that opening a watch has: a change is made after its queue was added and before the history was read.
+    #[tokio::test]
+    async fn a_change_in_both_the_history_and_the_queue_is_told_once() {
+        let resident = resident();
+        let queue = resident.watchers().add(&root());
+        let changes = create(&resident, "a");
+        resident.apply(&changes);
+        resident.watchers().dispatch(&changes);
+        let replay = changes.iter().flat_map(|change| change.events.clone()).collect();
+        let seen = resident.versions().revision();
+        let mut watch = Watching::new(resident.clone(), root(), queue, replay, seen);
+        assert_eq!(told(&mut watch), ["2", "all to 2"]);
+    }
+
+    /// Fails if progress is taken from what reads can see instead of from what was dispatched.
+    #[tokio::test]
+    async fn progress_does_not_run_ahead_of_changes_still_to_be_dispatched() {
+        let resident = resident();
+        let queue = resident.watchers().add(&root());
+        let mut watch = Watching::new(resident.clone(), root(), queue, Vec::new(), Revision::FIRST);
+        assert_eq!(told(&mut watch), ["all to 1"]);
+        let changes = create(&resident, "a");
+        resident.apply(&changes);
+        assert_eq!(told(&mut watch), [""; 0]);
+        resident.watchers().dispatch(&changes);
+        assert_eq!(told(&mut watch), ["2", "all to 2"]);
+    }
+}

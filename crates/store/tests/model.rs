@@ -1,7 +1,7 @@
 //! Random commits, compactions and restarts against the simplest possible model: a copy of the whole state per revision.
 //!
-//! That it can fail: taking `<=` for `<` in `Versions::readable`, keeping one version less in `Chain::forget`, or
-//! skipping the queue instead of the history in `Watching` are each found within some cases.
+//! That it can fail: keeping one version less in `Chain::forget`, or replaying from a watch's own revision in
+//! `Versions::changes_after`, is found within some cases (both tried).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;

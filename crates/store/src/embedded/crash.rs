@@ -335,6 +335,7 @@ async fn a_broken_disk_stops_the_store() {
                 Ok(revision) => acknowledged = revision,
                 Err(error) => break error,
             }
+            assert!(acknowledged.0 < 100, "a commit that was not written is acknowledged");
         };
         assert!(matches!(&stopped, Error::Stopped(why) if why.contains("broken")), "{stopped:?}");
         assert_eq!(put(&store, 0).await, Err(stopped.clone()));
