@@ -9,9 +9,10 @@ use std::{
 
 use crate::{
     plans::{Planner, Plans},
+    property::Property,
     scenario::Scenario,
     world::{
-        Property, State,
+        State,
         moves::{Broken, Moves},
         observe::View,
         script::Move,

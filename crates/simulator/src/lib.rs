@@ -14,6 +14,7 @@
 
 mod explore;
 mod plans;
+mod property;
 mod scenario;
 mod suite;
 mod walk;
@@ -23,7 +24,7 @@ pub mod bugs;
 
 pub use explore::{Finding, Report, check};
 pub use plans::Planner;
+pub use property::Property;
 pub use scenario::{Budgets, Environment, Respec, Scenario, Start};
 pub use suite::{deep_suite, suite};
 pub use walk::walk;
-pub use world::Property;

@@ -6,9 +6,10 @@
 use crate::{
     explore::Finding,
     plans::{Planner, Plans},
+    property::Property,
     scenario::Scenario,
     world::{
-        Property, State,
+        State,
         moves::{Broken, Moves},
         observe::View,
         script::Move,

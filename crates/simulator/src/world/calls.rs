@@ -2,9 +2,10 @@
 
 use endstate_core::quorum;
 
-use super::{Late, Property, SLOTS, Slot, State, Verb, flags::*};
+use super::{Late, SLOTS, Slot, State, Verb, flags::*};
 use crate::{
     plans::{Act, Compact, Written, bit},
+    property::Property,
     scenario::Environment,
 };
 

@@ -3,7 +3,7 @@
 use endstate_core::quorum;
 
 use super::{
-    Property, Slot, State, Verb,
+    Slot, State, Verb,
     calls::Answer,
     flags::*,
     observe::View,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     plans::{Act, Plans},
+    property::Property,
     scenario::{Respec, Scenario},
 };
 

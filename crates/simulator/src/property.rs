@@ -1,0 +1,49 @@
+//! What must hold, by the numbers of the house.
+
+use std::fmt;
+
+/// What a world must never do. The numbers are those of the properties of the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Property {
+    /// S1: no call of the operator takes the quorum away (faults since it looked do not count).
+    KeepsQuorum,
+    /// S2: the operator stops no second member before the first is back.
+    OneDisruption,
+    /// S3: no name votes, or leads, on a data directory that it did not fill.
+    NoBlankVoter,
+    /// S4: no pod of a listed voter is deleted by the operator.
+    KeepsData,
+    /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
+    /// first time.
+    NoSecondStart,
+    /// S6: one learner at a time.
+    OneLearner,
+    /// S9: no working voter leaves below what is asked for.
+    KeepsSize,
+    /// S11: Available is claimed with a quorum only.
+    HonestStatus,
+    /// S7 and the rest of what the linter sees.
+    Lint,
+    /// Members do not pile up beyond what a state can hold: a guard of the model itself.
+    Bounded,
+    /// L1: with no further fault the world comes to rest as declared.
+    Reconciles,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeepsQuorum => "S1 a call of the operator took the quorum away",
+            Self::OneDisruption => "S2 a second member was stopped before the first was back",
+            Self::NoBlankVoter => "S3 a voter started on an empty data directory",
+            Self::KeepsData => "S4 the pod of a listed voter was deleted",
+            Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
+            Self::OneLearner => "S6 there are two learners",
+            Self::KeepsSize => "S9 a working voter was removed below the size asked for",
+            Self::HonestStatus => "S11 Available was claimed without a quorum",
+            Self::Lint => "the linter refused the plan",
+            Self::Bounded => "there are more members than a scenario can hold",
+            Self::Reconciles => "ESR the world does not come to rest as declared",
+        })
+    }
+}
