@@ -40,8 +40,13 @@ pub const APP_LABEL: &str = "endstate.dev/app";
 /// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
 pub const ROLE_LABEL: &str = "endstate.dev/role";
 
-/// How long a refused action waits at most before it is tried again.
-const BLOCKED_WAIT_MAX: Duration = Duration::from_secs(8);
+/// How long a refused action waits before it is tried again: first often, because most refusals end by themselves within seconds
+/// (etcd's "unhealthy cluster" after five), then seldom.
+const REFUSED_WAIT: Duration = Duration::from_millis(700);
+/// How many tries are "first".
+const REFUSED_OFTEN: u32 = 12;
+/// How long "seldom" is.
+const REFUSED_WAIT_LONG: Duration = Duration::from_secs(8);
 
 /// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
 pub trait Operand: Send + Sync + 'static {
@@ -206,6 +211,6 @@ impl<O: Operand> Operator<O> {
             _ => 1,
         };
         refused.insert(key.clone(), Refused { blocked, times });
-        Duration::from_millis(250).saturating_mul(1 << times.min(6)).min(BLOCKED_WAIT_MAX)
+        if times <= REFUSED_OFTEN { REFUSED_WAIT } else { REFUSED_WAIT_LONG }
     }
 }

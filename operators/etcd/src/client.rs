@@ -11,7 +11,7 @@ use std::time::Duration;
 use etcd_client::{Client, ConnectOptions, Error, GetOptions, MemberAddOptions};
 
 /// How long a connection to one member may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long one question may take. etcd itself gives up on a read without a quorum after 7 s; waiting for that would
 /// slow down the repair.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::crd::{self, EtcdClusterStatus};
-use crate::objects::pod::CONTAINER;
+use crate::objects::pod::{CONTAINER, LAUNCHER_VOLUME};
 pub use render::{Style, render};
 pub use watch::watch;
 
@@ -330,6 +330,10 @@ fn volumes(pod: &Pod) -> Vec<VolumeNode> {
         mounts.into_iter().find(|it| it.name == name).map(|it| it.mount_path.clone())
     };
     let node = |it: &Volume| {
+        // The launcher's is ours and holds no data.
+        if it.name == LAUNCHER_VOLUME {
+            return None;
+        }
         Some(VolumeNode { name: it.name.clone(), kind: volume_kind(it), path: path(&it.name)? })
     };
     spec.volumes.iter().flatten().filter_map(node).collect()

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use endstate_core::{Condition, ConditionType, Truth, Violation};
+use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Serialize;
@@ -60,16 +61,15 @@ where
             return Ok(Next::After(self.refuse(&key, Blocked { action, why })));
         }
         self.label_roles(object, &plan, ctx).await?;
-        for action in &plan.actions {
-            match self.act(object, snapshot, action, ctx).await {
-                Ok(()) => ctx.notice(object, done(action)),
-                Err(Stopped::Failed(error)) => return Err(error),
-                Err(Stopped::Blocked(why)) => {
+        if let Err((action, stopped)) = self.act_in_order(object, snapshot, &plan.actions, ctx).await {
+            return match stopped {
+                Stopped::Failed(error) => Err(error),
+                Stopped::Blocked(why) => {
                     tracing::info!(%key, %action, %why, "blocked");
                     let blocked = Blocked { action: action.to_string(), why };
-                    return Ok(Next::After(self.refuse(&key, blocked)));
+                    Ok(Next::After(self.refuse(&key, blocked)))
                 }
-            }
+            };
         }
         let learned = plan.status.record != snapshot.status.record;
         if learned || !plan.actions.is_empty() || snapshot.blocked.is_some() {
@@ -79,6 +79,28 @@ where
         Ok(plan
             .look_again_ms
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
+    }
+
+    /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at once: none
+    /// depends on another, and the first start waits for all of them.
+    async fn act_in_order<'a>(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        actions: &'a [Action],
+        ctx: &Context,
+    ) -> Result<(), (&'a Action, Stopped)> {
+        let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
+        for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
+            let acts = group.iter().map(|it| async move {
+                (it, self.act(object, snapshot, it, ctx).await)
+            });
+            for (action, result) in join_all(acts).await {
+                result.map_err(|stopped| (action, stopped))?;
+                ctx.notice(object, done(action));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the status if it differs, on the condition that the object is still the one that was planned for.

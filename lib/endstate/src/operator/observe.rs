@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use endstate_core::{Identity, Snapshot, targets};
+use endstate_core::{Identity, MemberName, Snapshot, targets};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
 
 use super::{Declared, Operand, Operator, SpecOf, member_pod};
@@ -36,7 +36,8 @@ impl<O: Operand> Operator<O> {
                 member_pod(pod, self.operand.container(), node_lost)
             })
             .collect();
-        let addresses = addresses(&targets(&status.record, &pods), &owned);
+        let members = targets(&status.record, &pods);
+        let addresses = addresses(&members, &owned, self.operand.container());
         let view = self.operand.driver().observe(&addresses).await;
         Ok(Snapshot {
             now: ctx.now(),
@@ -102,12 +103,21 @@ fn identity<K>(object: &Declared<K>) -> Identity {
     }
 }
 
-fn addresses(members: &[endstate_core::MemberName], pods: &[Arc<Pod>]) -> Vec<Address> {
+/// Where the members are. One whose process is known not to run has no address: asking it would only take the time that a silence
+/// takes.
+fn addresses(members: &[MemberName], pods: &[Arc<Pod>], container: &str) -> Vec<Address> {
     let host = |name: &str| {
         let pod = pods.iter().find(|it| it.name_any() == name)?;
-        pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
+        let status = pod.status.as_ref().filter(|it| is_running(it, container))?;
+        status.pod_ip.clone().filter(|it| !it.is_empty())
     };
     members.iter().map(|it| Address { member: it.clone(), host: host(it) }).collect()
+}
+
+fn is_running(status: &PodStatus, container: &str) -> bool {
+    let mut containers = status.container_statuses.iter().flatten();
+    let main = containers.find(|it| it.name == container);
+    main.and_then(|it| it.state.as_ref()).is_some_and(|it| it.running.is_some())
 }
 
 /// Whether a node says nothing, for so long that it will not come back in time.
