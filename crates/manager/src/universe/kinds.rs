@@ -15,10 +15,15 @@ use super::{Kind, ResourceName, Universe, feed};
 /// How long to wait after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// When to look again after a definition changed: what is served follows it a moment later.
+const LOOK_AGAIN: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(3)];
+
 /// Keeps the feeding tasks those of the served kinds.
 pub(super) async fn follow(universe: Arc<Universe>, changed: Arc<Notify>, stop: CancellationToken) {
     let mut feeds: BTreeMap<ResourceName, CancellationToken> = BTreeMap::new();
     let mut is_first = true;
+    let mut looks = LOOK_AGAIN.into_iter();
     loop {
         match served(&universe.client).await {
             Ok(kinds) => {
@@ -34,8 +39,10 @@ pub(super) async fn follow(universe: Arc<Universe>, changed: Arc<Notify>, stop: 
                 changed.notify_one();
             }
         }
+        let next = looks.next();
         tokio::select! {
-            () = changed.notified() => {}
+            () = changed.notified() => looks = LOOK_AGAIN.into_iter(),
+            () = tokio::time::sleep(next.unwrap_or_default()), if next.is_some() => {}
             () = stop.cancelled() => return,
         }
     }

@@ -61,7 +61,9 @@ where
             return Ok(Next::After(self.refuse(&key, Blocked { action, why })));
         }
         self.label_roles(object, &plan, ctx).await?;
-        if let Err((action, stopped)) = self.act_in_order(object, snapshot, &plan.actions, ctx).await {
+        if let Err((action, stopped)) =
+            self.act_in_order(object, snapshot, &plan.actions, ctx).await
+        {
             return match stopped {
                 Stopped::Failed(error) => Err(error),
                 Stopped::Blocked(why) => {
@@ -92,9 +94,9 @@ where
     ) -> Result<(), (&'a Action, Stopped)> {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
         for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
-            let acts = group.iter().map(|it| async move {
-                (it, self.act(object, snapshot, it, ctx).await)
-            });
+            let acts = group
+                .iter()
+                .map(|it| async move { (it, self.act(object, snapshot, it, ctx).await) });
             for (action, result) in join_all(acts).await {
                 result.map_err(|stopped| (action, stopped))?;
                 ctx.notice(object, done(action));
