@@ -2,6 +2,9 @@
 //!
 //! It owns everything about its pod; tasks that watch containers, probe them or pull images only send it [`Note`]s. All
 //! choices are [`plan`]'s; what is here only gathers facts and carries actions out.
+//!
+//! Work on files is announced to the runtime (`block_in_place`): deleting or writing may wait for a busy disk, and names,
+//! cluster addresses and probes of every pod go through the same two threads.
 
 mod containers;
 mod files;
@@ -19,6 +22,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
+use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::live::{Input, Live, LiveContainer, LivePod};
@@ -289,7 +293,7 @@ impl Worker {
             Action::TearDown => self.tear_down().await,
             Action::Finish => self.finish().await,
             Action::Forget => {
-                self.forget();
+                block_in_place(|| self.forget());
                 return Outcome::Forgotten;
             }
         }
@@ -298,7 +302,7 @@ impl Worker {
 
     async fn mount_volumes(&mut self) {
         let place = self.place();
-        let named = files::name_folder(&self.shared.paths, &self.pod);
+        let named = block_in_place(|| files::name_folder(&self.shared.paths, &self.pod));
         let mounted = match named {
             Ok(()) => self.keeper.mount(&self.pod, &place).await,
             Err(error) => Err(error.to_string()),
@@ -340,7 +344,8 @@ impl Worker {
         };
         if let Sandbox::Ready { address } = self.sandbox {
             self.shared.live.add_pod(&self.pod);
-            if let Err(error) = files::write(&self.shared.paths, &self.pod, address) {
+            let written = block_in_place(|| files::write(&self.shared.paths, &self.pod, address));
+            if let Err(error) = written {
                 tracing::warn!(%error, pod = uid(&self.pod), "cannot write the pod's files");
             }
         }

@@ -64,7 +64,7 @@ async fn reconcile(shared: &Arc<Shared>, entries: &mut BTreeMap<String, Entry>) 
         }
     }
     if first {
-        remove_leftovers(shared, &present);
+        tokio::task::block_in_place(|| remove_leftovers(shared, &present));
     }
 }
 

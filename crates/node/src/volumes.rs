@@ -29,6 +29,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::api::PostParams;
 use kube::{Api, Client};
+use tokio::task::block_in_place;
 
 use crate::config::{AgentConfig, Ids, Paths};
 use crate::env::{References, Sources, references};
@@ -98,14 +99,15 @@ impl Volumes {
         if let Some(empty) = &volume.empty_dir {
             let in_memory = empty.medium.as_deref() == Some("Memory");
             let limit = empty.size_limit.as_ref().map(|it| it.0.clone());
-            return self.empty_dir(pod, &volume.name, in_memory.then_some(limit));
+            let memory = in_memory.then_some(limit);
+            return block_in_place(|| self.empty_dir(pod, &volume.name, memory));
         }
         if let Some(host) = &volume.host_path {
-            return host_path(host);
+            return block_in_place(|| host_path(host));
         }
         if let Some(claim) = &volume.persistent_volume_claim {
             let folder = claims::folder(&self.client, &self.paths, pod, &claim.claim_name).await?;
-            let opened = open_to_all(&folder, self.group(pod));
+            let opened = block_in_place(|| open_to_all(&folder, self.group(pod)));
             return opened.map(|()| folder).map_err(|error| error.to_string());
         }
         Err("this kind of volume is not supported".to_owned())

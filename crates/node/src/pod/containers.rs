@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Container as Spec, Pod};
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, block_in_place};
 use tokio_util::sync::CancellationToken;
 
 use super::health::Watcher;
@@ -130,8 +130,9 @@ impl Worker {
             services: &services,
         })
         .map_err(Failure::Configuration)?;
+        let folder = paths.pod(uid(&self.pod));
         let bundle =
-            Bundle::create(&paths.pod(uid(&self.pod)), &spec.name, restart_count, &image.rootfs)
+            block_in_place(|| Bundle::create(&folder, &spec.name, restart_count, &image.rootfs))
                 .map_err(|error| {
                     Failure::Preparation(format!("prepare its file system: {error}"))
                 })?;
@@ -160,9 +161,11 @@ impl Worker {
         let standard =
             Standard { stdin: spec.stdin == Some(true), terminal: spec.tty == Some(true) };
         let dir = paths.container_logs(uid(&self.pod), &spec.name);
-        let log = Log::create(&dir, restart_count)
-            .map_err(|error| Failure::Preparation(format!("create its log: {error}")))?;
-        remove_old_log(&dir, restart_count);
+        let log = block_in_place(|| {
+            remove_old_log(&dir, restart_count);
+            Log::create(&dir, restart_count)
+        })
+        .map_err(|error| Failure::Preparation(format!("create its log: {error}")))?;
         self.shared.runtime.delete(&id).await;
         let started = self.shared.runtime.start(&id, &bundle.dir, standard).await;
         let started = started.map_err(|error| match error {

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use machinery::error::ApiError;
 use machinery::stream::{Logs, STDOUT};
+use tokio::task::block_in_place;
 
 use super::{Frames, Streams};
 use crate::logs::{Log, Reader, Selection, path_of};
@@ -27,13 +28,14 @@ impl Streams {
         };
         to.accept().await?;
         let mut written = source.live.as_ref().map(|(log, _)| log.subscribe());
-        to.send(STDOUT, &source.reader.first()?).await?;
+        let first = block_in_place(|| source.reader.first())?;
+        to.send(STDOUT, &first).await?;
         while let (true, Some((_, done)), Some(written)) = (follow, &source.live, &mut written) {
             if source.reader.is_full() {
                 return Ok(());
             }
             let ended = done.is_cancelled();
-            let more = source.reader.more()?;
+            let more = block_in_place(|| source.reader.more())?;
             if !more.is_empty() {
                 to.send(STDOUT, &more).await?;
             }
