@@ -80,6 +80,7 @@ impl Worker {
             Ok(live) => {
                 let id = format!("runc://{}", live.commands.container);
                 record.state = State::Running { since: Timestamp::now(), id };
+                self.emit(name, Kind::Normal, "Created", format!("Created container: {name}"));
                 self.emit(name, Kind::Normal, "Started", format!("Started container {name}"));
                 self.watch(&spec, live);
             }
