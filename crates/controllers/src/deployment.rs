@@ -18,7 +18,7 @@ use crate::labels::Selector;
 use crate::owners::{claim, is_deleting, name};
 use crate::plan::{Notice, Plan, Write};
 use crate::rounding::{Round, resolve};
-pub use sets::HASH_LABEL;
+pub use sets::{HASH_LABEL, hash_of_text};
 
 /// The number of a template in the deployment's history.
 pub const REVISION: &str = "deployment.kubernetes.io/revision";

@@ -17,9 +17,11 @@ pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod namespace;
 pub mod replicaset;
 pub mod service_account;
+pub mod statefulset;
 
 pub use plan::{Action, Notice, Plan, Propagation, Step, Write};
 

@@ -37,7 +37,29 @@ where
     if plan.check_owner && !plan.steps.is_empty() {
         check_owner(ctx, object).await?;
     }
-    for group in groups(plan.steps) {
+    carry_out(ctx, Some(object), plan.steps).await
+}
+
+/// Carries out a plan about an object that is gone, if the API agrees that it is.
+pub(crate) async fn execute_absent<K>(
+    ctx: &Context,
+    key: &ObjectKey,
+    plan: Plan,
+) -> Result<(), Error>
+where
+    K: Object<DynamicType: Default>,
+{
+    if !plan.steps.is_empty() && ctx.get_live::<K>(key).await?.is_some() {
+        return Err(Error::other(format!("{key} is there again")));
+    }
+    carry_out::<K>(ctx, None, plan.steps).await
+}
+
+async fn carry_out<K>(ctx: &Context, object: Option<&K>, steps: Vec<Step>) -> Result<(), Error>
+where
+    K: Object<DynamicType: Default>,
+{
+    for group in groups(steps) {
         let outcomes = join_all(group.into_iter().map(|step| take(ctx, object, step))).await;
         outcomes.into_iter().collect::<Result<(), Error>>()?;
     }
@@ -67,20 +89,21 @@ fn groups(steps: Vec<Step>) -> Vec<Vec<Step>> {
     groups
 }
 
-async fn take<K>(ctx: &Context, object: &K, step: Step) -> Result<(), Error>
+async fn take<K>(ctx: &Context, object: Option<&K>, step: Step) -> Result<(), Error>
 where
     K: Object<DynamicType: Default>,
 {
     match Box::pin(act(ctx, step.action)).await {
         Ok(name) => {
-            if let Some(mut notice) = step.done {
+            if let Some((object, mut notice)) = object.zip(step.done) {
                 notice.note = notice.note.replace("{name}", &name);
                 announce(ctx, object, notice);
             }
             Ok(())
         }
         Err(error) => {
-            if let Some(reason) = step.failed.filter(|_| !error.is_conflict()) {
+            let reason = step.failed.filter(|_| !error.is_conflict());
+            if let Some((object, reason)) = object.zip(reason) {
                 announce(ctx, object, Notice::warning(reason, error.chain()));
             }
             Err(error)

@@ -7,13 +7,19 @@ use controllers::Plan;
 use endstate::{Cache, Context, Error, Failure, Next, Notice, Object, ObjectKey, Reconciler};
 use jiff::Timestamp;
 
-use crate::execute::execute;
+use crate::execute::{execute, execute_absent};
 
 /// A controller: how its snapshot is made of caches. Its plan is pure.
 pub(crate) trait Controller: Send + Sync + 'static {
     type Kind: Object<DynamicType: Default>;
 
     fn plan(&self, look: &Look<'_, Self::Kind>) -> Plan;
+
+    /// What is left to do for an object that is gone.
+    fn plan_absent(&self, key: &ObjectKey) -> Plan {
+        let _ = key;
+        Plan::default()
+    }
 }
 
 /// What every snapshot has.
@@ -56,6 +62,7 @@ impl<C: Controller> Reconciler for Shell<C> {
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
             self.remember(&key, &Ok(()));
+            execute_absent::<C::Kind>(ctx, &key, self.controller.plan_absent(&key)).await?;
             return Ok(Next::Settled);
         };
         let last_failure = self.last_failure(&key);

@@ -1,12 +1,13 @@
-//! ReplicaSets and Deployments.
+//! What makes pods: ReplicaSets, Deployments, StatefulSets, Jobs.
 
 use std::sync::Arc;
 
 use controllers::labels::Selector;
-use controllers::{Plan, deployment, replicaset};
+use controllers::{Plan, deployment, job, replicaset, statefulset};
 use endstate::{Cache, Engine, ObjectKey};
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use crate::shell::{Controller, Look, Shell};
@@ -34,6 +35,39 @@ pub(crate) fn add(engine: &mut Engine) {
             orphan_of(&set.metadata, &of_deployments, |it| it.spec.as_ref().map(|it| &it.selector))
         })
         .maps(&pods, move |pod| deployment_of(pod, &sets));
+    add_stateful_sets(engine, &pods);
+    add_jobs(engine, &pods);
+}
+
+fn add_stateful_sets(engine: &mut Engine, pods: &Cache<Pod>) {
+    let sets = engine.cache::<StatefulSet>();
+    let stateful =
+        StatefulSets { pods: pods.clone(), claims: engine.cache(), revisions: engine.cache() };
+    let (claims, revisions, orphans) =
+        (stateful.claims.clone(), stateful.revisions.clone(), sets.clone());
+    engine
+        .add("statefulset", Shell::new(stateful, &sets))
+        .watches(&sets)
+        .owned(pods)
+        .owned(&revisions)
+        .reads(&claims)
+        .maps(pods, move |pod| {
+            orphan_of(&pod.metadata, &orphans, |set| set.spec.as_ref().map(|it| &it.selector))
+        });
+}
+
+fn add_jobs(engine: &mut Engine, pods: &Cache<Pod>) {
+    let jobs = engine.cache::<Job>();
+    let orphans = jobs.clone();
+    engine
+        .add("job", Shell::new(Jobs { pods: pods.clone() }, &jobs))
+        .watches(&jobs)
+        .owned(pods)
+        .maps(pods, move |pod| {
+            orphan_of(&pod.metadata, &orphans, |it| {
+                it.spec.as_ref().and_then(|it| it.selector.as_ref())
+            })
+        });
 }
 
 /// Those that may want to adopt an object that nobody controls.
@@ -101,5 +135,45 @@ impl Controller for Deployments {
             pods: &pods,
             now,
         })
+    }
+}
+
+struct StatefulSets {
+    pods: Cache<Pod>,
+    claims: Cache<PersistentVolumeClaim>,
+    revisions: Cache<ControllerRevision>,
+}
+
+impl Controller for StatefulSets {
+    type Kind = StatefulSet;
+
+    fn plan(&self, look: &Look<'_, StatefulSet>) -> Plan {
+        let namespace = look.object.metadata.namespace.as_deref().unwrap_or_default();
+        statefulset::plan(&statefulset::Snapshot {
+            set: look.object,
+            pods: &self.pods.in_namespace(namespace),
+            claims: &self.claims.in_namespace(namespace),
+            revisions: &self.revisions.in_namespace(namespace),
+            now: look.now,
+        })
+    }
+}
+
+struct Jobs {
+    pods: Cache<Pod>,
+}
+
+impl Controller for Jobs {
+    type Kind = Job;
+
+    fn plan(&self, look: &Look<'_, Job>) -> Plan {
+        let namespace = look.object.metadata.namespace.as_deref().unwrap_or_default();
+        let pods = self.pods.in_namespace(namespace);
+        job::plan(&job::Snapshot { job: look.object, pods: &pods, now: look.now })
+    }
+
+    fn plan_absent(&self, key: &ObjectKey) -> Plan {
+        let pods = self.pods.in_namespace(key.namespace().unwrap_or_default());
+        job::release_orphans(key.name(), None, &pods)
     }
 }

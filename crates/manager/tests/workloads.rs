@@ -3,8 +3,10 @@
 
 mod support;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -66,5 +68,127 @@ async fn a_pod_that_fits_nowhere_says_why_and_goes_when_it_can() {
     cluster.add_node("late").await;
     eventually("a place", async || bound(&pods).await == 1).await;
     pods.delete("p", &DeleteParams::default().grace_period(0)).await.unwrap();
+    cluster.stop().await;
+}
+
+async fn names(pods: &Api<Pod>) -> Vec<String> {
+    let list = pods.list(&ListParams::default()).await.unwrap().items;
+    list.into_iter().filter_map(|it| it.metadata.name).collect()
+}
+
+#[tokio::test]
+async fn a_stateful_set_starts_in_order_and_its_service_follows() {
+    let cluster = Cluster::start(&["a"]).await;
+    let set: StatefulSet = serde_json::from_value(json!({
+        "metadata": {"name": "db"},
+        "spec": {"replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
+            "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}},
+    }))
+    .unwrap();
+    let service: Service = serde_json::from_value(json!({
+        "metadata": {"name": "db"},
+        "spec": {"clusterIP": "None", "selector": {"app": "db"}, "ports": [{"port": 80}]},
+    }))
+    .unwrap();
+    let budget: PodDisruptionBudget = serde_json::from_value(json!({
+        "metadata": {"name": "db"}, "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "db"}}},
+    }))
+    .unwrap();
+    let sets: Api<StatefulSet> = Api::default_namespaced(cluster.client());
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let services: Api<Service> = Api::default_namespaced(cluster.client());
+    let budgets: Api<PodDisruptionBudget> = Api::default_namespaced(cluster.client());
+    let endpoints: Api<Endpoints> = Api::default_namespaced(cluster.client());
+    services.create(&PostParams::default(), &service).await.unwrap();
+    budgets.create(&PostParams::default(), &budget).await.unwrap();
+    sets.create(&PostParams::default(), &set).await.unwrap();
+    eventually("the first pod", async || names(&pods).await == ["db-0"]).await;
+    cluster.set_pod("db-0", "Running").await;
+    eventually("the second pod", async || names(&pods).await == ["db-0", "db-1"]).await;
+    cluster.set_pod("db-1", "Running").await;
+    eventually("a status", async || {
+        let status = sets.get("db").await.unwrap().status.unwrap_or_default();
+        status.ready_replicas == Some(2) && status.current_revision.is_some()
+    })
+    .await;
+    eventually("two addresses", async || {
+        let subsets = endpoints.get("db").await.unwrap().subsets.unwrap_or_default();
+        subsets.iter().flat_map(|it| it.addresses.iter().flatten()).count() == 2
+    })
+    .await;
+    eventually("one disruption that is allowed", async || {
+        let status = budgets.get("db").await.unwrap().status.unwrap_or_default();
+        (status.disruptions_allowed, status.current_healthy, status.desired_healthy) == (1, 2, 1)
+    })
+    .await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_ends_with_its_pod_and_lets_it_go() {
+    let cluster = Cluster::start(&["a"]).await;
+    let job = |name: &str| -> Job {
+        serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i:1"}]}}},
+        }))
+        .unwrap()
+    };
+    let jobs: Api<Job> = Api::default_namespaced(cluster.client());
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    jobs.create(&PostParams::default(), &job("sum")).await.unwrap();
+    eventually("a bound pod", async || bound(&pods).await == 1).await;
+    cluster.set_pod(&names(&pods).await[0], "Succeeded").await;
+    eventually("the end", async || {
+        let status = jobs.get("sum").await.unwrap().status.unwrap_or_default();
+        status.succeeded == Some(1)
+            && status.conditions.iter().flatten().any(|it| it.type_ == "Complete")
+    })
+    .await;
+    jobs.delete("sum", &DeleteParams::background()).await.unwrap();
+    eventually("no pods", async || names(&pods).await.is_empty()).await;
+    // One that is deleted while it works leaves no pod behind that waits to be counted.
+    jobs.create(&PostParams::default(), &job("cut")).await.unwrap();
+    eventually("a pod", async || names(&pods).await.len() == 1).await;
+    jobs.delete("cut", &DeleteParams::background()).await.unwrap();
+    eventually("no finalizers", async || {
+        let list = pods.list(&ListParams::default()).await.unwrap().items;
+        list.iter().all(|it| it.metadata.finalizers.is_none())
+    })
+    .await;
+    cluster.stop().await;
+}
+
+/// From the creation of a deployment to the last binding: prints what it takes, and fails only beyond reason.
+#[tokio::test]
+async fn a_deployment_is_bound_within_moments() {
+    let cluster = Cluster::start(&["a", "b", "c"]).await;
+    let deployments: Api<Deployment> = Api::default_namespaced(cluster.client());
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    // The first one waits for the controllers to have seen the world.
+    deployments.create(&PostParams::default(), &deployment(1)).await.unwrap();
+    eventually("a bound pod", async || bound(&pods).await == 1).await;
+    let mut took = Vec::new();
+    for round in 0..20 {
+        let mut next = deployment(3);
+        next.metadata.name = Some(format!("web-{round}"));
+        let labels = json!({"matchLabels": {"app": format!("web-{round}")}});
+        let spec = next.spec.as_mut().unwrap();
+        spec.selector = serde_json::from_value(labels).unwrap();
+        spec.template.metadata.as_mut().unwrap().labels = spec.selector.match_labels.clone();
+        let start = std::time::Instant::now();
+        deployments.create(&PostParams::default(), &next).await.unwrap();
+        while bound(&pods).await < 1 + 3 * (round + 1) {
+            tokio::task::yield_now().await;
+        }
+        took.push(start.elapsed());
+    }
+    took.sort();
+    println!(
+        "apply to three bound pods: median {:?}, worst {:?}",
+        took[took.len() / 2],
+        took[took.len() - 1]
+    );
+    assert!(took[took.len() / 2] < std::time::Duration::from_secs(1));
     cluster.stop().await;
 }

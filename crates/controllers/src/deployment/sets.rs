@@ -57,10 +57,14 @@ fn plain(mut template: PodTemplateSpec) -> PodTemplateSpec {
     PodTemplateSpec { metadata: Some(meta), spec: template.spec }
 }
 
-/// The hash of a template, in letters that make no words. `collisions` makes another one when a name is taken.
+/// The hash of a template. `collisions` makes another one when a name is taken.
 pub(super) fn hash(template: &PodTemplateSpec, collisions: i32) -> String {
+    hash_of_text(&serde_json::to_string(&plain(template.clone())).unwrap_or_default(), collisions)
+}
+
+/// A short hash in letters that make no words.
+pub fn hash_of_text(text: &str, collisions: i32) -> String {
     const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-    let text = serde_json::to_string(&plain(template.clone())).unwrap_or_default();
     let mut hash: u32 = 0x811c_9dc5;
     for byte in text.bytes().chain(collisions.to_le_bytes().into_iter().filter(|_| collisions != 0))
     {
