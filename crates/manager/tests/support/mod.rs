@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
 use endstate::CancellationToken;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -66,14 +66,6 @@ impl Cluster {
             "conditions": [{"type": "Ready", "status": "True"}],
         }});
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
-    }
-
-    /// Does for a pod what a node would: says how it is.
-    pub(crate) async fn set_pod(&self, name: &str, phase: &str) {
-        let pods: Api<Pod> = Api::default_namespaced(self.client());
-        let ready = if phase == "Running" { "True" } else { "False" };
-        let status = json!({"status": {"phase": phase, "podIP": "10.244.0.9", "conditions": [{"type": "Ready", "status": ready}]}});
-        pods.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 
     pub(crate) async fn stop(self) {
