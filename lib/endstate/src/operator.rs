@@ -16,7 +16,7 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use endstate_core::{
     Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Role, Snapshot, Start,
@@ -115,11 +115,12 @@ pub struct Operator<O: Operand> {
     refused: Mutex<HashMap<ObjectKey, Refused>>,
 }
 
-/// The action that was refused last, and how often in a row.
+/// The action that was refused last, how often in a row, and when it may be tried again.
 #[derive(Clone, Debug)]
 struct Refused {
     blocked: Blocked,
     times: u32,
+    again: Instant,
 }
 
 /// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
@@ -210,7 +211,18 @@ impl<O: Operand> Operator<O> {
             Some(last) if last.blocked.action == blocked.action => last.times + 1,
             _ => 1,
         };
-        refused.insert(key.clone(), Refused { blocked, times });
-        if times <= REFUSED_OFTEN { REFUSED_WAIT } else { REFUSED_WAIT_LONG }
+        let wait = if times <= REFUSED_OFTEN { REFUSED_WAIT } else { REFUSED_WAIT_LONG };
+        refused.insert(key.clone(), Refused { blocked, times, again: Instant::now() + wait });
+        wait
+    }
+
+    /// How long the first of these actions still has to wait because it was refused a moment ago. Whatever wakes the object in
+    /// between does not make the answer another one.
+    fn rest_of_wait(&self, key: &ObjectKey, actions: &[Action]) -> Option<Duration> {
+        let action = actions.first()?.to_string();
+        let refused = self.refused();
+        let last = refused.get(key).filter(|it| it.blocked.action == action)?;
+        let wait = last.again.saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
     }
 }

@@ -299,7 +299,9 @@ async fn a_service_of_somebody_else_is_left_alone_and_said() {
     world.operate();
     world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
     let said = world
-        .until(&world.clusters(), "demo", |it| it.to_string().contains("belongs to another owner"))
+        .until(&world.clusters(), "demo", |it| {
+            condition(it, "Progressing")["reason"] == "NameTaken"
+        })
         .await;
     assert!(world.pods().await.is_empty(), "members could not find each other: {}", json!(said));
     let kept = services.get("demo-peer").await.unwrap();

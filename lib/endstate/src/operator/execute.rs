@@ -19,13 +19,18 @@ use super::{
 use crate::Propagation;
 use crate::driver::Address;
 
-/// How long to wait after a plan that the linter rejected.
-const STOPPED_WAIT: Duration = Duration::from_secs(10);
+/// How long an object that cannot go on waits for what nothing tells of.
+const HALTED_WAIT: Duration = Duration::from_secs(2);
+
+/// How long to wait for the view that an action was too old for.
+const STALE_WAIT: Duration = Duration::from_millis(50);
 
 /// Why an action ended a plan.
 enum Stopped {
     /// Somebody said no; the next snapshot tells.
     Blocked(String),
+    /// The pod is no longer the one that was decided about.
+    Stale,
     /// The API failed.
     Failed(Error),
 }
@@ -48,6 +53,12 @@ where
         ctx: &Context,
     ) -> Result<Next, Error> {
         let key = ObjectKey::of(object);
+        if let Some(wait) = self.rest_of_wait(&key, &plan.actions) {
+            return Ok(Next::After(wait));
+        }
+        if let Some(why) = self.stranger(object, snapshot, &plan.support, ctx).await? {
+            return self.halt(object, snapshot, ("NameTaken", why), ctx).await;
+        }
         self.publish(object, snapshot, &plan, ctx).await?;
         if snapshot.object.deleting {
             // The garbage collector takes what the object owns; there is nothing to keep up.
@@ -56,16 +67,14 @@ where
         for event in &plan.events {
             ctx.notice(object, notice(event));
         }
-        if let Some(why) = self.support(object, snapshot, &plan.support, ctx).await? {
-            let action = "keep up the objects around the members".to_owned();
-            return Ok(Next::After(self.refuse(&key, Blocked { action, why })));
-        }
+        self.support(object, snapshot, &plan.support, ctx).await?;
         self.label_roles(object, &plan, ctx).await?;
         if let Err((action, stopped)) =
             self.act_in_order(object, snapshot, &plan.actions, ctx).await
         {
             return match stopped {
                 Stopped::Failed(error) => Err(error),
+                Stopped::Stale => Ok(Next::After(STALE_WAIT)),
                 Stopped::Blocked(why) => {
                     tracing::info!(%key, %action, %why, "blocked");
                     let blocked = Blocked { action: action.to_string(), why };
@@ -74,8 +83,8 @@ where
             };
         }
         let learned = plan.status.record != snapshot.status.record;
-        if learned || !plan.actions.is_empty() || snapshot.blocked.is_some() {
-            self.refused().remove(&key);
+        let was_refused = self.refused().remove(&key).is_some();
+        if learned || was_refused || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
         Ok(plan
@@ -133,14 +142,25 @@ where
         tracing::error!(key = %ObjectKey::of(object), %what, "a plan breaks the rules and is not carried out");
         let note =
             format!("a plan breaks the rules and is not carried out, please report this: {what}");
-        ctx.notice(object, Notice::warning("PlanRejected", "Plan", note.clone()));
+        self.halt(object, snapshot, ("PlanRejected", note), ctx).await
+    }
+
+    /// Says in the status that nothing goes on, and why. What was recorded stays as it was.
+    async fn halt(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        (reason, message): (&str, String),
+        ctx: &Context,
+    ) -> Result<Next, Error> {
         let mut status = snapshot.status.clone();
-        reject(&mut status, &snapshot.object, note, ctx.now());
+        halted(&mut status, &snapshot.object, (reason, &message), ctx.now());
         if status != snapshot.status {
+            ctx.notice(object, Notice::warning(reason, "Reconcile", message));
             let wanted = object.with_status(self.operand.publish(&snapshot.object, &status));
             ctx.update_status(object, &wanted).await?;
         }
-        Ok(Next::After(STOPPED_WAIT))
+        Ok(Next::After(HALTED_WAIT))
     }
 
     async fn act(
@@ -194,7 +214,7 @@ where
         };
         match pods.iter().find(|it| same(it)) {
             Some(pod) => Ok(Pod::clone(pod)),
-            None => Err(Stopped::Blocked(format!("pod {} has changed since", wanted.name))),
+            None => Err(Stopped::Stale),
         }
     }
 
@@ -253,8 +273,12 @@ pub(super) fn own<K: Resource, T: Resource<DynamicType = ()>>(
     }]);
 }
 
-/// Says in the conditions that nothing goes on, and why.
-fn reject<S>(status: &mut Status<S>, object: &Identity, message: String, now: Timestamp) {
+fn halted<S>(
+    status: &mut Status<S>,
+    object: &Identity,
+    (reason, message): (&str, &str),
+    now: Timestamp,
+) {
     let before = status.condition(ConditionType::Progressing);
     let since = before.filter(|it| it.status == Truth::False).map(|it| it.last_transition_time);
     let now =
@@ -262,11 +286,12 @@ fn reject<S>(status: &mut Status<S>, object: &Identity, message: String, now: Ti
     let condition = Condition {
         kind: ConditionType::Progressing,
         status: Truth::False,
-        reason: "PlanRejected".to_owned(),
-        message,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
         observed_generation: Some(object.generation),
         last_transition_time: since.unwrap_or(now),
     };
+    status.observed_generation = Some(object.generation);
     status.conditions.retain(|it| it.kind != ConditionType::Progressing);
     status.conditions.push(condition);
     status.conditions.sort_by_key(|it| it.kind);

@@ -3,8 +3,6 @@
 //! An object of the same name that belongs to somebody else is left alone, and said so: taking it over would cut two
 //! clusters' clients and members together.
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde_json::Value;
 
 use super::execute::own;
@@ -14,8 +12,8 @@ use super::{
 use crate::{Cache, Object, ObjectKey};
 
 impl<O: Operand> Operator<O> {
-    /// Brings the services and the disruption budget up to date. Says what stands in the way, if anything does.
-    pub(super) async fn support(
+    /// What has a name that the cluster needs and belongs to somebody else.
+    pub(super) async fn stranger(
         &self,
         object: &Declared<O::Kind>,
         snapshot: &Snapshot<SpecOf<O>>,
@@ -23,13 +21,31 @@ impl<O: Operand> Operator<O> {
         ctx: &Context,
     ) -> Result<Option<String>, Error> {
         for service in self.operand.services(&snapshot.object, support) {
-            if let Some(why) = self.keep::<Service>(&self.services, object, service, ctx).await? {
+            let current = self.current(&self.services, object, &service, ctx).await?;
+            if let Some(why) = current.and_then(|it| is_strange(&it, object)) {
                 return Ok(Some(why));
             }
         }
         let Some(min_available) = support.min_available else { return Ok(None) };
         let budget = self.operand.budget(&snapshot.object, min_available);
-        self.keep::<PodDisruptionBudget>(&self.budgets, object, budget, ctx).await
+        let current = self.current(&self.budgets, object, &budget, ctx).await?;
+        Ok(current.and_then(|it| is_strange(&it, object)))
+    }
+
+    /// Brings the services and the disruption budget up to date.
+    pub(super) async fn support(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        support: &Support,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        for service in self.operand.services(&snapshot.object, support) {
+            self.keep(&self.services, object, service, ctx).await?;
+        }
+        let Some(min_available) = support.min_available else { return Ok(()) };
+        let budget = self.operand.budget(&snapshot.object, min_available);
+        self.keep(&self.budgets, object, budget, ctx).await
     }
 
     async fn keep<K: Object<DynamicType = ()>>(
@@ -38,22 +54,37 @@ impl<O: Operand> Operator<O> {
         object: &Declared<O::Kind>,
         mut wanted: K,
         ctx: &Context,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<(), Error> {
         own(&mut wanted, object, self.operand.app().name());
-        let key = ObjectKey::of(&wanted);
-        let current = match cache.get(&key) {
-            Some(current) => Some(K::clone(&current)),
-            // The cache holds only what carries our label; a stranger's object does not.
-            None => ctx.get_live::<K>(&key).await?,
-        };
-        match current {
-            Some(it) if !belongs_to(&it, object) => {
-                Ok(Some(format!("{} {key} exists and belongs to another owner", K::kind(&()))))
-            }
-            Some(it) if is_kept(&it, &wanted) => Ok(None),
-            _ => ctx.apply(&wanted).await.map(|_| None),
+        match self.current(cache, object, &wanted, ctx).await? {
+            Some(it) if is_kept(&it, &wanted) => Ok(()),
+            _ => ctx.apply(&wanted).await.map(drop),
         }
     }
+
+    async fn current<K: Object<DynamicType = ()>>(
+        &self,
+        cache: &Cache<K>,
+        object: &Declared<O::Kind>,
+        wanted: &K,
+        ctx: &Context,
+    ) -> Result<Option<K>, Error> {
+        let name = wanted.meta().name.clone().unwrap_or_default();
+        let key = ObjectKey::new(object.metadata.namespace.as_deref(), &name);
+        match cache.get(&key) {
+            Some(current) => Ok(Some(K::clone(&current))),
+            // The cache holds only what carries our label; a stranger's object does not.
+            None => ctx.get_live::<K>(&key).await,
+        }
+    }
+}
+
+/// Says that an object belongs to somebody else, if it does.
+fn is_strange<K: Object<DynamicType = ()>, T>(it: &K, owner: &Declared<T>) -> Option<String> {
+    let key = ObjectKey::of(it);
+    (!belongs_to(it, owner)).then(|| {
+        format!("{} {key} exists and belongs to somebody else: delete it, or give the cluster another name", K::kind(&()))
+    })
 }
 
 fn belongs_to<K: Resource, T>(object: &K, owner: &Declared<T>) -> bool {

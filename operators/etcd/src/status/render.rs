@@ -85,8 +85,10 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
         lines.push(style.paint(Colour::Busy, text));
     }
     lines.extend(tree.waiting.iter().map(|it| style.paint(Colour::Busy, it)));
-    let bad =
-        |it: &&Condition| !it.is_good && it.status != "Unknown" || it.reason == "PlanRejected";
+    let bad = |it: &&Condition| {
+        !it.is_good && it.status != "Unknown"
+            || it.status == "False" && ["PlanRejected", "NameTaken"].contains(&it.reason.as_str())
+    };
     lines.extend(tree.conditions.iter().filter(bad).map(|it| {
         let text = format!("{}={}: {}", it.kind, it.status, it.message);
         style.paint(Colour::Bad, &text)
