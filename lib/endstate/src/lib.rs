@@ -54,6 +54,7 @@ mod error;
 pub mod event;
 pub mod finalizer;
 pub mod health;
+pub mod lease;
 mod object;
 pub mod operator;
 pub mod patch;
