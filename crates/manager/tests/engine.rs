@@ -1,0 +1,270 @@
+//! What the SDK's engine promises, against the real API server: it is here because the SDK itself must not know ours.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use endstate::{
+    Backoff, Cache, CancellationToken, Context, Engine, Error, Next, Notice, ObjectKey, Options,
+    Propagation, Reconciler,
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+use support::{Cluster, eventually};
+
+/// Does what a test says, and counts.
+struct Scripted<F> {
+    maps: Cache<ConfigMap>,
+    script: F,
+    runs: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+impl<F> Reconciler for Scripted<F>
+where
+    F: AsyncScript,
+{
+    type Kind = ConfigMap;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        *self.runs.lock().unwrap().entry(key.name().to_owned()).or_default() += 1;
+        let Some(map) = self.maps.get(&key) else { return Ok(Next::Settled) };
+        self.script.run(&self.maps, &map, ctx).await
+    }
+}
+
+/// One step of a script.
+trait AsyncScript: Send + Sync + 'static {
+    fn run(
+        &self,
+        maps: &Cache<ConfigMap>,
+        map: &Arc<ConfigMap>,
+        ctx: &Context,
+    ) -> impl Future<Output = Result<Next, Error>> + Send;
+}
+
+struct Running {
+    cluster: Cluster,
+    maps: Api<ConfigMap>,
+    runs: Arc<Mutex<BTreeMap<String, usize>>>,
+    shutdown: CancellationToken,
+    engine: tokio::task::JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    async fn start(script: impl AsyncScript) -> Running {
+        let cluster = Cluster::start(&[]).await;
+        let mut engine = Engine::new(cluster.client(), Options::new("tester"));
+        let cache = engine.cache_of::<ConfigMap>((), endstate::Scope::all().label("test", "yes"));
+        let runs = Arc::default();
+        let scripted = Scripted { maps: cache.clone(), script, runs: Arc::clone(&runs) };
+        let backoff = Backoff { base: Duration::from_millis(20), max: Duration::from_millis(40) };
+        engine.add("scripted", scripted).watches(&cache).backoff(backoff);
+        let shutdown = CancellationToken::new();
+        let engine = tokio::spawn(engine.run(shutdown.clone()));
+        cache.synced().await;
+        let maps = Api::default_namespaced(cluster.client());
+        Running { cluster, maps, runs, shutdown, engine }
+    }
+
+    async fn create(&self, name: &str) {
+        let map = json!({"metadata": {"name": name, "labels": {"test": "yes"}}});
+        let map = serde_json::from_value(map).unwrap();
+        self.maps.create(&PostParams::default(), &map).await.unwrap();
+    }
+
+    fn runs(&self, name: &str) -> usize {
+        self.runs.lock().unwrap().get(name).copied().unwrap_or(0)
+    }
+
+    async fn events(&self, reason: &str) -> Vec<Event> {
+        let events: Api<Event> = Api::default_namespaced(self.cluster.client());
+        let list = events.list(&ListParams::default()).await.unwrap().items;
+        list.into_iter().filter(|it| it.reason.as_deref() == Some(reason)).collect()
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.engine.await.unwrap().unwrap();
+        self.cluster.stop().await;
+    }
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::namespaced("default", name)
+}
+
+/// Panics at objects called `poison`; marks the others.
+struct PanicsAtPoison;
+
+impl AsyncScript for PanicsAtPoison {
+    async fn run(
+        &self,
+        _: &Cache<ConfigMap>,
+        map: &Arc<ConfigMap>,
+        ctx: &Context,
+    ) -> Result<Next, Error> {
+        assert_ne!(map.metadata.name.as_deref(), Some("poison"), "this one is poison");
+        let mut wanted = ConfigMap::clone(map);
+        wanted.data = Some([("seen".to_owned(), "yes".to_owned())].into());
+        ctx.update(&**map, &wanted).await?;
+        Ok(Next::Settled)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_stops_its_key_only_and_is_told() {
+    let running = Running::start(PanicsAtPoison).await;
+    running.create("poison").await;
+    running.create("good").await;
+    eventually("the good one", async || {
+        running.maps.get("good").await.unwrap().data.is_some_and(|it| it.contains_key("seen"))
+    })
+    .await;
+    eventually("retries", async || running.runs("poison") >= 3).await;
+    eventually("an event", async || {
+        let events = running.events("ReconcilePanicked").await;
+        events.len() == 1 && events[0].note.as_ref().unwrap().contains("this one is poison")
+    })
+    .await;
+    eventually("one event that counts", async || {
+        let events = running.events("ReconcilePanicked").await;
+        events.len() == 1 && events[0].series.as_ref().is_some_and(|it| it.count >= 2)
+    })
+    .await;
+    running.stop().await;
+}
+
+/// Writes, and looks at once.
+struct ReadsItsWrites {
+    failures: Arc<AtomicUsize>,
+}
+
+impl AsyncScript for ReadsItsWrites {
+    async fn run(
+        &self,
+        maps: &Cache<ConfigMap>,
+        map: &Arc<ConfigMap>,
+        ctx: &Context,
+    ) -> Result<Next, Error> {
+        if map.metadata.name.as_deref() != Some("first") {
+            return Ok(Next::Settled);
+        }
+        let check = |holds: bool| {
+            self.failures.fetch_add(usize::from(!holds), Ordering::SeqCst);
+        };
+        let mut child = ConfigMap::default();
+        child.metadata.namespace = Some("default".into());
+        child.metadata.name = Some("child".into());
+        child.metadata.labels = map.metadata.labels.clone();
+        let made = ctx.create(&child).await?;
+        check(maps.get(&key("child")).is_some());
+        let mut wanted = ConfigMap::clone(&made);
+        wanted.data = Some([("a".to_owned(), "1".to_owned())].into());
+        let changed = ctx.update(&*made, &wanted).await?;
+        check(maps.get(&key("child")).is_some_and(|it| it.data == wanted.data));
+        // What was observed before is refused: it has changed since.
+        let stale =
+            ctx.update(&*made, &ConfigMap { immutable: Some(true), ..wanted.clone() }).await;
+        check(stale.is_err_and(|it| it.is_conflict()));
+        let stale = ctx.delete(&*made, Propagation::Background).await;
+        check(stale.is_err_and(|it| it.is_conflict()));
+        ctx.delete(&*changed, Propagation::Background).await?;
+        check(maps.get(&key("child")).is_none());
+        let again = ctx.create(&child).await?;
+        check(maps.get(&key("child")).is_some_and(|it| it.metadata.uid == again.metadata.uid));
+        check(again.metadata.uid != made.metadata.uid);
+        for _ in 0..3 {
+            ctx.notice(&**map, Notice::normal("Told", "Tell", "the same"));
+        }
+        Ok(Next::Settled)
+    }
+}
+
+#[tokio::test]
+async fn writes_are_seen_at_once_and_guarded() {
+    let failures = Arc::new(AtomicUsize::new(0));
+    let running = Running::start(ReadsItsWrites { failures: failures.clone() }).await;
+    running.create("first").await;
+    eventually("one event", async || {
+        let events = running.events("Told").await;
+        events.len() == 1 && events[0].series.as_ref().is_some_and(|it| it.count == 3)
+    })
+    .await;
+    assert_eq!(failures.load(Ordering::SeqCst), 0);
+    assert_eq!(running.runs("first"), 1, "its own writes wake nobody");
+    running.stop().await;
+}
+
+/// Fails until the data says otherwise.
+struct FailsUntilMended {
+    mended: Arc<AtomicUsize>,
+}
+
+impl AsyncScript for FailsUntilMended {
+    async fn run(
+        &self,
+        _: &Cache<ConfigMap>,
+        map: &Arc<ConfigMap>,
+        _: &Context,
+    ) -> Result<Next, Error> {
+        match &map.data {
+            Some(_) => {
+                self.mended.fetch_add(1, Ordering::SeqCst);
+                Ok(Next::Settled)
+            }
+            None => Err(Error::other("there is no data")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn failures_are_retried_told_and_end() {
+    let mended = Arc::new(AtomicUsize::new(0));
+    let running = Running::start(FailsUntilMended { mended: mended.clone() }).await;
+    running.create("a").await;
+    eventually("retries", async || running.runs("a") >= 3).await;
+    eventually("an event", async || !running.events("ReconcileFailed").await.is_empty()).await;
+    let data = Patch::Merge(json!({"data": {"a": "1"}}));
+    running.maps.patch("a", &PatchParams::default(), &data).await.unwrap();
+    eventually("the look that succeeds", async || mended.load(Ordering::SeqCst) == 1).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_passes_on_when_its_holder_ends() {
+    let cluster = Cluster::start(&[]).await;
+    let lease = || ObjectKey::namespaced("default", "operator");
+    let timing = endstate::lease::Timing { retry: Duration::from_millis(20), ..Default::default() };
+    let leads: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let mut running = Vec::new();
+    for identity in ["a", "b"] {
+        let leader =
+            endstate::lease::Leader::new(cluster.client(), lease(), identity).timing(timing);
+        let (shutdown, leads_now) = (CancellationToken::new(), Arc::clone(&leads));
+        let work = move |leading: CancellationToken| async move {
+            leads_now.lock().unwrap().push(identity);
+            leading.cancelled().await;
+            leads_now.lock().unwrap().retain(|it| *it != identity);
+        };
+        let task = tokio::spawn(leader.run(shutdown.clone(), work));
+        eventually("a leader", async || !leads.lock().unwrap().is_empty()).await;
+        running.push((shutdown, task));
+    }
+    assert_eq!(*leads.lock().unwrap(), ["a"]);
+    let (first, ended) = running.remove(0);
+    first.cancel();
+    ended.await.unwrap().unwrap();
+    // Given up, not run out: it does not take the lease's fifteen seconds.
+    eventually("the other one", async || *leads.lock().unwrap() == ["b"]).await;
+    let (second, ended) = running.remove(0);
+    second.cancel();
+    ended.await.unwrap().unwrap();
+    cluster.stop().await;
+}
