@@ -156,7 +156,7 @@ pub(crate) struct Targets {
 Examples:
   endstate get pods -o wide
   endstate get etcd/demo -o yaml
-  endstate get pods -l etcd.endstate.dev/cluster=demo -A")]
+  endstate get pods -l endstate.dev/cluster=demo -A")]
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) targets: Targets,

@@ -35,7 +35,12 @@ pub(crate) async fn operator(args: Operator) -> Result<()> {
 /// Logs go to the error stream, filtered by `RUST_LOG`.
 pub(crate) fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Cancels a token at SIGINT or SIGTERM.

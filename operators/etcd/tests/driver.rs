@@ -1,0 +1,123 @@
+//! The driver against real members: what it sees of a cluster, of a dead member and of a learner, and that a decision made on an
+//! old list is not carried out.
+
+mod support;
+
+use endstate::driver::{Address, Driver, Outcome};
+use endstate_core::{Action, Call, LeaveReason, Membership, Reach, Role, View};
+use endstate_etcd::EtcdDriver;
+use support::{Place, Process, eventually};
+
+fn addresses(places: &[&Place]) -> Vec<Address> {
+    let address =
+        |it: &&Place| Address { member: it.name.as_str().into(), host: Some(it.client.clone()) };
+    places.iter().map(address).collect()
+}
+
+fn start(places: &[&Place]) -> Vec<Process> {
+    places.iter().map(|it| it.start(places, "new")).collect()
+}
+
+/// Looks until so many voters give the same list and all of those asked answer.
+async fn settled(places: &[&Place], agreed: usize) -> View {
+    eventually("the members agree", async || {
+        let view = EtcdDriver::default().observe(&addresses(places)).await;
+        let enough = view.membership.as_ref().is_some_and(|it| it.agreed == agreed);
+        if enough { Ok(view) } else { Err(view) }
+    })
+    .await
+}
+
+fn leader<'a>(view: &View, places: &[&'a Place]) -> &'a Place {
+    let leads = view
+        .targets
+        .iter()
+        .find(|it| it.status.as_ref().is_some_and(|status| status.role == Role::Leader));
+    let name = &leads.expect("one leads").name;
+    places.iter().find(|it| it.name == name.as_str()).unwrap()
+}
+
+fn call(view: &View, via: &Place) -> Call {
+    let list: &Membership = view.membership.as_ref().unwrap();
+    Call { via: via.name.as_str().into(), membership: list.fingerprint() }
+}
+
+#[tokio::test]
+async fn a_dead_member_is_unreachable_and_is_removed_once() {
+    let (a, b, c) = (Place::new("a"), Place::new("b"), Place::new("c"));
+    let places = [&a, &b, &c];
+    let mut processes = start(&places);
+    let whole = settled(&places, 3).await;
+    assert!(whole.targets.iter().all(|it| it.reach == Reach::Reachable));
+    let lead = leader(&whole, &places);
+
+    let dead = places.iter().position(|it| it.name != lead.name).unwrap();
+    processes[dead].kill();
+    let view = settled(&places, 2).await;
+    assert_eq!(view.reach(&places[dead].name), Reach::Unreachable);
+
+    let lead = leader(&view, &places);
+    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap();
+    let via = addresses(&[lead]).remove(0);
+    let remove = |call| Action::RemoveMember {
+        member: places[dead].name.as_str().into(),
+        id,
+        reason: LeaveReason::Dead,
+        call,
+    };
+    let driver = EtcdDriver::default();
+    let old = Call { membership: 1, ..call(&view, lead) };
+    let stale = driver.act(&remove(old), &via).await;
+    assert_eq!(stale, Outcome::Blocked("the list of members has changed since".into()));
+    eventually("it is removed", async || {
+        match driver.act(&remove(call(&view, lead)), &via).await {
+            Outcome::Done => Ok(()),
+            // The others must have been connected for five seconds.
+            Outcome::Blocked(why) => Err(why),
+        }
+    })
+    .await;
+    let again = driver.act(&remove(call(&view, lead)), &via).await;
+    assert!(matches!(again, Outcome::Blocked(_)), "the decision was made on the list before");
+    let left = settled(&places, 2).await;
+    assert_eq!(left.membership.unwrap().members.len(), 2);
+}
+
+#[tokio::test]
+async fn a_learner_works_and_gives_no_list() {
+    let (a, b) = (Place::new("a"), Place::new("b"));
+    let _a = start(&[&a]);
+    let alone = settled(&[&a], 1).await;
+    let driver = EtcdDriver::default();
+    let via = addresses(&[&a]).remove(0);
+    let add =
+        Action::AddLearner { member: "b".into(), address: b.peer.clone(), call: call(&alone, &a) };
+    assert_eq!(driver.act(&add, &via).await, Outcome::Done);
+    let _b = b.start(&[&a, &b], "existing");
+    // Here peer addresses are numbers, so the list names a member only once it has told its name.
+    let view = eventually("the learner answers and has told its name", async || {
+        let view = driver.observe(&addresses(&[&a, &b])).await;
+        let named = view.membership.as_ref().is_some_and(|it| it.id_of("b").is_some());
+        if named && view.reach("b") == Reach::Reachable { Ok(view) } else { Err(view) }
+    })
+    .await;
+    let learner = view.target("b").unwrap().status.as_ref().unwrap();
+    assert_eq!(learner.role, Role::Learner);
+    let list = view.membership.clone().unwrap();
+    assert_eq!((list.agreed, list.learners().count()), (1, 1));
+    assert_eq!(list.id_of("b"), Some(learner.id));
+
+    let promote = Action::Promote { member: "b".into(), id: learner.id, call: call(&view, &a) };
+    eventually("it is promoted", async || match driver.act(&promote, &via).await {
+        Outcome::Done => Ok(()),
+        Outcome::Blocked(why) => Err(why),
+    })
+    .await;
+    let both = settled(&[&a, &b], 2).await;
+    let lead = Action::MoveLead { to: "b".into(), id: learner.id, call: call(&both, &a) };
+    eventually("the lead moves", async || match driver.act(&lead, &via).await {
+        Outcome::Done => Ok(()),
+        Outcome::Blocked(why) => Err(why),
+    })
+    .await;
+}
