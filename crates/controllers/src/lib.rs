@@ -22,6 +22,7 @@ pub mod namespace;
 pub mod replicaset;
 pub mod service_account;
 pub mod statefulset;
+pub mod volume;
 
 pub use plan::{Action, Notice, Plan, Propagation, Step, Write};
 

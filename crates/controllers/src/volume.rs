@@ -1,0 +1,166 @@
+//! Persistent volumes and claims: which claim has which volume, and the built-in provisioner.
+//!
+//! A binding has two ends and is made in one order: the volume names the claim (with its uid), then the claim names the
+//! volume, then each says so in its status. Wherever that stops, the next plan goes on. A volume is never given to
+//! another claim than the one whose uid it names.
+
+mod binding;
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeClaim};
+
+use crate::owners::{is_deleting, uid};
+use crate::plan::{Notice, Plan, Write};
+use binding::{bound_claim, bound_volume, fits, provisioned, reserved};
+
+/// The driver of the volumes that are made here: folders of the cluster's own, which the node keeps by the claim's uid.
+pub const DRIVER: &str = "folder.endstate.dev";
+/// Who made a volume.
+pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+
+/// What the plan for a claim may look at.
+pub struct ClaimSnapshot<'a> {
+    pub claim: &'a Arc<PersistentVolumeClaim>,
+    pub volumes: &'a [Arc<PersistentVolume>],
+    /// Who provisions for the claim's class, if there is such a class.
+    pub provisioner: Option<&'a str>,
+}
+
+/// What the plan for a volume may look at.
+pub struct VolumeSnapshot<'a> {
+    pub volume: &'a Arc<PersistentVolume>,
+    /// The claim of the namespace and name that the volume names.
+    pub claim: Option<&'a Arc<PersistentVolumeClaim>>,
+}
+
+/// Finds or makes the claim's volume, and binds the two.
+pub fn plan_claim(snapshot: &ClaimSnapshot<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let claim = snapshot.claim;
+    if is_deleting(&claim.metadata) {
+        return plan;
+    }
+    let named =
+        claim.spec.as_ref().and_then(|it| it.volume_name.as_deref()).filter(|it| !it.is_empty());
+    match named {
+        Some(name) => {
+            let volume =
+                snapshot.volumes.iter().find(|it| it.metadata.name.as_deref() == Some(name));
+            follow(&mut plan, claim, volume);
+        }
+        None => find(&mut plan, snapshot),
+    }
+    plan
+}
+
+/// The claim names a volume: make the volume name it too, then say that they are bound.
+fn follow(
+    plan: &mut Plan,
+    claim: &Arc<PersistentVolumeClaim>,
+    volume: Option<&Arc<PersistentVolume>>,
+) {
+    let phase = claim.status.as_ref().and_then(|it| it.phase.as_deref());
+    let wanted = match volume {
+        Some(volume) if is_for(volume, claim) => match volume_claim_uid(volume) {
+            Some(_) => bound_claim(claim, volume, "Bound"),
+            None => return plan.push(Write::update(volume, reserved(volume, claim))),
+        },
+        // Its data is gone, or somebody else's: never another volume in its place.
+        None if phase == Some("Bound") => bound_claim_without(claim, "Lost"),
+        _ => bound_claim_without(claim, if phase == Some("Lost") { "Lost" } else { "Pending" }),
+    };
+    if wanted.status != claim.status {
+        plan.push(Write::update_status(claim, wanted));
+    }
+}
+
+fn bound_claim_without(claim: &Arc<PersistentVolumeClaim>, phase: &str) -> PersistentVolumeClaim {
+    let mut wanted = PersistentVolumeClaim::clone(claim);
+    wanted.status.get_or_insert_default().phase = Some(phase.to_owned());
+    wanted
+}
+
+/// The claim names no volume: one that names it, one that fits, or a new one.
+fn find(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>) {
+    let claim = snapshot.claim;
+    let mut volumes: Vec<_> =
+        snapshot.volumes.iter().filter(|it| !is_deleting(&it.metadata)).collect();
+    volumes.sort_by_key(|it| (binding::capacity(it), it.metadata.name.clone()));
+    if let Some(volume) = volumes.iter().find(|it| names(it, claim)) {
+        return match volume_claim_uid(volume) {
+            Some(_) => plan.push(Write::update(claim, bound_volume(claim, volume))),
+            None => plan.push(Write::update(volume, reserved(volume, claim))),
+        };
+    }
+    if let Some(volume) = volumes.iter().find(|it| fits(it, claim)) {
+        return plan.push(Write::update(volume, reserved(volume, claim)));
+    }
+    let class = claim.spec.as_ref().and_then(|it| it.storage_class_name.as_deref());
+    // No class: the default is ours. The empty class: only volumes that somebody made.
+    let is_ours = class.is_none() || snapshot.provisioner == Some(DRIVER);
+    if is_ours {
+        let volume = provisioned(claim);
+        let note =
+            format!("Successfully provisioned volume {}", crate::owners::name(&volume.metadata));
+        let done = Notice::normal("ProvisioningSucceeded", note);
+        return plan.announce(Write::create(volume), done, "ProvisioningFailed");
+    }
+    let wanted = bound_claim_without(claim, "Pending");
+    if wanted.status != claim.status {
+        plan.push(Write::update_status(claim, wanted));
+    }
+}
+
+/// Says how the volume stands; removes one that was made for a claim that is gone.
+pub fn plan_volume(snapshot: &VolumeSnapshot<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let volume = snapshot.volume;
+    if is_deleting(&volume.metadata) {
+        return plan;
+    }
+    let spec = volume.spec.clone().unwrap_or_default();
+    let phase = match volume_claim_uid(volume) {
+        None => "Available",
+        Some(claimed) if snapshot.claim.is_some_and(|it| uid(&it.metadata) == claimed) => "Bound",
+        Some(_) => {
+            let is_ours =
+                crate::labels::annotation(&volume.metadata, PROVISIONED_BY) == Some(DRIVER);
+            if is_ours && spec.persistent_volume_reclaim_policy.as_deref() == Some("Delete") {
+                plan.push(Write::delete(volume));
+                return plan;
+            }
+            "Released"
+        }
+    };
+    if volume.status.as_ref().and_then(|it| it.phase.as_deref()) != Some(phase) {
+        let mut wanted = PersistentVolume::clone(volume);
+        wanted.status.get_or_insert_default().phase = Some(phase.to_owned());
+        plan.push(Write::update_status(volume, wanted));
+    }
+    plan
+}
+
+fn claim_reference(volume: &PersistentVolume) -> Option<&ObjectReference> {
+    volume.spec.as_ref()?.claim_ref.as_ref()
+}
+
+fn volume_claim_uid(volume: &PersistentVolume) -> Option<&str> {
+    claim_reference(volume)?.uid.as_deref().filter(|it| !it.is_empty())
+}
+
+/// Whether the volume is reserved for the claim, by uid or, where a user wrote it, by name.
+fn names(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
+    claim_reference(volume).is_some_and(|it| {
+        let is_named = it.namespace == claim.metadata.namespace && it.name == claim.metadata.name;
+        is_named && volume_claim_uid(volume).is_none_or(|it| it == uid(&claim.metadata))
+    })
+}
+
+/// Whether the claim may have the volume.
+fn is_for(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> bool {
+    claim_reference(volume).is_none() || names(volume, claim)
+}
+
+#[cfg(test)]
+mod tests;
