@@ -7,6 +7,7 @@ mod execute;
 mod scheduling;
 mod services;
 mod shell;
+mod storage;
 mod universe;
 mod workloads;
 
@@ -32,6 +33,7 @@ pub async fn run(
     let mut engine = Engine::new(client, endstate::Options::new(FIELD_MANAGER));
     workloads::add(&mut engine);
     services::add(&mut engine, &options.root_ca);
+    storage::add(&mut engine);
     scheduling::add(&mut engine);
     universe::add(&mut engine);
     engine.run(shutdown).await

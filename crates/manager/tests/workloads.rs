@@ -5,7 +5,9 @@ mod support;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
+use k8s_openapi::api::core::v1::{
+    Endpoints, PersistentVolume, PersistentVolumeClaim, Pod, Service,
+};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -199,5 +201,26 @@ async fn a_deployment_is_bound_within_moments() {
         took[took.len() - 1]
     );
     assert!(took[took.len() / 2] < std::time::Duration::from_secs(1));
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_claim_gets_a_volume_that_goes_with_it() {
+    let cluster = Cluster::start(&[]).await;
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(cluster.client());
+    let volumes: Api<PersistentVolume> = Api::all(cluster.client());
+    let claim: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }))
+    .unwrap();
+    claims.create(&PostParams::default(), &claim).await.unwrap();
+    let phase = async || claims.get("data").await.unwrap().status.and_then(|it| it.phase);
+    eventually("a bound claim", async || phase().await.as_deref() == Some("Bound")).await;
+    claims.delete("data", &DeleteParams::default()).await.unwrap();
+    eventually("no volume", async || {
+        volumes.list(&ListParams::default()).await.unwrap().items.is_empty()
+    })
+    .await;
     cluster.stop().await;
 }

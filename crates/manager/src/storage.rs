@@ -1,0 +1,79 @@
+//! Persistent volumes and claims.
+
+use std::sync::Arc;
+
+use controllers::{Plan, volume};
+use endstate::{Cache, Engine, ObjectKey};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::storage::v1::StorageClass;
+
+use crate::shell::{Controller, Look, Shell};
+
+pub(crate) fn add(engine: &mut Engine) {
+    let claims = engine.cache::<PersistentVolumeClaim>();
+    let volumes = engine.cache::<PersistentVolume>();
+    let classes = engine.cache::<StorageClass>();
+    let (waiting, of_class) = (claims.clone(), claims.clone());
+    engine
+        .add(
+            "claim",
+            Shell::new(Claims { volumes: volumes.clone(), classes: classes.clone() }, &claims),
+        )
+        .watches(&claims)
+        .maps(&volumes, move |volume| {
+            claim_of(volume).map_or_else(|| unbound(&waiting), |it| vec![it])
+        })
+        .maps(&classes, move |_| unbound(&of_class));
+    engine
+        .add("volume", Shell::new(Volumes { claims: claims.clone() }, &volumes))
+        .watches(&volumes)
+        .maps(&claims, |claim| {
+            let volume = claim.spec.as_ref().and_then(|it| it.volume_name.as_deref());
+            volume.map(ObjectKey::cluster).into_iter().collect()
+        });
+}
+
+fn claim_of(volume: &PersistentVolume) -> Option<ObjectKey> {
+    let claim = volume.spec.as_ref()?.claim_ref.as_ref()?;
+    Some(ObjectKey::new(claim.namespace.as_deref(), claim.name.as_deref()?))
+}
+
+/// The claims that a new volume may serve.
+fn unbound(claims: &Cache<PersistentVolumeClaim>) -> Vec<ObjectKey> {
+    let is_unbound = |it: &&Arc<PersistentVolumeClaim>| {
+        it.spec.as_ref().is_some_and(|it| it.volume_name.as_ref().is_none_or(String::is_empty))
+    };
+    claims.list().iter().filter(is_unbound).map(|it| ObjectKey::of(&**it)).collect()
+}
+
+struct Claims {
+    volumes: Cache<PersistentVolume>,
+    classes: Cache<StorageClass>,
+}
+
+impl Controller for Claims {
+    type Kind = PersistentVolumeClaim;
+
+    fn plan(&self, look: &Look<'_, PersistentVolumeClaim>) -> Plan {
+        let class = look.object.spec.as_ref().and_then(|it| it.storage_class_name.as_deref());
+        let class = class.and_then(|it| self.classes.get(&ObjectKey::cluster(it)));
+        volume::plan_claim(&volume::ClaimSnapshot {
+            claim: look.object,
+            volumes: &self.volumes.list(),
+            provisioner: class.as_ref().map(|it| it.provisioner.as_str()),
+        })
+    }
+}
+
+struct Volumes {
+    claims: Cache<PersistentVolumeClaim>,
+}
+
+impl Controller for Volumes {
+    type Kind = PersistentVolume;
+
+    fn plan(&self, look: &Look<'_, PersistentVolume>) -> Plan {
+        let claim = claim_of(look.object).and_then(|it| self.claims.get(&it));
+        volume::plan_volume(&volume::VolumeSnapshot { volume: look.object, claim: claim.as_ref() })
+    }
+}
