@@ -85,17 +85,26 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
         lines.push(style.paint(Colour::Busy, text));
     }
     lines.extend(tree.waiting.iter().map(|it| style.paint(Colour::Busy, it)));
-    let bad = |it: &&Condition| {
-        !it.is_good && it.status != "Unknown"
-            || it.status == "False" && ["PlanRejected", "NameTaken"].contains(&it.reason.as_str())
-    };
-    lines.extend(tree.conditions.iter().filter(bad).map(|it| {
+    lines.extend(tree.conditions.iter().filter(|it| is_bad(it)).map(|it| {
         let text = format!("{}={}: {}", it.kind, it.status, it.message);
         style.paint(Colour::Bad, &text)
     }));
+    if tree.conditions.iter().any(|it| it.kind == "QuorumLost" && it.reason == "DataLost") {
+        lines.push(style.paint(Colour::Busy, LOST));
+    }
     let warned = tree.conditions.iter().filter(|it| it.reason == "AcceptedWithWarnings");
     lines.extend(warned.map(|it| style.paint(Colour::Busy, &format!("warning: {}", it.message))));
     lines
+}
+
+/// What a user can do about data that is gone.
+const LOST: &str = "nothing is ever started empty by itself: save what you can from the pods that are left, or delete this EtcdCluster and apply it again to begin anew";
+
+/// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to tell.
+fn is_bad(it: &Condition) -> bool {
+    let early = it.status == "Unknown" || it.reason == "NotCreated";
+    let halted = ["PlanRejected", "NameTaken"].contains(&it.reason.as_str());
+    halted || (!it.is_good && !early)
 }
 
 /// The widths of the columns, so that members line up.

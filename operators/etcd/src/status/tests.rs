@@ -109,3 +109,16 @@ fn a_pod_that_etcd_does_not_list_is_shown_all_the_same() {
     assert_eq!(member.role, "joining");
     assert_eq!(member.trouble.as_deref(), Some("etcd does not list it"));
 }
+
+#[test]
+fn lost_data_comes_with_what_can_be_done_and_a_start_without_alarm() {
+    let with = |kind: &str, status: &str, reason: &str| {
+        let condition = json!({ "type": kind, "status": status, "reason": reason, "message": "m",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        let status = json!({ "observedGeneration": 2, "conditions": [condition] });
+        render(&tree(&cluster(status), &[]).unwrap(), Style::Plain)
+    };
+    assert!(with("QuorumLost", "True", "DataLost").contains("apply it again to begin anew"));
+    assert_eq!(with("Available", "False", "NotCreated").lines().count(), 1);
+    assert!(with("Progressing", "False", "NameTaken").contains("Progressing=False: m"));
+}
