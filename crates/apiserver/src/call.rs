@@ -201,7 +201,15 @@ impl Call {
 
     /// The answer that shows a stored object.
     pub(crate) fn answer(&self, code: StatusCode, object: &Object) -> Result<Response, ApiError> {
-        let bytes = self.view().bytes(object, object.bytes().clone());
+        let mut bytes = self.view().bytes(object, object.bytes().clone());
+        if object.revision() == Revision(0) {
+            // A dry run of a create: there is no version of what is not stored.
+            let mut value = encode::parse_bytes(&bytes)?;
+            if let Some(metadata) = value["metadata"].as_object_mut() {
+                metadata.remove("resourceVersion");
+            }
+            bytes = value.to_string().into();
+        }
         self.answer_bytes(code, bytes)
     }
 

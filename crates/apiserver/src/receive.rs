@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use machinery::error::{ApiError, FieldError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::call::Call;
 use crate::decode::{self, Decoded};
@@ -166,8 +166,25 @@ pub(crate) fn tidy_fields(
     Ok(())
 }
 
+/// Brings metadata into the one form it is stored in: what is empty is left out, each owner is named once.
+pub(crate) fn tidy_metadata(call: &Call, object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        for (key, empty) in [
+            ("annotations", json!({})),
+            ("finalizers", json!([])),
+            ("labels", json!({})),
+            ("ownerReferences", json!([])),
+        ] {
+            if metadata.get(key) == Some(&empty) {
+                metadata.remove(key);
+            }
+        }
+    }
+    tidy_owners(call, object);
+}
+
 /// Names each owner once. Whoever sends one twice is told.
-pub(crate) fn tidy_owners(call: &Call, object: &mut Value) {
+fn tidy_owners(call: &Call, object: &mut Value) {
     let owners = object["metadata"].get_mut("ownerReferences").and_then(Value::as_array_mut);
     let Some(owners) = owners.filter(|owners| owners.len() > 1) else { return };
     let mut kept: Vec<Value> = Vec::with_capacity(owners.len());

@@ -91,7 +91,7 @@ pub(crate) async fn insert(
     }
     wipe_system_metadata(&mut object);
     receive::tidy_fields(call, &mut object, &duplicates)?;
-    receive::tidy_owners(call, &mut object);
+    receive::tidy_metadata(call, &mut object);
     object["metadata"]["uid"] = call.server.uid().into();
     object["metadata"]["creationTimestamp"] = time::seconds(call.now).into();
     let base = object["metadata"]["generateName"].as_str().unwrap_or("").to_owned();
@@ -252,7 +252,7 @@ async fn attempt(
     receive::check_metadata(call, &mut new)?;
     check_preconditions(call, &new, &old)?;
     receive::tidy_fields(call, &mut new, &duplicates)?;
-    receive::tidy_owners(call, &mut new);
+    receive::tidy_metadata(call, &mut new);
     call.resource.defaults(&mut new);
     prepare(call, change.endpoint, &mut new, &old);
     if change.tracked == Tracked::NotYet {

@@ -21,6 +21,20 @@ fn deployment(name: &str) -> Value {
 }
 
 #[tokio::test]
+async fn metadata_that_is_empty_is_left_out_and_a_dry_run_has_no_version() {
+    let server = server().await;
+    let body = json!({"metadata": {"name": "a", "labels": {"x": "y"}, "annotations": {}, "finalizers": []}});
+    let dry = server.post(&format!("{MAPS}?dryRun=All"), body.clone()).await.expect(201);
+    assert!(dry["metadata"]["uid"].is_string() && dry["metadata"].get("resourceVersion").is_none());
+    server.post(MAPS, body).await.expect(201);
+    let bare = json!({"metadata": {"labels": {"x": null}, "ownerReferences": []}});
+    let bare = server.merge(format!("{MAPS}/a"), bare).await.expect(200);
+    for key in ["annotations", "finalizers", "labels", "ownerReferences"] {
+        assert!(bare["metadata"].get(key).is_none(), "{key}: {bare}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_server_owns_never_comes_from_the_client() {
     let server = server().await;
     let body = json!({"metadata": {"name": "a", "uid": "mine", "creationTimestamp": "2001-01-01T00:00:00Z",

@@ -63,7 +63,8 @@ fn data(object: &Value, fields: &[&str], errors: &mut Errors) {
         }
     }
     if bytes > SIZE_BYTES_MAX {
-        errors.push(FieldError::too_long("", SIZE_BYTES_MAX as u64));
+        // So upstream names the whole of an object.
+        errors.push(FieldError::too_long("[]", SIZE_BYTES_MAX as u64));
     }
 }
 
@@ -137,7 +138,7 @@ mod tests {
         let texts = texts(&errors);
         assert_eq!(texts[0], "data[tls.key]: Required value");
         assert!(texts[1].starts_with("data[a/b]: Invalid value: \"a/b\": a valid config key"));
-        assert!(texts[2].contains("Too long: may not be more than 1048576 bytes"));
+        assert_eq!(texts[2], "[]: Too long: may not be more than 1048576 bytes");
     }
 
     #[test]
