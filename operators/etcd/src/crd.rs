@@ -27,7 +27,27 @@ pub type EtcdClusterStatus = endstate_core::Status<etcd_plan::EtcdClusterSpec>;
 /// Both definitions, ready to apply.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![EtcdCluster::crd(), historical::EtcdCluster::crd()]
+    [EtcdCluster::crd(), historical::EtcdCluster::crd()].iter().map(without_examples).collect()
+}
+
+/// Descriptions come from the documentation of Rust types; their examples are not for who reads a definition.
+fn without_examples(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut value = serde_json::json!(crd);
+    cut_examples(&mut value);
+    serde_json::from_value(value).expect("only texts were changed")
+}
+
+fn cut_examples(value: &mut Value) {
+    if let Some(Value::String(text)) = value.get_mut("description")
+        && let Some(start) = text.find("\n```\n")
+    {
+        text.truncate(text[..start].trim_end().len());
+    }
+    match value {
+        Value::Object(map) => map.values_mut().for_each(cut_examples),
+        Value::Array(list) => list.iter_mut().for_each(cut_examples),
+        _ => {}
+    }
 }
 
 /// An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without

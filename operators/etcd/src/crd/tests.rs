@@ -33,6 +33,16 @@ fn every_field_that_a_user_writes_is_documented_and_typed() {
 }
 
 #[test]
+fn no_description_holds_code() {
+    for crd in crds() {
+        walk(&schema(&crd), String::new(), &mut |path, it| {
+            let text = it["description"].as_str().unwrap_or_default();
+            assert!(!text.contains("\n```\n"), "{path}: {text}");
+        });
+    }
+}
+
+#[test]
 fn only_refused_fields_take_anything() {
     for crd in crds() {
         let spec = schema(&crd)["properties"]["spec"].clone();
