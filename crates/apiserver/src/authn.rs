@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use store::{Key, Store};
 
 use crate::encode;
-use crate::token::{Claims, Reference, TokenKey};
+use crate::token::{Claims, ISSUER, Reference, TokenKey};
 
 const MASTERS: &str = "system:masters";
 const AUTHENTICATED: &str = "system:authenticated";
@@ -95,7 +95,12 @@ impl Authenticator<'_> {
     ) -> Result<Identity, ApiError> {
         let identity = match (connection, bearer(headers)) {
             (Some(identity), _) => identity.clone(),
-            (None, Some(token)) => self.token(token).await?.ok_or_else(ApiError::unauthorized)?.1,
+            (None, Some(token)) => {
+                // A token for another audience is good there and nowhere else.
+                let found = self.token(token).await?;
+                let ours = found.filter(|(claims, _)| claims.aud.iter().any(|it| it == ISSUER));
+                ours.ok_or_else(ApiError::unauthorized)?.1
+            }
             (None, None) if headers.contains_key(AUTHORIZATION) => {
                 return Err(ApiError::unauthorized());
             }

@@ -88,9 +88,9 @@ pub(crate) struct Up {
     /// Where to serve the Kubernetes API; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:6443")]
     pub(crate) listen: SocketAddr,
-    /// How many virtual nodes to run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32))]
-    pub(crate) nodes: u16,
+    /// How many virtual nodes to run; never fewer than before [default: as many as last time, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub(crate) nodes: Option<u16>,
     /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
     #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE")]
     pub(crate) image_store: Option<PathBuf>,

@@ -14,6 +14,7 @@
 //! ```
 
 mod lock;
+mod nodes;
 mod sockets;
 
 use std::net::SocketAddr;
@@ -40,8 +41,8 @@ pub struct Options {
     pub image_store: PathBuf,
     /// Where the API is served over TLS; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// How many virtual nodes there are.
-    pub nodes: u16,
+    /// How many virtual nodes there are; as many as last time, or one, if unsaid.
+    pub nodes: Option<u16>,
     /// Where the administrator's kubeconfig is written besides the state directory.
     pub kubeconfig: Option<PathBuf>,
     /// The version in the name of the built-in image, `endstate:VERSION`.
@@ -65,6 +66,7 @@ impl Cluster {
     pub async fn start(options: Options) -> Result<Cluster> {
         let state = prepare(&options.state_dir)?;
         let lock = Lock::take(&state)?;
+        let nodes = nodes::decide(&state, options.nodes)?;
         let listener = listen(options.listen).await?;
         let address = listener.local_addr()?;
         let server = start_server(&state, address).await?;
@@ -76,7 +78,7 @@ impl Cluster {
         let mut node = Supervisor::start(node::Options {
             state_dir: state,
             image_store: options.image_store,
-            nodes: options.nodes,
+            nodes,
             version: options.version,
         })
         .await
@@ -126,11 +128,14 @@ impl Cluster {
 
 /// Makes the state directory, for its owner only, and gives its absolute path.
 fn prepare(state_dir: &Path) -> Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
     let cannot = || format!("cannot use the state directory {}", state_dir.display());
     builder.create(state_dir).with_context(cannot)?;
+    // One that was there may be open to others, and pods' volumes in it are for anyone who gets that far.
+    std::fs::set_permissions(state_dir, std::fs::Permissions::from_mode(0o700))
+        .with_context(cannot)?;
     state_dir.canonicalize().with_context(cannot)
 }
 

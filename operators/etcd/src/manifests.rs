@@ -22,15 +22,8 @@ pub const HEALTH_PORT: u16 = 8081;
 #[must_use]
 pub fn manifests(image: &str) -> Vec<DynamicObject> {
     let crds = crd::crds().into_iter().map(|it| json!(it));
-    let rest = [
-        namespace(),
-        service_account(),
-        cluster_role(),
-        cluster_role_binding(),
-        lease_role(),
-        lease_role_binding(),
-        deployment(image),
-    ];
+    let rest =
+        [namespace(), service_account(), cluster_role(), cluster_role_binding(), deployment(image)];
     crds.chain(rest).map(object).collect()
 }
 
@@ -93,28 +86,6 @@ fn cluster_role_binding() -> Value {
     })
 }
 
-/// Leadership is a lease in the operator's own namespace, so no right on leases elsewhere is needed.
-fn lease_role() -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
-        "rules": [
-            { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update", "patch"] },
-        ],
-    })
-}
-
-fn lease_role_binding() -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME },
-        "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE }],
-    })
-}
-
 fn deployment(image: &str) -> Value {
     json!({
         "apiVersion": "apps/v1",
@@ -122,6 +93,8 @@ fn deployment(image: &str) -> Value {
         "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
         "spec": {
             "replicas": 1,
+            // One operator at a time; what a second one would do is refused by the record it does not know.
+            "strategy": { "type": "Recreate" },
             "selector": { "matchLabels": { "app.kubernetes.io/name": NAME } },
             "template": {
                 "metadata": { "labels": labels() },
@@ -184,8 +157,6 @@ mod tests {
             "ServiceAccount",
             "ClusterRole",
             "ClusterRoleBinding",
-            "Role",
-            "RoleBinding",
             "Deployment",
         ];
         assert_eq!(kinds, expected);

@@ -66,18 +66,23 @@ fn peer_service(object: &Identity) -> Service {
 
 /// The service that clients use: voters that are ready. A learner would refuse nearly every call.
 fn client_service(object: &Identity) -> Service {
-    let mut voters = selector(object);
-    voters.insert(ROLE_LABEL.to_owned(), "voter".to_owned());
     Service {
         metadata: meta(etcd_plan::client_service(&object.name), object),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(voters),
+            selector: Some(voters(object)),
             ports: Some(vec![port("client", CLIENT_PORT)]),
             ..Default::default()
         }),
         status: None,
     }
+}
+
+/// What selects the pods of voters: the operator labels them once they vote.
+fn voters(object: &Identity) -> BTreeMap<String, String> {
+    let mut voters = selector(object);
+    voters.insert(ROLE_LABEL.to_owned(), "voter".to_owned());
+    voters
 }
 
 fn port(name: &str, number: u16) -> ServicePort {
@@ -91,7 +96,7 @@ fn port(name: &str, number: u16) -> ServicePort {
 }
 
 /// The disruption budget. An absolute number: a share is taken of the members that are left, and so shrinks with every
-/// eviction.
+/// eviction. Only voters count, since a learner that is ready keeps no quorum.
 #[must_use]
 pub fn budget(object: &Identity, min_available: u32) -> PodDisruptionBudget {
     let min_available = i32::try_from(min_available).unwrap_or(i32::MAX);
@@ -100,7 +105,7 @@ pub fn budget(object: &Identity, min_available: u32) -> PodDisruptionBudget {
         spec: Some(PodDisruptionBudgetSpec {
             min_available: Some(IntOrString::Int(min_available)),
             selector: Some(LabelSelector {
-                match_labels: Some(selector(object)),
+                match_labels: Some(voters(object)),
                 match_expressions: None,
             }),
             ..Default::default()
