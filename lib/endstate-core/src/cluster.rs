@@ -332,8 +332,6 @@ fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<Cluster
         Some(it) if id.is_some_and(|id| id != it.id) => {
             Answer::None("it answers as another member")
         }
-        // Cut off from its peers it counts for no quorum, though it can be reached from here.
-        Some(it) if it.leader.is_none() => Answer::None("it follows no leader"),
         Some(_) => Answer::Ours,
     }
 }

@@ -317,12 +317,9 @@ impl<'a, S> Lint<'a, S> {
         list.voters().filter(|it| counts(&it.name) && self.works(&it.name)).count()
     }
 
-    /// Whether a member answered for itself, and follows a leader.
+    /// Whether a member answered for itself.
     fn works(&self, name: &str) -> bool {
-        let view = &self.snapshot.view;
-        let follows =
-            |it: &crate::view::Target| it.status.as_ref().is_some_and(|it| it.leader.is_some());
-        view.reach(name) == Reach::Reachable && view.target(name).is_some_and(follows)
+        self.snapshot.view.reach(name) == Reach::Reachable
     }
 
     fn find(&self, name: &str) -> Option<&'a Pod<S>> {
