@@ -1,5 +1,6 @@
 //! `endstate up`: the embedded cluster in the foreground.
 
+use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -23,8 +24,11 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
     let shutdown = CancellationToken::new();
     hidden::on_signal(shutdown.clone())?;
     let mut cluster = Cluster::start(options).await?;
-    println!("ready in {} ms", start.elapsed().as_millis());
-    println!("export KUBECONFIG={}", cluster.kubeconfig().display());
+    let kubeconfig = cluster.kubeconfig().display();
+    let text =
+        format!("ready in {} ms\nexport KUBECONFIG={kubeconfig}\n", start.elapsed().as_millis());
+    // Whoever started this may have stopped reading after the first line; the cluster goes on.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     let ended = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         error = cluster.failed() => Err(error),
