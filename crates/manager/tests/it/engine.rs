@@ -1,13 +1,11 @@
 //! What the SDK's engine promises, against the real API server: it is here because the SDK itself must not know ours.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{Cluster, eventually};
 use endstate::{
     Backoff, Cache, CancellationToken, Context, Engine, Error, Next, Notice, ObjectKey, Options,
     Propagation, Reconciler,
@@ -17,7 +15,6 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use support::{Cluster, eventually};
 
 /// Does what a test says, and counts.
 struct Scripted<F> {

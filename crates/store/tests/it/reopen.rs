@@ -1,11 +1,8 @@
 //! What an embedded store is after it was closed and opened again, and when it refuses to open.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::path::Path;
 
-use common::{create, delete, drain, key, put, root, update};
+use crate::common::{create, delete, drain, key, put, root, update};
 use store::{EmbeddedStore, Error, ListOptions, OpenError, Options, Revision, Store};
 
 fn open(dir: &Path) -> EmbeddedStore {

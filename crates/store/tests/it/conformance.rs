@@ -1,11 +1,8 @@
 //! What every engine does: each test here runs against each of them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{create, delete, draft, drain, key, put, root, short, update};
+use crate::common::{create, delete, draft, drain, key, put, root, short, update};
 use futures::StreamExt;
 use store::{
     Backlog, Error, History, Key, Limits, ListOptions, Prefix, Revision, Signal, Store, Write,
@@ -17,11 +14,11 @@ macro_rules! for_each_engine {
     ($($name:ident with $limits:expr;)*) => {
         mod memory { $(
             #[tokio::test(start_paused = true)]
-            async fn $name() { super::$name(super::common::memory($limits).store).await }
+            async fn $name() { super::$name(crate::common::memory($limits).store).await }
         )* }
         mod embedded { $(
             #[tokio::test(start_paused = true)]
-            async fn $name() { super::$name(super::common::embedded($limits).store).await }
+            async fn $name() { super::$name(crate::common::embedded($limits).store).await }
         )* }
     };
 }
@@ -46,10 +43,10 @@ for_each_engine! {
     a_dropped_watch_is_forgotten with Default::default();
     compaction_forgets with Default::default();
     deleted_keys_are_forgotten_with_their_history with Default::default();
-    history_is_bounded_by_count with crate::history(10, usize::MAX);
-    history_is_bounded_by_bytes with crate::history(usize::MAX, 10_000);
-    a_lagging_watcher_ends_alone with crate::backlog(4, usize::MAX);
-    a_watcher_lags_by_bytes with crate::backlog(usize::MAX, 100);
+    history_is_bounded_by_count with crate::conformance::history(10, usize::MAX);
+    history_is_bounded_by_bytes with crate::conformance::history(usize::MAX, 10_000);
+    a_lagging_watcher_ends_alone with crate::conformance::backlog(4, usize::MAX);
+    a_watcher_lags_by_bytes with crate::conformance::backlog(usize::MAX, 100);
 }
 
 fn history(events_max: usize, bytes_max: usize) -> Limits {

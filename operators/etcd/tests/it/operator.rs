@@ -2,7 +2,6 @@
 //!
 //! Pods stay pending here, so this shows everything up to the first start; clusters that live are tested with real processes,
 //! end to end.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io;
 use std::sync::Arc;

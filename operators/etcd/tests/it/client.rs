@@ -1,10 +1,7 @@
 //! The etcd client against real members: what each kind of refusal looks like, and that each call reaches whom it names.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod support;
-
+use crate::support::{Place, eventually, free_port};
 use endstate_etcd::client::{Connection, Failure, Refusal};
-use support::{Place, eventually, free_port};
 
 async fn ready(place: &Place) -> Connection {
     eventually("the member answers", async || {

@@ -2,14 +2,11 @@
 //!
 //! That it can fail: dispatching before `apply` breaks it (tried). Races too narrow to be met here are made by hand in
 //! the tests of `watch.rs` and `resident.rs`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use common::{create, delete, drain, key, root, update};
+use crate::common::{create, delete, drain, key, root, update};
 use futures::StreamExt;
 use store::{Error, Event, Key, Limits, ListOptions, Prefix, Revision, Signal, Store, Write};
 use tokio::sync::watch;
@@ -22,12 +19,12 @@ type State = BTreeMap<Key, Vec<u8>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory() {
-    stress(common::memory(Limits::default()).store).await;
+    stress(crate::common::memory(Limits::default()).store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn embedded() {
-    let fixture = common::embedded(Limits::default());
+    let fixture = crate::common::embedded(Limits::default());
     stress(fixture.store.clone()).await;
 }
 

@@ -1,5 +1,4 @@
 //! What the tests of a store have in common.
-#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
 //! Real etcd processes on loopback, ended when they go out of scope.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -2,14 +2,11 @@
 //!
 //! That it can fail: keeping one version less in `Chain::forget`, or replaying from a watch's own revision in
 //! `Versions::changes_after`, is found within some cases (both tried).
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::{create, delete, key, root, update};
+use crate::common::{create, delete, key, root, update};
 use futures::StreamExt;
 use proptest::prelude::*;
 use store::{

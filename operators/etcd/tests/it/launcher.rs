@@ -1,15 +1,12 @@
 //! The launcher in front of a real etcd: a member starts once on a blank directory, any number of times on its data, and never
 //! blank again.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
 
 use std::fs;
 use std::process::Command;
 
+use crate::support::{Place, Process, eventually, wipe};
 use endstate_etcd::client::Connection;
 use endstate_etcd::launcher;
-use support::{Place, Process, eventually, wipe};
 
 /// Arguments for the child below, separated by line feeds.
 const ARGUMENTS: &str = "ENDSTATE_TEST_LAUNCH";
@@ -25,7 +22,7 @@ fn launcher_process() {
 }
 
 fn launch(place: &Place) -> Process {
-    let etcd = support::etcd();
+    let etcd = crate::support::etcd();
     let words = [
         "--data-dir".to_owned(),
         place.data_dir().display().to_string(),
@@ -40,7 +37,7 @@ fn launch(place: &Place) -> Process {
     let flags = flags.iter().map(|it| it.to_str().unwrap().to_owned());
     let arguments: Vec<_> = words.into_iter().chain(flags).collect();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["launcher_process", "--exact", "--nocapture"]);
+    command.args(["launcher::launcher_process", "--exact", "--nocapture"]);
     command.env(ARGUMENTS, arguments.join("\n"));
     place.spawn(command)
 }

@@ -1,13 +1,10 @@
 //! The driver against real members: what it sees of a cluster, of a dead member and of a learner, and that a decision made on an
 //! old list is not carried out.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod support;
-
+use crate::support::{Place, Process, eventually};
 use endstate::driver::{Address, Driver, Outcome};
 use endstate_core::{Action, Call, LeaveReason, Membership, Reach, Role, View};
 use endstate_etcd::EtcdDriver;
-use support::{Place, Process, eventually};
 
 fn addresses(places: &[&Place]) -> Vec<Address> {
     let address =

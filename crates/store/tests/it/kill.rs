@@ -9,9 +9,6 @@
 //! - revisions go on beyond every one acknowledged.
 //!
 //! That it can fail: `an_early_acknowledgement_is_caught` runs a child that prints before it commits.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write as _};
@@ -20,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{draft, key};
+use crate::common::{draft, key};
 use store::{EmbeddedStore, Options, Revision, Store, Write};
 
 const DIRECTORY: &str = "STORE_KILL_DIRECTORY";
@@ -112,7 +109,7 @@ struct Told {
 /// Runs a child, and kills it some time after it has opened the store, or has been started.
 fn run_and_kill(directory: &Path, early: bool, moment: Duration) -> Told {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+    command.args(["--exact", "kill::child", "--nocapture", "--test-threads=1"]);
     command.env(DIRECTORY, directory).stdout(Stdio::piped()).stderr(Stdio::inherit());
     if early {
         command.env(EARLY, "1");

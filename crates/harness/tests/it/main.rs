@@ -1,0 +1,6 @@
+//! The shipped executable from outside, end to end.
+
+mod faults;
+mod input;
+mod kubectl;
+mod restart;

@@ -1,0 +1,8 @@
+//! The manager against the real API server on the memory store, in process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+mod engine;
+mod garbage;
+mod workloads;

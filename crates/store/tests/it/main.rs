@@ -1,0 +1,10 @@
+//! What a store promises, on every engine.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+mod conformance;
+mod kill;
+mod model;
+mod reopen;
+mod stress;

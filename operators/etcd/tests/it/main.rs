@@ -1,0 +1,9 @@
+//! The etcd operator with real parts around it: etcd processes on loopback, and the API server in process.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+mod client;
+mod driver;
+mod launcher;
+mod operator;
