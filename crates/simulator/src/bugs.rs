@@ -3,8 +3,8 @@
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
 use endstate_core::{
-    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, MemberRecord, Peer, Plan,
-    PodRef, Snapshot, Start, Step, Truth, member_name, plan,
+    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, MemberRecord,
+    MemberStatus, Peer, Plan, PodRef, Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -125,6 +125,22 @@ fn reuse_names(snapshot: &See) -> Do {
         plan.actions = vec![create(snapshot, &member, Start::Existing { members })];
     }
     plan
+}
+
+/// Whoever answers counts as working, also one that follows no leader.
+pub fn counts_who_follows_nobody() -> Planner {
+    Planner { plan: count_who_follows_nobody, linted: false }
+}
+
+fn count_who_follows_nobody(snapshot: &See) -> Do {
+    let mut seen = snapshot.clone();
+    let leads = |it: &MemberStatus| it.leader == Some(it.id);
+    let statuses = || snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
+    let leader = statuses().find(|it| leads(it)).map(|it| it.id);
+    for status in seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut()) {
+        status.leader = status.leader.or(leader);
+    }
+    plan(&Etcd, &seen)
 }
 
 /// The pod goes before the member is off the list.

@@ -62,6 +62,8 @@ pub struct Budgets {
     pub evict: u8,
     /// A node goes away for good.
     pub node: u8,
+    /// A member is cut off from its peers, while the operator reaches it.
+    pub cut: u8,
     /// The spec is edited.
     pub edit: u8,
     /// The object is deleted.

@@ -12,6 +12,7 @@ const NONE: Budgets = Budgets {
     wipe: 0,
     evict: 0,
     node: 0,
+    cut: 0,
     edit: 0,
     delete: 0,
 };
@@ -35,6 +36,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(roll());
     all.extend(delete());
     all.extend(late());
+    all.extend(cut());
     all
 }
 
@@ -163,6 +165,28 @@ fn late() -> Vec<Scenario> {
             ..scenario("late recreate 3", Running(3), &[3], Budgets { edit: 1, ..late })
         },
         scenario("late delete", Running(3), &[3], Budgets { delete: 1, wipe: 1, ..late }),
+    ]
+}
+
+/// A member that the operator reaches and its peers do not.
+fn cut() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let cut = Budgets { cut: 1, ..NONE };
+    vec![
+        scenario("cut while created", Empty, &[3], Budgets { abort: 1, kill: 1, ..cut }),
+        scenario("cut 1 to 3", Running(1), &[3], Budgets { kill: 1, stale: 1, ..cut }),
+        scenario("cut 3 to 1", Running(3), &[1], Budgets { kill: 1, abort: 1, ..cut }),
+        scenario("cut 5 to 3", Running(5), &[3], Budgets { kill: 1, cut: 2, ..NONE }),
+        scenario("cut and replaced", Running(3), &[3], Budgets { wipe: 1, evict: 1, ..cut }),
+        scenario("cut twice", Running(3), &[3, 1], Budgets { cut: 2, blind: 1, edit: 1, ..NONE }),
+        Scenario {
+            respec: Respec::Restart,
+            ..scenario("cut and restarted", Running(3), &[3], Budgets { edit: 2, kill: 1, ..cut })
+        },
+        Scenario {
+            respec: Respec::Recreate,
+            ..scenario("cut and moved", Running(3), &[3], Budgets { edit: 1, ..cut })
+        },
     ]
 }
 

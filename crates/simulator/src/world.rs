@@ -75,6 +75,10 @@ pub(crate) mod flags {
     /// The step under way is its restart.
     pub(crate) const RESTARTING: u8 = 16;
 
+    // Slot::net.
+    /// Its peers and it do not reach each other; the operator reaches it.
+    pub(crate) const CUT: u8 = 1;
+
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
     /// The pod is still as it was when the call was decided.
@@ -111,6 +115,8 @@ pub(crate) struct Slot {
     pub(crate) cached_pod: u8,
     pub(crate) cached_record: u8,
     pub(crate) cached_reason: u8,
+    /// How it is connected.
+    pub(crate) net: u8,
     /// What a late call that is about it depends on.
     pub(crate) late: u8,
     /// Which slot of the plan under way this is, from 1; 0 for none.
@@ -128,9 +134,19 @@ impl Slot {
         self.process & RUN != 0
     }
 
-    /// It runs, and nobody has asked for its end.
+    /// Its peers and it do not reach each other.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.net & CUT != 0
+    }
+
+    /// It runs, together with its peers.
+    pub(crate) fn works(&self) -> bool {
+        self.runs() && !self.is_cut()
+    }
+
+    /// It works, and nobody has asked for its end.
     pub(crate) fn stays(&self) -> bool {
-        self.process & (RUN | VOLUNTARY) == RUN
+        self.works() && self.process & VOLUNTARY == 0
     }
 
     pub(crate) fn votes(&self) -> bool {
@@ -172,6 +188,7 @@ impl Slot {
         self.set_pod(0);
         self.stop();
         self.process &= USED;
+        self.net = 0;
     }
 
     pub(crate) fn stop(&mut self) {
@@ -315,7 +332,7 @@ impl State {
 
     /// Whether the cluster can commit.
     pub(crate) fn has_quorum(&self) -> bool {
-        self.has(FORMED) && self.voters().filter(|it| it.runs()).count() >= self.quorum()
+        self.has(FORMED) && self.voters().filter(|it| it.works()).count() >= self.quorum()
     }
 
     /// Whether it still can once everything the operator asked for has happened.
@@ -324,7 +341,7 @@ impl State {
     }
 
     pub(crate) fn leader(&self) -> Option<usize> {
-        self.slots.iter().position(|it| it.leads() && it.runs())
+        self.slots.iter().position(|it| it.leads() && it.works())
     }
 
     /// Whether so much data is gone that no quorum can come back by itself.
@@ -407,7 +424,7 @@ impl State {
             for (byte, mask) in key.iter_mut().zip(mask) {
                 *byte ^= mask;
             }
-            (key, it.late, it.plan)
+            (key, it.late, it.plan, it.net)
         });
     }
 
@@ -416,7 +433,8 @@ impl State {
         let mut print = Print::default();
         for slot in self.slots.iter() {
             print.add(u64::from_le_bytes(slot.bytes()));
-            print.add(u64::from(slot.plan) | u64::from(slot.late) << 8);
+            let rest = u64::from(slot.late) << 8 | u64::from(slot.net) << 16;
+            print.add(u64::from(slot.plan) | rest);
         }
         let pairs = [self.spec, self.accepted, self.cached_spec, self.cached_accepted];
         for (a, b) in pairs {
@@ -436,7 +454,8 @@ impl State {
         let late = self.late.map_or(0, |it| {
             1 + it.act as u64 + 16 * u64::from(it.rev) + 32 * u64::from(it.fault_since)
         });
-        print.add(u64::from(left.delete) | u64::from(left.late) << 8 | late << 16);
+        let others = u64::from(left.late) << 8 | u64::from(left.cut) << 16;
+        print.add(u64::from(left.delete) | others | late << 24);
         print.0
     }
 }

@@ -87,6 +87,22 @@ fn a_second_disruption_is_found() {
     caught(&edited, bugs::restarts_all_at_once(), Property::OneDisruption);
 }
 
+/// A voter that follows no leader is reached by the operator, and is no part of the quorum.
+#[test]
+fn a_voter_that_follows_nobody_is_found() {
+    let budgets = Budgets { cut: 1, edit: 1, ..Budgets::default() };
+    let edited = scenario(Start::Running(3), &[3], budgets);
+    let edited = Scenario { respec: Respec::Restart, ..edited };
+    caught(&edited, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
+    let cut = Budgets { cut: 1, ..Budgets::default() };
+    let mut shrunk = scenario(Start::Running(3), &[1], cut);
+    shrunk.environment.strict = false;
+    caught(&shrunk, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
+    let mut grown = scenario(Start::Running(1), &[3], cut);
+    grown.environment.strict = false;
+    caught(&grown, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
+}
+
 #[test]
 fn a_blank_voter_is_found() {
     let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });

@@ -13,6 +13,7 @@ use simulator::{Planner, Report, Scenario, check, deep_suite, suite};
 fn the_shipped_planner_is_safe_and_always_arrives() {
     let begun = Instant::now();
     let picked = picked(&std::env::var("SCENARIO").unwrap_or_default());
+    assert!(!picked.is_empty(), "no scenario has SCENARIO in its name");
     let reports = explore(picked);
     let states: usize = reports.iter().map(|it| it.states).sum();
     let depth = reports.iter().map(|it| it.depth).max().unwrap();

@@ -12,6 +12,7 @@ const STORM: Budgets = Budgets {
     wipe: 2,
     evict: 2,
     node: 1,
+    cut: 3,
     edit: 4,
     delete: 0,
 };

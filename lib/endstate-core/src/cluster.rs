@@ -123,8 +123,11 @@ impl Member {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
-    /// It says so itself.
+    /// It says so itself, and follows the leader: it counts for the quorum.
     Healthy,
+    /// It answers for itself and follows no leader, or another one: cut off from its peers, or one of
+    /// too few. It is alive, so nothing of it is lost, but it counts for no quorum.
+    Leaderless,
     /// It does not say so; it may run, and may come back by itself.
     Unwell(String),
     /// Its process is known not to run; it may come back by itself or with another spec.
@@ -134,9 +137,19 @@ pub enum Health {
 }
 
 impl Health {
-    /// It works.
+    /// It works, and is part of the quorum.
     pub fn is_healthy(&self) -> bool {
         *self == Self::Healthy
+    }
+
+    /// It answers for itself, whether it follows a leader or not.
+    ///
+    /// ```
+    /// use endstate_core::Health;
+    /// assert!(Health::Leaderless.is_alive() && !Health::Leaderless.is_healthy());
+    /// ```
+    pub fn is_alive(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Leaderless)
     }
 
     /// It cannot come back.
@@ -153,6 +166,7 @@ impl Health {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Healthy => None,
+            Self::Leaderless => Some("it answers and does not follow the leader"),
             Self::Unwell(why) | Self::Stopped(why) | Self::Dead(why) => Some(why),
         }
     }
@@ -199,6 +213,13 @@ impl Cluster {
             .map(|entry| {
                 let mut member = Member::assemble(app, snapshot, accepted, entry);
                 member.leads = leads == Some(entry.id);
+                // One that follows somebody else was left behind, or has not heard of it yet.
+                if member.health.is_healthy()
+                    && leads.is_some()
+                    && followed(snapshot, entry) != leads
+                {
+                    member.health = Health::Leaderless;
+                }
                 member
             })
             .collect();
@@ -209,14 +230,20 @@ impl Cluster {
 
 /// The voter of this list that says it leads; if several do, the one that most voters follow.
 fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
-    let follows = |entry: &Entry| {
-        let status = snapshot.view.target(&entry.name)?.status.as_ref()?;
-        let ours = status.id == entry.id && status.cluster == list.cluster;
-        status.leader.filter(|_| ours)
+    let ours = |entry: &Entry| {
+        let target = snapshot.view.target(&entry.name);
+        let status = target.and_then(|it| it.status.as_ref());
+        status.is_some_and(|it| it.id == entry.id && it.cluster == list.cluster)
     };
+    let follows = |entry: &Entry| followed(snapshot, entry).filter(|_| ours(entry));
     let votes = |id: MemberId| list.voters().filter(|it| follows(it) == Some(id)).count();
     let claims = list.voters().filter(|it| follows(it) == Some(it.id)).map(|it| it.id);
     claims.max_by_key(|id| (votes(*id), *id))
+}
+
+/// Whom a member says it follows.
+fn followed<S>(snapshot: &Snapshot<S>, entry: &Entry) -> Option<MemberId> {
+    snapshot.view.target(&entry.name)?.status.as_ref()?.leader
 }
 
 impl Member {
@@ -239,8 +266,7 @@ impl Member {
         let answer = answer.filter(|it| it.id == entry.id);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::Unwell("nothing is known of it".into());
-        } else if change == Change::Recreate && !health.is_healthy() && pod.is_some_and(is_held_up)
-        {
+        } else if change == Change::Recreate && !health.is_alive() && pod.is_some_and(is_held_up) {
             health = Health::Dead("it does not run, and is made from an older spec".into());
         } else if let (Health::Healthy, Some(spec), Some(answer)) = (&health, made_from, answer)
             && !app.runs(spec, answer)
@@ -291,7 +317,7 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
     let answer = answer(target, member.id, snapshot.status.record.cluster_id);
     if snapshot.pods.is_none() {
         let unknown = Health::Unwell("the pods could not be listed".into());
-        return if answer == Answer::Ours { Health::Healthy } else { unknown };
+        return answer.health().unwrap_or(unknown);
     }
     let Some(pod) = find_pod(snapshot, &member.name) else {
         return health_without_pod(snapshot, member, answer);
@@ -300,7 +326,8 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
         return Health::Dead(why);
     }
     match answer {
-        Answer::Ours => Health::Healthy,
+        Answer::Follows => Health::Healthy,
+        Answer::Alone => Health::Leaderless,
         Answer::AnotherCluster(id) => Health::Dead(format!("it belongs to another cluster, {id}")),
         Answer::None(why) => health_of_silent(pod, member.failing_since, snapshot.now, why),
     }
@@ -309,12 +336,25 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
 /// What a member's answer is worth.
 #[derive(PartialEq)]
 enum Answer {
-    /// It works, as the member it should be.
-    Ours,
+    /// It is the member it should be, and follows a leader.
+    Follows,
+    /// It is the member it should be, and knows no leader.
+    Alone,
     /// It works, somewhere else.
     AnotherCluster(ClusterId),
     /// It proves nothing.
     None(&'static str),
+}
+
+impl Answer {
+    /// What it says of a member by itself.
+    fn health(&self) -> Option<Health> {
+        match self {
+            Self::Follows => Some(Health::Healthy),
+            Self::Alone => Some(Health::Leaderless),
+            Self::AnotherCluster(_) | Self::None(_) => None,
+        }
+    }
 }
 
 fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<ClusterId>) -> Answer {
@@ -332,7 +372,8 @@ fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<Cluster
         Some(it) if id.is_some_and(|id| id != it.id) => {
             Answer::None("it answers as another member")
         }
-        Some(_) => Answer::Ours,
+        Some(it) if it.leader.is_none() => Answer::Alone,
+        Some(_) => Answer::Follows,
     }
 }
 
@@ -341,7 +382,9 @@ fn health_without_pod<S>(snapshot: &Snapshot<S>, member: &MemberRecord, answer: 
     let belongs = snapshot.status.record.members.iter().any(|it| it.name == member.name);
     match (&member.pod, member.asked) {
         // The list of pods may be older than the answer.
-        _ if answer == Answer::Ours => Health::Unwell("it answers although its pod is gone".into()),
+        _ if answer.health().is_some() => {
+            Health::Unwell("it answers although its pod is gone".into())
+        }
         (None, None) if !belongs => Health::Stopped("its pod does not exist yet".into()),
         (None, Some(asked)) if snapshot.now.duration_since(asked) < patience => {
             Health::Stopped("its pod was asked for and is not there yet".into())

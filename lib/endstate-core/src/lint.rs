@@ -1,8 +1,8 @@
 //! Checks a plan against what must hold for every application, whoever made the plan.
 //!
 //! The linter shares no decision with the planner: it looks at the snapshot with its own, cruder
-//! eyes (a member counts as working only if it answered for itself) and refuses what it cannot see
-//! to be safe. A violation stops that object, loudly; it never stops the process.
+//! eyes (a member counts as working only if it answered for itself and follows a leader) and refuses
+//! what it cannot see to be safe. A violation stops that object, loudly; it never stops the process.
 
 use std::fmt;
 
@@ -207,7 +207,7 @@ impl<'a, S> Lint<'a, S> {
     fn restart(&mut self, pod: &PodRef) {
         self.pod(pod);
         let Some(list) = self.list() else { return };
-        let runs = self.works(&pod.name);
+        let runs = self.snapshot.view.reach(&pod.name) == Reach::Reachable;
         let votes = list.entry(&pod.name).is_some_and(|it| !it.learner);
         let left = self.working(list, |it| *it != pod.name);
         let needed = quorum(list.voters().count());
@@ -317,9 +317,13 @@ impl<'a, S> Lint<'a, S> {
         list.voters().filter(|it| counts(&it.name) && self.works(&it.name)).count()
     }
 
-    /// Whether a member answered for itself.
+    /// Whether a member answered for itself, and follows a leader: one that does not is cut off from
+    /// those it would have to vote with.
     fn works(&self, name: &str) -> bool {
-        self.snapshot.view.reach(name) == Reach::Reachable
+        let target = self.snapshot.view.target(name);
+        let target = target.filter(|it| it.reach == Reach::Reachable);
+        let status = target.and_then(|it| it.status.as_ref());
+        status.is_some_and(|it| it.leader.is_some())
     }
 
     fn find(&self, name: &str) -> Option<&'a Pod<S>> {

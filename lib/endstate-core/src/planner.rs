@@ -163,7 +163,7 @@ impl<'a, A: App> Draft<'a, A> {
         let voters = list.map_or(self.record.members.len(), |it| it.voters().count());
         let needed = quorum(voters);
         let healthy = self.record.members.iter();
-        let healthy = healthy.filter(|it| health(self.snapshot, it).is_healthy()).count();
+        let healthy = healthy.filter(|it| health(self.snapshot, it).is_alive()).count();
         let agreed = list.map_or(0, |it| it.agreed);
         let cluster = list.map(|it| self.assemble(it));
         if agreed >= needed && cluster.as_ref().is_some_and(|it| it.leader().is_some()) {
@@ -214,7 +214,8 @@ impl<'a, A: App> Draft<'a, A> {
             self.waits.clear();
             self.wait(Waiting::ForConsent { left, of: members.len() });
         }
-        for (member, health) in &healths {
+        // Who is alive lacks nothing but the others.
+        for (member, health) in healths.iter().filter(|(_, it)| !it.is_alive()) {
             if let Some(why) = health.why() {
                 let (member, why) = (member.name.clone(), why.to_owned());
                 self.wait(Waiting::ForMember { member, why });

@@ -52,15 +52,15 @@ pub struct Target {
     pub status: Option<MemberStatus>,
 }
 
-/// How far a question came. Only [`Reach::Reachable`] proves that a member works, and nothing here
-/// proves that it does not: an unreachable member may serve others.
+/// How far a question came. Only [`Reach::Reachable`] proves that a member is alive, and nothing here
+/// proves that it is not: an unreachable member may serve others.
 ///
 /// ```
 /// assert_ne!(endstate_core::Reach::Refused, endstate_core::Reach::Unreachable);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reach {
-    /// It answered, and says of itself that it works.
+    /// It answered for itself. Whether it works with the others is in its answer.
     Reachable,
     /// It answered, but not to this question (not for learners, not for this user, not now).
     Refused,

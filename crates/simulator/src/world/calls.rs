@@ -255,7 +255,7 @@ impl State {
 
     /// Voters that have been connected for five seconds.
     fn settled(&self) -> usize {
-        self.voters().filter(|it| it.process & (RUN | FRESH) == RUN).count()
+        self.voters().filter(|it| it.works() && it.process & FRESH == 0).count()
     }
 
     fn add(&mut self, index: usize, environment: Environment) -> Result<Answer, Property> {
@@ -291,7 +291,7 @@ impl State {
 
     fn move_lead(&mut self, index: usize) -> Answer {
         let heir = &self.slots[index];
-        if !self.can_commit() || !heir.votes() || !heir.runs() {
+        if !self.can_commit() || !heir.votes() || !heir.works() {
             return Refused;
         }
         for slot in self.slots.iter_mut() {
@@ -310,7 +310,7 @@ impl State {
         }
         // A member that is not connected is no part of the active quorum and may always go.
         let active = self.settled().saturating_sub(1) >= quorum(voters.saturating_sub(1));
-        if environment.strict && slot.votes() && slot.runs() && !active {
+        if environment.strict && slot.votes() && slot.works() && !active {
             return Ok(Refused);
         }
         if slot.votes() && slot.runs() && self.another_is_stopped(index) {

@@ -42,6 +42,13 @@ impl Moves<'_> {
                     it.slots[index].set_pod(slot.pod | NODE_LOST);
                 });
             }
+            if left.cut > 0 && slot.works() && slot.listed() {
+                self.fault(state, Fault::Cut(slot.tag), |it| {
+                    it.left.cut -= 1;
+                    it.slots[index].net |= CUT;
+                    it.slots[index].etcd &= !LEADER;
+                });
+            }
         }
         self.edits(state);
     }

@@ -196,7 +196,7 @@ impl Moves<'_> {
             self.push(Move::Stop(member), after);
         }
         let removed = !slot.listed() && state.has(FORMED);
-        if slot.runs() && removed {
+        if slot.works() && removed {
             let mut after = *state;
             after.slots[index].stop();
             after.slots[index].set_pod(slot.pod | CRASH);
@@ -265,7 +265,16 @@ impl Moves<'_> {
 
     fn etcd_member(&mut self, state: &State, index: usize) {
         let slot = &state.slots[index];
-        let behind = slot.process & (RUN | CAUGHT) == RUN;
+        if slot.is_cut() {
+            // A network is mended in the end: nothing here could tell a cut that stays from an outage
+            // of the operator's own.
+            let mut after = *state;
+            after.slots[index].net &= !CUT;
+            after.slots[index].process |= if slot.runs() { FRESH } else { 0 };
+            after.meet();
+            self.push(Move::Mend(slot.tag), after);
+        }
+        let behind = slot.works() && slot.process & CAUGHT == 0;
         if slot.listed() && behind && state.has_quorum() && state.leader().is_some() {
             let mut after = *state;
             after.slots[index].process |= CAUGHT;
@@ -298,7 +307,7 @@ impl Moves<'_> {
         self.form(state);
         if state.has_quorum() && state.leader().is_none() {
             for index in 0..state.slots.len() {
-                if state.slots[index].votes() && state.slots[index].runs() {
+                if state.slots[index].votes() && state.slots[index].works() {
                     let mut after = *state;
                     after.slots[index].etcd |= LEADER;
                     self.push(Move::Elect(state.slots[index].tag), after);
@@ -318,12 +327,12 @@ impl Moves<'_> {
     fn form(&mut self, state: &State) {
         let first = |it: &&Slot| it.etcd & INITIAL != 0;
         let all = state.slots.iter().filter(first).count();
-        let up = state.slots.iter().filter(first).filter(|it| it.runs()).count();
+        let up = state.slots.iter().filter(first).filter(|it| it.works()).count();
         if state.has(FORMED) || all == 0 || up < quorum(all) {
             return;
         }
         for leads in 0..state.slots.len() {
-            if !first(&&state.slots[leads]) || !state.slots[leads].runs() {
+            if !first(&&state.slots[leads]) || !state.slots[leads].works() {
                 continue;
             }
             let mut after = *state;
@@ -340,7 +349,8 @@ impl Moves<'_> {
 
 /// A new member copies the list from one that is there.
 fn peers(state: &State, index: usize) -> bool {
-    state.slots.iter().enumerate().any(|(at, it)| at != index && it.votes() && it.runs())
+    let others = || state.slots.iter().enumerate().filter(|(at, _)| *at != index);
+    !state.slots[index].is_cut() && others().any(|(_, it)| it.votes() && it.works())
 }
 
 fn broken_by_start(state: &State, slot: &Slot, ran: Ran) -> Option<Property> {
@@ -359,7 +369,7 @@ fn broken_by_start(state: &State, slot: &Slot, ran: Ran) -> Option<Property> {
 impl State {
     /// Members that run at the same time talk to each other.
     fn meet(&mut self) {
-        let meets = |it: &Slot| it.runs() && it.etcd & (INITIAL | VOTER | LEARNER) != 0;
+        let meets = |it: &Slot| it.works() && it.etcd & (INITIAL | VOTER | LEARNER) != 0;
         if self.slots.iter().filter(|it| meets(it)).count() > 1 {
             for slot in self.slots.iter_mut().filter(|it| meets(it)) {
                 slot.process |= USED;

@@ -35,6 +35,8 @@ const LISTED_VOTER: u8 = VOTER;
 const LEADS: u8 = LEADER;
 const REACHED: u8 = 8;
 const BEHIND: u8 = 16;
+/// It follows no leader.
+const ALONE: u8 = 32;
 const SECOND: u8 = RUNS_REV;
 
 /// What the operator sees: the object and the pods as cached, etcd as it is.
@@ -72,6 +74,7 @@ impl View {
                 app |= if list { slot.etcd & LEADER } else { 0 };
                 app |= if slot.process & CAUGHT == 0 { BEHIND } else { 0 };
                 app |= slot.etcd & SECOND;
+                app |= if slot.is_cut() { ALONE } else { 0 };
             }
             Seen {
                 pod: slot.cached_pod & !JOIN,
@@ -230,7 +233,7 @@ impl View {
                 id: Self::id(index),
                 cluster: CLUSTER,
                 role,
-                leader,
+                leader: leader.filter(|_| it.app & ALONE == 0),
                 position: if it.app & BEHIND != 0 { 10 } else { 100 },
                 version: self.spec_of((1, u8::from(it.app & SECOND != 0))).version,
                 db_size: 1,
@@ -254,7 +257,7 @@ impl View {
                     learner: it.app & LISTED_LEARNER != 0,
                 })
                 .collect(),
-            agreed: voters.filter(|it| it.app & REACHED != 0).count(),
+            agreed: voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count(),
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) enum Move {
     Form(u8),
     Elect(u8),
     CatchUp(u8),
+    Mend(u8),
     Settle,
     Fault(Fault),
 }
@@ -44,6 +45,7 @@ pub(crate) enum Fault {
     Wipe(u8),
     Evict(u8),
     Node(u8),
+    Cut(u8),
     Edit { size: u8, rev: u8 },
     Delete,
 }
@@ -99,6 +101,7 @@ impl fmt::Display for Move {
             Self::Form(it) => write!(f, "the cluster forms, m{it} leads"),
             Self::Elect(it) => write!(f, "m{it} is elected"),
             Self::CatchUp(it) => write!(f, "m{it} has caught up"),
+            Self::Mend(it) => write!(f, "m{it} reaches its peers again"),
             Self::Settle => write!(f, "five seconds pass"),
             Self::Fault(fault) => write!(f, "! {fault}"),
         }
@@ -129,6 +132,7 @@ impl fmt::Display for Fault {
             Self::Wipe(it) => write!(f, "m{it} is killed and its data removed"),
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),
+            Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
             Self::Edit { size, rev } => write!(f, "spec becomes size {size}, member spec {rev}"),
             Self::Delete => write!(f, "the object is deleted"),
         }

@@ -139,11 +139,13 @@ impl<A: App> Draft<'_, A> {
         // A member that is recorded votes, as far as is known: the size does not shrink because
         // nobody can be asked.
         let role = member.id.map(|_| Role::Voter);
+        // Without a quorum nobody has a leader to follow, which is no fault of a member.
+        let alive = health.is_alive();
         MemberRow {
             id: member.id,
             role,
-            healthy: health.is_healthy(),
-            trouble: health.why().map(str::to_owned),
+            healthy: alive,
+            trouble: health.why().filter(|_| !alive).map(str::to_owned),
             updated,
             node: pod.and_then(|it| it.node.clone()),
             ..MemberRow::new(member.name.clone())
@@ -233,7 +235,8 @@ impl<A: App> Draft<'_, A> {
         }
         let recorded = || self.record.members.iter();
         let ill: Vec<_> = recorded()
-            .map(|it| (it, health(self.snapshot, it)))
+            .map(|it| (it, self.health_of(it)))
+            .filter(|(_, health)| self.cluster.is_some() || !health.is_alive())
             .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.why()?)))
             .collect();
         let wanted = self.target.as_ref().map_or(0, |it| it.voters);
@@ -247,6 +250,12 @@ impl<A: App> Draft<'_, A> {
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
         }
+    }
+
+    /// With proof of a quorum, as its members see each other; without, as each says itself.
+    fn health_of(&self, member: &MemberRecord) -> Health {
+        let listed = self.cluster.as_ref().and_then(|it| it.member(&member.name));
+        listed.map_or_else(|| health(self.snapshot, member), |it| it.health.clone())
     }
 
     /// A cluster that lost a member is degraded until it has another; one that grows is not.
@@ -305,7 +314,7 @@ impl<A: App> Draft<'_, A> {
             let message = format!("{perhaps} of {of} voters run, and {needed} are needed");
             (Truth::True, "MembersStopped", message)
         } else if let Some(witness) = self.witness()
-            && healths.iter().filter(|it| it.is_healthy()).count() < needed
+            && healths.iter().filter(|it| it.is_alive()).count() < needed
         {
             let message = format!("{witness} says that nobody leads, and too few others answer");
             (Truth::True, "NoLeader", message)
@@ -315,16 +324,10 @@ impl<A: App> Draft<'_, A> {
         }
     }
 
-    /// A voter that works and knows no leader.
+    /// A voter that is alive and knows no leader.
     fn witness(&self) -> Option<&MemberName> {
-        let leaderless = |it: &&MemberRecord| {
-            let target = self.snapshot.view.target(&it.name);
-            let status = target.and_then(|it| it.status.as_ref());
-            status.is_some_and(|it| it.leader.is_none())
-        };
-        let witness = self.record.members.iter().filter(leaderless);
-        let mut honest = witness.filter(|it| health(self.snapshot, it).is_healthy());
-        honest.next().map(|it| &it.name)
+        let leaderless = |it: &&MemberRecord| health(self.snapshot, it) == Health::Leaderless;
+        self.record.members.iter().find(leaderless).map(|it| &it.name)
     }
 
     fn spec_accepted(&self) -> Judged {

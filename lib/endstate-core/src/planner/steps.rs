@@ -80,9 +80,9 @@ impl<A: App> Draft<'_, A> {
             _ if has_dead(cluster) && self.is_overdue() => {
                 self.give_up(cluster, learner, LeaveReason::FailedJoin);
             }
-            (Health::Stopped(why) | Health::Unwell(why), _) => {
-                let (member, why) = (learner.name.clone(), why.clone());
-                self.wait(Waiting::ForPod { member, why });
+            (health, _) => {
+                let why = health.why().unwrap_or_default().to_owned();
+                self.wait(Waiting::ForPod { member: learner.name.clone(), why });
             }
         }
     }
@@ -192,7 +192,9 @@ impl<A: App> Draft<'_, A> {
             Health::Healthy if runs && member.change != Change::Restart => self.record.step = None,
             Health::Dead(_) => self.record.step = None,
             // It does not come back for now, and somebody else needs help.
-            Health::Stopped(_) | Health::Unwell(_) if has_dead(cluster) => self.record.step = None,
+            Health::Stopped(_) | Health::Unwell(_) | Health::Leaderless if has_dead(cluster) => {
+                self.record.step = None
+            }
             _ if member.change == Change::Restart => self.restart_member(cluster, member),
             _ if member.change == Change::Recreate => self.record.step = None,
             health => {

@@ -17,6 +17,8 @@ pub(crate) struct World {
     snapshot: Snapshot<EtcdClusterSpec>,
     /// Members whose process works.
     working: Vec<MemberName>,
+    /// Those of them that their peers do not reach.
+    cut: Vec<MemberName>,
     leader: Option<MemberName>,
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
@@ -48,6 +50,7 @@ impl Default for World {
         Self {
             snapshot,
             working: vec![],
+            cut: vec![],
             leader: None,
             running: BTreeMap::new(),
             changed: vec![],
@@ -70,6 +73,8 @@ impl World {
             ["start", names @ ..] => self.each(names, Self::start),
             ["stop", names @ ..] => self.each(names, Self::stop),
             ["wipe", names @ ..] => self.each(names, Self::wipe),
+            ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
+            ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
             ["no-image", names @ ..] => self.each(names, Self::no_image),
@@ -228,12 +233,13 @@ impl World {
         let view = &mut self.snapshot.view;
         let Some(list) = &mut view.membership else { return };
         let voters: Vec<_> = list.voters().map(|it| it.name.clone()).collect();
-        let up = voters.iter().filter(|it| working.contains(it)).count();
-        let leads = |it: &MemberName| working.contains(it) && voters.contains(it);
+        let meets = |it: &MemberName| working.contains(it) && !self.cut.contains(it);
+        let up = voters.iter().filter(|it| meets(it)).count();
+        let leads = |it: &MemberName| meets(it) && voters.contains(it);
         if up <= voters.len() / 2 {
             self.leader = None;
         } else if !self.leader.as_ref().is_some_and(leads) {
-            self.leader = voters.iter().find(|it| working.contains(it)).cloned();
+            self.leader = voters.iter().find(|it| meets(it)).cloned();
         }
         list.agreed = if self.leader.is_some() { up } else { 0 };
         let leader = self.leader.as_ref().and_then(|it| list.id_of(it));
@@ -248,7 +254,7 @@ impl World {
                 id: entry.id,
                 cluster: CLUSTER,
                 role,
-                leader,
+                leader: leader.filter(|_| meets(&entry.name)),
                 position: 1_000,
                 version: self.running.get(&entry.name).cloned().unwrap_or_default(),
                 db_size: 20_480,
