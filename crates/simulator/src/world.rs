@@ -74,6 +74,8 @@ pub(crate) mod flags {
     // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
     /// The step under way is its restart.
     pub(crate) const RESTARTING: u8 = 16;
+    /// It was told to restart in place, and did not say yet that it has.
+    pub(crate) const TOLD: u8 = 32;
 
     // Slot::net.
     /// Its peers and it do not reach each other; the operator reaches it.

@@ -103,7 +103,8 @@ pub trait App {
 
     /// Whether a member already runs what its pod asks for. A pod that was changed in place runs the
     /// old process for a moment more, and nothing but the member itself can say when it is over.
-    /// By default: if it reports the version.
+    /// A member that never says so is told of, and is no less healthy for it. By default: if it reports
+    /// the version.
     fn runs(&self, spec: &Self::Spec, status: &MemberStatus) -> bool {
         status.version.is_empty() || status.version == self.topology(spec).version
     }

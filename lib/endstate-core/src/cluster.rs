@@ -26,6 +26,10 @@ pub const CRASH_LOOP_RESTARTS: u32 = 3;
 /// How long a pod that was asked for may take to be seen before it is given up.
 pub const UNSEEN_SECONDS: i64 = 10;
 
+/// How long a member that was told to restart in place may go on saying that it runs what it ran before.
+/// Until then it may stop at any moment; afterwards its image does not hold the version that was asked for.
+pub const RESTART_SECONDS: i64 = 60;
+
 /// How many of `voters` are a majority.
 ///
 /// ```
@@ -78,6 +82,7 @@ pub struct Cluster {
 ///     position: Some(42),
 ///     change: Change::Nothing,
 ///     outdated: false,
+///     differs: None,
 ///     recorded: true,
 ///     pod: None,
 /// };
@@ -101,6 +106,9 @@ pub struct Member {
     pub change: Change,
     /// Whether that is more than nothing.
     pub outdated: bool,
+    /// How what it runs differs from what its pod asks for. That is no illness: an image may hold
+    /// another version than its tag says.
+    pub differs: Option<String>,
     /// Whether the record knows it.
     pub recorded: bool,
     /// Its pod.
@@ -261,6 +269,7 @@ impl Member {
             _ => Change::Nothing,
         };
         let facts = known.clone().unwrap_or_else(|| MemberRecord::new(entry.name.clone()));
+        let restarts = is_restarting(&facts, snapshot.now);
         let mut health = health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
         let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
         let answer = answer.filter(|it| it.id == entry.id);
@@ -268,11 +277,17 @@ impl Member {
             health = Health::Unwell("nothing is known of it".into());
         } else if change == Change::Recreate && !health.is_alive() && pod.is_some_and(is_held_up) {
             health = Health::Dead("it does not run, and is made from an older spec".into());
-        } else if let (Health::Healthy, Some(spec), Some(answer)) = (&health, made_from, answer)
-            && !app.runs(spec, answer)
-        {
+        }
+        let differs = match (made_from, answer) {
+            (Some(spec), Some(answer)) if !app.runs(spec, answer) => {
+                let asked = app.topology(spec).version;
+                Some(format!("it runs version {} where {asked} is asked for", answer.version))
+            }
+            _ => None,
+        };
+        if let (Health::Healthy, true, Some(differs)) = (&health, restarts, &differs) {
             // Its pod was changed and its process was not restarted yet: it works, but not for long.
-            health = Health::Unwell(format!("it still runs version {}", answer.version));
+            health = Health::Unwell(differs.clone());
         }
         Self {
             name: entry.name.clone(),
@@ -283,10 +298,17 @@ impl Member {
             position: answer.and_then(|it| app.position(it)),
             outdated: change != Change::Nothing,
             change,
+            differs,
             recorded: known.is_some(),
             pod: pod.map(PodRef::from),
         }
     }
+}
+
+/// Whether a member was told to restart in place, so lately that it may not have done so yet.
+pub(crate) fn is_restarting(member: &MemberRecord, now: Timestamp) -> bool {
+    let patience = SignedDuration::from_secs(RESTART_SECONDS);
+    member.restarted.is_some_and(|told| now.duration_since(told) < patience)
 }
 
 /// What the record says of a member, whether it belongs to the cluster, is coming, or going.

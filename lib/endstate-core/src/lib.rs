@@ -27,8 +27,8 @@ mod waiting;
 
 pub use app::{App, Change, Launch, LaunchOf, MayStop, Peer, Problem, Severity, Start, Topology};
 pub use cluster::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, UNSEEN_SECONDS, quorum,
-    targets,
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, RESTART_SECONDS,
+    UNSEEN_SECONDS, quorum, targets,
 };
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};

@@ -19,8 +19,8 @@ mod steps;
 pub use names::member_name;
 
 use crate::{
-    app::{App, Launch, LaunchOf, Peer, Problem, Start, Topology},
-    cluster::{Cluster, Health, Member, find_pod, health, quorum},
+    app::{App, Change, Launch, LaunchOf, Peer, Problem, Start, Topology},
+    cluster::{Cluster, Health, Member, find_pod, health, is_restarting, quorum},
     id::MemberName,
     plan::{Action, Call, Plan, PodRef, Support},
     record::{MemberRecord, Record},
@@ -117,6 +117,7 @@ impl<'a, A: App> Draft<'a, A> {
         }
         let Some(pods) = &self.snapshot.pods else { return self.wait(Waiting::ForPodList) };
         self.note_pods(pods);
+        self.note_restarts();
         if self.record.cluster_id.is_none() {
             return self.bootstrap(target.voters);
         }
@@ -146,6 +147,23 @@ impl<'a, A: App> Draft<'a, A> {
             }
             if member.pod.is_some() {
                 member.asked = None;
+            }
+        }
+    }
+
+    /// Forgets restarts that are over: the member says so, or never will.
+    fn note_restarts(&mut self) {
+        let (app, snapshot) = (self.app, self.snapshot);
+        let Some(spec) = self.record.accepted.as_ref().map(|it| it.spec.clone()) else { return };
+        let done = |member: &MemberRecord| {
+            let made_from = find_pod(snapshot, &member.name).and_then(|it| it.spec.as_ref());
+            let answer = snapshot.view.target(&member.name).and_then(|it| it.status.as_ref());
+            let runs = answer.is_some_and(|it| app.runs(&spec, it));
+            runs && made_from.is_some_and(|it| app.change(it, &spec) == Change::Nothing)
+        };
+        for member in self.record.everyone_mut() {
+            if !is_restarting(member, snapshot.now) || done(member) {
+                member.restarted = None;
             }
         }
     }
@@ -231,7 +249,7 @@ impl<'a, A: App> Draft<'a, A> {
         let Some(accepted) = &self.record.accepted else { return };
         let needs = |pod: &&Pod<A::Spec>| {
             let old = pod.spec.as_ref();
-            old.is_some_and(|it| self.app.change(it, &accepted.spec) == crate::Change::Restart)
+            old.is_some_and(|it| self.app.change(it, &accepted.spec) == Change::Restart)
         };
         let pods = names.iter().filter_map(|it| find_pod(self.snapshot, it));
         if let Some(pod) = pods.filter(|it| !it.deleting).find(needs) {
@@ -241,6 +259,10 @@ impl<'a, A: App> Draft<'a, A> {
 
     fn restart(&mut self, pod: &Pod<A::Spec>) {
         let launch = self.launch(&pod.name, None);
+        let now = self.snapshot.now;
+        for member in self.record.everyone_mut().filter(|it| it.name == pod.name) {
+            member.restarted = Some(now);
+        }
         self.act(Action::RestartPod { pod: PodRef::from(pod), launch });
     }
 

@@ -138,6 +138,10 @@ pub struct MemberRecord {
     /// The uid of its pod, once seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Uid>,
+    /// When it was told to restart in place, until it says that it runs what is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub restarted: Option<Timestamp>,
     /// Since when it is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -147,7 +151,14 @@ pub struct MemberRecord {
 impl MemberRecord {
     /// A member of which nothing but the name is known.
     pub fn new(name: impl Into<MemberName>) -> Self {
-        Self { name: name.into(), id: None, asked: None, pod: None, failing_since: None }
+        Self {
+            name: name.into(),
+            id: None,
+            asked: None,
+            pod: None,
+            restarted: None,
+            failing_since: None,
+        }
     }
 }
 
@@ -185,7 +196,8 @@ pub enum Step {
         reason: LeaveReason,
     },
     /// A member that works is restarted in place. Over when it says that it runs what is asked for:
-    /// its pod may be seen as it was before, and then nothing else would tell.
+    /// its pod may be seen as it was before, and then nothing else would tell. Over also after
+    /// [`RESTART_SECONDS`](crate::RESTART_SECONDS): an image may hold another version than its tag says.
     Restart {
         /// Its name.
         name: MemberName,

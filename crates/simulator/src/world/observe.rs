@@ -177,8 +177,7 @@ impl View {
     }
 
     fn record(&self, now: Timestamp) -> Record<EtcdClusterSpec> {
-        let old = now - SignedDuration::from_hours(1);
-        let member = |(index, it): (usize, &Seen)| Self::member(index, it, old);
+        let member = |(index, it): (usize, &Seen)| Self::member(index, it, now);
         let slots = || self.slots.iter().enumerate();
         let all = |flag| slots().filter(move |(_, it)| it.record & flag != 0).map(member);
         let boot = self.flags & BOOT != 0;
@@ -189,28 +188,32 @@ impl View {
             accepted: (self.flags & ACCEPTED != 0).then_some(Accepted { generation: 1, spec }),
             bootstrap: boot.then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
             cluster_id: (self.flags & ID != 0).then_some(CLUSTER),
-            step: slots().find_map(|(index, it)| self.step(index, it, old)),
+            step: slots().find_map(|(index, it)| self.step(index, it, now)),
             members: all(MEMBER).collect(),
         }
     }
 
-    fn member(index: usize, it: &Seen, old: Timestamp) -> MemberRecord {
+    /// Patience has run out in the model, but not for a restart: a kubelet may take any time.
+    fn member(index: usize, it: &Seen, now: Timestamp) -> MemberRecord {
+        let old = now - SignedDuration::from_hours(1);
         MemberRecord {
             name: Self::name(index),
             id: (it.record & MEMBER != 0).then(|| Self::id(index)),
             asked: (it.record & ASKED != 0).then_some(old),
             pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
             failing_since: (it.record & FAILING != 0).then_some(old),
+            restarted: (it.reason & TOLD != 0).then_some(now),
         }
     }
 
-    fn step(&self, index: usize, it: &Seen, old: Timestamp) -> Option<Step> {
+    fn step(&self, index: usize, it: &Seen, now: Timestamp) -> Option<Step> {
         let (name, uid) = (Self::name(index), || Self::uid(index));
         let has = |flag| it.record & flag != 0;
         if has(JOINING) {
-            Some(Step::Join { member: Self::member(index, it, old) })
+            Some(Step::Join { member: Self::member(index, it, now) })
         } else if has(LEAVING) {
-            let (pod, reason) = (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason)]);
+            let (pod, reason) =
+                (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason & !TOLD)]);
             Some(Step::Leave { name, id: Some(Self::id(index)), pod, reason })
         } else if it.reason & RESTARTING != 0 {
             Some(Step::Restart { name })
@@ -287,16 +290,17 @@ impl View {
                 | bit(it.asked.is_some(), ASKED)
                 | bit(it.failing_since.is_some(), FAILING)
         };
+        let told = |it: &MemberRecord| bit(it.restarted.is_some(), TOLD);
         for it in record.bootstrap.iter().flat_map(|it| &it.members) {
-            set(&it.name, FIRST | member(it), 0);
+            set(&it.name, FIRST | member(it), told(it));
         }
         for it in &record.members {
-            set(&it.name, MEMBER | member(it), 0);
+            set(&it.name, MEMBER | member(it), told(it));
         }
         match &record.step {
             None => {}
             Some(Step::Restart { name }) => set(name, 0, RESTARTING),
-            Some(Step::Join { member: it }) => set(&it.name, JOINING | member(it), 0),
+            Some(Step::Join { member: it }) => set(&it.name, JOINING | member(it), told(it)),
             Some(Step::Leave { name, pod, reason, .. }) => {
                 let number = REASONS.iter().position(|it| it == reason).expect("all are there");
                 let pod = if pod.is_some() { LEAVING_POD } else { 0 };

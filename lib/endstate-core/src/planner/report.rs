@@ -117,7 +117,7 @@ impl<A: App> Draft<'_, A> {
             id: Some(member.id),
             role: Some(role),
             healthy: member.health.is_healthy(),
-            trouble: member.health.why().map(str::to_owned),
+            trouble: member.health.why().or(member.differs.as_deref()).map(str::to_owned),
             updated: !member.outdated && member.pod.is_some(),
             version: answer.map(|it| it.version.clone()),
             node: find_pod(self.snapshot, &member.name).and_then(|it| it.node.clone()),
@@ -229,7 +229,6 @@ impl<A: App> Draft<'_, A> {
     }
 
     fn degraded(&self) -> Judged {
-        let none = (Truth::False, "AllMembersWork", "every member works".to_owned());
         if self.record.cluster_id.is_none() {
             return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
         }
@@ -244,11 +243,26 @@ impl<A: App> Draft<'_, A> {
         if !ill.is_empty() {
             (Truth::True, "MembersDoNotWork", ill.join("; "))
         } else if has >= wanted {
-            none
+            self.all_work()
         } else if self.was_degraded() {
             (Truth::True, "MembersMissing", format!("there are {has} of {wanted} members"))
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
+        }
+    }
+
+    /// Every member works; what some of them run may be worth a word all the same.
+    fn all_work(&self) -> Judged {
+        let members = self.cluster.iter().flat_map(|it| &it.members);
+        let differs =
+            members.filter_map(|it| Some(format!("{}: {}", it.name, it.differs.as_ref()?)));
+        let differs: Vec<_> = differs.collect();
+        match differs.is_empty() {
+            true => (Truth::False, "AllMembersWork", "every member works".into()),
+            false => {
+                let message = format!("every member works; {}", differs.join("; "));
+                (Truth::False, "OtherVersion", message)
+            }
         }
     }
 

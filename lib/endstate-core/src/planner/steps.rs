@@ -188,8 +188,10 @@ impl<A: App> Draft<'_, A> {
         let Some(accepted) = self.record.accepted.as_ref() else { return };
         let answer = self.snapshot.view.target(&member.name).and_then(|it| it.status.as_ref());
         let runs = answer.is_some_and(|it| self.app.runs(&accepted.spec, it));
+        let mut told = self.record.members.iter().filter(|it| it.name == member.name);
+        let done = runs || told.all(|it| it.restarted.is_none());
         match &member.health {
-            Health::Healthy if runs && member.change != Change::Restart => self.record.step = None,
+            Health::Healthy if done && member.change != Change::Restart => self.record.step = None,
             Health::Dead(_) => self.record.step = None,
             // It does not come back for now, and somebody else needs help.
             Health::Stopped(_) | Health::Unwell(_) | Health::Leaderless if has_dead(cluster) => {

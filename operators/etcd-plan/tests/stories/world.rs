@@ -22,6 +22,8 @@ pub(crate) struct World {
     leader: Option<MemberName>,
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
+    /// What images hold, whatever their tags say.
+    mislabelled: Option<String>,
     /// Pods that were changed in place and not restarted yet.
     changed: Vec<MemberName>,
     versions: u64,
@@ -53,6 +55,7 @@ impl Default for World {
             cut: vec![],
             leader: None,
             running: BTreeMap::new(),
+            mislabelled: None,
             changed: vec![],
             versions: 1,
         }
@@ -77,6 +80,10 @@ impl World {
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
+            ["images", "hold", version] => {
+                self.mislabelled = Some((*version).to_owned());
+                String::new()
+            }
             ["no-image", names @ ..] => self.each(names, Self::no_image),
             ["no-node", names @ ..] => self.each(names, Self::no_node),
             ["node-lost", names @ ..] => self.each(names, Self::lose_node),
@@ -153,8 +160,8 @@ impl World {
         let pod = self.pod(name);
         (pod.phase, pod.started, pod.ready) = (PodPhase::Running, true, true);
         pod.trouble = None;
-        let version = pod.spec.as_ref().unwrap().version.clone();
-        self.running.insert(name.clone(), version);
+        let asked = pod.spec.as_ref().unwrap().version.clone();
+        self.running.insert(name.clone(), self.mislabelled.clone().unwrap_or(asked));
         self.working.push(name.clone());
         // The first members form the cluster when a quorum of them works.
         if self.snapshot.view.membership.is_none()
