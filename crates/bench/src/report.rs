@@ -47,7 +47,7 @@ impl Report {
     }
 
     fn push(&mut self, row: Row) {
-        eprintln!("{}", line(&row));
+        eprintln!("measured: {}", row.what);
         self.0.push(row);
     }
 

@@ -1,4 +1,7 @@
-//! From a commit to the last of 1,000 watchers.
+//! From a write to the last of 1,000 watchers.
+//!
+//! The clock starts when the write is sent: the moment of the commit cannot be seen from outside, and watchers often know
+//! before the writer does. So each figure holds the write itself, whose own time stands beside it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,23 +34,25 @@ pub(crate) async fn measure(up: &Up, report: &mut Report) -> Result<()> {
     let namespace = r#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"watches"}}"#;
     writer.call(Method::POST, "/api/v1/namespaces", namespace.into()).await?;
     let mut arrivals = watch(&server).await?;
-    let (mut first, mut last) = (Vec::new(), Vec::new());
+    let (mut writes, mut half, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..COMMITS {
+        let sent = Instant::now();
         writer.call(Method::POST, PATH, note(&format!("w-{number}"))).await?;
-        let acknowledged = Instant::now();
+        writes.push(sent.elapsed());
         let mut times = Vec::with_capacity(WATCHERS);
         for _ in 0..WATCHERS {
             let arrival = tokio::time::timeout(EVENT_MAX, arrivals.recv()).await?;
-            times.push(arrival.context("a watcher ended")?.saturating_duration_since(acknowledged));
+            times.push(arrival.context("a watcher ended")?.duration_since(sent));
         }
         times.sort();
-        first.push(times[WATCHERS / 2]);
+        half.push(times[WATCHERS / 2]);
         last.push(times[WATCHERS - 1]);
     }
-    let (first, last) = (Samples::new(first), Samples::new(last));
-    report.add("commit → watcher, 1,000 watchers, half of them", first.median_ms(), "ms");
-    report.add("commit → watcher, 1,000 watchers, the last", last.median_ms(), "ms");
-    report.add("commit → watcher, the last, p99 of commits", last.percentile_ms(99), "ms");
+    let (writes, half, last) = (Samples::new(writes), Samples::new(half), Samples::new(last));
+    report.add("write → acknowledged, 1,000 watchers", writes.median_ms(), "ms");
+    report.add("write → half of 1,000 watchers", half.median_ms(), "ms");
+    report.add("write → the last of 1,000 watchers", last.median_ms(), "ms");
+    report.add("write → the last of 1,000 watchers, p99", last.percentile_ms(99), "ms");
     Ok(())
 }
 
