@@ -73,7 +73,7 @@ pub struct Condition {
 pub struct Member {
     /// Its name.
     pub name: String,
-    /// `leader`, `voter`, `learner`, or `joining` before etcd knows it.
+    /// `leader`, `voter`, `learner`, `joining` before etcd knows it, or `leaving` when it no longer does.
     pub role: String,
     /// Whether it works.
     pub healthy: bool,
@@ -266,11 +266,17 @@ fn members(status: &EtcdClusterStatus, pods: &[&Pod]) -> Vec<Member> {
     let unlisted = pods
         .iter()
         .filter(|pod| !status.members.iter().any(|it| it.name.as_str() == pod.name_any()))
-        .map(|it| Member {
-            trouble: Some("etcd does not list it".to_owned()),
-            ..member(&MemberRow::new(it.name_any()), Some(pod_node(it)))
-        });
+        .map(|it| unlisted_member(it));
     listed.chain(unlisted).collect()
+}
+
+fn unlisted_member(pod: &Pod) -> Member {
+    let (role, trouble) = match pod.metadata.deletion_timestamp {
+        Some(_) => ("leaving", "its pod is being deleted"),
+        None => ("joining", "etcd does not list it"),
+    };
+    let row = member(&MemberRow::new(pod.name_any()), Some(pod_node(pod)));
+    Member { role: role.to_owned(), trouble: Some(trouble.to_owned()), ..row }
 }
 
 fn member(row: &MemberRow, pod: Option<PodNode>) -> Member {

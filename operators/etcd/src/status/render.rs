@@ -121,9 +121,10 @@ impl Widths {
 }
 
 fn member_line(member: &Member, widths: &Widths, style: Style) -> String {
-    let (colour, health) = match member.healthy {
-        true => (Colour::Good, "healthy"),
-        false => (Colour::Bad, "not working"),
+    let (colour, health) = match (member.healthy, member.role.as_str()) {
+        (true, _) => (Colour::Good, "healthy"),
+        (false, "leaving") => (Colour::Busy, "stopping"),
+        (false, _) => (Colour::Bad, "not working"),
     };
     let name = format!("{:<width$}", member.name, width = widths.name);
     let mut text = format!(
@@ -180,7 +181,8 @@ fn pod_line(pod: &PodNode, style: Style) -> String {
         text += &format!("  {address}");
     }
     if pod.restarts > 0 {
-        text += &format!("  restarted {} times", pod.restarts);
+        let times = if pod.restarts == 1 { "once" } else { &format!("{} times", pod.restarts) };
+        text += &format!("  restarted {times}");
     }
     text
 }

@@ -57,7 +57,7 @@ fn the_tree_reads_from_the_cluster_down_to_the_volumes() {
     let expected = "\
 etcd default/demo  Updating  2 of 3 members work  3.5.16  http://demo-client.default.svc:2379
 ├─ demo-a  leader  healthy  3.5.16  raft index 120  db 20.0 KiB  id a1
-│  └ pod Running, ready  on node-1  10.244.0.5  restarted 1 times
+│  └ pod Running, ready  on node-1  10.244.0.5  restarted once
 │    └ volume data  emptyDir  /var/lib/etcd
 ├─ demo-b  voter   not working  id b1
 │  └ its data is lost
@@ -108,6 +108,17 @@ fn a_pod_that_etcd_does_not_list_is_shown_all_the_same() {
     let member = tree.members.iter().find(|it| it.name == "demo-c").unwrap();
     assert_eq!(member.role, "joining");
     assert_eq!(member.trouble.as_deref(), Some("etcd does not list it"));
+}
+
+#[test]
+fn a_removed_member_is_leaving_while_its_pod_ends() {
+    let mut removed = pod("demo-c", "u1");
+    removed.metadata.deletion_timestamp =
+        serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+    let tree = tree(&cluster(status()), &[removed]).unwrap();
+    let member = tree.members.iter().find(|it| it.name == "demo-c").unwrap();
+    assert_eq!(member.role, "leaving");
+    assert_eq!(member.trouble.as_deref(), Some("its pod is being deleted"));
 }
 
 #[test]
