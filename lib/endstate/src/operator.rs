@@ -12,11 +12,10 @@ mod declared;
 mod execute;
 mod observe;
 mod pods;
+mod refusals;
 mod support;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
     Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Role, Snapshot, Start,
@@ -33,20 +32,13 @@ use crate::driver::{Driver, Outcome};
 use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
 pub use declared::Declared;
 pub use pods::member_pod;
+use refusals::Refusals;
 
 /// The label by which an operator finds its pods; its value is [`App::name`].
 pub const APP_LABEL: &str = "endstate.dev/app";
 
 /// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
 pub const ROLE_LABEL: &str = "endstate.dev/role";
-
-/// How long a refused action waits before it is tried again: first often, because most refusals end by themselves within seconds
-/// (etcd's "unhealthy cluster" after five), then seldom.
-const REFUSED_WAIT: Duration = Duration::from_millis(700);
-/// How many tries are "first".
-const REFUSED_OFTEN: u32 = 12;
-/// How long "seldom" is.
-const REFUSED_WAIT_LONG: Duration = Duration::from_secs(8);
 
 /// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
 pub trait Operand: Send + Sync + 'static {
@@ -92,6 +84,13 @@ pub trait Operand: Send + Sync + 'static {
 pub type SpecOf<O> = <<O as Operand>::App as App>::Spec;
 
 /// What a member's pod is made from.
+///
+/// ```
+/// # use endstate::operator::PodRequest;
+/// fn pod_name(request: &PodRequest<'_>) -> String {
+///     request.member.to_string() // a name is used once, so it says which incarnation this is
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PodRequest<'a> {
     /// The object that declares the cluster.
@@ -112,19 +111,19 @@ pub struct Operator<O: Operand> {
     services: Cache<Service>,
     budgets: Cache<PodDisruptionBudget>,
     nodes: Cache<Node>,
-    refused: Mutex<HashMap<ObjectKey, Refused>>,
-}
-
-/// The action that was refused last, how often in a row, and when it may be tried again.
-#[derive(Clone, Debug)]
-struct Refused {
-    blocked: Blocked,
-    times: u32,
-    again: Instant,
+    refusals: Mutex<Refusals>,
 }
 
 /// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
 /// that they control.
+///
+/// ```
+/// # use endstate::operator::{Operand, add};
+/// fn run<O: Operand>(engine: &mut endstate::Engine, operand: O) {
+///     let health = add(engine, "clusters", operand);
+///     assert!(!health.is_ready(), "its caches fill once the engine runs");
+/// }
+/// ```
 pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
     let ours = || Scope::all().label(APP_LABEL, operand.app().name());
     let objects = engine.cache::<Declared<O::Kind>>();
@@ -140,7 +139,7 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
         services: services.clone(),
         budgets: budgets.clone(),
         nodes: nodes.clone(),
-        refused: Mutex::default(),
+        refusals: Mutex::default(),
     };
     engine
         .add(name, operator)
@@ -186,7 +185,7 @@ where
 
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
-            self.refused().remove(&key);
+            self.refusals().forget(&key);
             return Ok(Next::Settled);
         };
         let snapshot = self.observe(&object, ctx).await?;
@@ -200,29 +199,7 @@ where
 }
 
 impl<O: Operand> Operator<O> {
-    fn refused(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Refused>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers a refusal, and says how long to wait before the next try.
-    fn refuse(&self, key: &ObjectKey, blocked: Blocked) -> Duration {
-        let mut refused = self.refused();
-        let times = match refused.get(key) {
-            Some(last) if last.blocked.action == blocked.action => last.times + 1,
-            _ => 1,
-        };
-        let wait = if times <= REFUSED_OFTEN { REFUSED_WAIT } else { REFUSED_WAIT_LONG };
-        refused.insert(key.clone(), Refused { blocked, times, again: Instant::now() + wait });
-        wait
-    }
-
-    /// How long the first of these actions still has to wait because it was refused a moment ago. Whatever wakes the object in
-    /// between does not make the answer another one.
-    fn rest_of_wait(&self, key: &ObjectKey, actions: &[Action]) -> Option<Duration> {
-        let action = actions.first()?.to_string();
-        let refused = self.refused();
-        let last = refused.get(key).filter(|it| it.blocked.action == action)?;
-        let wait = last.again.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

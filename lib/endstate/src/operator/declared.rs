@@ -12,6 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// An object of the kind `K`, its spec and status as JSON.
+///
+/// ```
+/// use endstate::operator::Declared;
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube::Resource;
+/// let odd = serde_json::json!({ "metadata": { "name": "a" }, "spec": "no object" });
+/// let object: Declared<Pod> = serde_json::from_value(odd).unwrap();
+/// assert_eq!((Declared::<Pod>::kind(&()), object.spec.as_str()), ("Pod".into(), Some("no object")));
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Declared<K> {

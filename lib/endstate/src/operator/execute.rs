@@ -2,7 +2,7 @@
 //!
 //! There are no choices here. The first thing that fails ends it; the next look decides what then.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use endstate_core::{Condition, ConditionType, Truth, Violation};
 use futures::future::join_all;
@@ -53,7 +53,7 @@ where
         ctx: &Context,
     ) -> Result<Next, Error> {
         let key = ObjectKey::of(object);
-        if let Some(wait) = self.rest_of_wait(&key, &plan.actions) {
+        if let Some(wait) = self.refusals().rest(&key, &plan.actions, Instant::now()) {
             return Ok(Next::After(wait));
         }
         if let Some(why) = self.stranger(object, snapshot, &plan.support, ctx).await? {
@@ -78,12 +78,12 @@ where
                 Stopped::Blocked(why) => {
                     tracing::info!(%key, %action, %why, "blocked");
                     let blocked = Blocked { action: action.to_string(), why };
-                    Ok(Next::After(self.refuse(&key, blocked)))
+                    Ok(Next::After(self.refusals().note(&key, blocked, Instant::now())))
                 }
             };
         }
         let learned = plan.status.record != snapshot.status.record;
-        let was_refused = self.refused().remove(&key).is_some();
+        let was_refused = self.refusals().forget(&key);
         if learned || was_refused || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }

@@ -47,7 +47,7 @@ impl<O: Operand> Operator<O> {
             status,
             pods: Some(pods),
             view,
-            blocked: self.refused().get(&key).map(|it| it.blocked.clone()),
+            blocked: self.refusals().last(&key),
         })
     }
 

@@ -1,0 +1,112 @@
+//! What was refused last, per object, and when it may be tried again. Time is an argument.
+//!
+//! It is shown to the user and paces the tries; nothing is decided on it, so losing it in a restart costs one try.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use endstate_core::{Action, Blocked};
+
+use crate::ObjectKey;
+
+/// How long a refused action waits before it is tried again: first often, because most refusals end by themselves within seconds
+/// (etcd's "unhealthy cluster" after five), then seldom.
+const WAIT: Duration = Duration::from_millis(700);
+/// How many tries are "first".
+const OFTEN: u32 = 12;
+/// How long "seldom" is.
+const WAIT_LONG: Duration = Duration::from_secs(8);
+
+#[derive(Default)]
+pub(super) struct Refusals {
+    last: HashMap<ObjectKey, Refusal>,
+}
+
+struct Refusal {
+    blocked: Blocked,
+    /// How often in a row.
+    times: u32,
+    again: Instant,
+}
+
+impl Refusals {
+    /// Remembers a refusal, and says how long to wait before the next try.
+    pub(super) fn note(&mut self, key: &ObjectKey, blocked: Blocked, now: Instant) -> Duration {
+        let times = match self.last.get(key) {
+            Some(last) if last.blocked.action == blocked.action => last.times.saturating_add(1),
+            _ => 1,
+        };
+        let wait = if times <= OFTEN { WAIT } else { WAIT_LONG };
+        self.last.insert(key.clone(), Refusal { blocked, times, again: now + wait });
+        wait
+    }
+
+    /// How long the first of these actions still has to wait because it was refused a moment ago. Whatever wakes the object in
+    /// between does not make the answer another one.
+    pub(super) fn rest(
+        &self,
+        key: &ObjectKey,
+        actions: &[Action],
+        now: Instant,
+    ) -> Option<Duration> {
+        let action = actions.first()?.to_string();
+        let last = self.last.get(key).filter(|it| it.blocked.action == action)?;
+        let rest = last.again.saturating_duration_since(now);
+        (!rest.is_zero()).then_some(rest)
+    }
+
+    /// What was refused last.
+    pub(super) fn last(&self, key: &ObjectKey) -> Option<Blocked> {
+        self.last.get(key).map(|it| it.blocked.clone())
+    }
+
+    /// Forgets, and says whether there was anything.
+    pub(super) fn forget(&mut self, key: &ObjectKey) -> bool {
+        self.last.remove(key).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use endstate_core::{LeaveReason, PodRef};
+
+    use super::*;
+
+    fn action(name: &str) -> Action {
+        let pod = PodRef { name: name.into(), uid: "u".into(), resource_version: "1".into() };
+        Action::DeletePod { pod, reason: LeaveReason::Dead }
+    }
+
+    fn blocked(action: &Action) -> Blocked {
+        Blocked { action: action.to_string(), why: "no".into() }
+    }
+
+    #[test]
+    fn a_refused_action_rests_and_another_one_does_not() {
+        let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT);
+        let soon = now + Duration::from_millis(10);
+        assert_eq!(refusals.rest(&key, &[action("a")], soon), Some(WAIT - (soon - now)));
+        assert_eq!(refusals.rest(&key, &[action("b")], soon), None);
+        assert_eq!(refusals.rest(&key, &[], soon), None);
+        assert_eq!(refusals.rest(&key, &[action("a")], now + WAIT), None, "it may be tried again");
+        assert!(refusals.forget(&key) && !refusals.forget(&key));
+        assert_eq!(refusals.rest(&key, &[action("a")], soon), None);
+    }
+
+    #[test]
+    fn what_is_refused_for_long_is_tried_seldom() {
+        let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
+        let mut refusals = Refusals::default();
+        for _ in 0..OFTEN {
+            assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT);
+        }
+        assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT_LONG);
+        assert_eq!(
+            refusals.note(&key, blocked(&action("b")), now),
+            WAIT,
+            "another action starts anew"
+        );
+    }
+}
