@@ -12,6 +12,7 @@ use kube::Client;
 
 use crate::cache::{AnyCache, Origin};
 use crate::event::{Recorder, reference};
+use crate::lease::Fence;
 use crate::{Cache, Error, Notice, Object, ObjectKey, Scope};
 pub use writer::{Propagation, Writer};
 
@@ -25,6 +26,7 @@ pub struct Context {
     pub(crate) field_manager: Arc<str>,
     pub(crate) request_deadline: Duration,
     pub(crate) origin: Option<Origin>,
+    pub(crate) fence: Fence,
 }
 
 impl Context {
@@ -33,7 +35,13 @@ impl Context {
         Timestamp::now()
     }
 
-    /// The client, for what the context has no method for. Its writes are not in the caches until the watch shows them.
+    /// What is open while this process leads. Writes ask it themselves; ask it before effects outside the API.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// The client, for what the context has no method for. Its writes are not in the caches until the watch shows them, and
+    /// ask no [`fence`](Context::fence).
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::Caches;
 use crate::event::{Poster, recorder};
+use crate::lease::{Fence, Leader};
 use crate::{Cache, Context, Error, Failure, Notice, Object, ObjectKey, Scope};
 pub use registration::Registration;
 
@@ -44,11 +45,13 @@ pub trait Reconciler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Next, Error>> + Send;
 
     /// Called after a reconcile ended badly, before the key rests. `object` is the one of the key, if it exists. What
-    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict.
+    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict and the
+    /// end of leadership.
     fn failed(&self, object: Option<&Self::Kind>, failure: &Failure) -> Option<Notice> {
         let _ = object;
         match failure {
             Failure::Error(error) if error.is_conflict() => None,
+            Failure::Error(Error::NotLeading { .. }) => None,
             Failure::Error(_) => {
                 Some(Notice::warning("ReconcileFailed", "Reconcile", failure.message()))
             }
@@ -101,11 +104,23 @@ pub struct Engine {
     context: Context,
     poster: Poster,
     tasks: Vec<Task>,
+    leader: Option<Leader>,
 }
 
 impl Engine {
-    /// An engine without reconcilers.
+    /// An engine without reconcilers, for what runs once: nothing keeps a second one from acting too.
     pub fn new(client: Client, options: Options) -> Engine {
+        Engine::behind(Fence::open(), client, options)
+    }
+
+    /// An engine without reconcilers, of which there may be several: reconcilers run, and write, in the one that holds the
+    /// lease, and the caches of the others stay warm. The lease is given up when [`run`](Engine::run) ends.
+    pub fn leading(client: Client, options: Options, leader: Leader) -> Engine {
+        let engine = Engine::behind(leader.fence(), client, options);
+        Engine { leader: Some(leader), ..engine }
+    }
+
+    fn behind(fence: Fence, client: Client, options: Options) -> Engine {
         let (recorder, poster) = recorder(client.clone(), &options.field_manager);
         let context = Context {
             client,
@@ -114,8 +129,9 @@ impl Engine {
             field_manager: options.field_manager.as_str().into(),
             request_deadline: options.request_deadline,
             origin: None,
+            fence,
         };
-        Engine { options, context, poster, tasks: Vec::new() }
+        Engine { options, context, poster, tasks: Vec::new(), leader: None }
     }
 
     /// The cache of all objects of a kind. Asking twice gives the same cache; it fills once the engine runs.
@@ -153,14 +169,17 @@ impl Engine {
 
     /// Runs until shutdown: caches fill, then reconciles begin. Returns after every task has ended.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Engine { options, poster, tasks, .. } = self;
+        let Engine { options, poster, tasks, leader, .. } = self;
+        let (end, mut keeping) = (CancellationToken::new(), JoinSet::new());
+        if let Some(leader) = leader {
+            keeping.spawn(leader.run(end.clone()));
+        }
         // A failing task must end the others too: what is left of an engine helps nobody.
         let stop = shutdown.child_token();
         let mut running = JoinSet::new();
         for task in tasks {
             running.spawn(task(stop.clone()));
         }
-        let end = CancellationToken::new();
         let posting = tokio::spawn(poster.run(options.request_deadline, end.clone()));
         let mut result = Ok(());
         while let Some(ended) = running.join_next().await {
@@ -169,7 +188,9 @@ impl Engine {
             }
             stop.cancel();
         }
+        // Only now: what the lease guards has ended.
         end.cancel();
+        while keeping.join_next().await.is_some() {}
         if tokio::time::timeout(options.shutdown_grace, posting).await.is_err() {
             tracing::warn!("the last events were not posted in time");
         }

@@ -35,6 +35,14 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Another replica leads, or will: nothing was sent.
+    #[error("{verb} {target} was not sent, because this replica does not lead")]
+    NotLeading {
+        /// What was to be asked.
+        verb: &'static str,
+        /// The kind and key of the object.
+        target: String,
+    },
     /// A failure of the application's own.
     #[error(transparent)]
     Other(Box<dyn std::error::Error + Send + Sync>),

@@ -3,157 +3,176 @@
 //! A [`Leader`] holds a `Lease` (`coordination.k8s.io/v1`) by renewing it. Clocks of replicas are never compared: a
 //! candidate takes a lease over when it has not *seen it change* for the lease's duration, by its own clock. The holder
 //! gives up by its own clock earlier than that ([`Timing::renew_within`] < [`Timing::duration`]), so for a short time
-//! nobody leads rather than two. Whoever leads gets a token that is cancelled when leadership ends: writes must not go
-//! on after it.
+//! nobody leads rather than two.
+//!
+//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was paused past
+//! the end of its lease finds the fence closed before it knows why. The API has no fencing tokens, so a write that is
+//! already under way then is not called back; that is what the uid and resourceVersion in every write are for.
+//!
+//! A successor need not wait when it knows that the holder is gone: the lease was given up, or the holder was a pod
+//! ([`Candidate::Pod`]) that does not exist any more.
 
+mod candidate;
 mod election;
+mod fence;
 
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::PostParams;
 use kube::{Api, Client};
-use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use candidate::Candidate;
 pub use election::{Election, Step, Timing};
+pub use fence::Fence;
 
-use crate::{Error, ObjectKey};
+use crate::ObjectKey;
 
-/// A candidate for leadership.
+/// How long one look at the lease may take.
+const ROUND_MAX: Duration = Duration::from_secs(5);
+
+/// A candidate for leadership. Give it to [`Engine::leading`](crate::Engine::leading), which runs it.
 ///
 /// ```no_run
-/// # use endstate::{CancellationToken, ObjectKey, lease::Leader};
-/// # async fn lead(client: kube::Client, shutdown: CancellationToken) -> Result<(), endstate::Error> {
-/// let leader = Leader::new(client, ObjectKey::namespaced("operators", "etcd-operator"), "pod-1");
-/// leader.run(shutdown, |leading| async move {
-///     // Work, until `leading` is cancelled.
-///     leading.cancelled().await;
-/// }).await
+/// # use endstate::{CancellationToken, Engine, Error, ObjectKey, Options, lease::{Candidate, Leader}};
+/// # async fn run(client: kube::Client, shutdown: CancellationToken) -> Result<(), Error> {
+/// let pod = Candidate::Pod { name: "etcd-operator-x7k2p".into(), uid: "9b1d".into() };
+/// let lease = ObjectKey::namespaced("operators", "etcd-operator");
+/// let leader = Leader::new(client.clone(), &lease, &pod);
+/// let engine = Engine::leading(client, Options::new("etcd-operator"), leader);
+/// // Add reconcilers: they run while this process leads.
+/// engine.run(shutdown).await
 /// # }
 /// ```
 pub struct Leader {
-    api: Api<Lease>,
+    leases: Api<Lease>,
+    pods: Api<Pod>,
     name: String,
-    identity: String,
+    election: Election,
     timing: Timing,
+    until: watch::Sender<Option<Instant>>,
 }
 
 impl Leader {
-    /// A candidate with the usual timing. Identities must be unique: a pod's name, for one.
-    pub fn new(client: Client, lease: ObjectKey, identity: impl Into<String>) -> Leader {
-        let namespace = lease.namespace().unwrap_or("default").to_owned();
-        let (api, name) = (Api::namespaced(client, &namespace), lease.name().to_owned());
-        Leader { api, name, identity: identity.into(), timing: Timing::default() }
+    /// A candidate with the usual timing.
+    pub fn new(client: Client, lease: &ObjectKey, candidate: &Candidate) -> Leader {
+        let namespace = lease.namespace().unwrap_or("default");
+        let timing = Timing::default();
+        Leader {
+            leases: Api::namespaced(client.clone(), namespace),
+            pods: Api::namespaced(client, namespace),
+            name: lease.name().to_owned(),
+            election: Election::new(candidate.to_string(), timing),
+            timing,
+            until: watch::Sender::new(None),
+        }
     }
 
     /// With another timing.
     pub fn timing(mut self, timing: Timing) -> Leader {
+        self.election = Election::new(self.election.identity(), timing);
         self.timing = timing;
         self
     }
 
-    /// Waits for leadership, works, and returns when the work has ended: after shutdown, or because leadership was
-    /// lost. The lease is then given up, so that a successor need not wait.
-    pub async fn run<F>(
-        self,
-        shutdown: CancellationToken,
-        work: impl FnOnce(CancellationToken) -> F,
-    ) -> Result<(), Error>
-    where
-        F: Future<Output = ()>,
-    {
-        let mut election = Election::new(&self.identity, self.timing);
-        let leading = shutdown.child_token();
-        if !self.campaign(&mut election, &shutdown).await {
-            return Ok(());
-        }
-        tracing::info!(lease = %self.name, identity = %self.identity, "this replica leads");
-        let keeping = async {
-            self.keep(&mut election, &leading).await;
-            leading.cancel();
-        };
-        tokio::join!(
-            async {
-                work(leading.clone()).await;
-                leading.cancel();
-            },
-            keeping
-        );
-        self.release(&election).await
+    /// What is open while this candidate leads.
+    pub fn fence(&self) -> Fence {
+        Fence::until(self.until.subscribe())
     }
 
-    /// Tries until it leads; false if shutdown came first.
-    async fn campaign(&self, election: &mut Election, shutdown: &CancellationToken) -> bool {
-        while !election.is_leading(Instant::now().into_std()) {
-            tokio::select! {
-                () = shutdown.cancelled() => return false,
-                () = self.round(election) => {}
-            }
-            if !election.is_leading(Instant::now().into_std()) {
-                tokio::select! {
-                    () = shutdown.cancelled() => return false,
-                    () = tokio::time::sleep(self.timing.retry) => {}
-                }
-            }
-        }
-        true
-    }
-
-    /// Renews until leadership ends.
-    async fn keep(&self, election: &mut Election, leading: &CancellationToken) {
-        while let Some(left) = election.time_left(Instant::now().into_std()) {
-            let next = tokio::time::sleep(self.timing.retry.min(left));
-            tokio::select! {
-                () = leading.cancelled() => return,
-                () = next => {}
-            }
+    /// Takes the lease and renews it, again and again, until `end`; then gives it up, so that a successor need not wait.
+    /// End it after whatever the fence guards has ended.
+    pub async fn run(mut self, end: CancellationToken) {
+        while !end.is_cancelled() {
             // A renewal that hangs must not outlast the leadership that it is to prolong.
-            let left = election.time_left(Instant::now().into_std()).unwrap_or(Duration::ZERO);
-            if tokio::time::timeout(left, self.round(election)).await.is_err() {
-                tracing::warn!(lease = %self.name, "the lease was not renewed in time");
+            let left = self.election.time_left(Instant::now().into_std());
+            let patience = left.unwrap_or(ROUND_MAX).min(ROUND_MAX);
+            if tokio::time::timeout(patience, self.round()).await.is_err() {
+                tracing::warn!(lease = %self.name, "no answer about the lease in time");
+            }
+            self.tell();
+            let left = self.election.time_left(Instant::now().into_std());
+            let rest = self.timing.retry.min(left.unwrap_or(self.timing.retry));
+            tokio::select! {
+                () = end.cancelled() => {}
+                () = tokio::time::sleep(rest) => {}
             }
         }
-        tracing::warn!(lease = %self.name, identity = %self.identity, "leadership is lost");
+        self.until.send_replace(None);
+        if tokio::time::timeout(ROUND_MAX, self.give_up()).await.is_err() {
+            tracing::warn!(lease = %self.name, "the lease was not given up in time");
+        }
     }
 
     /// Looks at the lease, and takes or renews it if that is due. Failures are tried again by the caller.
-    async fn round(&self, election: &mut Election) {
+    async fn round(&mut self) {
         // The time before the request: a late answer must not prolong anything.
         let asked = Instant::now().into_std();
-        let outcome = match self.api.get_opt(&self.name).await {
-            Ok(lease) => match election.step(lease.as_ref(), asked, jiff::Timestamp::now()) {
-                Step::Wait => return,
-                Step::Create(mut lease) => {
-                    lease.metadata.name = Some(self.name.clone());
-                    self.api.create(&PostParams::default(), &lease).await
-                }
-                Step::Replace(lease) => {
-                    self.api.replace(&self.name, &PostParams::default(), &lease).await
-                }
-            },
-            Err(error) => Err(error),
+        let lease = match self.leases.get_opt(&self.name).await {
+            Ok(lease) => lease,
+            Err(error) => return self.complain(&error),
         };
-        match outcome {
-            Ok(lease) => election.wrote(&lease, asked),
+        let now = jiff::Timestamp::now();
+        let step = match self.election.step(lease.as_ref(), asked, now) {
+            Step::Wait(holder) if self.is_gone(&holder).await => self.election.succeed(lease, now),
+            step => step,
+        };
+        let written = match step {
+            Step::Wait(_) => return,
+            Step::Create(mut lease) => {
+                lease.metadata.name = Some(self.name.clone());
+                self.leases.create(&PostParams::default(), &lease).await
+            }
+            Step::Replace(lease) => {
+                self.leases.replace(&self.name, &PostParams::default(), &lease).await
+            }
+        };
+        match written {
+            Ok(lease) => self.election.wrote(&lease, asked),
             // Somebody else was faster.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => {
-                tracing::warn!(lease = %self.name, %error, "the lease could not be taken or renewed");
-            }
+            Err(error) => self.complain(&error),
         }
     }
 
-    async fn release(&self, election: &Election) -> Result<(), Error> {
-        let Some(version) = election.held_version() else { return Ok(()) };
-        let patch =
-            json!({"metadata": {"resourceVersion": version}, "spec": {"holderIdentity": null}});
-        match self.api.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(_) => Ok(()),
+    fn complain(&self, error: &kube::Error) {
+        tracing::warn!(lease = %self.name, %error, "the lease could not be taken or renewed");
+    }
+
+    /// Whether the holder is a pod that does not exist any more. The API has stopped to accept its token by then.
+    async fn is_gone(&self, holder: &str) -> bool {
+        let Some(Candidate::Pod { name, uid }) = Candidate::parse(holder) else { return false };
+        match self.pods.get_metadata_opt(&name).await {
+            Ok(pod) => pod.is_none_or(|it| it.metadata.uid.as_deref() != Some(&uid)),
+            Err(_) => false,
+        }
+    }
+
+    /// Opens or closes the fence.
+    fn tell(&self) {
+        let now = Instant::now();
+        let left = self.election.time_left(now.into_std());
+        let before = self.until.send_replace(left.map(|left| now + left)).is_some();
+        match (before, left.is_some()) {
+            (false, true) => tracing::info!(lease = %self.name, "this replica leads"),
+            (true, false) => tracing::warn!(lease = %self.name, "this replica leads no more"),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    async fn give_up(&self) {
+        let Some(lease) = self.election.given_up() else { return };
+        match self.leases.replace(&self.name, &PostParams::default(), &lease).await {
+            Ok(_) => {}
             // Somebody else has it.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-            Err(error) => Err(Error::other(error)),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(error) => {
+                tracing::warn!(lease = %self.name, %error, "the lease could not be given up");
+            }
         }
     }
 }

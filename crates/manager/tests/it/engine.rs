@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::{Cluster, eventually};
+use endstate::lease::{Candidate, Leader, Timing};
 use endstate::{
     Backoff, Cache, CancellationToken, Context, Engine, Error, Next, Notice, ObjectKey, Options,
     Propagation, Reconciler,
 };
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 /// Does what a test says, and counts.
@@ -47,17 +49,57 @@ trait AsyncScript: Send + Sync + 'static {
 }
 
 struct Running {
-    cluster: Cluster,
+    cluster: Arc<Cluster>,
     maps: Api<ConfigMap>,
     runs: Arc<Mutex<BTreeMap<String, usize>>>,
     shutdown: CancellationToken,
     engine: tokio::task::JoinHandle<Result<(), Error>>,
 }
 
+/// Looks often, but waits for a holder as long as usual.
+const IMPATIENT: Timing = Timing {
+    duration: Duration::from_secs(15),
+    renew_within: Duration::from_secs(10),
+    retry: Duration::from_millis(5),
+};
+
+fn leading(client: kube::Client, candidate: &Candidate) -> Engine {
+    let leader = Leader::new(client.clone(), &key("operator"), candidate).timing(IMPATIENT);
+    Engine::leading(client, Options::new("tester"), leader)
+}
+
 impl Running {
     async fn start(script: impl AsyncScript) -> Running {
-        let cluster = Cluster::start(&[]).await;
-        let mut engine = Engine::new(cluster.client(), Options::new("tester"));
+        let cluster = Arc::new(Cluster::start(&[]).await);
+        let engine = Engine::new(cluster.client(), Options::new("tester"));
+        Running::engine(cluster, engine, script).await
+    }
+
+    /// Of several replicas, the first.
+    async fn leading(script: impl AsyncScript, candidate: Candidate) -> Running {
+        let cluster = Arc::new(Cluster::start(&[]).await);
+        let engine = leading(cluster.client(), &candidate);
+        Running::engine(cluster, engine, script).await
+    }
+
+    /// Of several replicas, another.
+    async fn beside(other: &Running, script: impl AsyncScript, candidate: Candidate) -> Running {
+        let engine = leading(other.cluster.client(), &candidate);
+        Running::engine(other.cluster.clone(), engine, script).await
+    }
+
+    /// As if the lease had been taken over while this replica was paused.
+    async fn hand_lease_to(&self, holder: &str) {
+        let leases: Api<Lease> = Api::default_namespaced(self.cluster.client());
+        let patch = Patch::Merge(json!({"spec": {"holderIdentity": holder}}));
+        leases.patch("operator", &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    async fn engine(
+        cluster: Arc<Cluster>,
+        mut engine: Engine,
+        script: impl AsyncScript,
+    ) -> Running {
         let cache = engine.cache_of::<ConfigMap>((), endstate::Scope::all().label("test", "yes"));
         let runs = Arc::default();
         let scripted = Scripted { maps: cache.clone(), script, runs: Arc::clone(&runs) };
@@ -89,7 +131,9 @@ impl Running {
     async fn stop(self) {
         self.shutdown.cancel();
         self.engine.await.unwrap().unwrap();
-        self.cluster.stop().await;
+        if let Some(cluster) = Arc::into_inner(self.cluster) {
+            cluster.stop().await;
+        }
     }
 }
 
@@ -234,34 +278,107 @@ async fn failures_are_retried_told_and_end() {
     running.stop().await;
 }
 
+/// Says who came, waits until it does not lead any more, and writes all the same.
+struct WritesTooLate {
+    entered: Arc<AtomicUsize>,
+    answer: Arc<Mutex<Option<String>>>,
+}
+
+impl AsyncScript for WritesTooLate {
+    async fn run(
+        &self,
+        _: &Cache<ConfigMap>,
+        map: &Arc<ConfigMap>,
+        ctx: &Context,
+    ) -> Result<Next, Error> {
+        self.entered.fetch_add(1, Ordering::SeqCst);
+        while ctx.fence().is_open() {
+            tokio::task::yield_now().await;
+        }
+        let mut wanted = ConfigMap::clone(map);
+        wanted.data = Some([("by".to_owned(), "who leads no more".to_owned())].into());
+        let written = ctx.update(&**map, &wanted).await.map(drop);
+        let deleted = ctx.delete(&**map, Propagation::Background).await;
+        let answers: Vec<_> =
+            [written, deleted].into_iter().map(|it| it.unwrap_err().to_string()).collect();
+        *self.answer.lock().unwrap() = Some(answers.join("; "));
+        Ok(Next::Settled)
+    }
+}
+
+#[tokio::test]
+async fn who_has_lost_the_lease_sends_nothing() {
+    let (entered, answer) =
+        (Arc::<AtomicUsize>::default(), Arc::<Mutex<Option<String>>>::default());
+    let script = WritesTooLate { entered: entered.clone(), answer: answer.clone() };
+    let running = Running::leading(script, Candidate::Other("a".into())).await;
+    running.create("a").await;
+    eventually("a reconcile", async || entered.load(Ordering::SeqCst) == 1).await;
+    running.hand_lease_to("somebody else").await;
+    eventually("an answer", async || answer.lock().unwrap().is_some()).await;
+    let said = answer.lock().unwrap().clone().unwrap();
+    assert_eq!(
+        said,
+        "update ConfigMap default/a was not sent, because this replica does not lead; \
+         delete ConfigMap default/a was not sent, because this replica does not lead"
+    );
+    assert!(running.maps.get("a").await.unwrap().data.is_none());
+    // It stands by: what changes now is somebody else's.
+    running.create("b").await;
+    running.stop().await;
+    assert_eq!(entered.load(Ordering::SeqCst), 1);
+}
+
+/// Counts, and does nothing.
+struct Looks;
+
+impl AsyncScript for Looks {
+    async fn run(
+        &self,
+        _: &Cache<ConfigMap>,
+        _: &Arc<ConfigMap>,
+        _: &Context,
+    ) -> Result<Next, Error> {
+        Ok(Next::Settled)
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_is_succeeded_at_once_and_one_that_is_there_is_not() {
+    let pod = json!({"metadata": {"name": "operator"}, "spec": {"containers": [{"name": "a", "image": "a"}]}});
+    let candidate = |uid: &str| Candidate::Pod { name: "operator".into(), uid: uid.into() };
+    let running = Running::leading(Looks, candidate("of a pod before")).await;
+    running.create("a").await;
+    eventually("the first leads", async || running.runs("a") == 1).await;
+
+    let pods: Api<Pod> = Api::default_namespaced(running.cluster.client());
+    let pod = pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await;
+    let alive = candidate(&pod.unwrap().metadata.uid.unwrap()).to_string();
+    running.hand_lease_to(&alive).await;
+    running.create("b").await;
+    let leases: Api<Lease> = Api::default_namespaced(running.cluster.client());
+    let holder = async || leases.get("operator").await.unwrap().spec.unwrap().holder_identity;
+    // Several looks of the candidate, and it still waits: the holder's pod is there.
+    for _ in 0..20 {
+        assert_eq!(holder().await.as_ref(), Some(&alive));
+    }
+    pods.delete("operator", &DeleteParams::default().grace_period(0)).await.unwrap();
+    eventually("the first leads again", async || running.runs("b") == 1).await;
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_lease_passes_on_when_its_holder_ends() {
-    let cluster = Cluster::start(&[]).await;
-    let lease = || ObjectKey::namespaced("default", "operator");
-    let timing = endstate::lease::Timing { retry: Duration::from_millis(20), ..Default::default() };
-    let leads: Arc<Mutex<Vec<&str>>> = Arc::default();
-    let mut running = Vec::new();
-    for identity in ["a", "b"] {
-        let leader =
-            endstate::lease::Leader::new(cluster.client(), lease(), identity).timing(timing);
-        let (shutdown, leads_now) = (CancellationToken::new(), Arc::clone(&leads));
-        let work = move |leading: CancellationToken| async move {
-            leads_now.lock().unwrap().push(identity);
-            leading.cancelled().await;
-            leads_now.lock().unwrap().retain(|it| *it != identity);
-        };
-        let task = tokio::spawn(leader.run(shutdown.clone(), work));
-        eventually("a leader", async || !leads.lock().unwrap().is_empty()).await;
-        running.push((shutdown, task));
-    }
-    assert_eq!(*leads.lock().unwrap(), ["a"]);
-    let (first, ended) = running.remove(0);
-    first.cancel();
-    ended.await.unwrap().unwrap();
+    let first = Running::leading(Looks, Candidate::Other("a".into())).await;
+    first.create("a").await;
+    eventually("the first leads", async || first.runs("a") == 1).await;
+    let second = Running::beside(&first, Looks, Candidate::Other("b".into())).await;
+    first.create("b").await;
+    eventually("the first acts", async || first.runs("b") == 1).await;
+    assert_eq!(second.runs("b"), 0, "the second stands by");
+    first.shutdown.cancel();
+    first.engine.await.unwrap().unwrap();
     // Given up, not run out: it does not take the lease's fifteen seconds.
-    eventually("the other one", async || *leads.lock().unwrap() == ["b"]).await;
-    let (second, ended) = running.remove(0);
-    second.cancel();
-    ended.await.unwrap().unwrap();
-    cluster.stop().await;
+    eventually("the second acts", async || second.runs("b") == 1).await;
+    second.stop().await;
 }

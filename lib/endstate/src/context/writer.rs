@@ -138,6 +138,7 @@ impl<K: Object> Writer<'_, K> {
     /// Deletes an object with any options; prefer [`delete`](Writer::delete), which cannot forget the guards.
     pub async fn delete_with(&self, observed: &K, params: &DeleteParams) -> Result<(), Error> {
         let key = ObjectKey::of(observed);
+        self.fenced("delete", &key)?;
         let request = self.built("delete", &key, self.request(&key).delete(key.name(), params))?;
         let answer = self.ctx.client.request_status::<K>(request);
         match self.bounded("delete", &key, answer).await {
@@ -186,9 +187,16 @@ impl<K: Object> Writer<'_, K> {
         key: &ObjectKey,
         request: Built,
     ) -> Result<Arc<K>, Error> {
+        self.fenced(verb, key)?;
         let object = pruned(self.send(verb, key, request).await?);
         self.show(object.clone());
         Ok(object)
+    }
+
+    /// Nothing is written but by who leads.
+    fn fenced(&self, verb: &'static str, key: &ObjectKey) -> Result<(), Error> {
+        let not_leading = || Error::NotLeading { verb, target: self.target(key) };
+        self.ctx.fence.is_open().then_some(()).ok_or_else(not_leading)
     }
 
     async fn send(&self, verb: &'static str, key: &ObjectKey, request: Built) -> Result<K, Error> {

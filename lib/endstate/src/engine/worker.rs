@@ -70,13 +70,17 @@ impl<R: Reconciler> Worker<R> {
             _ = join_all(needed) => {}
         }
         let mut running = JoinSet::new();
+        let fence = self.context.fence().clone();
         while !shutdown.is_cancelled() {
-            while let Some(key) = self.pop() {
+            let leads = fence.is_open();
+            while leads && let Some(key) = self.pop() {
                 running.spawn(self.work(key));
             }
-            let next = self.inbox.queue().next_moment();
+            // Who stands by keeps its queue, and looks at it when it leads.
+            let next = self.inbox.queue().next_moment().filter(|_| leads);
             tokio::select! {
                 () = shutdown.cancelled() => {}
+                () = fence.opened(), if !leads => {}
                 () = self.inbox.arrived.notified() => {}
                 Some(ended) = running.join_next() => self.finish(ended),
                 () = sleep_until(next.map(|moment| self.inbox.start + moment)) => {}

@@ -30,8 +30,8 @@ impl Default for Timing {
 /// What to do about a lease.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Somebody else holds it.
-    Wait,
+    /// Somebody else holds it: who.
+    Wait(String),
     /// There is none: make it.
     Create(Box<Lease>),
     /// Take it over, or renew it: guarded by its resource version.
@@ -52,14 +52,19 @@ pub struct Election {
     timing: Timing,
     /// The version of the lease that was seen last, and when it was first seen.
     seen: Option<(String, Instant)>,
-    /// The version that this candidate wrote, and when it asked to.
-    held: Option<(String, Instant)>,
+    /// The lease as this candidate wrote it, and when it asked to.
+    held: Option<(Lease, Instant)>,
 }
 
 impl Election {
     /// A candidate that has seen nothing yet.
     pub fn new(identity: impl Into<String>, timing: Timing) -> Election {
         Election { identity: identity.into(), timing, seen: None, held: None }
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// What to do about the lease as it is now.
@@ -82,14 +87,19 @@ impl Election {
         let since = self.seen.as_ref().map_or(now, |(_, since)| *since);
         let is_free =
             holder.is_empty() || holder == self.identity || now.duration_since(since) >= patience;
-        if is_free { Step::Replace(Box::new(self.lease(Some(lease), time))) } else { Step::Wait }
+        if is_free { self.succeed(Some(lease.clone()), time) } else { Step::Wait(holder) }
+    }
+
+    /// Takes the lease over from a holder that is known to be gone.
+    pub fn succeed(&self, lease: Option<Lease>, time: Timestamp) -> Step {
+        Step::Replace(Box::new(self.lease(lease.as_ref(), time)))
     }
 
     /// The lease was written, by a request that began at `asked`.
     pub fn wrote(&mut self, lease: &Lease, asked: Instant) {
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
-        self.seen = Some((version.clone(), asked));
-        self.held = Some((version, asked));
+        self.seen = Some((version, asked));
+        self.held = Some((lease.clone(), asked));
     }
 
     /// Whether this candidate leads.
@@ -106,9 +116,11 @@ impl Election {
             .filter(|left| !left.is_zero())
     }
 
-    /// The version of the lease that it holds.
-    pub fn held_version(&self) -> Option<&str> {
-        self.held.as_ref().map(|(version, _)| version.as_str())
+    /// The lease that it holds, without a holder: guarded by the version that it wrote.
+    pub fn given_up(&self) -> Option<Lease> {
+        let (mut lease, _) = self.held.clone()?;
+        lease.spec.get_or_insert_default().holder_identity = None;
+        Some(lease)
     }
 
     fn lease(&self, current: Option<&Lease>, time: Timestamp) -> Lease {
@@ -158,7 +170,7 @@ mod tests {
         fn write(&mut self, candidate: &mut Election, step: Step) {
             let current = self.lease.as_ref().and_then(|it| it.metadata.resource_version.clone());
             let (guard, mut lease) = match step {
-                Step::Wait => return,
+                Step::Wait(_) => return,
                 Step::Create(lease) => (None, *lease),
                 Step::Replace(lease) => (lease.metadata.resource_version.clone(), *lease),
             };
@@ -231,8 +243,36 @@ mod tests {
         let mut world = World::new();
         let (mut a, mut b) = candidates();
         world.round(&mut a);
-        world.lease.as_mut().unwrap().spec.as_mut().unwrap().holder_identity = None;
+        let given_up = Step::Replace(Box::new(a.given_up().unwrap()));
+        world.write(&mut a, given_up);
         world.round(&mut b);
         assert!(b.is_leading(world.now));
+    }
+
+    #[test]
+    fn who_comes_back_under_its_own_name_goes_on_at_once() {
+        let mut world = World::new();
+        let (mut a, _) = candidates();
+        world.round(&mut a);
+        world.pass(1);
+        let mut again = Election::new("a", Timing::default());
+        world.round(&mut again);
+        assert!(again.is_leading(world.now));
+        assert_eq!(world.lease.unwrap().spec.unwrap().lease_transitions, Some(0));
+    }
+
+    #[test]
+    fn a_successor_of_one_that_is_gone_need_not_wait() {
+        let mut world = World::new();
+        let (mut a, mut b) = candidates();
+        world.round(&mut a);
+        let lease = world.lease.clone();
+        let step = b.step(lease.as_ref(), world.now, Timestamp::UNIX_EPOCH);
+        assert_eq!(step, Step::Wait("a".to_owned()));
+        let step = b.succeed(lease, Timestamp::UNIX_EPOCH);
+        world.write(&mut b, step);
+        assert!(b.is_leading(world.now));
+        world.round(&mut a);
+        assert!(!a.is_leading(world.now), "it hears of it at its next look");
     }
 }

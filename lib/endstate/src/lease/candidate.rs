@@ -1,0 +1,51 @@
+//! Who holds a lease, or wants to.
+
+use std::fmt;
+
+/// Someone who may hold a lease. No two may be equal at once.
+///
+/// ```
+/// use endstate::lease::Candidate;
+/// let pod = Candidate::Pod { name: "operator-x7k2p".into(), uid: "9b1d".into() };
+/// assert_eq!(pod.to_string(), "pod/operator-x7k2p/9b1d");
+/// assert_eq!(Candidate::parse("pod/operator-x7k2p/9b1d"), Some(pod));
+/// assert_eq!(Candidate::parse("somebody"), Some(Candidate::Other("somebody".into())));
+/// assert_eq!(Candidate::parse(""), None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// A pod in the lease's namespace that talks to the API with a token bound to it, as pods do unless told otherwise.
+    /// Such a token is worth nothing once the pod is gone, so a successor takes over then at once. A container that
+    /// restarts within its pod is the same candidate, and goes on at once.
+    Pod {
+        /// Its name.
+        name: String,
+        /// Its uid: another pod of the same name is another candidate.
+        uid: String,
+    },
+    /// Anybody else, by a name that nobody else has.
+    Other(String),
+}
+
+impl Candidate {
+    /// Reads what a lease says about its holder. `None` if nobody holds it.
+    pub fn parse(holder: &str) -> Option<Candidate> {
+        let pod = holder.strip_prefix("pod/").and_then(|it| it.split_once('/'));
+        match pod {
+            Some((name, uid)) => {
+                Some(Candidate::Pod { name: name.to_owned(), uid: uid.to_owned() })
+            }
+            None if holder.is_empty() => None,
+            None => Some(Candidate::Other(holder.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Candidate::Pod { name, uid } => write!(f, "pod/{name}/{uid}"),
+            Candidate::Other(name) => f.write_str(name),
+        }
+    }
+}
