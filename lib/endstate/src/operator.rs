@@ -10,6 +10,7 @@
 
 mod declared;
 mod execute;
+mod marks;
 mod observe;
 mod pods;
 mod refusals;
@@ -18,8 +19,8 @@ mod support;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
-    Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Role, Snapshot, Start,
-    Status, Support,
+    Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Snapshot, Start, Status,
+    Support,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -39,6 +40,12 @@ pub const APP_LABEL: &str = "endstate.dev/app";
 
 /// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
 pub const ROLE_LABEL: &str = "endstate.dev/role";
+
+/// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in that
+/// pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on the pods of
+/// a quorum before it is recorded that a cluster exists (and so before clients are led to it), and on a learner's before
+/// it gets a vote.
+pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 
 /// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
 pub trait Operand: Send + Sync + 'static {

@@ -6,7 +6,17 @@
 //! one-member cluster. So the first start leaves a marker outside the data directory, and a start that finds the
 //! marker but no data refuses; the operator then replaces the member under a new name.
 //!
-//! Invariants: etcd is executed only after the marker is on disk; a blank directory with a marker is never started;
+//! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on. Against
+//! that the operator marks the pod itself once the member has answered ([`endstate::operator::STARTED_ANNOTATION`]), and
+//! the container gets that mark in its environment, which is made anew for each start.
+//!
+//! What remains: between a member's first start and the operator's mark, a node that loses both starts the member blank
+//! once more. While a cluster forms that costs nothing, since the operator records that a cluster exists, and lets clients
+//! in, only once a quorum of its pods has the mark; so no loss ever starts an *empty cluster* in the place of one that was
+//! written to. A first member that is late and loses both within seconds of its first start is left to etcd's own check,
+//! which asks the other members whether it was there before.
+//!
+//! Invariants: etcd is executed only after the marker is on disk; a blank directory with either mark is never started;
 //! [`decide`] is pure, everything else is file I/O of this one process, and there is no waiting and no network.
 
 use std::convert::Infallible;
@@ -30,6 +40,9 @@ const EXIT_USAGE: u8 = 2;
 /// The exit code of a refusal to start blank.
 const EXIT_DATA_LOST: u8 = 3;
 
+/// The environment variable that holds the pod's mark; empty or absent until the member has answered.
+pub const STARTED_VARIABLE: &str = "ENDSTATE_STARTED";
+
 /// What the operator looks for in a termination message, see [`Decision::Refuse`].
 pub const DATA_LOST: &str = "data lost, refusing to start blank";
 
@@ -40,6 +53,8 @@ pub struct Launch {
     pub data_dir: PathBuf,
     /// The file that says "etcd was started in this pod before"; never inside `data_dir`.
     pub marker: PathBuf,
+    /// What the pod itself says, beside the file.
+    pub pod: Marker,
     /// The file that takes the reason when the launcher refuses.
     pub termination_log: PathBuf,
     /// The program to execute, and its arguments.
@@ -138,6 +153,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
     Ok(Request::Launch(Launch {
         data_dir: data_dir.ok_or_else(|| missing("--data-dir"))?,
         marker: marker.ok_or_else(|| missing("--marker"))?,
+        pod: Marker::Absent,
         termination_log,
         command,
     }))
@@ -149,7 +165,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
 pub fn main(args: Vec<String>) -> ExitCode {
     let result = match parse(args.into_iter().map(OsString::from)) {
         Ok(Request::Install(dir)) => install(&dir),
-        Ok(Request::Launch(request)) => match launch(&request) {
+        Ok(Request::Launch(request)) => match launch(&Launch { pod: pod_marker(), ..request }) {
             Err(error) => Err(error),
             Ok(never) => match never {},
         },
@@ -170,13 +186,14 @@ pub fn main(args: Vec<String>) -> ExitCode {
     }
 }
 
-/// The rule, as a table.
+/// The rule, as a table: by the data, the marker file, and what the pod says.
 #[must_use]
-pub fn decide(data: Data, marker: Marker) -> Decision {
-    match (data, marker) {
-        (Data::Blank | Data::Present, Marker::Absent) => Decision::MarkAndStart,
-        (Data::Present, Marker::Present) => Decision::Start,
-        (Data::Blank, Marker::Present) => Decision::Refuse,
+pub fn decide(data: Data, file: Marker, pod: Marker) -> Decision {
+    match (data, file, pod) {
+        (Data::Blank, Marker::Absent, Marker::Absent) => Decision::MarkAndStart,
+        (Data::Blank, Marker::Present, _) | (Data::Blank, _, Marker::Present) => Decision::Refuse,
+        (Data::Present, Marker::Absent, _) => Decision::MarkAndStart,
+        (Data::Present, Marker::Present, _) => Decision::Start,
     }
 }
 
@@ -194,7 +211,7 @@ pub fn install(dir: &Path) -> Result<(), LaunchError> {
 pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
     let data = observe_data(&request.data_dir)?;
     let marker = observe_marker(&request.marker)?;
-    match decide(data, marker) {
+    match decide(data, marker, request.pod) {
         Decision::Refuse => {
             let error = LaunchError::DataLost(request.data_dir.clone());
             // The exit code and stderr still tell when there is no termination log to write to.
@@ -229,6 +246,14 @@ fn observe_marker(marker: &Path) -> Result<Marker, LaunchError> {
         Ok(true) => Ok(Marker::Present),
         Ok(false) => Ok(Marker::Absent),
         Err(error) => Err(io_error("look at", marker)(error)),
+    }
+}
+
+/// What the operator wrote on the pod, as the kubelet hands it in at each start.
+fn pod_marker() -> Marker {
+    match std::env::var_os(STARTED_VARIABLE) {
+        Some(member) if !member.is_empty() => Marker::Present,
+        Some(_) | None => Marker::Absent,
     }
 }
 

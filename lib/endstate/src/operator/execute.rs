@@ -1,4 +1,4 @@
-//! Carries out one plan: status first, then the objects around the members, then the actions in order.
+//! Carries out one plan: the marks on pods, the status, then the objects around the members, then the actions in order.
 //!
 //! There are no choices here. The first thing that fails ends it; the next look decides what then.
 
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::{
     APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, EventKind, Identity,
     MemberName, Next, Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest,
-    ROLE_LABEL, Resource, Role, Snapshot, SpecOf, Status,
+    Resource, Snapshot, SpecOf, Status, marks::marked,
 };
 use crate::Propagation;
 use crate::driver::Address;
@@ -29,7 +29,7 @@ const STALE_WAIT: Duration = Duration::from_millis(50);
 enum Stopped {
     /// Somebody said no; the next snapshot tells.
     Blocked(String),
-    /// The pod is no longer the one that was decided about.
+    /// The pod is no longer the one that was decided about, or this replica no longer the one that decides.
     Stale,
     /// The API failed.
     Failed(Error),
@@ -59,6 +59,8 @@ where
         if let Some(why) = self.stranger(object, snapshot, &plan.support, ctx).await? {
             return self.halt(object, snapshot, ("NameTaken", why), ctx).await;
         }
+        // Before the record: once it says that the cluster exists, a quorum of its pods says so too.
+        self.mark_pods(object, snapshot, &plan, ctx).await?;
         self.publish(object, snapshot, &plan, ctx).await?;
         if snapshot.object.deleting {
             // The garbage collector takes what the object owns; there is nothing to keep up.
@@ -68,7 +70,6 @@ where
             ctx.notice(object, notice(event));
         }
         self.support(object, snapshot, &plan.support, ctx).await?;
-        self.label_roles(object, &plan, ctx).await?;
         if let Err((action, stopped)) =
             self.act_in_order(object, snapshot, &plan.actions, ctx).await
         {
@@ -192,6 +193,9 @@ where
             | Action::Promote { call, .. }
             | Action::MoveLead { call, .. }
             | Action::RemoveMember { call, .. } => {
+                if !ctx.fence().is_open() {
+                    return Err(Stopped::Stale);
+                }
                 let via = Address { member: call.via.clone(), host: self.host(object, &call.via) };
                 match self.operand.driver().act(action, &via).await {
                     Outcome::Done => Ok(()),
@@ -224,34 +228,29 @@ where
         pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
     }
 
-    /// Tells by a label which pods vote, so that the client service leaves learners out.
-    async fn label_roles(
+    /// Writes on the pods what the plan knows of their members.
+    async fn mark_pods(
         &self,
         object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<(), Error> {
+        if snapshot.object.deleting {
+            return Ok(());
+        }
         for pod in self.pods_of(object) {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
-            let Some(role) = row.filter(|it| it.id.is_some()).and_then(|it| it.role) else {
-                continue;
-            };
-            let current = pod.metadata.labels.as_ref().and_then(|it| it.get(ROLE_LABEL));
-            if current.map(String::as_str) != Some(role_label(role)) {
-                let mut wanted = Pod::clone(&pod);
-                let labels = wanted.metadata.labels.get_or_insert_default();
-                labels.insert(ROLE_LABEL.to_owned(), role_label(role).to_owned());
+            let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
+            let answer = snapshot.view.target(name).and_then(|it| it.status.as_ref());
+            let wanted = marked(&pod, role, answer);
+            if wanted != *pod {
                 ctx.update(&*pod, &wanted).await?;
             }
         }
         Ok(())
     }
-}
-
-/// The value of [`ROLE_LABEL`]: who leads may change at any time, who votes changes only by a decision.
-fn role_label(role: Role) -> &'static str {
-    if role.votes() { "voter" } else { "learner" }
 }
 
 /// Makes an object go with its owner, and be found by its operator.

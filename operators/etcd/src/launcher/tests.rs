@@ -8,6 +8,7 @@ fn request(dir: &Path, command: &[&str]) -> Launch {
     Launch {
         data_dir: dir.join("data"),
         marker: dir.join("started"),
+        pod: Marker::Absent,
         termination_log: dir.join("termination-log"),
         command: os(command),
     }
@@ -38,11 +39,25 @@ fn arguments_that_make_no_sense_are_refused_with_the_usage() {
 }
 
 #[test]
-fn only_a_blank_directory_with_a_marker_is_refused() {
-    assert_eq!(decide(Data::Blank, Marker::Absent), Decision::MarkAndStart);
-    assert_eq!(decide(Data::Present, Marker::Absent), Decision::MarkAndStart);
-    assert_eq!(decide(Data::Present, Marker::Present), Decision::Start);
-    assert_eq!(decide(Data::Blank, Marker::Present), Decision::Refuse);
+fn only_a_blank_directory_with_a_mark_is_refused() {
+    use Marker::{Absent, Present};
+    assert_eq!(decide(Data::Blank, Absent, Absent), Decision::MarkAndStart);
+    for (file, pod) in [(Present, Absent), (Absent, Present), (Present, Present)] {
+        assert_eq!(decide(Data::Blank, file, pod), Decision::Refuse, "{file:?} {pod:?}");
+    }
+    for pod in [Absent, Present] {
+        assert_eq!(decide(Data::Present, Absent, pod), Decision::MarkAndStart);
+        assert_eq!(decide(Data::Present, Present, pod), Decision::Start);
+    }
+}
+
+#[test]
+fn a_member_whose_pod_lost_everything_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = Launch { pod: Marker::Present, ..request(dir.path(), &["/bin/true"]) };
+    let error = launch(&request).unwrap_err();
+    assert!(matches!(error, LaunchError::DataLost(_)), "{error}");
+    assert!(!request.marker.exists() && !request.data_dir.exists());
 }
 
 #[test]

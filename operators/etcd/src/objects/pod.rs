@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use endstate::operator::{PodRequest, ROLE_LABEL};
+use endstate::operator::{PodRequest, ROLE_LABEL, STARTED_ANNOTATION};
 use endstate_core::{Identity, Launch, Start};
 use etcd_plan::{DATA_DIR, EtcdClusterSpec, LAUNCHER_DIR, PodPolicy, Version};
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, Pod,
-    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, ResourceRequirements,
-    SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount, WeightedPodAffinityTerm,
+    Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+    ObjectFieldSelector, Pod, PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec,
+    ResourceRequirements, SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+    WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use super::probes::probes;
 use super::{meta, selector};
+use crate::launcher::STARTED_VARIABLE;
 
 /// The container that runs etcd.
 pub const CONTAINER: &str = "etcd";
@@ -145,7 +147,7 @@ fn etcd(spec: &EtcdClusterSpec, launch: &Launch) -> Container {
         image: Some(launch.image.clone()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(launch.command.clone()),
-        env: (!launch.env.is_empty()).then(|| launch.env.iter().map(variable).collect()),
+        env: Some(launch.env.iter().map(variable).chain([started()]).collect()),
         ports: Some(launch.ports.iter().map(port).collect()),
         resources: spec.pod().resources.and_then(parsed::<ResourceRequirements>),
         volume_mounts: Some(vec![mount("data", DATA_DIR), mount(LAUNCHER_VOLUME, LAUNCHER_DIR)]),
@@ -156,6 +158,22 @@ fn etcd(spec: &EtcdClusterSpec, launch: &Launch) -> Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(unprivileged()),
         ..Default::default()
+    }
+}
+
+/// The pod's mark, for the launcher. A variable, not a file: it is made from the pod as it is when the container starts,
+/// while a file may be as old as the kubelet's last round.
+fn started() -> EnvVar {
+    EnvVar {
+        name: STARTED_VARIABLE.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: None,
+                field_path: format!("metadata.annotations['{STARTED_ANNOTATION}']"),
+            }),
+            ..Default::default()
+        }),
     }
 }
 

@@ -1,4 +1,4 @@
-use endstate::operator::PodRequest;
+use endstate::operator::{PodRequest, STARTED_ANNOTATION};
 use endstate_core::{App, Identity, LaunchOf, MemberName, Peer, Start, Support};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use k8s_openapi::api::core::v1::Pod;
@@ -105,8 +105,20 @@ fn every_field_of_the_pod_policy_takes_effect() {
     let etcd = &pod["spec"]["containers"][0];
     assert_eq!(etcd["image"], "example.com/etcd:v3.5.16");
     assert_eq!(etcd["resources"], policy["resources"]);
-    assert_eq!(etcd["env"], policy["etcdEnv"]);
+    assert_eq!(etcd["env"][0], policy["etcdEnv"][0]);
     assert_eq!(pod["spec"]["volumes"][0]["emptyDir"], storage["emptyDir"]);
+}
+
+/// Later names win, so the mark comes last whatever a user writes.
+#[test]
+fn the_launcher_hears_at_each_start_what_the_operator_wrote_on_the_pod() {
+    let user = json!({"etcdEnv": [{"name": "TZ", "value": "UTC"}]});
+    let pod = made(&spec(json!({"size": 3, "version": "3.5.16", "pod": user})), &start());
+    let env = etcd(&pod)["env"].clone();
+    let mark = env.as_array().unwrap().last().unwrap();
+    assert_eq!(mark["name"], crate::launcher::STARTED_VARIABLE);
+    let path = &mark["valueFrom"]["fieldRef"]["fieldPath"];
+    assert_eq!(*path, format!("metadata.annotations['{STARTED_ANNOTATION}']"));
 }
 
 #[test]
@@ -125,13 +137,17 @@ fn a_change_in_place_removes_what_the_policy_no_longer_has_and_keeps_what_others
     let after = spec(json!({"size": 3, "version": "3.5.33", "pod": {"labels": {"both": "2"}}}));
     let mut running = made(&before, &start());
     running.metadata.labels.get_or_insert_default().insert("foreign".into(), "x".into());
+    let marks = running.metadata.annotations.get_or_insert_default();
+    marks.insert(STARTED_ANNOTATION.into(), "a1".into());
     let changed = pod::changed(&running, &launch(&after, &start()));
     let labels = changed.metadata.labels.clone().unwrap();
     assert_eq!(labels.get("old"), None);
     assert_eq!(labels["both"], "2");
     assert_eq!(labels["foreign"], "x");
     assert_eq!(labels[LABEL_CLUSTER], "demo");
-    assert_eq!(changed.metadata.annotations.clone().unwrap().get("old"), None);
+    let annotations = changed.metadata.annotations.clone().unwrap();
+    assert_eq!(annotations.get("old"), None);
+    assert_eq!(annotations[STARTED_ANNOTATION], "a1", "it stays started");
     assert_eq!(etcd(&changed)["image"], "quay.io/coreos/etcd:v3.5.33");
     assert_eq!(pod::changed(&changed, &launch(&after, &start())), changed, "twice is once");
 }

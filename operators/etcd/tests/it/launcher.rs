@@ -21,7 +21,8 @@ fn launcher_process() {
     std::process::exit(if code == std::process::ExitCode::from(3) { 3 } else { 1 });
 }
 
-fn launch(place: &Place) -> Process {
+/// Starts a member; `mark` is what the operator wrote on its pod.
+fn launch(place: &Place, mark: &str) -> Process {
     let etcd = crate::support::etcd();
     let words = [
         "--data-dir".to_owned(),
@@ -38,7 +39,7 @@ fn launch(place: &Place) -> Process {
     let arguments: Vec<_> = words.into_iter().chain(flags).collect();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["launcher::launcher_process", "--exact", "--nocapture"]);
-    command.env(ARGUMENTS, arguments.join("\n"));
+    command.env(ARGUMENTS, arguments.join("\n")).env(launcher::STARTED_VARIABLE, mark);
     place.spawn(command)
 }
 
@@ -54,23 +55,45 @@ async fn member(place: &Place) -> u64 {
     .await
 }
 
-#[tokio::test]
-async fn a_member_restarts_on_its_data_and_never_blank() {
-    let place = Place::new("a");
-    let mut process = launch(&place);
-    let first = member(&place).await;
-    process.kill();
-
-    let mut process = launch(&place);
-    assert_eq!(member(&place).await, first, "the same member again");
-    process.kill();
-
-    wipe(&place.data_dir());
-    let mut process = launch(&place);
-    let status = process.0.wait().unwrap();
+/// A start that does not become etcd, and says why.
+fn assert_refused(place: &Place, mark: &str) {
+    let status = launch(place, mark).0.wait().unwrap();
     assert_eq!(status.code(), Some(3));
     let said = fs::read_to_string(place.dir.path().join("termination-log")).unwrap();
     assert!(said.contains(endstate_core::DATA_LOST), "{said}");
     assert!(said.contains("refusing to start blank"), "{said}");
     assert!(!place.data_dir().exists(), "etcd was not started");
+}
+
+#[tokio::test]
+async fn a_member_restarts_on_its_data_and_never_blank() {
+    let place = Place::new("a");
+    let mut process = launch(&place, "");
+    let first = member(&place).await;
+    process.kill();
+
+    let mut process = launch(&place, "");
+    assert_eq!(member(&place).await, first, "the same member again");
+    process.kill();
+
+    wipe(&place.data_dir());
+    assert_refused(&place, "");
+}
+
+/// The node lost every directory of the pod, the launcher's among them; the pod object tells.
+#[tokio::test]
+async fn a_member_that_lost_its_marker_too_is_refused() {
+    let place = Place::new("a");
+    let mut process = launch(&place, "");
+    let first = member(&place).await;
+    process.kill();
+
+    let mark = format!("{first:x}");
+    let mut process = launch(&place, &mark);
+    assert_eq!(member(&place).await, first, "the mark does not keep it from its data");
+    process.kill();
+
+    wipe(&place.data_dir());
+    fs::remove_file(place.dir.path().join("started")).unwrap();
+    assert_refused(&place, &mark);
 }
