@@ -3,6 +3,7 @@
 use endstate_core::{App, Change, Identity, Launch, LaunchOf, MemberName, Problem, Topology};
 
 use crate::{
+    env,
     launch::{self, version_flags},
     names::{client_service, peer_url},
     spec::{EnvVar, EtcdClusterSpec, Storage},
@@ -123,27 +124,11 @@ fn version_problem(text: &str) -> Option<Problem> {
     }
 }
 
-/// What the operator decides must not be decided again by an environment variable. etcd reads every
-/// flag from one; the flags win, so such a variable would be silently ignored.
+/// The definitions refuse these too; a spec may be older than its definition.
 fn env_problem(var: &EnvVar) -> Option<Problem> {
-    const DECIDED: [&str; 12] = [
-        "ETCD_NAME",
-        "ETCD_DATA_DIR",
-        "ETCD_LISTEN_PEER_URLS",
-        "ETCD_LISTEN_CLIENT_URLS",
-        "ETCD_LISTEN_METRICS_URLS",
-        "ETCD_ADVERTISE_CLIENT_URLS",
-        "ETCD_STRICT_RECONFIG_CHECK",
-        "ETCD_FORCE_NEW_CLUSTER",
-        "ETCD_CONFIG_FILE",
-        "ETCD_WAL_DIR",
-        "ETCD_FEATURE_GATES",
-        "ETCD_DISCOVERY",
-    ];
-    let decided = DECIDED.contains(&var.name.as_str()) || var.name.starts_with("ETCD_INITIAL_");
-    decided.then(|| {
+    (!env::may_set(&var.name)).then(|| {
         let field = format!("spec.pod.etcdEnv[{}]", var.name);
-        Problem::refused(field, "is decided by the operator and cannot be set")
+        Problem::refused(field, "is the operator's to decide: remove it")
     })
 }
 

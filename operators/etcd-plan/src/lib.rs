@@ -1,9 +1,10 @@
 //! What is safe for etcd, as pure functions: which specs are refused, which versions follow which,
 //! with which flags a member starts. The planner in `endstate-core` does the rest.
 //!
-//! Nothing here does I/O. Read in this order: the spec, the versions and their table, the launch,
-//! and the [`App`](endstate_core::App) that joins them.
+//! Nothing here does I/O. Read in this order: the spec, the variables that it may set, the versions
+//! and their table, the launch, and the [`App`](endstate_core::App) that joins them.
 
+pub mod env;
 mod etcd;
 mod launch;
 mod names;

@@ -90,8 +90,7 @@ pub struct PodPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub resources: Option<Value>,
-    /// Environment variables of the etcd container. Those that would override what the operator
-    /// decides (`ETCD_NAME`, `ETCD_INITIAL_CLUSTER` and the like) are refused.
+    /// Environment variables of the etcd container; [`env`](crate::env) says which are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub etcd_env: Vec<EnvVar>,

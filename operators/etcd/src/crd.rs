@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::core::Rule;
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,8 @@ pub struct EtcdClusterSpec {
     pub version: String,
 
     /// The image repository, without a tag; the tag is `v` and the version. Default `quay.io/coreos/etcd`, etcd's own
-    /// releases. The image must hold `/usr/local/bin/etcd`. A change restarts the members one by one.
+    /// releases. The image must hold `/usr/local/bin/etcd`. A change moves the members one by one: a successor joins, then
+    /// the member leaves. Together with a change of `version` the members restart in place instead.
     #[serde(default = "default_repository")]
     #[schemars(length(min = 1, max = 255))]
     pub repository: String,
@@ -180,16 +182,27 @@ pub struct PodPolicy {
     pub resources: Option<Resources>,
 
     /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`, `ETCD_QUOTA_BACKEND_BYTES`
-    /// or `ETCD_HEARTBEAT_INTERVAL`. Variables for flags that the operator sets are refused, because etcd refuses to start
-    /// when a flag shadows one.
+    /// or `ETCD_HEARTBEAT_INTERVAL`. Of those that begin with `ETCD_` the ones that tune a member are accepted; what decides
+    /// membership, addresses, directories, security or checks is the operator's, and refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
-    #[x_kube(validation = (
-        "self.all(it, !(it.name in ['ETCD_NAME', 'ETCD_DATA_DIR', 'ETCD_WAL_DIR', 'ETCD_FORCE_NEW_CLUSTER', 'ETCD_CONFIG_FILE', 'ETCD_STRICT_RECONFIG_CHECK']) && !it.name.startsWith('ETCD_INITIAL_') && !it.name.startsWith('ETCD_LISTEN_') && !it.name.startsWith('ETCD_ADVERTISE_') && !it.name.startsWith('ETCD_DISCOVERY') && !it.name.startsWith('ETCD_EXPERIMENTAL_') && !it.name.startsWith('ETCD_PEER_') && it.name != 'ETCD_LOGGER' && it.name != 'ETCD_PRE_VOTE')",
-        "the operator sets the flags for the name, the data directory, the membership, the addresses and the checks of a member: remove these variables"
-    ))]
+    #[x_kube(validation = env_rule())]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub etcd_env: Vec<EnvVar>,
+}
+
+/// The planner's rule about variables, for the API server.
+fn env_rule() -> Rule {
+    use etcd_plan::env::{ETCD_PREFIX, LAUNCHER_PREFIX, TUNABLE};
+    let tunable = TUNABLE.map(|it| format!("'{it}'")).join(", ");
+    let rule = format!(
+        "self.all(it, !it.name.startsWith('{LAUNCHER_PREFIX}') && (!it.name.startsWith('{ETCD_PREFIX}') || it.name in [{tunable}]))"
+    );
+    let message = format!(
+        "the operator sets the name, the directories, the membership, the addresses, the security and the checks of a member: remove these variables; of those that begin with {ETCD_PREFIX} only these may be set: {}",
+        TUNABLE.join(", ")
+    );
+    Rule::new(rule).message(message.as_str())
 }
 
 /// One environment variable.

@@ -9,14 +9,11 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use std::collections::BTreeMap;
-
 use endstate_core::{Phase, Truth};
-use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{EnvVar, Opaque, Resources};
+use super::{Opaque, PodPolicy};
 
 /// The version that the first etcd operator used when none was given is long gone; this one is used instead.
 pub const DEFAULT_VERSION: &str = "3.5.16";
@@ -91,31 +88,9 @@ pub struct EtcdClusterSpec {
     validation = ("!has(self.antiAffinity)", "antiAffinity was replaced by affinity: members prefer different nodes unless spec.pod.affinity says otherwise")
 )]
 pub struct HistoricalPodPolicy {
-    /// Labels added to every pod.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
-    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/') && !name.startsWith('app.kubernetes.io/'))", "labels under endstate.dev/ and app.kubernetes.io/ are set by the operator: choose another name"))]
-    pub labels: BTreeMap<String, String>,
-    /// Annotations added to every pod.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64))]
-    pub annotations: BTreeMap<String, String>,
-    /// The labels that a node must have to run a member.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub node_selector: BTreeMap<String, String>,
-    /// The taints that members tolerate.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tolerations: Vec<Toleration>,
-    /// Where members may run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub affinity: Option<Affinity>,
-    /// CPU and memory of the etcd container.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Environment variables of the etcd container.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub etcd_env: Vec<EnvVar>,
+    /// What both kinds have, by the same rules.
+    #[serde(flatten)]
+    pub common: PodPolicy,
     /// The image that waited for DNS. Members wait for nothing now, so any value is accepted and no such image is run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busybox_image: Option<String>,

@@ -102,6 +102,23 @@ fn the_planner_reads_every_field_of_the_new_kind() {
     assert_eq!(json!(planned), spec);
 }
 
+/// One policy, one set of rules: what the newer kind says of a field of pods, the older one says too.
+#[test]
+fn both_kinds_have_the_same_rules_for_pods() {
+    let pod = |crd: &CustomResourceDefinition| {
+        schema(crd)["properties"]["spec"]["properties"]["pod"]["properties"].clone()
+    };
+    let crds = crds();
+    let (new, old) = (pod(&crds[0]), pod(&crds[1]));
+    for (name, field) in new.as_object().unwrap() {
+        assert_eq!(*field, old[name], "{name}");
+    }
+    assert_eq!(new["etcdEnv"]["x-kubernetes-list-map-keys"], json!(["name"]));
+    for field in ["labels", "annotations", "etcdEnv"] {
+        assert!(new[field]["x-kubernetes-validations"][0]["message"].is_string(), "{field}");
+    }
+}
+
 #[test]
 fn the_historical_status_has_its_shape() {
     let status = EtcdClusterStatus {

@@ -1,0 +1,105 @@
+//! Which environment variables of a member's container a user may set.
+//!
+//! etcd reads every flag from a variable too. What is not known to be harmless is refused, by name: a list of what is
+//! harmful would be out of date with etcd's next release. So the name, the membership, addresses, directories, TLS,
+//! authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE` are the operator's.
+
+/// The variables of etcd that tune a member and cannot cost data or membership.
+pub const TUNABLE: [&str; 31] = [
+    "ETCD_AUTO_COMPACTION_MODE",
+    "ETCD_AUTO_COMPACTION_RETENTION",
+    "ETCD_BACKEND_BATCH_INTERVAL",
+    "ETCD_BACKEND_BATCH_LIMIT",
+    "ETCD_BACKEND_BBOLT_FREELIST_TYPE",
+    "ETCD_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES",
+    "ETCD_COMPACTION_BATCH_LIMIT",
+    "ETCD_COMPACTION_SLEEP_INTERVAL",
+    "ETCD_ELECTION_TIMEOUT",
+    "ETCD_ENABLE_PPROF",
+    "ETCD_EXPERIMENTAL_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES",
+    "ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT",
+    "ETCD_EXPERIMENTAL_WARNING_APPLY_DURATION",
+    "ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL",
+    "ETCD_GRPC_KEEPALIVE_INTERVAL",
+    "ETCD_GRPC_KEEPALIVE_MIN_TIME",
+    "ETCD_GRPC_KEEPALIVE_TIMEOUT",
+    "ETCD_HEARTBEAT_INTERVAL",
+    "ETCD_LOG_FORMAT",
+    "ETCD_LOG_LEVEL",
+    "ETCD_MAX_CONCURRENT_STREAMS",
+    "ETCD_MAX_REQUEST_BYTES",
+    "ETCD_MAX_SNAPSHOTS",
+    "ETCD_MAX_TXN_OPS",
+    "ETCD_MAX_WALS",
+    "ETCD_METRICS",
+    "ETCD_QUOTA_BACKEND_BYTES",
+    "ETCD_SNAPSHOT_COUNT",
+    "ETCD_WARNING_APPLY_DURATION",
+    "ETCD_WARNING_UNARY_REQUEST_DURATION",
+    "ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL",
+];
+
+/// What only those of [`TUNABLE`] may begin with.
+pub const ETCD_PREFIX: &str = "ETCD_";
+
+/// What no variable of a user may begin with: these are for the launcher.
+pub const LAUNCHER_PREFIX: &str = "ENDSTATE_";
+
+/// Whether a user may set this variable.
+pub fn may_set(name: &str) -> bool {
+    let is_etcds = name.starts_with(ETCD_PREFIX);
+    !name.starts_with(LAUNCHER_PREFIX) && (!is_etcds || TUNABLE.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_membership_data_or_security_is_the_operators() {
+        for name in [
+            "ETCD_NAME",
+            "ETCD_DATA_DIR",
+            "ETCD_WAL_DIR",
+            "ETCD_LISTEN_PEER_URLS",
+            "ETCD_LISTEN_CLIENT_URLS",
+            "ETCD_ADVERTISE_CLIENT_URLS",
+            "ETCD_INITIAL_ADVERTISE_PEER_URLS",
+            "ETCD_INITIAL_CLUSTER",
+            "ETCD_INITIAL_CLUSTER_STATE",
+            "ETCD_INITIAL_CLUSTER_TOKEN",
+            "ETCD_FORCE_NEW_CLUSTER",
+            "ETCD_UNSAFE_NO_FSYNC",
+            "ETCD_STRICT_RECONFIG_CHECK",
+            "ETCD_MAX_LEARNERS",
+            "ETCD_PRE_VOTE",
+            "ETCD_CERT_FILE",
+            "ETCD_CLIENT_CERT_AUTH",
+            "ETCD_TRUSTED_CA_FILE",
+            "ETCD_AUTO_TLS",
+            "ETCD_PEER_CERT_FILE",
+            "ETCD_PEER_AUTO_TLS",
+            "ETCD_CIPHER_SUITES",
+            "ETCD_DISCOVERY",
+            "ETCD_DISCOVERY_SRV",
+            "ETCD_AUTH_TOKEN",
+            "ETCD_PROXY",
+            "ETCD_GATEWAY_LISTEN_ADDR",
+            "ETCD_CONFIG_FILE",
+            "ETCD_FEATURE_GATES",
+            "ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK",
+            "ETCD_EXPERIMENTAL_ENABLE_V2V3",
+            "ETCD_OF_NEXT_YEAR",
+            "ENDSTATE_STARTED",
+        ] {
+            assert!(!may_set(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_tunes_a_member_and_what_is_not_etcds_is_the_users() {
+        for name in TUNABLE.into_iter().chain(["GOMAXPROCS", "TZ", "ETCDCTL_API"]) {
+            assert!(may_set(name), "{name}");
+        }
+    }
+}
