@@ -18,4 +18,4 @@ pub mod status;
 pub use crd::crds;
 pub use driver::EtcdDriver;
 pub use manifests::{HEALTH_PORT, NAME, NAMESPACE, manifests};
-pub use run::{Options, RunError, run};
+pub use run::{Options, Replica, RunError, run};

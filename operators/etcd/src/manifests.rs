@@ -11,7 +11,7 @@ use crate::crd;
 /// Where the operator is installed.
 pub const NAMESPACE: &str = "endstate-system";
 
-/// The name of the operator's Deployment, ServiceAccount, ClusterRole and binding.
+/// The name of the operator's Deployment, ServiceAccount, roles, bindings and lease.
 pub const NAME: &str = "endstate-etcd";
 
 /// The port of the operator's health and metrics endpoints.
@@ -22,8 +22,15 @@ pub const HEALTH_PORT: u16 = 8081;
 #[must_use]
 pub fn manifests(image: &str) -> Vec<DynamicObject> {
     let crds = crd::crds().into_iter().map(|it| json!(it));
-    let rest =
-        [namespace(), service_account(), cluster_role(), cluster_role_binding(), deployment(image)];
+    let rest = [
+        namespace(),
+        service_account(),
+        cluster_role(),
+        binding("ClusterRole"),
+        role(),
+        binding("Role"),
+        deployment(image),
+    ];
     crds.chain(rest).map(object).collect()
 }
 
@@ -76,14 +83,33 @@ fn cluster_role() -> Value {
     })
 }
 
-fn cluster_role_binding() -> Value {
+/// What the operator may do in its own namespace: hold the lease by which one of its replicas acts.
+fn role() -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": { "name": NAME, "labels": labels() },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME },
-        "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE }],
+        "kind": "Role",
+        "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
+        "rules": [
+            { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [NAME], "verbs": ["get", "update"] },
+            // A name cannot limit what is created: the request does not say it where rules look.
+            { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"] },
+        ],
     })
+}
+
+/// Gives the role of a kind to the operator's account.
+fn binding(role: &str) -> Value {
+    let mut binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": format!("{role}Binding"),
+        "metadata": { "name": NAME, "labels": labels() },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": NAME },
+        "subjects": [{ "kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE }],
+    });
+    if role == "Role" {
+        binding["metadata"]["namespace"] = NAMESPACE.into();
+    }
+    binding
 }
 
 fn deployment(image: &str) -> Value {
@@ -93,8 +119,8 @@ fn deployment(image: &str) -> Value {
         "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": labels() },
         "spec": {
             "replicas": 1,
-            // One operator at a time; what a second one would do is refused by the record it does not know.
-            "strategy": { "type": "Recreate" },
+            // The next one is ready, its caches full, before the last one gives its lease up.
+            "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
             "selector": { "matchLabels": { "app.kubernetes.io/name": NAME } },
             "template": {
                 "metadata": { "labels": labels() },
@@ -122,6 +148,7 @@ fn container(image: &str) -> Value {
             { "name": "ENDSTATE_IMAGE", "value": image },
             { "name": "ENDSTATE_HEALTH_ADDRESS", "value": format!("0.0.0.0:{HEALTH_PORT}") },
             { "name": "POD_NAME", "valueFrom": field("metadata.name") },
+            { "name": "POD_UID", "valueFrom": field("metadata.uid") },
             { "name": "POD_NAMESPACE", "valueFrom": field("metadata.namespace") },
         ],
         "ports": [{ "name": "health", "containerPort": HEALTH_PORT }],
@@ -157,6 +184,8 @@ mod tests {
             "ServiceAccount",
             "ClusterRole",
             "ClusterRoleBinding",
+            "Role",
+            "RoleBinding",
             "Deployment",
         ];
         assert_eq!(kinds, expected);
@@ -170,10 +199,22 @@ mod tests {
 
     #[test]
     fn no_right_is_wider_than_a_kind() {
-        let role = cluster_role();
-        for rule in role["rules"].as_array().unwrap() {
-            assert!(!rule.to_string().contains('*'), "{rule}");
-            assert!(!rule.to_string().contains("secrets"), "{rule}");
+        for role in [cluster_role(), role()] {
+            for rule in role["rules"].as_array().unwrap() {
+                assert!(!rule.to_string().contains('*'), "{rule}");
+                assert!(!rule.to_string().contains("secrets"), "{rule}");
+            }
         }
+    }
+
+    #[test]
+    fn the_lease_is_the_operators_own() {
+        assert!(!cluster_role().to_string().contains("leases"));
+        let (role, binding) = (role(), binding("Role"));
+        for object in [&role, &binding] {
+            assert_eq!(object["metadata"]["namespace"], NAMESPACE);
+        }
+        assert_eq!(role["rules"][0]["resourceNames"], json!([NAME]));
+        assert_eq!(role["rules"][1]["verbs"], json!(["create"]));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use endstate::{CancellationToken, Engine, health};
+use endstate::lease::{Candidate, Leader, Timing};
+use endstate::{CancellationToken, Engine, ObjectKey, health};
 use kube::Client;
 
 use crate::crd;
 use crate::operand::EtcdOperand;
+use crate::{NAME, NAMESPACE};
 
 /// How the operator runs.
 #[derive(Debug, Clone)]
@@ -15,17 +17,44 @@ pub struct Options {
     pub image: String,
     /// Where `/livez` and `/readyz` are served; `None` for nowhere.
     pub health: Option<SocketAddr>,
+    /// Who this replica is, for the lease by which one of several acts; `None` if no other can run.
+    pub replica: Option<Replica>,
+}
+
+/// One of several operators beside each other.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    /// Where the lease is.
+    pub namespace: String,
+    /// Who holds it.
+    pub candidate: Candidate,
+    /// How patient the others are.
+    pub timing: Timing,
 }
 
 impl Options {
-    /// From `ENDSTATE_IMAGE` and `ENDSTATE_HEALTH_ADDRESS`, which the installed Deployment sets.
+    /// From `ENDSTATE_IMAGE`, `ENDSTATE_HEALTH_ADDRESS`, `POD_NAME`, `POD_UID` and `POD_NAMESPACE`, which the installed
+    /// Deployment sets.
     #[must_use]
     pub fn from_env() -> Self {
         let default = || format!("endstate:{}", env!("CARGO_PKG_VERSION"));
         Self {
             image: std::env::var("ENDSTATE_IMAGE").unwrap_or_else(|_| default()),
             health: std::env::var("ENDSTATE_HEALTH_ADDRESS").ok().and_then(|it| it.parse().ok()),
+            replica: Replica::from_env(),
         }
+    }
+}
+
+impl Replica {
+    fn from_env() -> Option<Self> {
+        let name = std::env::var("POD_NAME").ok()?;
+        let uid = std::env::var("POD_UID").ok()?;
+        Some(Self {
+            namespace: std::env::var("POD_NAMESPACE").unwrap_or_else(|_| NAMESPACE.to_owned()),
+            candidate: Candidate::Pod { name, uid },
+            timing: Timing::default(),
+        })
     }
 }
 
@@ -52,7 +81,7 @@ pub async fn run(
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let mut engine = Engine::new(client, endstate::Options::new("endstate-etcd"));
+    let mut engine = engine(client, options.replica);
     let ready = [
         endstate::operator::add(
             &mut engine,
@@ -74,4 +103,15 @@ pub async fn run(
     }
     tracing::info!(image = options.image, "the etcd operator runs");
     engine.run(shutdown).await.map_err(RunError::Engine)
+}
+
+fn engine(client: Client, replica: Option<Replica>) -> Engine {
+    let options = endstate::Options::new(NAME);
+    let Some(replica) = replica else {
+        tracing::warn!("this is no pod, so it holds no lease: let no other operator run beside it");
+        return Engine::new(client, options);
+    };
+    let lease = ObjectKey::namespaced(replica.namespace.as_str(), NAME);
+    let leader = Leader::new(client.clone(), &lease, &replica.candidate).timing(replica.timing);
+    Engine::leading(client, options, leader)
 }

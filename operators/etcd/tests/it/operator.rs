@@ -10,8 +10,10 @@ use std::time::Duration;
 use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
 use async_trait::async_trait;
 use endstate::CancellationToken;
+use endstate::lease::{Candidate, Timing};
 use endstate_etcd::crd;
 use futures::TryStreamExt;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -22,6 +24,7 @@ use kube::api::{
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use store::MemoryStore;
+use tokio::task::JoinHandle;
 
 /// How long anything may take that should happen at once.
 const SOON: Duration = Duration::from_secs(10);
@@ -65,8 +68,47 @@ impl World {
     }
 
     fn operate(&self) {
-        let options = endstate_etcd::Options { image: "endstate:test".to_owned(), health: None };
+        let options = endstate_etcd::Options {
+            image: "endstate:test".to_owned(),
+            health: None,
+            replica: None,
+        };
         tokio::spawn(endstate_etcd::run(self.client.clone(), options, self.stop.child_token()));
+    }
+
+    /// One of several operators; its image tells whose pods are whose.
+    fn replica(&self, name: &str) -> JoinHandle<Result<(), endstate_etcd::RunError>> {
+        let replica = endstate_etcd::Replica {
+            namespace: "default".to_owned(),
+            candidate: Candidate::Other(name.to_owned()),
+            timing: Timing {
+                duration: Duration::from_secs(1),
+                renew_within: Duration::from_millis(600),
+                retry: Duration::from_millis(50),
+            },
+        };
+        let options = endstate_etcd::Options {
+            image: format!("endstate:{name}"),
+            health: None,
+            replica: Some(replica),
+        };
+        tokio::spawn(endstate_etcd::run(self.client.clone(), options, self.stop.child_token()))
+    }
+
+    async fn holder(&self) -> Option<String> {
+        let leases = Api::<Lease>::namespaced(self.client.clone(), "default");
+        leases.get_opt(endstate_etcd::NAME).await.unwrap()?.spec?.holder_identity
+    }
+
+    /// The operators that made pods, by the images that they gave them.
+    async fn makers(&self) -> Vec<String> {
+        let image = |pod: &Pod| {
+            json!(pod)["spec"]["initContainers"][0]["image"].as_str().unwrap().to_owned()
+        };
+        let mut makers: Vec<_> = self.pods().await.iter().map(image).collect();
+        makers.sort();
+        makers.dedup();
+        makers
     }
 
     fn clusters(&self) -> Api<DynamicObject> {
@@ -145,6 +187,9 @@ async fn a_bad_spec_is_refused_with_what_to_do() {
         (json!({"size": 3, "version": "3.5.1"}), "use 3.5.3 or later"),
         (env("ETCD_NAME"), "remove these variables"),
         (env("ETCD_INITIAL_CLUSTER"), "remove these variables"),
+        (env("ETCD_UNSAFE_NO_FSYNC"), "remove these variables"),
+        (env("ETCD_CERT_FILE"), "only these may be set: ETCD_AUTO_COMPACTION_MODE"),
+        (env("ENDSTATE_STARTED"), "remove these variables"),
         (
             json!({"size": 3, "version": "3.5.16", "pod": {"labels": {"endstate.dev/cluster": "x"}}}),
             "choose another name",
@@ -188,7 +233,19 @@ async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs()
         let message = refused(api.create(&params, &object(spec)).await);
         assert!(message.contains("not offered yet"), "{message}");
     }
-    api.create(&params, &object(json!({"size": 3, "version": "3.5.16"}))).await.unwrap();
+    for (pod, expected) in [
+        (json!({"etcdEnv": [{"name": "ETCD_FORCE_NEW_CLUSTER", "value": "true"}]}), "remove these"),
+        (json!({"annotations": {"endstate.dev/started": "x"}}), "choose another name"),
+    ] {
+        let spec = json!({"size": 3, "version": "3.5.16", "pod": pod});
+        let message = refused(api.create(&params, &object(spec)).await);
+        assert!(message.contains(expected), "{message}");
+    }
+    let pod =
+        json!({"etcdEnv": [{"name": "ETCD_SNAPSHOT_COUNT", "value": "20000"}, {"name": "TZ"}]});
+    api.create(&params, &object(json!({"size": 3, "version": "3.5.16", "pod": pod})))
+        .await
+        .unwrap();
     let made = world.until(&api, "example-etcd-cluster", |it| it["phase"] == "Creating").await;
     assert_eq!(made.data["status"]["serviceName"], "example-etcd-cluster-client");
     assert_eq!(made.data["status"]["clientPort"], 2379);
@@ -333,6 +390,29 @@ async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
         }
     };
     tokio::time::timeout(SOON, look).await.expect("it does not happen")
+}
+
+/// Two operators, and never a write of the one that does not lead: S12.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed() {
+    let world = World::new().await;
+    let first = world.replica("first");
+    wait_for(async || world.holder().await.filter(|it| it == "first")).await;
+    let second = world.replica("second");
+    world.create("one", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
+    assert_eq!(world.makers().await, ["endstate:first"]);
+
+    // Killed: it gives nothing up, and the other waits until the lease has run out.
+    first.abort();
+    wait_for(async || world.holder().await.filter(|it| it == "second")).await;
+    world.create("two", json!({"size": 1, "version": "3.5.16"})).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 4).then_some(())).await;
+    assert_eq!(world.makers().await, ["endstate:first", "endstate:second"]);
+
+    world.stop.cancel();
+    second.await.unwrap().unwrap();
+    assert_eq!(world.holder().await, None, "who ends well gives the lease up");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
