@@ -46,11 +46,16 @@ impl EtcdCluster {
         Ok(())
     }
 
+    /// Waits until its operator has looked at the spec that it has now.
+    pub async fn observed(&self) -> Result<()> {
+        self.until("a look at its spec", is_current).await
+    }
+
     /// Waits until it says that it is as declared, with this many members.
     pub async fn settled(&self, size: usize) -> Result<()> {
         self.until(&format!("{size} healthy members"), move |object| {
             let status = &object.data["status"];
-            let current = status["observedGeneration"].as_i64() == object.metadata.generation;
+            let current = is_current(object);
             let members = status["members"].as_array().map_or(0, Vec::len);
             let is = |kind, value| condition(object, kind).is_some_and(|it| it["status"] == value);
             current && members == size && is("Available", "True") && is("Progressing", "False")
@@ -86,6 +91,15 @@ impl EtcdCluster {
     pub async fn object(&self) -> Result<DynamicObject> {
         Ok(self.api.get(&self.name).await?)
     }
+}
+
+fn is_current(object: &DynamicObject) -> bool {
+    object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
+}
+
+/// Whether a condition of an object is `True`.
+pub fn is_true(object: &DynamicObject, kind: &str) -> bool {
+    condition(object, kind).is_some_and(|it| it["status"] == "True")
 }
 
 fn condition<'a>(object: &'a DynamicObject, kind: &str) -> Option<&'a Value> {

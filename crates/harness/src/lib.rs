@@ -8,7 +8,7 @@ mod processes;
 mod up;
 mod writer;
 
-pub use cluster::{EtcdCluster, example};
+pub use cluster::{EtcdCluster, example, is_true};
 pub use processes::{freeze, kill, member_process, pod_folder};
 pub use up::Up;
 pub use writer::Writer;

@@ -1,7 +1,11 @@
 //! The embedded cluster itself dies and comes back.
 
-use anyhow::Result;
-use harness::{EtcdCluster, Up, Writer};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use harness::{EtcdCluster, Up, Writer, is_true, pod_folder};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt};
 
 /// A power cut: every process gone at once, every address new. Objects and volumes are still there.
 #[tokio::test]
@@ -21,22 +25,75 @@ async fn kill_9_of_everything_loses_nothing() -> Result<()> {
     let writer = Writer::start(&up, "power").await?;
     cluster.settled(3).await?;
     assert_eq!(cluster.members().await?, members, "no member was replaced");
-    let keys = [
-        "exec",
-        &members[0],
-        "-c",
-        "etcd",
-        "--",
-        "etcdctl",
-        "get",
-        "--prefix",
-        "writer/",
-        "--keys-only",
-    ];
-    let found = up.endstate(&keys).await?.lines().filter(|it| it.starts_with("writer/")).count();
+    let found = keys(&up, &members[0]).await?;
     assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
     writer.check().await?;
     up.stop().await
+}
+
+/// How many of the writer's keys a member reads.
+async fn keys(up: &Up, member: &str) -> Result<usize> {
+    let get = ["etcdctl", "get", "--prefix", "writer/", "--keys-only"];
+    let command = [&["exec", member, "-c", "etcd", "--"][..], &get].concat();
+    Ok(up.endstate(&command).await?.lines().filter(|it| it.starts_with("writer/")).count())
+}
+
+/// A node that loses its state with everything running: two pods find every directory of theirs empty, the launcher's too,
+/// while their pod objects, and the start parameters in them, are as they were. Neither is started as a new cluster: the
+/// one of three is replaced, and the only one of a cluster is reported as lost and serves nothing.
+#[tokio::test]
+async fn pods_that_find_all_their_directories_empty_never_start_anew() -> Result<()> {
+    let mut up = Up::start(1).await?;
+    up.endstate(&["install", "etcd"]).await?;
+    let trio = EtcdCluster::apply(&up, "trio", 3).await?;
+    let single = EtcdCluster::apply(&up, "single", 1).await?;
+    trio.settled(3).await?;
+    single.settled(1).await?;
+    let acknowledged = Writer::start(&up, "trio").await?.check().await?;
+    assert!(Writer::start(&up, "single").await?.check().await? > 0);
+    let (victim, only) = (trio.members().await?.remove(0), single.members().await?.remove(0));
+    let folders = [pod_folder_of(&up, &victim).await?, pod_folder_of(&up, &only).await?];
+
+    up.kill().await?;
+    for folder in folders {
+        empty(&folder.join("volumes/data"))?;
+        empty(&folder.join("volumes/launcher"))?;
+    }
+    up.restart().await?;
+    let trio = EtcdCluster::existing(&up, "trio").await?;
+    trio.until("replace its member", |it| {
+        !it.data["status"]["members"].to_string().contains(&victim)
+    })
+    .await?;
+    trio.settled(3).await?;
+    assert!(Writer::start(&up, "trio").await?.check().await? > 0);
+    let kept = keys(&up, &trio.members().await?[0]).await?;
+    assert!(kept >= acknowledged, "{kept} of {acknowledged} keys are there");
+
+    let single = EtcdCluster::existing(&up, "single").await?;
+    single.until("report the loss", |it| is_true(it, "QuorumLost")).await?;
+    let pod = up.kubectl(&["get", "pod", &only, "-o", "json"]).await?;
+    let pod: Pod = serde_json::from_str(&pod)?;
+    let mut containers = pod.status.into_iter().flat_map(|it| it.container_statuses).flatten();
+    assert!(containers.all(|it| !it.ready), "it serves nothing");
+    up.stop().await
+}
+
+async fn pod_folder_of(up: &Up, name: &str) -> Result<PathBuf> {
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    let uid = pods.get(name).await?.uid().context("a stored pod has a uid")?;
+    pod_folder(up.state(), &uid)
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path())?,
+            false => std::fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test]
