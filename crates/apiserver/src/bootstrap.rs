@@ -138,7 +138,7 @@ mod tests {
     use store::MemoryStore;
 
     use super::*;
-    use crate::{Config, Pki, UnixNodeStreams};
+    use crate::{Config, Limits, Pki, UnixNodeStreams};
 
     #[tokio::test]
     async fn events_that_are_still_written_are_kept() {
@@ -147,6 +147,7 @@ mod tests {
             store: Arc::new(MemoryStore::new()),
             pki: Pki::load_or_create(directory.path(), &[]).unwrap(),
             node_streams: Arc::new(UnixNodeStreams::new("/nowhere")),
+            limits: Limits::default(),
         };
         let server = ApiServer::start(config).await.unwrap();
         let event = |name: &str| {

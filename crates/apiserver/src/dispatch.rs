@@ -76,6 +76,7 @@ async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
     };
     let form = form(&request.headers, &query, &target)?;
     let Request { headers, body, upgrade, .. } = request;
+    let (body, _held) = body.read(server).await?;
     let parts = Parts {
         server: server.clone(),
         registry,

@@ -1,68 +1,107 @@
-//! From a request as it arrives to one with its whole body.
+//! From a request as it arrives to an answer, and the body once somebody may send one.
+//!
+//! Invariant: of a request that nobody may make, the headers are read and nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Method;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
 use machinery::error::ApiError;
 
 use crate::ApiServer;
 use crate::authn::Identity;
 use crate::decode::BODY_BYTES_MAX;
-use crate::negotiate::Format;
-use crate::respond::{self, Response};
+use crate::limits::Share;
+use crate::respond::Response;
 use crate::server::Request;
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Reads the body and answers.
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Socket,
+    InProcess,
+}
+
+/// The body of a request, before it is read.
+pub(crate) struct Unread {
+    /// `None` for methods whose body means nothing.
+    body: Option<UnsyncBoxBody<Bytes, BoxError>>,
+    origin: Origin,
+}
+
+/// Answers a request.
 pub(crate) async fn answer<B>(
     server: &ApiServer,
     mut request: http::Request<B>,
     connection: Option<Arc<Identity>>,
+    origin: Origin,
 ) -> Response
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let upgrade = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (parts, body) = request.into_parts();
     let body = match parts.method {
-        Method::GET | Method::HEAD => Ok(Bytes::new()),
-        _ => collect(body).await,
-    };
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return respond::failure(Format::Json, &error),
+        Method::GET | Method::HEAD => None,
+        _ => Some(body.map_err(Into::into).boxed_unsync()),
     };
     let request = Request {
         method: parts.method,
         uri: parts.uri,
         headers: parts.headers,
-        body,
+        body: Unread { body, origin },
         connection,
         upgrade,
     };
     server.answer(request).await
 }
 
-async fn collect<B>(body: B) -> Result<Bytes, ApiError>
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let limited = Box::pin(Limited::new(body, BODY_BYTES_MAX).collect());
-    match tokio::time::timeout(BODY_TIMEOUT, limited).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large(format_args!("limit is {BODY_BYTES_MAX}")))
-        }
-        Ok(Err(error)) => {
-            Err(ApiError::bad_request(format!("the body could not be read: {error}")))
-        }
-        Err(_) => Err(ApiError::timeout("the body took too long to arrive")),
+impl Unread {
+    /// The whole body. It counts as held as long as the share is.
+    pub(crate) async fn read(self, server: &ApiServer) -> Result<(Bytes, Share<'_>), ApiError> {
+        let shared = server.shared();
+        let mut share = match self.origin {
+            Origin::Socket => shared.bodies.share(&shared.limits),
+            Origin::InProcess => Share::uncounted(),
+        };
+        let Some(body) = self.body else { return Ok((Bytes::new(), share)) };
+        let whole = tokio::time::timeout(shared.limits.body_timeout, collect(body, &mut share));
+        let bytes = whole
+            .await
+            .unwrap_or_else(|_| Err(ApiError::timeout("the body took too long to arrive")))?;
+        Ok((bytes, share))
     }
+}
+
+async fn collect(
+    mut body: UnsyncBoxBody<Bytes, BoxError>,
+    share: &mut Share<'_>,
+) -> Result<Bytes, ApiError> {
+    if http_body::Body::size_hint(&body).lower() > BODY_BYTES_MAX as u64 {
+        return Err(ApiError::too_large(format_args!("limit is {BODY_BYTES_MAX}")));
+    }
+    // Most bodies are one frame, and that is not copied.
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            ApiError::bad_request(format!("the body could not be read: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        share.grow(data.len())?;
+        match first.is_empty() {
+            true => first = data,
+            false => {
+                if all.is_empty() {
+                    all.extend_from_slice(&first);
+                }
+                all.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }

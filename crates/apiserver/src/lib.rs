@@ -1,8 +1,8 @@
 //! The Kubernetes-compatible API server.
 //!
-//! The way of a request: [`listen`] (TLS, sockets) or [`server::InProcess`] → [`intake`] (the body, limited) →
-//! [`dispatch`] (authenticate, authorize, find the resource) → [`read`], [`watch`], [`write`], [`patch`],
-//! [`delete`] or a [`subresources`] handler → the store → [`respond`].
+//! The way of a request: [`listen`] (TLS, sockets) or [`server::InProcess`] → [`dispatch`] (authenticate, authorize,
+//! find the resource) → [`intake`] (the body, limited) → [`read`], [`watch`], [`write`], [`patch`], [`delete`] or a
+//! [`subresources`] handler → the store → [`respond`].
 //!
 //! - A [`call::Call`] is one request on one resource; one path serves built-in kinds and custom ones.
 //! - What a kind is, is asked of the [`registry`]; what patches, selectors and errors mean, of `machinery`.
@@ -10,8 +10,10 @@
 
 mod server;
 
+mod activity;
 mod dispatch;
 mod intake;
+mod limits;
 mod listen;
 
 mod authn;
@@ -53,6 +55,7 @@ mod time;
 
 pub use authn::Identity;
 pub use body::Body;
+pub use limits::Limits;
 pub use pki::{ClientCertificate, Pki, PkiError};
 pub use server::{ApiServer, Config, InProcess, StartError};
 pub use streams::{Connection, NodeStreams, UnixNodeStreams};

@@ -1,10 +1,12 @@
 //! Listeners: TLS over TCP and Unix sockets, and plain HTTP for a fixed identity.
 //!
-//! Invariants: a peer that does not finish its handshake or its headers in time is dropped; a connection's failure
-//! is its own; a shutdown stops accepting at once and gives open requests a moment.
+//! Invariants: a peer that does not finish its handshake or its headers in time, asks nothing or takes nothing for
+//! too long is dropped ([`Limits`]); a connection's failure is its own; a shutdown stops accepting at once and gives
+//! open requests a moment.
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +16,28 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity::Activity;
 use crate::authn::{self, Identity};
-use crate::{ApiServer, intake};
+use crate::intake::{self, Origin};
+use crate::{ApiServer, Limits};
 
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const STREAMS_MAX: u32 = 1000;
+/// HTTP/2: requests at once on one connection. Clients that want more open another.
+const STREAMS_MAX: u32 = 250;
+/// HTTP/2: requests that a peer took back before they were looked at, and such that it broke; one more ends the
+/// connection (rapid reset).
+const RESETS_PENDING_MAX: usize = 20;
+const RESETS_MAX: usize = 100;
+/// HTTP/2: bytes of bodies that a connection holds before anybody reads them.
+const WINDOW_BYTES: u32 = 256 * 1024;
+/// HTTP/1: bytes of headers, and of a response before it is flushed.
+const BUFFER_BYTES_MAX: usize = 128 * 1024;
 
 impl ApiServer {
     /// Serves TLS on a TCP listener until the token is cancelled.
@@ -53,7 +65,7 @@ impl ApiServer {
     ) {
         let identity = Arc::new(identity);
         let accept = || async { Ok(listener.accept().await?.0) };
-        accept_all(accept, shutdown, |stream, shutdown| {
+        self.accept_all(accept, shutdown, |stream, shutdown| {
             connection(self.clone(), stream, Some(identity.clone()), shutdown)
         })
         .await;
@@ -65,41 +77,86 @@ impl ApiServer {
         F: Future<Output = io::Result<S>>,
     {
         let acceptor = TlsAcceptor::from(self.pki().tls());
-        accept_all(accept, shutdown, |stream, shutdown| {
+        self.accept_all(accept, shutdown, |stream, shutdown| {
             tls_connection(self.clone(), acceptor.clone(), stream, shutdown)
         })
         .await;
     }
-}
 
-/// Runs a task for each connection until the token is cancelled, then waits for them a little.
-async fn accept_all<S, F, C>(
-    accept: impl Fn() -> F,
-    shutdown: CancellationToken,
-    serve: impl Fn(S, CancellationToken) -> C,
-) where
-    F: Future<Output = io::Result<S>>,
-    C: Future<Output = ()> + Send + 'static,
-{
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept() => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        match accepted {
-            Ok(stream) => drop(connections.spawn(serve(stream, shutdown.clone()))),
-            Err(error) => {
-                // Out of file descriptors, most of the time: others must end first.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    /// Runs a task for each connection until the token is cancelled, then waits for them a little.
+    async fn accept_all<S, F, C>(
+        &self,
+        accept: impl Fn() -> F,
+        shutdown: CancellationToken,
+        serve: impl Fn(Stream<S>, CancellationToken) -> C,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+        F: Future<Output = io::Result<S>>,
+        C: Future<Output = ()> + Send + 'static,
+    {
+        let limits = self.limits();
+        let mut gate = Gate::new(limits);
+        let connections = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept() => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            match accepted {
+                Ok(stream) => {
+                    let Some(place) = gate.enter() else { continue };
+                    let served = serve(stalling(stream, limits), shutdown.clone());
+                    connections.spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most of the time: others must end first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+        connections.close();
+        if tokio::time::timeout(limits.end_timeout, connections.wait()).await.is_err() {
+            let open = connections.len();
+            tracing::warn!(open, "connections were still open after the shutdown");
+        }
     }
-    connections.close();
-    if tokio::time::timeout(SHUTDOWN_GRACE, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections were still open after the shutdown");
+}
+
+/// Lets as many connections in as there may be.
+struct Gate {
+    places: Arc<Semaphore>,
+    max: usize,
+    /// Whether the last one was let in: a full server says so once, not for everyone it turns away.
+    open: bool,
+}
+
+impl Gate {
+    fn new(limits: &Limits) -> Gate {
+        let max = limits.connections_max.min(Semaphore::MAX_PERMITS);
+        Gate { places: Arc::new(Semaphore::new(max)), max, open: true }
     }
+
+    fn enter(&mut self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        let place = self.places.clone().try_acquire_owned().ok();
+        if place.is_none() && self.open {
+            tracing::warn!(max = self.max, "too many connections; more are turned away");
+        }
+        self.open = place.is_some();
+        place
+    }
+}
+
+type Stream<S> = Pin<Box<TimeoutStream<S>>>;
+
+/// A stream that fails once its peer has taken nothing for too long.
+fn stalling<S: AsyncRead + AsyncWrite>(stream: S, limits: &Limits) -> Stream<S> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.stall_timeout));
+    Box::pin(stream)
 }
 
 async fn tls_connection<S>(
@@ -110,7 +167,8 @@ async fn tls_connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+    let limit = server.limits().handshake_timeout;
+    let stream = match tokio::time::timeout(limit, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
@@ -128,29 +186,54 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let activity = Arc::new(Activity::default());
+    let idle = activity.clone();
+    let builder = builder(server.limits());
+    let limits = server.limits().clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (server, identity) = (server.clone(), identity.clone());
+        let (server, identity, open) = (server.clone(), identity.clone(), activity.begin());
         async move {
-            Ok::<_, std::convert::Infallible>(intake::answer(&server, request, identity).await)
+            let response = intake::answer(&server, request, identity, Origin::Socket).await;
+            Ok::<_, std::convert::Infallible>(open.until_sent(response))
         }
     });
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .keep_alive_interval(Some(Duration::from_secs(30)));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = Box::pin(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        ended = connection.as_mut() => Some(ended),
+        () = idle.idle(&limits) => None,
+        () = shutdown.cancelled() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match tokio::time::timeout(limits.end_timeout, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return tracing::debug!("a connection did not end and was cut"),
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended with an error");
     }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.headers_timeout)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .keep_alive_interval(Some(Duration::from_secs(30)));
+    builder
 }

@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use http::{HeaderMap, Method, Uri};
 use machinery::error::ApiError;
 use registry::Registry;
+use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use store::Store;
 use tokio_util::sync::CancellationToken;
@@ -19,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::authn::Identity;
 use crate::body::Body;
 use crate::crd::Lifecycle;
+use crate::intake::{self, Origin, Unread};
+use crate::limits::{Held, Limits};
 use crate::metrics::Metrics;
 use crate::negotiate::Format;
 use crate::pki::Pki;
 use crate::respond::{self, Response};
 use crate::streams::NodeStreams;
-use crate::{bootstrap, dispatch, intake};
+use crate::{bootstrap, dispatch};
 
 /// What a server is made of.
 pub struct Config {
@@ -32,6 +35,7 @@ pub struct Config {
     pub pki: Pki,
     /// How pods' logs, commands and ports are reached.
     pub node_streams: Arc<dyn NodeStreams>,
+    pub limits: Limits,
 }
 
 /// Why a server could not start.
@@ -56,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) nodes: Arc<dyn NodeStreams>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
+    pub(crate) bodies: Held,
     /// Held while service addresses are chosen and stored.
     pub(crate) addresses: tokio::sync::Mutex<()>,
     shutdown: CancellationToken,
@@ -73,6 +79,8 @@ impl ApiServer {
                 nodes: config.node_streams,
                 lifecycle: Lifecycle::default(),
                 metrics: Metrics::default(),
+                limits: config.limits,
+                bodies: Held::default(),
                 addresses: tokio::sync::Mutex::new(()),
                 shutdown: CancellationToken::new(),
                 random: SystemRandom::new(),
@@ -104,6 +112,10 @@ impl ApiServer {
         &self.shared
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.shared.store
     }
@@ -126,33 +138,28 @@ impl ApiServer {
     }
 
     /// Random bytes.
-    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        // Without randomness names collide and are tried again; the system call fails on no supported kernel.
-        if self.shared.random.fill(&mut bytes).is_err() {
-            tracing::error!("the system has no randomness");
-        }
-        bytes
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], ApiError> {
+        random(|bytes| self.shared.random.fill(bytes))
     }
 
-    pub(crate) fn random_below(&self, limit: u64) -> u64 {
-        u64::from_be_bytes(self.random()) % limit
+    pub(crate) fn random_below(&self, limit: u64) -> Result<u64, ApiError> {
+        Ok(u64::from_be_bytes(self.random()?) % limit)
     }
 
     /// A new version 4 UUID.
-    pub(crate) fn uid(&self) -> String {
-        let mut bytes: [u8; 16] = self.random();
+    pub(crate) fn uid(&self) -> Result<String, ApiError> {
+        let mut bytes: [u8; 16] = self.random()?;
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         let number = u128::from_be_bytes(bytes);
-        format!(
+        Ok(format!(
             "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
             number >> 96,
             number >> 80 & 0xffff,
             number >> 64 & 0xffff,
             number >> 48 & 0xffff,
             number & 0xffff_ffff_ffff
-        )
+        ))
     }
 
     /// Whoever finds a definition or an object of a definition on its way out changed sees to what follows.
@@ -201,6 +208,15 @@ impl ApiServer {
     }
 }
 
+/// Random bytes, or a failure: never bytes that could be guessed, because uids guard what is deleted.
+fn random<const N: usize>(
+    fill: impl FnOnce(&mut [u8]) -> Result<(), Unspecified>,
+) -> Result<[u8; N], ApiError> {
+    let mut bytes = [0; N];
+    fill(&mut bytes).map_err(|_| ApiError::internal("the system has no randomness"))?;
+    Ok(bytes)
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
@@ -209,12 +225,12 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     }
 }
 
-/// A request with its whole body.
+/// A request whose body is still to be read.
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Unread,
     /// Who the connection belongs to, if that is known.
     pub(crate) connection: Option<Arc<Identity>>,
     /// The way to take the connection over (WebSocket).
@@ -243,6 +259,23 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let (server, identity) = (self.server.clone(), self.identity.clone());
-        Box::pin(async move { Ok(intake::answer(&server, request, Some(identity)).await) })
+        Box::pin(async move {
+            Ok(intake::answer(&server, request, Some(identity), Origin::InProcess).await)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_randomness_there_is_a_failure_and_no_zeros() {
+        assert_eq!(random::<8>(|_| Err(Unspecified)).unwrap_err().code, 500);
+        let sevens = random::<2>(|bytes| {
+            bytes.fill(7);
+            Ok(())
+        });
+        assert_eq!(sevens.unwrap(), [7, 7]);
     }
 }

@@ -31,6 +31,8 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// Without a wish of the client a watch ends after between one and two of these.
 const TIMEOUT_SECONDS: u64 = 1800;
+/// A wish for more is a wish for this: a moment too far away has no name.
+const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 3600;
 /// Events that are ready are sent together, up to this size.
 const BATCH_BYTES: usize = 64 * 1024;
 
@@ -47,10 +49,11 @@ pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
         Format::Yaml => "application/yaml;stream=watch",
     };
     let limit = options.timeout_seconds.filter(|seconds| *seconds > 0);
-    let deadline = Instant::now()
-        + Duration::from_secs(
-            limit.unwrap_or_else(|| TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)),
-        );
+    let seconds = match limit {
+        Some(seconds) => seconds.min(TIMEOUT_SECONDS_MAX),
+        None => TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)?,
+    };
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     let watcher = Watcher {
         changed: call.server.shared().lifecycle.ended(&call.resource),
         encoder: Encoder { view: call.view(), call: call.clone(), columns_sent: false },

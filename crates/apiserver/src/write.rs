@@ -92,7 +92,7 @@ pub(crate) async fn insert(
     wipe_system_metadata(&mut object);
     receive::tidy_fields(call, &mut object, &duplicates)?;
     receive::tidy_metadata(call, &mut object);
-    object["metadata"]["uid"] = call.server.uid().into();
+    object["metadata"]["uid"] = call.server.uid()?.into();
     object["metadata"]["creationTimestamp"] = time::seconds(call.now).into();
     let base = object["metadata"]["generateName"].as_str().unwrap_or("").to_owned();
     let named = object["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
@@ -103,7 +103,7 @@ pub(crate) async fn insert(
             false => object.clone(),
         };
         if attempts > 1 {
-            candidate["metadata"]["name"] = names::generate(&base, call.server.random()).into();
+            candidate["metadata"]["name"] = names::generate(&base, call.server.random()?).into();
         }
         complete(call, &mut candidate).await?;
         if tracked == Tracked::NotYet {

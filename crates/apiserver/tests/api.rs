@@ -20,6 +20,8 @@ mod deletion;
 mod health;
 #[path = "api/hostile.rs"]
 mod hostile;
+#[path = "api/limits.rs"]
+mod limits;
 #[path = "api/lists.rs"]
 mod lists;
 #[path = "api/recorded.rs"]

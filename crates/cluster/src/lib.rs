@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
+use apiserver::{ApiServer, Config, Limits, Pki, UnixNodeStreams};
 use kube::Client;
 use node::Supervisor;
 use store::EmbeddedStore;
@@ -151,7 +151,8 @@ async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
     let pki = Pki::load_or_create(&state.join("pki"), &names(address))
         .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
-    let config = Config { store: Arc::new(store), pki, node_streams };
+    let config =
+        Config { store: Arc::new(store), pki, node_streams, limits: Limits::default() };
     ApiServer::start(config).await.context("cannot start the API server")
 }
 

@@ -76,7 +76,7 @@ fn address(offset: u16) -> String {
 /// From a random place on, so that an address is not at once given to another service.
 fn free_address(call: &Call, taken: &Taken) -> Result<String, ApiError> {
     let range = RESERVED..u16::MAX;
-    let start = u16::try_from(call.server.random_below(range.len() as u64)).unwrap_or(0);
+    let start = u16::try_from(call.server.random_below(range.len() as u64)?).unwrap_or(0);
     let count = u16::MAX - RESERVED;
     range
         .map(|offset| RESERVED + (offset - RESERVED + start) % count)
@@ -113,7 +113,7 @@ fn assign_ports(call: &Call, service: &mut Value, taken: &Taken) -> Result<(), A
             }
             Some(_) => {}
             None => {
-                let start = call.server.random_below(NODE_PORTS.count() as u64);
+                let start = call.server.random_below(NODE_PORTS.count() as u64)?;
                 let count = NODE_PORTS.count() as u64;
                 let free = (0..count)
                     .map(|step| u64::from(*NODE_PORTS.start()) + (start + step) % count)

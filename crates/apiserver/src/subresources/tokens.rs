@@ -29,7 +29,7 @@ pub(super) async fn request(call: &Call, body: &Bytes) -> Result<Response, ApiEr
         exp: now + seconds,
         iat: now,
         iss: ISSUER.to_owned(),
-        jti: call.server.uid(),
+        jti: call.server.uid()?,
         sub: format!("system:serviceaccount:{}:{}", bound.namespace, bound.serviceaccount.name),
         bound,
         nbf: now,

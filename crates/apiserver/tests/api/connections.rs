@@ -25,7 +25,7 @@ pub(crate) struct Listening {
     serving: tokio::task::JoinHandle<()>,
 }
 
-async fn listen(server: Server) -> Listening {
+pub(crate) async fn listen(server: Server) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();

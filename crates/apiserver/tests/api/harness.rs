@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
+use apiserver::{ApiServer, Config, Connection, Limits, NodeStreams, Pki};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -66,11 +66,23 @@ impl Server {
     }
 
     pub(crate) async fn with(store: Arc<dyn Store>, node_streams: Arc<dyn NodeStreams>) -> Server {
+        Server::of(store, node_streams, Limits::default()).await
+    }
+
+    pub(crate) async fn limited(limits: Limits) -> Server {
+        Server::of(Arc::new(MemoryStore::new()), Arc::new(NoNodes), limits).await
+    }
+
+    async fn of(
+        store: Arc<dyn Store>,
+        node_streams: Arc<dyn NodeStreams>,
+        limits: Limits,
+    ) -> Server {
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-        let api =
-            ApiServer::start(Config { store: store.clone(), pki, node_streams }).await.unwrap();
+        let config = Config { store: store.clone(), pki, node_streams, limits };
+        let api = ApiServer::start(config).await.unwrap();
         Server { api, store, directory }
     }
 

@@ -240,3 +240,10 @@ async fn numbers_out_of_range_in_queries_are_refused() {
     }
     assert_eq!(server.get(&format!("{MAPS}/victim")).await.code, 200);
 }
+
+#[tokio::test]
+async fn a_watch_that_should_never_end_begins_like_any_other() {
+    let server = server().await;
+    let path = format!("{MAPS}?watch=true&resourceVersion=0&timeoutSeconds={}", u64::MAX);
+    assert!(server.watch(&path).await.brief().await.starts_with("ADDED victim"));
+}

@@ -1,0 +1,235 @@
+//! What peers may cost: real connections against a server with small limits. Each test sees the server act on a limit
+//! and never measures how long that took.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver::Limits;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::connections::{Listening, listen};
+use crate::harness::{SOON, Server};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const SHORT: Duration = Duration::from_millis(50);
+/// HTTP/2 up to where the first request would come: the preface and empty settings.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Administrator,
+    Nobody,
+}
+
+async fn limited(limits: Limits) -> Listening {
+    listen(Server::limited(limits).await).await
+}
+
+/// A TLS connection that sends what the test says.
+async fn connect(
+    to: &Listening,
+    who: Who,
+    protocol: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let pki = to.server.api.pki();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pki.ca_pem().as_bytes()).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let mut config = match who {
+        Who::Nobody => config.with_no_client_auth(),
+        Who::Administrator => {
+            let admin = pki.admin();
+            let certificate = CertificateDer::from_pem_slice(admin.certificate.as_bytes()).unwrap();
+            let key = PrivateKeyDer::from_pem_slice(admin.key.as_bytes()).unwrap();
+            config.with_client_auth_cert(vec![certificate], key).unwrap()
+        }
+    };
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    let stream = TcpStream::connect(to.address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+async fn http1(to: &Listening, who: Who) -> TlsStream<TcpStream> {
+    connect(to, who, "http/1.1").await.unwrap()
+}
+
+/// A request for a new object, of which `sent` bytes of the body are sent.
+fn post(length: usize, sent: &str) -> String {
+    format!(
+        "POST {MAPS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{sent}"
+    )
+}
+
+fn object(name: &str) -> String {
+    json!({"metadata": {"name": name}, "data": {"k": "x".repeat(600)}}).to_string()
+}
+
+/// Reads until a text has come, and gives everything so far.
+async fn read_to<S: tokio::io::AsyncRead + Unpin>(stream: &mut S, text: &str) -> String {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&all).contains(text) {
+        let count = tokio::time::timeout(SOON, stream.read(&mut buffer)).await.expect("no answer");
+        let count = count.unwrap();
+        assert!(count > 0, "the end came before {text:?}: {}", String::from_utf8_lossy(&all));
+        all.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Waits until the server has closed a connection, and gives what came before.
+async fn closed<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> String {
+    let mut all = Vec::new();
+    let end = tokio::time::timeout(SOON, stream.read_to_end(&mut all)).await;
+    drop(end.expect("the connection stays open"));
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Connects and asks until that works: a place is free some time after the server has noticed an end.
+async fn place_becomes_free(it: &Listening) {
+    let tries = async {
+        loop {
+            if let Ok(mut stream) = connect(it, Who::Nobody, "http/1.1").await
+                && stream.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok()
+                && stream.read_u8().await.is_ok()
+            {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, tries).await.expect("no place becomes free");
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_answered_before_a_body_is_read() {
+    let it = limited(Limits::default()).await;
+    let mut stream = http1(&it, Who::Nobody).await;
+    stream.write_all(post(3_000_000, "").as_bytes()).await.unwrap();
+    assert!(read_to(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"));
+    let mut stream = http1(&it, Who::Administrator).await;
+    stream.write_all(post(4_000_000, "").as_bytes()).await.unwrap();
+    let answer = read_to(&mut stream, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "a length over the limit is enough: {answer}");
+}
+
+#[tokio::test]
+async fn bodies_over_the_limit_of_all_are_to_be_sent_again_later() {
+    let it = limited(Limits { body_bytes_max: 1000, ..Limits::default() }).await;
+    let (first, second) = (object("first"), object("second"));
+    let mut holds = http1(&it, Who::Administrator).await;
+    let (start, rest) = first.split_at(500);
+    holds.write_all(post(first.len(), start).as_bytes()).await.unwrap();
+    // The first half counts as soon as the server has it, and that is when the second one does not fit any more.
+    let refused = async {
+        loop {
+            let mut stream = http1(&it, Who::Administrator).await;
+            stream.write_all(post(second.len(), &second).as_bytes()).await.unwrap();
+            let answer = read_to(&mut stream, "\r\n\r\n").await;
+            if answer.starts_with("HTTP/1.1 429") {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(SOON, refused).await.expect("everything fits").to_lowercase();
+    assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    it.server.post(MAPS, json!({"metadata": {"name": "inside"}})).await.expect(201);
+    holds.write_all(rest.as_bytes()).await.unwrap();
+    assert!(read_to(&mut holds, "\r\n\r\n").await.starts_with("HTTP/1.1 201"));
+    let third = object("third");
+    holds.write_all(post(third.len(), &third).as_bytes()).await.unwrap();
+    assert!(read_to(&mut holds, "\"third\"").await.contains("HTTP/1.1 201"), "all is given back");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_turned_away() {
+    let it = limited(Limits { connections_max: 2, ..Limits::default() }).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = http1(&it, Who::Nobody).await;
+        stream.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        read_to(&mut stream, "\r\n\r\n").await;
+        open.push(stream);
+    }
+    let turned_away = tokio::time::timeout(SOON, connect(&it, Who::Administrator, "h2")).await;
+    assert!(turned_away.unwrap().is_err());
+    open.pop();
+    place_becomes_free(&it).await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_dropped_at_every_step() {
+    let limits = Limits {
+        handshake_timeout: SHORT,
+        headers_timeout: SHORT,
+        end_timeout: SHORT,
+        ..Limits::default()
+    };
+    let it = limited(limits).await;
+    let mut no_handshake = TcpStream::connect(it.address).await.unwrap();
+    closed(&mut no_handshake).await;
+    for who in [Who::Nobody, Who::Administrator] {
+        closed(&mut http1(&it, who).await).await;
+        let mut half = http1(&it, who).await;
+        half.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+        assert!(!closed(&mut half).await.contains("200"));
+        let mut no_request = connect(&it, who, "h2").await.unwrap();
+        no_request.write_all(HTTP2_PREFACE).await.unwrap();
+        closed(&mut no_request).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let it = limited(Limits { body_timeout: SHORT, ..Limits::default() }).await;
+    let mut stream = http1(&it, Who::Administrator).await;
+    stream.write_all(post(100, "{").as_bytes()).await.unwrap();
+    assert!(read_to(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 504"));
+}
+
+#[tokio::test]
+async fn a_watch_outlives_every_limit_and_an_idle_connection_does_not() {
+    let limits = Limits {
+        handshake_timeout: SOON,
+        headers_timeout: SHORT,
+        body_timeout: SHORT,
+        idle_timeout: SHORT,
+        stall_timeout: SHORT,
+        end_timeout: SHORT,
+        ..Limits::default()
+    };
+    let it = limited(limits).await;
+    let mut watch = http1(&it, Who::Administrator).await;
+    let request = format!("GET {MAPS}?watch=true&resourceVersion=0 HTTP/1.1\r\nhost: x\r\n\r\n");
+    watch.write_all(request.as_bytes()).await.unwrap();
+    read_to(&mut watch, "\r\n\r\n").await;
+    // Connections that come after the watch and are closed for doing nothing: its time has come as well.
+    for _ in 0..4 {
+        let mut idle = connect(&it, Who::Administrator, "h2").await.unwrap();
+        idle.write_all(HTTP2_PREFACE).await.unwrap();
+        closed(&mut idle).await;
+    }
+    it.server.post(MAPS, json!({"metadata": {"name": "late"}})).await.expect(201);
+    assert!(read_to(&mut watch, "\"late\"").await.contains("ADDED"));
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_cut_off() {
+    let limits = Limits { connections_max: 1, stall_timeout: SHORT, ..Limits::default() };
+    let it = limited(limits).await;
+    let text = "x".repeat(1 << 20);
+    for number in 0..16 {
+        let body = json!({"metadata": {"name": format!("m{number}")}, "data": {"k": text}});
+        it.server.post(MAPS, body).await.expect(201);
+    }
+    let mut stalls = http1(&it, Who::Administrator).await;
+    stalls.write_all(format!("GET {MAPS} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
+    place_becomes_free(&it).await;
+}
