@@ -13,6 +13,7 @@
 //! STATE/kubeconfig   for the administrator
 //! ```
 
+mod kubeconfig;
 mod lock;
 mod nodes;
 mod sockets;
@@ -43,7 +44,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// How many virtual nodes there are; as many as last time, or one, if unsaid.
     pub nodes: Option<u16>,
-    /// Where the administrator's kubeconfig is written besides the state directory.
+    /// Where the administrator's kubeconfig is written besides the state directory. A file there that holds anything
+    /// else is refused, never changed.
     pub kubeconfig: Option<PathBuf>,
     /// The version in the name of the built-in image, `endstate:VERSION`.
     pub version: String,
@@ -64,6 +66,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts every part and returns once everything serves.
     pub async fn start(options: Options) -> Result<Cluster> {
+        options.kubeconfig.as_deref().map_or(Ok(()), kubeconfig::check)?;
         let state = prepare(&options.state_dir)?;
         let lock = Lock::take(&state)?;
         let nodes = nodes::decide(&state, options.nodes)?;
@@ -151,8 +154,7 @@ async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
     let pki = Pki::load_or_create(&state.join("pki"), &names(address))
         .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
-    let config =
-        Config { store: Arc::new(store), pki, node_streams, limits: Limits::default() };
+    let config = Config { store: Arc::new(store), pki, node_streams, limits: Limits::default() };
     ApiServer::start(config).await.context("cannot start the API server")
 }
 
@@ -224,18 +226,7 @@ fn write_kubeconfig(
     let text = server.pki().kubeconfig(&format!("https://{address}"));
     let own = state.join("kubeconfig");
     for path in std::iter::once(&own).chain(&options.kubeconfig) {
-        write_private(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+        kubeconfig::write(path, &text)?;
     }
     Ok(options.kubeconfig.clone().unwrap_or(own))
-}
-
-/// Replaces a file as a whole; only its owner can read it.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let partial = path.with_extension("partial");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(&partial)?.write_all(text.as_bytes())?;
-    std::fs::rename(&partial, path)
 }
