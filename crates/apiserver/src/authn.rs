@@ -1,8 +1,11 @@
 //! Who asks.
 //!
-//! A request's identity comes from its connection (client certificate, or the identity fixed for a socket) or
-//! from a bearer token. Invariants: a token that is sent and wrong is refused, never ignored; a token is good only
-//! while the account and the pod it is bound to exist under the uids it names.
+//! A request is whoever its connection is (client certificate, or the identity fixed for a socket). On a connection
+//! without an identity it is whoever its bearer token names, or nobody. A member of `system:masters` may then speak for
+//! somebody else.
+//!
+//! Invariants: where a token counts, a wrong one is refused and never taken for none; a token is good only while the
+//! account, and the pod or secret it is bound to, exist under the uids it names.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;

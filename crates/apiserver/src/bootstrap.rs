@@ -34,6 +34,8 @@ pub(crate) async fn run(server: &ApiServer) -> Result<(), ApiError> {
         ensure(server, "namespaces", namespace).await?;
     }
     ensure(server, "services", kubernetes_service()).await?;
+    ensure(server, "endpoints", kubernetes_endpoints()).await?;
+    ensure(server, "endpointslices", kubernetes_slice()).await?;
     Ok(())
 }
 
@@ -55,11 +57,49 @@ fn kubernetes_service() -> Value {
     })
 }
 
+/// Where the service leads. Its address and port once more, because that is where pods reach the server: each has a
+/// network of its own, which the node alone connects with the server's sockets.
+fn kubernetes_endpoints() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+        },
+        "subsets": [{
+            "addresses": [{"ip": KUBERNETES_ADDRESS}],
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP"}],
+        }],
+    })
+}
+
+fn kubernetes_slice() -> Value {
+    json!({
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [KUBERNETES_ADDRESS], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": 443, "protocol": "TCP"}],
+    })
+}
+
 async fn ensure(server: &ApiServer, plural: &str, object: Value) -> Result<(), ApiError> {
-    let resource =
-        server.registry().resource("", "v1", plural).ok_or_else(ApiError::no_such_resource)?;
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+    let resource = server
+        .registry()
+        .resource(group, version, plural)
+        .ok_or_else(ApiError::no_such_resource)?;
     let target = Target {
-        version: "v1".to_owned(),
+        group: group.to_owned(),
+        version: version.to_owned(),
         plural: plural.to_owned(),
         namespace: object["metadata"]["namespace"].as_str().map(str::to_owned),
         ..Target::default()

@@ -19,24 +19,16 @@ use crate::request::{Target, Verb};
 use crate::respond::{self, Response};
 use crate::{encode, show};
 
-/// A request on a resource that exists, by somebody who may make it.
+/// A request on a resource that exists, by somebody who may make it, and what is noted while it is answered.
 pub(crate) struct Call {
-    pub(crate) server: ApiServer,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) resource: Arc<Resource>,
-    pub(crate) target: Target,
-    pub(crate) verb: Verb,
-    pub(crate) identity: Identity,
-    pub(crate) headers: HeaderMap,
-    pub(crate) query: Query,
-    pub(crate) form: Form,
+    parts: Parts,
     pub(crate) now: Timestamp,
     warnings: Mutex<Vec<String>>,
     /// Whether a write sees to what follows from it. Not when it is itself what follows.
     follows_up: bool,
 }
 
-/// What a call is made of.
+/// What a call is made of. Its members are read as the call's own.
 pub(crate) struct Parts {
     pub(crate) server: ApiServer,
     pub(crate) registry: Arc<Registry>,
@@ -49,26 +41,18 @@ pub(crate) struct Parts {
     pub(crate) form: Form,
 }
 
+impl std::ops::Deref for Call {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
 impl Call {
     pub(crate) fn new(parts: Parts) -> Call {
-        let Parts { server, registry, resource, target, verb, identity, headers, query, form } =
-            parts;
-        let warnings = Mutex::new(resource.deprecation_warning.iter().cloned().collect());
-        let now = Timestamp::now();
-        Call {
-            server,
-            registry,
-            resource,
-            target,
-            verb,
-            identity,
-            headers,
-            query,
-            form,
-            now,
-            warnings,
-            follows_up: true,
-        }
+        let warnings = Mutex::new(parts.resource.deprecation_warning.iter().cloned().collect());
+        Call { parts, now: Timestamp::now(), warnings, follows_up: true }
     }
 
     /// The same, for use by what sees to the consequences of writes.
@@ -85,7 +69,7 @@ impl Call {
 
     /// The same request on another resource (a dependent, or another object), without a client's wishes.
     pub(crate) fn elsewhere(&self, resource: Arc<Resource>, target: Target) -> Call {
-        Call {
+        let parts = Parts {
             server: self.server.clone(),
             registry: self.registry.clone(),
             resource,
@@ -95,10 +79,8 @@ impl Call {
             headers: HeaderMap::new(),
             query: Query::default(),
             form: Form { format: Format::Json, shape: Shape::Object },
-            now: self.now,
-            warnings: Mutex::default(),
-            follows_up: self.follows_up,
-        }
+        };
+        Call { parts, now: self.now, warnings: Mutex::default(), follows_up: self.follows_up }
     }
 
     pub(crate) fn store(&self) -> &dyn store::Store {

@@ -38,6 +38,9 @@ pub(crate) async fn patch(
     }
     let make = |live: &Value| {
         let object = patched(call, &patch, live)?;
+        if let Some(why) = receive::misfit(call, &object) {
+            return Err(receive::unusable_patch(&why));
+        }
         Ok(Received { object, duplicates: duplicates.clone() })
     };
     let change = Change { name: call.name(), endpoint, tracked: Tracked::NotYet, make: &make };
@@ -169,6 +172,9 @@ fn checked(call: &Call, intent: Intent) -> Result<Intent, ApiError> {
         }
     }
     receive::check_kind(call, &mut intent, body.as_bytes())?;
+    if let Some(why) = receive::misfit(call, &intent) {
+        return Err(receive::cannot_be_handled(call, &why));
+    }
     receive::check_metadata(call, &mut intent)?;
     match intent["metadata"]["name"].as_str().unwrap_or("") {
         "" => intent["metadata"]["name"] = call.name().into(),

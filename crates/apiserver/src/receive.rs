@@ -43,8 +43,34 @@ pub(crate) fn object(call: &Call, body: &Bytes) -> Result<Received, ApiError> {
     let Decoded { value: mut object, duplicates } =
         decode::object(media, body, &call.resource.kind)?;
     check_kind(call, &mut object, body)?;
+    if let Some(why) = misfit(call, &object) {
+        return Err(cannot_be_handled(call, &why));
+    }
     check_metadata(call, &mut object)?;
     Ok(Received { object, duplicates })
+}
+
+/// Why a built-in object does not have the types of its fields. What types custom resources have is a matter of
+/// validation.
+pub(crate) fn misfit(call: &Call, object: &Value) -> Option<String> {
+    let schema = (!call.resource.is_crd()).then(|| call.resource.schema())?;
+    schema.misfit(object)
+}
+
+/// The refusal of an object that cannot be decoded.
+pub(crate) fn cannot_be_handled(call: &Call, why: &str) -> ApiError {
+    let (kind, version) = (&call.resource.kind, &call.resource.version);
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+    ))
+}
+
+/// The refusal of a patch that leaves what cannot be decoded, for which upstream has other words.
+pub(crate) fn unusable_patch(why: &str) -> ApiError {
+    let error = FieldError::invalid("patch", "", why);
+    let mut error = ApiError::invalid("", "", "", vec![error]);
+    error.message = format!("the request is invalid: patch: {why}");
+    error
 }
 
 /// Checks the object's type against the path. Built-in kinds may leave it out.
@@ -96,11 +122,8 @@ pub(crate) fn check_metadata(call: &Call, object: &mut Value) -> Result<(), ApiE
         *metadata = Value::Object(Map::new());
     }
     let Some(metadata) = metadata.as_object_mut() else {
-        return Err(ApiError::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal into Go struct field \
-             PartialObjectMetadata.metadata of type v1.ObjectMeta",
-            call.resource.kind, call.resource.version, call.resource.kind
-        )));
+        let why = "json: cannot unmarshal into Go struct field PartialObjectMetadata.metadata of type v1.ObjectMeta";
+        return Err(cannot_be_handled(call, why));
     };
     check_metadata_types(call, metadata)?;
     let Some(namespace) = &call.target.namespace else {
@@ -131,12 +154,11 @@ fn check_metadata_types(call: &Call, metadata: &mut Map<String, Value>) -> Resul
             Some(Value::String(_)) if !list => {}
             Some(Value::Array(_)) if list => {}
             Some(_) => {
-                let (kind, version) = (&call.resource.kind, &call.resource.version);
                 let wanted = if list { "[]v1.ManagedFieldsEntry" } else { "string" };
-                return Err(ApiError::bad_request(format!(
-                    "{kind} in version {version:?} cannot be handled as a {kind}: json: cannot unmarshal into Go \
-                     struct field ObjectMeta.metadata.{key} of type {wanted}"
-                )));
+                let field = format!("ObjectMeta.metadata.{key}");
+                let why =
+                    format!("json: cannot unmarshal into Go struct field {field} of type {wanted}");
+                return Err(cannot_be_handled(call, &why));
             }
         }
     }
@@ -205,17 +227,11 @@ fn tidy_owners(call: &Call, object: &mut Value) {
     }
 }
 
-/// The failure of strict validation; upstream has other words for patches.
+/// The failure of strict validation.
 fn strict_error(call: &Call, problems: &str) -> ApiError {
     let why = format!("strict decoding error: {problems}");
-    if call.verb != Verb::Patch {
-        let (kind, version) = (&call.resource.kind, &call.resource.version);
-        return ApiError::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
-        ));
+    match call.verb {
+        Verb::Patch => unusable_patch(&why),
+        _ => cannot_be_handled(call, &why),
     }
-    let error = FieldError::invalid("patch", "", &*why);
-    let mut error = ApiError::invalid("", "", "", vec![error]);
-    error.message = format!("the request is invalid: patch: {why}");
-    error
 }

@@ -35,7 +35,9 @@ pub(crate) async fn answer(
         ("token", Verb::Create) => tokens::request(call, body).await,
         ("finalize", Verb::Update) => write::update(call, body, Endpoint::Finalize).await,
         ("approval" | "ephemeralcontainers" | "resize", Verb::Get) => read::get(call).await,
-        ("ephemeralcontainers" | "resize", verb) => pods::part(call, verb, body).await,
+        ("ephemeralcontainers", Verb::Update | Verb::Patch) => Err(pods::no_ephemeral_containers()),
+        ("resize", Verb::Update) => write::update(call, body, Endpoint::Resize).await,
+        ("resize", Verb::Patch) => patch::patch(call, body, Endpoint::Resize).await,
         ("approval", Verb::Update) => write::update(call, body, Endpoint::Status).await,
         ("approval", Verb::Patch) => patch::patch(call, body, Endpoint::Status).await,
         _ => Err(call.method_not_allowed()),
@@ -51,6 +53,14 @@ fn request_body(call: &Call, body: &Bytes, kind: &str) -> Result<Value, ApiError
         Some(given) => {
             return Err(ApiError::bad_request(format!(
                 "the body is a {given}; this path takes a {kind}"
+            )));
+        }
+    }
+    for key in ["metadata", "spec", "status"] {
+        let part = &decoded.value[key];
+        if !part.is_object() && !part.is_null() {
+            return Err(ApiError::bad_request(format!(
+                "{kind} cannot be handled as a {kind}: json: {key} is no object"
             )));
         }
     }

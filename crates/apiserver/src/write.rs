@@ -35,8 +35,8 @@ pub(crate) enum Endpoint {
     Through(&'static str),
     /// A subresource that changes what the main endpoint may not, and has checked it.
     Raw(&'static str),
-    /// One part of a pod that the main endpoint may not change.
-    Part(pods::Part),
+    /// `resize` of pods: the resources of containers alone.
+    Resize,
 }
 
 impl Endpoint {
@@ -46,7 +46,7 @@ impl Endpoint {
             Endpoint::Status => "status",
             Endpoint::Finalize => "finalize",
             Endpoint::Through(name) | Endpoint::Raw(name) => name,
-            Endpoint::Part(part) => part.name(),
+            Endpoint::Resize => "resize",
         }
     }
 }
@@ -260,7 +260,7 @@ async fn attempt(
     }
     let errors = match change.endpoint {
         Endpoint::Raw(_) => Vec::new(),
-        Endpoint::Part(_) => call.resource.schema().validate(&new, Some(&old)),
+        Endpoint::Resize => call.resource.schema().validate(&new, Some(&old)),
         _ => call.resource.validate_update(&new, &old),
     };
     if !errors.is_empty() {
@@ -292,7 +292,7 @@ fn prepare(call: &Call, endpoint: Endpoint, new: &mut Value, old: &Value) {
         Endpoint::Main | Endpoint::Through(_) => call.resource.prepare_update(new, old),
         Endpoint::Status => call.resource.prepare_status(new, old),
         Endpoint::Raw(_) => {}
-        Endpoint::Part(part) => *new = part.take(new, old),
+        Endpoint::Resize => *new = pods::resized(new, old),
         Endpoint::Finalize => call.resource.prepare_finalize(new, old),
     }
 }

@@ -30,6 +30,8 @@ mod recorded;
 mod subresources;
 #[path = "api/tunnel.rs"]
 mod tunnel;
+#[path = "api/types.rs"]
+mod types;
 #[path = "api/watches.rs"]
 mod watches;
 #[path = "api/writes.rs"]

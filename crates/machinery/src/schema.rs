@@ -14,6 +14,7 @@ mod metadata;
 mod parse;
 mod prune;
 mod rules;
+mod shape;
 mod structural;
 mod validate;
 
@@ -173,6 +174,8 @@ pub struct Schema {
     pub patch_strategy: PatchStrategy,
     pub checks: Option<Box<Checks>>,
     pub rules: Vec<Rule>,
+    /// What the built-in API calls the type of the node, `v1.PodSpec`, if it has a name.
+    pub type_name: Option<Arc<str>>,
     /// The node is a struct of the built-in API: null means absent.
     typed: bool,
     contains: Contains,
@@ -244,6 +247,12 @@ impl Schema {
     /// Removes what the schema does not specify; returns the removed paths (`spec.zz`), sorted by place.
     pub fn prune(&self, value: &mut Value) -> Vec<String> {
         prune::prune(self, value)
+    }
+
+    /// Why a value does not have the types of the built-in API that the schema describes, in the words of a server
+    /// that decodes objects into structs; `None` if it has. Nothing else is checked.
+    pub fn misfit(&self, value: &Value) -> Option<String> {
+        shape::misfit(self, value)
     }
 
     /// Checks an object against the schema, its list types and its rules. With `old`, errors on unchanged values

@@ -49,6 +49,8 @@ pub(crate) struct Strategy {
     /// Arguments: new, old.
     pub(crate) prepare_update: fn(&mut Value, &Value),
     pub(crate) validate: fn(&Value, &mut Vec<FieldError>),
+    /// Only of new objects.
+    pub(crate) validate_create: fn(&Value, &mut Vec<FieldError>),
     /// Arguments: new, old.
     pub(crate) validate_update: fn(&Value, &Value, &mut Vec<FieldError>),
 }
@@ -120,6 +122,7 @@ impl Strategy {
         prepare_create: |_| {},
         prepare_update: |_, _| {},
         validate: |_, _| {},
+        validate_create: |_, _| {},
         validate_update: |_, _, _| {},
     };
     /// A kind with a spec, a status subresource and a generation.

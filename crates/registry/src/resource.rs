@@ -282,6 +282,7 @@ impl Resource {
             && errors.is_empty()
         {
             (kind.strategy.validate)(object, &mut errors);
+            (kind.strategy.validate_create)(object, &mut errors);
         }
         errors
     }

@@ -96,15 +96,23 @@ impl Compiler<'_> {
             _ => {
                 let mut definition = definition.clone();
                 require_less(name, &mut definition);
-                Arc::new(Schema::from_builtin(&definition, &mut |target| {
+                let mut schema = Schema::from_builtin(&definition, &mut |target| {
                     self.compile(target.strip_prefix(DEFINITIONS)?)
-                }))
+                });
+                schema.type_name = Some(short_name(name).into());
+                Arc::new(schema)
             }
         };
         self.open.pop();
         self.compiled.insert(name.to_owned(), Arc::clone(&schema));
         Some(schema)
     }
+}
+
+/// The last two words of a type's name, `v1.PodSpec`: what Go programs call it.
+fn short_name(name: &str) -> &str {
+    let dot = name.rmatch_indices('.').nth(1).map_or(0, |(dot, _)| dot + 1);
+    &name[dot..]
 }
 
 /// What the description of a type calls required, the API server requires only where its own validation does: an
@@ -164,5 +172,55 @@ mod tests {
         assert!(containers.patch_strategy.merge);
         let ports = &containers.items.as_ref().unwrap().properties["ports"];
         assert_eq!(ports.list_map_keys, ["containerPort", "protocol"]);
+    }
+
+    /// The texts are those of kube-apiserver, which decodes objects into Go's structs.
+    #[test]
+    fn wrong_types_are_told_as_go_tells_them() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        for (kind, object, expected) in [
+            (
+                "ConfigMap",
+                r#"{"data": {"a": 1}}"#,
+                "number into Go struct field ConfigMap.data of type string",
+            ),
+            (
+                "ConfigMap",
+                r#"{"metadata": {"labels": "x"}}"#,
+                "string into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+            ),
+            (
+                "Deployment",
+                r#"{"spec": {"replicas": "3"}}"#,
+                "string into Go struct field DeploymentSpec.spec.replicas of type int32",
+            ),
+            (
+                "Deployment",
+                r#"{"spec": {"replicas": 2.5}}"#,
+                "number 2.5 into Go struct field DeploymentSpec.spec.replicas of type int32",
+            ),
+            (
+                "Deployment",
+                r#"{"spec": {"template": {"spec": {"containers": [{"env": [{"name": "A", "value": true}]}]}}}}"#,
+                "bool into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+            ),
+            (
+                "Pod",
+                r#"{"spec": {"containers": {}}}"#,
+                "object into Go struct field PodSpec.spec.containers of type []v1.Container",
+            ),
+            ("Pod", r#"{"spec": []}"#, "array into Go struct field Pod.spec of type v1.PodSpec"),
+        ] {
+            let schema = built_in(kinds::all().find(|it| it.kind == kind).unwrap());
+            let misfit = schema.misfit(&json(object));
+            assert_eq!(
+                misfit,
+                Some(format!("json: cannot unmarshal {expected}")),
+                "{kind} {object}"
+            );
+        }
+        let service = built_in(kinds::all().find(|it| it.kind == "Service").unwrap());
+        let fits = r#"{"metadata": null, "spec": {"ports": [{"port": 1, "targetPort": "http"}], "selector": null}}"#;
+        assert_eq!(service.misfit(&json(fits)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Changes of pods that only subresources make: `binding`, `ephemeralcontainers`, `resize`.
+//! Changes of pods that only subresources make: `binding`, `resize`; and the one that none makes.
 
 use bytes::Bytes;
 use machinery::error::{ApiError, FieldError};
@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::{created, request_body};
 use crate::call::Call;
-use crate::patch;
 use crate::receive::Received;
-use crate::request::Verb;
 use crate::respond::Response;
 use crate::time;
 use crate::write::{self, Change, Endpoint, Tracked};
@@ -74,54 +72,26 @@ fn set_scheduled(pod: &mut Value, now: &str) {
     }
 }
 
-/// The part of a pod that a subresource changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    EphemeralContainers,
-    Resources,
+/// The old pod with the resources of the containers of the new one.
+pub(crate) fn resized(new: &Value, old: &Value) -> Value {
+    let mut pod = old.clone();
+    for key in ["managedFields", "resourceVersion"] {
+        pod["metadata"][key] = new["metadata"][key].clone();
+    }
+    for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten() {
+        let named = |it: &&Value| it["name"] == container["name"];
+        let new = new["spec"]["containers"].as_array();
+        if let Some(new) = new.into_iter().flatten().find(named) {
+            container["resources"] = new["resources"].clone();
+        }
+    }
+    pod
 }
 
-impl Part {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Part::EphemeralContainers => "ephemeralcontainers",
-            Part::Resources => "resize",
-        }
-    }
-
-    /// The old pod with this part of the new one.
-    pub(crate) fn take(self, new: &Value, old: &Value) -> Value {
-        let mut pod = old.clone();
-        for key in ["managedFields", "resourceVersion"] {
-            pod["metadata"][key] = new["metadata"][key].clone();
-        }
-        match self {
-            Part::EphemeralContainers => {
-                pod["spec"]["ephemeralContainers"] = new["spec"]["ephemeralContainers"].clone();
-            }
-            Part::Resources => {
-                for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten() {
-                    let named = |it: &&Value| it["name"] == container["name"];
-                    let new = new["spec"]["containers"].as_array();
-                    if let Some(new) = new.into_iter().flatten().find(named) {
-                        container["resources"] = new["resources"].clone();
-                    }
-                }
-            }
-        }
-        pod
-    }
-}
-
-/// PUT and PATCH on a subresource that is a part of the pod.
-pub(super) async fn part(call: &Call, verb: Verb, body: &Bytes) -> Result<Response, ApiError> {
-    let part = match call.target.subresource.as_deref() {
-        Some("resize") => Part::Resources,
-        _ => Part::EphemeralContainers,
-    };
-    match verb {
-        Verb::Update => write::update(call, body, Endpoint::Part(part)).await,
-        Verb::Patch => patch::patch(call, body, Endpoint::Part(part)).await,
-        _ => Err(call.method_not_allowed()),
-    }
+/// What a server without ephemeral containers answers, by which `kubectl debug` knows that it is one: no node would run
+/// them, and one that is accepted and never starts is worse than none.
+pub(super) fn no_ephemeral_containers() -> ApiError {
+    let mut error = ApiError::no_such_resource();
+    error.message = "the nodes of this cluster do not run ephemeral containers".to_owned();
+    error
 }

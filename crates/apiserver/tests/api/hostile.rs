@@ -137,6 +137,23 @@ async fn wrong_types_are_refused_anywhere_in_an_object() {
 }
 
 #[tokio::test]
+async fn a_wrong_type_in_a_built_in_kind_is_no_matter_of_validation() {
+    let server = server().await;
+    let victim = format!("{MAPS}/victim");
+    let wrong = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "victim"}, "data": {"a": 1}});
+    let why = "json: cannot unmarshal number into Go struct field ConfigMap.data of type string";
+    let text = format!("ConfigMap in version \"v1\" cannot be handled as a ConfigMap: {why}");
+    for answer in [server.post(MAPS, wrong.clone()).await, server.put(&victim, wrong.clone()).await]
+    {
+        let status = answer.expect(400);
+        assert_eq!((&status["reason"], &status["message"]), (&json!("BadRequest"), &json!(text)));
+    }
+    let patched = server.merge(&victim, json!({"data": {"a": 1}})).await;
+    assert_eq!(patched.message(422), format!("the request is invalid: patch: {why}"));
+    assert_eq!(server.apply(&format!("{victim}?fieldManager=m"), wrong).await.code, 400);
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_not_read() {
     let server = server().await;
     let huge = format!(

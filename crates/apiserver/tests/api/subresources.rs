@@ -47,12 +47,7 @@ async fn a_pod_is_bound_once() {
 async fn subresources_change_their_part_of_a_pod_and_nothing_else() {
     let server = server().await;
     let path = pod(&server, "p").await;
-    let debug = json!({"spec": {"hostNetwork": true, "ephemeralContainers": [{"name": "debug", "image": "d"}]}});
     let kind = "application/strategic-merge-patch+json";
-    let changed =
-        server.patch(&format!("{path}/ephemeralcontainers"), kind, debug).await.expect(200);
-    assert_eq!(changed["spec"]["ephemeralContainers"][0]["name"], "debug");
-    assert!(changed["spec"].get("hostNetwork").is_none_or(|it| it == false));
     let resize = json!({"spec": {"containers": [
         {"name": "main", "image": "other", "resources": {"requests": {"cpu": "1"}}}]}});
     let changed = server.patch(&format!("{path}/resize"), kind, resize).await.expect(200);
@@ -66,6 +61,45 @@ async fn subresources_change_their_part_of_a_pod_and_nothing_else() {
         405,
         "not served, and not the node"
     );
+}
+
+#[tokio::test]
+async fn ephemeral_containers_are_refused_on_every_way_because_nothing_would_run_them() {
+    let server = server().await;
+    let path = pod(&server, "p").await;
+    let debug = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "d"}]}});
+    let kind = "application/strategic-merge-patch+json";
+    let answer = server.patch(&format!("{path}/ephemeralcontainers"), kind, debug.clone()).await;
+    let status = answer.expect(404);
+    // kubectl debug takes this for a cluster without them and shows the message.
+    assert_eq!((&status["reason"], &status["details"]), (&json!("NotFound"), &json!({})));
+    assert_eq!(status["message"], "the nodes of this cluster do not run ephemeral containers");
+    server.get(&format!("{path}/ephemeralcontainers")).await.expect(200);
+    let message = server.patch(&path, kind, debug.clone()).await.message(422);
+    assert!(message.contains("spec: Forbidden: pod updates may not change fields"), "{message}");
+    let mut new = debug;
+    new["metadata"] = json!({"name": "q"});
+    new["spec"]["containers"] = json!([{"name": "main", "image": "i"}]);
+    let message = server.post("/api/v1/namespaces/ns/pods", new).await.message(422);
+    assert_eq!(
+        message,
+        "Pod \"q\" is invalid: spec.ephemeralContainers: Forbidden: cannot be set on create"
+    );
+}
+
+#[tokio::test]
+async fn the_kubernetes_service_leads_somewhere() {
+    let server = Server::start().await;
+    let namespace = "/namespaces/default";
+    let endpoints =
+        server.get(&format!("/api/v1{namespace}/endpoints/kubernetes")).await.expect(200);
+    assert_eq!(endpoints["subsets"][0]["addresses"][0]["ip"], "10.96.0.1");
+    let slices = format!(
+        "/apis/discovery.k8s.io/v1{namespace}/endpointslices?labelSelector=kubernetes.io/service-name%3Dkubernetes"
+    );
+    let slices = server.get(&slices).await.expect(200);
+    assert_eq!(slices["items"][0]["endpoints"][0]["addresses"], json!(["10.96.0.1"]));
+    assert_eq!(slices["items"][0]["ports"][0]["port"], 443);
 }
 
 #[tokio::test]

@@ -7,8 +7,18 @@ use serde_json::{Value, json};
 use super::Schema;
 
 static OBJECT_META: LazyLock<Arc<Schema>> = LazyLock::new(|| {
-    let schema = description();
-    Arc::new(Schema::from_builtin(&schema, &mut |_| None))
+    let mut schema = Schema::from_builtin(&description(), &mut |_| None);
+    schema.type_name = Some("v1.ObjectMeta".into());
+    for (list, name) in
+        [("ownerReferences", "v1.OwnerReference"), ("managedFields", "v1.ManagedFieldsEntry")]
+    {
+        let items =
+            schema.properties.get_mut(list).and_then(|list| Arc::make_mut(list).items.as_mut());
+        if let Some(items) = items {
+            Arc::make_mut(items).type_name = Some(name.into());
+        }
+    }
+    Arc::new(schema)
 });
 
 /// The shared schema of `ObjectMeta`.

@@ -133,7 +133,7 @@ impl Validator {
     }
 }
 
-fn has_type(schema: &Schema, value: &Value) -> bool {
+pub(super) fn has_type(schema: &Schema, value: &Value) -> bool {
     if schema.int_or_string {
         let number = match schema.format.as_deref() {
             Some("quantity") => value.is_number(),

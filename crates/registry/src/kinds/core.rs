@@ -220,7 +220,8 @@ const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
 const POD_SUBRESOURCES: &[Subresource] = &[
     connect("attach", "PodAttachOptions"),
     Subresource { name: "binding", kind: Some(("", "v1", "Binding")), verbs: &["create"] },
-    Subresource { name: "ephemeralcontainers", kind: None, verbs: &["get", "patch", "update"] },
+    // No node runs them, so there is nothing to write.
+    Subresource { name: "ephemeralcontainers", kind: None, verbs: &["get"] },
     Subresource { name: "eviction", kind: Some(("policy", "v1", "Eviction")), verbs: &["create"] },
     connect("exec", "PodExecOptions"),
     Subresource { name: "log", kind: None, verbs: &["get"] },

@@ -34,6 +34,12 @@ pub(crate) const STRATEGY: Strategy = Strategy {
             pod_rules::spec(spec, "spec", errors);
         }
     },
+    validate_create: |object, errors| {
+        if !list(object, "spec.ephemeralContainers").is_empty() {
+            let why = "cannot be set on create";
+            errors.push(FieldError::forbidden("spec.ephemeralContainers", why));
+        }
+    },
     validate_update: unchanged_but_images,
     ..Strategy::SPEC_AND_STATUS
 };
