@@ -90,7 +90,11 @@ fn kubernetes_slice() -> Value {
     })
 }
 
-async fn ensure(server: &ApiServer, plural: &str, object: Value) -> Result<(), ApiError> {
+pub(crate) async fn ensure(
+    server: &ApiServer,
+    plural: &str,
+    object: Value,
+) -> Result<(), ApiError> {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
     let resource = server

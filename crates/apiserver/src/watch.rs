@@ -2,8 +2,10 @@
 //!
 //! Invariants: events come in the order of their revisions and none is left out between the first and the last;
 //! an object that enters a selector is ADDED, one that leaves it is DELETED with its old state and the event's
-//! revision. An event carries stored bytes: nothing is encoded for one watcher alone, unless its form asks for it.
-//! What goes wrong after the headers is an ERROR event, and then the stream ends.
+//! revision. An event carries stored bytes: nothing is encoded for one watcher alone, unless its form asks for it. The
+//! state at the start is made into events as the client takes them, so a slow one holds no copy of it. What goes wrong after the headers is an ERROR event, and then the stream ends.
+
+mod encoder;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,18 +15,19 @@ use bytes::{Bytes, BytesMut};
 use futures::{FutureExt as _, StreamExt as _};
 use http::StatusCode;
 use machinery::error::ApiError;
-use serde_json::{Value, json};
-use store::{Event, Object, Revision, Signal};
+use serde_json::json;
+use store::{Object, Revision, Signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::encode::View;
-use crate::negotiate::{Format, Include, Shape};
+use crate::negotiate::Format;
 use crate::options::ReadOptions;
+use crate::read;
 use crate::respond::{self, Response};
-use crate::{encode, read, show};
+
+use encoder::Encoder;
 
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// How long before the end the last bookmark is sent.
@@ -54,16 +57,7 @@ pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
         None => TIMEOUT_SECONDS + call.server.random_below(TIMEOUT_SECONDS)?,
     };
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    let watcher = Watcher {
-        changed: call.server.shared().lifecycle.ended(&call.resource),
-        encoder: Encoder { view: call.view(), call: call.clone(), columns_sent: false },
-        state: State::Start,
-        options,
-        queue: VecDeque::new(),
-        seen: Revision(0),
-        deadline,
-        next_bookmark: first_bookmark(Instant::now(), deadline),
-    };
+    let watcher = Watcher::new(call, options, deadline);
     let stream = futures::stream::unfold(watcher, Watcher::next);
     Ok(respond::with_body(StatusCode::OK, content_type, Body::stream(stream)))
 }
@@ -83,6 +77,10 @@ struct Watcher {
     changed: CancellationToken,
     state: State,
     options: ReadOptions,
+    /// What is still to be sent of the state at the start.
+    initial: std::vec::IntoIter<Arc<Object>>,
+    /// Whether a bookmark is to say where the state at the start ends.
+    mark_initial: bool,
     queue: VecDeque<Bytes>,
     /// Every event up to here was looked at.
     seen: Revision,
@@ -120,9 +118,27 @@ impl Waiting {
 }
 
 impl Watcher {
+    fn new(call: Arc<Call>, options: ReadOptions, deadline: Instant) -> Watcher {
+        Watcher {
+            changed: call.server.shared().lifecycle.ended(&call.resource),
+            encoder: Encoder::new(call),
+            state: State::Start,
+            options,
+            initial: Vec::new().into_iter(),
+            mark_initial: false,
+            queue: VecDeque::new(),
+            seen: Revision(0),
+            deadline,
+            next_bookmark: first_bookmark(Instant::now(), deadline),
+        }
+    }
+
     /// The next bytes of the stream, and the state after them.
     async fn next(mut self) -> Option<(Bytes, Watcher)> {
         loop {
+            if self.queue.is_empty() {
+                self.queue_initial();
+            }
             if !self.queue.is_empty() {
                 return Some((self.batch(), self));
             }
@@ -169,7 +185,7 @@ impl Watcher {
         };
         if initial {
             read::wait_for(&call, revision).await?;
-            self.send_initial(&call).await?;
+            self.find_initial(&call).await?;
         } else if revision == 0 {
             self.seen = call.store().revision();
         } else {
@@ -194,19 +210,29 @@ impl Watcher {
         Ok(())
     }
 
-    async fn send_initial(&mut self, call: &Call) -> Result<(), ApiError> {
+    async fn find_initial(&mut self, call: &Call) -> Result<(), ApiError> {
         let options = self.options.for_initial_state();
         let found = read::find(call, &options).await?;
         self.seen = found.revision;
-        for object in &found.objects {
-            let event = self.encoder.event("ADDED", object, object.bytes().clone());
+        self.initial = found.objects.into_iter();
+        self.mark_initial =
+            self.options.send_initial_events == Some(true) && self.options.bookmarks;
+        Ok(())
+    }
+
+    /// Makes the next part of the state at the start into events, and says where it ends.
+    fn queue_initial(&mut self) {
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES {
+            let Some(object) = self.initial.next() else { break };
+            let event = self.encoder.added(&object);
+            bytes += event.len();
             self.queue.push_back(event);
         }
-        if self.options.send_initial_events == Some(true) && self.options.bookmarks {
+        if self.initial.len() == 0 && std::mem::take(&mut self.mark_initial) {
             let annotations = json!({"k8s.io/initial-events-end": "true"});
             self.queue.push_back(self.encoder.bookmark(self.seen, Some(annotations)));
         }
-        Ok(())
     }
 
     fn waiting(&self) -> Waiting {
@@ -264,8 +290,10 @@ impl Watcher {
     }
 
     fn fail(&mut self, error: &ApiError) {
-        let event = json!({"type": "ERROR", "object": error.to_status()});
-        self.queue.push_back(line(self.encoder.call.form.format, &event));
+        // Nothing comes after it.
+        self.initial = Vec::new().into_iter();
+        self.mark_initial = false;
+        self.queue.push_back(self.encoder.failure(error));
         self.state = State::Ended;
     }
 }
@@ -279,108 +307,5 @@ fn watch_error(error: &store::Error) -> ApiError {
     }
 }
 
-/// Turns changes into the bytes of events.
-struct Encoder {
-    call: Arc<Call>,
-    view: View,
-    /// Column definitions are sent with the first table only.
-    columns_sent: bool,
-}
-
-impl Encoder {
-    /// What a change looks like through a selector; `None` if it does not show.
-    fn change(&mut self, options: &ReadOptions, event: &Event) -> Option<Bytes> {
-        let shows = |object: &Arc<Object>| options.selector.matches(object.index());
-        let now = event.object.as_ref().filter(|object| shows(object));
-        let before = event.previous.as_ref().filter(|object| shows(object));
-        match (before, now) {
-            (None, Some(object)) => Some(self.event("ADDED", object, object.bytes().clone())),
-            (Some(_), Some(object)) => Some(self.event("MODIFIED", object, object.bytes().clone())),
-            (Some(gone), None) => Some(self.event("DELETED", gone, gone.bytes_at(event.revision))),
-            (None, None) => None,
-        }
-    }
-
-    fn event(&mut self, kind: &'static str, object: &Object, bytes: Bytes) -> Bytes {
-        let bytes = self.view.bytes(object, bytes);
-        if self.call.form.is_stored() {
-            return wrapped(kind, &bytes);
-        }
-        let shown = match encode::parse_bytes(&bytes) {
-            Ok(value) => self.shape(value),
-            Err(error) => {
-                tracing::error!(key = %object.key(), "a watch event cannot be shown");
-                error.to_status()
-            }
-        };
-        line(self.call.form.format, &json!({"type": kind, "object": shown}))
-    }
-
-    fn shape(&mut self, object: Value) -> Value {
-        match self.call.form.shape {
-            Shape::Object => object,
-            Shape::Metadata => show::metadata(&object),
-            Shape::Table(include) => self.table(object, include),
-        }
-    }
-
-    fn table(&mut self, object: Value, include: Include) -> Value {
-        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-        let row = show::row(&self.call.resource, object, include, jiff::Timestamp::now());
-        let mut table = show::table(&self.call.resource, metadata, vec![row]);
-        if std::mem::replace(&mut self.columns_sent, true) {
-            table["columnDefinitions"] = Value::Null;
-        }
-        table
-    }
-
-    /// An event that carries nothing but a revision.
-    fn bookmark(&mut self, revision: Revision, annotations: Option<Value>) -> Bytes {
-        let resource = &self.call.resource;
-        let mut metadata =
-            json!({"creationTimestamp": null, "resourceVersion": revision.to_string()});
-        if let Some(annotations) = annotations {
-            metadata["annotations"] = annotations;
-        }
-        let object = match self.call.form.shape {
-            Shape::Table(_) => {
-                let mut table = show::table(resource, metadata, Vec::new());
-                if std::mem::replace(&mut self.columns_sent, true) {
-                    table["columnDefinitions"] = Value::Null;
-                }
-                table
-            }
-            Shape::Metadata => {
-                json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
-            }
-            Shape::Object => {
-                json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata})
-            }
-        };
-        line(self.call.form.format, &json!({"type": "BOOKMARK", "object": object}))
-    }
-}
-
-/// An event around stored bytes.
-fn wrapped(kind: &str, object: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(object.len() + 40);
-    out.extend_from_slice(b"{\"type\":\"");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\",\"object\":");
-    out.extend_from_slice(object);
-    out.extend_from_slice(b"}\n");
-    out.freeze()
-}
-
-fn line(format: Format, event: &Value) -> Bytes {
-    let mut bytes = match format {
-        Format::Yaml => {
-            let mut document = b"---\n".to_vec();
-            document.extend(respond::encode(Format::Yaml, event));
-            document
-        }
-        Format::Json | Format::PrettyJson => respond::encode(Format::Json, event),
-    };
-    bytes.push(b'\n');
-    bytes.into()
-}
+#[cfg(test)]
+mod tests;
