@@ -1,5 +1,6 @@
 //! A running `endstate up` with a state directory of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -90,17 +91,23 @@ impl Up {
 
     /// A command that goes on, its output piped; it ends when it is dropped.
     pub fn spawn(&self, args: &[&str]) -> Result<Child> {
-        let mut command = Command::new(&self.executable);
-        command.args(args).env("KUBECONFIG", self.kubeconfig());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut command = self.command(&self.executable, args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.spawn().context("cannot start endstate")
     }
 
-    async fn run(&self, program: &Path, args: &[&str], input: &str) -> Result<Output> {
+    /// A command that finds this cluster; it ends when it is dropped.
+    pub fn command(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).env("KUBECONFIG", self.kubeconfig()).env("HOME", self.state.path());
+        command.kill_on_drop(true);
+        command
+    }
+
+    async fn run(&self, program: &Path, args: &[&str], input: &str) -> Result<Output> {
+        let mut command = self.command(program, args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn()?;
+        let mut child = command.spawn()?;
         let mut stdin = child.stdin.take().context("its input is piped")?;
         // A command that reads nothing may be gone before all is written.
         let _ = stdin.write_all(input.as_bytes()).await;

@@ -66,3 +66,32 @@ async fn a_bad_edit_harms_nothing() -> Result<()> {
     assert_eq!(cluster.members().await?, members);
     up.stop().await
 }
+
+/// Two members tolerate no more than one does: that is allowed, and said.
+#[tokio::test]
+async fn an_even_size_comes_with_a_warning() -> Result<()> {
+    let up = Up::start(1).await?;
+    up.endstate(&["install", "etcd"]).await?;
+    let cluster = EtcdCluster::apply(&up, "even", 2).await?;
+    cluster.settled(2).await?;
+    let tree = up.endstate(&["status", "etcd", "even"]).await?;
+    assert!(tree.contains("2 members tolerate no more failures than 1; use an odd size"), "{tree}");
+    up.stop().await
+}
+
+/// A body over the limit is refused before it is read whole, and the server goes on.
+#[tokio::test]
+async fn a_huge_body_is_refused() -> Result<()> {
+    let up = Up::start(1).await?;
+    let manifest = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: huge}}\ndata: {{a: \"{}\"}}\n",
+        "x".repeat(4 << 20)
+    );
+    let error = refused(&up, &manifest).await;
+    assert!(error.contains("too large"), "{}", &error[..error.len().min(500)]);
+    assert_eq!(
+        up.endstate(&["get", "configmaps", "-o", "name"]).await?,
+        "configmap/kube-root-ca.crt\n"
+    );
+    up.stop().await
+}

@@ -3,4 +3,5 @@
 mod faults;
 mod input;
 mod kubectl;
+mod person;
 mod restart;
