@@ -127,6 +127,24 @@ fn reuse_names(snapshot: &See) -> Do {
     plan
 }
 
+/// A pod that is not seen is taken for one that was never asked for.
+pub fn forgets_what_it_asked_for() -> Planner {
+    Planner { plan: forget_what_was_asked_for, linted: false }
+}
+
+fn forget_what_was_asked_for(snapshot: &See) -> Do {
+    let mut plan = plan(&Etcd, snapshot);
+    if plan.actions.is_empty() {
+        let record = &mut plan.status.record;
+        let first = record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
+        first.for_each(|it| it.asked = None);
+        if let Some(Step::Join { member }) = &mut record.step {
+            member.asked = None;
+        }
+    }
+    plan
+}
+
 /// Whoever answers counts as working, also one that follows no leader.
 pub fn counts_who_follows_nobody() -> Planner {
     Planner { plan: count_who_follows_nobody, linted: false }

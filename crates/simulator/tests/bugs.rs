@@ -109,6 +109,17 @@ fn a_blank_voter_is_found() {
     caught(&evicted, bugs::reuses_names(), Property::NoBlankVoter);
 }
 
+/// A name is asked for once, unless the API certainly made no pod of it.
+#[test]
+fn a_forgotten_request_is_found() {
+    let evicted = scenario(Start::Empty, &[3], Budgets { evict: 1, ..Budgets::default() });
+    let bug = bugs::forgets_what_it_asked_for();
+    assert_eq!(found(&evicted, bug).0, Some(Property::NoSecondStart));
+    let (property, script) = found(&evicted, bug.linted());
+    assert_eq!(property, Some(Property::Lint));
+    assert!(script.contains("it is forgotten that"), "{script}");
+}
+
 #[test]
 fn a_deleted_voter_is_found() {
     let shrunk = scenario(Start::Running(3), &[1], Budgets::default());

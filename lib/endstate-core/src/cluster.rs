@@ -26,6 +26,10 @@ pub const CRASH_LOOP_RESTARTS: u32 = 3;
 /// How long a pod that was asked for may take to be seen before it is given up.
 pub const UNSEEN_SECONDS: i64 = 10;
 
+/// How long voters must have been well before the list of members is changed: etcd's own check asks for
+/// connections of this age.
+pub const STABLE_SECONDS: i64 = 5;
+
 /// How long a member that was told to restart in place may go on saying that it runs what it ran before.
 /// Until then it may stop at any moment; afterwards its image does not hold the version that was asked for.
 pub const RESTART_SECONDS: i64 = 60;
@@ -79,6 +83,7 @@ pub struct Cluster {
 ///     learner: false,
 ///     leads: false,
 ///     health: Health::Healthy,
+///     back: None,
 ///     position: Some(42),
 ///     change: Change::Nothing,
 ///     outdated: false,
@@ -100,6 +105,9 @@ pub struct Member {
     pub leads: bool,
     /// Whether it works.
     pub health: Health,
+    /// Since when it works again, if that is less than [`STABLE_SECONDS`] ago: its process was started, or it
+    /// did not work before.
+    pub back: Option<Timestamp>,
     /// How much of the history it has.
     pub position: Option<u64>,
     /// What it takes to bring it to the accepted spec.
@@ -226,7 +234,7 @@ impl Cluster {
                     && leads.is_some()
                     && followed(snapshot, entry) != leads
                 {
-                    member.health = Health::Leaderless;
+                    (member.health, member.back) = (Health::Leaderless, None);
                 }
                 member
             })
@@ -294,6 +302,7 @@ impl Member {
             id: entry.id,
             learner: entry.learner,
             leads: false,
+            back: back(pod, known.as_ref(), snapshot.now).filter(|_| health.is_healthy()),
             health,
             position: answer.and_then(|it| app.position(it)),
             outdated: change != Change::Nothing,
@@ -303,6 +312,20 @@ impl Member {
             pod: pod.map(PodRef::from),
         }
     }
+}
+
+/// Since when a member is back, if that is a moment ago. A node whose clock is ahead tells nothing.
+fn back<S>(
+    pod: Option<&Pod<S>>,
+    member: Option<&MemberRecord>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let started = pod.and_then(|it| it.running_since);
+    // Who is recorded as failing and works is back this very moment.
+    let failed = member.and_then(|it| it.failing_since).map(|_| now);
+    let since = started.max(member.and_then(|it| it.recovered)).max(failed)?;
+    let age = now.duration_since(since);
+    (!age.is_negative() && age < SignedDuration::from_secs(STABLE_SECONDS)).then_some(since)
 }
 
 /// Whether a member was told to restart in place, so lately that it may not have done so yet.
@@ -351,7 +374,7 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
         Answer::Follows => Health::Healthy,
         Answer::Alone => Health::Leaderless,
         Answer::AnotherCluster(id) => Health::Dead(format!("it belongs to another cluster, {id}")),
-        Answer::None(why) => health_of_silent(pod, member.failing_since, snapshot.now, why),
+        Answer::None(why) => health_of_silent(pod, member, snapshot.now, why),
     }
 }
 
@@ -429,14 +452,10 @@ fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<String> {
     }
 }
 
-fn health_of_silent<S>(
-    pod: &Pod<S>,
-    failing_since: Option<Timestamp>,
-    now: Timestamp,
-    why: &str,
-) -> Health {
+fn health_of_silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, why: &str) -> Health {
     if pod.data_lost() {
-        return Health::Dead("its data is lost".into());
+        let before = member.said.as_ref().map(|it| format!("; before that it ended with: {it}"));
+        return Health::Dead(format!("its data is lost{}", before.unwrap_or_default()));
     }
     if pod.node_lost {
         return Health::Dead("its node is lost".into());
@@ -444,7 +463,7 @@ fn health_of_silent<S>(
     let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
     match &pod.trouble {
         Some(Trouble::CrashLoop { message }) => {
-            let long = failing_since.is_some_and(|it| now.duration_since(it) >= patience);
+            let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
             if long && pod.restarts >= CRASH_LOOP_RESTARTS {
                 Health::Dead(format!("it crashes again and again: {message}"))
             } else {

@@ -28,13 +28,13 @@ mod waiting;
 pub use app::{App, Change, Launch, LaunchOf, MayStop, Peer, Problem, Severity, Start, Topology};
 pub use cluster::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, RESTART_SECONDS,
-    UNSEEN_SECONDS, quorum, targets,
+    STABLE_SECONDS, UNSEEN_SECONDS, quorum, targets,
 };
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};
 pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
 pub use planner::{member_name, plan};
-pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Step};
+pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Setback, Step};
 pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};

@@ -153,11 +153,26 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::NoSecondStart, !again, || {
             "a start is planned for a cluster that exists".into()
         });
+        self.asked_once();
         let acts = !self.plan.actions.is_empty();
         let alone = self.snapshot.object.deleting || self.snapshot.pods.is_none();
         self.check(Rule::DeletesOnlyWhatLeaves, !(acts && alone), || {
             "it acts on an object that is being deleted, or without the list of pods".into()
         });
+    }
+
+    /// That a pod was asked for is forgotten only when it was seen, or certainly not made.
+    fn asked_once(&mut self) {
+        let blocked = self.snapshot.blocked.as_ref();
+        let refused = |name: &MemberName| blocked.is_some_and(|it| it.not_created.contains(name));
+        let asked = self.snapshot.status.record.everyone().filter(|it| it.asked.is_some());
+        for before in asked.filter(|it| !refused(&it.name)) {
+            let mut after = self.plan.status.record.everyone().filter(|it| it.name == before.name);
+            let kept = after.all(|it| it.asked.is_some() || it.pod.is_some());
+            self.check(Rule::OneIdentity, kept, || {
+                format!("it is forgotten that {} was asked for", before.name)
+            });
+        }
     }
 
     fn create(&mut self, member: &MemberName, start: &Start) {

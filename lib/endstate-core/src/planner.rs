@@ -13,6 +13,7 @@ mod accept;
 mod bootstrap;
 mod choose;
 mod names;
+mod pace;
 mod report;
 mod steps;
 
@@ -117,7 +118,13 @@ impl<'a, A: App> Draft<'a, A> {
         }
         let Some(pods) = &self.snapshot.pods else { return self.wait(Waiting::ForPodList) };
         self.note_pods(pods);
+        self.note_last_words(pods);
         self.note_restarts();
+        if self.note_refusals() {
+            // The record says first that they may be asked for again. What is seen is still told.
+            self.cluster = self.record.cluster_id.and_then(|_| self.proof());
+            return;
+        }
         if self.record.cluster_id.is_none() {
             return self.bootstrap(target.voters);
         }

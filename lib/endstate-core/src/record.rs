@@ -40,6 +40,9 @@ pub struct Record<S> {
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
+    /// The tries in a row that brought no member that works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setback: Option<Setback>,
     /// The members that belong to the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberRecord>,
@@ -54,6 +57,7 @@ impl<S> Default for Record<S> {
             bootstrap: None,
             cluster_id: None,
             step: None,
+            setback: None,
             members: vec![],
         }
     }
@@ -115,6 +119,27 @@ pub struct Bootstrap {
     pub members: Vec<MemberRecord>,
 }
 
+/// Tries to start a cluster, or a member, that came to nothing. The next one waits, longer each time:
+/// who fails for ever must not use up names, pods and calls for ever. Forgotten when a try succeeds, and
+/// when the spec changes.
+///
+/// ```
+/// use endstate_core::Setback;
+/// let at = "2026-01-01T00:00:00Z".parse().unwrap();
+/// let setback = Setback { times: 2, at, why: "its data is lost".into() };
+/// assert!(serde_json::to_string(&setback).unwrap().contains("lost"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Setback {
+    /// How many in a row.
+    pub times: u32,
+    /// When the last was given up.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// What became of it.
+    pub why: String,
+}
+
 /// A member that belongs to the cluster, or will.
 ///
 /// ```
@@ -146,6 +171,13 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub failing_since: Option<Timestamp>,
+    /// When it was last seen to work again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub recovered: Option<Timestamp>,
+    /// What its container said when it ended, other than that its data is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 impl MemberRecord {
@@ -158,6 +190,8 @@ impl MemberRecord {
             pod: None,
             restarted: None,
             failing_since: None,
+            recovered: None,
+            said: None,
         }
     }
 }

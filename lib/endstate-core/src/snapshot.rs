@@ -53,7 +53,8 @@ pub struct Snapshot<S> {
     /// What the application says about itself.
     pub view: View,
     /// The last action of this object that the application or the API refused, if it was the last
-    /// thing that happened. Shown to the user; nothing is decided on it.
+    /// thing that happened. Shown to the user; nothing is decided on it but that pods which were not
+    /// made may be asked for again.
     pub blocked: Option<Blocked>,
 }
 
@@ -125,8 +126,12 @@ pub struct Pod<S> {
     pub deleting: bool,
     /// How often the member's container was restarted.
     pub restarts: u32,
+    /// Since when the member's container runs, by the node's clock.
+    pub running_since: Option<Timestamp>,
     /// The message the member's container left when it ended last.
     pub termination: Option<String>,
+    /// The one it left when it ended before that.
+    pub termination_before: Option<String>,
     /// The node it is bound to is known to be gone or has not reported for a minute or longer.
     pub node_lost: bool,
     /// The node it is bound to.
@@ -152,7 +157,9 @@ impl<S> Pod<S> {
             ready: false,
             deleting: false,
             restarts: 0,
+            running_since: None,
             termination: None,
+            termination_before: None,
             node_lost: false,
             node: None,
             spec: None,
@@ -253,6 +260,7 @@ impl Trouble {
 /// let blocked = endstate_core::Blocked {
 ///     action: "add learner example-x7k2p".into(),
 ///     why: "unhealthy cluster".into(),
+///     not_created: vec![],
 /// };
 /// assert!(blocked.why.contains("unhealthy"));
 /// ```
@@ -262,4 +270,7 @@ pub struct Blocked {
     pub action: String,
     /// The answer.
     pub why: String,
+    /// The members whose pods the API refused to make: they are not there, and will not come. One whose
+    /// creation was not answered is not among them.
+    pub not_created: Vec<MemberName>,
 }

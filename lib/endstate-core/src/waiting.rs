@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{id::MemberName, status::WaitRow};
+use crate::{cluster::STABLE_SECONDS, id::MemberName, status::WaitRow};
 
 /// What a plan waits for, and why. Closed: whatever waits has a variant here.
 ///
@@ -81,6 +82,22 @@ pub enum Waiting {
         /// Voters there were.
         of: usize,
     },
+    /// The tries before it failed, so the next one is not made at once.
+    ForRetry {
+        /// When it is made.
+        at: Timestamp,
+        /// How many failed in a row.
+        times: u32,
+        /// What became of the last.
+        why: String,
+    },
+    /// A voter is back so lately that it may go again, and the list of members is left as it is.
+    ForStability {
+        /// Which.
+        member: MemberName,
+        /// When it has been back for long enough.
+        at: Timestamp,
+    },
     /// A step would leave too few working voters.
     ForRedundancy {
         /// Who would stop or leave.
@@ -130,6 +147,14 @@ impl Waiting {
         )
     }
 
+    /// When this wait is over by itself, if time is all it takes.
+    pub(crate) fn ends(&self) -> Option<Timestamp> {
+        match self {
+            Self::ForRetry { at, .. } | Self::ForStability { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Whether nothing else can go on before a person leads on.
     pub(crate) fn stops_all(&self) -> bool {
         matches!(self, Self::ForUnpause | Self::ForRecord { .. } | Self::ForConsent { .. })
@@ -150,6 +175,8 @@ impl Waiting {
             Self::ForQuorum { .. } => "a quorum".into(),
             Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
             Self::ForConsent { .. } => "a decision about the lost data".into(),
+            Self::ForRetry { at, .. } => format!("the next try at {}", to_the_second(*at)),
+            Self::ForStability { member, .. } => format!("member {member} to have settled"),
             Self::ForRedundancy { member, .. } => format!("a safe moment to stop {member}"),
             Self::ForTermination { member } => format!("pod {member} to end"),
             Self::ForRecord { .. } => "a decision about the lost status".into(),
@@ -183,6 +210,13 @@ impl Waiting {
             Self::ForConsent { left, of } => {
                 format!("the data of {left} of {of} voters is left, which is no majority")
             }
+            Self::ForRetry { times: 1, why, .. } => format!("a try failed: {why}"),
+            Self::ForRetry { times, why, .. } => {
+                format!("{times} tries failed in a row, the last one so: {why}")
+            }
+            Self::ForStability { .. } => {
+                format!("it is back for less than {STABLE_SECONDS} seconds")
+            }
             Self::ForTermination { .. } => "it is still terminating".into(),
             Self::ForRecord { pods } => {
                 format!("there are {pods} member pods and no record of a cluster")
@@ -206,6 +240,8 @@ impl Waiting {
             Self::ForQuorum { .. } => "NoQuorum",
             Self::ForAgreement { .. } => "NoAgreement",
             Self::ForConsent { .. } => "DataLost",
+            Self::ForRetry { .. } => "TriesFailed",
+            Self::ForStability { .. } => "MemberNotSettled",
             Self::ForRedundancy { .. } => "TooFewMembers",
             Self::ForTermination { .. } => "PodTerminating",
             Self::ForRecord { .. } => "RecordLost",
@@ -213,6 +249,11 @@ impl Waiting {
             Self::ForAnswer { .. } => "ActionRefused",
         }
     }
+}
+
+/// A time to the second, as Kubernetes writes it.
+fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 impl fmt::Display for Waiting {

@@ -188,6 +188,8 @@ impl View {
             accepted: (self.flags & ACCEPTED != 0).then_some(Accepted { generation: 1, spec }),
             bootstrap: boot.then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
             cluster_id: (self.flags & ID != 0).then_some(CLUSTER),
+            // Tries may follow each other at once, and members are settled at once: the model has no time.
+            setback: None,
             step: slots().find_map(|(index, it)| self.step(index, it, now)),
             members: all(MEMBER).collect(),
         }
@@ -203,6 +205,8 @@ impl View {
             pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
             failing_since: (it.record & FAILING != 0).then_some(old),
             restarted: (it.reason & TOLD != 0).then_some(now),
+            recovered: None,
+            said: None,
         }
     }
 

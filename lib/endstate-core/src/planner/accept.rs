@@ -23,6 +23,10 @@ impl<A: App> Draft<'_, A> {
             self.problems.iter().filter(|it| it.severity == Severity::Refused).collect();
         if refused.is_empty() {
             let (generation, spec) = (snapshot.object.generation, snapshot.spec.clone());
+            if self.record.accepted.as_ref().is_some_and(|it| it.spec != spec) {
+                // What failed may have been corrected.
+                self.record.setback = None;
+            }
             self.record.accepted = Some(Accepted { generation, spec });
         } else {
             let told: Vec<_> = refused.into_iter().map(ToString::to_string).collect();

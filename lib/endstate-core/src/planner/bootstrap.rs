@@ -24,10 +24,17 @@ impl<'a, A: App> Draft<'a, A> {
             self.record.members = first.members.iter().map(|it| adopted(list, it)).collect();
             self.record.cluster_id = Some(list.cluster);
             self.record.bootstrap = None;
+            self.record.setback = None;
             self.cluster = Some(self.assemble(list)).filter(|it| it.leader().is_some());
             return;
         }
         if self.is_hopeless(&first, wanted) {
+            if self.is_as_asked(&first, wanted) {
+                let mut healths = first.members.iter().map(|it| health(self.snapshot, it));
+                let dead = healths.find(|it| it.is_dead());
+                let why = dead.as_ref().and_then(|it| it.why()).unwrap_or("it cannot form");
+                self.set_back(why.to_owned());
+            }
             return self.attempt(first.attempt + 1, wanted);
         }
         if let Some(stray) = self.leftover(&first) {
@@ -74,12 +81,17 @@ impl<'a, A: App> Draft<'a, A> {
         let pods = || first.members.iter().filter_map(|it| find_pod(self.snapshot, &it.name));
         let asked =
             |it: &Pod<A::Spec>| !it.started || self.snapshot.view.reach(&it.name) != Reach::Unknown;
+        pods().all(asked) && (!self.is_as_asked(first, wanted) || self.cannot_form(first))
+    }
+
+    /// Whether the attempt still is what is asked for.
+    fn is_as_asked(&self, first: &Bootstrap, wanted: usize) -> bool {
         let other = |it: &Pod<A::Spec>| match (&it.spec, &self.record.accepted) {
             (Some(old), Some(accepted)) => self.app.change(old, &accepted.spec) == Change::Recreate,
             _ => false,
         };
-        let resized = wanted != first.members.len();
-        pods().all(asked) && (resized || pods().any(other) || self.cannot_form(first))
+        let mut pods = first.members.iter().filter_map(|it| find_pod(self.snapshot, &it.name));
+        wanted == first.members.len() && !pods.any(other)
     }
 
     /// Whether members are lost and those that run are too few to form the cluster without them.
@@ -103,6 +115,9 @@ impl<'a, A: App> Draft<'a, A> {
             members: self.peers(first.members.iter().map(|it| &it.name)),
         };
         let new = |it: &&MemberRecord| it.asked.is_none() && it.pod.is_none();
+        if !first.members.iter().any(|it| new(&it)) || !self.may_try() {
+            return;
+        }
         for member in first.members.iter().filter(new) {
             let (member, start) = (member.name.clone(), start.clone());
             let launch = self.launch(&member, Some(&start));

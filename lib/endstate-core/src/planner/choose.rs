@@ -120,6 +120,9 @@ impl<A: App> Draft<'_, A> {
     }
 
     fn grow(&mut self, cluster: &Cluster, wanted: usize) {
+        if !self.may_try() {
+            return;
+        }
         let names = self.take_names(1);
         for name in names {
             self.record.step = Some(Step::Join { member: MemberRecord::new(name) });

@@ -47,12 +47,16 @@ impl<A: App> Draft<'_, A> {
         if snapshot.pods.is_none() || snapshot.object.deleting {
             return;
         }
-        let since = |member: &MemberRecord| match health(snapshot, member) {
-            Health::Healthy => None,
-            _ => member.failing_since.or(Some(now)),
-        };
         for member in self.record.everyone_mut() {
-            member.failing_since = since(member);
+            match health(snapshot, member) {
+                Health::Healthy => {
+                    if member.failing_since.take().is_some() {
+                        member.recovered = Some(now);
+                    }
+                    member.said = None;
+                }
+                _ => member.failing_since = member.failing_since.or(Some(now)),
+            }
         }
     }
 
@@ -397,7 +401,9 @@ impl<A: App> Draft<'_, A> {
     }
 
     fn look_again_ms(&self) -> u32 {
-        if !self.waits.is_empty() && self.waits.iter().any(Waiting::needs_user) {
+        if let (Some(pause), true) = (self.pause(), self.actions.is_empty()) {
+            u32::try_from(pause.as_millis()).unwrap_or(0).clamp(1, LATER_MS)
+        } else if !self.waits.is_empty() && self.waits.iter().any(Waiting::needs_user) {
             LATER_MS
         } else if self.progress().is_some() || self.cluster.is_none() {
             SOON_MS

@@ -38,11 +38,15 @@ impl<A: App> Draft<'_, A> {
             Some(member) if member.votes() => {
                 self.record.members.push(MemberRecord { id: Some(member.id), ..new });
                 self.record.step = None;
+                self.record.setback = None;
             }
             Some(learner) if !welcome => self.give_up(cluster, learner, LeaveReason::ScaleDown),
             Some(learner) if !begun => self.ask_for_pod(cluster, learner),
             Some(learner) => self.bring_up(cluster, learner),
-            None if begun => self.clear_away(&new.name, new.pod, LeaveReason::FailedJoin),
+            None if begun => {
+                self.set_back(format!("{} was taken off the list of members", new.name));
+                self.clear_away(&new.name, new.pod, LeaveReason::FailedJoin);
+            }
             // Before it is added nothing is lost by making room for a repair: nobody can be added
             // beside another learner, nor (up to etcd 3.5.30) while a voter is down.
             None if welcome && !needs_repair(cluster) => self.add_learner(cluster, &new.name),
@@ -52,6 +56,10 @@ impl<A: App> Draft<'_, A> {
 
     fn add_learner(&mut self, cluster: &Cluster, name: &MemberName) {
         let Some(leader) = cluster.leader() else { return };
+        // etcd asks for all of them up to 3.5.30: to ask earlier only brings refusals.
+        if !self.is_settled(cluster, name, cluster.voters().count()) {
+            return;
+        }
         let address = self.app.address(&self.snapshot.object, name);
         let call = self.call(leader);
         self.act(Action::AddLearner { member: name.clone(), address, call });
@@ -59,6 +67,9 @@ impl<A: App> Draft<'_, A> {
 
     /// A learner that is listed gets a pod, once.
     fn ask_for_pod(&mut self, cluster: &Cluster, learner: &Member) {
+        if !self.may_try() {
+            return;
+        }
         let members = self.peers(cluster.members.iter().map(|it| &it.name));
         let start = Start::Existing { members };
         let launch = self.launch(&learner.name, Some(&start));
@@ -71,13 +82,17 @@ impl<A: App> Draft<'_, A> {
     /// A learner that has a pod gets a vote when it has caught up.
     fn bring_up(&mut self, cluster: &Cluster, learner: &Member) {
         match (&learner.health, find_pod(self.snapshot, &learner.name)) {
-            (Health::Dead(_), _) => self.give_up(cluster, learner, LeaveReason::FailedJoin),
+            (Health::Dead(why), _) => {
+                self.set_back(why.clone());
+                self.give_up(cluster, learner, LeaveReason::FailedJoin);
+            }
             (Health::Healthy, _) => self.promote_when_ready(cluster, learner),
             (Health::Stopped(_), Some(pod)) if learner.change == Change::Restart => {
                 self.restart(pod);
             }
             // It stands in the way of a repair that does not need it.
             _ if has_dead(cluster) && self.is_overdue() => {
+                self.set_back(learner.health.why().unwrap_or_default().to_owned());
                 self.give_up(cluster, learner, LeaveReason::FailedJoin);
             }
             (health, _) => {
@@ -112,6 +127,9 @@ impl<A: App> Draft<'_, A> {
         if working < needed {
             let why = format!("with it {working} of the {needed} voters needed then would work");
             return self.wait(Waiting::ForRedundancy { member, why });
+        }
+        if !self.is_settled(cluster, &member, needed - 1) {
+            return;
         }
         let call = self.call(leader);
         self.act(Action::Promote { member, id: learner.id, call });
@@ -169,6 +187,10 @@ impl<A: App> Draft<'_, A> {
 
     fn remove(&mut self, cluster: &Cluster, member: &Member, reason: LeaveReason) {
         let Some(leader) = cluster.leader() else { return };
+        let stay = cluster.voters().count() - usize::from(member.votes());
+        if member.votes() && !self.is_settled(cluster, &member.name, quorum(stay)) {
+            return;
+        }
         let (name, id, call) = (member.name.clone(), member.id, self.call(leader));
         self.act(Action::RemoveMember { member: name, id, reason, call });
     }

@@ -29,6 +29,8 @@ const STALE_WAIT: Duration = Duration::from_millis(50);
 enum Stopped {
     /// Somebody said no; the next snapshot tells.
     Blocked(String),
+    /// The API said no to a pod, so there is none.
+    NotCreated(String),
     /// The pod is no longer the one that was decided about, or this replica no longer the one that decides.
     Stale,
     /// The API failed.
@@ -70,15 +72,16 @@ where
             ctx.notice(object, notice(event));
         }
         self.support(object, snapshot, &plan.support, ctx).await?;
-        if let Err((action, stopped)) =
+        self.refusals().ask_again(&key);
+        if let Err((action, stopped, not_created)) =
             self.act_in_order(object, snapshot, &plan.actions, ctx).await
         {
             return match stopped {
                 Stopped::Failed(error) => Err(error),
                 Stopped::Stale => Ok(Next::After(STALE_WAIT)),
-                Stopped::Blocked(why) => {
+                Stopped::Blocked(why) | Stopped::NotCreated(why) => {
                     tracing::info!(%key, %action, %why, "blocked");
-                    let blocked = Blocked { action: action.to_string(), why };
+                    let blocked = Blocked { action: action.to_string(), why, not_created };
                     Ok(Next::After(self.refusals().note(&key, blocked, Instant::now())))
                 }
             };
@@ -94,22 +97,33 @@ where
     }
 
     /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at once: none
-    /// depends on another, and the first start waits for all of them.
+    /// depends on another, and the first start waits for all of them. A failure comes with the pods that were refused.
     async fn act_in_order<'a>(
         &self,
         object: &Declared<O::Kind>,
         snapshot: &Snapshot<SpecOf<O>>,
         actions: &'a [Action],
         ctx: &Context,
-    ) -> Result<(), (&'a Action, Stopped)> {
+    ) -> Result<(), (&'a Action, Stopped, Vec<MemberName>)> {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
         for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
             let acts = group
                 .iter()
                 .map(|it| async move { (it, self.act(object, snapshot, it, ctx).await) });
+            let (mut first, mut not_created) = (None, vec![]);
             for (action, result) in join_all(acts).await {
-                result.map_err(|stopped| (action, stopped))?;
-                ctx.notice(object, done(action));
+                match result {
+                    Ok(()) => ctx.notice(object, done(action)),
+                    Err(stopped) => {
+                        if matches!(stopped, Stopped::NotCreated(_)) {
+                            not_created.push(action.member().clone());
+                        }
+                        first = first.or(Some((action, stopped)));
+                    }
+                }
+            }
+            if let Some((action, stopped)) = first {
+                return Err((action, stopped, not_created));
             }
         }
         Ok(())
@@ -176,8 +190,7 @@ where
                 let request = PodRequest { object: &snapshot.object, member, start, launch };
                 let mut pod = self.operand.pod(request);
                 own(&mut pod, object, self.operand.app().name());
-                ctx.create(&pod).await?;
-                Ok(())
+                ctx.create(&pod).await.map(drop).map_err(not_created)
             }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
                 let observed = self.exactly(object, pod)?;
@@ -250,6 +263,15 @@ where
             }
         }
         Ok(())
+    }
+}
+
+/// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there is one, and
+/// everything else that it is not known.
+fn not_created(error: Error) -> Stopped {
+    match error.code() {
+        Some(400 | 403 | 404 | 413 | 422) => Stopped::NotCreated(error.chain()),
+        _ => Stopped::Failed(error),
     }
 }
 

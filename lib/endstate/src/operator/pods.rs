@@ -1,6 +1,7 @@
 //! A pod of the API as the planner sees it. Pure.
 
 use endstate_core::{Launch, PodPhase, Trouble};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
@@ -36,7 +37,9 @@ pub fn member_pod<S: DeserializeOwned>(
         ready: condition(&status, "Ready").is_some_and(|(status, _)| status == "True"),
         deleting: pod.metadata.deletion_timestamp.is_some(),
         restarts: main.map_or(0, |it| u32::try_from(it.restart_count).unwrap_or(0)),
+        running_since: main.and_then(running_since),
         termination: main.and_then(termination),
+        termination_before: main.and_then(termination_before),
         node_lost,
         node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
         spec: spec.and_then(|it| serde_json::from_str(it).ok()),
@@ -89,6 +92,16 @@ fn has_started(container: &ContainerStatus) -> bool {
     state.is_some_and(|it| it.running.is_some() || it.terminated.is_some())
         || last.is_some_and(|it| it.terminated.is_some())
         || container.restart_count > 0
+}
+
+fn running_since(container: &ContainerStatus) -> Option<Timestamp> {
+    Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
+}
+
+/// The message of the end before the one that [`termination`] tells of.
+fn termination_before(container: &ContainerStatus) -> Option<String> {
+    container.state.as_ref()?.terminated.as_ref()?;
+    container.last_state.as_ref()?.terminated.as_ref()?.message.clone()
 }
 
 /// The message of the end that came last.

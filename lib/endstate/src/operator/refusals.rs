@@ -1,6 +1,7 @@
 //! What was refused last, per object, and when it may be tried again. Time is an argument.
 //!
-//! It is shown to the user and paces the tries; nothing is decided on it, so losing it in a restart costs one try.
+//! It is shown to the user and paces the tries. Nothing is decided on it but that a pod that was certainly not made may be asked
+//! for again; losing it in a restart costs one try, or the names of those pods.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -55,6 +56,13 @@ impl Refusals {
         (!rest.is_zero()).then_some(rest)
     }
 
+    /// What is about to be asked for again must not count as refused if it is not answered.
+    pub(super) fn ask_again(&mut self, key: &ObjectKey) {
+        if let Some(last) = self.last.get_mut(key) {
+            last.blocked.not_created.clear();
+        }
+    }
+
     /// What was refused last.
     pub(super) fn last(&self, key: &ObjectKey) -> Option<Blocked> {
         self.last.get(key).map(|it| it.blocked.clone())
@@ -78,7 +86,7 @@ mod tests {
     }
 
     fn blocked(action: &Action) -> Blocked {
-        Blocked { action: action.to_string(), why: "no".into() }
+        Blocked { action: action.to_string(), why: "no".into(), not_created: vec!["a".into()] }
     }
 
     #[test]
@@ -93,6 +101,17 @@ mod tests {
         assert_eq!(refusals.rest(&key, &[action("a")], now + WAIT), None, "it may be tried again");
         assert!(refusals.forget(&key) && !refusals.forget(&key));
         assert_eq!(refusals.rest(&key, &[action("a")], soon), None);
+    }
+
+    #[test]
+    fn a_pod_that_is_asked_for_again_does_not_count_as_refused() {
+        let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
+        let mut refusals = Refusals::default();
+        refusals.note(&key, blocked(&action("a")), now);
+        refusals.ask_again(&key);
+        let last = refusals.last(&key).unwrap();
+        assert!(last.not_created.is_empty() && last.why == "no");
+        assert!(refusals.rest(&key, &[action("a")], now).is_some(), "it still rests");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use endstate_core::{
     Action, App, Blocked, ClusterId, Entry, Identity, LaunchOf, MemberId, MemberName, MemberStatus,
-    Membership, Peer, Plan, Pod, PodPhase, Reach, Role, Snapshot, Start, Status, Target, Trouble,
-    View, lint, member_name, plan,
+    Membership, Peer, Plan, Pod, PodPhase, Reach, Role, STABLE_SECONDS, Snapshot, Start, Status,
+    Target, Trouble, View, lint, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, PodPolicy};
 use jiff::SignedDuration;
@@ -80,6 +80,7 @@ impl World {
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
+            ["not-created", names @ ..] => self.not_created(names),
             ["images", "hold", version] => {
                 self.mislabelled = Some((*version).to_owned());
                 String::new()
@@ -195,6 +196,18 @@ impl World {
         self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
     }
 
+    /// The API refused to make these pods.
+    fn not_created(&mut self, names: &[&str]) -> String {
+        let mut not_created = vec![];
+        self.each(names, |it, name| {
+            it.evict(name);
+            not_created.push(name.clone());
+        });
+        let (action, why) = ("create pod".into(), "exceeded quota".into());
+        self.snapshot.blocked = Some(Blocked { action, why, not_created });
+        String::new()
+    }
+
     fn list(&mut self, name: &str, role: Role) -> String {
         let list = self.snapshot.view.membership.as_mut().unwrap();
         let id = MemberId(list.members.len() as u64 + 20);
@@ -216,6 +229,8 @@ impl World {
         self.stop(name);
         let pod = self.pod(name);
         pod.trouble = Some(Trouble::CrashLoop { message: "exit 2".into() });
+        pod.started = true;
+        pod.termination = Some("starting\nunknown flag: --colour\n".into());
         pod.restarts += 3;
     }
 
@@ -238,7 +253,12 @@ impl World {
     fn elect(&mut self) {
         let working = &self.working;
         let view = &mut self.snapshot.view;
-        let Some(list) = &mut view.membership else { return };
+        let Some(list) = &mut view.membership else {
+            let pods = self.snapshot.pods.iter().flatten().filter(|it| !working.contains(&it.name));
+            let silent = |name| Target { name, reach: Reach::Unreachable, status: None };
+            view.targets = pods.map(|it| silent(it.name.clone())).collect();
+            return;
+        };
         let voters: Vec<_> = list.voters().map(|it| it.name.clone()).collect();
         let meets = |it: &MemberName| working.contains(it) && !self.cut.contains(it);
         let up = voters.iter().filter(|it| meets(it)).count();
@@ -317,7 +337,8 @@ impl World {
         *self = before;
         self.snapshot.status = status;
         let action = told.lines().next().unwrap_or_default().to_owned();
-        self.snapshot.blocked = Some(Blocked { action, why: "unhealthy cluster".into() });
+        self.snapshot.blocked =
+            Some(Blocked { action, why: "unhealthy cluster".into(), not_created: vec![] });
         told
     }
 
@@ -328,7 +349,10 @@ impl World {
             let before = self.snapshot.status.clone();
             let answer = self.plan();
             let idle = answer == "nothing to do\n";
-            if before == self.snapshot.status {
+            let timed = ["to have settled", "the next try at"];
+            if timed.iter().any(|it| answer.contains(it)) {
+                self.snapshot.now += SignedDuration::from_secs(STABLE_SECONDS);
+            } else if before == self.snapshot.status {
                 return told + if idle { "" } else { &answer };
             }
             told += &answer.replace("only the status changes\n", "");

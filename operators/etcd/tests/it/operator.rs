@@ -327,6 +327,33 @@ async fn an_edit_before_the_cluster_exists_starts_anew_under_other_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pods_that_the_api_refuses_are_asked_for_again_under_their_names() {
+    let world = World::new().await;
+    world.operate();
+    let bad = json!({"size": 3, "version": "3.5.16", "pod": {"labels": {"team": "no label"}}});
+    world.create("demo", bad).await.unwrap();
+    let refused = world
+        .until(&world.clusters(), "demo", |it| {
+            condition(it, "Progressing")["reason"] == "TriesFailed"
+        })
+        .await;
+    let told = condition(&refused.data["status"], "Progressing")["message"].to_string();
+    assert!(told.contains("a try failed: create pod demo-"), "{told}");
+    assert!(told.contains("no label"), "the reason is the API's: {told}");
+    let names = |it: &DynamicObject| -> Vec<String> {
+        let members = it.data["status"]["members"].as_array().unwrap();
+        members.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let patch = Patch::Merge(json!({"spec": {"pod": {"labels": {"team": "a"}}}}));
+    world.clusters().patch("demo", &PatchParams::default(), &patch).await.unwrap();
+    let pods =
+        wait_for(async || (world.pods().await.len() == 3).then_some(world.pods().await)).await;
+    let mut made: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
+    made.sort();
+    assert_eq!(made, names(&refused), "no name was used up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_status_starts_nothing() {
     let world = World::new().await;
     world.operate();

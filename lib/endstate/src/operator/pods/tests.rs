@@ -44,6 +44,28 @@ fn a_crash_loop_tells_what_the_container_said_last() {
 }
 
 #[test]
+fn what_a_container_said_before_its_last_words_is_kept() {
+    let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
+        "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+        "state": { "terminated": { "exitCode": 3, "message": "data lost, refusing to start blank" } },
+        "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
+    }]}));
+    assert!(pod.data_lost());
+    assert_eq!(pod.termination_before.as_deref(), Some("unknown flag"));
+}
+
+#[test]
+fn a_running_member_says_since_when() {
+    let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
+        "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 1,
+        "state": { "running": { "startedAt": "2026-01-01T00:00:07Z" } },
+        "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
+    }]}));
+    assert_eq!(pod.running_since, Some("2026-01-01T00:00:07Z".parse().unwrap()));
+    assert_eq!(pod.termination_before, None);
+}
+
+#[test]
 fn a_running_member_is_started_and_ready_by_its_condition() {
     let pod = pod(json!({ "phase": "Running",
     "conditions": [{ "type": "Ready", "status": "True" }],
