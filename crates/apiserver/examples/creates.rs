@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use apiserver::{ApiServer, Config, Limits, Pki, UnixNodeStreams};
+use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -41,13 +41,7 @@ async fn main() -> Result<(), Failure> {
         None => Arc::new(EmbeddedStore::open(directory.join("store"), store::Options::default())?),
     };
     let node_streams = Arc::new(UnixNodeStreams::new("/nowhere"));
-    let server = ApiServer::start(Config {
-        store,
-        pki: pki.clone(),
-        node_streams,
-        limits: Limits::default(),
-    })
-    .await?;
+    let server = ApiServer::start(Config::new(store, pki.clone(), node_streams)).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move { server.serve(listener, CancellationToken::new()).await });

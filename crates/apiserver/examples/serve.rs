@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use apiserver::{ApiServer, Config, Limits, Pki, UnixNodeStreams};
+use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
 use store::{EmbeddedStore, MemoryStore, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,13 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => Arc::new(MemoryStore::new()),
     };
     let node_streams = Arc::new(UnixNodeStreams::new(directory.join("node.sock")));
-    let server = ApiServer::start(Config {
-        store,
-        pki: pki.clone(),
-        node_streams,
-        limits: Limits::default(),
-    })
-    .await?;
+    let server = ApiServer::start(Config::new(store, pki.clone(), node_streams)).await?;
     let listener = TcpListener::bind(&address).await?;
     let url = format!("https://{}", listener.local_addr()?);
     std::fs::write(directory.join("kubeconfig"), pki.kubeconfig(&url))?;

@@ -182,17 +182,14 @@ mod tests {
     use store::MemoryStore;
 
     use super::*;
-    use crate::{Config, Limits, Pki, UnixNodeStreams};
+    use crate::{Config, Pki, UnixNodeStreams};
 
     #[tokio::test]
     async fn events_that_are_still_written_are_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let config = Config {
-            store: Arc::new(MemoryStore::new()),
-            pki: Pki::load_or_create(directory.path(), &[]).unwrap(),
-            node_streams: Arc::new(UnixNodeStreams::new("/nowhere")),
-            limits: Limits::default(),
-        };
+        let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
+        let nodes = UnixNodeStreams::new("/nowhere");
+        let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(nodes));
         let server = ApiServer::start(config).await.unwrap();
         let event = |name: &str| {
             json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},

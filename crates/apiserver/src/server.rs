@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{HeaderMap, Method, Uri};
 use machinery::error::ApiError;
-use registry::Registry;
+use registry::{Registry, Resource};
 use ring::error::Unspecified;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use store::Store;
@@ -36,6 +36,16 @@ pub struct Config {
     /// How pods' logs, commands and ports are reached.
     pub node_streams: Arc<dyn NodeStreams>,
     pub limits: Limits,
+    /// Kinds that are served and that nothing acts on where this server is used, as `plural` or `plural.group`: who
+    /// creates one is told.
+    pub unattended: &'static [&'static str],
+}
+
+impl Config {
+    /// With the usual limits, and everything attended to.
+    pub fn new(store: Arc<dyn Store>, pki: Pki, node_streams: Arc<dyn NodeStreams>) -> Config {
+        Config { store, pki, node_streams, limits: Limits::default(), unattended: &[] }
+    }
 }
 
 /// Why a server could not start.
@@ -61,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
+    unattended: &'static [&'static str],
     pub(crate) bodies: Held,
     /// Held while service addresses are chosen and stored.
     pub(crate) addresses: tokio::sync::Mutex<()>,
@@ -80,6 +91,7 @@ impl ApiServer {
                 lifecycle: Lifecycle::default(),
                 metrics: Metrics::default(),
                 limits: config.limits,
+                unattended: config.unattended,
                 bodies: Held::default(),
                 addresses: tokio::sync::Mutex::new(()),
                 shutdown: CancellationToken::new(),
@@ -114,6 +126,14 @@ impl ApiServer {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// Whether nothing acts on objects of this kind here.
+    pub(crate) fn leaves_alone(&self, resource: &Resource) -> bool {
+        self.shared.unattended.iter().any(|it| {
+            let (plural, group) = it.split_once('.').unwrap_or((it, ""));
+            plural == resource.plural && group == resource.group
+        })
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use apiserver::{ApiServer, Config, Limits, Pki, UnixNodeStreams};
+use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
 use kube::Client;
 use node::Supervisor;
 use store::EmbeddedStore;
@@ -32,6 +32,28 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use lock::Lock;
+
+/// Kinds that are served, so that manifests of any Kubernetes are accepted, and that no part of this cluster acts on.
+const UNATTENDED: &[&str] = &[
+    "certificatesigningrequests.certificates.k8s.io",
+    "cronjobs.batch",
+    "daemonsets.apps",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
+    "ingresses.networking.k8s.io",
+    "limitranges",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "priorityclasses.scheduling.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+    "replicationcontrollers",
+    "resourcequotas",
+    "runtimeclasses.node.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "volumeattachments.storage.k8s.io",
+];
 
 /// What a cluster is made of.
 #[derive(Clone, Debug)]
@@ -154,8 +176,10 @@ async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
     let pki = Pki::load_or_create(&state.join("pki"), &names(address))
         .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
-    let config = Config { store: Arc::new(store), pki, node_streams, limits: Limits::default() };
-    ApiServer::start(config).await.context("cannot start the API server")
+    let config = Config::new(Arc::new(store), pki, node_streams);
+    ApiServer::start(Config { unattended: UNATTENDED, ..config })
+        .await
+        .context("cannot start the API server")
 }
 
 /// What clients may call the server: as the kubeconfig does, and as pods do.

@@ -3,19 +3,16 @@ use store::MemoryStore;
 use super::*;
 use crate::query::Query;
 use crate::request::Target;
-use crate::{ApiServer, Config, Limits, Pki, UnixNodeStreams, bootstrap};
+use crate::{ApiServer, Config, Pki, UnixNodeStreams, bootstrap};
 
 /// Fails if the whole state is made into events before the first of them is taken.
 #[tokio::test]
 async fn a_watcher_holds_one_batch_of_the_state_at_the_start() {
     const OBJECTS: usize = 500;
     let directory = tempfile::tempdir().unwrap();
-    let config = Config {
-        store: Arc::new(MemoryStore::new()),
-        pki: Pki::load_or_create(directory.path(), &[]).unwrap(),
-        node_streams: Arc::new(UnixNodeStreams::new("/nowhere")),
-        limits: Limits::default(),
-    };
+    let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
+    let nodes = UnixNodeStreams::new("/nowhere");
+    let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(nodes));
     let server = ApiServer::start(config).await.unwrap();
     let text = "x".repeat(1000);
     for number in 0..OBJECTS {

@@ -81,7 +81,11 @@ impl Server {
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-        let config = Config { store: store.clone(), pki, node_streams, limits };
+        let config = Config {
+            limits,
+            unattended: &["ingresses.networking.k8s.io", "limitranges"],
+            ..Config::new(store.clone(), pki, node_streams)
+        };
         let api = ApiServer::start(config).await.unwrap();
         Server { api, store, directory }
     }

@@ -119,6 +119,19 @@ async fn a_dry_run_writes_nothing_and_shows_everything() {
 }
 
 #[tokio::test]
+async fn who_creates_what_nothing_acts_on_is_told() {
+    let server = server().await;
+    let path = "/api/v1/namespaces/default/limitranges";
+    let range = json!({"metadata": {"name": "a"}, "spec": {"limits": []}});
+    let answer = server.post(path, range).await;
+    let warning = r#"299 - "limitranges are stored here, and nothing acts on them""#;
+    assert_eq!(answer.headers["warning"], warning);
+    answer.expect(201);
+    let answer = server.post(MAPS, json!({"metadata": {"name": "a"}})).await;
+    assert!(answer.headers.get("warning").is_none());
+}
+
+#[tokio::test]
 async fn unknown_and_duplicate_fields_are_refused_or_reported() {
     let server = server().await;
     let text = r#"{"metadata":{"name":"a","zz":1},"data":{"k":"1","k":"2"},"dta":{}}"#;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, Limits, NodeStreams, Pki};
+use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
 use endstate::CancellationToken;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -38,12 +38,7 @@ impl Cluster {
     pub(crate) async fn start(nodes: &[&str]) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &["localhost".to_owned()]).unwrap();
-        let config = Config {
-            store: Arc::new(MemoryStore::new()),
-            pki,
-            node_streams: Arc::new(NoNodes),
-            limits: Limits::default(),
-        };
+        let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
         let server = ApiServer::start(config).await.unwrap();
         let shutdown = CancellationToken::new();
         let client = Client::new(server.service(), "default");

@@ -38,7 +38,7 @@ impl World {
         let pki = Pki::load_or_create(&dir.path().join("pki"), &[]).unwrap();
         let node_streams = Arc::new(UnixNodeStreams::new(run.join("node.sock")));
         let store = Arc::new(MemoryStore::new());
-        let server = ApiServer::start(Config { store, pki, node_streams }).await.unwrap();
+        let server = ApiServer::start(Config::new(store, pki, node_streams)).await.unwrap();
         let shutdown = CancellationToken::new();
         let plain = UnixListener::bind(run.join("api.sock")).unwrap();
         let tls = UnixListener::bind(run.join("api-tls.sock")).unwrap();

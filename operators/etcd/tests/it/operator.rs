@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, Limits, NodeStreams, Pki};
+use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
 use async_trait::async_trait;
 use endstate::CancellationToken;
 use endstate::lease::{Candidate, Timing};
@@ -56,12 +56,7 @@ impl World {
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-        let config = Config {
-            store: Arc::new(MemoryStore::new()),
-            pki,
-            node_streams: Arc::new(NoNodes),
-            limits: Limits::default(),
-        };
+        let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
         let server = ApiServer::start(config).await.unwrap();
         let client = Client::new(server.service(), "default");
         for definition in endstate_etcd::crds() {
