@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{EtcdCluster, Up, Writer, freeze, is_true, kill, member_process, pod_folder};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
 
 const OPERATOR_NAMESPACE: &str = "endstate-system";
+/// Its Deployment and its lease.
+const OPERATOR: &str = "endstate-etcd";
 
 async fn up_with_operator() -> Result<Up> {
     let up = Up::start(3).await?;
@@ -104,6 +108,29 @@ async fn the_operator_may_die_at_any_moment() -> Result<()> {
     }
     writer.check().await?;
     up.stop().await
+}
+
+/// Another version of the operator comes: the one before leads until the new one is ready, and hands over.
+#[tokio::test]
+async fn the_operator_rolls_and_hands_its_lease_over() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "rolled", 1).await?;
+    cluster.settled(1).await?;
+    let leases: Api<Lease> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
+    let before = holder(Some(&leases.get(OPERATOR).await?)).context("nobody leads")?;
+    let deployments: Api<Deployment> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
+    deployments.restart(OPERATOR).await?;
+    let passed = await_condition(leases, OPERATOR, |lease: Option<&Lease>| {
+        holder(lease).is_some_and(|it| it != before)
+    });
+    tokio::time::timeout(Duration::from_secs(60), passed).await.context("not handed over")??;
+    cluster.resize(3).await?;
+    cluster.settled(3).await?;
+    up.stop().await
+}
+
+fn holder(lease: Option<&Lease>) -> Option<String> {
+    lease?.spec.as_ref()?.holder_identity.clone().filter(|it| !it.is_empty())
 }
 
 /// Waits for changes of the object's status.
