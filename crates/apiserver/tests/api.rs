@@ -16,6 +16,8 @@ mod connections;
 mod definitions;
 #[path = "api/deletion.rs"]
 mod deletion;
+#[path = "api/directives.rs"]
+mod directives;
 #[path = "api/health.rs"]
 mod health;
 #[path = "api/hostile.rs"]
