@@ -10,7 +10,7 @@ mod up;
 mod writer;
 
 pub use cluster::{EtcdCluster, example, is_true};
-pub use processes::{freeze, kill, member_process, pod_folder};
+pub use processes::{empty, freeze, kill, member_process, pod_folder};
 pub use terminal::Terminal;
 pub use up::Up;
 pub use writer::Writer;

@@ -44,3 +44,15 @@ pub fn pod_folder(state: &Path, uid: &str) -> Result<PathBuf> {
     fs::metadata(&folder).with_context(|| folder.display().to_string())?;
     Ok(folder)
 }
+
+/// Removes everything in a folder, and not the folder.
+pub fn empty(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}

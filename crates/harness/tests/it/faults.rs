@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{EtcdCluster, Up, Writer, freeze, is_true, kill, member_process, pod_folder};
+use harness::{EtcdCluster, Up, Writer, empty, freeze, is_true, kill, member_process, pod_folder};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
 
@@ -26,14 +26,14 @@ async fn pod(up: &Up, name: &str) -> Result<Pod> {
     Ok(pods.get(name).await?)
 }
 
-/// Removes what a member stored, its process frozen so that nothing happens in between.
-async fn kill_and_wipe(up: &Up, member: &str) -> Result<()> {
+/// Removes what is in these volumes of a member, its process frozen so that nothing happens in between.
+async fn kill_and_wipe(up: &Up, member: &str, volumes: &[&str]) -> Result<()> {
     let uid = pod(up, member).await?.uid().context("a stored pod has a uid")?;
     let process = member_process(member)?;
     freeze(process)?;
-    let data = pod_folder(up.state(), &uid)?.join("volumes/data");
-    for entry in std::fs::read_dir(&data)? {
-        std::fs::remove_dir_all(entry?.path())?;
+    let folder = pod_folder(up.state(), &uid)?.join("volumes");
+    for volume in volumes {
+        empty(&folder.join(volume))?;
     }
     kill(process)
 }
@@ -47,7 +47,7 @@ async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
     let writer = Writer::start(&up, "story").await?;
 
     let victim = cluster.members().await?.remove(0);
-    kill_and_wipe(&up, &victim).await?;
+    kill_and_wipe(&up, &victim, &["data"]).await?;
     cluster
         .until("the loss of its member", |it| {
             !it.data["status"]["members"].to_string().contains(&victim)
@@ -63,6 +63,22 @@ async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
     let acknowledged = writer.check().await?;
     assert!(acknowledged > 0);
     up.endstate(&["delete", "etcdclusters.etcd.endstate.dev/story", "--wait"]).await?;
+    up.stop().await
+}
+
+/// With the launcher gone too there is nothing left that could start; so nothing starts, and the member is replaced.
+#[tokio::test]
+async fn a_member_that_loses_every_directory_while_it_runs_is_replaced() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "emptied", 3).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "emptied").await?;
+    let victim = cluster.members().await?.remove(0);
+    kill_and_wipe(&up, &victim, &["data", "launcher"]).await?;
+    let is_gone = |it: &DynamicObject| !it.data["status"]["members"].to_string().contains(&victim);
+    cluster.until("the loss of its member", is_gone).await?;
+    cluster.settled(3).await?;
+    writer.check().await?;
     up.stop().await
 }
 

@@ -1,9 +1,9 @@
 //! The embedded cluster itself dies and comes back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use harness::{EtcdCluster, Up, Writer, is_true, pod_folder};
+use harness::{EtcdCluster, Up, Writer, empty, is_true, pod_folder};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 
@@ -83,17 +83,6 @@ async fn pod_folder_of(up: &Up, name: &str) -> Result<PathBuf> {
     let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
     let uid = pods.get(name).await?.uid().context("a stored pod has a uid")?;
     pod_folder(up.state(), &uid)
-}
-
-fn empty(folder: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => std::fs::remove_dir_all(entry.path())?,
-            false => std::fs::remove_file(entry.path())?,
-        }
-    }
-    Ok(())
 }
 
 #[tokio::test]

@@ -6,4 +6,5 @@ mod support;
 mod client;
 mod driver;
 mod launcher;
+mod marks;
 mod operator;

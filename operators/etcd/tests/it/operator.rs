@@ -38,7 +38,7 @@ impl NodeStreams for NoNodes {
     }
 }
 
-struct World {
+pub(crate) struct World {
     client: Client,
     stop: CancellationToken,
     _directory: tempfile::TempDir,
@@ -52,7 +52,7 @@ impl Drop for World {
 
 impl World {
     /// An API server with both definitions.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
@@ -110,7 +110,7 @@ impl World {
         makers
     }
 
-    fn clusters(&self) -> Api<DynamicObject> {
+    pub(crate) fn clusters(&self) -> Api<DynamicObject> {
         let kind = ApiResource::erase::<crd::EtcdCluster>(&());
         Api::namespaced_with(self.client.clone(), "default", &kind)
     }
@@ -120,7 +120,11 @@ impl World {
         Api::namespaced_with(self.client.clone(), "default", &kind)
     }
 
-    async fn create(&self, name: &str, spec: Value) -> Result<DynamicObject, kube::Error> {
+    pub(crate) async fn create(
+        &self,
+        name: &str,
+        spec: Value,
+    ) -> Result<DynamicObject, kube::Error> {
         let object = json!({
             "apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster",
             "metadata": {"name": name}, "spec": spec,
@@ -129,7 +133,16 @@ impl World {
         self.clusters().create(&params, &serde_json::from_value(object).unwrap()).await
     }
 
-    async fn pods(&self) -> Vec<Pod> {
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Ends with this world.
+    pub(crate) fn shutdown(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    pub(crate) async fn pods(&self) -> Vec<Pod> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), "default");
         pods.list(&ListParams::default()).await.unwrap().items
     }

@@ -1,0 +1,141 @@
+//! In which order the operator writes what members rely on.
+
+use std::time::Duration;
+
+use endstate::driver::{Address, Driver, Outcome};
+use endstate::operator::{Operand, PodRequest, STARTED_ANNOTATION};
+use endstate_core::{
+    Action, ClusterId, Entry, Identity, Launch, MemberId, MemberStatus, Membership, Reach, Role,
+    Support, Target, View,
+};
+use endstate_etcd::{crd, objects};
+use etcd_plan::{Etcd, EtcdClusterSpec};
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::ResourceExt;
+use kube::api::{WatchEvent, WatchParams};
+use serde_json::{Value, json};
+
+use crate::operator::World;
+
+/// etcd whose first members all answer at once, and agree.
+struct Answering;
+
+impl Driver for Answering {
+    async fn observe(&self, targets: &[Address]) -> View {
+        let ids = || targets.iter().zip(1..).map(|(it, id)| (it.member.clone(), MemberId(id)));
+        let status = |id: MemberId| MemberStatus {
+            id,
+            cluster: ClusterId(9),
+            role: if id.0 == 1 { Role::Leader } else { Role::Voter },
+            leader: Some(MemberId(1)),
+            position: 8,
+            version: "3.5.16".into(),
+            db_size: 1,
+            errors: vec![],
+        };
+        let answer =
+            |(name, id)| Target { name, reach: Reach::Reachable, status: Some(status(id)) };
+        let members = ids().map(|(name, id)| Entry { id, name, learner: false }).collect();
+        View {
+            targets: ids().map(answer).collect(),
+            membership: Some(Membership { cluster: ClusterId(9), members, agreed: targets.len() }),
+        }
+    }
+
+    async fn act(&self, _: &Action, _: &Address) -> Outcome {
+        Outcome::Blocked("nothing is to be changed".into())
+    }
+}
+
+impl Operand for Answering {
+    type App = Etcd;
+    type Driver = Self;
+    type Kind = crd::EtcdCluster;
+
+    fn app(&self) -> &Etcd {
+        &Etcd
+    }
+
+    fn driver(&self) -> &Self {
+        self
+    }
+
+    fn container(&self) -> &'static str {
+        objects::pod::CONTAINER
+    }
+
+    fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
+        serde_json::from_value(spec.clone())
+    }
+
+    fn status(&self, status: &Value) -> Result<crd::EtcdClusterStatus, serde_json::Error> {
+        match status {
+            Value::Null => Ok(crd::EtcdClusterStatus::default()),
+            status => serde_json::from_value(status.clone()),
+        }
+    }
+
+    fn publish(&self, _: &Identity, status: &crd::EtcdClusterStatus) -> Value {
+        json!(status)
+    }
+
+    fn pod(&self, request: PodRequest<'_>) -> Pod {
+        objects::pod::pod(&request, "endstate:test")
+    }
+
+    fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
+        objects::pod::changed(pod, launch)
+    }
+
+    fn services(&self, object: &Identity, support: &Support) -> Vec<Service> {
+        objects::services(object, support)
+    }
+
+    fn budget(&self, object: &Identity, min_available: u32) -> PodDisruptionBudget {
+        objects::budget(object, min_available)
+    }
+}
+
+/// Between a first start and the mark a pod that lost everything would start blank. Nothing may count on the cluster by then.
+#[tokio::test]
+async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluster_exists() {
+    let world = World::new().await;
+    let mut engine = endstate::Engine::new(world.client(), endstate::Options::new("test"));
+    endstate::operator::add(&mut engine, "etcdclusters", Answering);
+    let running = tokio::spawn(engine.run(world.shutdown()));
+    let spec = json!({"size": 3, "version": "3.5.16"});
+    let object = world.create("demo", spec).await.unwrap();
+    let recorded = first_record(&world, &object.resource_version().unwrap()).await;
+    let pods = world.pods().await;
+    assert_eq!(pods.len(), 3);
+    for pod in pods {
+        assert!(pod.annotations().contains_key(STARTED_ANNOTATION), "{}", pod.name_any());
+        // Nothing but the mark changes these pods.
+        assert!(revision(pod.resource_version()) < recorded, "{}", pod.name_any());
+    }
+    world.shutdown().cancel();
+    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
+}
+
+/// The revision at which the identity of the cluster was written down.
+async fn first_record(world: &World, since: &str) -> u64 {
+    let changes = world.clusters().watch(&WatchParams::default(), since).await.unwrap();
+    let mut changes = std::pin::pin!(changes);
+    let recorded = async {
+        while let Some(change) = changes.try_next().await.unwrap() {
+            if let WatchEvent::Modified(object) = change
+                && object.data["status"]["record"]["clusterId"].is_string()
+            {
+                return revision(object.resource_version());
+            }
+        }
+        panic!("the watch ended");
+    };
+    tokio::time::timeout(Duration::from_secs(10), recorded).await.unwrap()
+}
+
+fn revision(version: Option<String>) -> u64 {
+    version.unwrap().parse().unwrap()
+}
