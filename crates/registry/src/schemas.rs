@@ -219,6 +219,22 @@ mod tests {
                 "{kind} {object}"
             );
         }
+        for (kind, object, expected) in [
+            ("Secret", r#"{"data": {"a": "b!"}}"#, "illegal base64 data at input byte 1"),
+            (
+                "PersistentVolumeClaim",
+                r#"{"spec": {"resources": {"requests": {"storage": "1 GB"}}}}"#,
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            ),
+            (
+                "Lease",
+                r#"{"metadata": {"creationTimestamp": "now"}}"#,
+                r#"parsing time "now" as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006""#,
+            ),
+        ] {
+            let schema = built_in(kinds::all().find(|it| it.kind == kind).unwrap());
+            assert_eq!(schema.misfit(&json(object)).as_deref(), Some(expected), "{kind} {object}");
+        }
         let service = built_in(kinds::all().find(|it| it.kind == "Service").unwrap());
         let fits = r#"{"metadata": null, "spec": {"ports": [{"port": 1, "targetPort": "http"}], "selector": null}}"#;
         assert_eq!(service.misfit(&json(fits)), None);

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use base64::Engine;
+use base64::{DecodeError, Engine};
 use serde_json::Value;
 
 use crate::{duration, quantity};
@@ -25,12 +25,12 @@ pub(super) fn accepts(format: &str, value: &Value) -> bool {
     }
 }
 
-fn accepts_text(format: &str, text: &str) -> bool {
+pub(super) fn accepts_text(format: &str, text: &str) -> bool {
     match format {
         "date-time" | "datetime" => text.parse::<jiff::Timestamp>().is_ok(),
         "date" => is_date(text),
         "duration" => duration::parse(text).is_ok(),
-        "byte" => is_base64(text),
+        "byte" => base64_error(text).is_none(),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
         "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
         "ip" => text.parse::<std::net::IpAddr>().is_ok(),
@@ -57,13 +57,19 @@ fn accepts_text(format: &str, text: &str) -> bool {
     }
 }
 
-/// Line breaks are allowed in base64, as YAML blocks have them.
-fn is_base64(text: &str) -> bool {
+/// Where a text stops being base64. Line breaks are allowed in it, as YAML blocks have them.
+pub(super) fn base64_error(text: &str) -> Option<usize> {
     let engine = base64::engine::general_purpose::STANDARD;
-    if text.contains(['\r', '\n']) {
-        return engine.decode(text.replace(['\r', '\n'], "")).is_ok();
-    }
-    engine.decode(text).is_ok()
+    let decoded = match text.contains(['\r', '\n']) {
+        true => engine.decode(text.replace(['\r', '\n'], "")),
+        false => engine.decode(text),
+    };
+    Some(match decoded.err()? {
+        DecodeError::InvalidByte(position, _) | DecodeError::InvalidLastSymbol(position, _) => {
+            position
+        }
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len() / 4 * 4,
+    })
 }
 
 fn is_date(text: &str) -> bool {

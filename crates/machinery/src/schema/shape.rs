@@ -8,15 +8,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Additional, Schema, Type, formats, validate};
+use crate::quantity::{FORMAT_ERROR, Quantity};
 
 /// Why a value cannot be decoded.
-struct Misfit {
-    found: String,
-    wanted: String,
-    /// The members that lead to it, innermost first; items of lists have none.
-    members: Vec<String>,
-    /// The struct that has the innermost member.
-    holder: Option<Arc<str>>,
+enum Misfit {
+    /// A text that a type reads itself. Such a type does not know where it is.
+    Text(String),
+    Type {
+        found: String,
+        wanted: String,
+        /// The members that lead to it, innermost first; items of lists have none.
+        members: Vec<String>,
+        /// The struct that has the innermost member.
+        holder: Option<Arc<str>>,
+    },
 }
 
 /// Why a value cannot be decoded; `None` if it can.
@@ -33,6 +38,7 @@ fn find(schema: &Schema, value: &Value) -> Option<Misfit> {
         return Some(Misfit::new(schema, value));
     }
     match value {
+        Value::String(text) => unreadable(schema, text).map(Misfit::Text),
         Value::Object(object) => {
             object.iter().find_map(|(name, value)| match schema.properties.get(name) {
                 Some(member) => find(member, value).map(|misfit| misfit.within(schema, name)),
@@ -62,6 +68,22 @@ fn fits(schema: &Schema, value: &Value) -> bool {
     }
 }
 
+/// What is wrong with a text in which a type keeps something else.
+fn unreadable(schema: &Schema, text: &str) -> Option<String> {
+    if schema.is_quantity() {
+        let refused = Quantity::parse(text).is_err();
+        return refused.then(|| FORMAT_ERROR.to_owned());
+    }
+    match schema.format.as_deref()? {
+        "byte" => formats::base64_error(text)
+            .map(|position| format!("illegal base64 data at input byte {position}")),
+        "date-time" if !formats::accepts_text("date-time", text) => Some(format!(
+            "parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""
+        )),
+        _ => None,
+    }
+}
+
 impl Misfit {
     fn new(schema: &Schema, value: &Value) -> Misfit {
         let number = schema.type_ == Some(Type::Integer);
@@ -74,23 +96,27 @@ impl Misfit {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
-        Misfit { found, wanted: go_type(schema), members: Vec::new(), holder: None }
+        Misfit::Type { found, wanted: go_type(schema), members: Vec::new(), holder: None }
     }
 
     fn within(mut self, schema: &Schema, name: &str) -> Misfit {
-        if self.members.is_empty() {
-            self.holder.clone_from(&schema.type_name);
+        if let Misfit::Type { members, holder, .. } = &mut self {
+            if members.is_empty() {
+                holder.clone_from(&schema.type_name);
+            }
+            members.push(name.to_owned());
         }
-        self.members.push(name.to_owned());
         self
     }
 
-    fn describe(mut self) -> String {
-        self.members.reverse();
-        let Misfit { found, wanted, members, holder } = self;
-        let holder = holder.as_deref().unwrap_or("");
-        let holder = holder.rsplit('.').next().unwrap_or("");
+    fn describe(self) -> String {
+        let (found, wanted, mut members, holder) = match self {
+            Misfit::Text(why) => return why,
+            Misfit::Type { found, wanted, members, holder } => (found, wanted, members, holder),
+        };
+        members.reverse();
         let path = members.join(".");
+        let holder = holder.as_deref().and_then(|name| name.rsplit('.').next()).unwrap_or("");
         format!(
             "json: cannot unmarshal {found} into Go struct field {holder}.{path} of type {wanted}"
         )
