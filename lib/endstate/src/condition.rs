@@ -30,6 +30,12 @@ pub fn set(conditions: &mut Vec<Condition>, mut wanted: Condition, now: Timestam
 }
 
 /// A condition, its time still to be [`set`].
+///
+/// ```
+/// use endstate::condition::{Status, condition};
+/// let unknown = condition("Ready", Status::Unknown, "Unreachable", "no member answers");
+/// assert_eq!((unknown.type_.as_str(), unknown.status.as_str()), ("Ready", "Unknown"));
+/// ```
 pub fn condition(kind: &str, status: impl Into<Status>, reason: &str, message: &str) -> Condition {
     let status = match status.into() {
         Status::True => "True",
@@ -47,11 +53,22 @@ pub fn condition(kind: &str, status: impl Into<Status>, reason: &str, message: &
 }
 
 /// The condition of a type, if present.
+///
+/// ```
+/// use endstate::condition::{condition, find};
+/// let conditions = [condition("Ready", true, "AsDeclared", "all is well")];
+/// assert!(find(&conditions, "Ready").is_some() && find(&conditions, "Paused").is_none());
+/// ```
 pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|it| it.type_ == kind)
 }
 
 /// The three values of a condition. `true` and `false` convert.
+///
+/// ```
+/// use endstate::condition::Status;
+/// assert_eq!(Status::from(false), Status::False);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It holds.

@@ -18,6 +18,16 @@ use crate::{Cache, Context, Error, Failure, Notice, Object, ObjectKey, Scope};
 pub use registration::Registration;
 
 /// What a reconcile wants next.
+///
+/// ```
+/// use std::time::Duration;
+/// use endstate::Next;
+/// /// A sketch of a poll: what nothing tells of is looked at again.
+/// fn next(is_done: bool) -> Next {
+///     if is_done { Next::Settled } else { Next::After(Duration::from_secs(2)) }
+/// }
+/// assert_eq!(next(true), Next::Settled);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing, until something changes.

@@ -3,6 +3,18 @@
 use std::time::Duration;
 
 /// Why a step of a reconcile failed. The engine backs the key off and looks again; nothing is retried in place.
+///
+/// ```
+/// # use endstate::{Context, Error};
+/// # use k8s_openapi::api::core::v1::ConfigMap;
+/// # async fn create(ctx: &Context, map: &ConfigMap) -> Result<(), Error> {
+/// match ctx.create(map).await {
+///     // Somebody else was faster, which is as good.
+///     Err(error) if error.is_already_exists() => Ok(()),
+///     created => created.map(drop),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API refused, or could not be reached.
@@ -108,6 +120,11 @@ impl Error {
 }
 
 /// How a reconcile ended when it did not end well.
+///
+/// ```
+/// let failure = endstate::Failure::Panic("index out of bounds".into());
+/// assert_eq!(failure.message(), "the reconcile panicked: index out of bounds");
+/// ```
 #[derive(Debug)]
 pub enum Failure {
     /// It returned an error.

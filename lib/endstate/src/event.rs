@@ -47,6 +47,11 @@ pub struct Notice {
 }
 
 /// Whether somebody should worry.
+///
+/// ```
+/// use endstate::{Notice, event::Severity};
+/// assert_eq!(Notice::normal("PodCreated", "Create", "").severity, Severity::Normal);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The usual course.
@@ -81,6 +86,11 @@ impl Notice {
 }
 
 /// The reference that an event carries to the object that it is about.
+///
+/// ```
+/// let map = k8s_openapi::api::core::v1::ConfigMap::default();
+/// assert_eq!(endstate::event::reference(&map, &()).kind.as_deref(), Some("ConfigMap"));
+/// ```
 pub fn reference<K: Object>(object: &K, kind: &K::DynamicType) -> ObjectReference {
     let meta = object.meta();
     ObjectReference {

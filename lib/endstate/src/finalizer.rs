@@ -6,11 +6,24 @@
 use crate::Object;
 
 /// Whether the object carries the finalizer.
+///
+/// ```
+/// use endstate::finalizer::has;
+/// let mut map = k8s_openapi::api::core::v1::ConfigMap::default();
+/// assert!(!has(&map, "example.com/backup"));
+/// map.metadata.finalizers = Some(vec!["example.com/backup".into()]);
+/// assert!(has(&map, "example.com/backup"));
+/// ```
 pub fn has<K: Object>(object: &K, finalizer: &str) -> bool {
     object.meta().finalizers.iter().flatten().any(|it| it == finalizer)
 }
 
 /// Whether deletion of the object was asked for.
+///
+/// ```
+/// let map = k8s_openapi::api::core::v1::ConfigMap::default();
+/// assert!(!endstate::finalizer::deleting(&map));
+/// ```
 pub fn deleting<K: Object>(object: &K) -> bool {
     object.meta().deletion_timestamp.is_some()
 }
@@ -34,6 +47,11 @@ pub fn with<K: Object>(object: &K, finalizer: &str) -> Option<K> {
 }
 
 /// The object without the finalizer. `None` if it has none of that name.
+///
+/// ```
+/// let map = k8s_openapi::api::core::v1::ConfigMap::default();
+/// assert!(endstate::finalizer::without(&map, "example.com/backup").is_none(), "nothing to write");
+/// ```
 pub fn without<K: Object>(object: &K, finalizer: &str) -> Option<K> {
     if !has(object, finalizer) {
         return None;

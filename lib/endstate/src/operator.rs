@@ -88,6 +88,13 @@ pub trait Operand: Send + Sync + 'static {
 }
 
 /// The spec type of an operand.
+///
+/// ```
+/// # use endstate::operator::{Operand, SpecOf};
+/// fn parse<O: Operand>(operand: &O, spec: &serde_json::Value) -> Option<SpecOf<O>> {
+///     operand.spec(spec).ok()
+/// }
+/// ```
 pub type SpecOf<O> = <<O as Operand>::App as App>::Spec;
 
 /// What a member's pod is made from.
@@ -163,6 +170,13 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
 const CONCURRENCY: usize = 16;
 
 /// Whether an operator sees the world.
+///
+/// ```
+/// # use endstate::operator::Health;
+/// fn answer(health: &Health) -> u16 {
+///     if health.is_ready() { 200 } else { 503 }
+/// }
+/// ```
 pub struct Health(Box<dyn Fn() -> bool + Send + Sync>);
 
 impl Health {

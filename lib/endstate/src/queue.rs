@@ -11,9 +11,20 @@ use std::hash::Hash;
 use std::time::Duration;
 
 /// A point in time, as the distance from a start that the caller chooses.
+///
+/// ```
+/// let start = std::time::Instant::now();
+/// let now: endstate::queue::Moment = start.elapsed();
+/// assert!(now < endstate::queue::Moment::from_secs(60));
+/// ```
 pub type Moment = Duration;
 
 /// Which keys go first.
+///
+/// ```
+/// use endstate::Priority;
+/// assert!(Priority::User > Priority::Change && Priority::Change > Priority::Resync);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Nothing is known to have changed: start-up and periodic looks.
@@ -25,6 +36,11 @@ pub enum Priority {
 }
 
 /// How long a failing key rests: `base`, doubled per consecutive failure, at most `max`.
+///
+/// ```
+/// let usual = endstate::Backoff::default();
+/// assert!(usual.base < usual.max);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     /// After the first failure.
@@ -56,6 +72,15 @@ impl Backoff {
 }
 
 /// How the work on a key ended.
+///
+/// ```
+/// use endstate::{Backoff, Priority, Queue, queue::{Moment, Outcome}};
+/// let mut queue = Queue::new(1, Backoff::default());
+/// queue.push("a", Priority::Change, Moment::ZERO);
+/// let key = queue.pop(Moment::ZERO).unwrap();
+/// queue.finish(&key, Outcome::Settled, Moment::ZERO);
+/// assert_eq!(queue.pop(Moment::ZERO), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Nothing more to do until something changes.

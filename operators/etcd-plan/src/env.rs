@@ -96,6 +96,18 @@ mod tests {
         }
     }
 
+    /// etcd does not start when a variable says what a flag says too.
+    #[test]
+    fn no_variable_stands_for_a_flag_that_every_member_gets() {
+        for version in ["3.4.23", "3.5.4", "3.5.16", "3.6.14"] {
+            for flag in crate::launch::version_flags(version.parse().unwrap()) {
+                let name = flag.trim_start_matches('-').split('=').next().unwrap();
+                let variable = format!("{ETCD_PREFIX}{}", name.to_uppercase().replace('-', "_"));
+                assert!(!may_set(&variable), "{version}: {variable}");
+            }
+        }
+    }
+
     #[test]
     fn what_tunes_a_member_and_what_is_not_etcds_is_the_users() {
         for name in TUNABLE.into_iter().chain(["GOMAXPROCS", "TZ", "ETCDCTL_API"]) {

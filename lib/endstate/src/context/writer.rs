@@ -14,6 +14,14 @@ use crate::patch::merge_diff;
 use crate::{Error, Object, ObjectKey};
 
 /// What happens to the dependents of a deleted object.
+///
+/// ```
+/// # use endstate::{Context, Error, Propagation};
+/// # use k8s_openapi::api::apps::v1::ReplicaSet;
+/// # async fn delete(ctx: &Context, observed: &ReplicaSet) -> Result<(), Error> {
+/// ctx.delete(observed, Propagation::Foreground).await // its pods first
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
     /// They are deleted after it.

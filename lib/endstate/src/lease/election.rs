@@ -7,6 +7,11 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 
 /// How patient an election is.
+///
+/// ```
+/// let usual = endstate::lease::Timing::default();
+/// assert!(usual.retry < usual.renew_within && usual.renew_within < usual.duration);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// How long a lease that nobody renews is respected.
