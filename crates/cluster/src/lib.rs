@@ -13,6 +13,7 @@
 //! STATE/kubeconfig   for the administrator
 //! ```
 
+mod files;
 mod kubeconfig;
 mod lock;
 mod nodes;
@@ -177,7 +178,7 @@ async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
         .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
     let config = Config::new(Arc::new(store), pki, node_streams);
-    ApiServer::start(Config { unattended: UNATTENDED, ..config })
+    ApiServer::start(Config { unattended: UNATTENDED, limits: files::limits(), ..config })
         .await
         .context("cannot start the API server")
 }
