@@ -126,7 +126,10 @@ impl<'a, A: App> Draft<'a, A> {
             return;
         }
         if self.record.cluster_id.is_none() {
-            return self.bootstrap(target.voters);
+            self.bootstrap(target.voters);
+            // From now on it is said to be available, so it must be found.
+            self.support.client_service = self.record.cluster_id.is_some();
+            return;
         }
         match self.proof() {
             Some(cluster) => {

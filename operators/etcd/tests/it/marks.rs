@@ -1,5 +1,6 @@
 //! In which order the operator writes what members rely on.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use endstate::driver::{Address, Driver, Outcome};
@@ -13,17 +14,25 @@ use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::ResourceExt;
 use kube::api::{WatchEvent, WatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::operator::World;
+use crate::operator::{World, wait_for};
 
 /// etcd whose first members all answer at once, and agree.
-struct Answering;
+struct Answering {
+    services: Api<Service>,
+    /// At each look at members: whether clients could find them.
+    found: Arc<Mutex<Vec<bool>>>,
+}
 
 impl Driver for Answering {
     async fn observe(&self, targets: &[Address]) -> View {
+        if !targets.is_empty() {
+            let service = self.services.get_opt("demo-client").await.unwrap();
+            self.found.lock().unwrap().push(service.is_some());
+        }
         let ids = || targets.iter().zip(1..).map(|(it, id)| (it.member.clone(), MemberId(id)));
         let status = |id: MemberId| MemberStatus {
             id,
@@ -98,13 +107,32 @@ impl Operand for Answering {
     }
 }
 
+/// Runs an operator of such members on a world until the world ends.
+fn operate(world: &World) -> Arc<Mutex<Vec<bool>>> {
+    let services = Api::namespaced(world.client(), "default");
+    let found = Arc::default();
+    let mut engine = endstate::Engine::new(world.client(), endstate::Options::new("test"));
+    let answering = Answering { services, found: Arc::clone(&found) };
+    endstate::operator::add(&mut engine, "etcdclusters", answering);
+    tokio::spawn(engine.run(world.shutdown()));
+    found
+}
+
+/// Whoever reads that a cluster is available looks for its service next.
+#[tokio::test]
+async fn the_service_for_clients_comes_with_the_record_and_not_a_look_later() {
+    let world = World::new().await;
+    let found = operate(&world);
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    let first_two = async || found.lock().unwrap().get(..2).map(<[bool]>::to_vec);
+    assert_eq!(wait_for(first_two).await, [false, true]);
+}
+
 /// Between a first start and the mark a pod that lost everything would start blank. Nothing may count on the cluster by then.
 #[tokio::test]
 async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluster_exists() {
     let world = World::new().await;
-    let mut engine = endstate::Engine::new(world.client(), endstate::Options::new("test"));
-    endstate::operator::add(&mut engine, "etcdclusters", Answering);
-    let running = tokio::spawn(engine.run(world.shutdown()));
+    operate(&world);
     let spec = json!({"size": 3, "version": "3.5.16"});
     let object = world.create("demo", spec).await.unwrap();
     let recorded = first_record(&world, &object.resource_version().unwrap()).await;
@@ -115,8 +143,6 @@ async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluste
         // Nothing but the mark changes these pods.
         assert!(revision(pod.resource_version()) < recorded, "{}", pod.name_any());
     }
-    world.shutdown().cancel();
-    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
 }
 
 /// The revision at which the identity of the cluster was written down.

@@ -419,7 +419,7 @@ async fn a_paused_cluster_is_left_alone_until_it_is_not() {
 }
 
 /// Asks again until there is an answer.
-async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let look = async {
         loop {
             if let Some(it) = ask().await {
