@@ -41,9 +41,7 @@ impl Cluster {
         let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
         let server = ApiServer::start(config).await.unwrap();
         let shutdown = CancellationToken::new();
-        let client = Client::new(server.service(), "default");
-        let options = manager::Options { root_ca: "the CA".to_owned() };
-        let manager = tokio::spawn(manager::run(client, options, shutdown.clone()));
+        let manager = manage(&server, &shutdown);
         let cluster = Cluster { server, manager, shutdown, _directory: directory };
         for node in nodes {
             cluster.add_node(node).await;
@@ -67,11 +65,29 @@ impl Cluster {
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
     }
 
+    /// Ends the controllers, and starts others on the same API server.
+    #[allow(dead_code, reason = "only some of the test files use it")]
+    pub(crate) async fn restart_manager(&mut self) {
+        self.shutdown.cancel();
+        self.shutdown = CancellationToken::new();
+        let next = manage(&self.server, &self.shutdown);
+        std::mem::replace(&mut self.manager, next).await.unwrap().unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.manager.await.unwrap().unwrap();
         self.server.shut_down();
     }
+}
+
+fn manage(
+    server: &ApiServer,
+    shutdown: &CancellationToken,
+) -> JoinHandle<Result<(), endstate::Error>> {
+    let client = Client::new(server.service(), "default");
+    let options = manager::Options { root_ca: "the CA".to_owned() };
+    tokio::spawn(manager::run(client, options, shutdown.clone()))
 }
 
 /// Waits until something holds.
