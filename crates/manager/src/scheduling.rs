@@ -1,4 +1,5 @@
-//! The scheduler on the engine: binds waiting pods one after the other, so that each sees where the ones before it went.
+//! The scheduler on the engine. Decisions are made one after the other, each on a view that shows where the pods before
+//! went; the bindings themselves are written side by side.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use serde_json::json;
 
 pub(crate) fn add(engine: &mut Engine) {
     let (pods, nodes) = (engine.cache::<Pod>(), engine.cache::<Node>());
-    let scheduler = Scheduler { pods: pods.clone(), nodes: nodes.clone() };
+    let scheduler =
+        Scheduler { pods: pods.clone(), nodes: nodes.clone(), turn: std::sync::Mutex::new(()) };
     let (by_node, by_pod) = (pods.clone(), pods.clone());
     engine
         .add("scheduler", scheduler)
@@ -19,7 +21,7 @@ pub(crate) fn add(engine: &mut Engine) {
         // A node that came or changed may take what waits; so may one that a pod has left.
         .maps(&nodes, move |_| waiting(&by_node))
         .maps(&pods, move |pod| if is_leaving(pod) { waiting(&by_pod) } else { Vec::new() })
-        .concurrency(1);
+        .concurrency(BINDINGS_MAX);
 }
 
 fn is_leaving(pod: &Pod) -> bool {
@@ -33,6 +35,8 @@ fn waiting(pods: &Cache<Pod>) -> Vec<ObjectKey> {
 struct Scheduler {
     pods: Cache<Pod>,
     nodes: Cache<Node>,
+    /// Held while a decision is made and shown to the next one.
+    turn: std::sync::Mutex<()>,
 }
 
 impl Reconciler for Scheduler {
@@ -42,8 +46,14 @@ impl Reconciler for Scheduler {
         let Some(pod) = self.pods.get(&key).filter(|it| is_waiting(it)) else {
             return Ok(Next::Settled);
         };
-        match self.place(&pod) {
-            Ok(node) => bind(ctx, &pod, &node).await?,
+        match self.decide(&pod, ctx) {
+            Ok(node) => {
+                if let Err(error) = bind(ctx, &pod, &node).await {
+                    // It is not there after all, as far as is known.
+                    ctx.assume(Pod::clone(&pod));
+                    return Err(error);
+                }
+            }
             Err(why) => refuse(ctx, &pod, &why).await?,
         }
         Ok(Next::Settled)
@@ -51,6 +61,16 @@ impl Reconciler for Scheduler {
 }
 
 impl Scheduler {
+    /// Chooses a node, and shows the pod there to the decisions that follow.
+    fn decide(&self, pod: &Pod, ctx: &Context) -> Result<String, Unschedulable> {
+        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let node = self.place(pod)?;
+        let mut bound = pod.clone();
+        bound.spec.get_or_insert_default().node_name = Some(node.clone());
+        ctx.assume(bound);
+        Ok(node)
+    }
+
     fn place(&self, pod: &Pod) -> Result<String, Unschedulable> {
         let (nodes, pods) = (self.nodes.list(), self.pods.list());
         let nodes: Vec<&Node> = nodes.iter().map(|it| &**it).collect();
@@ -78,14 +98,13 @@ async fn bind(ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {
     let request = request.map_err(|error| Error::other(format!("{url}: {error}")))?;
     let answer = tokio::time::timeout(BIND_MAX, ctx.client().request_text(request)).await;
     answer.map_err(Error::other)?.map_err(Error::other)?;
-    // The next pod must see this one where it went, before the watch tells.
-    let mut bound = Pod::clone(pod);
-    bound.spec.get_or_insert_default().node_name = Some(node.to_owned());
-    ctx.assume(bound);
     let note = format!("Successfully assigned {key} to {node}");
     ctx.notice(&**pod, Notice::normal("Scheduled", "Binding", note));
     Ok(())
 }
+
+/// How many bindings are written at once.
+const BINDINGS_MAX: usize = 8;
 
 const BIND_MAX: std::time::Duration = std::time::Duration::from_secs(15);
 
