@@ -6,6 +6,7 @@
 //! after all its blobs are there.
 
 mod blobs;
+mod budget;
 mod builtin;
 mod import;
 mod index;
@@ -51,6 +52,8 @@ pub enum Error {
     },
     #[error("layer {digest} has the media type {media_type}, which is not supported")]
     MediaType { digest: String, media_type: String },
+    #[error("image {reference} {what} more than {limit}, which is the limit")]
+    TooLarge { reference: String, what: &'static str, limit: String },
     #[error("layer {digest} is unsafe: {why}")]
     Unsafe { digest: String, why: String },
 }

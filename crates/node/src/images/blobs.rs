@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{Error, Store};
 
 /// The largest manifest or configuration that is read into memory.
-const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(super) const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| {
@@ -90,6 +90,9 @@ impl NewBlob {
         file.sync_all().map_err(Error::io(&self.path))?;
         let target = store.blob(&digest);
         fs::rename(&self.path, &target).map_err(Error::io(target))?;
+        // The index will name it: its name must be as durable as that.
+        let folder = store.blobs();
+        File::open(&folder).and_then(|it| it.sync_all()).map_err(Error::io(folder))?;
         Ok((digest, self.count))
     }
 }

@@ -11,13 +11,14 @@ use oci_spec::image::ImageManifest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::budget::{self, Budget, Metered};
 use super::{Error, Store, blobs, canonical};
 
 pub(super) fn import(store: &Store, path: &Path) -> Result<Vec<String>, Error> {
     if path.is_dir() {
         return import_folder(store, path, path);
     }
-    let spread = Spread::new(store, path)?;
+    let spread = Spread::new(store, path, &Budget::new(budget::UNPACKED_BYTES_MAX))?;
     import_folder(store, &spread.dir, path)
 }
 
@@ -27,11 +28,23 @@ struct Spread {
 }
 
 impl Spread {
-    fn new(store: &Store, archive: &Path) -> Result<Self, Error> {
+    fn new(store: &Store, archive: &Path, budget: &Budget) -> Result<Self, Error> {
         let dir = store.dir.join(format!(".import-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
         let spread = Self { dir };
+        spread.fill(archive, budget).map_err(|error| match budget.is_exceeded() {
+            true => {
+                let (reference, limit) =
+                    (archive.display().to_string(), budget::shown(budget.max()));
+                Error::TooLarge { reference, what: "holds", limit }
+            }
+            false => error,
+        })?;
+        Ok(spread)
+    }
+
+    fn fill(&self, archive: &Path, budget: &Budget) -> Result<(), Error> {
         let bad = |why: String| Error::Archive { path: archive.to_owned(), why };
         let mut archive = tar::Archive::new(plain(archive)?);
         for entry in archive.entries().map_err(|error| bad(error.to_string()))? {
@@ -42,16 +55,20 @@ impl Spread {
             if name.components().any(|part| !matches!(part, Component::Normal(_))) {
                 return Err(bad(format!("it has a file {}", name.display())));
             }
+            budget.spend_entry().map_err(|error| bad(error.to_string()))?;
             if !entry.header().entry_type().is_file() {
+                // Its content, if it claims any, is read past.
+                budget.spend(entry.size()).map_err(|error| bad(error.to_string()))?;
                 continue;
             }
-            let target = spread.dir.join(&name);
+            let target = self.dir.join(&name);
             let parent = target.parent().expect("joined to a folder");
             fs::create_dir_all(parent).map_err(Error::io(parent))?;
-            let mut file = File::create(&target).map_err(Error::io(&target))?;
-            io::copy(&mut entry, &mut file).map_err(|error| bad(error.to_string()))?;
+            let file = File::create(&target).map_err(Error::io(&target))?;
+            io::copy(&mut entry, &mut Metered { inner: file, budget })
+                .map_err(|error| bad(error.to_string()))?;
         }
-        Ok(spread)
+        Ok(())
     }
 }
 
@@ -74,6 +91,13 @@ fn plain(path: &Path) -> Result<Box<dyn Read>, Error> {
     Ok(Box::new(file))
 }
 
+fn read_document(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io(path))?;
+    file.take(blobs::DOCUMENT_BYTES_MAX).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
 /// `shown` is what the user named, for messages.
 fn import_folder(store: &Store, dir: &Path, shown: &Path) -> Result<Vec<String>, Error> {
     let references = if dir.join("oci-layout").exists() {
@@ -92,7 +116,7 @@ fn import_folder(store: &Store, dir: &Path, shown: &Path) -> Result<Vec<String>,
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path, shown: &Path) -> Result<T, Error> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
+    let bytes = read_document(path)?;
     serde_json::from_slice(&bytes).map_err(|error| Error::Archive {
         path: shown.to_owned(),
         why: format!("{}: {error}", path.file_name().unwrap_or_default().display()),
@@ -172,7 +196,7 @@ fn import_docker(store: &Store, dir: &Path, shown: &Path) -> Result<Vec<String>,
             layers.push(json!({"mediaType": media_type, "digest": digest, "size": size}));
         }
         let path = inside(dir, &image.config, shown)?;
-        let config = fs::read(&path).map_err(Error::io(path))?;
+        let config = read_document(&path)?;
         let (digest, size) = blobs::put(store, &config)?;
         let manifest = json!({
             "schemaVersion": 2,
@@ -208,4 +232,35 @@ fn inside(dir: &Path, name: &str, shown: &Path) -> Result<PathBuf, Error> {
         return Err(Error::Archive { path: shown.to_owned(), why });
     }
     Ok(dir.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_that_holds_too_much_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let path = dir.path().join("bomb.tar.gz");
+        let packed = flate2::write::GzEncoder::new(
+            File::create(&path).unwrap(),
+            flate2::Compression::fast(),
+        );
+        let mut tar = tar::Builder::new(packed);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1 << 20);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "zeros", io::repeat(0).take(1 << 20)).unwrap();
+        tar.into_inner().unwrap().finish().unwrap();
+        let error = Spread::new(&store, &path, &Budget::new(64 << 10)).err().unwrap();
+        let text = error.to_string();
+        assert!(text.ends_with("bomb.tar.gz holds more than 64 KiB, which is the limit"), "{text}");
+        assert!(
+            !fs::read_dir(&store.dir)
+                .unwrap()
+                .flatten()
+                .any(|it| { it.file_name().to_string_lossy().starts_with(".import") })
+        );
+    }
 }

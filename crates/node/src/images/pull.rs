@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use futures::StreamExt;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::ImageIndexEntry;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, manifest};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::budget::{self, Budget};
 use super::{Error, Resolved, Store, blobs, canonical};
 
 /// Media types of manifests that are understood.
@@ -31,14 +32,18 @@ pub(super) async fn pull(store: &Store, reference: &str) -> Result<Resolved, Err
     let (parsed, digest) = client.pull_image_manifest(&target, &auth).await.map_err(failed)?;
     let exact = target.clone_with_digest(digest.clone());
     let (bytes, _) = client.pull_manifest_raw(&exact, &auth, &MANIFESTS).await.map_err(failed)?;
+    check_size(&parsed, reference, budget::PULLED_BYTES_MAX)?;
     for layer in parsed.layers.iter().chain([&parsed.config]) {
         if blobs::is_digest(&layer.digest) && store.blob(&layer.digest).exists() {
             continue;
         }
         let mut body = client.pull_blob_stream(&target, layer).await.map_err(failed)?;
         let mut blob = blobs::NewBlob::create(store)?;
+        // The manifest's word was checked; a registry that sends more than that is cut off.
+        let declared = Budget::new(u64::try_from(layer.size).unwrap_or(0));
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(Error::io(store.blobs()))?;
+            declared.spend(chunk.len() as u64).map_err(|_| longer(reference, layer))?;
             blob.write_all(&chunk).map_err(Error::io(store.blobs()))?;
         }
         blob.finish(store, Some(&layer.digest))?;
@@ -50,6 +55,23 @@ pub(super) async fn pull(store: &Store, reference: &str) -> Result<Resolved, Err
     }
     store.tag(&target.whole(), &digest)?;
     store.resolve(reference)
+}
+
+/// Before anything is pulled.
+fn check_size(manifest: &OciImageManifest, reference: &str, max: u64) -> Result<(), Error> {
+    let blobs = manifest.layers.iter().chain([&manifest.config]);
+    // A negative size says nothing: the first byte of it is one too many.
+    let sizes = blobs.map(|it| u64::try_from(it.size).unwrap_or(0));
+    if sizes.fold(0, u64::saturating_add) <= max {
+        return Ok(());
+    }
+    let (reference, limit) = (reference.to_owned(), budget::shown(max));
+    Err(Error::TooLarge { reference, what: "has", limit })
+}
+
+fn longer(reference: &str, layer: &OciDescriptor) -> Error {
+    let why = format!("{} is longer than the {} bytes it should have", layer.digest, layer.size);
+    Error::Damaged { reference: reference.to_owned(), why }
 }
 
 fn config(reference: &Reference) -> ClientConfig {
@@ -148,6 +170,19 @@ mod tests {
         );
         assert!(find(&config, "quay.io").is_none());
         assert!(find(&config, "ghcr.io").is_none());
+    }
+
+    #[test]
+    fn an_image_that_is_too_large_is_not_pulled() {
+        let layer = |size| OciDescriptor { size, ..OciDescriptor::default() };
+        let manifest = |sizes: [i64; 2]| OciImageManifest {
+            layers: sizes.map(layer).to_vec(),
+            ..OciImageManifest::default()
+        };
+        assert!(check_size(&manifest([3, 7]), "a/b:1", 10).is_ok());
+        let error = check_size(&manifest([4, 7]), "a/b:1", 10).unwrap_err();
+        assert_eq!(error.to_string(), "image a/b:1 has more than 10 bytes, which is the limit");
+        assert!(check_size(&manifest([i64::MAX, i64::MAX]), "a/b:1", u64::MAX / 4).is_err());
     }
 
     #[test]

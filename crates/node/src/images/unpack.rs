@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use tar::EntryType;
 
+use super::budget::{self, Budget, Metered};
 use super::{Error, Resolved, Store, blobs};
 use crate::config::Ids;
 
@@ -30,6 +31,44 @@ pub(crate) fn unpack(
     dir: &Path,
     ids: Ids,
 ) -> Result<PathBuf, Error> {
+    let budgets = Budgets::new(budget::UNPACKED_BYTES_MAX);
+    unpack_within(&budgets, store, image, (dir, ids))
+}
+
+/// What all layers of one image may cost.
+struct Budgets {
+    /// Bytes that come out of decompression, whatever they say.
+    read: Budget,
+    /// Bytes that are written: a sparse file has more of them than its layer.
+    written: Budget,
+}
+
+impl Budgets {
+    fn new(max: u64) -> Self {
+        Self { read: Budget::new(max), written: Budget::new(max) }
+    }
+
+    /// Which of the errors of a layer is about the image's size.
+    fn explain(&self, error: Error, image: &Resolved) -> Error {
+        let spent = [&self.read, &self.written].into_iter().find(|it| it.is_exceeded());
+        match spent {
+            Some(budget) => Error::TooLarge {
+                reference: image.reference.clone(),
+                what: "unpacks to",
+                limit: budget::shown(budget.max()),
+            },
+            None => error,
+        }
+    }
+}
+
+fn unpack_within(
+    budgets: &Budgets,
+    store: &Store,
+    image: &Resolved,
+    to: (&Path, Ids),
+) -> Result<PathBuf, Error> {
+    let (dir, ids) = to;
     let name = folder_name(&image.manifest);
     let target = dir.join(&name);
     if target.exists() {
@@ -41,10 +80,22 @@ pub(crate) fn unpack(
     let diff_ids = image.config.rootfs().diff_ids();
     for (position, layer) in image.manifest.layers().iter().enumerate() {
         let expected = diff_ids.get(position).map(String::as_str);
-        unpack_layer(store, layer, &Root::open(&partial, ids)?, expected)?;
+        let root = Root::open(&partial, ids, budgets)?;
+        let done = unpack_layer(store, layer, &root, expected);
+        if let Err(error) = done {
+            let _ = fs::remove_dir_all(&partial);
+            return Err(budgets.explain(error, image));
+        }
     }
-    fs::rename(&partial, &target).map_err(Error::io(&target))?;
+    publish(&partial, &target).map_err(Error::io(&target))?;
     Ok(target)
+}
+
+/// Whatever has the final name is taken for whole ever after, also after a crash of the machine: so the content must be
+/// on the disk before the name is. One call for the file system costs less than one per file.
+fn publish(partial: &Path, target: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(File::open(partial)?)?;
+    fs::rename(partial, target)
 }
 
 /// The configuration's digest covers the layers' content, so images that differ in name only share the folder.
@@ -55,7 +106,7 @@ pub(super) fn folder_name(manifest: &ImageManifest) -> String {
 fn unpack_layer(
     store: &Store,
     layer: &Descriptor,
-    root: &Root,
+    root: &Root<'_>,
     diff_id: Option<&str>,
 ) -> Result<(), Error> {
     let digest = layer.digest().to_string();
@@ -69,6 +120,7 @@ fn unpack_layer(
     } else {
         return Err(Error::MediaType { digest, media_type });
     };
+    let plain = Metered { inner: plain, budget: &root.budgets.read };
     let mut hashing = Hashing { inner: plain, hasher: Sha256::new() };
     let bad = |error: io::Error| Error::Unsafe { digest: digest.clone(), why: error.to_string() };
     let mut archive = tar::Archive::new(&mut hashing);
@@ -101,9 +153,10 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 /// The folder that is becoming a root file system.
-struct Root {
+struct Root<'a> {
     descriptor: OwnedFd,
     ids: Ids,
+    budgets: &'a Budgets,
 }
 
 /// A resolved folder and the last component of a name in it.
@@ -137,18 +190,19 @@ impl Place<'_> {
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-impl Root {
-    fn open(dir: &Path, ids: Ids) -> Result<Self, Error> {
+impl<'b> Root<'b> {
+    fn open(dir: &Path, ids: Ids, budgets: &'b Budgets) -> Result<Self, Error> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let descriptor = rustix::fs::open(dir, flags, Mode::empty())
             .map_err(|error| Error::io(dir)(error.into()))?;
-        Ok(Self { descriptor, ids })
+        Ok(Self { descriptor, ids, budgets })
     }
 
     fn apply(&self, entry: &mut tar::Entry<'_, impl Read>) -> io::Result<()> {
         let path = entry.path()?.into_owned();
         let clean = clean(&path)?;
         let Some(name) = clean.file_name() else { return Ok(()) };
+        self.budgets.written.spend_entry()?;
         let place = self.place(&clean, name)?;
         if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
             return whiteout(&place, name, hidden);
@@ -189,6 +243,7 @@ impl Root {
             so_far.push(part);
             folder = match self.open_folder(&so_far) {
                 Err(Errno::NOENT) => {
+                    self.budgets.written.spend_entry()?;
                     rustix::fs::mkdirat(&folder, part.as_os_str(), Mode::from_raw_mode(0o755))?;
                     self.open_folder(&so_far)?
                 }
@@ -213,7 +268,9 @@ impl Root {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
                 let mode = Mode::from_raw_mode(0o600);
                 let file = rustix::fs::openat(&place.folder, place.name, flags, mode)?;
-                io::copy(entry, &mut File::from(file)).map(|_| ())
+                let budget = &self.budgets.written;
+                let mut file = Metered { inner: File::from(file), budget };
+                io::copy(entry, &mut file).map(|_| ())
             }
             EntryType::Symlink => {
                 let target = link_name(entry)?;
@@ -312,119 +369,4 @@ fn bad(why: &str) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use tar::{Builder, Header};
-
-    use super::*;
-
-    enum Entry<'a> {
-        File(&'a str, &'a str),
-        Folder(&'a str),
-        Link(&'a str, &'a str),
-        Hard(&'a str, &'a str),
-    }
-
-    /// Applies one archive to a fresh root beside a file that nothing may touch.
-    fn apply(entries: &[Entry<'_>]) -> (tempfile::TempDir, io::Result<()>) {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("outside"), "safe").unwrap();
-        let root = dir.path().join("root");
-        fs::create_dir(&root).unwrap();
-        let bytes = archive(entries);
-        let root = Root::open(&root, Ids::One).unwrap();
-        let mut archive = tar::Archive::new(bytes.as_slice());
-        let result = archive.entries().unwrap().try_for_each(|entry| root.apply(&mut entry?));
-        (dir, result)
-    }
-
-    fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
-        let mut tar = Builder::new(Vec::new());
-        for entry in entries {
-            let (kind, name, target, text) = match entry {
-                Entry::File(name, text) => (EntryType::Regular, name, "", *text),
-                Entry::Folder(name) => (EntryType::Directory, name, "", ""),
-                Entry::Link(name, target) => (EntryType::Symlink, name, *target, ""),
-                Entry::Hard(name, target) => (EntryType::Link, name, *target, ""),
-            };
-            let mut header = Header::new_ustar();
-            header.set_entry_type(kind);
-            // Written past the library's own checks, as an attacker would.
-            let fields = header.as_ustar_mut().unwrap();
-            fields.name[..name.len()].copy_from_slice(name.as_bytes());
-            fields.linkname[..target.len()].copy_from_slice(target.as_bytes());
-            header.set_size(text.len() as u64);
-            header.set_mode(0o755);
-            header.set_mtime(1);
-            header.set_uid(0);
-            header.set_gid(0);
-            header.set_cksum();
-            tar.append(&header, text.as_bytes()).unwrap();
-        }
-        tar.into_inner().unwrap()
-    }
-
-    fn read(dir: &tempfile::TempDir, path: &str) -> Option<String> {
-        fs::read_to_string(dir.path().join("root").join(path)).ok()
-    }
-
-    #[test]
-    fn nothing_leads_outside() {
-        use Entry::{File, Folder, Hard, Link};
-        let attacks: [&[Entry<'_>]; 7] = [
-            &[File("../outside", "x")],
-            &[File("a/../../outside", "x")],
-            &[Link("l", ".."), File("l/outside", "x")],
-            &[Link("l", "../outside"), File("l", "x")],
-            &[Folder("a"), Link("a/l", "../.."), Hard("h", "a/l/outside"), File("h", "x")],
-            &[Link("l", "/proc/self/cwd"), File("l/outside", "x")],
-            &[Link("l", ".."), File("l/.wh.outside", "")],
-        ];
-        for attack in attacks {
-            let (dir, _) = apply(attack);
-            let text = fs::read_to_string(dir.path().join("outside"));
-            assert_eq!(text.unwrap(), "safe");
-        }
-    }
-
-    #[test]
-    fn links_resolve_inside_the_root() {
-        use Entry::{File, Folder, Link};
-        let (dir, result) = apply(&[
-            Folder("usr/lib"),
-            Link("lib", "/usr/lib"),
-            File("lib/x", "through an absolute link"),
-            Link("up", "../../../usr"),
-            File("up/y", "above the root is the root"),
-        ]);
-        result.unwrap();
-        assert_eq!(read(&dir, "usr/lib/x").as_deref(), Some("through an absolute link"));
-        assert_eq!(read(&dir, "usr/y").as_deref(), Some("above the root is the root"));
-    }
-
-    #[test]
-    fn later_entries_replace_earlier_ones() {
-        use Entry::{File, Folder, Hard, Link};
-        let (dir, result) = apply(&[
-            File("a", "1"),
-            File("a", "2"),
-            File("d/x", "in a folder"),
-            File("d", "a file now"),
-            Link("l", "a"),
-            File("l", "no link now"),
-            Hard("h", "a"),
-            File("gone/x", "x"),
-            File(".wh.gone", ""),
-            File("o/old", "x"),
-            File("o/.wh..wh..opq", ""),
-            File("o/new", "y"),
-            Folder("o"),
-        ]);
-        result.unwrap();
-        let found = ["a", "d", "l", "h", "gone/x", "o/old", "o/new"].map(|path| read(&dir, path));
-        let text = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            found,
-            [text("2"), text("a file now"), text("no link now"), text("2"), None, None, text("y")]
-        );
-    }
-}
+mod tests;
