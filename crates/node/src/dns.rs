@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 
+use crate::accept;
 use crate::config::DNS_ADDRESS;
 use crate::supervisor::host::{HostAnswer, HostRequest, ask};
 use crate::view::View;
@@ -24,6 +25,8 @@ const PLAIN_UDP_BYTES: usize = 512;
 const UDP_BYTES_MAX: usize = 4096;
 const QUERIES_MAX: usize = 256;
 const TCP_IDLE: Duration = Duration::from_secs(10);
+/// How long nothing is received after an error of the socket, which may stay.
+const UDP_REST: Duration = Duration::from_millis(10);
 
 /// Answers queries; cheap to clone.
 #[derive(Clone)]
@@ -49,7 +52,10 @@ impl Server {
     async fn serve_udp(self, socket: Arc<UdpSocket>) {
         let mut buffer = vec![0; UDP_BYTES_MAX];
         loop {
-            let Ok((count, peer)) = socket.recv_from(&mut buffer).await else { continue };
+            let Ok((count, peer)) = socket.recv_from(&mut buffer).await else {
+                tokio::time::sleep(UDP_REST).await;
+                continue;
+            };
             let query = buffer[..count].to_vec();
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let (server, socket) = (self.clone(), socket.clone());
@@ -65,7 +71,7 @@ impl Server {
 
     async fn serve_tcp(self, listener: TcpListener) {
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
+            let (stream, _) = accept::next("the DNS server", || listener.accept()).await;
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let server = self.clone();
             tokio::spawn(async move {

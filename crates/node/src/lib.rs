@@ -33,6 +33,7 @@ mod dns;
 mod network;
 mod proxy;
 
+mod accept;
 mod check;
 mod env;
 mod events;

@@ -155,11 +155,7 @@ fn endpoints(service: &Service, port: &str, slices: &[Arc<EndpointSlice>]) -> Ve
 async fn accept(listener: TcpListener, target: Arc<Mutex<Target>>, api_socket: PathBuf) {
     let next = AtomicUsize::new(0);
     loop {
-        let Ok((client, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: give connections time to end.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+        let (client, _) = crate::accept::next("a service's port", || listener.accept()).await;
         let turn = next.fetch_add(1, Ordering::Relaxed);
         let target = target.lock().expect("no panic while held").clone();
         tokio::spawn(connection(client, target, turn, api_socket.clone()));

@@ -38,10 +38,7 @@ pub(crate) fn start(streams: Streams, path: PathBuf) -> std::io::Result<()> {
     let listener = UnixListener::bind(&path)?;
     tokio::spawn(async move {
         loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                continue;
-            };
+            let (stream, _) = crate::accept::next("node.sock", || listener.accept()).await;
             let streams = streams.clone();
             tokio::spawn(async move {
                 if let Err(error) = streams.connection(stream).await {

@@ -133,9 +133,13 @@ impl Volumes {
         }
         let limit = limit.and_then(|text| machinery::quantity::Quantity::parse(&text).ok());
         let size = limit.map(|it| format!(",size={}", it.units())).unwrap_or_default();
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| sys::mount_tmpfs(&folder, &format!("mode=1777{size}")))
-            .map_err(|error| error.to_string())?;
+        let made = std::fs::create_dir_all(&folder)
+            .and_then(|()| sys::mount_tmpfs(&folder, &format!("mode=1777{size}")));
+        if let Err(error) = made {
+            // The next try would take the bare folder for the volume.
+            let _ = std::fs::remove_dir(&folder);
+            return Err(error.to_string());
+        }
         Ok(folder)
     }
 
@@ -282,13 +286,32 @@ fn host_path(host: &HostPathVolumeSource) -> Result<PathBuf, String> {
 
 /// A folder that any user of a container may write; files in it belong to the group, if there is one.
 fn open_to_all(folder: &Path, group: Option<u32>) -> io::Result<()> {
+    create_whole(folder, |new| {
+        let mode = if group.is_some() { 0o2777 } else { 0o777 };
+        std::os::unix::fs::chown(new, None, group)?;
+        std::fs::set_permissions(new, std::fs::Permissions::from_mode(mode))
+    })
+}
+
+/// Creates a folder under another name and gives it its own when it is finished: one that exists is never looked at
+/// again, so a crash must not leave it half made.
+fn create_whole(folder: &Path, finish: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     if folder.exists() {
         return Ok(());
     }
-    std::fs::create_dir_all(folder)?;
-    let mode = if group.is_some() { 0o2777 } else { 0o777 };
-    std::os::unix::fs::chown(folder, None, group)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
+    let parent = folder.parent().unwrap_or(Path::new("/"));
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let new = parent.join(format!(".{name}.new"));
+    std::fs::create_dir_all(parent)?;
+    match std::fs::remove_dir_all(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir(&new)?;
+    finish(&new)?;
+    std::fs::rename(&new, folder)?;
+    // What is written into it may be synced by its owner, but its name is ours to sync.
+    std::fs::File::open(parent)?.sync_all()
 }
 
 pub(crate) fn uid(pod: &Pod) -> &str {
@@ -297,4 +320,26 @@ pub(crate) fn uid(pod: &Pod) -> &str {
 
 pub(crate) fn namespace(pod: &Pod) -> &str {
     pod.metadata.namespace.as_deref().unwrap_or("default")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_there_when_it_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("volumes/v");
+        let crash = create_whole(&folder, |new| {
+            assert!(new.exists());
+            Err(io::Error::other("the machine stops here"))
+        });
+        assert!(crash.is_err() && !folder.exists());
+        open_to_all(&folder, None).unwrap();
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o7777, 0o777);
+        let left = std::fs::read_dir(folder.parent().unwrap()).unwrap().count();
+        assert_eq!(left, 1, "the half of the first try is gone");
+        let refuse = create_whole(&folder, |_| Err(io::Error::other("made already")));
+        refuse.unwrap();
+    }
 }

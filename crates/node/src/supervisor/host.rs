@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UdpSocket, UnixListener, UnixStream};
 
 use crate::config::Paths;
@@ -16,6 +16,14 @@ use crate::images::Store;
 
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 const DNS_BYTES_MAX: usize = 4096;
+/// How long the agent waits for a name: each of the host's resolvers, of which C libraries ask three, gets its time.
+const RESOLVE_TIME_MAX: Duration = RESOLVE_TIMEOUT.saturating_mul(4);
+/// How long the agent waits for an image. The registry's silence ends a pull much earlier.
+const PULL_TIME_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long the host waits for a request.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// The longest request or answer: bytes of a DNS message as JSON numbers are its largest part.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum HostRequest {
@@ -35,14 +43,35 @@ pub(crate) enum HostAnswer {
     Failed { message: String },
 }
 
+impl HostRequest {
+    /// How long the answer is awaited.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Pull { .. } => PULL_TIME_MAX,
+            Self::Resolve { .. } => RESOLVE_TIME_MAX,
+        }
+    }
+}
+
 /// Asks the host; used by the agent.
 pub(crate) async fn ask(socket: &Path, request: &HostRequest) -> std::io::Result<HostAnswer> {
+    let patience = request.patience();
+    match tokio::time::timeout(patience, exchange(socket, request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let text = format!("no answer within {} s", patience.as_secs());
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+        }
+    }
+}
+
+async fn exchange(socket: &Path, request: &HostRequest) -> std::io::Result<HostAnswer> {
     let mut stream = UnixStream::connect(socket).await?;
     let mut line = serde_json::to_vec(request).expect("plain data always encodes");
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).await?;
+    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer).await?;
     serde_json::from_str(&answer).map_err(std::io::Error::other)
 }
 
@@ -56,15 +85,8 @@ pub(super) fn serve(paths: &Paths, store: Store) -> std::io::Result<tokio::task:
     let listener = UnixListener::bind(&path)?;
     Ok(tokio::spawn(async move {
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    tokio::spawn(connection(stream, store.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept on host.sock");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
+            let (stream, _) = crate::accept::next("host.sock", || listener.accept()).await;
+            tokio::spawn(connection(stream, store.clone()));
         }
     }))
 }
@@ -72,7 +94,11 @@ pub(super) fn serve(paths: &Paths, store: Store) -> std::io::Result<tokio::task:
 async fn connection(stream: UnixStream, store: Store) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    if BufReader::new(read).read_line(&mut line).await.is_err() {
+    let mut reader = BufReader::new(read.take(LINE_BYTES_MAX));
+    if !matches!(
+        tokio::time::timeout(REQUEST_TIME_MAX, reader.read_line(&mut line)).await,
+        Ok(Ok(_))
+    ) {
         return;
     }
     let answer = match serde_json::from_str(&line) {
@@ -124,6 +150,27 @@ fn resolvers(text: &str) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_host_is_not_awaited_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("host.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let silent = tokio::spawn(async move {
+            let connection = listener.accept().await;
+            std::future::pending::<()>().await;
+            drop(connection);
+        });
+        for request in [
+            HostRequest::Resolve { query: Vec::new() },
+            HostRequest::Pull { reference: "a".to_owned() },
+        ] {
+            let asked = tokio::time::timeout(PULL_TIME_MAX * 2, ask(&path, &request)).await;
+            let error = asked.expect("the deadline is its own").unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        }
+        silent.abort();
+    }
 
     #[test]
     fn resolvers_of_a_resolv_conf() {

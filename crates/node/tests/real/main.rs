@@ -22,13 +22,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::panic::AssertUnwindSafe;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use world::World;
 
 /// Nobody, whom every system has.
 const ORDINARY_USER: u32 = 65_534;
+/// The waits in a case are shorter; this ends what forgot to have one.
+const CASE_TIME_MAX: Duration = Duration::from_secs(180);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -83,12 +85,20 @@ fn run_cases(filters: &[String]) -> ExitCode {
             continue;
         }
         let start = Instant::now();
-        let result = runtime.block_on(AssertUnwindSafe(case()).catch_unwind());
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        let verdict = runtime.block_on(verdict(case));
         println!("test {name} ... {verdict} ({:.2} s)", start.elapsed().as_secs_f64());
-        failed += u32::from(result.is_err());
+        failed += u32::from(verdict != "ok");
     }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn verdict(case: Case) -> &'static str {
+    let caught = AssertUnwindSafe(case()).catch_unwind();
+    match tokio::time::timeout(CASE_TIME_MAX, caught).await {
+        Ok(Ok(())) => "ok",
+        Ok(Err(_)) => "FAILED",
+        Err(_) => "FAILED: not over in time",
+    }
 }
 
 type Case = fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
