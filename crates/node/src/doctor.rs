@@ -17,9 +17,12 @@ pub struct Check {
     pub hint: Option<String>,
 }
 
+/// What is said wherever somebody asks for a limit.
+pub(crate) const LIMITS: &str = "not enforced: containers run without their CPU and memory limits";
+
 /// Looks at the machine; changes nothing.
 pub fn checks() -> Vec<Check> {
-    vec![user_namespaces(), runtime(), ids(), overlay(), bridge(), way_out()]
+    vec![user_namespaces(), runtime(), ids(), overlay(), bridge(), limits(), way_out()]
 }
 
 fn check(name: &str, ok: bool, detail: impl Into<String>, hint: Option<&str>) -> Check {
@@ -98,6 +101,11 @@ fn bridge() -> Check {
         "loaded on demand by most kernels",
         Some("if `endstate up` cannot create the bridge: sudo modprobe -a bridge veth"),
     )
+}
+
+fn limits() -> Check {
+    let hint = "where limits matter, install the same operators on Kubernetes";
+    check("limits of containers", true, LIMITS, Some(hint))
 }
 
 fn way_out() -> Check {

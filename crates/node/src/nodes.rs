@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::config::{AgentConfig, node_address, node_name};
+use crate::doctor::LIMITS;
 use crate::network::Ipam;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
@@ -163,6 +164,7 @@ impl Facts {
                     "kubelet has no disk pressure"),
                 condition("PIDPressure", "False", "KubeletHasSufficientPID",
                     "kubelet has sufficient PID available"),
+                condition("LimitsEnforced", "False", "NoControlGroups", LIMITS),
                 condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
             ],
             "nodeInfo": {

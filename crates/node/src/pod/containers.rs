@@ -17,6 +17,7 @@ use super::health::Watcher;
 use super::live::Input;
 use super::{Change, LiveContainer, Note, Readiness, Shared, Worker, files};
 use crate::check::Check;
+use crate::doctor::LIMITS;
 use crate::env;
 use crate::events::Kind;
 use crate::exec::Commands;
@@ -82,6 +83,10 @@ impl Worker {
                 record.state = State::Running { since: Timestamp::now(), id };
                 self.emit(name, Kind::Normal, "Created", format!("Created container: {name}"));
                 self.emit(name, Kind::Normal, "Started", format!("Started container {name}"));
+                if restart_count == 0 && has_limits(&spec) {
+                    let text = format!("Limits of container {name} are {LIMITS}");
+                    self.emit(name, Kind::Warning, "LimitsNotEnforced", text);
+                }
                 self.watch(&spec, live);
             }
             Err(
@@ -292,6 +297,12 @@ impl Worker {
             Change::Unhealthy(why) => record.health.unhealthy = Some(why),
         }
     }
+}
+
+/// Whether the container asks for a limit that control groups would enforce.
+fn has_limits(spec: &Spec) -> bool {
+    let limits = spec.resources.as_ref().and_then(|it| it.limits.as_ref());
+    limits.is_some_and(|it| it.contains_key("cpu") || it.contains_key("memory"))
 }
 
 fn message_path(spec: &Spec) -> String {
