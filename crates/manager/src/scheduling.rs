@@ -21,6 +21,7 @@ pub(crate) fn add(engine: &mut Engine) {
         // A node that came or changed may take what waits; so may one that a pod has left.
         .maps(&nodes, move |_| waiting(&by_node))
         .maps(&pods, move |pod| if is_leaving(pod) { waiting(&by_pod) } else { Vec::new() })
+        .reports_as("default-scheduler")
         .concurrency(BINDINGS_MAX);
 }
 

@@ -29,6 +29,7 @@ fn add_endpoints(engine: &mut Engine) {
     engine
         .add("endpoints", Shell::new(addresses, &services))
         .watches(&services)
+        .reports_as("endpoint-slice-controller")
         .maps(&pods, move |pod| selected_by(pod, &selecting))
         .maps(&endpoints, |it| vec![ObjectKey::of(it)])
         .maps(&slices, |it| service_of(&it.metadata).into_iter().collect());
@@ -85,6 +86,7 @@ fn add_accounts(engine: &mut Engine, root_ca: &str) {
     engine
         .add("serviceaccount", Shell::new(accounts, &namespaces))
         .watches(&namespaces)
+        .reports_as("serviceaccount-controller")
         .maps(&defaults, |it| namespace_of(&it.metadata))
         .maps(&certificates, |it| namespace_of(&it.metadata));
 }
@@ -130,6 +132,8 @@ fn add_budgets(engine: &mut Engine) {
     engine
         .add("disruption", Shell::new(shell, &budgets))
         .watches(&budgets)
+        // As upstream's, which has no name of its own.
+        .reports_as("controllermanager")
         .maps(&pods, move |pod| budgets_of(pod, &mine))
         // A size that is given in percent is one of what the controllers want.
         .maps(&deployments, move |it| budgets_in(&it.metadata, &of_deployments))

@@ -20,6 +20,7 @@ pub(crate) fn add(engine: &mut Engine) {
             Shell::new(Claims { volumes: volumes.clone(), classes: classes.clone() }, &claims),
         )
         .watches(&claims)
+        .reports_as("persistentvolume-controller")
         .maps(&volumes, move |volume| {
             claim_of(volume).map_or_else(|| unbound(&waiting), |it| vec![it])
         })
@@ -27,6 +28,7 @@ pub(crate) fn add(engine: &mut Engine) {
     engine
         .add("volume", Shell::new(Volumes { claims: claims.clone() }, &volumes))
         .watches(&volumes)
+        .reports_as("persistentvolume-controller")
         .maps(&claims, |claim| {
             let volume = claim.spec.as_ref().and_then(|it| it.volume_name.as_deref());
             volume.map(ObjectKey::cluster).into_iter().collect()

@@ -19,6 +19,7 @@ pub(crate) fn add(engine: &mut Engine) {
     engine
         .add("replicaset", Shell::new(ReplicaSets { pods: pods.clone() }, &sets))
         .watches(&sets)
+        .reports_as("replicaset-controller")
         .owned(&pods)
         .maps(&pods, move |pod| {
             orphan_of(&pod.metadata, &of_sets, |set| set.spec.as_ref().map(|it| &it.selector))
@@ -30,6 +31,7 @@ pub(crate) fn add(engine: &mut Engine) {
             Shell::new(Deployments { sets: sets.clone(), pods: pods.clone() }, &deployments),
         )
         .watches(&deployments)
+        .reports_as("deployment-controller")
         .owned(&sets)
         .maps(&sets, move |set| {
             orphan_of(&set.metadata, &of_deployments, |it| it.spec.as_ref().map(|it| &it.selector))
@@ -48,6 +50,7 @@ fn add_stateful_sets(engine: &mut Engine, pods: &Cache<Pod>) {
     engine
         .add("statefulset", Shell::new(stateful, &sets))
         .watches(&sets)
+        .reports_as("statefulset-controller")
         .owned(pods)
         .owned(&revisions)
         .reads(&claims)
@@ -62,6 +65,7 @@ fn add_jobs(engine: &mut Engine, pods: &Cache<Pod>) {
     engine
         .add("job", Shell::new(Jobs { pods: pods.clone() }, &jobs))
         .watches(&jobs)
+        .reports_as("job-controller")
         .owned(pods)
         .maps(pods, move |pod| {
             orphan_of(&pod.metadata, &orphans, |it| {

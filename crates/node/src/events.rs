@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::volumes::{namespace, uid};
 
+/// The name under which clients expect a node's events.
+const COMPONENT: &str = "kubelet";
 /// Events that wait to be written; more are dropped, since events are a courtesy.
 const QUEUE: usize = 256;
 /// Events whose count is remembered.
@@ -117,7 +119,12 @@ async fn write(client: &Client, known: &Mutex<Known>, it: Happening) -> Result<(
         type_: Some(if it.kind == Kind::Normal { "Normal" } else { "Warning" }.to_owned()),
         reason: Some(it.reason.to_owned()),
         message: Some(it.message),
-        source: Some(EventSource { component: Some("kubelet".to_owned()), host: Some(it.node) }),
+        source: Some(EventSource {
+            component: Some(COMPONENT.to_owned()),
+            host: Some(it.node.clone()),
+        }),
+        reporting_component: Some(COMPONENT.to_owned()),
+        reporting_instance: Some(it.node),
         first_timestamp: Some(Time(now)),
         last_timestamp: Some(Time(now)),
         count: Some(1),

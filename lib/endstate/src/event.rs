@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -107,26 +108,38 @@ pub fn reference<K: Object>(object: &K, kind: &K::DynamicType) -> ObjectReferenc
 /// Where notices go. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    sender: mpsc::Sender<(ObjectReference, Notice)>,
+    sender: mpsc::Sender<Report>,
+    reporter: Arc<str>,
+}
+
+/// Something told, by whom and about what.
+struct Report {
+    reporter: Arc<str>,
+    regarding: ObjectReference,
+    notice: Notice,
 }
 
 impl Recorder {
     pub(crate) fn record(&self, regarding: ObjectReference, notice: Notice) {
-        if let Err(error) = self.sender.try_send((regarding, notice)) {
+        let report = Report { reporter: self.reporter.clone(), regarding, notice };
+        if let Err(error) = self.sender.try_send(report) {
             tracing::warn!(%error, "an event is dropped");
         }
+    }
+
+    /// The same recorder under another name.
+    pub(crate) fn named(self, reporter: Arc<str>) -> Recorder {
+        Recorder { reporter, ..self }
     }
 }
 
 /// The task's half.
 pub(crate) struct Poster {
-    receiver: mpsc::Receiver<(ObjectReference, Notice)>,
+    receiver: mpsc::Receiver<Report>,
     client: Client,
-    controller: String,
-    instance: String,
     nonce: u64,
     counter: u64,
-    recent: HashMap<(Option<String>, Notice), Recent>,
+    recent: HashMap<(Arc<str>, Option<String>, Notice), Recent>,
 }
 
 /// An event posted lately.
@@ -141,18 +154,8 @@ struct Recent {
 pub(crate) fn recorder(client: Client, controller: &str) -> (Recorder, Poster) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     let nonce = RandomState::new().hash_one(std::process::id());
-    let instance = format!("{controller}-{nonce:016x}");
-    let recent = HashMap::new();
-    let poster = Poster {
-        receiver,
-        client,
-        controller: controller.to_owned(),
-        instance,
-        nonce,
-        counter: 0,
-        recent,
-    };
-    (Recorder { sender }, poster)
+    let poster = Poster { receiver, client, nonce, counter: 0, recent: HashMap::new() };
+    (Recorder { sender, reporter: controller.into() }, poster)
 }
 
 impl Poster {
@@ -166,8 +169,8 @@ impl Poster {
                     continue;
                 }
             };
-            let Some((regarding, notice)) = next else { return };
-            match tokio::time::timeout(deadline, self.post(regarding, notice)).await {
+            let Some(report) = next else { return };
+            match tokio::time::timeout(deadline, self.post(report)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "an event could not be posted"),
                 Err(_) => tracing::warn!("posting an event was not answered in time"),
@@ -175,12 +178,8 @@ impl Poster {
         }
     }
 
-    async fn post(
-        &mut self,
-        regarding: ObjectReference,
-        notice: Notice,
-    ) -> Result<(), kube::Error> {
-        let key = (regarding.uid.clone(), notice);
+    async fn post(&mut self, report: Report) -> Result<(), kube::Error> {
+        let key = (report.reporter.clone(), report.regarding.uid.clone(), report.notice.clone());
         let now = Instant::now();
         if let Some(recent) = self.recent.get_mut(&key).filter(|it| now - it.last < SERIES) {
             recent.count += 1;
@@ -194,7 +193,7 @@ impl Poster {
             }
         }
         self.forget_old(now);
-        let event = self.event(regarding, key.1.clone());
+        let event = self.event(report);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let name = event.metadata.name.clone().unwrap_or_default();
         Api::<Event>::namespaced(self.client.clone(), &namespace)
@@ -213,7 +212,8 @@ impl Poster {
         }
     }
 
-    fn event(&mut self, regarding: ObjectReference, notice: Notice) -> Event {
+    fn event(&mut self, report: Report) -> Event {
+        let Report { reporter, regarding, notice } = report;
         self.counter += 1;
         let object: String =
             regarding.name.as_deref().unwrap_or("none").chars().take(200).collect();
@@ -234,8 +234,8 @@ impl Poster {
             // The API allows 1024 bytes.
             note: Some(notice.note.chars().take(1_000).collect()),
             regarding: Some(regarding),
-            reporting_controller: Some(self.controller.clone()),
-            reporting_instance: Some(self.instance.clone()),
+            reporting_instance: Some(format!("{reporter}-{:016x}", self.nonce)),
+            reporting_controller: Some(reporter.to_string()),
             event_time: Some(MicroTime(Timestamp::now())),
             ..Default::default()
         }

@@ -40,6 +40,7 @@ pub struct Registration<'e, R: Reconciler> {
     concurrency: usize,
     backoff: Backoff,
     deadline: Duration,
+    reporter: Option<Arc<str>>,
 }
 
 impl<'e, R: Reconciler> Registration<'e, R> {
@@ -55,6 +56,7 @@ impl<'e, R: Reconciler> Registration<'e, R> {
             concurrency: 4,
             backoff: Backoff::default(),
             deadline,
+            reporter: None,
         }
     }
 
@@ -112,6 +114,12 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         self
     }
 
+    /// The name that its events carry, at most 100 characters; that of the engine's options if unsaid.
+    pub fn reports_as(mut self, component: &str) -> Self {
+        self.reporter = Some(component.into());
+        self
+    }
+
     /// How long one reconcile may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -140,7 +148,10 @@ impl<'e, R: Reconciler> Registration<'e, R> {
 impl<R: Reconciler> Drop for Registration<'_, R> {
     fn drop(&mut self) {
         let Some(reconciler) = self.reconciler.take() else { return };
-        let context = self.engine.context.clone();
+        let mut context = self.engine.context.clone();
+        if let Some(reporter) = self.reporter.take() {
+            context.recorder = context.recorder.named(reporter);
+        }
         self.inbox.configure(self.concurrency, self.backoff);
         let worker = Worker {
             name: self.name.clone(),
