@@ -2,7 +2,7 @@
 //!
 //! Tasks: one that follows the served kinds ([`kinds`]), one per kind that feeds the graph ([`feed`]), one that collects
 //! garbage ([`collect`]), one that empties namespaces ([`empty`]). They meet in [`Universe`], and wake each other
-//! through two queues of names.
+//! through two queues of names ([`waiting`]). A feed that panics is started again; another task that does ends the engine.
 //!
 //! Invariants: nothing is collected and no namespace is finished before every kind's first list is in the graph; the
 //! graph holds no more of an object than its name, its owners and its finalizers.
@@ -11,9 +11,11 @@ mod collect;
 mod empty;
 mod feed;
 mod kinds;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use controllers::garbage::{Graph, Uid};
 use endstate::{CancellationToken, Engine};
@@ -21,7 +23,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use kube::core::ApiResource;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
+
+use waiting::Waiting;
 
 /// One served kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,31 +37,28 @@ pub(crate) struct Kind {
 /// `deployments.apps`; `pods` in the core group.
 type ResourceName = Arc<str>;
 
+/// What is missing until the kinds themselves are known; no kind has this name.
+const ALL_KINDS: &str = "*";
+
+/// How long anything here rests after a failure.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// What the tasks share.
 pub(crate) struct Universe {
     client: Client,
     graph: Mutex<Graph>,
     kinds: Mutex<BTreeMap<ResourceName, Kind>>,
-    /// How many kinds' first lists are not in the graph yet; starts at one, for the kinds themselves.
-    missing: watch::Sender<usize>,
+    /// The kinds whose first lists are not in the graph yet, and at first [`ALL_KINDS`].
+    missing: watch::Sender<BTreeSet<ResourceName>>,
     /// Objects to judge.
-    objects: mpsc::UnboundedSender<Uid>,
+    objects: Waiting<Uid>,
     /// Namespaces to look at.
-    namespaces: mpsc::UnboundedSender<Arc<str>>,
+    namespaces: Waiting<Arc<str>>,
 }
 
 /// Adds garbage collection and the deletion of namespaces to an engine.
 pub(crate) fn add(engine: &mut Engine) {
-    let (objects, judged) = mpsc::unbounded_channel();
-    let (namespaces, emptied) = mpsc::unbounded_channel();
-    let universe = Arc::new(Universe {
-        client: engine.context().client().clone(),
-        graph: Mutex::default(),
-        kinds: Mutex::default(),
-        missing: watch::Sender::new(1),
-        objects,
-        namespaces,
-    });
+    let universe = Arc::new(Universe::new(engine.context().client().clone()));
     let definitions = engine.cache::<CustomResourceDefinition>();
     let changed = Arc::new(Notify::new());
     let notify = Arc::clone(&changed);
@@ -71,8 +72,8 @@ pub(crate) fn add(engine: &mut Engine) {
         }
     });
     spawn(engine, &universe, |universe, stop| kinds::follow(universe, changed, stop));
-    spawn(engine, &universe, |universe, stop| collect::run(universe, judged, stop));
-    spawn(engine, &universe, |universe, stop| empty::run(universe, known, emptied, stop));
+    spawn(engine, &universe, collect::run);
+    spawn(engine, &universe, |universe, stop| empty::run(universe, known, stop));
 }
 
 fn spawn<F>(
@@ -86,7 +87,26 @@ fn spawn<F>(
     engine.spawn(move |stop| task(universe, stop));
 }
 
+/// Rests after a failure, but not beyond the shutdown.
+async fn rest(stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(RETRY_AFTER) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
 impl Universe {
+    fn new(client: Client) -> Universe {
+        Universe {
+            client,
+            graph: Mutex::default(),
+            kinds: Mutex::default(),
+            missing: watch::Sender::new(BTreeSet::from([ALL_KINDS.into()])),
+            objects: Waiting::new(),
+            namespaces: Waiting::new(),
+        }
+    }
+
     fn graph(&self) -> MutexGuard<'_, Graph> {
         self.graph.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,20 +120,25 @@ impl Universe {
     }
 
     fn judge(&self, objects: impl IntoIterator<Item = Uid>) {
-        for object in objects {
-            // The receiver only goes at the end, when nothing is judged any more.
-            let _ = self.objects.send(object);
-        }
+        objects.into_iter().for_each(|object| self.objects.push(object));
     }
 
     fn look_at_namespace(&self, name: &str) {
-        let _ = self.namespaces.send(name.into());
+        self.namespaces.push(name.into());
+    }
+
+    fn is_missing(&self, resource: &ResourceName) {
+        self.missing.send_if_modified(|missing| missing.insert(Arc::clone(resource)));
+    }
+
+    fn is_there(&self, resource: &str) {
+        self.missing.send_if_modified(|missing| missing.remove(resource));
     }
 
     /// Waits until the graph is whole; ends early at the shutdown.
     async fn is_whole(&self, stop: &CancellationToken) {
         let mut missing = self.missing.subscribe();
-        let whole = missing.wait_for(|missing| *missing == 0);
+        let whole = missing.wait_for(BTreeSet::is_empty);
         tokio::select! {
             _ = whole => {}
             () = stop.cancelled() => {}

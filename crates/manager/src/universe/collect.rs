@@ -1,31 +1,21 @@
 //! Collects garbage: judges one object after the other, by the pure plan.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use controllers::garbage::{self, Action, Checked, Object, Owner, Policy, Presence, Uid};
 use endstate::CancellationToken;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Kind, Universe, api};
+use super::{Kind, Universe, api, rest};
 
-/// How long an object rests after a failure.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-pub(super) async fn run(
-    universe: Arc<Universe>,
-    mut objects: UnboundedReceiver<Uid>,
-    stop: CancellationToken,
-) {
+pub(super) async fn run(universe: Arc<Universe>, stop: CancellationToken) {
     universe.is_whole(&stop).await;
     loop {
         let uid = tokio::select! {
-            uid = objects.recv() => uid,
-            () = stop.cancelled() => None,
+            uid = universe.objects.next() => uid,
+            () = stop.cancelled() => return,
         };
-        let Some(uid) = uid else { return };
         if let Err(error) = judge(&universe, &uid).await {
             // A conflict means that the object changed: its event is on the way, and this is only a precaution.
             tracing::debug!(%uid, %error, "an object could not be collected");
@@ -35,10 +25,8 @@ pub(super) async fn run(
 }
 
 async fn again(universe: Arc<Universe>, uid: Uid, stop: CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(RETRY_AFTER) => universe.judge([uid]),
-        () = stop.cancelled() => {}
-    }
+    rest(&stop).await;
+    universe.judge([uid]);
 }
 
 async fn judge(universe: &Universe, uid: &Uid) -> Result<(), kube::Error> {

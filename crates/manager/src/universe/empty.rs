@@ -2,36 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use controllers::namespace::{self, Content, Plan, Snapshot};
 use endstate::{Cache, CancellationToken, ObjectKey};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
-use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Universe, api};
+use super::{Universe, api, rest};
 
-/// How long a namespace rests after a failure.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How many objects of one resource are counted when emptiness is to be proven.
 const COUNTED_MAX: u32 = 500;
 
 pub(super) async fn run(
     universe: Arc<Universe>,
     namespaces: Cache<Namespace>,
-    mut names: UnboundedReceiver<Arc<str>>,
     stop: CancellationToken,
 ) {
     namespaces.synced().await;
     universe.is_whole(&stop).await;
     loop {
         let name = tokio::select! {
-            name = names.recv() => name,
-            () = stop.cancelled() => None,
+            name = universe.namespaces.next() => name,
+            () = stop.cancelled() => return,
         };
-        let Some(name) = name else { return };
         let Some(namespace) = namespaces.get(&ObjectKey::cluster(Arc::clone(&name))) else {
             continue;
         };
@@ -46,10 +40,8 @@ pub(super) async fn run(
 }
 
 async fn again(universe: Arc<Universe>, name: Arc<str>, stop: CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(RETRY_AFTER) => universe.look_at_namespace(&name),
-        () = stop.cancelled() => {}
-    }
+    rest(&stop).await;
+    universe.look_at_namespace(&name);
 }
 
 async fn step(universe: &Universe, namespace: &Namespace) -> Result<(), kube::Error> {

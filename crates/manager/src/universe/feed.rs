@@ -9,21 +9,41 @@ use futures::StreamExt;
 use kube::core::ObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 
-use super::{Kind, Meta, ResourceName, Universe, api};
+use super::{Kind, Meta, ResourceName, Universe, api, rest};
 
 /// Events are many, own nothing and are owned by nobody.
 pub(super) fn is_tracked(resource: &str) -> bool {
     resource != "events" && resource != "events.events.k8s.io"
 }
 
-/// Runs until the kind is no longer served.
-pub(super) async fn run(
+/// Runs until the kind is no longer served. A panic is a bug, but one that must not end garbage collection for good, nor
+/// silently: it is logged, and the feed starts again with a new list.
+pub(super) async fn keep(
     universe: Arc<Universe>,
     resource: ResourceName,
     kind: Kind,
     stop: CancellationToken,
 ) {
-    let mut feed = Feed { universe, resource, seen: HashSet::new(), is_listed: false };
+    let name = Arc::clone(&resource);
+    let feed = || run(Arc::clone(&universe), Arc::clone(&resource), kind.clone(), stop.clone());
+    survive(&name, feed, &stop).await;
+}
+
+async fn survive<F>(resource: &str, feed: impl Fn() -> F, stop: &CancellationToken)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(feed()).await {
+        tracing::error!(resource, %error, "what feeds garbage collection failed and starts again");
+        rest(stop).await;
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+async fn run(universe: Arc<Universe>, resource: ResourceName, kind: Kind, stop: CancellationToken) {
+    let mut feed = Feed { universe, resource, seen: HashSet::new() };
     let api = api(&feed.universe.client, &kind, None);
     let mut changes = watcher(api, watcher::Config::default()).default_backoff().boxed();
     loop {
@@ -48,7 +68,6 @@ struct Feed {
     resource: ResourceName,
     /// What the list under way has brought.
     seen: HashSet<Uid>,
-    is_listed: bool,
 }
 
 impl Feed {
@@ -62,7 +81,7 @@ impl Feed {
             }
             watcher::Event::InitDone => {
                 self.forget_unseen();
-                self.listed();
+                self.universe.is_there(&self.resource);
             }
             watcher::Event::Apply(object) => drop(self.insert(&object.metadata)),
             watcher::Event::Delete(object) => {
@@ -109,17 +128,11 @@ impl Feed {
         lost.iter().for_each(|uid| self.remove(uid));
     }
 
-    fn listed(&mut self) {
-        if !std::mem::replace(&mut self.is_listed, true) {
-            self.universe.missing.send_modify(|missing| *missing -= 1);
-        }
-    }
-
     /// A kind that is no longer served has no objects.
     fn end(mut self) {
         self.seen.clear();
         self.forget_unseen();
-        self.listed();
+        self.universe.is_there(&self.resource);
     }
 }
 
@@ -144,4 +157,24 @@ fn node(resource: &ResourceName, meta: &ObjectMeta) -> Option<Node> {
         finalizers: meta.finalizers.clone().unwrap_or_default(),
         is_deleting: meta.deletion_timestamp.is_some(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_that_panics_starts_again() {
+        let (runs, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+        let feed = || {
+            let runs = Arc::clone(&runs);
+            async move { assert!(runs.fetch_add(1, Ordering::Relaxed) >= 2, "on purpose") }
+        };
+        survive("pods", feed, &stop).await;
+        assert_eq!(runs.load(Ordering::Relaxed), 3);
+        stop.cancel();
+        survive("pods", || async { panic!("on purpose") }, &stop).await;
+    }
 }

@@ -10,10 +10,7 @@ use kube::core::ApiResource;
 use kube::core::discovery::v2::{APIGroupDiscoveryList, APIResourceDiscovery};
 use tokio::sync::Notify;
 
-use super::{Kind, ResourceName, Universe, feed};
-
-/// How long to wait after a failure.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use super::{ALL_KINDS, Kind, ResourceName, Universe, feed, rest};
 
 /// When to look again after a definition changed: what is served follows it a moment later.
 const LOOK_AGAIN: [Duration; 3] =
@@ -22,28 +19,26 @@ const LOOK_AGAIN: [Duration; 3] =
 /// Keeps the feeding tasks those of the served kinds.
 pub(super) async fn follow(universe: Arc<Universe>, changed: Arc<Notify>, stop: CancellationToken) {
     let mut feeds: BTreeMap<ResourceName, CancellationToken> = BTreeMap::new();
-    let mut is_first = true;
     let mut looks = LOOK_AGAIN.into_iter();
     loop {
         match served(&universe.client).await {
             Ok(kinds) => {
                 update(&universe, &mut feeds, kinds, &stop);
-                if std::mem::take(&mut is_first) {
-                    // The kinds themselves are known now; each counted itself.
-                    universe.missing.send_modify(|missing| *missing -= 1);
-                }
+                // The kinds themselves are known now; each said that it is missing.
+                universe.is_there(ALL_KINDS);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot discover the served kinds");
-                tokio::time::sleep(RETRY_AFTER).await;
+                rest(&stop).await;
                 changed.notify_one();
             }
         }
         let next = looks.next();
         tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
             () = changed.notified() => looks = LOOK_AGAIN.into_iter(),
             () = tokio::time::sleep(next.unwrap_or_default()), if next.is_some() => {}
-            () = stop.cancelled() => return,
         }
     }
 }
@@ -66,8 +61,13 @@ fn update(
             continue;
         }
         let feed = stop.child_token();
-        universe.missing.send_modify(|missing| *missing += 1);
-        tokio::spawn(feed::run(Arc::clone(universe), Arc::clone(name), kind.clone(), feed.clone()));
+        universe.is_missing(name);
+        tokio::spawn(feed::keep(
+            Arc::clone(universe),
+            Arc::clone(name),
+            kind.clone(),
+            feed.clone(),
+        ));
         feeds.insert(Arc::clone(name), feed);
     }
     *universe.kinds() = served;
@@ -117,4 +117,21 @@ fn kind_of(group: &str, version: &str, it: APIResourceDiscovery) -> Option<(Reso
         plural,
     };
     Some((name, Kind { api, namespaced: it.scope.as_deref() == Some("Namespaced") }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shutdown_does_not_wait_for_a_failing_discovery() {
+        let refuse = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused"))
+        });
+        let universe = Arc::new(Universe::new(Client::new(refuse, "default")));
+        let (stop, start) = (CancellationToken::new(), tokio::time::Instant::now());
+        stop.cancel();
+        follow(universe, Arc::default(), stop).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
 }
