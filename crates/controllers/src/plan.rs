@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Endpoints, PersistentVolume, PersistentVolumeClaim, Pod, ServiceAccount,
+    ConfigMap, Endpoints, Node, PersistentVolume, PersistentVolumeClaim, Pod, ServiceAccount,
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -83,6 +83,7 @@ kinds!(
     EndpointSlice,
     Endpoints,
     Job,
+    Node,
     PersistentVolume,
     PersistentVolumeClaim,
     Pod,

@@ -17,6 +17,7 @@ macro_rules! for_each_kind {
             Action::EndpointSlice($write) => $body,
             Action::Endpoints($write) => $body,
             Action::Job($write) => $body,
+            Action::Node($write) => $body,
             Action::PersistentVolume($write) => $body,
             Action::PersistentVolumeClaim($write) => $body,
             Action::Pod($write) => $body,

@@ -4,6 +4,7 @@
 //! executing, events, back-off) is the same for all of them. Nothing here decides.
 
 mod execute;
+mod nodes;
 mod scheduling;
 mod services;
 mod shell;
@@ -34,6 +35,7 @@ pub async fn run(
     workloads::add(&mut engine);
     services::add(&mut engine, &options.root_ca);
     storage::add(&mut engine);
+    nodes::add(&mut engine);
     scheduling::add(&mut engine);
     universe::add(&mut engine);
     engine.run(shutdown).await

@@ -13,7 +13,14 @@ pub(crate) fn obstacles(pod: &Pod, node: &Node, world: World<'_>) -> impl Iterat
     let Some(spec) = &pod.spec else { return Vec::new().into_iter() };
     let mut found = Vec::new();
     let tolerations = spec.tolerations.as_deref().unwrap_or_default();
-    if node.spec.as_ref().and_then(|it| it.unschedulable) == Some(true) {
+    let cordon = Taint {
+        key: "node.kubernetes.io/unschedulable".to_owned(),
+        effect: "NoSchedule".to_owned(),
+        ..Taint::default()
+    };
+    let is_cordoned = node.spec.as_ref().and_then(|it| it.unschedulable) == Some(true);
+    // Whether or not the taint is there yet.
+    if is_cordoned && !is_tolerated(&cordon, tolerations) {
         found.push("node(s) were unschedulable".to_owned());
     }
     let taints = node.spec.as_ref().and_then(|it| it.taints.as_deref()).unwrap_or_default();

@@ -162,3 +162,18 @@ fn gates_and_other_schedulers_are_respected() {
     assert!(!is_waiting(&pod("p", json!({"schedulerName": "mine"}))));
     assert!(!is_waiting(&pod("p", json!({"schedulingGates": [{"name": "g"}]}))));
 }
+
+#[test]
+fn a_cordoned_node_takes_who_tolerates_that() {
+    let mut nodes = [node("a", "1")];
+    let taint = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
+    for spec in [json!({"unschedulable": true}), json!({"unschedulable": true, "taints": [taint]})]
+    {
+        nodes[0].spec = serde_json::from_value(spec).unwrap();
+        let refusal = "0/1 nodes are available: 1 node(s) were unschedulable.";
+        check(&pod("p", json!({})), &nodes, &[], refusal);
+        let tolerations =
+            json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]);
+        check(&pod("p", json!({"tolerations": tolerations})), &nodes, &[], "a");
+    }
+}
