@@ -1,7 +1,7 @@
 //! `/livez` and `/readyz` for probes: the smallest HTTP that a kubelet speaks.
 //!
 //! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most two
-//! seconds; so whoever talks to it cannot cost the operator anything.
+//! seconds; so whoever talks to it cannot cost the operator anything. More connections wait in the listener's queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,11 @@ pub async fn serve(
     let is_ready: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(is_ready);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
+        // Before it accepts: a probe that is turned away counts as a failure, one that waits a moment does not.
+        let slot = tokio::select! {
+            () = shutdown.cancelled() => return,
+            slot = slots.clone().acquire_owned() => slot,
+        };
         let stream = tokio::select! {
             () = shutdown.cancelled() => return,
             accepted = listener.accept() => match accepted {
@@ -52,7 +57,6 @@ pub async fn serve(
                 }
             },
         };
-        let Ok(slot) = slots.clone().try_acquire_owned() else { continue };
         let is_ready = is_ready.clone();
         tokio::spawn(async move {
             let _ = tokio::time::timeout(CONNECTION_TIME_MAX, answer(stream, &*is_ready)).await;
@@ -83,4 +87,30 @@ async fn answer(mut stream: TcpStream, is_ready: &(dyn Fn() -> bool + Send + Syn
     );
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_beyond_the_limit_waits_and_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, || true, shutdown.clone()));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut probe = TcpStream::connect(address).await.unwrap();
+        probe.write_all(b"GET /livez HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        let read = tokio::time::timeout(CONNECTION_TIME_MAX * 4, probe.read_to_string(&mut text));
+        read.await.unwrap().unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        drop(idle);
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
 }
