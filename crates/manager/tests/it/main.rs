@@ -5,4 +5,6 @@ mod support;
 
 mod engine;
 mod garbage;
+mod nodes;
+mod quiet;
 mod workloads;

@@ -66,7 +66,6 @@ impl Cluster {
     }
 
     /// Ends the controllers, and starts others on the same API server.
-    #[allow(dead_code, reason = "only some of the test files use it")]
     pub(crate) async fn restart_manager(&mut self) {
         self.shutdown.cancel();
         self.shutdown = CancellationToken::new();

@@ -1,17 +1,14 @@
 //! Cordoned nodes, and the names under which clients look for events.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{Cluster, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use support::{Cluster, eventually};
 
 async fn taints(nodes: &Api<Node>) -> Vec<(String, String)> {
     let spec = nodes.get("a").await.unwrap().spec.unwrap_or_default();

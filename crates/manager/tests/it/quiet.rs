@@ -1,16 +1,13 @@
 //! A world that is as wanted is left alone, also by a manager that has just started and looks at everything anew.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{Cluster, eventually};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use support::{Cluster, eventually};
 
 const NAMESPACE: &str = "quiet";
 
