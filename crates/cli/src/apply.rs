@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::args::{Apply, Global};
 use crate::connect::{Connection, connect};
+use crate::output;
 use crate::resources::{Resource, Resources};
 
 const MANAGER: &str = "endstate";
@@ -24,20 +25,25 @@ pub(crate) async fn run(global: &Global, args: Apply) -> Result<()> {
     params.force = args.force;
     params.dry_run = args.dry_run;
     params.field_validation = Some(kube::api::ValidationDirective::Strict);
-    let mut failed = 0;
+    let (total, mut failed) = (documents.len(), 0);
     for (what, outcome) in apply_all(&client, &namespace, documents, &params).await? {
         match outcome {
-            Ok(verb) => println!("{what} {verb}{}", if args.dry_run { " (dry run)" } else { "" }),
+            Ok(verb) => {
+                let dry = if args.dry_run { " (dry run)" } else { "" };
+                output::line(format_args!("{what} {verb}{dry}"))?;
+            }
             Err(error) => {
                 failed += 1;
-                crate::output::error(&error.context(format!("cannot apply {what}")));
+                output::error(&error.context(format!("cannot apply {what}")));
             }
         }
     }
-    if failed > 0 {
-        bail!("{failed} of the objects were not applied; the others were");
+    match failed {
+        0 => Ok(()),
+        _ if failed == total => bail!("nothing was applied"),
+        1 => bail!("1 of {total} objects was not applied; the others were"),
+        _ => bail!("{failed} of {total} objects were not applied; the others were"),
     }
-    Ok(())
 }
 
 /// What was applied, and `created`, `configured` or `unchanged`.
@@ -104,12 +110,20 @@ async fn apply_one(
 /// The server's words, one cause a line, with what to do about conflicts.
 fn explain(error: kube::Error) -> anyhow::Error {
     match error {
-        kube::Error::Api(status) if status.reason == "Conflict" => {
+        kube::Error::Api(status) if is_about_fields(&status) => {
             anyhow::anyhow!("{}; to take the fields over, add --force", status.message)
         }
-        kube::Error::Api(status) => anyhow::anyhow!("{}", status.message),
+        kube::Error::Api(status) if status.message.contains("uid mismatch") => {
+            anyhow::anyhow!("{}; take metadata.uid out of the file", status.message)
+        }
         other => other.into(),
     }
+}
+
+/// Whether others own what was to be applied; not every conflict is about that.
+fn is_about_fields(status: &kube::core::Status) -> bool {
+    let causes = status.details.iter().flat_map(|it| &it.causes);
+    causes.into_iter().any(|it| it.reason == "FieldManagerConflict")
 }
 
 async fn established(client: &Client, name: &str) -> Result<()> {
@@ -135,7 +149,8 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Value>> {
     let mut documents = Vec::new();
     for file in files {
         for (name, text) in texts(file)? {
-            documents.extend(parse(&text).with_context(|| name)?);
+            let parsed = parse(&text).with_context(|| format!("cannot use {name}"));
+            documents.extend(parsed?);
         }
     }
     if documents.is_empty() {

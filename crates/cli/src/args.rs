@@ -17,7 +17,8 @@ Examples:
   endstate apply -f examples/etcd-cluster.yaml
   endstate status etcd demo --watch
 
-Exit codes: 0 done, 1 failed, 2 wrong usage; exec gives the exit code of its command."
+Exit codes: 0 done, 1 failed, 2 wrong usage; exec gives the exit code of its command.
+Output that nobody reads to its end (`endstate get pods | head -1`) is no failure."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -30,7 +31,7 @@ pub(crate) struct Args {
 #[derive(Group)]
 pub(crate) struct Global {
     /// Kubeconfig; default: that of the running embedded cluster, then ~/.kube/config
-    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "KUBECONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Namespace; default: that of the kubeconfig's context
     #[arg(long, short, global = true)]
@@ -92,7 +93,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32))]
     pub(crate) nodes: Option<u16>,
     /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
-    #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE")]
+    #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE", hide_env_values = true)]
     pub(crate) image_store: Option<PathBuf>,
 }
 
@@ -111,7 +112,7 @@ pub(crate) struct Install {
     #[arg(long, default_value = concat!("endstate:", env!("CARGO_PKG_VERSION")))]
     pub(crate) image: String,
     /// How long to wait until it is ready, in seconds
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) timeout: u64,
 }
 
@@ -160,9 +161,16 @@ Examples:
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) targets: Targets,
-    /// How to print
+    /// How to print [default: a table]
     #[arg(long, short)]
     pub(crate) output: Option<Format>,
+}
+
+/// Formats for programs.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Document {
+    Json,
+    Yaml,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -185,7 +193,7 @@ pub(crate) struct Delete {
     /// Delete what a file describes; - for standard input
     #[arg(long, short, value_name = "FILE", conflicts_with = "targets")]
     pub(crate) file: Vec<PathBuf>,
-    /// Wait until it is gone
+    /// Wait until it is gone, however long that takes
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -244,7 +252,26 @@ pub(crate) struct Forward {
     pub(crate) target: String,
     /// LOCAL:REMOTE, or one port for both; local 0 picks a free one
     #[arg(required = true, value_name = "LOCAL:REMOTE")]
-    pub(crate) ports: Vec<String>,
+    pub(crate) ports: Vec<Ports>,
+}
+
+/// A local port and the one it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) local: u16,
+    pub(crate) remote: u16,
+}
+
+impl std::str::FromStr for Ports {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Ports, &'static str> {
+        let (local, remote) = text.split_once(':').unwrap_or((text, text));
+        match (local.parse(), remote.parse()) {
+            (Ok(local), Ok(remote)) if remote != 0 => Ok(Ports { local, remote }),
+            _ => Err("not LOCAL:REMOTE, two ports up to 65535 as in 2379:2379"),
+        }
+    }
 }
 
 #[derive(Group)]
@@ -261,9 +288,9 @@ pub(crate) struct Status {
     /// Go on showing it as it changes
     #[arg(long, short)]
     pub(crate) watch: bool,
-    /// How to print
+    /// How to print [default: text for people]
     #[arg(long, short)]
-    pub(crate) output: Option<Format>,
+    pub(crate) output: Option<Document>,
 }
 
 #[derive(Group)]
@@ -271,7 +298,13 @@ pub(crate) struct Image {
     #[command(subcommand)]
     pub(crate) command: ImageCommand,
     /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
-    #[arg(long, global = true, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "ENDSTATE_IMAGE_STORE",
+        hide_env_values = true
+    )]
     pub(crate) image_store: Option<PathBuf>,
 }
 
@@ -280,9 +313,9 @@ pub(crate) enum ImageCommand {
     /// Show the images of the store
     #[command(after_help = "Example:\n  endstate image list -o json")]
     List {
-        /// How to print
+        /// How to print [default: a table]
         #[arg(long, short)]
-        output: Option<Format>,
+        output: Option<Document>,
     },
     /// Import an OCI or Docker archive
     #[command(
@@ -301,19 +334,23 @@ pub(crate) enum ImageCommand {
 }
 
 #[derive(Group)]
-#[command(after_help = "Example:\n  endstate doctor -o json")]
+#[command(after_help = "\
+Example:
+  endstate doctor -o json
+
+Exit codes: 0 pods can run here, 1 something keeps them from running.")]
 pub(crate) struct Doctor {
-    /// How to print
+    /// How to print [default: text for people]
     #[arg(long, short)]
-    pub(crate) output: Option<Format>,
+    pub(crate) output: Option<Document>,
 }
 
 #[derive(Group)]
 #[command(after_help = "Example:\n  endstate version -o yaml")]
 pub(crate) struct Version {
-    /// How to print
+    /// How to print [default: text for people]
     #[arg(long, short)]
-    pub(crate) output: Option<Format>,
+    pub(crate) output: Option<Document>,
 }
 
 #[derive(Group)]
@@ -326,4 +363,36 @@ pub(crate) struct Completions {
 pub(crate) struct Operator {
     /// Which operator
     pub(crate) operator: OperatorName,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn ports_are_a_pair_or_one_for_both() {
+        assert_eq!("1:2".parse(), Ok(Ports { local: 1, remote: 2 }));
+        assert_eq!("3".parse(), Ok(Ports { local: 3, remote: 3 }));
+        assert_eq!("0:3".parse(), Ok(Ports { local: 0, remote: 3 }));
+        for wrong in ["a:1", "1:99999", "1:0", "0", "", "1:2:3"] {
+            assert!(wrong.parse::<Ports>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        let mut command = Args::command();
+        command.build();
+        let mut stack: Vec<&clap::Command> = vec![&command];
+        while let Some(command) = stack.pop() {
+            let shown = command.get_subcommands().filter(|it| !it.is_hide_set());
+            let inner: Vec<_> = shown.filter(|it| it.get_name() != "help").collect();
+            let has_example =
+                command.get_after_help().is_some_and(|it| it.to_string().contains("endstate "));
+            assert!(has_example || !inner.is_empty(), "{}", command.get_name());
+            stack.extend(inner);
+        }
+    }
 }

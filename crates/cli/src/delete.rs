@@ -7,6 +7,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use crate::apply;
 use crate::args::{Delete, Global};
 use crate::connect::{Connection, connect};
+use crate::output;
 use crate::resources::{Resources, Target};
 
 pub(crate) async fn run(global: &Global, args: Delete) -> Result<()> {
@@ -30,7 +31,7 @@ pub(crate) async fn run(global: &Global, args: Delete) -> Result<()> {
                 await_condition(api, &name, conditions::is_deleted(&uid)).await?;
             }
         }
-        println!("{what} deleted");
+        output::line(format_args!("{what} deleted"))?;
     }
     Ok(())
 }

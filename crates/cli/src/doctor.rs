@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::{Doctor, Format};
+use crate::args::Doctor;
 use crate::output;
 
 pub(crate) fn run(args: Doctor) -> Result<ExitCode> {
     let checks = node::doctor::checks();
     let healthy = checks.iter().all(|it| it.ok);
-    if let Some(format @ (Format::Json | Format::Yaml)) = args.output {
+    if let Some(format) = args.output {
         let checks: Vec<_> = checks
             .iter()
             .map(|it| json!({"name": it.name, "ok": it.ok, "detail": it.detail, "hint": it.hint}))
@@ -27,9 +27,9 @@ pub(crate) fn run(args: Doctor) -> Result<ExitCode> {
                 (true, false) => "ok  ",
                 (false, false) => "FAIL",
             };
-            println!("{mark} {}: {}", check.name, check.detail);
+            output::line(format_args!("{mark} {}: {}", check.name, check.detail))?;
             if let Some(hint) = &check.hint {
-                println!("  → {hint}");
+                output::line(format_args!("  → {hint}"))?;
             }
         }
     }

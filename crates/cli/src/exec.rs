@@ -14,8 +14,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Exec, Global};
 use crate::connect::{Connection, connect};
+use crate::output::unwritten;
 
 pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
+    if args.tty && !std::io::stdin().is_terminal() {
+        bail!("--tty needs a terminal as standard input; without one, leave -t out");
+    }
     let Connection { client, namespace } = connect(global).await?;
     let api: Api<Pod> = Api::namespaced(client, &namespace);
     let params = AttachParams {
@@ -51,10 +55,10 @@ async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
         });
     }
     if let Some(stdin) = process.stdin() {
-        tokio::spawn(copy(tokio::io::stdin(), stdin));
+        tokio::spawn(copy(tokio::io::stdin(), stdin, Into::into));
     }
-    let stdout = process.stdout().map(|it| tokio::spawn(copy(it, tokio::io::stdout())));
-    let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr())));
+    let stdout = process.stdout().map(|it| tokio::spawn(copy(it, tokio::io::stdout(), unwritten)));
+    let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr(), unwritten)));
     let status = status.await;
     for stream in [stdout, stderr].into_iter().flatten() {
         stream.await??;
@@ -62,19 +66,20 @@ async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
     Ok(status)
 }
 
-/// Copies and flushes after each piece, since a person may be looking.
+/// Copies and flushes after each piece, since a person may be looking. `failed` names the errors of writing.
 async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWrite + Unpin,
-) -> std::io::Result<()> {
+    failed: impl Fn(std::io::Error) -> anyhow::Error,
+) -> Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
         if read == 0 {
-            return to.shutdown().await;
+            return to.shutdown().await.map_err(failed);
         }
-        to.write_all(&buffer[..read]).await?;
-        to.flush().await?;
+        to.write_all(&buffer[..read]).await.map_err(&failed)?;
+        to.flush().await.map_err(&failed)?;
     }
 }
 
@@ -97,9 +102,6 @@ struct RawTerminal(termios::Termios);
 impl RawTerminal {
     fn enter() -> Result<RawTerminal> {
         let stdin = std::io::stdin();
-        if !stdin.is_terminal() {
-            bail!("--tty needs a terminal as standard input");
-        }
         let before = termios::tcgetattr(&stdin)?;
         let mut raw = before.clone();
         raw.make_raw();

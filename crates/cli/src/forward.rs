@@ -6,29 +6,30 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Api, Client};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::args::{Forward, Global};
+use crate::args::{Forward, Global, Ports};
 use crate::connect::{Connection, connect};
+use crate::output;
 
 pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
     let Connection { client, namespace } = connect(global).await?;
-    let mut listeners = Vec::new();
-    for ports in &args.ports {
-        let (local, remote) = parse_ports(ports)?;
-        let listener = TcpListener::bind(("127.0.0.1", local)).await;
-        let listener = listener.with_context(|| format!("cannot listen on port {local}"))?;
-        println!("forwarding {} to {} port {remote}", listener.local_addr()?, args.target);
-        listeners.push((listener, remote));
-    }
-    let accept = listeners.into_iter().map(|(listener, remote)| {
+    let mut accepting = Vec::new();
+    for Ports { local, remote } in args.ports {
         let forwarding = Forwarding {
             client: client.clone(),
             namespace: namespace.clone(),
             target: args.target.clone(),
             remote,
         };
-        Box::pin(forwarding.accept(listener))
-    });
-    let (ended, ..) = futures::future::select_all(accept).await;
+        forwarding.check().await?;
+        let listener = TcpListener::bind(("127.0.0.1", local)).await;
+        let listener = listener.with_context(|| {
+            format!("cannot listen on port {local}; port 0 picks a free one, as in 0:{remote}")
+        })?;
+        let address = listener.local_addr()?;
+        output::line(format_args!("forwarding {address} to {} port {remote}", args.target))?;
+        accepting.push(Box::pin(forwarding.accept(listener)));
+    }
+    let (ended, ..) = futures::future::select_all(accepting).await;
     ended
 }
 
@@ -41,13 +42,21 @@ struct Forwarding {
 }
 
 impl Forwarding {
+    /// Finds mistakes before somebody connects.
+    async fn check(&self) -> Result<()> {
+        let (pod, _) = self.resolve().await?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        pods.get(&pod).await.with_context(|| format!("cannot forward to pod {pod}"))?;
+        Ok(())
+    }
+
     async fn accept(self, listener: TcpListener) -> Result<()> {
         loop {
             let (connection, _) = listener.accept().await?;
             let forwarding = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = forwarding.forward(connection).await {
-                    crate::output::error(&error);
+                    output::error(&error);
                 }
             });
         }
@@ -75,7 +84,8 @@ impl Forwarding {
 
     async fn of_service(&self, name: &str) -> Result<(String, u16)> {
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.namespace);
-        let service = services.get(name).await?;
+        let service = services.get(name).await;
+        let service = service.with_context(|| format!("cannot forward to service {name}"))?;
         let ports = service.spec.and_then(|it| it.ports).unwrap_or_default();
         let port = ports.iter().find(|it| it.port == i32::from(self.remote));
         let port = port.with_context(|| format!("service {name} has no port {}", self.remote))?;
@@ -97,25 +107,5 @@ impl Forwarding {
                 .map_or(port.port, |it| it.port),
         };
         Ok((pod, u16::try_from(number)?))
-    }
-}
-
-fn parse_ports(ports: &str) -> Result<(u16, u16)> {
-    let (local, remote) = ports.split_once(':').unwrap_or((ports, ports));
-    let parse = |port: &str| {
-        port.parse().with_context(|| format!("{ports:?} is not LOCAL:REMOTE, as in 2379:2379"))
-    };
-    Ok((parse(local)?, parse(remote)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_ports;
-
-    #[test]
-    fn ports_are_a_pair_or_one_for_both() {
-        assert_eq!(parse_ports("1:2").unwrap(), (1, 2));
-        assert_eq!(parse_ports("3").unwrap(), (3, 3));
-        assert!(parse_ports("a:1").is_err());
     }
 }

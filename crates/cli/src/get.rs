@@ -5,7 +5,7 @@ use kube::Client;
 use kube::api::{ListParams, Request};
 use serde_json::{Value, json};
 
-use crate::args::{Format, Get, Global};
+use crate::args::{Document, Format, Get, Global};
 use crate::connect::{Connection, connect};
 use crate::output;
 use crate::resources::{Resources, Target};
@@ -25,7 +25,9 @@ pub(crate) async fn run(global: &Global, args: Get) -> Result<()> {
         None | Some(Format::Wide) => {
             query.tables(&targets, args.output == Some(Format::Wide), &namespace).await
         }
-        Some(format) => query.objects(&targets, format).await,
+        Some(Format::Name) => query.names(&targets).await,
+        Some(Format::Json) => query.objects(&targets, Document::Json).await,
+        Some(Format::Yaml) => query.objects(&targets, Document::Yaml).await,
     }
 }
 
@@ -46,7 +48,7 @@ impl Query<'_> {
                 continue;
             }
             if found && index > 0 {
-                println!();
+                output::line("")?;
             }
             found = true;
             output::columns(&rows)?;
@@ -54,15 +56,33 @@ impl Query<'_> {
         if !found {
             match self.namespace {
                 Some(_) if targets.iter().any(|it| it.resource.namespaced) => {
-                    eprintln!("nothing found in namespace {namespace}");
+                    output::note(format_args!("nothing found in namespace {namespace}"));
                 }
-                _ => eprintln!("nothing found"),
+                _ => output::note("nothing found"),
             }
         }
         Ok(())
     }
 
-    async fn objects(&self, targets: &[Target], format: Format) -> Result<()> {
+    async fn names(&self, targets: &[Target]) -> Result<()> {
+        for (target, object) in self.all(targets).await? {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            output::line(format_args!("{}/{name}", target.resource.display()))?;
+        }
+        Ok(())
+    }
+
+    async fn objects(&self, targets: &[Target], format: Document) -> Result<()> {
+        let objects = self.all(targets).await?;
+        let mut objects: Vec<Value> = objects.into_iter().map(|(_, object)| object).collect();
+        if let ([_], [Target { name: Some(_), .. }]) = (&objects[..], targets) {
+            return output::structured(&objects.swap_remove(0), format);
+        }
+        output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": objects}), format)
+    }
+
+    /// Every object, with what asked for it.
+    async fn all<'t>(&self, targets: &'t [Target]) -> Result<Vec<(&'t Target, Value)>> {
         let mut objects = Vec::new();
         for target in targets {
             let bytes = self.fetch(target, "application/json").await?;
@@ -77,18 +97,7 @@ impl Query<'_> {
                 _ => objects.push((target, value)),
             }
         }
-        if format == Format::Name {
-            for (target, object) in &objects {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                println!("{}/{name}", target.resource.display());
-            }
-            return Ok(());
-        }
-        let mut objects: Vec<Value> = objects.into_iter().map(|(_, object)| object).collect();
-        if let ([_], [Target { name: Some(_), .. }]) = (&objects[..], targets) {
-            return output::structured(&objects.swap_remove(0), format);
-        }
-        output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": objects}), format)
+        Ok(objects)
     }
 
     async fn fetch(&self, target: &Target, accept: &'static str) -> Result<Vec<u8>> {

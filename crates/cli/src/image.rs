@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use node::images::Store;
 
-use crate::args::{Format, Image, ImageCommand};
+use crate::args::{Document, Image, ImageCommand};
 use crate::connect::default_image_store;
 use crate::output;
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: Image) -> Result<()> {
             let imported =
                 imported.with_context(|| format!("cannot import {}", archive.display()))?;
             for reference in imported {
-                println!("{reference} imported");
+                output::line(format_args!("{reference} imported"))?;
             }
             Ok(())
         }
@@ -31,15 +31,14 @@ pub(crate) async fn run(args: Image) -> Result<()> {
             let pulled = store.pull(&reference).await;
             spinner.finish_and_clear();
             pulled.with_context(|| format!("cannot pull {reference}"))?;
-            println!("{reference} pulled");
-            Ok(())
+            output::line(format_args!("{reference} pulled"))
         }
     }
 }
 
-fn list(store: &Store, output: Option<Format>) -> Result<()> {
+fn list(store: &Store, output: Option<Document>) -> Result<()> {
     let images = store.list()?;
-    if let Some(format @ (Format::Json | Format::Yaml)) = output {
+    if let Some(format) = output {
         return output::structured(&images, format);
     }
     let mut rows = vec![vec!["IMAGE".to_owned(), "DIGEST".to_owned(), "SIZE".to_owned()]];

@@ -1,6 +1,5 @@
 //! `endstate install`: an operator's definitions, rights and Deployment, the same on any Kubernetes.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,6 +12,7 @@ use serde_json::Value;
 use crate::apply::apply_all;
 use crate::args::{Global, Install, OperatorName};
 use crate::connect::{Connection, connect};
+use crate::output;
 
 pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
     let OperatorName::Etcd = args.operator;
@@ -26,7 +26,8 @@ pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
     let Connection { client, namespace } = connect(global).await?;
     let params = PatchParams::apply("endstate").force();
     for (what, outcome) in apply_all(&client, &namespace, manifests, &params).await? {
-        println!("{what} {}", outcome.with_context(|| format!("cannot install {what}"))?);
+        let verb = outcome.with_context(|| format!("cannot install {what}"))?;
+        output::line(format_args!("{what} {verb}"))?;
     }
     let deployments = Api::namespaced(client, endstate_etcd::NAMESPACE);
     let ready = await_condition(deployments, endstate_etcd::NAME, is_available);
@@ -38,14 +39,12 @@ pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
             endstate_etcd::NAMESPACE
         )
     })??;
-    println!("operator etcd is ready");
-    Ok(())
+    output::line("operator etcd is ready")
 }
 
 fn print(manifests: &[Value]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
     for manifest in manifests {
-        write!(out, "---\n{}", serde_saphyr::to_string(manifest)?)?;
+        output::text(&format!("---\n{}", serde_saphyr::to_string(manifest)?))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use kube::api::LogParams;
 
 use crate::args::{Global, Logs};
 use crate::connect::{Connection, connect};
+use crate::output;
 
 pub(crate) async fn run(global: &Global, args: Logs) -> Result<()> {
     let Connection { client, namespace } = connect(global).await?;
@@ -24,7 +25,7 @@ pub(crate) async fn run(global: &Global, args: Logs) -> Result<()> {
     let log = log.with_context(|| format!("cannot read the log of pod {pod}"))?;
     let mut lines = log.lines();
     while let Some(line) = lines.try_next().await? {
-        println!("{line}");
+        output::line(line)?;
     }
     Ok(())
 }

@@ -1,5 +1,4 @@
 //! The `endstate` command line: flags in, calls, text out. No logic of its own.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 mod apply;
 mod args;
@@ -7,6 +6,7 @@ mod connect;
 mod delete;
 mod doctor;
 mod exec;
+mod failure;
 mod forward;
 mod get;
 mod hidden;
@@ -37,8 +37,8 @@ fn main() -> ExitCode {
     }
     match run(args) {
         Ok(code) => code,
-        // The reader of a pipe went away, as `head` does: nothing is wrong.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // As other tools for lines of text: nothing is wrong.
+        Err(error) if error.is::<output::ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
             ExitCode::FAILURE
@@ -63,17 +63,11 @@ async fn run(args: Args) -> Result<ExitCode> {
         Command::Doctor(args) => return doctor::run(args),
         Command::Version(args) => version::run(global, args).await?,
         Command::Completions(args) => {
-            let mut command = Args::command();
-            clap_complete::generate(args.shell, &mut command, "endstate", &mut std::io::stdout());
+            let (mut command, mut script) = (Args::command(), Vec::new());
+            clap_complete::generate(args.shell, &mut command, "endstate", &mut script);
+            output::text(&String::from_utf8_lossy(&script))?;
         }
         Command::Operator(args) => hidden::operator(args).await?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
-    };
-    error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }

@@ -1,33 +1,57 @@
 //! How things are printed: colours on a terminal, plain text in a pipe.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::args::Format;
+use crate::args::Document;
+use crate::failure;
+
+/// Whoever read the output went away, as `head` does when it has enough.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+pub(crate) struct ReaderGone;
+
+/// The error of a write to standard output. Only such a one is a reader that went away: the same error of a connection
+/// to the cluster is a failure.
+pub(crate) fn unwritten(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::BrokenPipe => ReaderGone.into(),
+        _ => anyhow::Error::new(error).context("cannot print"),
+    }
+}
+
+/// Prints text as it is.
+pub(crate) fn text(text: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(unwritten)
+}
+
+/// Prints one line.
+pub(crate) fn line(line: impl Display) -> Result<()> {
+    text(&format!("{line}\n"))
+}
+
+/// Tells the user something that is not what was asked for.
+pub(crate) fn note(note: impl Display) {
+    // Nobody may be reading, and there is no other way to say so.
+    let _ = writeln!(stderr().lock(), "{note}");
+}
 
 /// The whole chain of an error, and red where it is read by a person.
 pub(crate) fn error(error: &anyhow::Error) {
     let red = if stderr().is_terminal() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
-    let mut chain: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // kube's errors repeat their source.
-        if chain.last().is_none_or(|last| !last.contains(&cause)) {
-            chain.push(cause);
-        }
-    }
-    eprintln!("{}error:{} {}", red.0, red.1, chain.join(": "));
+    note(format_args!("{}error:{} {}", red.0, red.1, failure::explain(error)));
 }
 
 /// Prints as JSON or YAML.
-pub(crate) fn structured(value: &impl Serialize, format: Format) -> Result<()> {
-    let text = match format {
-        Format::Yaml => serde_saphyr::to_string(value)?,
-        _ => serde_json::to_string_pretty(value)? + "\n",
-    };
-    stdout().lock().write_all(text.as_bytes())?;
-    Ok(())
+pub(crate) fn structured(value: &impl Serialize, format: Document) -> Result<()> {
+    text(&match format {
+        Document::Yaml => serde_saphyr::to_string(value)?,
+        Document::Json => serde_json::to_string_pretty(value)? + "\n",
+    })
 }
 
 /// Prints columns, three spaces apart.
@@ -37,13 +61,12 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> Result<()> {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
     let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
-    let mut out = stdout().lock();
     for row in rows {
-        let mut line = String::new();
+        let mut cells = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}   "));
+            cells.push_str(&format!("{cell:width$}   "));
         }
-        writeln!(out, "{}", line.trim_end())?;
+        line(cells.trim_end())?;
     }
     Ok(())
 }

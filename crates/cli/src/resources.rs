@@ -50,7 +50,7 @@ pub(crate) struct Resources(Vec<Resource>);
 
 impl Resources {
     pub(crate) async fn discover(client: &Client) -> Result<Resources> {
-        let unreachable = "cannot reach the cluster; is it running? (`endstate up`)";
+        let unreachable = "cannot ask the cluster for the kinds it serves";
         let core = client.list_core_api_versions_aggregated().await.context(unreachable)?;
         let groups = client.list_api_groups_aggregated().await.context(unreachable)?;
         Ok(Resources([core, groups].into_iter().flat_map(from_discovery).collect()))
@@ -144,7 +144,7 @@ impl Resources {
                 let resource = self.named(kind)?.swap_remove(0);
                 Ok(Target { resource, name: Some(name.to_owned()) })
             }
-            _ => bail!("{word:?} is not KIND/NAME"),
+            _ => bail!("{word:?} is not KIND/NAME; write KIND/NAME for each, or KIND NAME..."),
         }
     }
 }

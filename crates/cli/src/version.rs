@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::{Format, Global, Version};
+use crate::args::{Global, Version};
 use crate::connect::connect;
 use crate::output;
 
@@ -14,16 +14,13 @@ pub(crate) async fn run(global: &Global, args: Version) -> Result<()> {
         Err(_) => None,
     };
     match args.output {
-        Some(format @ (Format::Json | Format::Yaml)) => {
-            output::structured(&json!({"version": own, "server": server}), format)
-        }
-        _ => {
-            println!("endstate {own}");
+        Some(format) => output::structured(&json!({"version": own, "server": server}), format),
+        None => {
+            output::line(format_args!("endstate {own}"))?;
             match server {
-                Some(server) => println!("cluster {}", server.git_version),
-                None => println!("cluster none reached"),
+                Some(server) => output::line(format_args!("cluster {}", server.git_version)),
+                None => output::line("cluster none reached"),
             }
-            Ok(())
         }
     }
 }

@@ -187,7 +187,12 @@ async fn read<K: Resource<DynamicType = ()>>(
     name: &str,
 ) -> Result<Option<DynamicObject>, kube::Error> {
     let kind = kube::api::ApiResource::erase::<K>(&());
-    Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind).get_opt(name).await
+    let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
+    match api.get_opt(name).await {
+        // A path that is not served is no status of the API's, only a text.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        found => found,
+    }
 }
 
 /// Makes the tree from a cluster object of either kind, and the pods of its namespace.

@@ -47,8 +47,13 @@ impl Spread {
     fn fill(&self, archive: &Path, budget: &Budget) -> Result<(), Error> {
         let bad = |why: String| Error::Archive { path: archive.to_owned(), why };
         let mut archive = tar::Archive::new(plain(archive)?);
-        for entry in archive.entries().map_err(|error| bad(error.to_string()))? {
-            let mut entry = entry.map_err(|error| bad(error.to_string()))?;
+        let entries = archive.entries().map_err(|error| bad(error.to_string()))?;
+        for (position, entry) in entries.enumerate() {
+            let mut entry = entry.map_err(|error| match position {
+                // The error would quote what it took for a header.
+                0 => bad("it is no tar file".to_owned()),
+                _ => bad(error.to_string()),
+            })?;
             let name = entry.path().map_err(|error| bad(error.to_string()))?.into_owned();
             let name: PathBuf =
                 name.components().filter(|part| *part != Component::CurDir).collect();
@@ -237,6 +242,16 @@ fn inside(dir: &Path, name: &str, shown: &Path) -> Result<PathBuf, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_archive_is_called_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let path = dir.path().join("config.yaml");
+        fs::write(&path, "apiVersion: v1\n".repeat(100)).unwrap();
+        let text = import(&store, &path).unwrap_err().to_string();
+        assert!(text.ends_with("nor a Docker archive: it is no tar file"), "{text}");
+    }
 
     #[test]
     fn an_archive_that_holds_too_much_is_refused() {
