@@ -13,6 +13,8 @@ pub enum Property {
     NoBlankVoter,
     /// S4: no pod of a listed voter is deleted by the operator.
     KeepsData,
+    /// S4: no call of the operator makes those with good data a minority.
+    KeepsGoodData,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
@@ -37,6 +39,7 @@ impl fmt::Display for Property {
             Self::OneDisruption => "S2 a second member was stopped before the first was back",
             Self::NoBlankVoter => "S3 a voter started on an empty data directory",
             Self::KeepsData => "S4 the pod of a listed voter was deleted",
+            Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::OneLearner => "S6 there are two learners",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",

@@ -64,6 +64,8 @@ pub struct Budgets {
     pub node: u8,
     /// A member is cut off from its peers, while the operator reaches it.
     pub cut: u8,
+    /// A member's data becomes corrupt.
+    pub corrupt: u8,
     /// The spec is edited.
     pub edit: u8,
     /// The object is deleted.

@@ -13,6 +13,7 @@ const NONE: Budgets = Budgets {
     evict: 0,
     node: 0,
     cut: 0,
+    corrupt: 0,
     edit: 0,
     delete: 0,
 };
@@ -37,6 +38,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(delete());
     all.extend(late());
     all.extend(cut());
+    all.extend(corrupt());
     all
 }
 
@@ -186,6 +188,28 @@ fn cut() -> Vec<Scenario> {
         Scenario {
             respec: Respec::Recreate,
             ..scenario("cut and moved", Running(3), &[3], Budgets { edit: 1, ..cut })
+        },
+    ]
+}
+
+/// A member whose data is corrupt, by an alarm of the application.
+fn corrupt() -> Vec<Scenario> {
+    use Start::Running;
+    let corrupt = Budgets { corrupt: 1, ..NONE };
+    vec![
+        scenario("corrupt 1", Running(1), &[1], Budgets { abort: 1, kill: 1, ..corrupt }),
+        scenario("corrupt 3", Running(3), &[3], Budgets { abort: 1, kill: 1, ..corrupt }),
+        scenario("corrupt 3, evicted", Running(3), &[3], Budgets { evict: 1, blind: 1, ..corrupt }),
+        scenario("corrupt 5, twice", Running(5), &[5], Budgets { corrupt: 2, ..NONE }),
+        scenario("corrupt 1 to 3", Running(1), &[3], Budgets { stale: 1, ..corrupt }),
+        scenario("corrupt 3 to 1", Running(3), &[1], Budgets { stale: 1, cut: 1, ..corrupt }),
+        Scenario {
+            respec: Respec::Restart,
+            ..scenario("corrupt and restarted", Running(3), &[3], Budgets { edit: 1, ..corrupt })
+        },
+        Scenario {
+            respec: Respec::Recreate,
+            ..scenario("corrupt and moved", Running(3), &[3], Budgets { edit: 1, ..corrupt })
         },
     ]
 }

@@ -77,9 +77,11 @@ pub(crate) mod flags {
     /// It was told to restart in place, and did not say yet that it has.
     pub(crate) const TOLD: u8 = 32;
 
-    // Slot::net.
+    // Slot::ills.
     /// Its peers and it do not reach each other; the operator reaches it.
     pub(crate) const CUT: u8 = 1;
+    /// Its data is corrupt, and an alarm says so.
+    pub(crate) const CORRUPT: u8 = 2;
 
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
@@ -117,8 +119,8 @@ pub(crate) struct Slot {
     pub(crate) cached_pod: u8,
     pub(crate) cached_record: u8,
     pub(crate) cached_reason: u8,
-    /// How it is connected.
-    pub(crate) net: u8,
+    /// What is wrong with its network and its data.
+    pub(crate) ills: u8,
     /// What a late call that is about it depends on.
     pub(crate) late: u8,
     /// Which slot of the plan under way this is, from 1; 0 for none.
@@ -138,7 +140,11 @@ impl Slot {
 
     /// Its peers and it do not reach each other.
     pub(crate) fn is_cut(&self) -> bool {
-        self.net & CUT != 0
+        self.ills & CUT != 0
+    }
+
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.ills & CORRUPT != 0
     }
 
     /// It runs, together with its peers.
@@ -190,7 +196,7 @@ impl Slot {
         self.set_pod(0);
         self.stop();
         self.process &= USED;
-        self.net = 0;
+        self.ills = 0;
     }
 
     pub(crate) fn stop(&mut self) {
@@ -351,6 +357,17 @@ impl State {
         self.has(FORMED) && self.voters().filter(|it| it.viable()).count() < self.quorum()
     }
 
+    /// Whether those voters whose data is there and good are a majority.
+    pub(crate) fn has_good_majority(&self) -> bool {
+        let good = self.voters().filter(|it| it.viable() && !it.is_corrupt()).count();
+        self.has(FORMED) && good >= self.quorum()
+    }
+
+    /// Whether nobody can say any more what is good.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.voters().any(Slot::is_corrupt) && !self.has_good_majority()
+    }
+
     /// The operator's view of the pods is the present one.
     pub(crate) fn sync_pods(&mut self) {
         for slot in self.slots.iter_mut() {
@@ -426,7 +443,7 @@ impl State {
             for (byte, mask) in key.iter_mut().zip(mask) {
                 *byte ^= mask;
             }
-            (key, it.late, it.plan, it.net)
+            (key, it.late, it.plan, it.ills)
         });
     }
 
@@ -435,7 +452,7 @@ impl State {
         let mut print = Print::default();
         for slot in self.slots.iter() {
             print.add(u64::from_le_bytes(slot.bytes()));
-            let rest = u64::from(slot.late) << 8 | u64::from(slot.net) << 16;
+            let rest = u64::from(slot.late) << 8 | u64::from(slot.ills) << 16;
             print.add(u64::from(slot.plan) | rest);
         }
         let pairs = [self.spec, self.accepted, self.cached_spec, self.cached_accepted];
@@ -456,8 +473,8 @@ impl State {
         let late = self.late.map_or(0, |it| {
             1 + it.act as u64 + 16 * u64::from(it.rev) + 32 * u64::from(it.fault_since)
         });
-        let others = u64::from(left.late) << 8 | u64::from(left.cut) << 16;
-        print.add(u64::from(left.delete) | others | late << 24);
+        let others = u64::from(left.cut) << 16 | u64::from(left.corrupt) << 24;
+        print.add(u64::from(left.delete) | u64::from(left.late) << 8 | others | late << 32);
         print.0
     }
 }

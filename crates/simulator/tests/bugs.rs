@@ -103,6 +103,18 @@ fn a_voter_that_follows_nobody_is_found() {
     caught(&grown, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
 }
 
+/// Corrupt data. The linter does not know what an alarm is, so this is for the checker alone.
+#[test]
+fn an_alarm_that_is_not_heard_is_found() {
+    let corrupt = Budgets { corrupt: 1, ..Budgets::default() };
+    let steady = scenario(Start::Running(3), &[3], corrupt);
+    assert_eq!(found(&steady, bugs::hears_no_alarm()).0, Some(Property::Reconciles));
+    assert_eq!(found(&steady, Planner::shipped()).0, None);
+    let shrunk = scenario(Start::Running(3), &[1], corrupt);
+    assert_eq!(found(&shrunk, bugs::hears_no_alarm()).0, Some(Property::KeepsGoodData));
+    assert_eq!(found(&shrunk, Planner::shipped()).0, None);
+}
+
 #[test]
 fn a_blank_voter_is_found() {
     let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });

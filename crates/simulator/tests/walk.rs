@@ -13,6 +13,7 @@ const STORM: Budgets = Budgets {
     evict: 2,
     node: 1,
     cut: 3,
+    corrupt: 1,
     edit: 4,
     delete: 0,
 };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     cluster::{Cluster, Member, quorum},
-    id::MemberName,
+    id::{MemberId, MemberName},
     snapshot::Identity,
     view::MemberStatus,
 };
@@ -107,6 +107,14 @@ pub trait App {
     /// the version.
     fn runs(&self, spec: &Self::Spec, status: &MemberStatus) -> bool {
         status.version.is_empty() || status.version == self.topology(spec).version
+    }
+
+    /// Whose data is corrupt, by the word of this member: alarms are part of what the voters agree on, so
+    /// any of them tells of all. Id 0 stands for data that differs without a proof whose is wrong. By
+    /// default: nobody's.
+    fn accused(&self, status: &MemberStatus) -> Vec<MemberId> {
+        let _ = status;
+        vec![]
     }
 
     /// How much of the history a member has; `None` when it cannot be compared.

@@ -3,6 +3,8 @@
 //! This is where "does it work?" is answered, for the planner and for [`App`] alike. A member
 //! is healthy only if it says so itself, and dead only on evidence that it cannot come back.
 
+mod health;
+
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,12 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{App, Change},
-    id::{ClusterId, MemberId, MemberName, Uid},
+    id::{MemberId, MemberName},
     plan::PodRef,
     record::{MemberRecord, Record, Step},
-    snapshot::{Pod, PodPhase, Snapshot, Trouble},
-    view::{Entry, Membership, Reach, Target},
+    snapshot::{Pod, Snapshot},
+    view::{Entry, Membership},
 };
+
+pub use health::Health;
+pub(crate) use health::health;
 
 /// How long a member must have been in a crash loop before it is given up.
 pub const CRASH_LOOP_SECONDS: i64 = 60;
@@ -64,13 +69,16 @@ pub fn targets<S>(record: &Record<S>, pods: &[Pod<S>]) -> Vec<MemberName> {
 ///
 /// ```
 /// use endstate_core::{Cluster, quorum};
-/// let cluster = Cluster { members: vec![] };
+/// let cluster = Cluster { members: vec![], accused: vec![] };
 /// assert!(cluster.healthy_voters() < quorum(1));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Voters and learners, by name.
     pub members: Vec<Member>,
+    /// Whose data is corrupt, by the application's alarms; see [`App::accused`]. Also of members that have
+    /// left: an alarm stays until somebody clears it.
+    pub accused: Vec<MemberId>,
 }
 
 /// One member: what is listed, what it says, what its pod shows.
@@ -130,64 +138,6 @@ impl Member {
     }
 }
 
-/// Whether a member works.
-///
-/// ```
-/// use endstate_core::Health;
-/// let unknown = Health::Unwell("it was not asked".into());
-/// assert!(!unknown.is_healthy() && !unknown.is_dead(), "unknown is not down");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Health {
-    /// It says so itself, and follows the leader: it counts for the quorum.
-    Healthy,
-    /// It answers for itself and follows no leader, or another one: cut off from its peers, or one of
-    /// too few. It is alive, so nothing of it is lost, but it counts for no quorum.
-    Leaderless,
-    /// It does not say so; it may run, and may come back by itself.
-    Unwell(String),
-    /// Its process is known not to run; it may come back by itself or with another spec.
-    Stopped(String),
-    /// It cannot come back.
-    Dead(String),
-}
-
-impl Health {
-    /// It works, and is part of the quorum.
-    pub fn is_healthy(&self) -> bool {
-        *self == Self::Healthy
-    }
-
-    /// It answers for itself, whether it follows a leader or not.
-    ///
-    /// ```
-    /// use endstate_core::Health;
-    /// assert!(Health::Leaderless.is_alive() && !Health::Leaderless.is_healthy());
-    /// ```
-    pub fn is_alive(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Leaderless)
-    }
-
-    /// It cannot come back.
-    pub fn is_dead(&self) -> bool {
-        matches!(self, Self::Dead(_))
-    }
-
-    /// Its process does not run.
-    pub fn is_stopped(&self) -> bool {
-        matches!(self, Self::Stopped(_) | Self::Dead(_))
-    }
-
-    /// Why it does not work.
-    pub fn why(&self) -> Option<&str> {
-        match self {
-            Self::Healthy => None,
-            Self::Leaderless => Some("it answers and does not follow the leader"),
-            Self::Unwell(why) | Self::Stopped(why) | Self::Dead(why) => Some(why),
-        }
-    }
-}
-
 impl Cluster {
     /// Those who vote.
     pub fn voters(&self) -> impl Iterator<Item = &Member> {
@@ -197,6 +147,11 @@ impl Cluster {
     /// How many of them work.
     pub fn healthy_voters(&self) -> usize {
         self.voters().filter(|it| it.health.is_healthy()).count()
+    }
+
+    /// Whether those who work with good data are a majority.
+    pub(crate) fn has_good_majority(&self) -> bool {
+        self.healthy_voters() >= quorum(self.voters().count())
     }
 
     /// How many of them the record knows: the size to compare with what is asked for. A stranger
@@ -223,6 +178,7 @@ impl Cluster {
         list: &Membership,
     ) -> Self {
         let leads = leader(snapshot, list);
+        let accused = accused(app, snapshot, list);
         let mut members: Vec<_> = list
             .members
             .iter()
@@ -236,11 +192,14 @@ impl Cluster {
                 {
                     (member.health, member.back) = (Health::Leaderless, None);
                 }
+                if member.health.is_alive() && accused.contains(&entry.id) {
+                    (member.health, member.back) = (Health::Corrupt, None);
+                }
                 member
             })
             .collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { members }
+        Self { members, accused }
     }
 }
 
@@ -255,6 +214,14 @@ fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
     let votes = |id: MemberId| list.voters().filter(|it| follows(it) == Some(id)).count();
     let claims = list.voters().filter(|it| follows(it) == Some(it.id)).map(|it| it.id);
     claims.max_by_key(|id| (votes(*id), *id))
+}
+
+/// Whom the voters of this list accuse.
+fn accused<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, list: &Membership) -> Vec<MemberId> {
+    let answers = list.voters().filter_map(|it| snapshot.view.target(&it.name)?.status.as_ref());
+    let ours = answers.filter(|it| it.cluster == list.cluster);
+    let all: BTreeSet<_> = ours.flat_map(|it| app.accused(it)).collect();
+    all.into_iter().collect()
 }
 
 /// Whom a member says it follows.
@@ -278,7 +245,7 @@ impl Member {
         };
         let facts = known.clone().unwrap_or_else(|| MemberRecord::new(entry.name.clone()));
         let restarts = is_restarting(&facts, snapshot.now);
-        let mut health = health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
+        let mut health = health::health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
         let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
         let answer = answer.filter(|it| it.id == entry.id);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
@@ -354,130 +321,4 @@ pub(crate) fn find_pod<'a, S>(snapshot: &'a Snapshot<S>, name: &str) -> Option<&
 /// Whether something but time holds a pod up.
 fn is_held_up<S>(pod: &Pod<S>) -> bool {
     pod.trouble.is_some() || !pod.started
-}
-
-/// Whether a member works, from its pod, its own answer and what was recorded about it.
-pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {
-    let target = snapshot.view.target(&member.name);
-    let answer = answer(target, member.id, snapshot.status.record.cluster_id);
-    if snapshot.pods.is_none() {
-        let unknown = Health::Unwell("the pods could not be listed".into());
-        return answer.health().unwrap_or(unknown);
-    }
-    let Some(pod) = find_pod(snapshot, &member.name) else {
-        return health_without_pod(snapshot, member, answer);
-    };
-    if let Some(why) = ended(pod, member.pod.as_ref()) {
-        return Health::Dead(why);
-    }
-    match answer {
-        Answer::Follows => Health::Healthy,
-        Answer::Alone => Health::Leaderless,
-        Answer::AnotherCluster(id) => Health::Dead(format!("it belongs to another cluster, {id}")),
-        Answer::None(why) => health_of_silent(pod, member, snapshot.now, why),
-    }
-}
-
-/// What a member's answer is worth.
-#[derive(PartialEq)]
-enum Answer {
-    /// It is the member it should be, and follows a leader.
-    Follows,
-    /// It is the member it should be, and knows no leader.
-    Alone,
-    /// It works, somewhere else.
-    AnotherCluster(ClusterId),
-    /// It proves nothing.
-    None(&'static str),
-}
-
-impl Answer {
-    /// What it says of a member by itself.
-    fn health(&self) -> Option<Health> {
-        match self {
-            Self::Follows => Some(Health::Healthy),
-            Self::Alone => Some(Health::Leaderless),
-            Self::AnotherCluster(_) | Self::None(_) => None,
-        }
-    }
-}
-
-fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<ClusterId>) -> Answer {
-    let status = match target.map_or(Reach::Unknown, |it| it.reach) {
-        Reach::Unknown => return Answer::None("it was not asked"),
-        Reach::Refused => return Answer::None("it refuses to answer"),
-        Reach::Unreachable => return Answer::None("it does not answer"),
-        Reach::Reachable => target.and_then(|it| it.status.as_ref()),
-    };
-    match status {
-        None => Answer::None("its answer is empty"),
-        Some(it) if cluster.is_some_and(|id| id != it.cluster) => {
-            Answer::AnotherCluster(it.cluster)
-        }
-        Some(it) if id.is_some_and(|id| id != it.id) => {
-            Answer::None("it answers as another member")
-        }
-        Some(it) if it.leader.is_none() => Answer::Alone,
-        Some(_) => Answer::Follows,
-    }
-}
-
-fn health_without_pod<S>(snapshot: &Snapshot<S>, member: &MemberRecord, answer: Answer) -> Health {
-    let patience = SignedDuration::from_secs(UNSEEN_SECONDS);
-    let belongs = snapshot.status.record.members.iter().any(|it| it.name == member.name);
-    match (&member.pod, member.asked) {
-        // The list of pods may be older than the answer.
-        _ if answer.health().is_some() => {
-            Health::Unwell("it answers although its pod is gone".into())
-        }
-        (None, None) if !belongs => Health::Stopped("its pod does not exist yet".into()),
-        (None, Some(asked)) if snapshot.now.duration_since(asked) < patience => {
-            Health::Stopped("its pod was asked for and is not there yet".into())
-        }
-        _ => Health::Dead("its pod is gone".into()),
-    }
-}
-
-/// Why the pod cannot run again, whatever it answers now.
-fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<String> {
-    if seen.is_some_and(|uid| *uid != pod.uid) {
-        return Some("its pod was replaced by another".into());
-    }
-    if pod.deleting {
-        return Some("its pod is being deleted".into());
-    }
-    match pod.phase {
-        PodPhase::Failed | PodPhase::Succeeded => Some("its pod has ended".into()),
-        PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => None,
-    }
-}
-
-fn health_of_silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, why: &str) -> Health {
-    if pod.data_lost() {
-        let before = member.said.as_ref().map(|it| format!("; before that it ended with: {it}"));
-        return Health::Dead(format!("its data is lost{}", before.unwrap_or_default()));
-    }
-    if pod.node_lost {
-        return Health::Dead("its node is lost".into());
-    }
-    let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
-    match &pod.trouble {
-        Some(Trouble::CrashLoop { message }) => {
-            let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
-            if long && pod.restarts >= CRASH_LOOP_RESTARTS {
-                Health::Dead(format!("it crashes again and again: {message}"))
-            } else {
-                Health::Stopped(format!("it crashed: {message}"))
-            }
-        }
-        Some(Trouble::Image { message }) => Health::Stopped(format!("no image: {message}")),
-        Some(Trouble::Unschedulable { message }) => {
-            Health::Stopped(format!("no node can take its pod: {message}"))
-        }
-        Some(Trouble::Starting { reason, message }) => {
-            Health::Stopped(format!("its pod is starting: {reason} {message}").trim_end().into())
-        }
-        None if pod.phase == PodPhase::Pending => Health::Stopped("its pod is starting".into()),
-        None => Health::Unwell(why.into()),
-    }
 }

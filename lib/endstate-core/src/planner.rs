@@ -12,6 +12,7 @@
 mod accept;
 mod bootstrap;
 mod choose;
+mod corrupt;
 mod names;
 mod pace;
 mod report;
@@ -212,6 +213,14 @@ impl<'a, A: App> Draft<'a, A> {
 
     /// Goes on with the step under way, or chooses the next.
     fn with_quorum(&mut self, cluster: &Cluster, wanted: usize) {
+        if self.is_in_doubt(cluster) {
+            // Who joined now might copy what is corrupt, and who left might take what is good along.
+            self.restart_broken(cluster);
+            return self.wait_for_members(cluster);
+        }
+        if self.leave_corrupt_leader(cluster) {
+            return self.wait_for_members(cluster);
+        }
         if self.record.step.is_some() {
             self.go_on(cluster, wanted);
         }

@@ -262,6 +262,8 @@ pub enum LeaveReason {
     Dead,
     /// It works but was made from an older spec; its successor has joined already.
     Outdated,
+    /// Its data is corrupt; its successor has joined already.
+    Corrupt,
     /// It never came up as a learner; another try follows under another name.
     FailedJoin,
     /// It belongs to nothing: a pod or a learner nobody asked for.
@@ -274,6 +276,7 @@ impl std::fmt::Display for LeaveReason {
             Self::ScaleDown => "fewer members are asked for",
             Self::Dead => "it is dead",
             Self::Outdated => "it was made from an older spec",
+            Self::Corrupt => "its data is corrupt",
             Self::FailedJoin => "it did not come up",
             Self::Stray => "it belongs to no one",
         })

@@ -98,6 +98,19 @@ pub enum Waiting {
         /// When it has been back for long enough.
         at: Timestamp,
     },
+    /// Voters hold corrupt data, and those with good data are no majority: nobody is replaced.
+    ForGoodData {
+        /// How many voters hold corrupt data.
+        corrupt: usize,
+        /// How many work with good data.
+        good: usize,
+        /// How many voters there are.
+        of: usize,
+    },
+    /// Voters hold different data, and nothing says whose is wrong.
+    ForCulprit,
+    /// An alarm about corrupt data stands although the member it is about has left.
+    ForAllClear,
     /// A step would leave too few working voters.
     ForRedundancy {
         /// Who would stop or leave.
@@ -144,6 +157,9 @@ impl Waiting {
                 | Self::ForRecord { .. }
                 | Self::ForConsent { .. }
                 | Self::ForStranger { .. }
+                | Self::ForGoodData { .. }
+                | Self::ForCulprit
+                | Self::ForAllClear
         )
     }
 
@@ -177,6 +193,9 @@ impl Waiting {
             Self::ForConsent { .. } => "a decision about the lost data".into(),
             Self::ForRetry { at, .. } => format!("the next try at {}", to_the_second(*at)),
             Self::ForStability { member, .. } => format!("member {member} to have settled"),
+            Self::ForGoodData { .. } => "a majority with good data".into(),
+            Self::ForCulprit => "a decision whose data is wrong".into(),
+            Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
             Self::ForRedundancy { member, .. } => format!("a safe moment to stop {member}"),
             Self::ForTermination { member } => format!("pod {member} to end"),
             Self::ForRecord { .. } => "a decision about the lost status".into(),
@@ -217,6 +236,13 @@ impl Waiting {
             Self::ForStability { .. } => {
                 format!("it is back for less than {STABLE_SECONDS} seconds")
             }
+            Self::ForGoodData { corrupt, good, of } => {
+                format!("{corrupt} of {of} voters hold corrupt data and {good} work with good data")
+            }
+            Self::ForCulprit => "members differ, and the alarm names none of them".into(),
+            Self::ForAllClear => {
+                "whom it is about has left, and the application serves little until then".into()
+            }
             Self::ForTermination { .. } => "it is still terminating".into(),
             Self::ForRecord { pods } => {
                 format!("there are {pods} member pods and no record of a cluster")
@@ -242,6 +268,9 @@ impl Waiting {
             Self::ForConsent { .. } => "DataLost",
             Self::ForRetry { .. } => "TriesFailed",
             Self::ForStability { .. } => "MemberNotSettled",
+            Self::ForGoodData { .. } => "DataCorrupt",
+            Self::ForCulprit => "DataDiffers",
+            Self::ForAllClear => "AlarmStands",
             Self::ForRedundancy { .. } => "TooFewMembers",
             Self::ForTermination { .. } => "PodTerminating",
             Self::ForRecord { .. } => "RecordLost",

@@ -224,6 +224,13 @@ impl State {
         Ok(Done)
     }
 
+    fn took_no_good_data(&self, was_good: bool) -> Result<(), Property> {
+        if was_good && !self.fault_since && self.is_in_doubt() {
+            return Err(Property::KeepsGoodData);
+        }
+        Ok(())
+    }
+
     fn delete(&mut self, aim: Aim) -> Result<Answer, Property> {
         if !self.may_touch(aim) {
             return Ok(Refused);
@@ -281,11 +288,12 @@ impl State {
         if !self.can_commit() || !ready || !safe {
             return Ok(Refused);
         }
-        let could = self.keeps_quorum();
+        let (could, good) = (self.keeps_quorum(), self.has_good_majority());
         // The addresses that a new member is told stay the same.
         self.list_as_seen = false;
         let slot = &mut self.slots[index];
         slot.etcd = (slot.etcd & !LEARNER) | VOTER;
+        self.took_no_good_data(good)?;
         self.took_no_quorum(could)
     }
 
@@ -322,9 +330,10 @@ impl State {
         if slot.votes() && healthy && below && known {
             return Err(Property::KeepsSize);
         }
-        let could = self.keeps_quorum();
+        let (could, good) = (self.keeps_quorum(), self.has_good_majority());
         self.list_changed();
         self.slots[index].etcd &= !(VOTER | LEARNER | LEADER);
+        self.took_no_good_data(good)?;
         self.took_no_quorum(could)
     }
 }

@@ -45,8 +45,14 @@ impl Moves<'_> {
             if left.cut > 0 && slot.works() && slot.listed() {
                 self.fault(state, Fault::Cut(slot.tag), |it| {
                     it.left.cut -= 1;
-                    it.slots[index].net |= CUT;
+                    it.slots[index].ills |= CUT;
                     it.slots[index].etcd &= !LEADER;
+                });
+            }
+            if left.corrupt > 0 && slot.works() && slot.listed() && state.has(FORMED) {
+                self.fault(state, Fault::Corrupt(slot.tag), |it| {
+                    it.left.corrupt -= 1;
+                    it.slots[index].ills |= CORRUPT;
                 });
             }
         }

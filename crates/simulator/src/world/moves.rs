@@ -269,7 +269,7 @@ impl Moves<'_> {
             // A network is mended in the end: nothing here could tell a cut that stays from an outage
             // of the operator's own.
             let mut after = *state;
-            after.slots[index].net &= !CUT;
+            after.slots[index].ills &= !CUT;
             after.slots[index].process |= if slot.runs() { FRESH } else { 0 };
             after.meet();
             self.push(Move::Mend(slot.tag), after);
@@ -278,6 +278,9 @@ impl Moves<'_> {
         if slot.listed() && behind && state.has_quorum() && state.leader().is_some() {
             let mut after = *state;
             after.slots[index].process |= CAUGHT;
+            // Who joins has what the leader has.
+            let copied = state.leader().is_some_and(|it| state.slots[it].is_corrupt());
+            after.slots[index].ills |= if copied { CORRUPT } else { 0 };
             self.push(Move::CatchUp(slot.tag), after);
         }
     }
@@ -385,7 +388,7 @@ impl State {
         if self.plan != 0 || self.has(ENDING) {
             return false;
         }
-        if self.has(ID) && self.is_lost() {
+        if self.has(ID) && (self.is_lost() || self.is_in_doubt()) {
             return true;
         }
         let wanted = usize::from(self.spec.0);
@@ -397,6 +400,7 @@ impl State {
                 && pod
                 && it.record & !FAILING == MEMBER | SEEN
                 && it.reason == 0
+                && !it.is_corrupt()
         };
         self.has(ID)
             && self.accepted == self.spec

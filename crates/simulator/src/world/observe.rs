@@ -21,12 +21,13 @@ const CLUSTER: ClusterId = ClusterId(0xc1);
 const VERSION: &str = "3.5.16";
 
 /// The reasons to leave, by number.
-const REASONS: [LeaveReason; 5] = [
+const REASONS: [LeaveReason; 6] = [
     LeaveReason::ScaleDown,
     LeaveReason::Dead,
     LeaveReason::Outdated,
     LeaveReason::FailedJoin,
     LeaveReason::Stray,
+    LeaveReason::Corrupt,
 ];
 
 /// Bits of what a member shows to the driver.
@@ -37,6 +38,8 @@ const REACHED: u8 = 8;
 const BEHIND: u8 = 16;
 /// It follows no leader.
 const ALONE: u8 = 32;
+/// An alarm says that its data is corrupt.
+const ACCUSED: u8 = 128;
 const SECOND: u8 = RUNS_REV;
 
 /// What the operator sees: the object and the pods as cached, etcd as it is.
@@ -68,6 +71,7 @@ impl View {
         let list = state.has_quorum() && state.leader().is_some();
         let slots = state.slots.iter().enumerate().map(|(index, slot)| {
             let mut app = if list { slot.etcd & (LEARNER | VOTER) } else { 0 };
+            app |= if list && slot.listed() && slot.is_corrupt() { ACCUSED } else { 0 };
             let answers = slot.runs() && slot.listed() && state.has(FORMED);
             if answers && blind != Some(index) {
                 app |= REACHED;
@@ -228,6 +232,9 @@ impl View {
 
     fn app(&self) -> AppView {
         let leader = self.slots.iter().position(|it| it.app & LEADS != 0).map(Self::id);
+        let accused = self.slots.iter().enumerate().filter(|(_, it)| it.app & ACCUSED != 0);
+        let alarm = |(index, _)| format!("memberID:{} alarm:CORRUPT ", Self::id(index).0);
+        let alarms: Vec<_> = accused.map(alarm).collect();
         let targets = self.names().enumerate().map(|(index, (name, it))| {
             let reached = it.app & REACHED != 0;
             let reach = if reached { Reach::Reachable } else { Reach::Unreachable };
@@ -244,7 +251,7 @@ impl View {
                 position: if it.app & BEHIND != 0 { 10 } else { 100 },
                 version: self.spec_of((1, u8::from(it.app & SECOND != 0))).version,
                 db_size: 1,
-                errors: vec![],
+                errors: if it.app & ALONE == 0 { alarms.clone() } else { vec![] },
             });
             Target { name, reach, status }
         });
@@ -308,7 +315,7 @@ impl View {
             Some(Step::Leave { name, pod, reason, .. }) => {
                 let number = REASONS.iter().position(|it| it == reason).expect("all are there");
                 let pod = if pod.is_some() { LEAVING_POD } else { 0 };
-                set(name, LEAVING | pod, u8::try_from(number).expect("less than five"));
+                set(name, LEAVING | pod, u8::try_from(number).expect("few"));
             }
         }
         Written {

@@ -46,6 +46,7 @@ pub(crate) enum Fault {
     Evict(u8),
     Node(u8),
     Cut(u8),
+    Corrupt(u8),
     Edit { size: u8, rev: u8 },
     Delete,
 }
@@ -133,6 +134,9 @@ impl fmt::Display for Fault {
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),
             Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
+            Self::Corrupt(it) => {
+                write!(f, "the data of m{it} becomes corrupt, and an alarm says so")
+            }
             Self::Edit { size, rev } => write!(f, "spec becomes size {size}, member spec {rev}"),
             Self::Delete => write!(f, "the object is deleted"),
         }

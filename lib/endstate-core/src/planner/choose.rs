@@ -3,6 +3,7 @@
 
 use super::{
     Draft,
+    corrupt::is_replaced,
     steps::{may_remove, must_move},
 };
 use crate::{
@@ -102,7 +103,7 @@ impl<A: App> Draft<'_, A> {
 
     /// A process that does not run is brought up to date first and without asking anybody: a bad
     /// change must always be followed by its fix.
-    fn restart_broken(&mut self, cluster: &Cluster) -> bool {
+    pub(super) fn restart_broken(&mut self, cluster: &Cluster) -> bool {
         let broken = cluster.voters().filter(|it| it.health.is_stopped() && !it.health.is_dead());
         let names: Vec<_> = broken.map(|it| it.name.clone()).collect();
         self.restart_first_outdated(&names);
@@ -112,9 +113,10 @@ impl<A: App> Draft<'_, A> {
     fn shrink(&mut self, cluster: &Cluster, wanted: usize) {
         let order = self.app.order(cluster);
         let Some(first) = order.into_iter().find(|it| it.recorded && it.votes()) else { return };
-        let reason = match first.outdated && must_move(cluster, first) {
-            true => LeaveReason::Outdated,
-            false => LeaveReason::ScaleDown,
+        let reason = match first {
+            it if is_replaced(cluster, it) => LeaveReason::Corrupt,
+            it if it.outdated && must_move(cluster, it) => LeaveReason::Outdated,
+            _ => LeaveReason::ScaleDown,
         };
         self.leave(cluster, wanted, first, reason);
     }

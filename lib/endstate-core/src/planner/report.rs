@@ -9,7 +9,7 @@ use super::Draft;
 use crate::{
     app::{App, Change, Severity},
     cluster::{Cluster, Health, Member, find_pod, health, quorum},
-    id::MemberName,
+    id::{MemberId, MemberName},
     plan::{Event, EventKind, Plan},
     record::MemberRecord,
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
@@ -223,6 +223,10 @@ impl<A: App> Draft<'_, A> {
             let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
             return (status, if lost == Truth::True { reason } else { "Unknown" }, message);
         };
+        if !cluster.accused.is_empty() {
+            // An application that found corrupt data serves little or nothing until somebody clears it.
+            return (Truth::False, "DataCorrupt", corruption(cluster));
+        }
         let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
         let message = format!("{working} of {of} voters work");
         if working >= quorum(of) {
@@ -244,7 +248,10 @@ impl<A: App> Draft<'_, A> {
             .collect();
         let wanted = self.target.as_ref().map_or(0, |it| it.voters);
         let has = recorded().count();
-        if !ill.is_empty() {
+        if let Some(cluster) = self.cluster.as_ref().filter(|it| !it.accused.is_empty()) {
+            let told = [vec![corruption(cluster)], ill].concat();
+            (Truth::True, "DataCorrupt", told.join("; "))
+        } else if !ill.is_empty() {
             (Truth::True, "MembersDoNotWork", ill.join("; "))
         } else if has >= wanted {
             self.all_work()
@@ -419,6 +426,22 @@ fn is_bad(condition: &Condition) -> bool {
         ConditionType::Available | ConditionType::SpecAccepted => condition.status != Truth::True,
         ConditionType::Degraded | ConditionType::QuorumLost => condition.status != Truth::False,
         ConditionType::Progressing => false,
+    }
+}
+
+/// Whose data is corrupt.
+fn corruption(cluster: &Cluster) -> String {
+    let name = |id: &MemberId| {
+        let member = cluster.members.iter().find(|it| it.id == *id);
+        member.map_or_else(
+            || format!("member {id}, which is none any more"),
+            |it| it.name.to_string(),
+        )
+    };
+    let names: Vec<_> = cluster.accused.iter().filter(|it| it.0 != 0).map(name).collect();
+    match names.is_empty() {
+        true => "the data of members differs".into(),
+        false => format!("there is an alarm about corrupt data of {}", names.join(", ")),
     }
 }
 

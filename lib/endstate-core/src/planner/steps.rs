@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::Draft;
+use super::{Draft, corrupt::is_replaced};
 use crate::{
     app::{App, Change, MayStop, Start},
     cluster::{CRASH_LOOP_SECONDS, Cluster, Health, Member, find_pod, quorum},
@@ -86,6 +86,10 @@ impl<A: App> Draft<'_, A> {
                 self.set_back(why.clone());
                 self.give_up(cluster, learner, LeaveReason::FailedJoin);
             }
+            (Health::Corrupt, _) => {
+                self.set_back("its data is corrupt".into());
+                self.give_up(cluster, learner, LeaveReason::FailedJoin);
+            }
             (Health::Healthy, _) => self.promote_when_ready(cluster, learner),
             (Health::Stopped(_), Some(pod)) if learner.change == Change::Restart => {
                 self.restart(pod);
@@ -160,6 +164,7 @@ impl<A: App> Draft<'_, A> {
             _ if member.learner => true,
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
+            LeaveReason::Corrupt => surplus && is_replaced(cluster, member),
             LeaveReason::Dead => member.health.is_dead(),
             LeaveReason::FailedJoin | LeaveReason::Stray => false,
         };
@@ -213,12 +218,12 @@ impl<A: App> Draft<'_, A> {
         let mut told = self.record.members.iter().filter(|it| it.name == member.name);
         let done = runs || told.all(|it| it.restarted.is_none());
         match &member.health {
-            Health::Healthy if done && member.change != Change::Restart => self.record.step = None,
-            Health::Dead(_) => self.record.step = None,
-            // It does not come back for now, and somebody else needs help.
-            Health::Stopped(_) | Health::Unwell(_) | Health::Leaderless if has_dead(cluster) => {
+            Health::Healthy | Health::Corrupt if done && member.change != Change::Restart => {
                 self.record.step = None
             }
+            Health::Dead(_) => self.record.step = None,
+            // It does not come back for now, and somebody else needs help.
+            health if !health.is_healthy() && has_dead(cluster) => self.record.step = None,
             _ if member.change == Change::Restart => self.restart_member(cluster, member),
             _ if member.change == Change::Recreate => self.record.step = None,
             health => {
@@ -274,11 +279,12 @@ impl<A: App> Draft<'_, A> {
     }
 }
 
-/// Whether a member has to be replaced to be brought up to date: because its pod must be another, or
+/// Whether a member has to be replaced: because its data is corrupt, because its pod must be another, or
 /// because so few members cannot spare one for a restart.
 pub(super) fn must_move(cluster: &Cluster, member: &Member) -> bool {
     let voters = cluster.voters().count();
     match member.change {
+        _ if is_replaced(cluster, member) => true,
         Change::Recreate => true,
         Change::Restart => voters - 1 < quorum(voters) && member.health.is_healthy(),
         Change::Nothing | Change::Live | Change::Refuse(_) => false,

@@ -22,6 +22,8 @@ pub(crate) struct World {
     leader: Option<MemberName>,
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
+    /// The alarms that stand, as etcd words them.
+    alarms: Vec<String>,
     /// What images hold, whatever their tags say.
     mislabelled: Option<String>,
     /// Pods that were changed in place and not restarted yet.
@@ -55,6 +57,7 @@ impl Default for World {
             cut: vec![],
             leader: None,
             running: BTreeMap::new(),
+            alarms: vec![],
             mislabelled: None,
             changed: vec![],
             versions: 1,
@@ -81,6 +84,18 @@ impl World {
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
             ["not-created", names @ ..] => self.not_created(names),
+            ["alarm", id] => {
+                self.alarms.push(format!("memberID:{id} alarm:CORRUPT "));
+                String::new()
+            }
+            ["alarm"] => {
+                self.alarms.push("alarm:CORRUPT ".into());
+                String::new()
+            }
+            ["disarm"] => {
+                self.alarms.clear();
+                String::new()
+            }
             ["images", "hold", version] => {
                 self.mislabelled = Some((*version).to_owned());
                 String::new()
@@ -285,7 +300,7 @@ impl World {
                 position: 1_000,
                 version: self.running.get(&entry.name).cloned().unwrap_or_default(),
                 db_size: 20_480,
-                errors: vec![],
+                errors: self.alarms.clone(),
             };
             Target {
                 name: entry.name.clone(),

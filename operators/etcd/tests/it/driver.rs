@@ -3,8 +3,10 @@
 
 use crate::support::{Place, Process, eventually};
 use endstate::driver::{Address, Driver, Outcome};
-use endstate_core::{Action, Call, LeaveReason, Membership, Reach, Role, View};
+use endstate_core::{Action, App, Call, LeaveReason, MemberId, Membership, Reach, Role, View};
 use endstate_etcd::EtcdDriver;
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
+use etcd_plan::Etcd;
 
 fn addresses(places: &[&Place]) -> Vec<Address> {
     let address =
@@ -116,6 +118,51 @@ async fn a_learner_works_and_gives_no_list() {
     eventually("the lead moves", async || match driver.act(&lead, &via).await {
         Outcome::Done => Ok(()),
         Outcome::Blocked(why) => Err(why),
+    })
+    .await;
+}
+
+/// What a member with corrupt data means for the others: they name it, and still give and change the list.
+#[tokio::test]
+async fn an_alarm_names_the_member_with_corrupt_data_and_its_successor_can_join() {
+    let (a, b, c, d) = (Place::new("a"), Place::new("b"), Place::new("c"), Place::new("d"));
+    let places = [&a, &b, &c];
+    let _processes = start(&places);
+    let view = settled(&places, 3).await;
+    let guilty = view.target("b").unwrap().status.as_ref().unwrap().id;
+    let accused = |view: &View| -> Vec<Vec<MemberId>> {
+        let answers = view.targets.iter().map(|it| it.status.as_ref().unwrap());
+        answers.map(|it| Etcd.accused(it)).collect()
+    };
+    assert_eq!(accused(&view), vec![vec![]; 3]);
+
+    let mut client = etcd_client::Client::connect([&a.client], None).await.unwrap();
+    let mut alarm = async |action| {
+        let mut of = AlarmOptions::new();
+        of.with_member(guilty.0);
+        client.alarm(action, AlarmType::Corrupt, Some(of)).await.unwrap();
+    };
+    alarm(AlarmAction::Activate).await;
+    let view = eventually("all tell of it", async || {
+        let view = settled(&places, 3).await;
+        if accused(&view) == vec![vec![guilty]; 3] { Ok(view) } else { Err(view) }
+    })
+    .await;
+    let lead = leader(&view, &places);
+    let member = "d".into();
+    let add = Action::AddLearner { member, address: d.peer.clone(), call: call(&view, lead) };
+    let via = addresses(&[lead]).remove(0);
+    eventually("the successor is expected", async || {
+        match EtcdDriver::default().act(&add, &via).await {
+            Outcome::Done => Ok(()),
+            blocked => Err(blocked),
+        }
+    })
+    .await;
+    alarm(AlarmAction::Deactivate).await;
+    eventually("the alarm is cleared", async || {
+        let view = settled(&places, 3).await;
+        if accused(&view) == vec![vec![]; 3] { Ok(()) } else { Err(view) }
     })
     .await;
 }
