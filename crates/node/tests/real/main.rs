@@ -120,6 +120,7 @@ fn all() -> Vec<(&'static str, Case)> {
         cases::unhealthy_containers_are_restarted,
         cases::missing_things_are_reported,
         cases::nodes_are_registered,
+        cases::missing_limits_are_told,
         cases::files_follow_their_objects,
         cases::images_change_in_place,
         cases::every_node_has_its_pods,
