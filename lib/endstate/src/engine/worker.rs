@@ -133,13 +133,27 @@ impl<R: Reconciler> Worker<R> {
     fn report(&self, key: &ObjectKey, failure: &Failure) {
         let object = self.primary.as_ref().and_then(|cache| cache.get(key));
         let failures = self.inbox.queue().failures(key) + 1;
-        tracing::warn!(controller = %self.name, %key, failures, "reconcile failed: {}", failure.message());
+        let message = failure.message();
+        match outdated(failure, object.is_some()) {
+            true => tracing::debug!(controller = %self.name, %key, "looking again: {message}"),
+            false => {
+                tracing::warn!(controller = %self.name, %key, failures, "reconcile failed: {message}")
+            }
+        }
         let asked = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.reconciler.failed(object.as_deref(), failure)
         }));
         if let (Some(object), Ok(Some(notice))) = (object, asked) {
             self.context.recorder.record(reference(&*object, &Default::default()), notice);
         }
+    }
+}
+
+/// Whether nothing went wrong but the look was older than the world: the object changed, or is gone.
+fn outdated(failure: &Failure, exists: bool) -> bool {
+    match failure {
+        Failure::Error(error) => error.is_conflict() || (error.is_not_found() && !exists),
+        Failure::Panic(_) | Failure::Deadline(_) => false,
     }
 }
 
