@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use http::Response;
+use http::header::WARNING;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tower::util::MapResponseLayer;
 
 use crate::args::Global;
+use crate::output;
 
 /// A client, and the namespace that commands mean.
 pub(crate) struct Connection {
@@ -18,8 +23,28 @@ pub(crate) struct Connection {
 pub(crate) async fn connect(global: &Global) -> Result<Connection> {
     let config = config(global).await?;
     let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).context("cannot make a client from the kubeconfig")?;
+    let client = client(config).context("cannot make a client from the kubeconfig")?;
     Ok(Connection { client, namespace })
+}
+
+/// A client that shows what the server warns of.
+fn client(config: Config) -> kube::Result<Client> {
+    let shown = MapResponseLayer::new(show_warnings);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&shown).build())
+}
+
+fn show_warnings<B>(response: Response<B>) -> Response<B> {
+    let headers = response.headers().get_all(WARNING).into_iter();
+    for text in headers.filter_map(|it| warning(it.to_str().ok()?)) {
+        output::note(format_args!("warning: {text}"));
+    }
+    response
+}
+
+/// The text of a warning header, `299 - "text"`, with what is escaped in it.
+fn warning(header: &str) -> Option<String> {
+    let quoted = header.strip_prefix("299 - \"")?.strip_suffix('"')?;
+    Some(quoted.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
 async fn config(global: &Global) -> Result<Config> {
@@ -93,6 +118,12 @@ fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn warnings_are_unquoted() {
+        assert_eq!(warning(r#"299 - "a \"b\" c""#).as_deref(), Some(r#"a "b" c"#));
+        assert_eq!(warning(r#"110 - "stale""#), None);
+    }
 
     #[test]
     fn lists_of_kubeconfigs_are_read_and_missing_ones_skipped() {
