@@ -1,8 +1,11 @@
 //! `endstate forward`: local ports to a pod, or to one ready pod of a service.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::{Endpoints, Pod, Service};
+use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -33,6 +36,9 @@ pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
     ended
 }
 
+/// How long a service may take to have a ready pod, as `kubectl port-forward` waits.
+const READY_MAX: Duration = Duration::from_secs(60);
+
 #[derive(Clone)]
 struct Forwarding {
     client: Client,
@@ -42,8 +48,12 @@ struct Forwarding {
 }
 
 impl Forwarding {
-    /// Finds mistakes before somebody connects.
+    /// Finds mistakes before somebody connects, and waits for a service that has just been made.
     async fn check(&self) -> Result<()> {
+        if let Some(name) = self.service() {
+            self.service_port(name).await?;
+            self.ready(name).await?;
+        }
         let (pod, _) = self.resolve().await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         pods.get(&pod).await.with_context(|| format!("cannot forward to pod {pod}"))?;
@@ -72,27 +82,52 @@ impl Forwarding {
         Ok(())
     }
 
+    /// The name of the service, if the target is one.
+    fn service(&self) -> Option<&str> {
+        let (kind, name) = self.target.split_once('/')?;
+        matches!(kind, "service" | "services" | "svc").then_some(name)
+    }
+
+    async fn ready(&self, service: &str) -> Result<()> {
+        let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), &self.namespace);
+        let now = endpoints.get_opt(service).await?;
+        if !has_ready_pod(now.as_ref()) {
+            output::note(format_args!("waiting for a ready pod of service {service}"));
+        }
+        let ready = await_condition(endpoints, service, |it: Option<&Endpoints>| has_ready_pod(it));
+        let outcome = tokio::time::timeout(READY_MAX, ready).await;
+        outcome.with_context(|| {
+            format!("service {service} has no ready pod; see why with `endstate get pods -o wide`")
+        })??;
+        Ok(())
+    }
+
     /// The pod and its port; of a service one that is ready now, so that a new connection finds a new pod.
     async fn resolve(&self) -> Result<(String, u16)> {
+        if let Some(name) = self.service() {
+            return self.of_service(name).await;
+        }
         match self.target.split_once('/') {
             Some(("pod" | "pods" | "po", name)) => Ok((name.to_owned(), self.remote)),
-            Some(("service" | "services" | "svc", name)) => self.of_service(name).await,
             None => Ok((self.target.clone(), self.remote)),
             Some((kind, _)) => bail!("cannot forward to a {kind}; name pod/NAME or service/NAME"),
         }
     }
 
-    async fn of_service(&self, name: &str) -> Result<(String, u16)> {
+    async fn service_port(&self, name: &str) -> Result<ServicePort> {
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.namespace);
         let service = services.get(name).await;
         let service = service.with_context(|| format!("cannot forward to service {name}"))?;
         let ports = service.spec.and_then(|it| it.ports).unwrap_or_default();
-        let port = ports.iter().find(|it| it.port == i32::from(self.remote));
-        let port = port.with_context(|| format!("service {name} has no port {}", self.remote))?;
+        let port = ports.into_iter().find(|it| it.port == i32::from(self.remote));
+        port.with_context(|| format!("service {name} has no port {}", self.remote))
+    }
+
+    async fn of_service(&self, name: &str) -> Result<(String, u16)> {
+        let port = self.service_port(name).await?;
         let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), &self.namespace);
-        let subsets = endpoints.get(name).await?.subsets.unwrap_or_default();
-        let subset =
-            subsets.iter().find(|it| it.addresses.as_ref().is_some_and(|it| !it.is_empty()));
+        let endpoints = endpoints.get_opt(name).await?;
+        let subset = endpoints.iter().flat_map(subsets).find(|it| is_ready(it));
         let subset = subset.with_context(|| format!("service {name} has no ready pod"))?;
         let pod =
             subset.addresses.iter().flatten().find_map(|it| it.target_ref.as_ref()?.name.clone());
@@ -108,4 +143,16 @@ impl Forwarding {
         };
         Ok((pod, u16::try_from(number)?))
     }
+}
+
+fn has_ready_pod(endpoints: Option<&Endpoints>) -> bool {
+    endpoints.into_iter().flat_map(subsets).any(is_ready)
+}
+
+fn subsets(endpoints: &Endpoints) -> impl Iterator<Item = &EndpointSubset> {
+    endpoints.subsets.iter().flatten()
+}
+
+fn is_ready(subset: &EndpointSubset) -> bool {
+    subset.addresses.as_ref().is_some_and(|it| !it.is_empty())
 }

@@ -86,9 +86,10 @@ fn pods(client: &Client, namespace: &str, name: &str) -> Changes {
     changes(watcher(api, only))
 }
 
-/// A watch that fails (the kind is not installed) is tried again, more and more seldom.
+/// A watch that fails is tried again, more and more seldom. Each failure is a reason to look, too: nothing changed if the
+/// kind is not installed, and if the API is gone, the look says so.
 fn changes<T: Send + 'static>(
     watch: impl Stream<Item = Result<watcher::Event<T>, watcher::Error>> + Send + 'static,
 ) -> Changes {
-    Box::pin(watch.default_backoff().filter_map(async |it| it.is_ok().then_some(())))
+    Box::pin(watch.default_backoff().map(drop))
 }
