@@ -11,10 +11,11 @@ use kube::api::{AttachParams, AttachedProcess, TerminalSize};
 use rustix::termios;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::args::{Exec, Global};
 use crate::connect::{Connection, connect};
-use crate::output::unwritten;
+use crate::output::{ReaderGone, unwritten};
 
 pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
     if args.tty && !std::io::stdin().is_terminal() {
@@ -58,12 +59,28 @@ async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
         tokio::spawn(copy(tokio::io::stdin(), stdin, Into::into));
     }
     let stdout = process.stdout().map(|it| tokio::spawn(copy(it, tokio::io::stdout(), unwritten)));
-    let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr(), unwritten)));
-    let status = status.await;
-    for stream in [stdout, stderr].into_iter().flatten() {
-        stream.await??;
+    let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr(), Into::into)));
+    let mut stdout = std::pin::pin!(ended(stdout));
+    let status = tokio::select! {
+        biased;
+        status = status => status,
+        // Nobody takes what the command writes, so it may wait for ever.
+        Err(error) = &mut stdout => return Err(error),
+    };
+    // The command has ended: its exit code counts, whoever went away before all was read.
+    match stdout.await {
+        Err(error) if error.is::<ReaderGone>() => {}
+        other => other?,
     }
+    let _ = ended(stderr).await;
     Ok(status)
+}
+
+async fn ended(copy: Option<JoinHandle<Result<()>>>) -> Result<()> {
+    match copy {
+        Some(copy) => copy.await?,
+        None => Ok(()),
+    }
 }
 
 /// Copies and flushes after each piece, since a person may be looking. `failed` names the errors of writing.

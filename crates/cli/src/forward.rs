@@ -38,6 +38,8 @@ pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
 
 /// How long a service may take to have a ready pod, as `kubectl port-forward` waits.
 const READY_MAX: Duration = Duration::from_secs(60);
+/// How long nothing is accepted after an error: there may be no descriptors left.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 struct Forwarding {
@@ -62,7 +64,14 @@ impl Forwarding {
 
     async fn accept(self, listener: TcpListener) -> Result<()> {
         loop {
-            let (connection, _) = listener.accept().await?;
+            let connection = match listener.accept().await {
+                Ok((connection, _)) => connection,
+                Err(error) => {
+                    output::error(&anyhow::Error::new(error).context("cannot accept a connection"));
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                }
+            };
             let forwarding = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = forwarding.forward(connection).await {

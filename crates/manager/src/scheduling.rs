@@ -18,15 +18,22 @@ pub(crate) fn add(engine: &mut Engine) {
     engine
         .add("scheduler", scheduler)
         .watches(&pods)
-        // A node that came or changed may take what waits; so may one that a pod has left.
+        // A node that came or changed may take what waits; so may one that a pod has left, or will not come to.
         .maps(&nodes, move |_| waiting(&by_node))
-        .maps(&pods, move |pod| if is_leaving(pod) { waiting(&by_pod) } else { Vec::new() })
+        .maps(&pods, move |pod| match is_leaving(pod) || is_gone(&by_pod, pod) {
+            true => waiting(&by_pod),
+            false => Vec::new(),
+        })
         .reports_as("default-scheduler")
         .concurrency(BINDINGS_MAX);
 }
 
 fn is_leaving(pod: &Pod) -> bool {
     is_finished(pod) || pod.metadata.deletion_timestamp.is_some()
+}
+
+fn is_gone(pods: &Cache<Pod>, pod: &Pod) -> bool {
+    pods.get(&ObjectKey::of(pod)).is_none()
 }
 
 fn waiting(pods: &Cache<Pod>) -> Vec<ObjectKey> {

@@ -8,6 +8,7 @@
 mod blobs;
 mod budget;
 mod builtin;
+mod headers;
 mod import;
 mod index;
 mod pull;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::{
@@ -294,8 +295,11 @@ fn open_to_all(folder: &Path, group: Option<u32>) -> io::Result<()> {
 }
 
 /// Creates a folder under another name and gives it its own when it is finished: one that exists is never looked at
-/// again, so a crash must not leave it half made.
+/// again, so a crash must not leave it half made. Pods that share a claim start side by side: one at a time makes its
+/// folder, else the second could put an empty one in the place of one that is in use.
 fn create_whole(folder: &Path, finish: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if folder.exists() {
         return Ok(());
     }
@@ -325,6 +329,24 @@ pub(crate) fn namespace(pod: &Pod) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pods_that_start_together_share_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("claim");
+        let barrier = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let (folder, barrier) = (&folder, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    open_to_all(folder, None).unwrap();
+                    std::fs::write(folder.join(number.to_string()), "written at once").unwrap();
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 8, "nobody's file is lost");
+    }
 
     #[test]
     fn a_folder_is_there_when_it_is_finished() {

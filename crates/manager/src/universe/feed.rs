@@ -24,9 +24,9 @@ pub(super) async fn keep(
     kind: Kind,
     stop: CancellationToken,
 ) {
-    let name = Arc::clone(&resource);
     let feed = || run(Arc::clone(&universe), Arc::clone(&resource), kind.clone(), stop.clone());
-    survive(&name, feed, &stop).await;
+    survive(&resource, feed, &stop).await;
+    Feed { universe, resource, seen: HashSet::new() }.end();
 }
 
 async fn survive<F>(resource: &str, feed: impl Fn() -> F, stop: &CancellationToken)
@@ -60,7 +60,6 @@ async fn run(universe: Arc<Universe>, resource: ResourceName, kind: Kind, stop: 
             None => break,
         }
     }
-    feed.end();
 }
 
 struct Feed {
@@ -129,8 +128,7 @@ impl Feed {
     }
 
     /// A kind that is no longer served has no objects.
-    fn end(mut self) {
-        self.seen.clear();
+    fn end(self) {
         self.forget_unseen();
         self.universe.is_there(&self.resource);
     }

@@ -1,6 +1,8 @@
 //! A world that is as wanted is left alone, also by a manager that has just started and looks at everything anew.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use crate::support::{Cluster, eventually};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -108,16 +110,20 @@ async fn a_new_manager_finds_nothing_to_do() {
     })
     .await;
     // It is quiet when a second passes without a change; only then the versions are worth comparing.
-    let mut last = (BTreeMap::new(), std::time::Instant::now());
-    while last.1.elapsed() < std::time::Duration::from_secs(1) {
+    let last = Mutex::new((BTreeMap::new(), Instant::now()));
+    eventually("the old manager is quiet", async || {
         run_pods(&pods).await;
         let now = versions(&client).await;
+        let mut last = last.lock().unwrap();
         if now != last.0 {
-            last = (now, std::time::Instant::now());
+            *last = (now, Instant::now());
         }
-    }
+        last.1.elapsed() >= Duration::from_secs(1)
+    })
+    .await;
+    let before = last.into_inner().unwrap().0;
     cluster.restart_manager().await;
-    // Once a new deployment is bound, the new manager has seen the old world and had its chance.
+    // Once a new deployment is bound, the new manager has all caches: controllers start when they are complete.
     let marker = json!({"metadata": {"name": "marker"}, "spec": {"replicas": 1,
         "selector": {"matchLabels": {"app": "x"}}, "template": template()}});
     let marker = serde_json::from_value(marker).unwrap();
@@ -130,6 +136,6 @@ async fn a_new_manager_finds_nothing_to_do() {
         list.iter().any(|it| it.spec.as_ref().is_some_and(|it| it.node_name.is_some()))
     })
     .await;
-    assert_eq!(versions(&client).await, last.0);
+    assert_eq!(versions(&client).await, before);
     cluster.stop().await;
 }

@@ -4,7 +4,7 @@ use crate::support::{Cluster, eventually};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
-    Endpoints, PersistentVolume, PersistentVolumeClaim, Pod, Service,
+    Endpoints, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service,
 };
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
@@ -71,6 +71,29 @@ async fn a_pod_that_fits_nowhere_says_why_and_goes_when_it_can() {
 }
 
 /// Does for a pod what a node would: says how it is.
+/// A pod that is removed at once never says that it is leaving.
+#[tokio::test]
+async fn a_place_that_is_free_at_once_is_taken() {
+    let cluster = Cluster::start(&["only"]).await;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let one = Patch::Merge(json!({"status": {"allocatable": {"pods": "1"}}}));
+    nodes.patch_status("only", &PatchParams::default(), &one).await.unwrap();
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    for name in ["first", "second"] {
+        let pod = json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+        eventually("a decision", async || {
+            let status = pods.get(name).await.unwrap().status.unwrap_or_default();
+            status.conditions.unwrap_or_default().iter().any(|it| it.type_ == "PodScheduled")
+        })
+        .await;
+    }
+    assert_eq!(bound(&pods).await, 1);
+    pods.delete("first", &DeleteParams::default().grace_period(0)).await.unwrap();
+    eventually("the second in its place", async || bound(&pods).await == 1).await;
+    cluster.stop().await;
+}
+
 async fn set_pod(pods: &Api<Pod>, name: &str, phase: &str) {
     let ready = if phase == "Running" { "True" } else { "False" };
     let conditions = json!([{"type": "Ready", "status": ready}]);

@@ -11,7 +11,9 @@ use oci_spec::image::ImageManifest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::blobs::DOCUMENT_BYTES_MAX;
 use super::budget::{self, Budget, Metered};
+use super::headers::{Allowance, Allowed};
 use super::{Error, Store, blobs, canonical};
 
 pub(super) fn import(store: &Store, path: &Path) -> Result<Vec<String>, Error> {
@@ -46,7 +48,9 @@ impl Spread {
 
     fn fill(&self, archive: &Path, budget: &Budget) -> Result<(), Error> {
         let bad = |why: String| Error::Archive { path: archive.to_owned(), why };
-        let mut archive = tar::Archive::new(plain(archive)?);
+        let allowance = Allowance::new();
+        let plain = Allowed { inner: plain(archive)?, allowance: &allowance };
+        let mut archive = tar::Archive::new(plain);
         let entries = archive.entries().map_err(|error| bad(error.to_string()))?;
         for (position, entry) in entries.enumerate() {
             let mut entry = entry.map_err(|error| match position {
@@ -54,6 +58,7 @@ impl Spread {
                 0 => bad("it is no tar file".to_owned()),
                 _ => bad(error.to_string()),
             })?;
+            allowance.renew(&entry);
             let name = entry.path().map_err(|error| bad(error.to_string()))?.into_owned();
             let name: PathBuf =
                 name.components().filter(|part| *part != Component::CurDir).collect();
@@ -99,7 +104,11 @@ fn plain(path: &Path) -> Result<Box<dyn Read>, Error> {
 fn read_document(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io(path))?;
-    file.take(blobs::DOCUMENT_BYTES_MAX).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    file.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
+        let why = format!("it is larger than {}", budget::shown(DOCUMENT_BYTES_MAX));
+        return Err(Error::Archive { path: path.to_owned(), why });
+    }
     Ok(bytes)
 }
 

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use tar::EntryType;
 
 use super::budget::{self, Budget, Metered};
+use super::headers::{Allowance, Allowed};
 use super::{Error, Resolved, Store, blobs};
 use crate::config::Ids;
 
@@ -121,12 +122,17 @@ fn unpack_layer(
         return Err(Error::MediaType { digest, media_type });
     };
     let plain = Metered { inner: plain, budget: &root.budgets.read };
+    let allowance = Allowance::new();
+    let plain = Allowed { inner: plain, allowance: &allowance };
     let mut hashing = Hashing { inner: plain, hasher: Sha256::new() };
     let bad = |error: io::Error| Error::Unsafe { digest: digest.clone(), why: error.to_string() };
     let mut archive = tar::Archive::new(&mut hashing);
     for entry in archive.entries().map_err(bad)? {
-        root.apply(&mut entry.map_err(bad)?).map_err(bad)?;
+        let mut entry = entry.map_err(bad)?;
+        allowance.renew(&entry);
+        root.apply(&mut entry).map_err(bad)?;
     }
+    allowance.lift();
     // What follows the last entry belongs to the digest as well.
     io::copy(&mut hashing, &mut io::sink()).map_err(bad)?;
     let actual = format!("sha256:{}", blobs::hex(&hashing.hasher.finalize()));
