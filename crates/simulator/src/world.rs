@@ -82,6 +82,8 @@ pub(crate) mod flags {
     pub(crate) const CUT: u8 = 1;
     /// Its data is corrupt, and an alarm says so.
     pub(crate) const CORRUPT: u8 = 2;
+    /// The alarm does not say whose.
+    pub(crate) const UNNAMED: u8 = 4;
 
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
@@ -365,7 +367,12 @@ impl State {
 
     /// Whether nobody can say any more what is good.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.voters().any(Slot::is_corrupt) && !self.has_good_majority()
+        self.voters().any(Slot::is_corrupt) && !self.has_good_majority() || self.has_unnamed_alarm()
+    }
+
+    /// Whether an alarm about corrupt data names nobody.
+    pub(crate) fn has_unnamed_alarm(&self) -> bool {
+        self.slots.iter().any(|it| it.listed() && it.ills & UNNAMED != 0)
     }
 
     /// The operator's view of the pods is the present one.

@@ -54,6 +54,10 @@ impl Moves<'_> {
                     it.left.corrupt -= 1;
                     it.slots[index].ills |= CORRUPT;
                 });
+                self.fault(state, Fault::CorruptUnnamed(slot.tag), |it| {
+                    it.left.corrupt -= 1;
+                    it.slots[index].ills |= CORRUPT | UNNAMED;
+                });
             }
         }
         self.edits(state);

@@ -279,8 +279,8 @@ impl Moves<'_> {
             let mut after = *state;
             after.slots[index].process |= CAUGHT;
             // Who joins has what the leader has.
-            let copied = state.leader().is_some_and(|it| state.slots[it].is_corrupt());
-            after.slots[index].ills |= if copied { CORRUPT } else { 0 };
+            let copied = state.leader().map_or(0, |it| state.slots[it].ills & (CORRUPT | UNNAMED));
+            after.slots[index].ills |= copied;
             self.push(Move::CatchUp(slot.tag), after);
         }
     }

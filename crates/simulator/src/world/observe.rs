@@ -50,6 +50,8 @@ pub(crate) struct View {
     flags: u8,
     /// A list of members is to be had.
     list: bool,
+    /// An alarm about corrupt data names nobody.
+    unnamed: bool,
     respec: Respec,
     slots: Vec<Seen>,
     /// How many members have appeared. For people.
@@ -71,7 +73,8 @@ impl View {
         let list = state.has_quorum() && state.leader().is_some();
         let slots = state.slots.iter().enumerate().map(|(index, slot)| {
             let mut app = if list { slot.etcd & (LEARNER | VOTER) } else { 0 };
-            app |= if list && slot.listed() && slot.is_corrupt() { ACCUSED } else { 0 };
+            let named = slot.ills & (CORRUPT | UNNAMED) == CORRUPT;
+            app |= if list && slot.listed() && named { ACCUSED } else { 0 };
             let answers = slot.runs() && slot.listed() && state.has(FORMED);
             if answers && blind != Some(index) {
                 app |= REACHED;
@@ -93,6 +96,7 @@ impl View {
             accepted: state.cached_accepted,
             flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
             list,
+            unnamed: list && state.has_unnamed_alarm(),
             respec,
             slots: slots.collect(),
             tags: state.tags,
@@ -102,7 +106,8 @@ impl View {
     /// What tells views apart.
     pub(crate) fn key(&self) -> Vec<u8> {
         let (spec, accepted) = (self.spec, self.accepted);
-        let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, u8::from(self.list)];
+        let seen = u8::from(self.list) | u8::from(self.unnamed) << 1;
+        let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, seen];
         let slots = self.slots.iter().flat_map(|it| [it.pod, it.record, it.reason, it.app]);
         head.into_iter().chain(slots).collect()
     }
@@ -234,7 +239,8 @@ impl View {
         let leader = self.slots.iter().position(|it| it.app & LEADS != 0).map(Self::id);
         let accused = self.slots.iter().enumerate().filter(|(_, it)| it.app & ACCUSED != 0);
         let alarm = |(index, _)| format!("memberID:{} alarm:CORRUPT ", Self::id(index).0);
-        let alarms: Vec<_> = accused.map(alarm).collect();
+        let unnamed = self.unnamed.then(|| "alarm:CORRUPT ".to_owned());
+        let alarms: Vec<_> = accused.map(alarm).chain(unnamed).collect();
         let targets = self.names().enumerate().map(|(index, (name, it))| {
             let reached = it.app & REACHED != 0;
             let reach = if reached { Reach::Reachable } else { Reach::Unreachable };

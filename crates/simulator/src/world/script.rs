@@ -47,6 +47,7 @@ pub(crate) enum Fault {
     Node(u8),
     Cut(u8),
     Corrupt(u8),
+    CorruptUnnamed(u8),
     Edit { size: u8, rev: u8 },
     Delete,
 }
@@ -134,6 +135,9 @@ impl fmt::Display for Fault {
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),
             Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
+            Self::CorruptUnnamed(it) => {
+                write!(f, "the data of m{it} becomes corrupt, and an alarm names nobody")
+            }
             Self::Corrupt(it) => {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm says so")
             }

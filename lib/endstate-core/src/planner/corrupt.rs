@@ -20,17 +20,19 @@ impl<A: App> Draft<'_, A> {
     pub(super) fn is_in_doubt(&mut self, cluster: &Cluster) -> bool {
         let corrupt = cluster.voters().filter(|it| it.health == Health::Corrupt).count();
         let (good, of) = (cluster.healthy_voters(), cluster.voters().count());
-        let doubt = corrupt > 0 && !cluster.has_good_majority();
-        if doubt {
+        let few_good = corrupt > 0 && !cluster.has_good_majority();
+        if few_good {
             self.wait(Waiting::ForGoodData { corrupt, good, of });
         }
+        // Then any of them may hold the only good data.
+        let unnamed = cluster.accused.contains(&NOBODY);
         let listed = |id: MemberId| cluster.members.iter().any(|it| it.id == id);
-        if cluster.accused.contains(&NOBODY) {
+        if unnamed {
             self.wait(Waiting::ForCulprit);
         } else if corrupt == 0 && cluster.accused.iter().any(|it| !listed(*it)) {
             self.wait(Waiting::ForAllClear);
         }
-        doubt
+        few_good || unnamed
     }
 
     /// Moves the lead away from a corrupt member: who joins copies from who leads.
