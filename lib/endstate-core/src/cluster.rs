@@ -35,8 +35,9 @@ pub const UNSEEN_SECONDS: i64 = 10;
 /// connections of this age.
 pub const STABLE_SECONDS: i64 = 5;
 
-/// How long a member that was told to restart in place may go on saying that it runs what it ran before.
-/// Until then it may stop at any moment; afterwards its image does not hold the version that was asked for.
+/// How long a member that was told to restart in place, and was started since, may go on saying that it runs
+/// what it ran before. Until then it may stop at any moment; afterwards its image does not hold the version
+/// that was asked for.
 pub const RESTART_SECONDS: i64 = 60;
 
 /// How many of `voters` are a majority.
@@ -244,7 +245,7 @@ impl Member {
             _ => Change::Nothing,
         };
         let facts = known.clone().unwrap_or_else(|| MemberRecord::new(entry.name.clone()));
-        let restarts = is_restarting(&facts, snapshot.now);
+        let restarts = is_restarting(snapshot, &facts);
         let mut health = health::health(snapshot, &MemberRecord { id: Some(entry.id), ..facts });
         let answer = snapshot.view.target(&entry.name).and_then(|it| it.status.as_ref());
         let answer = answer.filter(|it| it.id == entry.id);
@@ -295,10 +296,13 @@ fn back<S>(
     (!age.is_negative() && age < SignedDuration::from_secs(STABLE_SECONDS)).then_some(since)
 }
 
-/// Whether a member was told to restart in place, so lately that it may not have done so yet.
-pub(crate) fn is_restarting(member: &MemberRecord, now: Timestamp) -> bool {
+/// Whether a member was told to restart in place and may not have done so yet: its pod does not show it,
+/// or it was told so lately that what shows may be another restart. A node that is stuck may take any time.
+pub(crate) fn is_restarting<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> bool {
+    let Some(told) = &member.restarted else { return false };
     let patience = SignedDuration::from_secs(RESTART_SECONDS);
-    member.restarted.is_some_and(|told| now.duration_since(told) < patience)
+    let seen = find_pod(snapshot, &member.name).is_some_and(|it| told.is_seen(it));
+    !seen || snapshot.now.duration_since(told.at) < patience
 }
 
 /// What the record says of a member, whether it belongs to the cluster, is coming, or going.

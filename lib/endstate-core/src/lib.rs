@@ -34,7 +34,9 @@ pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};
 pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
 pub use planner::{member_name, plan};
-pub use record::{Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Setback, Step};
+pub use record::{
+    Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Restarted, Setback, Step,
+};
 pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};

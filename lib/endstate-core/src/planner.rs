@@ -25,7 +25,7 @@ use crate::{
     cluster::{Cluster, Health, Member, find_pod, health, is_restarting, quorum},
     id::MemberName,
     plan::{Action, Call, Plan, PodRef, Support},
-    record::{MemberRecord, Record},
+    record::{MemberRecord, Record, Restarted},
     snapshot::{Pod, Snapshot},
     view::Membership,
     waiting::Waiting,
@@ -162,7 +162,7 @@ impl<'a, A: App> Draft<'a, A> {
         }
     }
 
-    /// Forgets restarts that are over: the member says so, or never will.
+    /// Forgets restarts that are over: the member says so, or was started anew and never will.
     fn note_restarts(&mut self) {
         let (app, snapshot) = (self.app, self.snapshot);
         let Some(spec) = self.record.accepted.as_ref().map(|it| it.spec.clone()) else { return };
@@ -173,7 +173,7 @@ impl<'a, A: App> Draft<'a, A> {
             runs && made_from.is_some_and(|it| app.change(it, &spec) == Change::Nothing)
         };
         for member in self.record.everyone_mut() {
-            if !is_restarting(member, snapshot.now) || done(member) {
+            if !is_restarting(snapshot, member) || done(member) {
                 member.restarted = None;
             }
         }
@@ -278,9 +278,9 @@ impl<'a, A: App> Draft<'a, A> {
 
     fn restart(&mut self, pod: &Pod<A::Spec>) {
         let launch = self.launch(&pod.name, None);
-        let now = self.snapshot.now;
+        let told = Restarted::of(pod, self.snapshot.now);
         for member in self.record.everyone_mut().filter(|it| it.name == pod.name) {
-            member.restarted = Some(now);
+            member.restarted = Some(told.clone());
         }
         self.act(Action::RestartPod { pod: PodRef::from(pod), launch });
     }

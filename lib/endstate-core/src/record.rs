@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, MemberId, MemberName, Uid};
+use crate::{
+    id::{ClusterId, MemberId, MemberName, Uid},
+    snapshot::Pod,
+};
 
 /// The recorded state of one cluster.
 ///
@@ -163,10 +166,9 @@ pub struct MemberRecord {
     /// The uid of its pod, once seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<Uid>,
-    /// When it was told to restart in place, until it says that it runs what is asked for.
+    /// That it was told to restart in place, until it says that it runs what is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub restarted: Option<Timestamp>,
+    pub restarted: Option<Restarted>,
     /// Since when it is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -193,6 +195,43 @@ impl MemberRecord {
             recovered: None,
             said: None,
         }
+    }
+}
+
+/// A member was told to restart in place: when, and what its pod showed then.
+///
+/// ```
+/// use endstate_core::{Pod, Restarted};
+/// let mut pod = Pod::<u32>::new("example-x7k2p", "9b1d", "41");
+/// let told = Restarted::of(&pod, "2026-01-01T00:00:00Z".parse().unwrap());
+/// assert!(!told.is_seen(&pod));
+/// pod.restarts += 1;
+/// assert!(told.is_seen(&pod));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restarted {
+    /// When it was told.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// How often its container had been restarted before.
+    pub restarts: u32,
+    /// Since when its container had been running, by the node's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub running_since: Option<Timestamp>,
+}
+
+impl Restarted {
+    /// A pod that is told now.
+    pub fn of<S>(pod: &Pod<S>, at: Timestamp) -> Self {
+        Self { at, restarts: pod.restarts, running_since: pod.running_since }
+    }
+
+    /// Whether the pod shows that its container was started since. Only what the node said is compared:
+    /// its clock is not the operator's.
+    pub fn is_seen<S>(&self, pod: &Pod<S>) -> bool {
+        pod.restarts > self.restarts || pod.running_since > self.running_since
     }
 }
 
@@ -230,8 +269,9 @@ pub enum Step {
         reason: LeaveReason,
     },
     /// A member that works is restarted in place. Over when it says that it runs what is asked for:
-    /// its pod may be seen as it was before, and then nothing else would tell. Over also after
-    /// [`RESTART_SECONDS`](crate::RESTART_SECONDS): an image may hold another version than its tag says.
+    /// its pod may be seen as it was before, and then nothing else would tell. Over also when it was
+    /// started anew and [`RESTART_SECONDS`](crate::RESTART_SECONDS) have passed: an image may hold another
+    /// version than its tag says.
     Restart {
         /// Its name.
         name: MemberName,

@@ -2,8 +2,8 @@
 
 use endstate_core::{
     Accepted, Action, Bootstrap, ClusterId, Entry, Identity, LeaveReason, MemberId, MemberName,
-    MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record, Role, Snapshot,
-    Start, Status, Step, Target, Trouble, Uid, View as AppView, member_name,
+    MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record, Restarted, Role,
+    Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView, member_name,
 };
 use etcd_plan::{EnvVar, EtcdClusterSpec, PodPolicy};
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,9 @@ const NAME: &str = "c";
 const SEED: u64 = 0x5eed;
 const CLUSTER: ClusterId = ClusterId(0xc1);
 const VERSION: &str = "3.5.16";
+
+/// How often the container of a pod that crashes was restarted.
+const RESTARTS: u32 = 5;
 
 /// The reasons to leave, by number.
 const REASONS: [LeaveReason; 6] = [
@@ -177,7 +180,7 @@ impl View {
             trouble: has(CRASH).then(crash),
             started: has(STARTED),
             deleting: has(DELETING),
-            restarts: if has(CRASH) { 5 } else { 0 },
+            restarts: if has(CRASH) { RESTARTS } else { 0 },
             termination: has(LOST).then(|| endstate_core::DATA_LOST.into()),
             node_lost: has(NODE_LOST),
             spec: Some(self.spec_of((self.accepted.0, u8::from(has(REV))))),
@@ -204,16 +207,17 @@ impl View {
         }
     }
 
-    /// Patience has run out in the model, but not for a restart: a kubelet may take any time.
+    /// Patience has run out in the model, and no pod shows its restart: a kubelet may take any time.
     fn member(index: usize, it: &Seen, now: Timestamp) -> MemberRecord {
         let old = now - SignedDuration::from_hours(1);
+        let told = Restarted { at: old, restarts: RESTARTS, running_since: None };
         MemberRecord {
             name: Self::name(index),
             id: (it.record & MEMBER != 0).then(|| Self::id(index)),
             asked: (it.record & ASKED != 0).then_some(old),
             pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
             failing_since: (it.record & FAILING != 0).then_some(old),
-            restarted: (it.reason & TOLD != 0).then_some(now),
+            restarted: (it.reason & TOLD != 0).then_some(told),
             recovered: None,
             said: None,
         }

@@ -174,6 +174,7 @@ impl World {
 
     fn start(&mut self, name: &MemberName) {
         let pod = self.pod(name);
+        pod.restarts += u32::from(pod.started);
         (pod.phase, pod.started, pod.ready) = (PodPhase::Running, true, true);
         pod.trouble = None;
         let asked = pod.spec.as_ref().unwrap().version.clone();
