@@ -1,23 +1,20 @@
 //! From a request as it arrives to an answer, and the body once somebody may send one.
 //!
-//! Invariant: of a request that nobody may make, the headers are read and nothing else.
+//! Invariant: of a request that nobody may make, the headers are read and nothing else is kept.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http_body_util::BodyExt as _;
-use http_body_util::combinators::UnsyncBoxBody;
 use machinery::error::ApiError;
 
 use crate::ApiServer;
+use crate::arriving::{Arriving, BoxError};
 use crate::authn::Identity;
 use crate::decode::BODY_BYTES_MAX;
 use crate::limits::Share;
 use crate::respond::Response;
 use crate::server::Request;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub(crate) enum Origin {
 /// The body of a request, before it is read.
 pub(crate) struct Unread {
     /// `None` for methods whose body means nothing.
-    body: Option<UnsyncBoxBody<Bytes, BoxError>>,
+    body: Option<Arriving>,
     origin: Origin,
 }
 
@@ -46,10 +43,8 @@ where
 {
     let upgrade = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (parts, body) = request.into_parts();
-    let body = match parts.method {
-        Method::GET | Method::HEAD => None,
-        _ => Some(body.map_err(Into::into).boxed_unsync()),
-    };
+    let body = Arriving::new(&parts.headers, body, server.limits());
+    let body = (!matches!(parts.method, Method::GET | Method::HEAD)).then_some(body);
     let request = Request {
         method: parts.method,
         uri: parts.uri,
@@ -78,11 +73,8 @@ impl Unread {
     }
 }
 
-async fn collect(
-    mut body: UnsyncBoxBody<Bytes, BoxError>,
-    share: &mut Share<'_>,
-) -> Result<Bytes, ApiError> {
-    if http_body::Body::size_hint(&body).lower() > BODY_BYTES_MAX as u64 {
+async fn collect(mut body: Arriving, share: &mut Share<'_>) -> Result<Bytes, ApiError> {
+    if body.length_min() > BODY_BYTES_MAX as u64 {
         return Err(ApiError::too_large(format_args!("limit is {BODY_BYTES_MAX}")));
     }
     // Most bodies are one frame, and that is not copied.

@@ -11,6 +11,7 @@
 mod server;
 
 mod activity;
+mod arriving;
 mod dispatch;
 mod intake;
 mod limits;

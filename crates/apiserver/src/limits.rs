@@ -23,6 +23,10 @@ pub struct Limits {
     pub headers_timeout: Duration,
     /// For the body of a request.
     pub body_timeout: Duration,
+    /// Of a body that is refused before it has come: how much is read and thrown away, so that a client that writes
+    /// before it reads finds the answer.
+    pub discard_bytes_max: usize,
+    pub discard_timeout: Duration,
     /// Without any request. A connection is closed after between one and two of these.
     pub idle_timeout: Duration,
     /// While something is to be sent and the peer takes nothing of it.
@@ -39,6 +43,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             headers_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            discard_bytes_max: 16 << 20,
+            discard_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(90),
             // Who reads a log page by page takes nothing for minutes.
             stall_timeout: Duration::from_secs(600),

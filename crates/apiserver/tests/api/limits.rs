@@ -120,6 +120,36 @@ async fn who_may_not_ask_is_answered_before_a_body_is_read() {
     assert!(answer.starts_with("HTTP/1.1 413"), "a length over the limit is enough: {answer}");
 }
 
+/// Clients that write all of a request before they read find the answer, and the connection serves their next one.
+#[tokio::test]
+async fn who_writes_before_reading_finds_the_refusal() {
+    let it = limited(Limits::default()).await;
+    let body = "x".repeat(4 << 20);
+    for _ in 0..20 {
+        for (who, code) in [(Who::Nobody, "401"), (Who::Administrator, "413")] {
+            let mut stream = http1(&it, who).await;
+            let request = post(body.len(), &body);
+            let written = tokio::time::timeout(SOON, stream.write_all(request.as_bytes())).await;
+            written.expect("the server takes nothing").unwrap();
+            let answer = read_to(&mut stream, "\"code\"").await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{answer}");
+            stream.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            assert!(read_to(&mut stream, "gitVersion").await.contains("HTTP/1.1 200"));
+        }
+    }
+}
+
+/// What a refused sender may make the server read has an end as well.
+#[tokio::test]
+async fn who_goes_on_after_a_refusal_is_cut_off() {
+    let it = limited(Limits { discard_bytes_max: 1000, ..Limits::default() }).await;
+    let mut stream = http1(&it, Who::Nobody).await;
+    let part = "x".repeat(64 << 10);
+    stream.write_all(post(1 << 40, &part).as_bytes()).await.unwrap();
+    let goes_on = async { while stream.write_all(part.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(SOON, goes_on).await.expect("the server reads for ever");
+}
+
 #[tokio::test]
 async fn bodies_over_the_limit_of_all_are_to_be_sent_again_later() {
     let it = limited(Limits { body_bytes_max: 1000, ..Limits::default() }).await;
