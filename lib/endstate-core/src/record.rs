@@ -124,12 +124,13 @@ pub struct Bootstrap {
 
 /// Tries to start a cluster, or a member, that came to nothing. The next one waits, longer each time:
 /// who fails for ever must not use up names, pods and calls for ever. Forgotten when a try succeeds, and
-/// when the spec changes.
+/// when the spec changes; it holds up nothing once members were lost, because repair is another matter than
+/// the growth that failed.
 ///
 /// ```
 /// use endstate_core::Setback;
 /// let at = "2026-01-01T00:00:00Z".parse().unwrap();
-/// let setback = Setback { times: 2, at, why: "its data is lost".into() };
+/// let setback = Setback { times: 2, at, why: "its data is lost".into(), members: 3 };
 /// assert!(serde_json::to_string(&setback).unwrap().contains("lost"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -141,6 +142,9 @@ pub struct Setback {
     pub at: Timestamp,
     /// What became of it.
     pub why: String,
+    /// How many members belonged to the cluster.
+    #[serde(default)]
+    pub members: usize,
 }
 
 /// A member that belongs to the cluster, or will.

@@ -26,13 +26,21 @@ const WORDS_MAX: usize = 200;
 impl<A: App> Draft<'_, A> {
     /// Notes that a try came to nothing.
     pub(super) fn set_back(&mut self, why: String) {
-        let times = self.record.setback.as_ref().map_or(0, |it| it.times).saturating_add(1);
-        self.record.setback = Some(Setback { times, at: self.snapshot.now, why });
+        let times = self.setback().map_or(0, |it| it.times).saturating_add(1);
+        let members = self.record.members.len();
+        self.record.setback = Some(Setback { times, at: self.snapshot.now, why, members });
+    }
+
+    /// The tries in a row that failed at what is tried now: with fewer members than then it is a repair,
+    /// which does not wait for the growth, or the move, that failed before.
+    fn setback(&self) -> Option<&Setback> {
+        let has = self.record.members.len();
+        self.record.setback.as_ref().filter(|it| it.members <= has)
     }
 
     /// Whether the next try may begin; otherwise says when, and what became of the last.
     pub(super) fn may_try(&mut self) -> bool {
-        let Some(setback) = &self.record.setback else { return true };
+        let Some(setback) = self.setback() else { return true };
         let next = next_try(setback);
         if self.snapshot.now >= next {
             return true;
@@ -115,8 +123,9 @@ mod tests {
     #[test]
     fn tries_are_spaced_more_and_more_and_never_without_end() {
         let at = Timestamp::UNIX_EPOCH;
-        let waits = [1, 2, 3, 8, 9, 63, 64, 65, u32::MAX]
-            .map(|times| next_try(&Setback { times, at, why: String::new() }).as_second());
+        let waits = [1, 2, 3, 8, 9, 63, 64, 65, u32::MAX].map(|times| {
+            next_try(&Setback { times, at, why: String::new(), members: 3 }).as_second()
+        });
         assert_eq!(waits, [2, 4, 8, 256, 300, 300, 300, 300, 300]);
     }
 }
