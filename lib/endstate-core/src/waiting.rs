@@ -173,7 +173,14 @@ impl Waiting {
 
     /// Whether nothing else can go on before a person leads on.
     pub(crate) fn stops_all(&self) -> bool {
-        matches!(self, Self::ForUnpause | Self::ForRecord { .. } | Self::ForConsent { .. })
+        matches!(
+            self,
+            Self::ForUnpause
+                | Self::ForRecord { .. }
+                | Self::ForConsent { .. }
+                | Self::ForGoodData { .. }
+                | Self::ForCulprit
+        )
     }
 
     /// What is awaited.

@@ -95,9 +95,11 @@ impl<A: App> Draft<'_, A> {
         false
     }
 
-    /// How long until the last of these waits is over, if there are no others.
+    /// How long until the last of these waits is over, if there are no others. What a person has to decide
+    /// does not hurry.
     pub(super) fn pause(&self) -> Option<SignedDuration> {
-        let ends = self.waits.iter().map(Waiting::ends).collect::<Option<Vec<_>>>()?;
+        let waits = self.waits.iter().filter(|it| !it.needs_user());
+        let ends = waits.map(Waiting::ends).collect::<Option<Vec<_>>>()?;
         Some(ends.into_iter().max()?.duration_since(self.snapshot.now))
     }
 }

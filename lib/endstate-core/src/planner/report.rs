@@ -315,6 +315,12 @@ impl<A: App> Draft<'_, A> {
         }
     }
 
+    /// Whether something goes on, and not only waits for a member or a person.
+    fn is_under_way(&self) -> bool {
+        let goes_on = !self.actions.is_empty() || self.record.step.is_some();
+        goes_on && !self.waits.iter().any(Waiting::stops_all)
+    }
+
     /// Lost only if a member says so or too many are known not to run: not being able to ask is not
     /// a loss.
     fn quorum_lost(&self) -> Judged {
@@ -410,7 +416,7 @@ impl<A: App> Draft<'_, A> {
     fn look_again_ms(&self) -> u32 {
         if let (Some(pause), true) = (self.pause(), self.actions.is_empty()) {
             u32::try_from(pause.as_millis()).unwrap_or(0).clamp(1, LATER_MS)
-        } else if !self.waits.is_empty() && self.waits.iter().any(Waiting::needs_user) {
+        } else if self.waits.iter().any(Waiting::needs_user) && !self.is_under_way() {
             LATER_MS
         } else if self.progress().is_some() || self.cluster.is_none() {
             SOON_MS

@@ -26,6 +26,8 @@ pub(crate) struct World {
     alarms: Vec<String>,
     /// What images hold, whatever their tags say.
     mislabelled: Option<String>,
+    /// When the last plan wants to look again.
+    look_again_ms: Option<u32>,
     /// Pods that were changed in place and not restarted yet.
     changed: Vec<MemberName>,
     versions: u64,
@@ -59,6 +61,7 @@ impl Default for World {
             running: BTreeMap::new(),
             alarms: vec![],
             mislabelled: None,
+            look_again_ms: None,
             changed: vec![],
             versions: 1,
         }
@@ -75,6 +78,7 @@ impl World {
             ["plan", "refused"] => self.plan_refused(),
             ["plan", "until", "idle"] => self.plan_until_idle(),
             ["status"] => self.status(),
+            ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
             ["launch", version, start] => self.launch(version, start),
             ["start", names @ ..] => self.each(names, Self::start),
             ["stop", names @ ..] => self.each(names, Self::stop),
@@ -386,6 +390,7 @@ impl World {
 
     fn carry_out(&mut self, plan: Plan<EtcdClusterSpec>) {
         self.snapshot.status = plan.status;
+        self.look_again_ms = plan.look_again_ms;
         self.snapshot.blocked = None;
         for action in plan.actions {
             self.act(action);
