@@ -1,7 +1,7 @@
 //! The administrator's kubeconfig as a file.
 //!
-//! Invariants: a file that holds anything but this cluster is never changed, because it is its user's; a reader finds
-//! the old file or the new one, whole; nobody but its owner can read it.
+//! Invariants: outside the state directory a file that holds anything but this cluster is never changed, because it is
+//! its user's; a reader finds the old file or the new one, whole; nobody but its owner can read it.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,8 +9,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use kube::config::Kubeconfig;
 
-/// What our files call the cluster and its context.
+/// What our files call the cluster and its context, and its user.
 const NAME: &str = "endstate";
+const USER: &str = "endstate-admin";
 
 /// Whether a kubeconfig can be written there.
 pub(crate) fn check(path: &Path) -> Result<()> {
@@ -23,15 +24,22 @@ pub(crate) fn check(path: &Path) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{} is there and holds more than this cluster; name another file, and use both with \
+        "{} is there and holds something else than this cluster; name another file, and use both with \
          KUBECONFIG=FILE:{}",
         path.display(),
         path.display()
     )
 }
 
-/// Replaces a file as a whole.
-pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
+/// Writes the file in the state directory, whatever it held, because it is ours by its place, and the one that was asked
+/// for.
+pub(crate) fn write_all(own: &Path, asked_for: Option<&Path>, text: &str) -> Result<()> {
+    replace(own, text).with_context(|| cannot(own))?;
+    asked_for.map_or(Ok(()), |path| write(path, text))
+}
+
+/// Replaces a file as a whole, unless it holds anything else.
+fn write(path: &Path, text: &str) -> Result<()> {
     check(path)?;
     replace(path, text).with_context(|| cannot(path))
 }
@@ -40,10 +48,13 @@ fn cannot(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
+/// Every part has to be there: any YAML is a kubeconfig without parts, and so is another program's file.
 fn is_ours(config: &Kubeconfig) -> bool {
-    let clusters = config.clusters.iter().all(|it| it.name == NAME);
-    let contexts = config.contexts.iter().all(|it| it.name == NAME);
-    clusters && contexts && config.auth_infos.len() <= 1
+    let is_config = config.kind.as_deref() == Some("Config") && config.extensions.is_none();
+    let clusters = config.clusters.iter().map(|it| it.name.as_str());
+    let contexts = config.contexts.iter().map(|it| it.name.as_str());
+    let users = config.auth_infos.iter().map(|it| it.name.as_str());
+    is_config && clusters.eq([NAME]) && contexts.eq([NAME]) && users.eq([USER])
 }
 
 /// The new file has a name of its own until it is complete, so two clusters that write the same file do not mix.
@@ -95,11 +106,39 @@ mod tests {
             "contexts:\n",
             "- name: work\n  cluster: {server: 'https://work'}\ncontexts:\n",
         );
-        for text in [merged.as_str(), "not: [a kubeconfig", "hello"] {
+        let manifest =
+            "apiVersion: etcd.endstate.dev/v1\nkind: EtcdCluster\nmetadata: {name: demo}\n";
+        // A kubeconfig may be split over files, of which one has the users.
+        let users =
+            "apiVersion: v1\nkind: Config\nusers:\n- name: endstate-admin\n  user: {token: a}\n";
+        let other_user = ours("https://a").replace("name: endstate-admin", "name: me");
+        let other_kind = ours("https://a").replace("kind: Config", "kind: Preferences");
+        let others = [&*merged, &*other_user, &*other_kind, manifest, users];
+        for text in others.into_iter().chain(["not: [a kubeconfig", "hello", "{}"]) {
             std::fs::write(&path, text).unwrap();
             let error = write(&path, &ours("https://b")).unwrap_err();
             assert!(error.to_string().contains("name another file"), "{error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn the_file_in_the_state_directory_is_always_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kubeconfig");
+        std::fs::write(&path, ours("https://a").replace("name: endstate\n", "name: edited\n"))
+            .unwrap();
+        write_all(&path, None, &ours("https://b")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), ours("https://b"));
+    }
+
+    #[test]
+    fn what_a_cluster_writes_is_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = apiserver::Pki::load_or_create(directory.path(), &[]).unwrap();
+        let path = directory.path().join("kubeconfig");
+        for server in ["https://a", "https://b"] {
+            write(&path, &pki.kubeconfig(server)).unwrap();
         }
     }
 

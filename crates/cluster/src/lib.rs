@@ -250,8 +250,6 @@ fn write_kubeconfig(
 ) -> Result<PathBuf> {
     let text = server.pki().kubeconfig(&format!("https://{address}"));
     let own = state.join("kubeconfig");
-    for path in std::iter::once(&own).chain(&options.kubeconfig) {
-        kubeconfig::write(path, &text)?;
-    }
+    kubeconfig::write_all(&own, options.kubeconfig.as_deref(), &text)?;
     Ok(options.kubeconfig.clone().unwrap_or(own))
 }
