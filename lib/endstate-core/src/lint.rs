@@ -1,21 +1,21 @@
 //! Checks a plan against what must hold for every application, whoever made the plan.
 //!
 //! The linter shares no decision with the planner: it looks at the snapshot with its own, cruder
-//! eyes (a member counts as working only if it answered for itself and follows a leader) and refuses
-//! what it cannot see to be safe. A violation stops that object, loudly; it never stops the process.
+//! eyes (a member counts as working only if it answered for itself, follows a leader, and is accused of
+//! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never stops the process.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{Peer, Start},
+    app::{App, Peer, Start},
     cluster::quorum,
     id::{MemberId, MemberName},
     plan::{Action, Call, Plan, PodRef},
     record::{LeaveReason, Step},
     snapshot::{Pod, Snapshot},
-    view::{Membership, Reach},
+    view::{Entry, MemberStatus, Membership, Reach},
 };
 
 /// What a plan must not break. The numbers are those of the properties of the house.
@@ -89,19 +89,34 @@ impl std::error::Error for Violation {}
 ///
 /// ```
 /// # use endstate_core::*;
+/// # struct Toy;
+/// # impl App for Toy {
+/// #     type Spec = u32;
+/// #     fn name(&self) -> &'static str { "toy" }
+/// #     fn validate(&self, _: &Identity, _: &u32) -> Vec<Problem> { vec![] }
+/// #     fn topology(&self, size: &u32) -> Topology {
+/// #         Topology { voters: *size as usize, version: "1".into(), paused: false }
+/// #     }
+/// #     fn launch(&self, member: &LaunchOf<'_, u32>) -> Launch { Launch::new("toy:1", member) }
+/// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
+/// #     fn change(&self, _: &u32, _: &u32) -> Change { Change::Nothing }
+/// # }
 /// # let object = Identity { namespace: "default".into(), name: "example".into(), uid: "0c5f".into(),
 /// #     resource_version: "7".into(), generation: 1, deleting: false };
 /// # let snapshot = Snapshot { now: "2026-01-01T00:00:00Z".parse().unwrap(), seed: 1, object, spec: 3,
 /// #     status: Status::default(), pods: Some(vec![]), view: View::default(), blocked: None };
 /// let mut plan = Plan::<u32>::idle(Status::default());
-/// assert!(lint(&snapshot, &plan).is_empty());
+/// assert!(lint(&Toy, &snapshot, &plan).is_empty());
 ///
 /// let pod = PodRef { name: "a".into(), uid: "1".into(), resource_version: "2".into() };
 /// plan.actions.push(Action::DeletePod { pod, reason: LeaveReason::Dead });
-/// assert!(lint(&snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
+/// assert!(lint(&Toy, &snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
 /// ```
-pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
-    let mut lint = Lint { snapshot, plan, found: vec![] };
+pub fn lint<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, plan: &Plan<A::Spec>) -> Vec<Violation> {
+    let mut lint = Lint { snapshot, plan, accused: vec![], found: vec![] };
+    let voters = lint.list().into_iter().flat_map(Membership::voters);
+    let answers = voters.filter_map(|it| lint.answer(it));
+    lint.accused = answers.flat_map(|it| app.accused(it)).collect();
     lint.plan_as_a_whole();
     for action in &plan.actions {
         match action {
@@ -121,6 +136,8 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
 struct Lint<'a, S> {
     snapshot: &'a Snapshot<S>,
     plan: &'a Plan<S>,
+    /// Whose data is corrupt, by the word of a voter; 0 if any member's may be.
+    accused: Vec<MemberId>,
     found: Vec<Violation>,
 }
 
@@ -271,7 +288,7 @@ impl<'a, S> Lint<'a, S> {
     fn promote(&mut self, id: MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
         let entry = list.members.iter().find(|it| it.id == id);
-        let ready = entry.is_some_and(|it| it.learner && self.works(&it.name));
+        let ready = entry.is_some_and(|it| it.learner && self.works(it));
         self.check(Rule::KeepsQuorum, ready, || format!("{id} is no learner that works"));
         let (working, needed) =
             (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
@@ -283,7 +300,7 @@ impl<'a, S> Lint<'a, S> {
     fn move_lead(&mut self, id: MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
         let heir = list.voters().find(|it| it.id == id);
-        let ready = heir.is_some_and(|it| self.works(&it.name));
+        let ready = heir.is_some_and(|it| self.works(it));
         self.check(Rule::KeepsQuorum, ready, || format!("{id} is no voter that works"));
     }
 
@@ -329,16 +346,20 @@ impl<'a, S> Lint<'a, S> {
     }
 
     fn working(&self, list: &Membership, counts: impl Fn(&MemberName) -> bool) -> usize {
-        list.voters().filter(|it| counts(&it.name) && self.works(&it.name)).count()
+        list.voters().filter(|it| counts(&it.name) && self.works(it)).count()
     }
 
-    /// Whether a member answered for itself, and follows a leader: one that does not is cut off from
-    /// those it would have to vote with.
-    fn works(&self, name: &str) -> bool {
-        let target = self.snapshot.view.target(name);
-        let target = target.filter(|it| it.reach == Reach::Reachable);
-        let status = target.and_then(|it| it.status.as_ref());
-        status.is_some_and(|it| it.leader.is_some())
+    /// Whether a member answered for itself, follows a leader, and has good data: one that follows nobody is
+    /// cut off from those it would have to vote with.
+    fn works(&self, member: &Entry) -> bool {
+        let accused = |it: &MemberId| it.0 == 0 || *it == member.id;
+        let follows = self.answer(member).is_some_and(|it| it.leader.is_some());
+        follows && !self.accused.iter().any(accused)
+    }
+
+    fn answer(&self, member: &Entry) -> Option<&'a MemberStatus> {
+        let target = self.snapshot.view.target(&member.name)?;
+        target.status.as_ref().filter(|_| target.reach == Reach::Reachable)
     }
 
     fn find(&self, name: &str) -> Option<&'a Pod<S>> {

@@ -333,7 +333,7 @@ impl World {
         if told.is_empty() {
             told += if changed { "only the status changes\n" } else { "nothing to do\n" };
         }
-        for violation in lint(&self.snapshot, &plan) {
+        for violation in lint(&Etcd, &self.snapshot, &plan) {
             writeln!(told, "REFUSED BY THE LINTER {violation}").unwrap();
         }
         self.carry_out(plan);
