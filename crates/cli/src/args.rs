@@ -1,9 +1,13 @@
 //! What a user can write. Each command has an example in its help.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{
+    Args as Group, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 
 /// Run stateful distributed applications by their declared end state
 #[derive(Parser)]
@@ -33,9 +37,38 @@ pub(crate) struct Global {
     /// Kubeconfig; default: that of the running embedded cluster, then ~/.kube/config
     #[arg(long, global = true, env = "KUBECONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Whether the flag or the environment named it.
+    #[arg(skip)]
+    kubeconfig_source: Option<ValueSource>,
     /// Namespace; default: that of the kubeconfig's context
     #[arg(long, short, global = true)]
     pub(crate) namespace: Option<String>,
+}
+
+impl Args {
+    /// As `Parser::parse`, with what only the matches know.
+    pub(crate) fn read() -> Args {
+        match Args::try_read(std::env::args_os()) {
+            Ok(args) => args,
+            Err(error) => error.exit(),
+        }
+    }
+
+    fn try_read(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+        let matches = Args::command().try_get_matches_from(words)?;
+        let mut args = Args::from_arg_matches(&matches)?;
+        args.global.kubeconfig_source = matches.value_source("kubeconfig");
+        Ok(args)
+    }
+}
+
+impl Global {
+    /// The file that the flag names. One that the environment names is where clients look, it may be a list, and nobody
+    /// asked to write it.
+    pub(crate) fn kubeconfig_flag(&self) -> Option<&Path> {
+        let by_flag = self.kubeconfig_source == Some(ValueSource::CommandLine);
+        self.kubeconfig.as_deref().filter(|_| by_flag)
+    }
 }
 
 #[derive(Subcommand)]
@@ -367,8 +400,6 @@ pub(crate) struct Operator {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -49,10 +49,10 @@ fn warning(header: &str) -> Option<String> {
 
 async fn config(global: &Global) -> Result<Config> {
     let own = default_state_dir()?.join("kubeconfig");
-    let files = global.kubeconfig.clone().or_else(|| own.exists().then_some(own));
-    let mut config = match files {
+    let named = global.kubeconfig.clone();
+    let mut config = match named.or_else(|| own.exists().then_some(own)) {
         Some(files) => {
-            let kubeconfig = read(&files)?;
+            let kubeconfig = read(&files, global.kubeconfig_flag())?;
             let options = KubeConfigOptions::default();
             let config = Config::from_custom_kubeconfig(kubeconfig, &options);
             config
@@ -66,10 +66,13 @@ async fn config(global: &Global) -> Result<Config> {
     Ok(config)
 }
 
-/// Reads a file, or a list of files as the environment may name, of which those that are missing do not count.
-fn read(files: &Path) -> Result<Kubeconfig> {
+/// Reads a file, or a list of files as the environment may name, of which those that are missing do not count. What the
+/// flag names is one file, and so is what there is under the whole name: names may have a colon.
+fn read(files: &Path, flag: Option<&Path>) -> Result<Kubeconfig> {
+    let one = flag.is_some() || files.exists();
+    let list = if one { vec![files.to_owned()] } else { std::env::split_paths(files).collect() };
     let mut all: Option<Kubeconfig> = None;
-    for file in std::env::split_paths(files).filter(|it| it.exists()) {
+    for file in list.into_iter().filter(|it| it.exists()) {
         let next = Kubeconfig::read_from(&file)
             .with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
         all = Some(match all {
@@ -137,9 +140,14 @@ mod tests {
         let second = file("b", "apiVersion: v1\nkind: Config\ncurrent-context: two\n");
         let missing = dir.path().join("missing");
         let list = std::env::join_paths([&missing, &first, &second]).unwrap();
-        let merged = read(Path::new(&list)).unwrap();
+        let merged = read(Path::new(&list), None).unwrap();
         assert_eq!(merged.current_context.as_deref(), Some("one"));
-        let error = read(&missing).unwrap_err().to_string();
+        assert!(read(Path::new(&list), Some(Path::new(&list))).is_err(), "a flag names one file");
+        let colon = file("a:b", "apiVersion: v1\nkind: Config\ncurrent-context: three\n");
+        for flag in [None, Some(&*colon)] {
+            assert_eq!(read(&colon, flag).unwrap().current_context.as_deref(), Some("three"));
+        }
+        let error = read(&missing, None).unwrap_err().to_string();
         assert!(
             error.contains("there is no kubeconfig") && error.contains("endstate up"),
             "{error}"

@@ -22,7 +22,7 @@ mod version;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use args::{Args, Command};
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     if let Some(code) = hidden::run_before_threads() {
         return code;
     }
-    let args = Args::parse();
+    let args = Args::read();
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         unreachable!("nothing else installs a TLS provider");
     }

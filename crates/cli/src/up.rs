@@ -1,8 +1,7 @@
 //! `endstate up`: the embedded cluster in the foreground.
 
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -20,7 +19,7 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
         image_store: args.image_store.map_or_else(connect::default_image_store, Ok)?,
         listen: args.listen,
         nodes: args.nodes,
-        kubeconfig: asked_for(global.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG")),
+        kubeconfig: global.kubeconfig_flag().map(Path::to_owned),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let shutdown = CancellationToken::new();
@@ -37,24 +36,4 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
     };
     cluster.stop().await?;
     ended
-}
-
-/// The file that the flag names. One that the environment names is where clients look, and nobody asked to write it.
-fn asked_for(named: Option<&Path>, environment: Option<OsString>) -> Option<PathBuf> {
-    let named = named?;
-    environment.is_none_or(|file| file != named.as_os_str()).then(|| named.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_environment_does_not_say_what_to_write() {
-        let flag = Some(Path::new("/a"));
-        assert_eq!(asked_for(flag, None).as_deref(), flag);
-        assert_eq!(asked_for(flag, Some("/b:/c".into())).as_deref(), flag);
-        assert_eq!(asked_for(flag, Some("/a".into())), None);
-        assert_eq!(asked_for(None, Some("/a".into())), None);
-    }
 }
