@@ -186,13 +186,6 @@ impl Cluster {
             .map(|entry| {
                 let mut member = Member::assemble(app, snapshot, accepted, entry);
                 member.leads = leads == Some(entry.id);
-                // One that follows somebody else was left behind, or has not heard of it yet.
-                if member.health.is_healthy()
-                    && leads.is_some()
-                    && followed(snapshot, entry) != leads
-                {
-                    (member.health, member.back) = (Health::Leaderless, None);
-                }
                 if member.health.is_alive() && accused.contains(&entry.id) {
                     (member.health, member.back) = (Health::Corrupt, None);
                 }
@@ -205,7 +198,7 @@ impl Cluster {
 }
 
 /// The voter of this list that says it leads; if several do, the one that most voters follow.
-fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
+pub(crate) fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<MemberId> {
     let ours = |entry: &Entry| {
         let target = snapshot.view.target(&entry.name);
         let status = target.and_then(|it| it.status.as_ref());
@@ -228,6 +221,12 @@ fn accused<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, list: &Membership) -> 
 /// Whom a member says it follows.
 fn followed<S>(snapshot: &Snapshot<S>, entry: &Entry) -> Option<MemberId> {
     snapshot.view.target(&entry.name)?.status.as_ref()?.leader
+}
+
+/// The list of members of the recorded cluster, however many agree on it; any, before one is recorded.
+pub(crate) fn list<'a, S>(snapshot: &'a Snapshot<S>, record: &Record<S>) -> Option<&'a Membership> {
+    let list = snapshot.view.membership.as_ref();
+    list.filter(|it| record.cluster_id.is_none_or(|id| id == it.cluster))
 }
 
 impl Member {

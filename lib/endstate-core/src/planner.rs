@@ -22,7 +22,7 @@ pub use names::member_name;
 
 use crate::{
     app::{App, Change, Launch, LaunchOf, Peer, Problem, Start, Topology},
-    cluster::{Cluster, Health, Member, find_pod, health, is_restarting, quorum},
+    cluster::{Cluster, Health, Member, find_pod, health, is_restarting, list, quorum},
     id::MemberName,
     plan::{Action, Call, Plan, PodRef, Support},
     record::{MemberRecord, Record, Restarted},
@@ -181,8 +181,7 @@ impl<'a, A: App> Draft<'a, A> {
 
     /// The list of members of the recorded cluster, however many agree on it.
     fn list(&self) -> Option<&'a Membership> {
-        let list = self.snapshot.view.membership.as_ref();
-        list.filter(|it| self.record.cluster_id.is_none_or(|id| id == it.cluster))
+        list(self.snapshot, &self.record)
     }
 
     /// The members, if a quorum of the voters gave the same list and one of them leads. Otherwise

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, UNSEEN_SECONDS, find_pod};
+use super::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, UNSEEN_SECONDS, find_pod, leader, list};
 use crate::{
     id::{ClusterId, MemberId, Uid},
     record::MemberRecord,
     snapshot::{Pod, PodPhase, Snapshot, Trouble},
-    view::{Reach, Target},
+    view::Reach,
 };
 
 /// Whether a member works.
@@ -72,10 +72,10 @@ impl Health {
         }
     }
 }
+
 /// Whether a member works, from its pod, its own answer and what was recorded about it.
 pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {
-    let target = snapshot.view.target(&member.name);
-    let answer = answer(target, member.id, snapshot.status.record.cluster_id);
+    let answer = answer(snapshot, member);
     if snapshot.pods.is_none() {
         let unknown = Health::Unwell("the pods could not be listed".into());
         return answer.health().unwrap_or(unknown);
@@ -97,9 +97,9 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
 /// What a member's answer is worth.
 #[derive(PartialEq)]
 enum Answer {
-    /// It is the member it should be, and follows a leader.
+    /// It is the member it should be, and follows the leader.
     Follows,
-    /// It is the member it should be, and knows no leader.
+    /// It is the member it should be, and follows nobody, or somebody else.
     Alone,
     /// It works, somewhere else.
     AnotherCluster(ClusterId),
@@ -118,7 +118,9 @@ impl Answer {
     }
 }
 
-fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<ClusterId>) -> Answer {
+fn answer<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Answer {
+    let target = snapshot.view.target(&member.name);
+    let (id, cluster) = (member.id, snapshot.status.record.cluster_id);
     let status = match target.map_or(Reach::Unknown, |it| it.reach) {
         Reach::Unknown => return Answer::None("it was not asked"),
         Reach::Refused => return Answer::None("it refuses to answer"),
@@ -133,9 +135,15 @@ fn answer(target: Option<&Target>, id: Option<MemberId>, cluster: Option<Cluster
         Some(it) if id.is_some_and(|id| id != it.id) => {
             Answer::None("it answers as another member")
         }
-        Some(it) if it.leader.is_none() => Answer::Alone,
-        Some(_) => Answer::Follows,
+        Some(it) if it.leader.is_some_and(|it| leads(snapshot, it)) => Answer::Follows,
+        Some(_) => Answer::Alone,
     }
+}
+
+/// Whether this one leads, as far as is known: who follows another was left behind, or has not heard of it yet.
+fn leads<S>(snapshot: &Snapshot<S>, id: MemberId) -> bool {
+    let list = list(snapshot, &snapshot.status.record);
+    list.and_then(|it| leader(snapshot, it)).is_none_or(|it| it == id)
 }
 
 fn health_without_pod<S>(snapshot: &Snapshot<S>, member: &MemberRecord, answer: Answer) -> Health {

@@ -3,12 +3,12 @@
 //! Nothing here decides anything about members, and nothing here changes while nothing happens: a
 //! cluster that is as declared has the same status every time, so it costs no write.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Draft;
 use crate::{
     app::{App, Change, Severity},
-    cluster::{Cluster, Health, Member, find_pod, health, quorum},
+    cluster::{Cluster, Health, Member, STABLE_SECONDS, find_pod, health, quorum},
     id::{MemberId, MemberName},
     plan::{Event, EventKind, Plan},
     record::MemberRecord,
@@ -244,6 +244,7 @@ impl<A: App> Draft<'_, A> {
         let ill: Vec<_> = recorded()
             .map(|it| (it, self.health_of(it)))
             .filter(|(_, health)| self.cluster.is_some() || !health.is_alive())
+            .filter(|(it, health)| !self.is_catching_on(it, health))
             .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.why()?)))
             .collect();
         let wanted = self.target.as_ref().map_or(0, |it| it.voters);
@@ -275,6 +276,20 @@ impl<A: App> Draft<'_, A> {
                 (Truth::False, "OtherVersion", message)
             }
         }
+    }
+
+    /// Whether a member still follows the leader that was before, and may not have been asked since. That
+    /// is no news.
+    fn is_catching_on(&self, member: &MemberRecord, health: &Health) -> bool {
+        let patience = SignedDuration::from_secs(STABLE_SECONDS);
+        let now = self.snapshot.now;
+        let lately = member.failing_since.is_some_and(|it| now.duration_since(it) < patience);
+        lately && *health == Health::Leaderless && self.leader_of(member).is_some()
+    }
+
+    /// Whom a member says it follows.
+    fn leader_of(&self, member: &MemberRecord) -> Option<MemberId> {
+        self.snapshot.view.target(&member.name)?.status.as_ref()?.leader
     }
 
     /// With proof of a quorum, as its members see each other; without, as each says itself.
@@ -357,7 +372,9 @@ impl<A: App> Draft<'_, A> {
 
     /// A voter that is alive and knows no leader.
     fn witness(&self) -> Option<&MemberName> {
-        let leaderless = |it: &&MemberRecord| health(self.snapshot, it) == Health::Leaderless;
+        let leaderless = |it: &&MemberRecord| {
+            health(self.snapshot, it) == Health::Leaderless && self.leader_of(it).is_none()
+        };
         self.record.members.iter().find(leaderless).map(|it| &it.name)
     }
 

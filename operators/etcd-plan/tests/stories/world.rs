@@ -20,6 +20,8 @@ pub(crate) struct World {
     /// Those of them that their peers do not reach.
     cut: Vec<MemberName>,
     leader: Option<MemberName>,
+    /// Those who say that somebody else leads.
+    misled: BTreeMap<MemberName, MemberId>,
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
     /// The alarms that stand, as etcd words them.
@@ -58,6 +60,7 @@ impl Default for World {
             working: vec![],
             cut: vec![],
             leader: None,
+            misled: BTreeMap::new(),
             running: BTreeMap::new(),
             alarms: vec![],
             mislabelled: None,
@@ -84,6 +87,12 @@ impl World {
             ["stop", names @ ..] => self.each(names, Self::stop),
             ["wipe", names @ ..] => self.each(names, Self::wipe),
             ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
+            ["mislead", id, names @ ..] => self.each(names, |it, name| {
+                it.misled.insert(name.clone(), MemberId(id.parse().unwrap()));
+            }),
+            ["follow", names @ ..] => self.each(names, |it, name| {
+                it.misled.remove(name);
+            }),
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
@@ -301,7 +310,11 @@ impl World {
                 id: entry.id,
                 cluster: CLUSTER,
                 role,
-                leader: leader.filter(|_| meets(&entry.name)),
+                leader: self
+                    .misled
+                    .get(&entry.name)
+                    .copied()
+                    .or_else(|| leader.filter(|_| meets(&entry.name))),
                 position: 1_000,
                 version: self.running.get(&entry.name).cloned().unwrap_or_default(),
                 db_size: 20_480,
