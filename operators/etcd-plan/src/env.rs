@@ -53,7 +53,10 @@ pub fn may_set(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use endstate_core::{App, Identity, LaunchOf, Start};
+
     use super::*;
+    use crate::{Etcd, EtcdClusterSpec};
 
     #[test]
     fn what_decides_membership_data_or_security_is_the_operators() {
@@ -100,12 +103,38 @@ mod tests {
     #[test]
     fn no_variable_stands_for_a_flag_that_every_member_gets() {
         for version in ["3.4.23", "3.5.4", "3.5.16", "3.6.14"] {
-            for flag in crate::launch::version_flags(version.parse().unwrap()) {
-                let name = flag.trim_start_matches('-').split('=').next().unwrap();
-                let variable = format!("{ETCD_PREFIX}{}", name.to_uppercase().replace('-', "_"));
-                assert!(!may_set(&variable), "{version}: {variable}");
+            for start in [
+                Start::New { token: "t".into(), members: vec![] },
+                Start::Existing { members: vec![] },
+            ] {
+                for flag in flags(version, &start) {
+                    let variable =
+                        format!("{ETCD_PREFIX}{}", flag.to_uppercase().replace('-', "_"));
+                    assert!(!may_set(&variable), "{version}: {variable}");
+                }
             }
         }
+    }
+
+    /// The names of etcd's flags in the command of a member.
+    fn flags(version: &str, start: &Start) -> Vec<String> {
+        let object = Identity {
+            namespace: "default".into(),
+            name: "demo".into(),
+            uid: "0c5f".into(),
+            resource_version: "1".into(),
+            generation: 1,
+            deleting: false,
+        };
+        let spec = &EtcdClusterSpec::new(3, version);
+        let (object, member) = (&object, &"demo-a".into());
+        let command = Etcd.launch(&LaunchOf { object, spec, member, start: Some(start) }).command;
+        // The launcher's own come first.
+        let own = command.iter().position(|it| it == "--").unwrap();
+        let flags = command[own + 1..].iter().filter_map(|it| it.strip_prefix("--"));
+        let flags: Vec<_> = flags.map(|it| it.split('=').next().unwrap().to_owned()).collect();
+        assert!(flags.iter().any(|it| it == "listen-metrics-urls"), "all of them: {flags:?}");
+        flags
     }
 
     #[test]
