@@ -12,14 +12,15 @@ use crate::ApiServer;
 use crate::arriving::{Arriving, BoxError};
 use crate::authn::Identity;
 use crate::decode::BODY_BYTES_MAX;
-use crate::limits::Share;
+use crate::limits::{Held, Share};
 use crate::respond::Response;
 use crate::server::Request;
 
 /// Where a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    Socket,
+    /// A listener, with what it holds of bodies.
+    Socket(Arc<Held>),
     InProcess,
 }
 
@@ -58,10 +59,10 @@ where
 
 impl Unread {
     /// The whole body. It counts as held as long as the share is.
-    pub(crate) async fn read(self, server: &ApiServer) -> Result<(Bytes, Share<'_>), ApiError> {
+    pub(crate) async fn read(self, server: &ApiServer) -> Result<(Bytes, Share), ApiError> {
         let shared = server.shared();
-        let mut share = match self.origin {
-            Origin::Socket => shared.bodies.share(&shared.limits),
+        let mut share = match &self.origin {
+            Origin::Socket(held) => held.share(&shared.limits),
             Origin::InProcess => Share::uncounted(),
         };
         let Some(body) = self.body else { return Ok((Bytes::new(), share)) };
@@ -73,7 +74,7 @@ impl Unread {
     }
 }
 
-async fn collect(mut body: Arriving, share: &mut Share<'_>) -> Result<Bytes, ApiError> {
+async fn collect(mut body: Arriving, share: &mut Share) -> Result<Bytes, ApiError> {
     if body.length_min() > BODY_BYTES_MAX as u64 {
         return Err(ApiError::too_large(format_args!("limit is {BODY_BYTES_MAX}")));
     }

@@ -1,8 +1,8 @@
 //! Listeners: TLS over TCP and Unix sockets, and plain HTTP for a fixed identity.
 //!
-//! Invariants: a peer that does not finish its handshake or its headers in time, asks nothing or takes nothing for
-//! too long is dropped ([`Limits`]); a connection's failure is its own; a shutdown stops accepting at once and gives
-//! open requests a moment.
+//! Invariants: a peer that does not finish its handshake or its headers in time, asks nothing or lets nothing be written
+//! to its socket for too long is dropped ([`Limits`]); a connection's failure is its own; a shutdown stops accepting at
+//! once and gives open requests a moment.
 
 use std::future::Future;
 use std::io;
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::activity::Activity;
 use crate::authn::{self, Identity};
 use crate::intake::{self, Origin};
+use crate::limits::Held;
 use crate::{ApiServer, Limits};
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,10 +64,10 @@ impl ApiServer {
         identity: Identity,
         shutdown: CancellationToken,
     ) {
-        let identity = Arc::new(identity);
+        let (door, identity) = (Door::new(self), Arc::new(identity));
         let accept = || async { Ok(listener.accept().await?.0) };
         self.accept_all(accept, shutdown, |stream, shutdown| {
-            connection(self.clone(), stream, Some(identity.clone()), shutdown)
+            connection(door.clone(), stream, Some(identity.clone()), shutdown)
         })
         .await;
     }
@@ -76,9 +77,9 @@ impl ApiServer {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         F: Future<Output = io::Result<S>>,
     {
-        let acceptor = TlsAcceptor::from(self.pki().tls());
+        let (door, acceptor) = (Door::new(self), TlsAcceptor::from(self.pki().tls()));
         self.accept_all(accept, shutdown, |stream, shutdown| {
-            tls_connection(self.clone(), acceptor.clone(), stream, shutdown)
+            tls_connection(door.clone(), acceptor.clone(), stream, shutdown)
         })
         .await;
     }
@@ -150,6 +151,20 @@ impl Gate {
     }
 }
 
+/// A listener as its connections see it.
+#[derive(Clone)]
+struct Door {
+    server: ApiServer,
+    /// What it holds of bodies; each listener counts for itself.
+    bodies: Arc<Held>,
+}
+
+impl Door {
+    fn new(server: &ApiServer) -> Door {
+        Door { server: server.clone(), bodies: Arc::default() }
+    }
+}
+
 type Stream<S> = Pin<Box<TimeoutStream<S>>>;
 
 /// A stream that fails once its peer has taken nothing for too long.
@@ -160,14 +175,14 @@ fn stalling<S: AsyncRead + AsyncWrite>(stream: S, limits: &Limits) -> Stream<S> 
 }
 
 async fn tls_connection<S>(
-    server: ApiServer,
+    door: Door,
     acceptor: TlsAcceptor,
     stream: S,
     shutdown: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limit = server.limits().handshake_timeout;
+    let limit = door.server.limits().handshake_timeout;
     let stream = match tokio::time::timeout(limit, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
@@ -175,11 +190,11 @@ async fn tls_connection<S>(
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let identity = certificate.and_then(authn::from_certificate).map(Arc::new);
-    connection(server, stream, identity, shutdown).await;
+    connection(door, stream, identity, shutdown).await;
 }
 
 async fn connection<S>(
-    server: ApiServer,
+    door: Door,
     stream: S,
     identity: Option<Arc<Identity>>,
     shutdown: CancellationToken,
@@ -188,15 +203,16 @@ async fn connection<S>(
 {
     let activity = Arc::new(Activity::default());
     let idle = activity.clone();
-    let builder = builder(server.limits());
-    let limits = server.limits().clone();
+    let limits = door.server.limits().clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (server, identity, open) = (server.clone(), identity.clone(), activity.begin());
+        let (door, identity, open) = (door.clone(), identity.clone(), activity.begin());
         async move {
-            let response = intake::answer(&server, request, identity, Origin::Socket).await;
+            let origin = Origin::Socket(door.bodies);
+            let response = intake::answer(&door.server, request, identity, origin).await;
             Ok::<_, std::convert::Infallible>(open.until_sent(response))
         }
     });
+    let builder = builder();
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = Box::pin(connection);
     let ended = tokio::select! {
@@ -219,12 +235,13 @@ async fn connection<S>(
     }
 }
 
-fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.headers_timeout)
+        // It would also cut connections that are kept for a next request; those, and slow headers, are idle ones.
+        .header_read_timeout(None)
         .max_buf_size(BUFFER_BYTES_MAX);
     builder
         .http2()

@@ -21,7 +21,7 @@ use crate::authn::Identity;
 use crate::body::Body;
 use crate::crd::Lifecycle;
 use crate::intake::{self, Origin, Unread};
-use crate::limits::{Held, Limits};
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::negotiate::Format;
 use crate::pki::Pki;
@@ -72,7 +72,6 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
     unattended: &'static [&'static str],
-    pub(crate) bodies: Held,
     /// Held while service addresses are chosen and stored.
     pub(crate) addresses: tokio::sync::Mutex<()>,
     shutdown: CancellationToken,
@@ -92,7 +91,6 @@ impl ApiServer {
                 metrics: Metrics::default(),
                 limits: config.limits,
                 unattended: config.unattended,
-                bodies: Held::default(),
                 addresses: tokio::sync::Mutex::new(()),
                 shutdown: CancellationToken::new(),
                 random: SystemRandom::new(),

@@ -3,7 +3,8 @@
 //! Invariants: events come in the order of their revisions and none is left out between the first and the last;
 //! an object that enters a selector is ADDED, one that leaves it is DELETED with its old state and the event's
 //! revision. An event carries stored bytes: nothing is encoded for one watcher alone, unless its form asks for it. The
-//! state at the start is made into events as the client takes them, so a slow one holds no copy of it. What goes wrong after the headers is an ERROR event, and then the stream ends.
+//! state at the start is made into events as the client takes them, so a slow one holds no copy of it. What goes wrong
+//! after the headers is an ERROR event, and then the stream ends.
 
 mod encoder;
 

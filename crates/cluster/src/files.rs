@@ -4,7 +4,8 @@ use apiserver::Limits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// What peers may cost a server in this process. A listener gets a quarter of the files: with all three full, the store
-/// and everything else can still open theirs.
+/// and everything else can still open theirs. Upgraded connections (exec, port-forward) are not counted among them; it
+/// takes an identity to open one.
 pub(crate) fn limits() -> Limits {
     raise();
     let limits = Limits::default();

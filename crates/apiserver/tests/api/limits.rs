@@ -92,20 +92,31 @@ async fn closed<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Connects and asks until that works: a place is free some time after the server has noticed an end.
-async fn place_becomes_free(it: &Listening) {
+/// Connects and asks until that works: a place is free some time after the server has noticed an end, and a busy machine
+/// may take longer over a handshake and a request than a short limit allows. Gives the connection after the headers.
+async fn asked(it: &Listening, who: Who, path: &str) -> TlsStream<TcpStream> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
     let tries = async {
         loop {
-            if let Ok(mut stream) = connect(it, Who::Nobody, "http/1.1").await
-                && stream.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok()
+            if let Ok(mut stream) = connect(it, who, "http/1.1").await
+                && stream.write_all(request.as_bytes()).await.is_ok()
                 && stream.read_u8().await.is_ok()
             {
-                return;
+                read_to(&mut stream, "\r\n\r\n").await;
+                return stream;
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(SOON, tries).await.expect("no place becomes free");
+    tokio::time::timeout(SOON, tries).await.expect("nobody is let in")
+}
+
+/// A connection on which nothing is asked, until the server has closed it.
+async fn says_nothing(it: &Listening, protocol: &str, start: &[u8]) {
+    let mut stream = connect(it, Who::Administrator, protocol).await.unwrap();
+    // It may be closed already.
+    drop(stream.write_all(start).await);
+    assert!(!closed(&mut stream).await.contains("200"));
 }
 
 #[tokio::test]
@@ -150,25 +161,30 @@ async fn who_goes_on_after_a_refusal_is_cut_off() {
     tokio::time::timeout(SOON, goes_on).await.expect("the server reads for ever");
 }
 
-#[tokio::test]
-async fn bodies_over_the_limit_of_all_are_to_be_sent_again_later() {
-    let it = limited(Limits { body_bytes_max: 1000, ..Limits::default() }).await;
-    let (first, second) = (object("first"), object("second"));
-    let mut holds = http1(&it, Who::Administrator).await;
-    let (start, rest) = first.split_at(500);
-    holds.write_all(post(first.len(), start).as_bytes()).await.unwrap();
-    // The first half counts as soon as the server has it, and that is when the second one does not fit any more.
+/// Sends bodies until one does not fit: one that is held counts as soon as the server has it.
+async fn until_refused(it: &Listening) -> String {
+    let body = object("second");
     let refused = async {
         loop {
-            let mut stream = http1(&it, Who::Administrator).await;
-            stream.write_all(post(second.len(), &second).as_bytes()).await.unwrap();
+            let mut stream = http1(it, Who::Administrator).await;
+            stream.write_all(post(body.len(), &body).as_bytes()).await.unwrap();
             let answer = read_to(&mut stream, "\r\n\r\n").await;
             if answer.starts_with("HTTP/1.1 429") {
                 return answer;
             }
         }
     };
-    let answer = tokio::time::timeout(SOON, refused).await.expect("everything fits").to_lowercase();
+    tokio::time::timeout(SOON, refused).await.expect("everything fits")
+}
+
+#[tokio::test]
+async fn bodies_over_the_limit_of_all_are_to_be_sent_again_later() {
+    let it = limited(Limits { body_bytes_max: 1000, ..Limits::default() }).await;
+    let first = object("first");
+    let mut holds = http1(&it, Who::Administrator).await;
+    let (start, rest) = first.split_at(500);
+    holds.write_all(post(first.len(), start).as_bytes()).await.unwrap();
+    let answer = until_refused(&it).await.to_lowercase();
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     it.server.post(MAPS, json!({"metadata": {"name": "inside"}})).await.expect(201);
     holds.write_all(rest.as_bytes()).await.unwrap();
@@ -176,6 +192,24 @@ async fn bodies_over_the_limit_of_all_are_to_be_sent_again_later() {
     let third = object("third");
     holds.write_all(post(third.len(), &third).as_bytes()).await.unwrap();
     assert!(read_to(&mut holds, "\"third\"").await.contains("HTTP/1.1 201"), "all is given back");
+}
+
+/// A listener that holds all it may of bodies turns its own senders away, and nobody else's.
+#[tokio::test]
+async fn listeners_do_not_share_what_they_hold_of_bodies() {
+    let it = limited(Limits { body_bytes_max: 1000, ..Limits::default() }).await;
+    let other = listen(Server { api: it.server.api.clone(), ..Server::start().await }).await;
+    let body = object("held");
+    let mut holds = http1(&it, Who::Administrator).await;
+    let (start, rest) = body.split_at(500);
+    holds.write_all(post(body.len(), start).as_bytes()).await.unwrap();
+    until_refused(&it).await;
+    let mut stream = http1(&other, Who::Administrator).await;
+    let body = object("elsewhere");
+    stream.write_all(post(body.len(), &body).as_bytes()).await.unwrap();
+    assert!(read_to(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 201"));
+    holds.write_all(rest.as_bytes()).await.unwrap();
+    assert!(read_to(&mut holds, "\r\n\r\n").await.starts_with("HTTP/1.1 201"));
 }
 
 #[tokio::test]
@@ -191,29 +225,47 @@ async fn one_connection_too_many_is_turned_away() {
     let turned_away = tokio::time::timeout(SOON, connect(&it, Who::Administrator, "h2")).await;
     assert!(turned_away.unwrap().is_err());
     open.pop();
-    place_becomes_free(&it).await;
+    asked(&it, Who::Nobody, "/version").await;
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_dropped_at_every_step() {
-    let limits = Limits {
-        handshake_timeout: SHORT,
-        headers_timeout: SHORT,
-        end_timeout: SHORT,
-        ..Limits::default()
-    };
+async fn who_begins_no_handshake_is_dropped() {
+    let it = limited(Limits { handshake_timeout: SHORT, ..Limits::default() }).await;
+    let mut stream = TcpStream::connect(it.address).await.unwrap();
+    closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn who_asks_nothing_after_the_handshake_is_dropped() {
+    let limits = Limits { headers_timeout: SHORT, end_timeout: SHORT, ..Limits::default() };
     let it = limited(limits).await;
-    let mut no_handshake = TcpStream::connect(it.address).await.unwrap();
-    closed(&mut no_handshake).await;
-    for who in [Who::Nobody, Who::Administrator] {
-        closed(&mut http1(&it, who).await).await;
-        let mut half = http1(&it, who).await;
-        half.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n").await.unwrap();
-        assert!(!closed(&mut half).await.contains("200"));
-        let mut no_request = connect(&it, who, "h2").await.unwrap();
-        no_request.write_all(HTTP2_PREFACE).await.unwrap();
-        closed(&mut no_request).await;
+    says_nothing(&it, "http/1.1", b"").await;
+    says_nothing(&it, "http/1.1", b"GET /version HTTP/1.1\r\nhost: x\r\n").await;
+    says_nothing(&it, "h2", HTTP2_PREFACE).await;
+}
+
+/// What a first request may take is no limit on how long a connection is kept for the next one.
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    let limits = Limits { headers_timeout: SHORT, end_timeout: SHORT, ..Limits::default() };
+    let it = limited(limits).await;
+    let mut kept = asked(&it, Who::Administrator, "/version").await;
+    // Connections that come later and are closed for asking nothing: its time would have come as well.
+    for _ in 0..3 {
+        says_nothing(&it, "http/1.1", b"").await;
     }
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(read_to(&mut kept, "\r\n\r\nok").await.contains("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let limits = Limits { idle_timeout: SHORT, end_timeout: SHORT, ..Limits::default() };
+    let it = limited(Limits { headers_timeout: SHORT, ..limits }).await;
+    closed(&mut asked(&it, Who::Administrator, "/version").await).await;
+    let mut half = asked(&it, Who::Administrator, "/version").await;
+    drop(half.write_all(b"GET /healthz HTTP/1.1\r\n").await);
+    closed(&mut half).await;
 }
 
 #[tokio::test]
@@ -227,7 +279,6 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn a_watch_outlives_every_limit_and_an_idle_connection_does_not() {
     let limits = Limits {
-        handshake_timeout: SOON,
         headers_timeout: SHORT,
         body_timeout: SHORT,
         idle_timeout: SHORT,
@@ -236,15 +287,11 @@ async fn a_watch_outlives_every_limit_and_an_idle_connection_does_not() {
         ..Limits::default()
     };
     let it = limited(limits).await;
-    let mut watch = http1(&it, Who::Administrator).await;
-    let request = format!("GET {MAPS}?watch=true&resourceVersion=0 HTTP/1.1\r\nhost: x\r\n\r\n");
-    watch.write_all(request.as_bytes()).await.unwrap();
-    read_to(&mut watch, "\r\n\r\n").await;
+    let path = format!("{MAPS}?watch=true&resourceVersion=0");
+    let mut watch = asked(&it, Who::Administrator, &path).await;
     // Connections that come after the watch and are closed for doing nothing: its time has come as well.
     for _ in 0..4 {
-        let mut idle = connect(&it, Who::Administrator, "h2").await.unwrap();
-        idle.write_all(HTTP2_PREFACE).await.unwrap();
-        closed(&mut idle).await;
+        says_nothing(&it, "h2", HTTP2_PREFACE).await;
     }
     it.server.post(MAPS, json!({"metadata": {"name": "late"}})).await.expect(201);
     assert!(read_to(&mut watch, "\"late\"").await.contains("ADDED"));
@@ -261,5 +308,5 @@ async fn who_takes_nothing_of_an_answer_is_cut_off() {
     }
     let mut stalls = http1(&it, Who::Administrator).await;
     stalls.write_all(format!("GET {MAPS} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.unwrap();
-    place_becomes_free(&it).await;
+    asked(&it, Who::Nobody, "/version").await;
 }
