@@ -145,6 +145,21 @@ fn forget_what_was_asked_for(snapshot: &See) -> Do {
     plan
 }
 
+/// One pod that the API refused to make is taken for all that were asked for and are not seen.
+pub fn forgets_all_that_it_asked_for() -> Planner {
+    Planner { plan: forget_all_that_was_asked_for, linted: false }
+}
+
+fn forget_all_that_was_asked_for(snapshot: &See) -> Do {
+    let mut seen = snapshot.clone();
+    if let Some(blocked) = &mut seen.blocked {
+        let record = &snapshot.status.record;
+        let first = record.bootstrap.iter().flat_map(|it| &it.members);
+        blocked.not_created = first.map(|it| it.name.clone()).collect();
+    }
+    plan(&Etcd, &seen)
+}
+
 /// Alarms are not heard.
 pub fn hears_no_alarm() -> Planner {
     Planner { plan: hear_no_alarm, linted: false }

@@ -49,6 +49,8 @@ pub struct Budgets {
     pub abort: u8,
     /// A call is given up, and arrives at any time afterwards, or never.
     pub late: u8,
+    /// The API refuses to make a pod, and says so.
+    pub refuse: u8,
     /// The operator plans on old pods, on the old object, or on both, by any number of versions since
     /// it last saw them.
     pub stale: u8,
@@ -66,6 +68,8 @@ pub struct Budgets {
     pub cut: u8,
     /// A member's data becomes corrupt.
     pub corrupt: u8,
+    /// A member's data becomes corrupt, and the alarm does not say whose.
+    pub unnamed: u8,
     /// The spec is edited.
     pub edit: u8,
     /// The object is deleted.

@@ -6,6 +6,7 @@ use crate::scenario::{Budgets, Environment, Respec, Scenario, Start};
 const NONE: Budgets = Budgets {
     abort: 0,
     late: 0,
+    refuse: 0,
     stale: 0,
     blind: 0,
     kill: 0,
@@ -14,6 +15,7 @@ const NONE: Budgets = Budgets {
     node: 0,
     cut: 0,
     corrupt: 0,
+    unnamed: 0,
     edit: 0,
     delete: 0,
 };
@@ -39,6 +41,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(late());
     all.extend(cut());
     all.extend(corrupt());
+    all.extend(refused());
     all
 }
 
@@ -170,6 +173,25 @@ fn late() -> Vec<Scenario> {
     ]
 }
 
+/// A pod that the API refuses to make.
+fn refused() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let refuse = Budgets { refuse: 2, ..NONE };
+    vec![
+        scenario("refused create 1", Empty, &[1], Budgets { abort: 1, stale: 1, ..refuse }),
+        scenario(
+            "refused create 3",
+            Empty,
+            &[3],
+            Budgets { refuse: 1, abort: 1, evict: 1, ..NONE },
+        ),
+        scenario("refused 1 to 3", Running(1), &[3], Budgets { stale: 1, evict: 1, ..refuse }),
+        scenario("refused 3 to 5", Running(3), &[5], Budgets { abort: 1, ..refuse }),
+        scenario("refused replace in 3", Running(3), &[3], Budgets { stale: 1, wipe: 1, ..refuse }),
+        scenario("refused late in 1 to 3", Running(1), &[3], Budgets { late: 1, ..refuse }),
+    ]
+}
+
 /// A member that the operator reaches and its peers do not.
 fn cut() -> Vec<Scenario> {
     use Start::{Empty, Running};
@@ -195,7 +217,7 @@ fn cut() -> Vec<Scenario> {
 /// A member whose data is corrupt, by an alarm of the application.
 fn corrupt() -> Vec<Scenario> {
     use Start::Running;
-    let corrupt = Budgets { corrupt: 1, ..NONE };
+    let corrupt = Budgets { corrupt: 1, unnamed: 1, ..NONE };
     vec![
         scenario("corrupt 1", Running(1), &[1], Budgets { abort: 1, kill: 1, ..corrupt }),
         scenario("corrupt 3", Running(3), &[3], Budgets { abort: 1, kill: 1, ..corrupt }),

@@ -84,6 +84,8 @@ pub(crate) mod flags {
     pub(crate) const CORRUPT: u8 = 2;
     /// The alarm does not say whose.
     pub(crate) const UNNAMED: u8 = 4;
+    /// The operator was told that its pod was not made.
+    pub(crate) const REFUSED: u8 = 8;
 
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
@@ -414,6 +416,13 @@ impl State {
         self.object_as_seen = false;
     }
 
+    /// The operator does not know any more which pods were refused.
+    pub(crate) fn forget_refusals(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.ills &= !REFUSED;
+        }
+    }
+
     pub(crate) fn idle(&mut self) {
         (self.plan, self.call) = (0, 0);
         (self.object_as_seen, self.list_as_seen, self.fault_since) = (true, true, false);
@@ -481,6 +490,7 @@ impl State {
             1 + it.act as u64 + 16 * u64::from(it.rev) + 32 * u64::from(it.fault_since)
         });
         let others = u64::from(left.cut) << 16 | u64::from(left.corrupt) << 24;
+        let others = others | u64::from(left.refuse) << 48 | u64::from(left.unnamed) << 56;
         print.add(u64::from(left.delete) | u64::from(left.late) << 8 | others | late << 32);
         print.0
     }

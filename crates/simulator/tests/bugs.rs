@@ -131,6 +131,14 @@ fn a_forgotten_request_is_found() {
     assert!(script.contains("it is forgotten that"), "{script}");
 }
 
+/// Of several pods the API refused to make one; what became of the others is another matter.
+#[test]
+fn a_refusal_that_is_heard_for_all_is_found() {
+    let budgets = Budgets { refuse: 1, evict: 1, ..Budgets::default() };
+    let refused = scenario(Start::Empty, &[3], budgets);
+    caught(&refused, bugs::forgets_all_that_it_asked_for(), Property::NoSecondStart);
+}
+
 #[test]
 fn a_deleted_voter_is_found() {
     let shrunk = scenario(Start::Running(3), &[1], Budgets::default());

@@ -6,6 +6,7 @@ use simulator::{Budgets, Environment, Planner, Respec, Scenario, Start, bugs, wa
 const STORM: Budgets = Budgets {
     abort: 6,
     late: 2,
+    refuse: 4,
     stale: 4,
     blind: 4,
     kill: 6,
@@ -14,6 +15,8 @@ const STORM: Budgets = Budgets {
     node: 1,
     cut: 3,
     corrupt: 1,
+    // Nothing happens any more after it.
+    unnamed: 0,
     edit: 4,
     delete: 0,
 };

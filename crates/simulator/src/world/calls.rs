@@ -53,6 +53,7 @@ impl State {
         if written.slots.len() > SLOTS {
             return Err(Property::Bounded);
         }
+        self.forget_refusals();
         for slot in self.slots.iter_mut().filter(|it| it.plan > 0) {
             (slot.record, slot.reason) = written.slots[usize::from(slot.plan) - 1];
         }
@@ -126,6 +127,17 @@ impl State {
         }
     }
 
+    /// The API refuses the next call, which would make a pod. The others of the plan are made all the same.
+    pub(crate) fn refuse_call(&mut self, plan: &Compact) {
+        let writes = usize::from(plan.write.is_some());
+        let aim = self.aim(plan.acts[usize::from(self.call) - writes]);
+        self.slots[aim.index].ills |= REFUSED;
+        self.call += 1;
+        if usize::from(self.call) == plan.calls() {
+            self.idle();
+        }
+    }
+
     /// Gives the next call of the plan up while it is on its way.
     pub(crate) fn lose_call(&mut self, plan: &Compact) {
         let writes = usize::from(plan.write.is_some());
@@ -134,6 +146,7 @@ impl State {
         let pod = if aim.pod_as_seen { LATE_POD } else { 0 };
         let list = if aim.list_as_seen { 0 } else { LATE_LIST };
         self.slots[aim.index].late = LATE | pod | list;
+        self.forget_refusals();
         self.idle();
     }
 

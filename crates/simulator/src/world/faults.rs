@@ -54,8 +54,10 @@ impl Moves<'_> {
                     it.left.corrupt -= 1;
                     it.slots[index].ills |= CORRUPT;
                 });
+            }
+            if left.unnamed > 0 && slot.works() && slot.listed() && state.has(FORMED) {
                 self.fault(state, Fault::CorruptUnnamed(slot.tag), |it| {
-                    it.left.corrupt -= 1;
+                    it.left.unnamed -= 1;
                     it.slots[index].ills |= CORRUPT | UNNAMED;
                 });
             }

@@ -74,8 +74,16 @@ impl Moves<'_> {
         if state.left.abort > 0 {
             let mut after = *state;
             after.left.abort -= 1;
+            after.forget_refusals();
             after.idle();
             self.push(Move::Fault(Fault::Abort), after);
+        }
+        let creates = |it: Act| matches!(it, Act::Create { .. });
+        if state.left.refuse > 0 && act.is_some_and(creates) {
+            let mut after = *state;
+            after.left.refuse -= 1;
+            after.refuse_call(self.plans.get(state.plan));
+            self.push(Move::Fault(Fault::Refuse(member)), after);
         }
         // A change of a running pod is not lost: nothing could fence it off, see the design note.
         let may_be_late = act.is_some_and(|it| it.verb() != Verb::Restart);
@@ -163,6 +171,7 @@ impl Moves<'_> {
         }
         if outcome.plan == 0 {
             // Nothing to do; what it knows may have become newer.
+            after.forget_refusals();
             after.idle();
         } else {
             after.plan = outcome.plan;

@@ -1,9 +1,10 @@
 //! From the world to what the operator sees of it, and from its plan back to slots.
 
 use endstate_core::{
-    Accepted, Action, Bootstrap, ClusterId, Entry, Identity, LeaveReason, MemberId, MemberName,
-    MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record, Restarted, Role,
-    Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView, member_name,
+    Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Identity, LeaveReason, MemberId,
+    MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record,
+    Restarted, Role, Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView,
+    member_name,
 };
 use etcd_plan::{EnvVar, EtcdClusterSpec, PodPolicy};
 use jiff::{SignedDuration, Timestamp};
@@ -55,6 +56,8 @@ pub(crate) struct View {
     list: bool,
     /// An alarm about corrupt data names nobody.
     unnamed: bool,
+    /// The pods that the API refused to make, by slot.
+    refused: u16,
     respec: Respec,
     slots: Vec<Seen>,
     /// How many members have appeared. For people.
@@ -100,6 +103,7 @@ impl View {
             flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
             list,
             unnamed: list && state.has_unnamed_alarm(),
+            refused: refused(state),
             respec,
             slots: slots.collect(),
             tags: state.tags,
@@ -110,7 +114,8 @@ impl View {
     pub(crate) fn key(&self) -> Vec<u8> {
         let (spec, accepted) = (self.spec, self.accepted);
         let seen = u8::from(self.list) | u8::from(self.unnamed) << 1;
-        let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, seen];
+        let [low, high] = self.refused.to_le_bytes();
+        let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, seen, low, high];
         let slots = self.slots.iter().flat_map(|it| [it.pod, it.record, it.reason, it.app]);
         head.into_iter().chain(slots).collect()
     }
@@ -134,8 +139,15 @@ impl View {
             status: Status { record: self.record(now), ..Status::default() },
             pods: Some(self.pods()),
             view: self.app(),
-            blocked: None,
+            blocked: self.blocked(),
         }
+    }
+
+    fn blocked(&self) -> Option<Blocked> {
+        let refused = |index: &usize| self.refused & 1 << index != 0;
+        let not_created = (0..self.slots.len()).filter(refused).map(Self::name).collect();
+        let (action, why) = ("create pod".into(), "exceeded quota".into());
+        (self.refused != 0).then_some(Blocked { action, why, not_created })
     }
 
     fn spec_of(&self, (size, rev): Spec) -> EtcdClusterSpec {
@@ -371,6 +383,13 @@ impl View {
         }
         text
     }
+}
+
+/// The slots whose pods the API refused to make.
+fn refused(state: &State) -> u16 {
+    let slots = state.slots.iter().enumerate();
+    let refused = slots.filter(|(_, it)| it.ills & REFUSED != 0);
+    refused.fold(0, |all, (index, _)| all | 1 << index)
 }
 
 fn spec_number(spec: &EtcdClusterSpec) -> Spec {

@@ -41,6 +41,7 @@ pub(crate) enum Ran {
 pub(crate) enum Fault {
     Abort,
     Lose,
+    Refuse(u8),
     Kill(u8),
     Wipe(u8),
     Evict(u8),
@@ -135,6 +136,7 @@ impl fmt::Display for Fault {
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),
             Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
+            Self::Refuse(it) => write!(f, "the API refuses to make the pod of m{it}"),
             Self::CorruptUnnamed(it) => {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm names nobody")
             }
