@@ -94,6 +94,12 @@ const EOF: &str = "unexpected end of JSON input";
 
 /// Decodes YAML, which most clients write as JSON.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
+    let mut decoded = json_or_yaml(bytes)?;
+    make_whole(&mut decoded.value);
+    Ok(decoded)
+}
+
+fn json_or_yaml(bytes: &[u8]) -> Result<Decoded, String> {
     if bytes.first() == Some(&b'{')
         && let Ok(decoded) = json(bytes)
     {
@@ -105,6 +111,23 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Decoded, String> {
         Builder(&mut duplicates).deserialize(it)
     });
     Ok(Decoded { value: value.map_err(|error| error.to_string())?, duplicates })
+}
+
+/// Makes numbers without a fraction integers, as Go does on the way from YAML to JSON: `replicas: 3.0` is 3.
+fn make_whole(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0);
+            // By its text, because a cast would bend what does not fit.
+            let whole = float.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
+            if let Some(whole) = whole {
+                *value = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(object) => object.values_mut().for_each(make_whole),
+        _ => {}
+    }
 }
 
 fn yaml_options() -> serde_saphyr::Options {
@@ -258,6 +281,16 @@ mod tests {
         assert_eq!(decoded.value, value!({"a": 1, "b": ["x", "y", true, null], "c": {"d": 1.5}}));
         assert!(yaml(b"a: &x [1]\nb: *x\n").is_err());
         assert!(yaml(b"a: [\n").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_of_yaml_are_integers() {
+        let whole = value!({"a": 3, "b": [1000, -2, 0], "c": 1.5, "d": 1e300, "e": "3.0"});
+        let text = "a: 3.0\nb: [1e3, -2.0, -0.0]\nc: 1.5\nd: 1e300\ne: '3.0'\n";
+        assert_eq!(yaml(text.as_bytes()).unwrap().value, whole);
+        let text = br#"{"a":3.0,"b":[1e3,-2.0,-0.0],"c":1.5,"d":1e300,"e":"3.0"}"#;
+        assert_eq!(yaml(text).unwrap().value, whole, "JSON sent as YAML");
+        assert_eq!(json(b"[3.0]").unwrap().value, value!([3.0]), "JSON stays as it is");
     }
 
     #[test]

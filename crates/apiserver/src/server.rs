@@ -27,7 +27,7 @@ use crate::negotiate::Format;
 use crate::pki::Pki;
 use crate::respond::{self, Response};
 use crate::streams::NodeStreams;
-use crate::{bootstrap, dispatch};
+use crate::{authz, bootstrap, dispatch};
 
 /// What a server is made of.
 pub struct Config {
@@ -126,8 +126,17 @@ impl ApiServer {
         &self.shared.limits
     }
 
+    /// What to tell who creates an object of a kind that does nothing here.
+    pub(crate) fn no_effect(&self, resource: &Resource) -> Option<String> {
+        if resource.group == authz::RULES_GROUP {
+            return Some(authz::UNENFORCED.to_owned());
+        }
+        let unattended = self.leaves_alone(resource);
+        unattended.then(|| format!("{} are stored here, and nothing acts on them", resource.plural))
+    }
+
     /// Whether nothing acts on objects of this kind here.
-    pub(crate) fn leaves_alone(&self, resource: &Resource) -> bool {
+    fn leaves_alone(&self, resource: &Resource) -> bool {
         self.shared.unattended.iter().any(|it| {
             let (plural, group) = it.split_once('.').unwrap_or((it, ""));
             plural == resource.plural && group == resource.group

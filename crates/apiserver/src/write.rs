@@ -89,9 +89,8 @@ pub(crate) async fn insert(
             "resourceVersion should not be set on objects to be created",
         ));
     }
-    if call.server.leaves_alone(&call.resource) {
-        let plural = &call.resource.plural;
-        call.warn(format!("{plural} are stored here, and nothing acts on them"));
+    if let Some(warning) = call.server.no_effect(&call.resource) {
+        call.warn(warning);
     }
     wipe_system_metadata(&mut object);
     receive::tidy_fields(call, &mut object, &duplicates)?;

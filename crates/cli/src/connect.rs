@@ -1,6 +1,8 @@
 //! Which cluster, which namespace.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use http::Response;
@@ -29,16 +31,29 @@ pub(crate) async fn connect(global: &Global) -> Result<Connection> {
 
 /// A client that shows what the server warns of.
 fn client(config: Config) -> kube::Result<Client> {
-    let shown = MapResponseLayer::new(show_warnings);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&shown).build())
+    let shown = Arc::new(Shown::default());
+    let layer = MapResponseLayer::new(move |response| {
+        shown
+            .fresh(&response)
+            .iter()
+            .for_each(|text| output::note(format_args!("warning: {text}")));
+        response
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }
 
-fn show_warnings<B>(response: Response<B>) -> Response<B> {
-    let headers = response.headers().get_all(WARNING).into_iter();
-    for text in headers.filter_map(|it| warning(it.to_str().ok()?)) {
-        output::note(format_args!("warning: {text}"));
+/// The warnings so far. Each is shown once, as kubectl does: a manifest with ten roles warns once.
+#[derive(Default)]
+struct Shown(Mutex<BTreeSet<String>>);
+
+impl Shown {
+    /// What a response warns of for the first time.
+    fn fresh<B>(&self, response: &Response<B>) -> Vec<String> {
+        let headers = response.headers().get_all(WARNING).into_iter();
+        let texts = headers.filter_map(|it| warning(it.to_str().ok()?));
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.filter(|text| shown.insert(text.clone())).collect()
     }
-    response
 }
 
 /// The text of a warning header, `299 - "text"`, with what is escaped in it.
@@ -126,6 +141,17 @@ mod tests {
     fn warnings_are_unquoted() {
         assert_eq!(warning(r#"299 - "a \"b\" c""#).as_deref(), Some(r#"a "b" c"#));
         assert_eq!(warning(r#"110 - "stale""#), None);
+    }
+
+    #[test]
+    fn a_warning_is_shown_once() {
+        let shown = Shown::default();
+        let response = |text: &str| {
+            let warned = Response::builder().header(WARNING, format!("299 - \"{text}\""));
+            warned.header(WARNING, "299 - \"again\"").body(()).unwrap()
+        };
+        assert_eq!(shown.fresh(&response("a")), ["a", "again"]);
+        assert_eq!(shown.fresh(&response("b")), ["b"]);
     }
 
     #[test]

@@ -38,13 +38,18 @@ use lock::Lock;
 const UNATTENDED: &[&str] = &[
     "certificatesigningrequests.certificates.k8s.io",
     "cronjobs.batch",
+    "csidrivers.storage.k8s.io",
+    "csinodes.storage.k8s.io",
+    "csistoragecapacities.storage.k8s.io",
     "daemonsets.apps",
     "flowschemas.flowcontrol.apiserver.k8s.io",
     "horizontalpodautoscalers.autoscaling",
+    "ingressclasses.networking.k8s.io",
     "ingresses.networking.k8s.io",
     "limitranges",
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "networkpolicies.networking.k8s.io",
+    "podtemplates",
     "priorityclasses.scheduling.k8s.io",
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
     "replicationcontrollers",
@@ -252,4 +257,18 @@ fn write_kubeconfig(
     let own = state.join("kubeconfig");
     kubeconfig::write_all(&own, options.kubeconfig.as_deref(), &text)?;
     Ok(options.kubeconfig.clone().unwrap_or(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unattended_is_served() {
+        let registry = registry::Registry::new([]);
+        for name in UNATTENDED {
+            let (plural, group) = name.split_once('.').unwrap_or((name, ""));
+            assert!(registry.by_plural(group, plural).is_some(), "{name}");
+        }
+    }
 }

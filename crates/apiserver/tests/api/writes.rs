@@ -129,6 +129,27 @@ async fn who_creates_what_nothing_acts_on_is_told() {
     answer.expect(201);
     let answer = server.post(MAPS, json!({"metadata": {"name": "a"}})).await;
     assert!(answer.headers.get("warning").is_none());
+    let group = "/apis/rbac.authorization.k8s.io/v1";
+    let role = json!({"metadata": {"name": "a"}, "rules": []});
+    for path in ["clusterroles", "namespaces/default/roles"] {
+        let answer = server.post(&format!("{group}/{path}"), role.clone()).await;
+        let warning = answer.headers["warning"].to_str().unwrap();
+        assert!(warning.contains("every authenticated user may do everything"), "{warning}");
+        answer.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_number_of_yaml_is_an_integer() {
+    let server = server().await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let text = "metadata: {name: a}\nspec:\n  replicas: 3.0\n  selector: {matchLabels: {a: b}}\n  template:\n    \
+                metadata: {labels: {a: b}}\n    spec: {containers: [{name: c, image: i}]}\n";
+    let answer = server.request("POST", deployments, Sent::text("application/yaml", text)).await;
+    assert_eq!(answer.expect(201)["spec"]["replicas"], json!(3));
+    let applied = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 2.0}});
+    let path = format!("{deployments}/a?fieldManager=m&force=true");
+    assert_eq!(server.apply(&path, applied).await.expect(200)["spec"]["replicas"], json!(2));
 }
 
 #[tokio::test]
