@@ -5,16 +5,20 @@
 //! gives up by its own clock earlier than that ([`Timing::renew_within`] < [`Timing::duration`]), so for a short time
 //! nobody leads rather than two.
 //!
-//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was paused past
-//! the end of its lease finds the fence closed before it knows why. The API has no fencing tokens, so a write that is
-//! already under way then is not called back; that is what the uid and resourceVersion in every write are for.
+//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was stopped, or
+//! whose machine was suspended, past the end of its lease finds the fence closed before it knows why. A virtual machine
+//! that is paused from outside learns of it only if its host moves its clock on. The API has no fencing tokens, so a
+//! write that is already under way then is not called back; that is what the uid and resourceVersion in every write are
+//! for.
 //!
-//! A successor need not wait when it knows that the holder is gone: the lease was given up, or the holder was a pod
-//! ([`Candidate::Pod`]) that does not exist any more.
+//! A successor need not wait when the lease was given up. When the holder was a pod ([`Candidate::Pod`]) that does not
+//! exist any more, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was
+//! removed by force, or with its node, may still run, and its fence is open as long as that.
 
 mod candidate;
 mod election;
 mod fence;
+mod moment;
 
 use std::time::Duration;
 
@@ -23,14 +27,15 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use candidate::Candidate;
 pub use election::{Election, Step, Timing};
 pub use fence::Fence;
+pub use moment::Moment;
 
 use crate::ObjectKey;
+use fence::Lead;
 
 /// How long one look at the lease may take.
 const ROUND_MAX: Duration = Duration::from_secs(5);
@@ -53,35 +58,31 @@ pub struct Leader {
     pods: Api<Pod>,
     name: String,
     election: Election,
-    timing: Timing,
-    until: watch::Sender<Option<Instant>>,
+    lead: watch::Sender<Lead>,
 }
 
 impl Leader {
     /// A candidate with the usual timing.
     pub fn new(client: Client, lease: &ObjectKey, candidate: &Candidate) -> Leader {
         let namespace = lease.namespace().unwrap_or("default");
-        let timing = Timing::default();
         Leader {
             leases: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client, namespace),
             name: lease.name().to_owned(),
-            election: Election::new(candidate.to_string(), timing),
-            timing,
-            until: watch::Sender::new(None),
+            election: Election::new(candidate.to_string(), Timing::default()),
+            lead: watch::Sender::default(),
         }
     }
 
-    /// With another timing.
+    /// With another timing, within the limits that [`Timing`] names.
     pub fn timing(mut self, timing: Timing) -> Leader {
         self.election = Election::new(self.election.identity(), timing);
-        self.timing = timing;
         self
     }
 
     /// What is open while this candidate leads.
     pub fn fence(&self) -> Fence {
-        Fence::until(self.until.subscribe())
+        Fence::of(self.lead.subscribe())
     }
 
     /// Takes the lease and renews it, again and again, until `end`; then gives it up, so that a successor need not wait.
@@ -89,20 +90,21 @@ impl Leader {
     pub async fn run(mut self, end: CancellationToken) {
         while !end.is_cancelled() {
             // A renewal that hangs must not outlast the leadership that it is to prolong.
-            let left = self.election.time_left(Instant::now().into_std());
+            let left = self.election.time_left(Moment::now());
             let patience = left.unwrap_or(ROUND_MAX).min(ROUND_MAX);
             if tokio::time::timeout(patience, self.round()).await.is_err() {
                 tracing::warn!(lease = %self.name, "no answer about the lease in time");
             }
             self.tell();
-            let left = self.election.time_left(Instant::now().into_std());
-            let rest = self.timing.retry.min(left.unwrap_or(self.timing.retry));
+            let left = self.election.time_left(Moment::now());
+            let retry = self.election.timing().retry;
+            let rest = retry.min(left.unwrap_or(retry));
             tokio::select! {
                 () = end.cancelled() => {}
                 () = tokio::time::sleep(rest) => {}
             }
         }
-        self.until.send_replace(None);
+        self.lead.send_modify(|lead| lead.until = None);
         if tokio::time::timeout(ROUND_MAX, self.give_up()).await.is_err() {
             tracing::warn!(lease = %self.name, "the lease was not given up in time");
         }
@@ -111,16 +113,12 @@ impl Leader {
     /// Looks at the lease, and takes or renews it if that is due. Failures are tried again by the caller.
     async fn round(&mut self) {
         // The time before the request: a late answer must not prolong anything.
-        let asked = Instant::now().into_std();
+        let asked = Moment::now();
         let lease = match self.leases.get_opt(&self.name).await {
             Ok(lease) => lease,
             Err(error) => return self.complain(&error),
         };
-        let now = jiff::Timestamp::now();
-        let step = match self.election.step(lease.as_ref(), asked, now) {
-            Step::Wait(holder) if self.is_gone(&holder).await => self.election.succeed(lease, now),
-            step => step,
-        };
+        let step = self.decide(lease.as_ref()).await;
         let written = match step {
             Step::Wait(_) => return,
             Step::Create(mut lease) => {
@@ -139,11 +137,23 @@ impl Leader {
         }
     }
 
+    /// What to do about a lease that was just read. Others' patience with it begins now, after the answer: its holder may
+    /// have renewed it after the question.
+    async fn decide(&mut self, lease: Option<&Lease>) -> Step {
+        let (now, time) = (Moment::now(), jiff::Timestamp::now());
+        let step = self.election.step(lease, now, time);
+        let (Step::Wait(holder), Some(lease)) = (&step, lease) else { return step };
+        match self.election.succeed(lease, now, time) {
+            Some(taken) if self.is_gone(holder).await => taken,
+            _ => step,
+        }
+    }
+
     fn complain(&self, error: &kube::Error) {
         tracing::warn!(lease = %self.name, %error, "the lease could not be taken or renewed");
     }
 
-    /// Whether the holder is a pod that does not exist any more. The API has stopped to accept its token by then.
+    /// Whether the holder is a pod that does not exist any more, so that nothing restarts it.
     async fn is_gone(&self, holder: &str) -> bool {
         let Some(Candidate::Pod { name, uid }) = Candidate::parse(holder) else { return false };
         match self.pods.get_metadata_opt(&name).await {
@@ -154,10 +164,11 @@ impl Leader {
 
     /// Opens or closes the fence.
     fn tell(&self) {
-        let now = Instant::now();
-        let left = self.election.time_left(now.into_std());
-        let before = self.until.send_replace(left.map(|left| now + left)).is_some();
-        match (before, left.is_some()) {
+        let now = Moment::now();
+        let until = self.election.time_left(now).map(|left| now + left);
+        let lead = Lead { until, term: self.election.term() };
+        let before = self.lead.send_replace(lead).until.is_some();
+        match (before, until.is_some()) {
             (false, true) => tracing::info!(lease = %self.name, "this replica leads"),
             (true, false) => tracing::warn!(lease = %self.name, "this replica leads no more"),
             (true, true) | (false, false) => {}

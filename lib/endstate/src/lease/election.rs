@@ -1,12 +1,14 @@
 //! Who may lead, as a state machine: leases and time go in, what to write comes out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 
-/// How patient an election is.
+use super::Moment;
+
+/// How patient an election is. All candidates for a lease have the same timing.
 ///
 /// ```
 /// let usual = endstate::lease::Timing::default();
@@ -14,9 +16,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a lease that nobody renews is respected.
+    /// How long a lease that nobody renews is respected. A lease says it in whole seconds, so it is rounded up to those,
+    /// and to one at least.
     pub duration: Duration,
-    /// How long after its last renewal the holder believes in it. Less than `duration`.
+    /// How long after its last renewal the holder believes in it. Two thirds of `duration` unless it is less than that.
     pub renew_within: Duration,
     /// How often it is renewed, and looked at.
     pub retry: Duration,
@@ -32,6 +35,21 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// With limits under which no two can lead at once.
+    fn sound(self) -> Timing {
+        let part = u64::from(self.duration.subsec_nanos() > 0);
+        let seconds = self.duration.as_secs().saturating_add(part).clamp(1, DURATION_MAX);
+        let duration = Duration::from_secs(seconds);
+        let is_less = self.renew_within < duration;
+        let renew_within = if is_less { self.renew_within } else { duration * 2 / 3 };
+        Timing { duration, renew_within, ..self }
+    }
+}
+
+/// What the API's field holds: its seconds are 32 bits with a sign.
+const DURATION_MAX: u64 = i32::MAX as u64;
+
 /// What to do about a lease.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -46,25 +64,27 @@ pub enum Step {
 /// One candidate's view of the lease. Pure: both clocks are arguments.
 ///
 /// ```
-/// use std::time::Instant;
-/// use endstate::lease::{Election, Step, Timing};
+/// use endstate::lease::{Election, Moment, Step, Timing};
 /// let mut election = Election::new("me", Timing::default());
-/// assert!(matches!(election.step(None, Instant::now(), jiff::Timestamp::now()), Step::Create(_)));
+/// assert!(matches!(election.step(None, Moment::now(), jiff::Timestamp::now()), Step::Create(_)));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
     timing: Timing,
     /// The version of the lease that was seen last, and when it was first seen.
-    seen: Option<(String, Instant)>,
+    seen: Option<(String, Moment)>,
     /// The lease as this candidate wrote it, and when it asked to.
-    held: Option<(Lease, Instant)>,
+    held: Option<(Lease, Moment)>,
+    /// How often it became the holder.
+    term: u64,
 }
 
 impl Election {
     /// A candidate that has seen nothing yet.
     pub fn new(identity: impl Into<String>, timing: Timing) -> Election {
-        Election { identity: identity.into(), timing, seen: None, held: None }
+        let timing = timing.sound();
+        Election { identity: identity.into(), timing, seen: None, held: None, term: 0 }
     }
 
     /// Who it is.
@@ -72,11 +92,21 @@ impl Election {
         &self.identity
     }
 
-    /// What to do about the lease as it is now.
-    pub fn step(&mut self, lease: Option<&Lease>, now: Instant, time: Timestamp) -> Step {
+    /// How patient it is: as it was told, within the limits that [`Timing`] names.
+    pub fn timing(&self) -> Timing {
+        self.timing
+    }
+
+    /// Counts how often it became the holder. What it learned in another term somebody else may have made untrue.
+    pub fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// What to do about the lease as it was at some time before `now`.
+    pub fn step(&mut self, lease: Option<&Lease>, now: Moment, time: Timestamp) -> Step {
         let Some(lease) = lease else {
             self.held = None;
-            return Step::Create(Box::new(self.lease(None, time)));
+            return Step::Create(Box::new(self.taken(None, time)));
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         if self.seen.as_ref().is_none_or(|(seen, _)| *seen != version) {
@@ -89,36 +119,43 @@ impl Election {
         }
         let patience = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok());
         let patience = patience.map_or(self.timing.duration, Duration::from_secs);
-        let since = self.seen.as_ref().map_or(now, |(_, since)| *since);
         let is_free =
-            holder.is_empty() || holder == self.identity || now.duration_since(since) >= patience;
-        if is_free { self.succeed(Some(lease.clone()), time) } else { Step::Wait(holder) }
+            holder.is_empty() || holder == self.identity || self.unchanged_for(now) >= patience;
+        if is_free {
+            Step::Replace(Box::new(self.taken(Some(lease), time)))
+        } else {
+            Step::Wait(holder)
+        }
     }
 
-    /// Takes the lease over from a holder that is known to be gone.
-    pub fn succeed(&self, lease: Option<Lease>, time: Timestamp) -> Step {
-        Step::Replace(Box::new(self.lease(lease.as_ref(), time)))
+    /// Takes the lease that [`step`](Election::step) saw over from a holder that nothing restarts: once that one cannot
+    /// believe in it any more, should its process still run. `None` before that.
+    pub fn succeed(&self, lease: &Lease, now: Moment, time: Timestamp) -> Option<Step> {
+        let is_over = self.unchanged_for(now) >= self.timing.renew_within;
+        is_over.then(|| Step::Replace(Box::new(self.taken(Some(lease), time))))
+    }
+
+    fn unchanged_for(&self, now: Moment) -> Duration {
+        self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| now.since(*since))
     }
 
     /// The lease was written, by a request that began at `asked`.
-    pub fn wrote(&mut self, lease: &Lease, asked: Instant) {
+    pub fn wrote(&mut self, lease: &Lease, asked: Moment) {
+        self.term += u64::from(self.held.is_none());
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         self.seen = Some((version, asked));
         self.held = Some((lease.clone(), asked));
     }
 
     /// Whether this candidate leads.
-    pub fn is_leading(&self, now: Instant) -> bool {
+    pub fn is_leading(&self, now: Moment) -> bool {
         self.time_left(now).is_some()
     }
 
     /// How long it leads if it does not renew; `None` if it does not lead.
-    pub fn time_left(&self, now: Instant) -> Option<Duration> {
+    pub fn time_left(&self, now: Moment) -> Option<Duration> {
         let (_, since) = self.held.as_ref()?;
-        self.timing
-            .renew_within
-            .checked_sub(now.duration_since(*since))
-            .filter(|left| !left.is_zero())
+        self.timing.renew_within.checked_sub(now.since(*since)).filter(|left| !left.is_zero())
     }
 
     /// The lease that it holds, without a holder: guarded by the version that it wrote.
@@ -128,7 +165,7 @@ impl Election {
         Some(lease)
     }
 
-    fn lease(&self, current: Option<&Lease>, time: Timestamp) -> Lease {
+    fn taken(&self, current: Option<&Lease>, time: Timestamp) -> Lease {
         let old = current.and_then(|it| it.spec.clone()).unwrap_or_default();
         let is_mine = old.holder_identity.as_deref() == Some(&*self.identity);
         let transitions = old.lease_transitions.unwrap_or(0);
@@ -158,12 +195,12 @@ mod tests {
     struct World {
         lease: Option<Lease>,
         version: u64,
-        now: Instant,
+        now: Moment,
     }
 
     impl World {
         fn new() -> World {
-            World { lease: None, version: 0, now: Instant::now() }
+            World { lease: None, version: 0, now: Moment::now() }
         }
 
         fn round(&mut self, candidate: &mut Election) {
@@ -189,7 +226,7 @@ mod tests {
         }
 
         fn pass(&mut self, seconds: u64) {
-            self.now += Duration::from_secs(seconds);
+            self.now = self.now + Duration::from_secs(seconds);
         }
     }
 
@@ -267,17 +304,59 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_of_one_that_is_gone_need_not_wait() {
+    fn a_successor_of_one_that_is_gone_waits_until_that_one_gave_up() {
         let mut world = World::new();
         let (mut a, mut b) = candidates();
         world.round(&mut a);
-        let lease = world.lease.clone();
-        let step = b.step(lease.as_ref(), world.now, Timestamp::UNIX_EPOCH);
-        assert_eq!(step, Step::Wait("a".to_owned()));
-        let step = b.succeed(lease, Timestamp::UNIX_EPOCH);
+        let lease = world.lease.clone().unwrap();
+        for second in 0..10 {
+            let step = b.step(Some(&lease), world.now, Timestamp::UNIX_EPOCH);
+            assert_eq!(step, Step::Wait("a".to_owned()));
+            assert_eq!(b.succeed(&lease, world.now, Timestamp::UNIX_EPOCH), None, "{second}");
+            assert!(a.is_leading(world.now));
+            world.pass(1);
+        }
+        let step = b.succeed(&lease, world.now, Timestamp::UNIX_EPOCH).unwrap();
         world.write(&mut b, step);
-        assert!(b.is_leading(world.now));
+        assert!(b.is_leading(world.now) && !a.is_leading(world.now));
+    }
+
+    #[test]
+    fn a_term_ends_when_another_held_the_lease_and_not_with_a_late_renewal() {
+        let mut world = World::new();
+        let (mut a, mut b) = candidates();
+        assert_eq!(a.term(), 0);
         world.round(&mut a);
-        assert!(!a.is_leading(world.now), "it hears of it at its next look");
+        world.pass(14);
+        world.round(&mut a);
+        assert_eq!(a.term(), 1);
+        world.round(&mut b);
+        world.pass(15);
+        world.round(&mut b);
+        let given_up = Step::Replace(Box::new(b.given_up().unwrap()));
+        world.write(&mut b, given_up);
+        world.round(&mut a);
+        assert_eq!((a.term(), b.term()), (2, 1));
+    }
+
+    #[test]
+    fn no_timing_lets_two_lead() {
+        let millis = Duration::from_millis;
+        for (duration, renew_within) in [(1900, 1500), (15_000, 15_000), (500, 600), (0, 500)] {
+            let mut world = World::new();
+            let timing = Timing {
+                duration: millis(duration),
+                renew_within: millis(renew_within),
+                retry: millis(50),
+            };
+            let (mut a, mut b) = (Election::new("a", timing), Election::new("b", timing));
+            world.round(&mut a);
+            for _ in 0..400 {
+                world.now = world.now + millis(50);
+                world.round(&mut b);
+                assert!(!(a.is_leading(world.now) && b.is_leading(world.now)), "{timing:?}");
+            }
+            assert!(b.is_leading(world.now), "{timing:?}");
+        }
     }
 }

@@ -1,7 +1,23 @@
 //! What stands between a process and its effects.
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+
+use super::Moment;
+
+/// What the owner of a fence says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lead {
+    /// Until when it leads; it keeps moving this ahead.
+    pub(super) until: Option<Moment>,
+    /// Which of its terms this is.
+    pub(super) term: u64,
+}
+
+impl Lead {
+    fn is_on(&self) -> bool {
+        self.until.is_some_and(|until| Moment::now() < until)
+    }
+}
 
 /// Open while its owner leads. It asks the clock, not the task that renews the lease: after a pause both run at once.
 ///
@@ -10,7 +26,7 @@ use tokio::time::Instant;
 /// assert!(Fence::open().is_open());
 /// ```
 #[derive(Clone, Debug)]
-pub struct Fence(Option<watch::Receiver<Option<Instant>>>);
+pub struct Fence(Option<watch::Receiver<Lead>>);
 
 impl Fence {
     /// Always open: for what cannot run twice.
@@ -18,22 +34,25 @@ impl Fence {
         Fence(None)
     }
 
-    /// Open until a moment that somebody keeps moving ahead.
-    pub(super) fn until(moment: watch::Receiver<Option<Instant>>) -> Fence {
-        Fence(Some(moment))
+    /// Open while somebody says so.
+    pub(super) fn of(lead: watch::Receiver<Lead>) -> Fence {
+        Fence(Some(lead))
     }
 
     /// Whether it is open now.
     pub fn is_open(&self) -> bool {
-        let Some(moment) = &self.0 else { return true };
-        moment.borrow().is_some_and(|until| Instant::now() < until)
+        self.0.as_ref().is_none_or(|lead| lead.borrow().is_on())
+    }
+
+    /// Counts how often leadership was won. What was learned in another term somebody else may have made untrue.
+    pub fn term(&self) -> u64 {
+        self.0.as_ref().map_or(0, |lead| lead.borrow().term)
     }
 
     /// Waits until it is open.
     pub async fn opened(&self) {
-        let Some(moment) = &self.0 else { return };
-        let is_ahead = |until: &Option<Instant>| until.is_some_and(|it| Instant::now() < it);
-        if moment.clone().wait_for(is_ahead).await.is_err() {
+        let Some(lead) = &self.0 else { return };
+        if lead.clone().wait_for(Lead::is_on).await.is_err() {
             // Nobody will open it any more.
             std::future::pending::<()>().await;
         }
@@ -48,18 +67,19 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_open_until_its_moment_whatever_its_owner_does() {
-        let (sender, receiver) = watch::channel(None);
-        let fence = Fence::until(receiver);
+        let (sender, receiver) = watch::channel(Lead::default());
+        let fence = Fence::of(receiver);
         assert!(!fence.is_open());
         let opened = tokio::spawn({
             let fence = fence.clone();
             async move { fence.opened().await }
         });
-        sender.send_replace(Some(Instant::now() + Duration::from_secs(60)));
+        let until = |until| Lead { until: Some(until), term: 1 };
+        sender.send_replace(until(Moment::now() + Duration::from_secs(60)));
         tokio::time::timeout(Duration::from_secs(10), opened).await.unwrap().unwrap();
-        assert!(fence.is_open());
+        assert!(fence.is_open() && fence.term() == 1);
         // The owner is paused and says nothing; the clock goes on.
-        sender.send_replace(Some(Instant::now()));
+        sender.send_replace(until(Moment::now()));
         assert!(!fence.is_open());
     }
 }
