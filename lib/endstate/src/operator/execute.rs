@@ -54,7 +54,7 @@ where
         plan: Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<Next, Error> {
-        let key = ObjectKey::of(object);
+        let (key, term) = (ObjectKey::of(object), ctx.fence().term());
         if let Some(wait) = self.refusals().rest(&key, &plan.actions, Instant::now()) {
             return Ok(Next::After(wait));
         }
@@ -73,18 +73,8 @@ where
         }
         self.support(object, snapshot, &plan.support, ctx).await?;
         self.refusals().ask_again(&key);
-        if let Err((action, stopped, not_created)) =
-            self.act_in_order(object, snapshot, &plan.actions, ctx).await
-        {
-            return match stopped {
-                Stopped::Failed(error) => Err(error),
-                Stopped::Stale => Ok(Next::After(STALE_WAIT)),
-                Stopped::Blocked(why) | Stopped::NotCreated(why) => {
-                    tracing::info!(%key, %action, %why, "blocked");
-                    let blocked = Blocked { action: action.to_string(), why, not_created };
-                    Ok(Next::After(self.refusals().note(&key, blocked, Instant::now())))
-                }
-            };
+        if let Err(failures) = self.act_in_order(object, snapshot, &plan.actions, ctx).await {
+            return self.ended(&key, failures, term);
         }
         let learned = plan.status.record != snapshot.status.record;
         let was_refused = self.refusals().forget(&key);
@@ -96,34 +86,50 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
+    /// Remembers what was refused, whatever else went wrong beside it, and says what is next.
+    fn ended(
+        &self,
+        key: &ObjectKey,
+        failures: Vec<(&Action, Stopped)>,
+        term: u64,
+    ) -> Result<Next, Error> {
+        let wait = refused(&failures).map(|blocked| {
+            tracing::info!(%key, action = %blocked.action, why = %blocked.why, "blocked");
+            self.refusals().note(key, blocked, term, Instant::now())
+        });
+        let failed = failures.into_iter().find_map(|(_, it)| match it {
+            Stopped::Failed(error) => Some(error),
+            _ => None,
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Next::After(wait.unwrap_or(STALE_WAIT))),
+        }
+    }
+
     /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at once: none
-    /// depends on another, and the first start waits for all of them. A failure comes with the pods that were refused.
+    /// depends on another, and the first start waits for all of them; so several may fail.
     async fn act_in_order<'a>(
         &self,
         object: &Declared<O::Kind>,
         snapshot: &Snapshot<SpecOf<O>>,
         actions: &'a [Action],
         ctx: &Context,
-    ) -> Result<(), (&'a Action, Stopped, Vec<MemberName>)> {
+    ) -> Result<(), Vec<(&'a Action, Stopped)>> {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
         for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
             let acts = group
                 .iter()
                 .map(|it| async move { (it, self.act(object, snapshot, it, ctx).await) });
-            let (mut first, mut not_created) = (None, vec![]);
+            let mut failures = vec![];
             for (action, result) in join_all(acts).await {
                 match result {
                     Ok(()) => ctx.notice(object, done(action)),
-                    Err(stopped) => {
-                        if matches!(stopped, Stopped::NotCreated(_)) {
-                            not_created.push(action.member().clone());
-                        }
-                        first = first.or(Some((action, stopped)));
-                    }
+                    Err(stopped) => failures.push((action, stopped)),
                 }
             }
-            if let Some((action, stopped)) = first {
-                return Err((action, stopped, not_created));
+            if !failures.is_empty() {
+                return Err(failures);
             }
         }
         Ok(())
@@ -266,6 +272,17 @@ where
     }
 }
 
+/// The first refusal among failures, with every pod that was refused.
+fn refused(failures: &[(&Action, Stopped)]) -> Option<Blocked> {
+    let (action, why) = failures.iter().find_map(|(action, it)| match it {
+        Stopped::Blocked(why) | Stopped::NotCreated(why) => Some((action.to_string(), why.clone())),
+        Stopped::Stale | Stopped::Failed(_) => None,
+    })?;
+    let not_made = failures.iter().filter(|(_, it)| matches!(it, Stopped::NotCreated(_)));
+    let not_created = not_made.map(|(action, _)| action.member().clone()).collect();
+    Some(Blocked { action, why, not_created })
+}
+
 /// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there is one, and
 /// everything else that it is not known.
 fn not_created(error: Error) -> Stopped {
@@ -327,4 +344,29 @@ fn notice(event: &endstate_core::Event) -> Notice {
 
 fn done(action: &Action) -> Notice {
     Notice::normal(action.reason(), "Reconcile", action.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use endstate_core::{LeaveReason, PodRef};
+
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_noted_beside_a_create_that_was_not_answered() {
+        let action = |name: &str| {
+            let pod = PodRef { name: name.into(), uid: "u".into(), resource_version: "1".into() };
+            Action::DeletePod { pod, reason: LeaveReason::Dead }
+        };
+        let (silent, first, second) = (action("a"), action("b"), action("c"));
+        let failures = [
+            (&silent, Stopped::Failed(Error::other("no answer"))),
+            (&first, Stopped::NotCreated("no".into())),
+            (&second, Stopped::NotCreated("never".into())),
+        ];
+        let blocked = refused(&failures).unwrap();
+        assert_eq!((blocked.action, blocked.why), (first.to_string(), "no".to_owned()));
+        assert_eq!(blocked.not_created, ["b".into(), "c".into()]);
+        assert_eq!(refused(&failures[..1]), None);
+    }
 }

@@ -22,7 +22,8 @@ impl<O: Operand> Operator<O> {
         object: &Declared<O::Kind>,
         ctx: &Context,
     ) -> Result<Snapshot<SpecOf<O>>, Error> {
-        let key = ObjectKey::of(object);
+        // Before the look: a term that begins during it has not seen what was refused in this one.
+        let (key, term) = (ObjectKey::of(object), ctx.fence().term());
         let spec = self.operand.spec(&object.spec).map_err(|it| unreadable("spec", it))?;
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
         let identity = identity(object);
@@ -47,7 +48,7 @@ impl<O: Operand> Operator<O> {
             status,
             pods: Some(pods),
             view,
-            blocked: self.refusals().last(&key),
+            blocked: self.refusals().last(&key, term),
         })
     }
 

@@ -1,7 +1,8 @@
 //! What was refused last, per object, and when it may be tried again. Time is an argument.
 //!
 //! It is shown to the user and paces the tries. Nothing is decided on it but that a pod that was certainly not made may be asked
-//! for again; losing it in a restart costs one try, or the names of those pods.
+//! for again, and that only in the term of leadership in which it was refused: in between another may have made it. Losing it
+//! in a restart costs one try, or the names of those pods.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ pub(super) struct Refusals {
 
 struct Refusal {
     blocked: Blocked,
+    /// The term of leadership in which it was refused.
+    term: u64,
     /// How often in a row.
     times: u32,
     again: Instant,
@@ -32,13 +35,19 @@ struct Refusal {
 
 impl Refusals {
     /// Remembers a refusal, and says how long to wait before the next try.
-    pub(super) fn note(&mut self, key: &ObjectKey, blocked: Blocked, now: Instant) -> Duration {
+    pub(super) fn note(
+        &mut self,
+        key: &ObjectKey,
+        blocked: Blocked,
+        term: u64,
+        now: Instant,
+    ) -> Duration {
         let times = match self.last.get(key) {
             Some(last) if last.blocked.action == blocked.action => last.times.saturating_add(1),
             _ => 1,
         };
         let wait = if times <= OFTEN { WAIT } else { WAIT_LONG };
-        self.last.insert(key.clone(), Refusal { blocked, times, again: now + wait });
+        self.last.insert(key.clone(), Refusal { blocked, term, times, again: now + wait });
         wait
     }
 
@@ -63,9 +72,14 @@ impl Refusals {
         }
     }
 
-    /// What was refused last.
-    pub(super) fn last(&self, key: &ObjectKey) -> Option<Blocked> {
-        self.last.get(key).map(|it| it.blocked.clone())
+    /// What was refused last, as far as it holds in this term.
+    pub(super) fn last(&self, key: &ObjectKey, term: u64) -> Option<Blocked> {
+        let last = self.last.get(key)?;
+        let mut blocked = last.blocked.clone();
+        if last.term != term {
+            blocked.not_created.clear();
+        }
+        Some(blocked)
     }
 
     /// Forgets, and says whether there was anything.
@@ -93,7 +107,7 @@ mod tests {
     fn a_refused_action_rests_and_another_one_does_not() {
         let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
         let mut refusals = Refusals::default();
-        assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT);
+        assert_eq!(refusals.note(&key, blocked(&action("a")), 1, now), WAIT);
         let soon = now + Duration::from_millis(10);
         assert_eq!(refusals.rest(&key, &[action("a")], soon), Some(WAIT - (soon - now)));
         assert_eq!(refusals.rest(&key, &[action("b")], soon), None);
@@ -107,11 +121,21 @@ mod tests {
     fn a_pod_that_is_asked_for_again_does_not_count_as_refused() {
         let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
         let mut refusals = Refusals::default();
-        refusals.note(&key, blocked(&action("a")), now);
+        refusals.note(&key, blocked(&action("a")), 1, now);
         refusals.ask_again(&key);
-        let last = refusals.last(&key).unwrap();
+        let last = refusals.last(&key, 1).unwrap();
         assert!(last.not_created.is_empty() && last.why == "no");
         assert!(refusals.rest(&key, &[action("a")], now).is_some(), "it still rests");
+    }
+
+    #[test]
+    fn what_was_refused_in_another_term_may_have_been_made_since() {
+        let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
+        let mut refusals = Refusals::default();
+        refusals.note(&key, blocked(&action("a")), 1, now);
+        assert_eq!(refusals.last(&key, 1).unwrap().not_created, ["a".into()]);
+        let later = refusals.last(&key, 2).unwrap();
+        assert!(later.not_created.is_empty() && later.why == "no");
     }
 
     #[test]
@@ -119,11 +143,11 @@ mod tests {
         let (key, now) = (ObjectKey::namespaced("default", "c"), Instant::now());
         let mut refusals = Refusals::default();
         for _ in 0..OFTEN {
-            assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT);
+            assert_eq!(refusals.note(&key, blocked(&action("a")), 1, now), WAIT);
         }
-        assert_eq!(refusals.note(&key, blocked(&action("a")), now), WAIT_LONG);
+        assert_eq!(refusals.note(&key, blocked(&action("a")), 1, now), WAIT_LONG);
         assert_eq!(
-            refusals.note(&key, blocked(&action("b")), now),
+            refusals.note(&key, blocked(&action("b")), 1, now),
             WAIT,
             "another action starts anew"
         );
