@@ -191,13 +191,7 @@ impl Engine {
             running.spawn(task(stop.clone()));
         }
         let posting = tokio::spawn(poster.run(options.request_deadline, end.clone()));
-        let mut result = Ok(());
-        while let Some(ended) = running.join_next().await {
-            if let Err(error) = ended {
-                result = Err(Error::other(error));
-            }
-            stop.cancel();
-        }
+        let result = until_ended(&mut running, &mut keeping, &stop).await;
         // Only now: what the lease guards has ended.
         end.cancel();
         while keeping.join_next().await.is_some() {}
@@ -205,5 +199,47 @@ impl Engine {
             tracing::warn!("the last events were not posted in time");
         }
         result
+    }
+}
+
+/// Waits until every task has ended. The first that ends takes the others with it, and so does the one that keeps the
+/// lease: without it nothing would ever be done again.
+async fn until_ended(
+    running: &mut JoinSet<()>,
+    keeping: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let mut result = Ok(());
+    while !running.is_empty() {
+        tokio::select! {
+            Some(ended) = running.join_next() => {
+                if let Err(error) = ended {
+                    result = Err(Error::other(error));
+                }
+            }
+            Some(ended) = keeping.join_next() => {
+                let why = ended.err().map_or_else(|| "it ended".to_owned(), |it| it.to_string());
+                result = Err(Error::other(format!("nobody keeps the lease any more: {why}")));
+            }
+        }
+        stop.cancel();
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_whose_lease_nobody_keeps_ends() {
+        let stop = CancellationToken::new();
+        let (mut running, mut keeping) = (JoinSet::new(), JoinSet::new());
+        let stopped = stop.clone();
+        running.spawn(async move { stopped.cancelled().await });
+        keeping.spawn(async { panic!("a bug") });
+        let ended = until_ended(&mut running, &mut keeping, &stop);
+        let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
+        assert!(ended.unwrap().unwrap_err().to_string().contains("nobody keeps the lease"));
     }
 }
