@@ -132,17 +132,28 @@ async fn the_operator_rolls_and_hands_its_lease_over() -> Result<()> {
     let up = up_with_operator().await?;
     let cluster = EtcdCluster::apply(&up, "rolled", 1).await?;
     cluster.settled(1).await?;
-    let leases: Api<Lease> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
-    let before = holder(Some(&leases.get(OPERATOR).await?)).context("nobody leads")?;
+    let before = leader(&up).await?;
     let deployments: Api<Deployment> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
     deployments.restart(OPERATOR).await?;
+    succeeded(&up, &before).await?;
+    cluster.resize(3).await?;
+    cluster.settled(3).await?;
+    up.stop().await
+}
+
+async fn leader(up: &Up) -> Result<String> {
+    let leases: Api<Lease> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
+    holder(Some(&leases.get(OPERATOR).await?)).context("nobody leads")
+}
+
+/// Waits until another than this one leads.
+async fn succeeded(up: &Up, before: &str) -> Result<()> {
+    let leases: Api<Lease> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
     let passed = await_condition(leases, OPERATOR, |lease: Option<&Lease>| {
         holder(lease).is_some_and(|it| it != before)
     });
     tokio::time::timeout(Duration::from_secs(60), passed).await.context("not handed over")??;
-    cluster.resize(3).await?;
-    cluster.settled(3).await?;
-    up.stop().await
+    Ok(())
 }
 
 fn holder(lease: Option<&Lease>) -> Option<String> {
@@ -169,10 +180,12 @@ async fn losing_every_member_is_reported_and_never_re_initialised() -> Result<()
         .await?;
     cluster.until("report the loss", |it| is_true(it, "QuorumLost")).await?;
     // Another operator is made to look once more, from scratch, and still starts nothing.
+    let before = leader(&up).await?;
     let operators: Api<Pod> = Api::namespaced(up.client().await?, OPERATOR_NAMESPACE);
     operators
         .delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
         .await?;
+    succeeded(&up, &before).await?;
     // The status says what was looked at before anything is done: a second look begins after the first has ended.
     for size in [1, 3] {
         cluster.resize(size).await?;
