@@ -1,4 +1,5 @@
-//! Carries out one plan: the marks on pods, the status, then the objects around the members, then the actions in order.
+//! Carries out one plan: the status, the marks on pods, then the objects around the members, then the actions in order.
+//! The marks come before the status that first says that the cluster exists.
 //!
 //! There are no choices here. The first thing that fails ends it; the next look decides what then.
 
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{
     APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, EventKind, Identity,
     MemberName, Next, Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest,
-    Resource, Snapshot, SpecOf, Status, marks::marked,
+    Resource, Snapshot, SpecOf, Status,
 };
 use crate::Propagation;
 use crate::driver::Address;
@@ -26,7 +27,7 @@ const HALTED_WAIT: Duration = Duration::from_secs(2);
 const STALE_WAIT: Duration = Duration::from_millis(50);
 
 /// Why an action ended a plan.
-enum Stopped {
+pub(super) enum Stopped {
     /// Somebody said no; the next snapshot tells.
     Blocked(String),
     /// The API said no to a pod, so there is none.
@@ -61,8 +62,14 @@ where
         if let Some(why) = self.stranger(object, snapshot, &plan.support, ctx).await? {
             return self.halt(object, snapshot, ("NameTaken", why), ctx).await;
         }
-        // Before the record: once it says that the cluster exists, a quorum of its pods says so too.
-        self.mark_pods(object, snapshot, &plan, ctx).await?;
+        let exists = plan.status.record.cluster_id.is_some();
+        if exists && snapshot.status.record.cluster_id.is_none() {
+            // Before the record: once it says that the cluster exists, a quorum of its pods says so too.
+            if let Some(refused) = self.mark_pods(object, snapshot, &plan, ctx).await? {
+                let why = format!("{}: {}", refused.action, refused.why);
+                return self.halt(object, snapshot, ("PodNotMarked", why), ctx).await;
+            }
+        }
         self.publish(object, snapshot, &plan, ctx).await?;
         if snapshot.object.deleting {
             // The garbage collector takes what the object owns; there is nothing to keep up.
@@ -71,13 +78,23 @@ where
         for event in &plan.events {
             ctx.notice(object, notice(event));
         }
+        let unmarked = self.mark_pods(object, snapshot, &plan, ctx).await?;
         self.support(object, snapshot, &plan.support, ctx).await?;
         self.refusals().ask_again(&key);
         if let Err(failures) = self.act_in_order(object, snapshot, &plan.actions, ctx).await {
             return self.ended(&key, failures, term);
         }
         let learned = plan.status.record != snapshot.status.record;
-        let was_refused = self.refusals().forget(&key);
+        let was_refused = match unmarked {
+            None => self.refusals().forget(&key),
+            Some(blocked) => {
+                let wait = self.refusals().note(&key, blocked, term, Instant::now());
+                if plan.actions.is_empty() && !learned {
+                    return Ok(Next::After(wait));
+                }
+                true
+            }
+        };
         if learned || was_refused || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
@@ -215,6 +232,9 @@ where
                 if !ctx.fence().is_open() {
                     return Err(Stopped::Stale);
                 }
+                if matches!(action, Action::Promote { .. }) {
+                    self.is_marked(object, action.member())?;
+                }
                 let via = Address { member: call.via.clone(), host: self.host(object, &call.via) };
                 match self.operand.driver().act(action, &via).await {
                     Outcome::Done => Ok(()),
@@ -245,30 +265,6 @@ where
         let pods = self.pods_of(object);
         let pod = pods.iter().find(|it| it.metadata.name.as_deref() == Some(member.as_str()))?;
         pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
-    }
-
-    /// Writes on the pods what the plan knows of their members.
-    async fn mark_pods(
-        &self,
-        object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
-        plan: &Plan<SpecOf<O>>,
-        ctx: &Context,
-    ) -> Result<(), Error> {
-        if snapshot.object.deleting {
-            return Ok(());
-        }
-        for pod in self.pods_of(object) {
-            let name = pod.metadata.name.as_deref().unwrap_or_default();
-            let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
-            let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
-            let answer = snapshot.view.target(name).and_then(|it| it.status.as_ref());
-            let wanted = marked(&pod, role, answer);
-            if wanted != *pod {
-                ctx.update(&*pod, &wanted).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,66 @@
-//! What a pod carries of what its operator knows: whether its member votes, and that it was started. Pure.
+//! What a pod carries of what its operator knows: whether its member votes, and that it was started.
 
-use endstate_core::{MemberStatus, Role};
+use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role, Snapshot};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{ROLE_LABEL, STARTED_ANNOTATION};
+use super::execute::Stopped;
+use super::{Declared, Operand, Operator, ROLE_LABEL, STARTED_ANNOTATION, SpecOf};
+use crate::{Context, Error};
+
+impl<O: Operand> Operator<O> {
+    /// Writes on the pods what the plan knows of their members. What the API refuses for one pod keeps nothing from the
+    /// others, and is given back.
+    pub(super) async fn mark_pods(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        plan: &Plan<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<Option<Blocked>, Error> {
+        let mut refused = None;
+        for pod in self.pods_of(object).into_iter().filter(|_| !snapshot.object.deleting) {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
+            let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
+            let answer = snapshot.view.target(name).and_then(|it| it.status.as_ref());
+            let wanted = marked(&pod, role, answer);
+            if wanted == *pod {
+                continue;
+            }
+            match ctx.update(&*pod, &wanted).await {
+                Ok(_) => {}
+                Err(error) if is_outdated(&error) => return Err(error),
+                Err(error) => {
+                    let (action, why) = (format!("mark pod {name}"), error.chain());
+                    refused = refused.or(Some(Blocked { action, why, not_created: vec![] }));
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    /// A member gets a vote only once its pod says that it was started.
+    pub(super) fn is_marked(
+        &self,
+        object: &Declared<O::Kind>,
+        member: &MemberName,
+    ) -> Result<(), Stopped> {
+        let has_mark = |pod: &Pod| {
+            let annotations = pod.metadata.annotations.as_ref();
+            pod.metadata.name.as_deref() == Some(member.as_str())
+                && annotations.is_some_and(|it| it.contains_key(STARTED_ANNOTATION))
+        };
+        match self.pods_of(object).iter().any(|it| has_mark(it)) {
+            true => Ok(()),
+            false => Err(Stopped::Blocked(format!("pod {member} could not be marked as started"))),
+        }
+    }
+}
+
+/// Whether the next look is all that is needed.
+fn is_outdated(error: &Error) -> bool {
+    error.is_conflict() || error.is_not_found() || matches!(error, Error::NotLeading { .. })
+}
 
 /// The pod with its marks up to date. `answer` is what the member said of itself, if it said anything: only a process that
 /// runs on its data can. The mark stays for the life of the pod.

@@ -14,8 +14,9 @@ use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{WatchEvent, WatchParams};
-use kube::{Api, ResourceExt};
+use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
+use kube::client::Body;
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::operator::{World, wait_for};
@@ -109,9 +110,13 @@ impl Operand for Answering {
 
 /// Runs an operator of such members on a world until the world ends.
 fn operate(world: &World) -> Arc<Mutex<Vec<bool>>> {
+    operate_by(world, world.client())
+}
+
+fn operate_by(world: &World, client: Client) -> Arc<Mutex<Vec<bool>>> {
     let services = Api::namespaced(world.client(), "default");
     let found = Arc::default();
-    let mut engine = endstate::Engine::new(world.client(), endstate::Options::new("test"));
+    let mut engine = endstate::Engine::new(client, endstate::Options::new("test"));
     let answering = Answering { services, found: Arc::clone(&found) };
     endstate::operator::add(&mut engine, "etcdclusters", answering);
     tokio::spawn(engine.run(world.shutdown()));
@@ -143,6 +148,56 @@ async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluste
         // Nothing but the mark changes these pods.
         assert!(revision(pod.resource_version()) < recorded, "{}", pod.name_any());
     }
+}
+
+/// A client whose changes of pods the API refuses.
+fn without_pod_changes(client: Client) -> Client {
+    let spoil = |mut request: http::Request<Body>| {
+        if request.method() == http::Method::PATCH && request.uri().path().contains("/pods/") {
+            let kind = http::HeaderValue::from_static("text/plain");
+            request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+        }
+        request
+    };
+    let send = move |request| {
+        let client = client.clone();
+        async move { client.send(spoil(request)).await }
+    };
+    Client::new(tower::service_fn(send), "default")
+}
+
+/// As an admission policy may do. What does not rely on the marks goes on, and what is refused is said.
+#[tokio::test]
+async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
+    let world = World::new().await;
+    operate(&world);
+    let object = world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    first_record(&world, &object.resource_version().unwrap()).await;
+    world.shutdown().cancel();
+    let pods: Api<Pod> = Api::namespaced(world.client(), "default");
+    let name = world.pods().await[0].name_any();
+    let bare = Patch::Merge(json!({"metadata": {"labels": {"endstate.dev/role": null}}}));
+    pods.patch(&name, &PatchParams::default(), &bare).await.unwrap();
+
+    let mut engine =
+        endstate::Engine::new(without_pod_changes(world.client()), endstate::Options::new("test"));
+    let services = Api::namespaced(world.client(), "default");
+    endstate::operator::add(
+        &mut engine,
+        "etcdclusters",
+        Answering { services, found: Arc::default() },
+    );
+    let running = tokio::spawn(engine.run(endstate::CancellationToken::new()));
+    let paused = Patch::Merge(json!({"spec": {"paused": true}}));
+    let changed = world.clusters().patch("demo", &PatchParams::default(), &paused).await.unwrap();
+    wait_for(async || {
+        let status = &world.clusters().get("demo").await.unwrap().data["status"];
+        let is_seen = status["observedGeneration"].as_i64() == changed.metadata.generation;
+        let told = status.to_string().contains(&format!("mark pod {name}"));
+        (is_seen && told).then_some(())
+    })
+    .await;
+    running.abort();
 }
 
 /// The revision at which the identity of the cluster was written down.
