@@ -54,7 +54,8 @@ impl Forwarding {
     async fn check(&self) -> Result<()> {
         if let Some(name) = self.service() {
             self.service_port(name).await?;
-            self.ready(name).await?;
+            // Which pod it is, and whether one is ready then, is for each connection to find out.
+            return self.ready(name).await;
         }
         let (pod, _) = self.resolve().await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
