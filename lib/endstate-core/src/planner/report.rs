@@ -218,6 +218,14 @@ impl<A: App> Draft<'_, A> {
         if self.record.cluster_id.is_none() {
             return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
         }
+        if self.snapshot.status.record.cluster_id.is_none() {
+            // What lets clients in is made after the record; whoever waits for this must find it.
+            return (
+                Truth::False,
+                "NotServed",
+                "it was formed, and clients are let in next".into(),
+            );
+        }
         let Some(cluster) = &self.cluster else {
             let (lost, reason, message) = self.quorum_lost();
             let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
