@@ -248,8 +248,10 @@ async fn agrees(
                     Some(restarted) => store = restarted,
                     None => return,
                 }
-                if model.revision() > 1 {
-                    model.forget(model.revision());
+                match model.revision() > 1 {
+                    true => model.forget(model.revision()),
+                    // Nothing was ever written, so there is nothing to forget, nor to remember having forgotten.
+                    false => model = Model::new(),
                 }
             }
         }
@@ -282,6 +284,17 @@ proptest! {
     fn the_memory_engine_agrees(ops in prop::collection::vec(op(), 1..60)) {
         run(agrees(without_restarts(ops), Arc::new(MemoryStore::new()), || None));
     }
+}
+
+/// What nothing was written to is as new after a restart, whatever was compacted.
+#[test]
+fn an_empty_store_compacted_and_restarted_is_as_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let store = EmbeddedStore::open(dir.path(), Options::default()).unwrap();
+        Some(Arc::new(store) as Arc<dyn Store>)
+    };
+    run(agrees(vec![Op::Compact(0), Op::Restart], open().unwrap(), open));
 }
 
 proptest! {
