@@ -7,13 +7,24 @@ use std::process::Command;
 use crate::config::Ids;
 use crate::supervisor;
 
-/// One finding. `ok` is false only for what keeps pods from running.
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Pods run, but without something: worth knowing.
+    Note,
+    /// Keeps pods from running.
+    Missing,
+}
+
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     pub name: String,
-    pub ok: bool,
+    pub level: Level,
     pub detail: String,
-    /// What to do, also where `ok` is true but more would be possible.
+    /// What to do about it; always there for what is missing.
     pub hint: Option<String>,
 }
 
@@ -25,8 +36,8 @@ pub fn checks() -> Vec<Check> {
     vec![user_namespaces(), runtime(), ids(), overlay(), bridge(), limits(), way_out()]
 }
 
-fn check(name: &str, ok: bool, detail: impl Into<String>, hint: Option<&str>) -> Check {
-    Check { name: name.to_owned(), ok, detail: detail.into(), hint: hint.map(str::to_owned) }
+fn check(name: &str, level: Level, detail: impl Into<String>, hint: Option<&str>) -> Check {
+    Check { name: name.to_owned(), level, detail: detail.into(), hint: hint.map(str::to_owned) }
 }
 
 fn user_namespaces() -> Check {
@@ -34,44 +45,49 @@ fn user_namespaces() -> Check {
     let setting = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     if setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
         let hint = "sudo sysctl -w user.max_user_namespaces=10000";
-        return check(name, false, "the kernel allows none", Some(hint));
+        return check(name, Level::Missing, "the kernel allows none", Some(hint));
     }
     if setting("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
         let hint = "sudo sysctl -w kernel.unprivileged_userns_clone=1";
-        return check(name, false, "not allowed for ordinary users", Some(hint));
+        return check(name, Level::Missing, "not allowed for ordinary users", Some(hint));
     }
     let restricted = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
     if setting(restricted).as_deref() == Some("1") && !nix::unistd::geteuid().is_root() {
         let hint = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-        return check(name, false, "restricted by AppArmor", Some(hint));
+        return check(name, Level::Missing, "restricted by AppArmor", Some(hint));
     }
-    check(name, true, "allowed", None)
+    check(name, Level::Ok, "allowed", None)
 }
 
 fn runtime() -> Check {
     let name = "OCI runtime";
     let hint = "install it: sudo apt install runc";
     let Some(path) = supervisor::find_runtime() else {
-        return check(name, false, "runc is neither on the PATH nor in /usr/sbin", Some(hint));
+        return check(
+            name,
+            Level::Missing,
+            "runc is neither on the PATH nor in /usr/sbin",
+            Some(hint),
+        );
     };
     match Command::new(&path).arg("--version").output() {
         Ok(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);
             let version = text.lines().next().unwrap_or_default();
-            check(name, true, format!("{version} at {}", path.display()), None)
+            check(name, Level::Ok, format!("{version} at {}", path.display()), None)
         }
-        _ => check(name, false, format!("{} does not run", path.display()), Some(hint)),
+        _ => check(name, Level::Missing, format!("{} does not run", path.display()), Some(hint)),
     }
 }
 
 fn ids() -> Check {
     let name = "user ids in pods";
     match supervisor::available_ids() {
-        Ids::Many => check(name, true, "many: images keep their owners", None),
+        Ids::Many => check(name, Level::Ok, "many: images keep their owners", None),
         Ids::One => {
             let hint = "for containers that run as other users: sudo apt install uidmap, and ranges in \
                         /etc/subuid and /etc/subgid";
-            check(name, true, "one: every container runs as you", Some(hint))
+            check(name, Level::Note, "one: every container runs as you", Some(hint))
         }
     }
 }
@@ -80,10 +96,10 @@ fn overlay() -> Check {
     let name = "overlay file system";
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     if known.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay") {
-        return check(name, true, "available", None);
+        return check(name, Level::Ok, "available", None);
     }
     // A module that is not loaded cannot be loaded from a user namespace.
-    check(name, false, "not available", Some("sudo modprobe overlay"))
+    check(name, Level::Missing, "not available", Some("sudo modprobe overlay"))
 }
 
 fn bridge() -> Check {
@@ -93,11 +109,11 @@ fn bridge() -> Check {
     let modules = PathBuf::from("/lib/modules").join(release.trim());
     // Without loadable modules what is there is built in, and the node's start tells soonest.
     if built_in.iter().all(|path| path.exists()) || !modules.exists() {
-        return check(name, true, "available", None);
+        return check(name, Level::Ok, "available", None);
     }
     check(
         name,
-        true,
+        Level::Note,
         "loaded on demand by most kernels",
         Some("if `endstate up` cannot create the bridge: sudo modprobe -a bridge veth"),
     )
@@ -105,12 +121,12 @@ fn bridge() -> Check {
 
 fn limits() -> Check {
     let hint = "where limits matter, install the same operators on Kubernetes";
-    check("limits of containers", true, LIMITS, Some(hint))
+    check("limits of containers", Level::Note, LIMITS, Some(hint))
 }
 
 fn way_out() -> Check {
     let hint = "pods reach each other, services and DNS; images come from the host's side";
-    check("pods' way out", true, "none: pods cannot reach the world", Some(hint))
+    check("pods' way out", Level::Note, "none: pods cannot reach the world", Some(hint))
 }
 
 #[cfg(test)]
@@ -119,6 +135,9 @@ mod tests {
     fn every_failure_has_a_next_step() {
         let checks = super::checks();
         assert!(checks.len() >= 5);
-        assert!(checks.iter().all(|it| it.ok || it.hint.is_some()), "{checks:?}");
+        assert!(
+            checks.iter().all(|it| it.level == super::Level::Ok || it.hint.is_some()),
+            "{checks:?}"
+        );
     }
 }
