@@ -4,6 +4,8 @@
 //! stored under one lock, so that no two services get the same.
 
 mod addresses;
+mod runtime_class;
+mod security;
 
 use machinery::error::{ApiError, Cause, Reason};
 use registry::Resource;
@@ -13,6 +15,7 @@ use tokio::sync::MutexGuard;
 
 use crate::call::Call;
 use crate::errors;
+use crate::write::Endpoint;
 
 /// Namespaces that stay.
 const PROTECTED: [&str; 3] = ["default", "kube-public", "kube-system"];
@@ -26,8 +29,19 @@ pub(crate) async fn create(call: &Call, object: &mut Value) -> Result<(), ApiErr
         let text = "create not allowed while custom resource definition is terminating";
         return Err(ApiError::new(405, Reason::MethodNotAllowed, text));
     }
+    runtime_class::check(call, object).await?;
     registry::admission::create(&call.resource, object);
     Ok(())
+}
+
+/// Checks a valid object that is about to be stored. `old` is the state before; `None` of a new object.
+pub(crate) async fn validate(
+    call: &Call,
+    old: Option<&Value>,
+    object: &Value,
+    endpoint: Endpoint,
+) -> Result<(), ApiError> {
+    security::check(call, old, object, endpoint).await
 }
 
 /// Refuses the deletion of what every cluster has.

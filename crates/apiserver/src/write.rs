@@ -154,6 +154,7 @@ async fn store_new(call: &Call, object: &mut Value) -> Result<Arc<Object>, ApiEr
     if !errors.is_empty() {
         return Err(call.invalid(&name, errors));
     }
+    admission::validate(call, None, object, Endpoint::Main).await?;
     let key = call.key(&name)?;
     let _allocated = admission::allocate(call, None, object).await?;
     if call.dry_run()? {
@@ -269,6 +270,7 @@ async fn attempt(
     if !errors.is_empty() {
         return Err(call.invalid(change.name, errors));
     }
+    admission::validate(call, Some(&old), &new, change.endpoint).await?;
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     if is_finished(call, &new) {
         return remove(call, live, &new).await;

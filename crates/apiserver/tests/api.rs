@@ -26,6 +26,8 @@ mod hostile;
 mod limits;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/pod_security.rs"]
+mod pod_security;
 #[path = "api/recorded.rs"]
 mod recorded;
 #[path = "api/subresources.rs"]

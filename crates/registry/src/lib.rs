@@ -11,6 +11,7 @@ pub mod admission;
 pub mod crd;
 pub mod discovery;
 pub mod openapi;
+pub mod pod_security;
 pub mod protobuf;
 
 mod facts;
