@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::limits::Limits;
 use crate::respond::Response;
 
@@ -67,7 +67,7 @@ pub(crate) struct OpenBody {
 
 impl http_body::Body for OpenBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -13,6 +13,7 @@ use crate::ApiServer;
 use crate::authn::Identity;
 use crate::call::{Call, Parts};
 use crate::negotiate::{Form, Format, Shape};
+use crate::outgoing::Outgoing;
 use crate::query::Query;
 use crate::receive::Received;
 use crate::request::{Target, Verb};
@@ -137,6 +138,7 @@ pub(crate) fn internal(
         headers: http::HeaderMap::new(),
         query,
         form: Form { format: Format::Json, shape: Shape::Object },
+        outgoing: Outgoing::uncounted(),
     }))
 }
 

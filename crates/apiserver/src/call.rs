@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use machinery::error::ApiError;
+use machinery::pretty::Pretty;
 use registry::{Registry, Resource};
 use serde_json::Value;
 use store::{Draft, Key, Object, Prefix, Revision};
@@ -14,9 +15,11 @@ use crate::ApiServer;
 use crate::authn::Identity;
 use crate::encode::View;
 use crate::negotiate::{Form, Format, Shape};
+use crate::outgoing::{Outgoing, Pending, Pieces};
 use crate::query::Query;
 use crate::request::{Target, Verb};
 use crate::respond::{self, Response};
+use crate::show::Shower;
 use crate::{encode, show};
 
 /// A request on a resource that exists, by somebody who may make it, and what is noted while it is answered.
@@ -39,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) headers: HeaderMap,
     pub(crate) query: Query,
     pub(crate) form: Form,
+    /// Where what is made for the answer counts.
+    pub(crate) outgoing: Outgoing,
 }
 
 impl std::ops::Deref for Call {
@@ -79,6 +84,7 @@ impl Call {
             headers: HeaderMap::new(),
             query: Query::default(),
             form: Form { format: Format::Json, shape: Shape::Object },
+            outgoing: self.outgoing.clone(),
         };
         Call { parts, now: self.now, warnings: Mutex::default(), follows_up: self.follows_up }
     }
@@ -146,6 +152,11 @@ impl Call {
         View::new(self.resource.clone(), since)
     }
 
+    /// How this call shows objects in a form.
+    pub(crate) fn shower(&self, form: Form) -> Shower {
+        Shower { resource: self.resource.clone(), view: self.view(), form, now: self.now }
+    }
+
     /// The encoding of an object of the version asked for.
     pub(crate) fn draft(&self, object: &Value) -> Draft {
         let resource = &self.resource;
@@ -183,7 +194,7 @@ impl Call {
 
     /// The answer that shows a stored object.
     pub(crate) fn answer(&self, code: StatusCode, object: &Object) -> Result<Response, ApiError> {
-        let mut bytes = self.view().bytes(object, object.bytes().clone());
+        let mut bytes = self.view().bytes(object)?;
         if object.revision() == Revision(0) {
             // A dry run of a create: there is no version of what is not stored.
             let mut value = encode::parse_bytes(&bytes)?;
@@ -203,6 +214,16 @@ impl Call {
     ) -> Result<Response, ApiError> {
         if self.form.is_stored() {
             return Ok(respond::bytes(code, "application/json", bytes));
+        }
+        if self.form == (Form { format: Format::PrettyJson, shape: Shape::Object }) {
+            let mut whole = Some(bytes);
+            let fill = move |out: &mut Pending| {
+                whole.take().into_iter().for_each(|bytes| out.share(bytes));
+                out.share(&b"\n"[..]);
+                Ok(false)
+            };
+            let pieces = Pieces::new(self.outgoing.clone(), Some(Pretty::default()), fill);
+            return respond::pieces(code, "application/json", pieces);
         }
         self.answer_value(code, encode::parse_bytes(&bytes)?)
     }

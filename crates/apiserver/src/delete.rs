@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use store::{Object, Write};
 
 use crate::call::Call;
+use crate::negotiate::{Form, Shape};
 use crate::options::ReadOptions;
 use crate::respond::{self, Response};
-use crate::{admission, decode, encode, errors, read, time, write};
+use crate::{admission, decode, encode, errors, list, read, time, write};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -117,14 +118,6 @@ pub(crate) enum Deleted {
     Marked(Arc<Object>),
 }
 
-impl Deleted {
-    fn object(&self) -> &Arc<Object> {
-        match self {
-            Deleted::Gone(object) | Deleted::Marked(object) => object,
-        }
-    }
-}
-
 /// DELETE on an object.
 pub(crate) async fn delete(call: &Call, body: &Bytes) -> Result<Response, ApiError> {
     let options = DeleteOptions::parse(call, body)?;
@@ -145,24 +138,20 @@ pub(crate) async fn delete_collection(call: &Call, body: &Bytes) -> Result<Respo
     let read_options = ReadOptions::parse(&call.query, &call.resource)?;
     read_options.check_list()?;
     let found = read::find(call, &read_options).await?;
-    let mut items = Vec::with_capacity(found.objects.len());
+    let mut deleted = Vec::with_capacity(found.objects.len());
     for object in &found.objects {
         let value = encode::parse(object)?;
         let one = in_namespace_of(call, &value);
         let name = value["metadata"]["name"].as_str().unwrap_or("");
         match delete_named(&one, name, &options).await {
-            Ok(deleted) => items.push(call.parse(deleted.object())?),
+            Ok(Deleted::Gone(object) | Deleted::Marked(object)) => deleted.push(object),
             Err(error) if error.code == 404 => {}
             Err(error) => return Err(error),
         }
     }
-    let list = json!({
-        "apiVersion": call.resource.api_version(),
-        "kind": call.resource.list_kind,
-        "metadata": {"resourceVersion": call.store().revision().to_string()},
-        "items": items,
-    });
-    Ok(respond::value(StatusCode::OK, call.form.format, &list))
+    let metadata = json!({"resourceVersion": call.store().revision().to_string()});
+    let form = Form { shape: Shape::Object, ..call.form };
+    list::answer(call, form, deleted, &metadata)
 }
 
 fn in_namespace_of(call: &Call, object: &Value) -> Call {

@@ -76,6 +76,7 @@ async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
     };
     let form = form(&request.headers, &query, &target)?;
     let Request { headers, body, upgrade, .. } = request;
+    let outgoing = body.outgoing(server);
     let (body, _held) = body.read(server).await?;
     let parts = Parts {
         server: server.clone(),
@@ -87,6 +88,7 @@ async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
         headers,
         query,
         form,
+        outgoing,
     };
     let call = Arc::new(Call::new(parts));
     let result = Box::pin(handle(&call, Input { body, upgrade })).await;

@@ -11,6 +11,8 @@ use registry::{Fields, Resource};
 use serde_json::{Map, Value};
 use store::{Draft, Index, Object, Revision};
 
+use crate::outgoing::Pending;
+
 const VERSION_KEY: &str = "resourceVersion";
 
 /// The encoding of an object, and what selectors look at.
@@ -89,7 +91,7 @@ pub(crate) fn parse_bytes(bytes: &[u8]) -> Result<Value, ApiError> {
 pub(crate) struct View {
     resource: Arc<Resource>,
     /// How the encoding of an object of this version begins: keys are sorted, so `apiVersion` is always first.
-    start: Arc<str>,
+    start: Bytes,
     /// Objects last written before the definition changed may lack its defaults.
     changed: Revision,
 }
@@ -97,30 +99,65 @@ pub(crate) struct View {
 impl View {
     /// `changed` is the revision of the definition behind the resource; zero for built-in kinds.
     pub(crate) fn new(resource: Arc<Resource>, changed: Revision) -> View {
-        let start = format!("{{\"apiVersion\":\"{}\"", resource.api_version()).into();
+        let start = format!("{{\"apiVersion\":\"{}\"", resource.api_version());
+        let start = start.into();
         View { resource, start, changed }
     }
 
-    /// The bytes of a stored object (which may carry another revision than its own) as the resource shows them.
-    pub(crate) fn bytes(&self, object: &Object, bytes: Bytes) -> Bytes {
-        let resource = &self.resource;
-        if !resource.is_crd() && resource.group == resource.storage_group {
-            return bytes;
+    /// Adds a stored object as the resource shows it, at its own revision or a later one.
+    pub(crate) fn write(
+        &self,
+        object: &Object,
+        at: Revision,
+        out: &mut Pending,
+    ) -> Result<(), ApiError> {
+        if self.converts(object) {
+            let value = self.converted(object, parse_bytes(&object.bytes_at(at))?);
+            out.own(serde_json::to_vec(&value).expect("JSON values always encode"));
+            return Ok(());
         }
-        if resource.is_crd() && object.revision() > self.changed {
-            return self.renamed(bytes);
+        let mut parts = object.parts_at(at);
+        if let Some(end) = self.misnamed(&parts[0]) {
+            out.share(self.start.clone());
+            drop(parts[0].split_to(end));
         }
-        match parse_bytes(&bytes) {
-            Ok(value) => serde_json::to_vec(&self.converted(object, value))
-                .expect("JSON values always encode")
-                .into(),
-            Err(_) => bytes,
+        parts.into_iter().for_each(|part| out.share(part));
+        Ok(())
+    }
+
+    /// The bytes of a stored object as the resource shows them.
+    pub(crate) fn bytes(&self, object: &Object) -> Result<Bytes, ApiError> {
+        let bytes = object.bytes();
+        if self.converts(object) {
+            let value = self.converted(object, parse_bytes(bytes)?);
+            return Ok(serde_json::to_vec(&value).expect("JSON values always encode").into());
+        }
+        Ok(match self.misnamed(bytes) {
+            Some(end) => [&*self.start, &bytes[end..]].concat().into(),
+            None => bytes.clone(),
+        })
+    }
+
+    /// Whether what is stored has to be parsed to be shown.
+    fn converts(&self, object: &Object) -> bool {
+        match self.resource.is_crd() {
+            true => object.revision() <= self.changed,
+            false => self.resource.group != self.resource.storage_group,
         }
     }
 
     /// A stored object as a value.
     pub(crate) fn value(&self, object: &Object) -> Result<Value, ApiError> {
-        Ok(self.converted(object, parse(object)?))
+        self.value_at(object, object.revision())
+    }
+
+    /// A stored object as a value, at its own revision or a later one.
+    pub(crate) fn value_at(&self, object: &Object, at: Revision) -> Result<Value, ApiError> {
+        let value = match at == object.revision() {
+            true => parse(object)?,
+            false => parse_bytes(&object.bytes_at(at))?,
+        };
+        Ok(self.converted(object, value))
     }
 
     fn converted(&self, object: &Object, mut value: Value) -> Value {
@@ -132,15 +169,12 @@ impl View {
         value
     }
 
-    /// Another version of a custom resource differs in its `apiVersion` alone.
-    fn renamed(&self, bytes: Bytes) -> Bytes {
-        let mine = self.start.as_bytes();
-        if bytes.starts_with(mine) {
-            return bytes;
-        }
-        match first_field_end(&bytes) {
-            Some(end) => [mine, &bytes[end..]].concat().into(),
-            None => bytes,
+    /// Where the start of an encoding ends that is not this version's. Another version of a custom resource differs in
+    /// its `apiVersion` alone.
+    fn misnamed(&self, encoded: &[u8]) -> Option<usize> {
+        match self.resource.is_crd() && !encoded.starts_with(&self.start) {
+            true => first_field_end(encoded),
+            false => None,
         }
     }
 }

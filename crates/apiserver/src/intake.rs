@@ -13,6 +13,7 @@ use crate::arriving::{Arriving, BoxError};
 use crate::authn::Identity;
 use crate::decode::BODY_BYTES_MAX;
 use crate::limits::{Held, Share};
+use crate::outgoing::Outgoing;
 use crate::respond::Response;
 use crate::server::Request;
 
@@ -58,6 +59,14 @@ where
 }
 
 impl Unread {
+    /// Where what is made for the answer counts.
+    pub(crate) fn outgoing(&self, server: &ApiServer) -> Outgoing {
+        match &self.origin {
+            Origin::Socket(_) => Outgoing::counted(&server.shared().answers, server.limits()),
+            Origin::InProcess => Outgoing::uncounted(),
+        }
+    }
+
     /// The whole body. It counts as held as long as the share is.
     pub(crate) async fn read(self, server: &ApiServer) -> Result<(Bytes, Share), ApiError> {
         let shared = server.shared();

@@ -29,6 +29,7 @@ mod request;
 
 mod decode;
 mod encode;
+mod list;
 mod options;
 mod read;
 mod receive;
@@ -50,12 +51,13 @@ mod metrics;
 
 mod body;
 mod errors;
+mod outgoing;
 mod respond;
 mod show;
 mod time;
 
 pub use authn::Identity;
-pub use body::Body;
+pub use body::{Body, BodyError};
 pub use limits::Limits;
 pub use pki::{ClientCertificate, Pki, PkiError};
 pub use server::{ApiServer, Config, InProcess, StartError};

@@ -20,6 +20,10 @@ pub struct Limits {
     /// Bytes of the bodies of all requests of one listener that are being read or answered; one more is answered 429.
     /// Listeners do not share them either: what pods send must not stop the node's writes.
     pub body_bytes_max: usize,
+    /// Bytes made for the answers of all connections that no reader has taken yet: pieces of lists, events in a form that
+    /// is not the stored one. With more a list is answered 429, or cut off where it is, and a watch ends. Stored bytes
+    /// are not counted: answers share them with the store.
+    pub answer_bytes_max: usize,
     /// From accepting a connection to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From there to the end of the first request's headers. Those of later ones are part of an idle time.
@@ -44,6 +48,7 @@ impl Default for Limits {
         Limits {
             connections_max: 4096,
             body_bytes_max: 64 << 20,
+            answer_bytes_max: 256 << 20,
             handshake_timeout: Duration::from_secs(10),
             headers_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),

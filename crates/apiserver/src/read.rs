@@ -1,30 +1,24 @@
 //! get and list.
 //!
-//! Invariant: a list in the stored form is made of stored bytes, never of parsed objects.
+//! What a list found goes out object by object: see [`crate::list`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use machinery::error::ApiError;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use store::{Key, ListOptions, Object, Revision};
 use tokio::time::Instant;
 
-use crate::body::Body;
 use crate::call::Call;
-use crate::negotiate::{Format, Shape};
 use crate::options::{Match, ReadOptions, Token};
-use crate::respond::{self, Response};
-use crate::{errors, show};
+use crate::respond::Response;
+use crate::{errors, list};
 
 /// How long a read waits for a revision that is not there yet.
 const FUTURE_WAIT: Duration = Duration::from_secs(3);
 const FUTURE_POLL: Duration = Duration::from_millis(20);
-/// Lists up to this size are one piece of body.
-const WHOLE_LIST_BYTES_MAX: usize = 256 * 1024;
-const PIECE_BYTES: usize = 64 * 1024;
 /// How many objects are looked at in one step of a list with both a limit and a selector.
 const SCAN_CHUNK: usize = 1000;
 
@@ -65,7 +59,8 @@ pub(crate) async fn list(call: &Call) -> Result<Response, ApiError> {
     let options = ReadOptions::parse(&call.query, &call.resource)?;
     options.check_list()?;
     let found = find(call, &options).await?;
-    answer(call, found)
+    let metadata = list_metadata(&found);
+    list::answer(call, call.form, found.objects, &metadata)
 }
 
 /// The objects of the path that the options mean.
@@ -205,35 +200,6 @@ fn after(call: &Call, token: &Token) -> Result<Key, ApiError> {
     Key::new(&segments).ok_or_else(|| ApiError::bad_request("invalid continue token"))
 }
 
-fn answer(call: &Call, found: Found) -> Result<Response, ApiError> {
-    let metadata = list_metadata(&found);
-    if call.form.is_stored() {
-        return Ok(concatenated(call, found.objects, &metadata));
-    }
-    let view = call.view();
-    let objects = found.objects.iter().map(|object| view.value(object));
-    let list = match call.form.shape {
-        Shape::Object => {
-            let items: Vec<Value> = objects.collect::<Result<_, _>>()?;
-            json!({"apiVersion": call.resource.api_version(), "kind": call.resource.list_kind,
-                "metadata": metadata, "items": items})
-        }
-        Shape::Metadata => {
-            let items: Vec<Value> = objects
-                .map(|object| object.map(|it| show::metadata(&it)))
-                .collect::<Result<_, _>>()?;
-            json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
-                "metadata": metadata, "items": items})
-        }
-        Shape::Table(include) => {
-            let row = |object| show::row(&call.resource, object, include, call.now);
-            let rows = objects.map(|object| object.map(row)).collect::<Result<_, _>>()?;
-            show::table(&call.resource, metadata, rows)
-        }
-    };
-    Ok(respond::value(StatusCode::OK, call.form.format, &list))
-}
-
 fn list_metadata(found: &Found) -> Value {
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".into(), found.revision.to_string().into());
@@ -244,56 +210,4 @@ fn list_metadata(found: &Found) -> Value {
         metadata.insert("remainingItemCount".into(), remaining.into());
     }
     Value::Object(metadata)
-}
-
-/// The list of stored bytes, one after the other.
-fn concatenated(call: &Call, objects: Vec<Arc<Object>>, metadata: &Value) -> Response {
-    let resource = call.resource.clone();
-    let head = format!("{{\"apiVersion\":\"{}\",\"items\":[", resource.api_version());
-    let tail = format!("],\"kind\":\"{}\",\"metadata\":{metadata}}}\n", resource.list_kind);
-    let view = call.view();
-    let items = objects.iter().map(|object| view.bytes(object, object.bytes().clone()));
-    let items: Vec<Bytes> = items.collect();
-    let commas = items.len().saturating_sub(1);
-    let length = head.len() + tail.len() + commas + items.iter().map(Bytes::len).sum::<usize>();
-    let mut pieces =
-        Pieces { head: Some(head), items: items.into_iter(), tail: Some(tail), any: false };
-    let body = match length <= WHOLE_LIST_BYTES_MAX {
-        true => Body::whole(pieces.take(length)),
-        false => Body::pieces(length as u64, std::iter::from_fn(move || pieces.piece())),
-    };
-    respond::with_body(StatusCode::OK, Format::Json.content_type(), body)
-}
-
-struct Pieces {
-    head: Option<String>,
-    items: std::vec::IntoIter<Bytes>,
-    tail: Option<String>,
-    any: bool,
-}
-
-impl Pieces {
-    fn piece(&mut self) -> Option<Bytes> {
-        let piece = self.take(PIECE_BYTES);
-        (!piece.is_empty()).then_some(piece)
-    }
-
-    /// The next bytes: at least `wanted`, unless the list ends before.
-    fn take(&mut self, wanted: usize) -> Bytes {
-        let mut out = BytesMut::with_capacity(wanted);
-        if let Some(head) = self.head.take() {
-            out.extend_from_slice(head.as_bytes());
-        }
-        while out.len() < wanted {
-            let Some(item) = self.items.next() else {
-                out.extend_from_slice(self.tail.take().unwrap_or_default().as_bytes());
-                break;
-            };
-            if std::mem::replace(&mut self.any, true) {
-                out.extend_from_slice(b",");
-            }
-            out.extend_from_slice(&item);
-        }
-        out.freeze()
-    }
 }

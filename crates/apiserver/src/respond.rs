@@ -33,6 +33,20 @@ pub(crate) fn with_body(code: StatusCode, content_type: &'static str, body: Body
     response
 }
 
+/// Bytes in pieces; what is one piece is an answer like any other. A failure before the second piece is answered as one.
+pub(crate) fn pieces(
+    code: StatusCode,
+    content_type: &'static str,
+    mut pieces: impl Iterator<Item = Result<Bytes, ApiError>> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let (first, second) = (pieces.next().transpose()?, pieces.next().transpose()?);
+    let body = match second {
+        None => Body::whole(first.unwrap_or_default()),
+        Some(_) => Body::pieces(first.into_iter().chain(second).map(Ok).chain(pieces)),
+    };
+    Ok(with_body(code, content_type, body))
+}
+
 /// A value in a format.
 pub(crate) fn value(code: StatusCode, format: Format, value: &Value) -> Response {
     bytes(code, format.content_type(), encode(format, value))

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll};
 
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
+    /// Bytes made for answers that are not gone yet.
+    pub(crate) answers: Arc<AtomicUsize>,
     unattended: &'static [&'static str],
     /// Held while service addresses are chosen and stored.
     pub(crate) addresses: tokio::sync::Mutex<()>,
@@ -90,6 +93,7 @@ impl ApiServer {
                 lifecycle: Lifecycle::default(),
                 metrics: Metrics::default(),
                 limits: config.limits,
+                answers: Arc::default(),
                 unattended: config.unattended,
                 addresses: tokio::sync::Mutex::new(()),
                 shutdown: CancellationToken::new(),

@@ -1,10 +1,16 @@
 //! Other shapes of objects: tables and metadata.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use machinery::error::ApiError;
 use registry::Resource;
 use serde_json::{Value, json};
+use store::{Object, Revision};
 
-use crate::negotiate::Include;
+use crate::encode::View;
+use crate::negotiate::{Form, Include, Shape};
+use crate::outgoing::Pending;
 
 /// Only the metadata of an object.
 pub(crate) fn metadata(object: &Value) -> Value {
@@ -35,4 +41,48 @@ pub(crate) fn table(resource: &Resource, list_metadata: Value, rows: Vec<Value>)
         "columnDefinitions": resource.table_columns(),
         "rows": rows,
     })
+}
+
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("JSON values always encode")
+}
+
+/// Shows stored objects in a form, at their own revision or a later one.
+pub(crate) struct Shower {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) view: View,
+    pub(crate) form: Form,
+    pub(crate) now: Timestamp,
+}
+
+impl Shower {
+    /// An object as an item of a list in compact JSON. Stored bytes that are part of it are shared.
+    pub(crate) fn item(
+        &self,
+        object: &Object,
+        at: Revision,
+        out: &mut Pending,
+    ) -> Result<(), ApiError> {
+        match self.form.shape {
+            Shape::Object => self.view.write(object, at, out)?,
+            Shape::Table(Include::Object) => {
+                let cells = self.resource.table_row(&self.view.value_at(object, at)?, self.now);
+                out.own([b"{\"cells\":", &*to_json(&cells), b",\"object\":"].concat());
+                self.view.write(object, at, out)?;
+                out.share(&b"}"[..]);
+            }
+            Shape::Metadata | Shape::Table(_) => out.own(to_json(&self.value(object, at)?)),
+        }
+        Ok(())
+    }
+
+    /// An object as an item of a list.
+    pub(crate) fn value(&self, object: &Object, at: Revision) -> Result<Value, ApiError> {
+        let value = self.view.value_at(object, at)?;
+        Ok(match self.form.shape {
+            Shape::Object => value,
+            Shape::Metadata => metadata(&value),
+            Shape::Table(include) => row(&self.resource, value, include, self.now),
+        })
+    }
 }

@@ -2,17 +2,17 @@
 //!
 //! Invariants: events come in the order of their revisions and none is left out between the first and the last;
 //! an object that enters a selector is ADDED, one that leaves it is DELETED with its old state and the event's
-//! revision. An event carries stored bytes: nothing is encoded for one watcher alone, unless its form asks for it. The
-//! state at the start is made into events as the client takes them, so a slow one holds no copy of it. What goes wrong
-//! after the headers is an ERROR event, and then the stream ends.
+//! revision. An event carries stored bytes and shares them: nothing is made for one watcher alone, unless its form asks
+//! for it, and that is counted ([`crate::outgoing`]). The state at the start is made into events as the client takes
+//! them, so a slow one holds no copy of it, and an idle one nothing. What goes wrong after the headers is an ERROR event,
+//! and then the stream ends; one that is too slow just ends, after a whole event.
 
 mod encoder;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use http::StatusCode;
 use machinery::error::ApiError;
@@ -25,6 +25,7 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::negotiate::Format;
 use crate::options::ReadOptions;
+use crate::outgoing::{PIECE_BYTES, Pending};
 use crate::read;
 use crate::respond::{self, Response};
 
@@ -37,8 +38,6 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 const TIMEOUT_SECONDS: u64 = 1800;
 /// A wish for more is a wish for this: a moment too far away has no name.
 const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 3600;
-/// Events that are ready are sent together, up to this size.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// Watches the collection of the path.
 pub(crate) async fn watch(call: Arc<Call>) -> Result<Response, ApiError> {
@@ -82,7 +81,7 @@ struct Watcher {
     initial: std::vec::IntoIter<Arc<Object>>,
     /// Whether a bookmark is to say where the state at the start ends.
     mark_initial: bool,
-    queue: VecDeque<Bytes>,
+    pending: Pending,
     /// Every event up to here was looked at.
     seen: Revision,
     deadline: Instant,
@@ -122,12 +121,12 @@ impl Watcher {
     fn new(call: Arc<Call>, options: ReadOptions, deadline: Instant) -> Watcher {
         Watcher {
             changed: call.server.shared().lifecycle.ended(&call.resource),
-            encoder: Encoder::new(call),
+            pending: Pending::new(call.outgoing.clone()),
+            encoder: Encoder::new(call, options.selector.clone()),
             state: State::Start,
             options,
             initial: Vec::new().into_iter(),
             mark_initial: false,
-            queue: VecDeque::new(),
             seen: Revision(0),
             deadline,
             next_bookmark: first_bookmark(Instant::now(), deadline),
@@ -137,11 +136,11 @@ impl Watcher {
     /// The next bytes of the stream, and the state after them.
     async fn next(mut self) -> Option<(Bytes, Watcher)> {
         loop {
-            if self.queue.is_empty() {
-                self.queue_initial();
+            if self.pending.len() == 0 {
+                self.add_initial();
             }
-            if !self.queue.is_empty() {
-                return Some((self.batch(), self));
+            if let Some(piece) = self.pending.piece() {
+                return Some((piece, self));
             }
             match std::mem::replace(&mut self.state, State::Ended) {
                 State::Ended => return None,
@@ -153,20 +152,6 @@ impl Watcher {
                 }
             }
         }
-    }
-
-    fn batch(&mut self) -> Bytes {
-        if self.queue.len() == 1 {
-            return self.queue.pop_front().expect("one is there");
-        }
-        let mut out = BytesMut::new();
-        while let Some(event) = self
-            .queue
-            .pop_front_if(|event| out.is_empty() || out.len() + event.len() <= BATCH_BYTES)
-        {
-            out.extend_from_slice(&event);
-        }
-        out.freeze()
     }
 
     async fn start(&mut self) {
@@ -222,18 +207,39 @@ impl Watcher {
     }
 
     /// Makes the next part of the state at the start into events, and says where it ends.
-    fn queue_initial(&mut self) {
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES {
+    fn add_initial(&mut self) {
+        while self.pending.len() < PIECE_BYTES {
             let Some(object) = self.initial.next() else { break };
-            let event = self.encoder.added(&object);
-            bytes += event.len();
-            self.queue.push_back(event);
+            self.add(|encoder, pending| encoder.added(&object, pending));
         }
-        if self.initial.len() == 0 && std::mem::take(&mut self.mark_initial) {
+        if self.initial.len() > 0 {
+            return;
+        }
+        // The place of many objects is not kept for as long as the watch lasts.
+        self.initial = Vec::new().into_iter();
+        if std::mem::take(&mut self.mark_initial) {
             let annotations = json!({"k8s.io/initial-events-end": "true"});
-            self.queue.push_back(self.encoder.bookmark(self.seen, Some(annotations)));
+            let seen = self.seen;
+            self.add(|encoder, pending| encoder.bookmark(seen, Some(annotations), pending));
         }
+    }
+
+    /// Adds an event. If there is no room for it, this watcher is too slow, or those beside it are: it ends, and its
+    /// client comes back from where it was.
+    fn add(&mut self, event: impl FnOnce(&mut Encoder, &mut Pending) -> Result<(), ApiError>) {
+        if self.pending.outgoing().room().is_err() {
+            return self.end();
+        }
+        if let Err(error) = event(&mut self.encoder, &mut self.pending) {
+            self.fail(&error);
+        }
+    }
+
+    /// Nothing comes after what is pending.
+    fn end(&mut self) {
+        self.initial = Vec::new().into_iter();
+        self.mark_initial = false;
+        self.state = State::Ended;
     }
 
     fn waiting(&self) -> Waiting {
@@ -252,7 +258,8 @@ impl Watcher {
                 self.drain_ready();
             }
             Step::Bookmark => {
-                self.queue.push_back(self.encoder.bookmark(self.seen, None));
+                let seen = self.seen;
+                self.add(|encoder, pending| encoder.bookmark(seen, None, pending));
                 let now = Instant::now();
                 // Past the last bookmark, the deadline is all that is left.
                 self.next_bookmark = match first_bookmark(now, self.deadline) {
@@ -266,13 +273,10 @@ impl Watcher {
 
     /// Takes what is ready without waiting, so that it is sent together.
     fn drain_ready(&mut self) {
-        let mut bytes = self.queue.iter().map(Bytes::len).sum::<usize>();
-        while bytes < BATCH_BYTES {
+        while self.pending.len() < PIECE_BYTES {
             let State::Running(events) = &mut self.state else { return };
             let Some(signal) = events.next().now_or_never() else { return };
-            let before = self.queue.len();
             self.signal(signal);
-            bytes += self.queue.iter().skip(before).map(Bytes::len).sum::<usize>();
         }
     }
 
@@ -281,8 +285,7 @@ impl Watcher {
             Some(Ok(Signal::Progress(revision))) => self.seen = self.seen.max(revision),
             Some(Ok(Signal::Event(event))) => {
                 self.seen = event.revision;
-                let sent = self.encoder.change(&self.options, &event);
-                self.queue.extend(sent);
+                self.add(|encoder, pending| encoder.change(&event, pending));
             }
             // A watcher that is too slow sees a clean end, and comes back from where it was.
             None | Some(Err(store::Error::Lagged)) => self.state = State::Ended,
@@ -291,11 +294,8 @@ impl Watcher {
     }
 
     fn fail(&mut self, error: &ApiError) {
-        // Nothing comes after it.
-        self.initial = Vec::new().into_iter();
-        self.mark_initial = false;
-        self.queue.push_back(self.encoder.failure(error));
-        self.state = State::Ended;
+        self.end();
+        self.encoder.failure(error, &mut self.pending);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`error`] (what a request is refused with), [`schema`] (what objects of a kind look like),
 //! [`patch`] and [`ownership`] (how a write changes an object and who owns which field), then the small languages:
-//! [`selector`], [`names`], [`quantity`], [`duration`], [`jsonpath`], [`table`], and [`stream`], the protocol of the node.
+//! [`selector`], [`names`], [`quantity`], [`duration`], [`jsonpath`], [`table`], [`pretty`],
+//! and [`stream`], the protocol of the node.
 //!
 //! Invariants: no tokio, no clock, no randomness, no files, no environment; the time is always an argument. Every
 //! function is bounded in depth, size and count, whatever its input.
@@ -13,6 +14,7 @@ pub mod jsonpath;
 pub mod names;
 pub mod ownership;
 pub mod patch;
+pub mod pretty;
 pub mod quantity;
 pub mod schema;
 pub mod selector;

@@ -92,6 +92,17 @@ impl Object {
         &self.index
     }
 
+    /// The encoding at a revision, in parts that share its memory: before the place of the revision, the revision, and
+    /// what follows it. At its own revision the first part is all of it.
+    pub fn parts_at(&self, revision: Revision) -> [Bytes; 3] {
+        if revision == self.revision {
+            return [self.bytes.clone(), Bytes::new(), Bytes::new()];
+        }
+        let (before, after) =
+            (self.bytes.slice(..self.hole.start), self.bytes.slice(self.hole.end..));
+        [before, revision.to_string().into(), after]
+    }
+
     /// The encoding with another revision: what the event of a deletion carries.
     pub fn bytes_at(&self, revision: Revision) -> Bytes {
         let (before, after) = (&self.bytes[..self.hole.start], &self.bytes[self.hole.end..]);

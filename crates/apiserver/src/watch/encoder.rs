@@ -2,80 +2,133 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use machinery::error::ApiError;
 use serde_json::{Value, json};
 use store::{Event, Object, Revision};
 
 use crate::call::Call;
-use crate::encode::{self, View};
-use crate::negotiate::{Format, Include, Shape};
-use crate::options::ReadOptions;
-use crate::{respond, show};
+use crate::list::yaml;
+use crate::negotiate::{Format, Shape};
+use crate::options::Selector;
+use crate::outgoing::Pending;
+use crate::show::{self, Shower, to_json};
 
 /// Turns changes into the bytes of events.
 pub(super) struct Encoder {
     pub(super) call: Arc<Call>,
-    view: View,
+    shower: Shower,
+    selector: Selector,
     /// Column definitions are sent with the first table only.
     columns_sent: bool,
 }
 
+/// What happened to an object, as a watcher sees it.
+#[derive(Clone, Copy)]
+enum Change {
+    Added,
+    Modified,
+    Deleted,
+}
+
+impl Change {
+    fn name(self) -> &'static str {
+        match self {
+            Change::Added => "ADDED",
+            Change::Modified => "MODIFIED",
+            Change::Deleted => "DELETED",
+        }
+    }
+
+    /// What stands before the stored bytes of an object.
+    fn start(self) -> &'static [u8] {
+        match self {
+            Change::Added => b"{\"type\":\"ADDED\",\"object\":",
+            Change::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
+            Change::Deleted => b"{\"type\":\"DELETED\",\"object\":",
+        }
+    }
+}
+
 impl Encoder {
-    pub(super) fn new(call: Arc<Call>) -> Encoder {
-        Encoder { view: call.view(), call, columns_sent: false }
+    pub(super) fn new(call: Arc<Call>, selector: Selector) -> Encoder {
+        Encoder { shower: call.shower(call.form), call, selector, columns_sent: false }
     }
 
     /// An object of the state at the start.
-    pub(super) fn added(&mut self, object: &Object) -> Bytes {
-        self.event("ADDED", object, object.bytes().clone())
+    pub(super) fn added(&mut self, object: &Object, out: &mut Pending) -> Result<(), ApiError> {
+        self.event(Change::Added, (object, object.revision()), out)
     }
 
     /// A failure, after which nothing comes.
-    pub(super) fn failure(&self, error: &ApiError) -> Bytes {
-        line(self.call.form.format, &json!({"type": "ERROR", "object": error.to_status()}))
+    pub(super) fn failure(&self, error: &ApiError, out: &mut Pending) {
+        let event = json!({"type": "ERROR", "object": error.to_status()});
+        match self.line(&event, usize::MAX) {
+            Ok(line) => out.own(line),
+            Err(error) => tracing::error!(%error, "a failure cannot be told"),
+        }
     }
 
-    /// What a change looks like through a selector; `None` if it does not show.
-    pub(super) fn change(&mut self, options: &ReadOptions, event: &Event) -> Option<Bytes> {
-        let shows = |object: &Arc<Object>| options.selector.matches(object.index());
+    /// What a change looks like through a selector: nothing, if it does not show.
+    pub(super) fn change(&mut self, event: &Event, out: &mut Pending) -> Result<(), ApiError> {
+        let shows = |object: &Arc<Object>| self.selector.matches(object.index());
         let now = event.object.as_ref().filter(|object| shows(object));
         let before = event.previous.as_ref().filter(|object| shows(object));
         match (before, now) {
-            (None, Some(object)) => Some(self.added(object)),
-            (Some(_), Some(object)) => Some(self.event("MODIFIED", object, object.bytes().clone())),
-            (Some(gone), None) => Some(self.event("DELETED", gone, gone.bytes_at(event.revision))),
-            (None, None) => None,
-        }
-    }
-
-    fn event(&mut self, kind: &'static str, object: &Object, bytes: Bytes) -> Bytes {
-        let bytes = self.view.bytes(object, bytes);
-        if self.call.form.is_stored() {
-            return wrapped(kind, &bytes);
-        }
-        let shown = match encode::parse_bytes(&bytes) {
-            Ok(value) => self.shape(value),
-            Err(error) => {
-                tracing::error!(key = %object.key(), "a watch event cannot be shown");
-                error.to_status()
+            (None, Some(object)) => self.added(object, out),
+            (Some(_), Some(object)) => {
+                self.event(Change::Modified, (object, object.revision()), out)
             }
-        };
-        line(self.call.form.format, &json!({"type": kind, "object": shown}))
-    }
-
-    fn shape(&mut self, object: Value) -> Value {
-        match self.call.form.shape {
-            Shape::Object => object,
-            Shape::Metadata => show::metadata(&object),
-            Shape::Table(include) => self.table(object, include),
+            (Some(gone), None) => self.event(Change::Deleted, (gone, event.revision), out),
+            (None, None) => Ok(()),
         }
     }
 
-    fn table(&mut self, object: Value, include: Include) -> Value {
-        let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-        let row = show::row(&self.call.resource, object, include, jiff::Timestamp::now());
-        let mut table = show::table(&self.call.resource, metadata, vec![row]);
+    fn event(
+        &mut self,
+        change: Change,
+        (object, at): (&Object, Revision),
+        out: &mut Pending,
+    ) -> Result<(), ApiError> {
+        self.shower.now = jiff::Timestamp::now();
+        match (self.call.form.format, self.call.form.shape) {
+            (Format::Yaml, _) => {
+                let shown = self.shower.value(object, at)?;
+                let shown = match self.call.form.shape {
+                    Shape::Table(_) => {
+                        self.table(json!({"resourceVersion": at.to_string()}), shown)
+                    }
+                    _ => shown,
+                };
+                let event = json!({"type": change.name(), "object": shown});
+                out.own(self.line(&event, out.outgoing().room()?)?);
+            }
+            (_, Shape::Object) => {
+                out.share(change.start());
+                self.shower.item(object, at, out)?;
+                out.share(&b"}\n"[..]);
+            }
+            (_, Shape::Metadata) => {
+                out.share(&b"{\"object\":"[..]);
+                self.shower.item(object, at, out)?;
+                out.own(format!(",\"type\":\"{}\"}}\n", change.name()).into_bytes());
+            }
+            (_, Shape::Table(_)) => {
+                let empty = self.table(json!({"resourceVersion": at.to_string()}), Value::Null);
+                let mut start = [b"{\"object\":", &*to_json(&empty)].concat();
+                // The rows are the last member.
+                start.truncate(start.len() - "]}".len());
+                out.own(start);
+                self.shower.item(object, at, out)?;
+                out.own(format!("]}},\"type\":\"{}\"}}\n", change.name()).into_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// A table of one row, or of none.
+    fn table(&mut self, metadata: Value, row: Value) -> Value {
+        let rows = if row.is_null() { Vec::new() } else { vec![row] };
+        let mut table = show::table(&self.call.resource, metadata, rows);
         if std::mem::replace(&mut self.columns_sent, true) {
             table["columnDefinitions"] = Value::Null;
         }
@@ -83,52 +136,37 @@ impl Encoder {
     }
 
     /// An event that carries nothing but a revision.
-    pub(super) fn bookmark(&mut self, revision: Revision, annotations: Option<Value>) -> Bytes {
-        let resource = &self.call.resource;
+    pub(super) fn bookmark(
+        &mut self,
+        revision: Revision,
+        annotations: Option<Value>,
+        out: &mut Pending,
+    ) -> Result<(), ApiError> {
         let mut metadata =
             json!({"creationTimestamp": null, "resourceVersion": revision.to_string()});
         if let Some(annotations) = annotations {
             metadata["annotations"] = annotations;
         }
         let object = match self.call.form.shape {
-            Shape::Table(_) => {
-                let mut table = show::table(resource, metadata, Vec::new());
-                if std::mem::replace(&mut self.columns_sent, true) {
-                    table["columnDefinitions"] = Value::Null;
-                }
-                table
-            }
+            Shape::Table(_) => self.table(metadata, Value::Null),
             Shape::Metadata => {
                 json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
             }
             Shape::Object => {
+                let resource = &self.call.resource;
                 json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": metadata})
             }
         };
-        line(self.call.form.format, &json!({"type": "BOOKMARK", "object": object}))
+        out.own(self.line(&json!({"type": "BOOKMARK", "object": object}), usize::MAX)?);
+        Ok(())
     }
-}
 
-/// An event around stored bytes.
-fn wrapped(kind: &str, object: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(object.len() + 40);
-    out.extend_from_slice(b"{\"type\":\"");
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(b"\",\"object\":");
-    out.extend_from_slice(object);
-    out.extend_from_slice(b"}\n");
-    out.freeze()
-}
-
-fn line(format: Format, event: &Value) -> Bytes {
-    let mut bytes = match format {
-        Format::Yaml => {
-            let mut document = b"---\n".to_vec();
-            document.extend(respond::encode(Format::Yaml, event));
-            document
-        }
-        Format::Json | Format::PrettyJson => respond::encode(Format::Json, event),
-    };
-    bytes.push(b'\n');
-    bytes.into()
+    fn line(&self, event: &Value, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+        let mut bytes = match self.call.form.format {
+            Format::Yaml => format!("---\n{}", yaml(event, bytes_max)?).into_bytes(),
+            Format::Json | Format::PrettyJson => to_json(event),
+        };
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
 }

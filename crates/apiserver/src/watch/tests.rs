@@ -31,8 +31,8 @@ async fn a_watcher_holds_one_batch_of_the_state_at_the_start() {
     loop {
         let (bytes, next) = watcher.next().await.unwrap();
         watcher = next;
-        let held: usize = watcher.queue.iter().map(Bytes::len).sum();
-        assert!(held + bytes.len() <= 2 * BATCH_BYTES, "{held} bytes wait");
+        let held = watcher.pending.len();
+        assert!(held + bytes.len() <= 2 * PIECE_BYTES, "{held} bytes wait");
         events += bytes.iter().filter(|byte| **byte == b'\n').count();
         if String::from_utf8_lossy(&bytes).contains("initial-events-end") {
             assert_eq!(events, OBJECTS + 1);
