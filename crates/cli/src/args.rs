@@ -43,6 +43,8 @@ pub(crate) struct Global {
     /// Namespace; default: that of the kubeconfig's context
     #[arg(long, short, global = true)]
     pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
 }
 
 impl Args {
@@ -257,9 +259,10 @@ pub(crate) struct Logs {
 #[command(after_help = "\
 Examples:
   endstate exec demo-abcde -- etcdctl endpoint status
+  endstate exec service/demo-client -- etcdctl member list
   endstate exec -it demo-abcde -- sh")]
 pub(crate) struct Exec {
-    /// The pod
+    /// The pod, or service/NAME for one of its ready pods
     pub(crate) pod: String,
     /// The container; default: the first
     #[arg(long, short)]

@@ -1,6 +1,5 @@
 //! `endstate doctor`: what this machine lacks, and how to get it.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -23,7 +22,7 @@ pub(crate) fn run(args: Doctor) -> Result<ExitCode> {
             .collect();
         output::structured(&checks, format)?;
     } else {
-        let colour = std::io::stdout().is_terminal();
+        let colour = output::is_coloured(&std::io::stdout());
         for check in &checks {
             let mark = match (check.level, colour) {
                 (Level::Ok, true) => "\x1b[32m✔\x1b[0m",

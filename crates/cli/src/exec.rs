@@ -1,27 +1,33 @@
 //! `endstate exec`: the streams of a command in a container, and its exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, TerminalSize};
+use kube::{Api, Client};
 use rustix::termios;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::args::{Exec, Global};
 use crate::connect::{Connection, connect};
 use crate::output::{ReaderGone, unwritten};
+use crate::service;
+
+/// How much is passed on at once.
+const PIECE_BYTES: usize = 16 * 1024;
 
 pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
     if args.tty && !std::io::stdin().is_terminal() {
         bail!("--tty needs a terminal as standard input; without one, leave -t out");
     }
     let Connection { client, namespace } = connect(global).await?;
+    let pod = pod(&client, &namespace, &args.pod).await?;
     let api: Api<Pod> = Api::namespaced(client, &namespace);
     let params = AttachParams {
         container: args.container,
@@ -31,13 +37,27 @@ pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
         tty: args.tty,
         ..AttachParams::default()
     };
-    let pod = args.pod.strip_prefix("pod/").unwrap_or(&args.pod);
-    let process = api.exec(pod, args.command, &params).await;
+    let process = api.exec(&pod, args.command, &params).await;
     let mut process = process.with_context(|| format!("cannot run a command in pod {pod}"))?;
     let raw = args.tty.then(RawTerminal::enter).transpose()?;
     let status = attach(&mut process).await;
     drop(raw);
     exit_code(status?)
+}
+
+/// The pod that a target means; of a service, one that is ready now.
+async fn pod(client: &Client, namespace: &str, target: &str) -> Result<String> {
+    if let Some(name) = service::named(target) {
+        service::wait(client, namespace, name).await?;
+        return service::pod(&service::ready(client, namespace, name).await?, name);
+    }
+    match target.split_once('/') {
+        None => Ok(target.to_owned()),
+        Some(("pod" | "pods" | "po", name)) => Ok(name.to_owned()),
+        Some((kind, _)) => {
+            bail!("cannot run a command in a {kind}; name pod/NAME or service/NAME")
+        }
+    }
 }
 
 async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
@@ -56,7 +76,7 @@ async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
         });
     }
     if let Some(stdin) = process.stdin() {
-        tokio::spawn(copy(tokio::io::stdin(), stdin, Into::into));
+        tokio::spawn(pass_on(typed(), stdin));
     }
     let stdout = process.stdout().map(|it| tokio::spawn(copy(it, tokio::io::stdout(), unwritten)));
     let stderr = process.stderr().map(|it| tokio::spawn(copy(it, tokio::io::stderr(), Into::into)));
@@ -83,13 +103,39 @@ async fn ended(copy: Option<JoinHandle<Result<()>>>) -> Result<()> {
     }
 }
 
+/// What comes in on standard input. It is read on a thread that nobody waits for: a read of a terminal cannot be called
+/// off, and one on the runtime's own threads would keep the process until a key is pressed.
+fn typed() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, pieces) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut buffer = vec![0; PIECE_BYTES];
+        while let Ok(count @ 1..) = stdin.read(&mut buffer) {
+            if sender.blocking_send(buffer[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    pieces
+}
+
+async fn pass_on(mut pieces: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
+    while let Some(piece) = pieces.recv().await {
+        // The command may end without reading all of it.
+        if to.write_all(&piece).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
 /// Copies and flushes after each piece, since a person may be looking. `failed` names the errors of writing.
 async fn copy(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWrite + Unpin,
     failed: impl Fn(std::io::Error) -> anyhow::Error,
 ) -> Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; PIECE_BYTES];
     loop {
         let read = from.read(&mut buffer).await?;
         if read == 0 {

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints, Pod, Service, ServicePort};
+use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::args::{Forward, Global, Ports};
 use crate::connect::{Connection, connect};
-use crate::output;
+use crate::{output, service};
 
 pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
     let Connection { client, namespace } = connect(global).await?;
@@ -36,8 +35,6 @@ pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
     ended
 }
 
-/// How long a service may take to have a ready pod, as `kubectl port-forward` waits.
-const READY_MAX: Duration = Duration::from_secs(60);
 /// How long nothing is accepted after an error: there may be no descriptors left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -52,10 +49,10 @@ struct Forwarding {
 impl Forwarding {
     /// Finds mistakes before somebody connects, and waits for a service that has just been made.
     async fn check(&self) -> Result<()> {
-        if let Some(name) = self.service() {
+        if let Some(name) = service::named(&self.target) {
             self.service_port(name).await?;
             // Which pod it is, and whether one is ready then, is for each connection to find out.
-            return self.ready(name).await;
+            return service::wait(&self.client, &self.namespace, name).await;
         }
         let (pod, _) = self.resolve().await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -92,29 +89,9 @@ impl Forwarding {
         Ok(())
     }
 
-    /// The name of the service, if the target is one.
-    fn service(&self) -> Option<&str> {
-        let (kind, name) = self.target.split_once('/')?;
-        matches!(kind, "service" | "services" | "svc").then_some(name)
-    }
-
-    async fn ready(&self, service: &str) -> Result<()> {
-        let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), &self.namespace);
-        let now = endpoints.get_opt(service).await?;
-        if !has_ready_pod(now.as_ref()) {
-            output::note(format_args!("waiting for a ready pod of service {service}"));
-        }
-        let ready = await_condition(endpoints, service, |it: Option<&Endpoints>| has_ready_pod(it));
-        let outcome = tokio::time::timeout(READY_MAX, ready).await;
-        outcome.with_context(|| {
-            format!("service {service} has no ready pod; see why with `endstate get pods -o wide`")
-        })??;
-        Ok(())
-    }
-
     /// The pod and its port; of a service one that is ready now, so that a new connection finds a new pod.
     async fn resolve(&self) -> Result<(String, u16)> {
-        if let Some(name) = self.service() {
+        if let Some(name) = service::named(&self.target) {
             return self.of_service(name).await;
         }
         match self.target.split_once('/') {
@@ -135,13 +112,8 @@ impl Forwarding {
 
     async fn of_service(&self, name: &str) -> Result<(String, u16)> {
         let port = self.service_port(name).await?;
-        let endpoints: Api<Endpoints> = Api::namespaced(self.client.clone(), &self.namespace);
-        let endpoints = endpoints.get_opt(name).await?;
-        let subset = endpoints.iter().flat_map(subsets).find(|it| is_ready(it));
-        let subset = subset.with_context(|| format!("service {name} has no ready pod"))?;
-        let pod =
-            subset.addresses.iter().flatten().find_map(|it| it.target_ref.as_ref()?.name.clone());
-        let pod = pod.with_context(|| format!("service {name} is not served by pods"))?;
+        let subset = service::ready(&self.client, &self.namespace, name).await?;
+        let pod = service::pod(&subset, name)?;
         let number = match &port.target_port {
             Some(IntOrString::Int(number)) => *number,
             _ => subset
@@ -153,16 +125,4 @@ impl Forwarding {
         };
         Ok((pod, u16::try_from(number)?))
     }
-}
-
-fn has_ready_pod(endpoints: Option<&Endpoints>) -> bool {
-    endpoints.into_iter().flat_map(subsets).any(is_ready)
-}
-
-fn subsets(endpoints: &Endpoints) -> impl Iterator<Item = &EndpointSubset> {
-    endpoints.subsets.iter().flatten()
-}
-
-fn is_ready(subset: &EndpointSubset) -> bool {
-    subset.addresses.as_ref().is_some_and(|it| !it.is_empty())
 }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Operator, OperatorName};
+use crate::output;
 
 /// Roles that must run before any thread exists. `None` if the arguments are a user's.
 pub(crate) fn run_before_threads() -> Option<ExitCode> {
@@ -35,10 +36,9 @@ pub(crate) async fn operator(args: Operator) -> Result<()> {
 /// Logs go to the error stream, filtered by `RUST_LOG`.
 pub(crate) fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(is_terminal)
+        .with_ansi(output::is_coloured(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
 }

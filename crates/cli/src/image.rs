@@ -26,14 +26,23 @@ pub(crate) async fn run(args: Image) -> Result<()> {
             Ok(())
         }
         ImageCommand::Pull { reference } => {
-            let spinner = ProgressBar::new_spinner().with_message(format!("pulling {reference}"));
-            spinner.enable_steady_tick(Duration::from_millis(100));
+            let spinner = spinner().with_message(format!("pulling {reference}"));
             let pulled = store.pull(&reference).await;
             spinner.finish_and_clear();
             pulled.with_context(|| format!("cannot pull {reference}"))?;
             output::line(format_args!("{reference} pulled"))
         }
     }
+}
+
+/// Turns on a terminal that can be drawn over; silent anywhere else.
+fn spinner() -> ProgressBar {
+    if !output::can_redraw(&std::io::stderr()) {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
 }
 
 fn list(store: &Store, output: Option<Document>) -> Result<()> {

@@ -15,6 +15,7 @@ mod install;
 mod logs;
 mod output;
 mod resources;
+mod service;
 mod status;
 mod up;
 mod version;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         return code;
     }
     let args = Args::read();
+    args.global.color.write_global();
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         unreachable!("nothing else installs a TLS provider");
     }

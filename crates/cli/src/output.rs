@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -21,6 +23,17 @@ pub(crate) fn unwritten(error: io::Error) -> anyhow::Error {
         ErrorKind::BrokenPipe => ReaderGone.into(),
         _ => anyhow::Error::new(error).context("cannot print"),
     }
+}
+
+/// Whether to colour what goes to a stream: what `--color` says, else `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`, else
+/// whether the stream is a terminal.
+pub(crate) fn is_coloured(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
+}
+
+/// Whether what stands on the screen can be drawn over: on any terminal but a dumb one.
+pub(crate) fn can_redraw(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && anstyle_query::term_supports_color()
 }
 
 /// Prints text as it is.
@@ -42,7 +55,7 @@ pub(crate) fn note(note: impl Display) {
 
 /// The whole chain of an error, and red where it is read by a person.
 pub(crate) fn error(error: &anyhow::Error) {
-    let red = if stderr().is_terminal() { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    let red = if is_coloured(&stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
     note(format_args!("{}error:{} {}", red.0, red.1, failure::explain(error)));
 }
 

@@ -1,6 +1,6 @@
 //! `endstate status`: a cluster as a tree, once or live.
 
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::pin::pin;
 
 use anyhow::Result;
@@ -25,8 +25,8 @@ pub(crate) async fn run(global: &Global, args: Status) -> Result<()> {
     let mut rows = 0;
     while let Some(tree) = trees.next().await {
         let tree = tree?;
-        if args.output.is_none() && stdout().is_terminal() {
-            let frame = Frame::new(&status::render(&tree, Style::Coloured), height());
+        if args.output.is_none() && output::can_redraw(&stdout()) {
+            let frame = Frame::new(&status::render(&tree, style()), height());
             output::text(&frame.over(rows))?;
             rows = frame.lines.len();
         } else {
@@ -40,8 +40,11 @@ fn show(tree: &Tree, format: Option<Document>) -> Result<()> {
     if let Some(format) = format {
         return output::structured(tree, format);
     }
-    let style = if stdout().is_terminal() { Style::Coloured } else { Style::Plain };
-    output::text(&status::render(tree, style))
+    output::text(&status::render(tree, style()))
+}
+
+fn style() -> Style {
+    if output::is_coloured(&stdout()) { Style::Coloured } else { Style::Plain }
 }
 
 fn height() -> usize {

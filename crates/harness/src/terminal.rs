@@ -17,10 +17,13 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 pub struct Terminal {
     keyboard: File,
     screen: mpsc::Receiver<String>,
-    /// All that was shown.
+    /// What was shown and not waited for yet.
     seen: String,
     child: Child,
 }
+
+/// What Ctrl-C sends.
+const INTERRUPT: &[u8] = b"\x03";
 
 impl Terminal {
     pub fn start(mut command: Command) -> Result<Terminal> {
@@ -38,21 +41,34 @@ impl Terminal {
         Ok(Terminal { keyboard, screen, seen: String::new(), child })
     }
 
-    /// Waits until the text is shown.
-    pub async fn shows(&mut self, text: &str) -> Result<()> {
+    /// Waits until the text is shown, after what was waited for before. Gives what was shown up to its end.
+    pub async fn shows(&mut self, text: &str) -> Result<String> {
+        self.shows_within(text, ANSWER_MAX).await
+    }
+
+    /// The same for what takes longer.
+    pub async fn shows_within(&mut self, text: &str, time_max: Duration) -> Result<String> {
         let more = async {
-            while !self.seen.contains(text) {
+            loop {
+                if let Some(start) = self.seen.find(text) {
+                    let rest = self.seen.split_off(start + text.len());
+                    return Ok(std::mem::replace(&mut self.seen, rest));
+                }
                 let more = self.screen.recv().await;
                 self.seen += &more.context("it ended")?;
             }
-            Ok(())
         };
-        let outcome = tokio::time::timeout(ANSWER_MAX, more).await.context("it goes on for ever");
+        let outcome = tokio::time::timeout(time_max, more).await.context("it goes on for ever");
         outcome.flatten().with_context(|| format!("no {text:?} in {:?}", self.seen))
     }
 
     pub fn types(&mut self, line: &str) -> Result<()> {
         Ok(self.keyboard.write_all(format!("{line}\n").as_bytes())?)
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupts(&mut self) -> Result<()> {
+        Ok(self.keyboard.write_all(INTERRUPT)?)
     }
 
     pub async fn ends(mut self) -> Result<ExitStatus> {

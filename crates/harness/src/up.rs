@@ -91,9 +91,14 @@ impl Up {
 
     /// A command that goes on, its output piped; it ends when it is dropped.
     pub fn spawn(&self, args: &[&str]) -> Result<Child> {
-        let mut command = self.command(&self.executable, args);
+        let mut command = self.endstate_command(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.spawn().context("cannot start endstate")
+    }
+
+    /// `endstate ARGS`, not started yet.
+    pub fn endstate_command(&self, args: &[&str]) -> Command {
+        self.command(&self.executable, args)
     }
 
     /// A command that finds this cluster; it ends when it is dropped.

@@ -62,13 +62,9 @@ fn user_namespaces() -> Check {
 fn runtime() -> Check {
     let name = "OCI runtime";
     let hint = "install it: sudo apt install runc";
-    let Some(path) = supervisor::find_runtime() else {
-        return check(
-            name,
-            Level::Missing,
-            "runc is neither on the PATH nor in /usr/sbin",
-            Some(hint),
-        );
+    let Some(path) = supervisor::find::runtime() else {
+        let detail = format!("no runc: looked {}", supervisor::find::places());
+        return check(name, Level::Missing, detail, Some(hint));
     };
     match Command::new(&path).arg("--version").output() {
         Ok(output) if output.status.success() => {

@@ -4,6 +4,7 @@
 //! serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with the thread, and stops by itself
 //! when its stdin closes.
 
+pub(crate) mod find;
 pub(crate) mod host;
 mod ids;
 mod keeper;
@@ -39,8 +40,8 @@ pub struct Options {
 pub enum Error {
     #[error("cannot run {count} nodes, at most {NODES_MAX}")]
     TooManyNodes { count: u16 },
-    #[error("no OCI runtime: install `runc` (Debian: apt install runc) or put it on the PATH")]
-    NoRuntime,
+    #[error("no OCI runtime: install runc (Debian: sudo apt install runc); looked {places}")]
+    NoRuntime { places: String },
     #[error("the socket path {path} is longer than the kernel allows; use a shorter --state-dir")]
     PathTooLong { path: PathBuf },
     #[error("cannot prepare {path}")]
@@ -76,7 +77,7 @@ impl Supervisor {
         if options.nodes > NODES_MAX {
             return Err(Error::TooManyNodes { count: options.nodes });
         }
-        let runc = find_runtime().ok_or(Error::NoRuntime)?;
+        let runc = find::runtime().ok_or_else(|| Error::NoRuntime { places: find::places() })?;
         let store = Store::open(&options.image_store).map_err(Error::Images)?;
         let config = AgentConfig {
             ids: ids::available(),
@@ -162,14 +163,6 @@ impl Drop for Supervisor {
         self.host.abort();
         self.agent.kill();
     }
-}
-
-/// The runtime on the PATH or where Debian puts it, which is not on an ordinary user's PATH.
-pub(crate) fn find_runtime() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let named = std::env::split_paths(&path).map(|dir| dir.join("runc"));
-    let usual = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc", "/usr/local/bin/runc"];
-    named.chain(usual.iter().map(PathBuf::from)).find(|candidate| candidate.is_file())
 }
 
 fn prepare(paths: &Paths) -> Result<(), Error> {

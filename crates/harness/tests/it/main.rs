@@ -4,4 +4,5 @@ mod faults;
 mod input;
 mod kubectl;
 mod person;
+mod readme;
 mod restart;

@@ -1,11 +1,11 @@
-//! What a person at a terminal does with kubectl: edit, follow, watch, and type into a container.
+//! What a person at a terminal does: edit, follow, watch, and type into a container.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{Terminal, Up};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
 const LINE_MAX: Duration = Duration::from_secs(60);
@@ -97,5 +97,56 @@ async fn exec_it_is_a_conversation() -> Result<()> {
     assert!(terminal.ends().await?.success());
     let typed = up.kubectl(&["exec", "e", "--", "etcdctl", "get", "typed"]).await?;
     assert_eq!(typed, "typed\nhere\n");
+    up.stop().await
+}
+
+#[tokio::test]
+async fn exec_ends_with_its_command_and_waits_for_no_key() -> Result<()> {
+    let up = Up::start(1).await?;
+    etcd(&up).await?;
+    for streams in ["-i", "-it"] {
+        let args = ["exec", streams, "e", "--", "etcdctl", "version"];
+        let mut terminal = Terminal::start(up.endstate_command(&args))?;
+        terminal.shows("etcdctl version").await?;
+        assert!(terminal.ends().await?.success(), "{streams}");
+    }
+    let args = ["exec", "-i", "e", "--", "etcdctl", "put", "piped"];
+    assert!(pipes(&up, &args, "through").await?.contains("OK"));
+    let got = up.endstate(&["exec", "e", "--", "etcdctl", "get", "piped"]).await?;
+    assert_eq!(got, "piped\nthrough\n");
+    up.stop().await
+}
+
+/// What a command prints that reads all of its input.
+async fn pipes(up: &Up, args: &[&str], input: &str) -> Result<String> {
+    let mut command = up.endstate_command(args);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().context("its input is piped")?.write_all(input.as_bytes()).await?;
+    let output = tokio::time::timeout(LINE_MAX, child.wait_with_output()).await??;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The escapes of colours in what a terminal shows of a command.
+async fn colours(up: &Up, args: &[&str], environment: (&str, &str)) -> Result<bool> {
+    let mut command = up.endstate_command(args);
+    command.env("TERM", "xterm").env_remove("NO_COLOR").env(environment.0, environment.1);
+    let mut terminal = Terminal::start(command)?;
+    let shown = terminal.shows("\n").await?;
+    terminal.ends().await?;
+    Ok(shown.contains("\x1b["))
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals_and_can_be_forbidden() -> Result<()> {
+    let up = Up::start(1).await?;
+    let missing = ["get", "pods", "x"];
+    assert!(colours(&up, &missing, ("A", "b")).await?);
+    assert!(!colours(&up, &missing, ("NO_COLOR", "1")).await?);
+    assert!(!colours(&up, &missing, ("TERM", "dumb")).await?);
+    let never = ["get", "pods", "x", "--color", "never"];
+    assert!(!colours(&up, &never, ("A", "b")).await?);
+    let always = ["doctor", "--color", "always"];
+    assert!(up.endstate(&always).await?.contains("\x1b["));
+    assert!(!up.endstate(&["doctor"]).await?.contains("\x1b["));
     up.stop().await
 }
