@@ -69,7 +69,7 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
     let parsed: AgentConfig = serde_json::from_str(config)
         .map_err(|error| format!("unreadable configuration: {error}"))?;
     match stage.as_str() {
-        "enter" => boot::enter(config),
+        "enter" => boot::enter(config, &parsed),
         "run" => {
             boot::prepare(&parsed).and_then(|()| serve::run(parsed)).map(|()| ExitCode::SUCCESS)
         }

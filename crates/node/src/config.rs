@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::groups::Groups;
+use crate::limits::{OomScale, Processes};
+use crate::machine::{Machine, Share};
+
 /// The cluster's DNS domain.
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 /// The bridge's address: the pods' gateway.
@@ -33,6 +37,27 @@ pub(crate) struct AgentConfig {
     pub(crate) runc: PathBuf,
     /// How many user ids are mapped into the namespace.
     pub(crate) ids: Ids,
+    pub(crate) limits: Limits,
+    /// How many processes containers may have where no control group counts them.
+    pub(crate) processes: Processes,
+    pub(crate) oom: OomScale,
+    pub(crate) machine: Machine,
+}
+
+/// Whether limits of containers are enforced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Limits {
+    Enforced(Groups),
+    NotEnforced { why: String },
+}
+
+impl Limits {
+    pub(crate) fn groups(&self) -> Option<&Groups> {
+        match self {
+            Self::Enforced(groups) => Some(groups),
+            Self::NotEnforced { .. } => None,
+        }
+    }
 }
 
 /// Which ids exist inside the namespace.
@@ -47,6 +72,11 @@ pub(crate) enum Ids {
 impl AgentConfig {
     pub(crate) fn paths(&self) -> Paths {
         Paths::new(&self.state_dir)
+    }
+
+    /// What each node has of the machine.
+    pub(crate) fn share(&self) -> Share {
+        self.machine.share(self.nodes)
     }
 
     pub(crate) fn node_name(&self, index: u16) -> String {

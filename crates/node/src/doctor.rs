@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::config::Ids;
-use crate::supervisor;
+use crate::supervisor::delegation::Why;
+use crate::supervisor::{self, delegation};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,13 @@ pub struct Check {
     pub hint: Option<String>,
 }
 
-/// What is said wherever somebody asks for a limit.
-pub(crate) const LIMITS: &str = "not enforced: containers run without their CPU and memory limits";
+/// What is said where limits are enforced.
+pub(crate) const ENFORCED: &str = "enforced by control groups: CPU, memory, processes";
+
+/// What is said wherever somebody asks for a limit that nothing enforces.
+pub(crate) fn not_enforced(why: &str) -> String {
+    format!("not enforced: {why}. Containers run without their CPU and memory limits")
+}
 
 /// Looks at the machine; changes nothing.
 pub fn checks() -> Vec<Check> {
@@ -116,8 +122,20 @@ fn bridge() -> Check {
 }
 
 fn limits() -> Check {
-    let hint = "where limits matter, install the same operators on Kubernetes";
-    check("limits of containers", Level::Note, LIMITS, Some(hint))
+    let name = "limits of containers";
+    let Err(why) = delegation::look() else { return check(name, Level::Ok, ENFORCED, None) };
+    let hint = match why {
+        Why::NotDelegated => {
+            "systemd delegates one: systemd-run --user --scope -p Delegate=yes endstate up"
+        }
+        Why::LegacyNeedsRoot | Why::LegacyIncomplete(_) => {
+            "start the machine with the unified hierarchy: systemd.unified_cgroup_hierarchy=1"
+        }
+        Why::NotMounted | Why::Failed(_) => {
+            "where limits matter, install the same operators on Kubernetes"
+        }
+    };
+    check(name, Level::Note, not_enforced(&why.to_string()), Some(hint))
 }
 
 fn way_out() -> Check {

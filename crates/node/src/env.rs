@@ -85,7 +85,7 @@ fn value(facts: &Facts<'_>, variable: &EnvVar, env: &Env) -> Result<Option<Strin
         return fields::field(facts.pod, facts.place, selector).map(Some);
     }
     if let Some(selector) = &from.resource_field_ref {
-        return fields::resource(facts.pod, Some(facts.container), selector).map(Some);
+        return fields::resource(facts.pod, Some(facts.container), facts.place, selector).map(Some);
     }
     if let Some(selector) = &from.config_map_key_ref {
         let optional = selector.optional == Some(true);

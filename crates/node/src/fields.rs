@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, ObjectFieldSelector, Pod, ResourceFieldSelector};
 use machinery::quantity::Quantity;
 
+use crate::machine::Amounts;
+
 /// What is not in the pod object.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
     pub(crate) pod_address: String,
     pub(crate) host_address: String,
+    /// What pods may have of the node.
+    pub(crate) allocatable: Amounts,
 }
 
 /// The value of a field reference.
@@ -62,26 +66,40 @@ fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     all.join("\n")
 }
 
-/// The value of a resource reference, in units of its divisor, rounded up.
+/// The value of a resource reference, in units of its divisor, rounded up. Where a container has no limit, what it may use
+/// is what pods may have of the node; where it requests nothing, nothing.
 pub(crate) fn resource(
     pod: &Pod,
     container: Option<&Container>,
+    place: &Place,
     selector: &ResourceFieldSelector,
 ) -> Result<String, String> {
-    let named = selector.container_name.as_ref().and_then(|name| {
-        pod.spec.as_ref()?.containers.iter().find(|container| container.name == *name)
-    });
-    let container = named.or(container).ok_or("no such container")?;
-    let path = selector.resource.as_str();
-    let (kind, name) = path.split_once('.').ok_or(format!("unsupported resource {path:?}"))?;
-    let resources = container.resources.clone().unwrap_or_default();
-    let amounts = match kind {
-        "limits" => resources.limits,
-        "requests" => resources.requests,
-        _ => return Err(format!("unsupported resource {path:?}")),
+    let named = selector.container_name.as_deref().filter(|name| !name.is_empty());
+    let container = match named {
+        Some(name) => {
+            let spec = pod.spec.as_ref().ok_or("no such container")?;
+            let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+            all.find(|it| it.name == name).ok_or(format!("container {name} not found"))?
+        }
+        None => container.ok_or("no such container")?,
     };
-    let amount = amounts.as_ref().and_then(|it| it.get(name)).map(|it| it.0.as_str());
-    let amount = amount.map_or_else(|| Ok(machine(name)), parse)?;
+    let path = selector.resource.as_str();
+    let unsupported = || format!("unsupported container resource: {path}");
+    let (kind, name) = path.split_once('.').ok_or_else(unsupported)?;
+    let known = matches!(name, "cpu" | "memory" | "ephemeral-storage");
+    if !known && !name.starts_with("hugepages-") {
+        return Err(unsupported());
+    }
+    let resources = container.resources.as_ref();
+    let (amounts, default) = match kind {
+        "limits" => (resources.and_then(|it| it.limits.as_ref()), allocatable(place, name)),
+        "requests" => (resources.and_then(|it| it.requests.as_ref()), Quantity::zero()),
+        _ => return Err(unsupported()),
+    };
+    let own = amounts.and_then(|it| it.get(name)).map(|text| parse(&text.0)).transpose()?;
+    let own = own.unwrap_or_else(Quantity::zero);
+    // A limit of zero is none.
+    let amount = if own == Quantity::zero() { default } else { own };
     let divisor = match selector.divisor.as_ref().map(|it| it.0.as_str()) {
         None | Some("" | "0") => Quantity::from_units(1),
         Some(text) => parse(text)?,
@@ -90,19 +108,19 @@ pub(crate) fn resource(
     Ok(((amount + divisor - 1) / divisor).to_string())
 }
 
-fn parse(text: &str) -> Result<Quantity, String> {
-    Quantity::parse(text).map_err(|error| error.to_string())
-}
-
-/// Without a limit a container may use the machine.
-fn machine(name: &str) -> Quantity {
+fn allocatable(place: &Place, name: &str) -> Quantity {
+    let units = |count: u64| Quantity::from_units(i64::try_from(count).unwrap_or(i64::MAX));
     match name {
-        "cpu" => {
-            let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            Quantity::from_units(i64::try_from(count).unwrap_or(1))
-        }
+        "cpu" => units(place.allocatable.cpus),
+        "memory" => units(place.allocatable.memory_kib.saturating_mul(1024)),
+        "ephemeral-storage" => units(place.allocatable.disk_kib.saturating_mul(1024)),
+        // Huge pages are never overcommitted: without a limit there are none.
         _ => Quantity::zero(),
     }
+}
+
+fn parse(text: &str) -> Result<Quantity, String> {
+    Quantity::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -119,7 +137,11 @@ mod tests {
                 {"name": "c", "resources": {"limits": {"memory": "1500Ki", "cpu": "1500m"}}}]},
         }))
         .unwrap();
-        let place = Place { pod_address: "10.1.1.1".into(), host_address: "10.2.2.2".into() };
+        let place = Place {
+            pod_address: "10.1.1.1".into(),
+            host_address: "10.2.2.2".into(),
+            ..Place::default()
+        };
         let get = |path: &str| {
             let selector = ObjectFieldSelector { field_path: path.into(), ..Default::default() };
             field(&pod, &place, &selector)
@@ -130,13 +152,49 @@ mod tests {
         assert_eq!(get("metadata.labels").unwrap(), "a=\"1\"\nb=\"x\\\"y\"");
         assert_eq!(get("status.podIP").unwrap(), "10.1.1.1");
         assert!(get("spec.containers").is_err());
-        let amount = |resource_: &str, divisor: &str| {
-            let value = json!({"containerName": "c", "resource": resource_, "divisor": divisor});
-            resource(&pod, None, &serde_json::from_value(value).unwrap())
+    }
+
+    #[test]
+    fn resources_default_to_the_node() {
+        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p"}, "spec": {
+            "initContainers": [{"name": "i", "resources": {"limits": {"hugepages-2Mi": "4Mi"}}}],
+            "containers": [
+                {"name": "c", "resources": {"limits": {"memory": "1500Ki", "cpu": "1500m"}}},
+                {"name": "free", "resources": {"limits": {"cpu": "0"}, "requests": {"cpu": "1m"}}}],
+        }}))
+        .unwrap();
+        let allocatable = Amounts { cpus: 4, memory_kib: 2048, disk_kib: 3 };
+        let place = Place { allocatable, ..Place::default() };
+        let amount = |container: &str, name: &str, divisor: &str| {
+            let value = json!({"containerName": container, "resource": name, "divisor": divisor});
+            resource(&pod, None, &place, &serde_json::from_value(value).unwrap())
         };
-        assert_eq!(amount("limits.memory", "1Mi").unwrap(), "2");
-        assert_eq!(amount("limits.cpu", "0").unwrap(), "2");
-        assert_eq!(amount("limits.cpu", "1m").unwrap(), "1500");
-        assert!(amount("limits", "1").is_err());
+        for (container, name, divisor, expected) in [
+            ("c", "limits.memory", "1Mi", "2"),
+            ("c", "limits.cpu", "0", "2"),
+            ("c", "limits.cpu", "1m", "1500"),
+            ("c", "requests.cpu", "1", "0"),
+            ("c", "limits.ephemeral-storage", "1Ki", "3"),
+            ("free", "limits.cpu", "1", "4"),
+            ("free", "limits.memory", "0", "2097152"),
+            ("free", "requests.memory", "1", "0"),
+            ("free", "requests.cpu", "1", "1"),
+            ("free", "limits.hugepages-2Mi", "1", "0"),
+            ("i", "limits.hugepages-2Mi", "1Mi", "4"),
+        ] {
+            assert_eq!(
+                amount(container, name, divisor),
+                Ok(expected.to_owned()),
+                "{container} {name}"
+            );
+        }
+        for (container, name) in [("c", "limits"), ("c", "limits.pods"), ("none", "limits.cpu")] {
+            assert!(amount(container, name, "1").is_err(), "{container} {name}");
+        }
+        // The container itself where none is named.
+        let selector = serde_json::from_value(json!({"resource": "limits.cpu"})).unwrap();
+        let own = &pod.spec.as_ref().unwrap().containers[0];
+        assert_eq!(resource(&pod, Some(own), &place, &selector), Ok("2".to_owned()));
+        assert!(resource(&pod, None, &place, &selector).is_err());
     }
 }

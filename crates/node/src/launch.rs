@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use crate::config::Ids;
 use crate::env::expand;
 use crate::puller::{Ready, id_by_name};
-use crate::runtime::{Mount, ProcessSpec, Spec, User, capabilities};
+use crate::runtime::{Group, Mount, ProcessSpec, Spec, User, capabilities};
 use crate::volumes::Folders;
 
 /// Everything a specification is made of.
@@ -24,6 +24,14 @@ pub(crate) struct Input<'a> {
     pub(crate) pins: PathBuf,
     pub(crate) rootfs: PathBuf,
     pub(crate) ids: Ids,
+    pub(crate) bounds: Bounds,
+}
+
+/// What the container may use of the machine.
+pub(crate) struct Bounds {
+    pub(crate) group: Option<Group>,
+    pub(crate) oom_score_adj: i64,
+    pub(crate) processes_max: Option<u64>,
 }
 
 /// The specification, or what is wrong with the container's configuration.
@@ -41,6 +49,8 @@ pub(crate) fn specification(input: Input<'_>) -> Result<Spec, String> {
         user: user(&input, &pod)?,
         capabilities: capabilities(privileged, &add, &drop),
         no_new_privileges: context.allow_privilege_escalation == Some(false),
+        oom_score_adj: input.bounds.oom_score_adj,
+        processes_max: input.bounds.processes_max,
         env,
     };
     let mut mounts = input.files.clone();
@@ -61,6 +71,7 @@ pub(crate) fn specification(input: Input<'_>) -> Result<Spec, String> {
         namespaces,
         terminal: input.container.tty == Some(true),
         privileged,
+        group: input.bounds.group,
     })
 }
 
@@ -230,6 +241,7 @@ mod tests {
             pins: PathBuf::from("/pins"),
             rootfs: PathBuf::from("/root"),
             ids,
+            bounds: Bounds { group: None, oom_score_adj: 0, processes_max: None },
         })
     }
 

@@ -23,6 +23,9 @@ pub mod supervisor;
 
 pub mod agent;
 mod config;
+mod groups;
+mod limits;
+mod machine;
 mod sys;
 
 mod api;

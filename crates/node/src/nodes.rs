@@ -10,8 +10,9 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::config::{AgentConfig, node_address, node_name};
-use crate::doctor::LIMITS;
+use crate::config::{AgentConfig, Limits, node_address, node_name};
+use crate::doctor::{ENFORCED, not_enforced};
+use crate::machine::Share;
 use crate::network::Ipam;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
@@ -20,7 +21,6 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Status heartbeats are rarer than leases, as the kubelet's.
 const STATUS_EVERY_RENEWALS: u32 = 30;
 const RETRY_AFTER: Duration = Duration::from_millis(50);
-const PODS_MAX: u32 = 110;
 
 /// Registers every node, trying until the API server takes it, and removes those that an earlier start had more.
 pub(crate) async fn register(client: &Client, config: &AgentConfig) {
@@ -113,9 +113,8 @@ fn architecture() -> &'static str {
 
 /// The machine, as each node shows its share of it.
 struct Facts {
-    cpus: usize,
-    memory_kib: u64,
-    disk_kib: u64,
+    share: Share,
+    limits: Limits,
     kernel: String,
     version: String,
     boot_id: String,
@@ -126,13 +125,9 @@ impl Facts {
         let read = |path: &str| {
             std::fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
         };
-        let nodes = u64::from(config.nodes.max(1));
-        let disk = rustix::fs::statvfs(&config.state_dir).map_or(0, |it| it.f_blocks * it.f_frsize);
         Self {
-            // Processors are shared by all nodes, as in any overcommitted machine; memory is divided.
-            cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            memory_kib: total_memory_kib(&read("/proc/meminfo")) / nodes,
-            disk_kib: disk / 1024 / nodes,
+            share: config.share(),
+            limits: config.limits.clone(),
             kernel: read("/proc/sys/kernel/osrelease"),
             version: format!("v1.33.0-endstate-{}", config.version),
             boot_id: read("/proc/sys/kernel/random/boot_id"),
@@ -140,19 +135,17 @@ impl Facts {
     }
 
     fn status(&self, index: u16, transition: &dyn Fn(&str, &str) -> Value) -> Value {
-        let amounts = json!({
-            "cpu": self.cpus.to_string(),
-            "memory": format!("{}Ki", self.memory_kib),
-            "ephemeral-storage": format!("{}Ki", self.disk_kib),
-            "pods": PODS_MAX.to_string(),
-        });
+        let (enforced, why, text) = match &self.limits {
+            Limits::Enforced(_) => ("True", "ControlGroups", ENFORCED.to_owned()),
+            Limits::NotEnforced { why } => ("False", "NoControlGroups", not_enforced(why)),
+        };
         let condition = |kind: &str, status: &str, reason: &str, message: &str| {
             json!({"type": kind, "status": status, "reason": reason, "message": message,
                 "lastHeartbeatTime": now(), "lastTransitionTime": transition(kind, status)})
         };
         json!({
-            "capacity": amounts,
-            "allocatable": amounts,
+            "capacity": self.share.capacity.quantities(),
+            "allocatable": self.share.allocatable.quantities(),
             "addresses": [
                 {"type": "InternalIP", "address": node_address(index).to_string()},
                 {"type": "Hostname", "address": node_name(index)},
@@ -164,7 +157,7 @@ impl Facts {
                     "kubelet has no disk pressure"),
                 condition("PIDPressure", "False", "KubeletHasSufficientPID",
                     "kubelet has sufficient PID available"),
-                condition("LimitsEnforced", "False", "NoControlGroups", LIMITS),
+                condition("LimitsEnforced", enforced, why, &text),
                 condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
             ],
             "nodeInfo": {
@@ -175,11 +168,6 @@ impl Facts {
             },
         })
     }
-}
-
-fn total_memory_kib(meminfo: &str) -> u64 {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
 async fn renew(client: &Client, node: &str) -> Result<(), kube::Error> {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
@@ -30,6 +30,7 @@ use crate::config::{AgentConfig, Paths, node_address};
 use crate::env;
 use crate::events::{Events, Kind};
 use crate::fields::Place;
+use crate::limits::Settings;
 use crate::network::{Network, PodNetwork};
 use crate::plan::{
     self, Action, Image, Plan, PullPolicy, Sandbox, Snapshot, StopReason, Terminated,
@@ -271,7 +272,11 @@ impl Worker {
             Sandbox::Ready { address } => address.to_string(),
             _ => String::new(),
         };
-        Place { pod_address, host_address: node_address(self.node).to_string() }
+        Place {
+            pod_address,
+            host_address: node_address(self.node).to_string(),
+            allocatable: self.shared.config.share().allocatable,
+        }
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -328,15 +333,16 @@ impl Worker {
             node: self.node,
         };
         let network = &self.shared.network;
-        let made = if spec.host_network == Some(true) {
-            network.add_host_network_pod(pod).await
-        } else {
-            network.add_pod(pod).await
+        let made = match self.make_group(&spec) {
+            Err(error) => Err(format!("make its control group: {error}")),
+            Ok(()) if spec.host_network == Some(true) => {
+                network.add_host_network_pod(pod).await.map_err(|error| crate::chain(&error))
+            }
+            Ok(()) => network.add_pod(pod).await.map_err(|error| crate::chain(&error)),
         };
         self.sandbox = match made {
             Ok(address) => Sandbox::Ready { address },
-            Err(error) => {
-                let message = crate::chain(&error);
+            Err(message) => {
                 let text = format!("Failed to create pod sandbox: {message}");
                 self.emit("", Kind::Warning, "FailedCreatePodSandBox", text);
                 Sandbox::Failed { message, retry_at: Timestamp::now() + RETRY }
@@ -351,6 +357,11 @@ impl Worker {
         }
         // What the volumes say of the pod's address is only known now.
         self.refresh().await;
+    }
+
+    fn make_group(&self, spec: &PodSpec) -> std::io::Result<()> {
+        let Some(groups) = self.shared.config.limits.groups() else { return Ok(()) };
+        groups.set_pod(uid(&self.pod), &Settings::of_pod(spec))
     }
 
     fn pull(&mut self, reference: String, policy: PullPolicy) {
@@ -407,6 +418,11 @@ impl Worker {
             && let Err(error) = self.shared.network.remove_pod(pins, address).await
         {
             tracing::warn!(error = crate::chain(&error), "cannot remove a pod's namespaces");
+        }
+        if let Some(groups) = self.shared.config.limits.groups()
+            && let Err(error) = groups.remove_pod(uid(&self.pod)).await
+        {
+            tracing::warn!(%error, pod = uid(&self.pod), "cannot remove a pod's control group");
         }
         self.shared.live.remove_pod(&self.pod);
         self.sandbox = Sandbox::Absent;

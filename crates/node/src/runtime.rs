@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 pub(crate) use self::console::Console;
-pub(crate) use self::spec::{Mount, Process as ProcessSpec, Spec, User, capabilities};
+pub(crate) use self::spec::{Group, Mount, Process as ProcessSpec, Spec, User, capabilities};
 use crate::sys::Process;
 
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with the thread, and stops by itself
 //! when its stdin closes.
 
+pub(crate) mod delegation;
 pub(crate) mod find;
 pub(crate) mod host;
 mod ids;
@@ -15,9 +16,13 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use self::delegation::Delegation;
 use self::keeper::{Progress, Slot};
-use crate::config::{AgentConfig, Ids, NODES_MAX, Paths};
+use crate::config::{AgentConfig, Ids, Limits, NODES_MAX, Paths};
 use crate::images::Store;
+use crate::limits::{OomScale, Processes, Settings};
+use crate::machine::Machine;
+use crate::sys;
 
 /// How long a graceful stop may take before the agent is killed: the pods' own grace is capped below this.
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
@@ -79,16 +84,27 @@ impl Supervisor {
         }
         let runc = find::runtime().ok_or_else(|| Error::NoRuntime { places: find::places() })?;
         let store = Store::open(&options.image_store).map_err(Error::Images)?;
+        let paths = Paths::new(&options.state_dir);
+        prepare(&paths)?;
+        let machine = Machine::look(&options.state_dir);
+        let processes = processes();
+        let delegation = Delegation::create(&Settings::of_all_pods(&machine, &processes));
+        let limits = match &delegation {
+            Ok(delegation) => Limits::Enforced(delegation.groups.clone()),
+            Err(why) => Limits::NotEnforced { why: why.to_string() },
+        };
         let config = AgentConfig {
             ids: ids::available(),
+            limits,
+            processes,
+            machine,
+            oom: OomScale::above(sys::oom_score_adj()),
             state_dir: options.state_dir,
             image_store: options.image_store,
             nodes: options.nodes.max(1),
             version: options.version,
             runc,
         };
-        let paths = config.paths();
-        prepare(&paths)?;
         let host = host::serve(&paths, store)
             .map_err(|source| Error::Prepare { path: paths.host_sock(), source })?;
         let (sender, progress) = watch::channel(Progress::Starting);
@@ -97,7 +113,9 @@ impl Supervisor {
         let slot = agent.clone();
         std::thread::Builder::new()
             .name("node-supervisor".to_owned())
-            .spawn(move || keeper::keep(&config, &slot, (started_sender, &sender)))
+            .spawn(move || {
+                keeper::keep((&config, delegation.ok()), &slot, (started_sender, &sender));
+            })
             .map_err(Error::Spawn)?;
         let mut supervisor = Self { agent, progress, host };
         started.await.map_err(|_| Error::Ended)??;
@@ -175,6 +193,13 @@ fn prepare(paths: &Paths) -> Result<(), Error> {
         std::fs::create_dir_all(&path).map_err(|source| Error::Prepare { path, source })?;
     }
     Ok(())
+}
+
+/// The limits of processes, from the calling user's own.
+fn processes() -> Processes {
+    let user = rustix::process::getrlimit(rustix::process::Resource::Nproc).current;
+    let threads = std::fs::read_to_string("/proc/sys/kernel/threads-max").unwrap_or_default();
+    Processes::of(user, threads.trim().parse().unwrap_or(u64::MAX))
 }
 
 /// Which ids the agent's namespace would get here; for `doctor`.

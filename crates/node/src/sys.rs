@@ -15,14 +15,37 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use crate::groups::MOUNT;
+
 /// Asks the kernel to kill this process when the thread that started it ends.
 pub(crate) fn die_with_parent() -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(Into::into)
 }
 
-/// Enters a new user namespace, whose ids the parent maps afterwards.
-pub(crate) fn enter_user_namespace() -> io::Result<()> {
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(Into::into)
+/// Enters a new user namespace, whose ids the parent maps afterwards. All of it together may have so many processes: the
+/// kernel remembers the limit of who makes the namespace, which is ours only for that moment.
+pub(crate) fn enter_user_namespace(processes_max: u64) -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let own = getrlimit(Resource::Nproc);
+    let mut few = own;
+    few.current = Some(own.current.map_or(processes_max, |own| own.min(processes_max)));
+    setrlimit(Resource::Nproc, few)?;
+    let entered = unshare(CloneFlags::CLONE_NEWUSER).map_err(Into::into);
+    setrlimit(Resource::Nproc, own)?;
+    entered
+}
+
+const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
+
+/// How soon the kernel kills this process when memory runs out: -1000 (never) to 1000 (first).
+pub(crate) fn oom_score_adj() -> i64 {
+    let text = fs::read_to_string(OOM_SCORE_ADJ).unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
+}
+
+/// Everybody may raise it.
+pub(crate) fn set_oom_score_adj(value: i64) -> io::Result<()> {
+    fs::write(OOM_SCORE_ADJ, value.to_string())
 }
 
 /// Enters new mount, net, uts and ipc namespaces; the next child is the first process of a new pid namespace.
@@ -44,23 +67,29 @@ pub(crate) fn raise_file_limit() -> io::Result<()> {
 }
 
 const NONE: Option<&str> = None;
-const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
-/// Cuts the mount namespace off from the host's, mounts its own `/proc`, and makes the control groups read-only: without
-/// them the runtime works (it ignores the refusal), and nothing of ours is left in the host's hierarchy.
-pub(crate) fn prepare_mounts(private: &Path) -> io::Result<()> {
+/// Cuts the mount namespace off from the host's, mounts its own `/proc`, and makes the control groups read-only but for
+/// the given folders. Without any the runtime works too: it ignores the refusal.
+pub(crate) fn prepare_mounts<'a>(
+    private: &Path,
+    groups_of_ours: impl Iterator<Item = &'a Path>,
+) -> io::Result<()> {
     mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NONE)?;
-    let groups = mount_points_below(CONTROL_GROUPS)?;
+    let groups = mount_points_below(MOUNT)?;
+    for folder in groups_of_ours {
+        // A mount of its own, which stays as it is.
+        mount(Some(folder), folder, NONE, MsFlags::MS_BIND, NONE)?;
+    }
     for point in &groups {
         make_read_only(point)?;
     }
-    if groups.is_empty() && Path::new(CONTROL_GROUPS).exists() {
+    if groups.is_empty() && Path::new(MOUNT).exists() {
         // As in some containers. The runtime insists on seeing a hierarchy, which may be mounted in a namespace of its own.
         unshare(CloneFlags::CLONE_NEWCGROUP)?;
         let flags = flags | MsFlags::MS_RDONLY;
-        mount(Some("cgroup2"), CONTROL_GROUPS, Some("cgroup2"), flags, NONE)?;
+        mount(Some("cgroup2"), MOUNT, Some("cgroup2"), flags, NONE)?;
     }
     fs::create_dir_all(private)?;
     mount_tmpfs(private, "mode=0700")

@@ -7,9 +7,11 @@ use crate::config::AgentConfig;
 use crate::sys;
 
 /// The first stage: from the host into the namespaces.
-pub(super) fn enter(config: &str) -> Result<ExitCode, String> {
+pub(super) fn enter(config: &str, parsed: &AgentConfig) -> Result<ExitCode, String> {
     sys::die_with_parent().map_err(|error| format!("set the parent-death signal: {error}"))?;
-    sys::enter_user_namespace().map_err(|error| {
+    sys::set_oom_score_adj(parsed.oom.agent())
+        .map_err(|error| format!("set the score for lack of memory: {error}"))?;
+    sys::enter_user_namespace(parsed.processes.namespace).map_err(|error| {
         format!("create a user namespace: {error}; `endstate doctor` tells how to allow it")
     })?;
     Report::Unshared { pid: std::process::id() }.send();
@@ -38,7 +40,8 @@ fn wait_for_ids() -> Result<(), String> {
 pub(super) fn prepare(config: &AgentConfig) -> Result<(), String> {
     sys::die_with_parent().map_err(|error| format!("set the parent-death signal: {error}"))?;
     sys::raise_file_limit().map_err(|error| format!("raise the limit of open files: {error}"))?;
-    sys::prepare_mounts(&config.paths().private())
+    let groups = config.limits.groups().into_iter().flat_map(|groups| &groups.folders);
+    sys::prepare_mounts(&config.paths().private(), groups.map(|(_, folder)| folder.as_path()))
         .map_err(|error| format!("prepare the mount namespace: {error}"))?;
     nix::unistd::sethostname(config.node_name(0))
         .map_err(|error| format!("set the hostname: {error}"))

@@ -17,14 +17,16 @@ use super::health::Watcher;
 use super::live::Input;
 use super::{Change, LiveContainer, Note, Readiness, Shared, Worker, files};
 use crate::check::Check;
-use crate::doctor::LIMITS;
+use crate::config::Limits;
+use crate::doctor::not_enforced;
 use crate::env;
 use crate::events::Kind;
 use crate::exec::Commands;
-use crate::launch::{self, specification};
+use crate::launch::{self, Bounds, specification};
+use crate::limits::{Amounts, Quality, Settings, has_limits};
 use crate::logs::{self, Log, Stream};
 use crate::plan::{BackOff, Health, State, StopReason, Terminated};
-use crate::runtime::{self, Console, Mount, Standard, Started, Streams};
+use crate::runtime::{self, Console, Group, Mount, Standard, Started, Streams};
 use crate::sys::{self, Ended, Overlay};
 use crate::volumes::{fetch, uid};
 
@@ -83,8 +85,11 @@ impl Worker {
                 record.state = State::Running { since: Timestamp::now(), id };
                 self.emit(name, Kind::Normal, "Created", format!("Created container: {name}"));
                 self.emit(name, Kind::Normal, "Started", format!("Started container {name}"));
-                if restart_count == 0 && has_limits(&spec) {
-                    let text = format!("Limits of container {name} are {LIMITS}");
+                if let Limits::NotEnforced { why } = &self.shared.config.limits
+                    && restart_count == 0
+                    && has_limits(&spec)
+                {
+                    let text = format!("Limits of container {name} are {}", not_enforced(why));
                     self.emit(name, Kind::Warning, "LimitsNotEnforced", text);
                 }
                 self.watch(&spec, live);
@@ -120,6 +125,7 @@ impl Worker {
         restart_count: i32,
     ) -> Result<Arc<LiveContainer>, Failure> {
         let paths = &self.shared.paths;
+        let run = format!("{}-{restart_count}", spec.name);
         let reference = spec.image.clone().unwrap_or_default();
         let image = self.ready_images.get(&reference).cloned();
         let image = image.ok_or_else(|| Failure::Preparation("its image is gone".to_owned()))?;
@@ -158,12 +164,13 @@ impl Worker {
             pins: paths.namespaces(uid(&self.pod)),
             rootfs: bundle.rootfs(),
             ids: self.shared.config.ids,
+            bounds: self.bounds(spec, &run),
         })
         .map_err(Failure::Configuration)?;
         let text = serde_json::to_vec(&specification.to_json()).expect("plain data always encodes");
         fs::write(bundle.dir.join("config.json"), text)
             .map_err(|error| Failure::Preparation(error.to_string()))?;
-        let id = format!("{}-{}-{restart_count}", uid(&self.pod), spec.name);
+        let id = format!("{}-{run}", uid(&self.pod));
         let standard =
             Standard { stdin: spec.stdin == Some(true), terminal: spec.tty == Some(true) };
         let dir = paths.container_logs(uid(&self.pod), &spec.name);
@@ -185,6 +192,23 @@ impl Worker {
             scratch: paths.private(),
         };
         Ok(self.attend(spec, (started, log), (commands, bundle)))
+    }
+
+    fn bounds(&self, spec: &Spec, run: &str) -> Bounds {
+        let config = &self.shared.config;
+        let group = config.limits.groups().map(|groups| Group {
+            path: groups.container(uid(&self.pod), run),
+            version: groups.version,
+            settings: Settings::of_container(spec.resources.as_ref()),
+        });
+        let amounts = Amounts::of(spec.resources.as_ref());
+        let request = amounts.memory_request.unwrap_or(0);
+        let capacity = self.shared.config.share().capacity.memory_bytes();
+        Bounds {
+            oom_score_adj: config.oom.container(Quality::of(&self.pod), (request, capacity)),
+            processes_max: group.is_none().then_some(config.processes.container),
+            group,
+        }
     }
 
     /// Takes the started process into care: output into the log, an eye on its end.
@@ -297,12 +321,6 @@ impl Worker {
             Change::Unhealthy(why) => record.health.unhealthy = Some(why),
         }
     }
-}
-
-/// Whether the container asks for a limit that control groups would enforce.
-fn has_limits(spec: &Spec) -> bool {
-    let limits = spec.resources.as_ref().and_then(|it| it.limits.as_ref());
-    limits.is_some_and(|it| it.contains_key("cpu") || it.contains_key("memory"))
 }
 
 fn message_path(spec: &Spec) -> String {
@@ -425,11 +443,16 @@ impl End {
             let _ = tokio::time::timeout(DRAIN, pump).await;
         }
         let message = self.message(ended);
+        let starved = self.leave_group(ended).await;
         let bundle = self.live.bundle.clone();
         let _ = tokio::task::spawn_blocking(move || remove_bundle(&bundle)).await;
         self.shared.runtime.delete(&self.live.commands.container).await;
         self.live.done.cancel();
-        let reason = if ended.exit_code == 0 { "Completed" } else { "Error" };
+        let reason = match ended.exit_code {
+            0 => "Completed",
+            _ if starved => "OOMKilled",
+            _ => "Error",
+        };
         let terminated = Terminated {
             exit_code: ended.exit_code,
             // As the kubelet's runtimes, which report the code only.
@@ -444,6 +467,20 @@ impl End {
         // The worker may have ended.
         let _ = self.notes.send(Note::Exited { container, run, ended: terminated }).await;
         tracing::debug!(pod = uid(&self.pod), container = self.spec.name, "a container ended");
+    }
+
+    /// Removes the run's control group. Returns whether the container was killed because that was out of memory, by the
+    /// kernel's own count.
+    async fn leave_group(&self, ended: Ended) -> bool {
+        let Some(groups) = self.shared.config.limits.groups() else { return false };
+        let pod = uid(&self.pod);
+        let run = self.live.commands.container.strip_prefix(pod).and_then(|it| it.get(1..));
+        let run = run.unwrap_or_default();
+        let starved = groups.out_of_memory(pod, run);
+        if let Err(error) = groups.remove_container(pod, run).await {
+            tracing::warn!(%error, pod, run, "cannot remove a container's control group");
+        }
+        starved && ended.signal == Some(Signal::KILL.as_raw())
     }
 
     /// What the container left as its message, or the end of its log where that is asked for.

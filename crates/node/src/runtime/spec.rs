@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::groups::Version;
+use crate::limits::Settings;
+
 /// What runs in a container.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Process {
@@ -13,6 +16,10 @@ pub(crate) struct Process {
     pub(crate) user: User,
     pub(crate) capabilities: Vec<String>,
     pub(crate) no_new_privileges: bool,
+    /// Who is killed first when memory runs out.
+    pub(crate) oom_score_adj: i64,
+    /// How many processes its user may have, where no control group counts them.
+    pub(crate) processes_max: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +47,37 @@ pub(crate) struct Spec {
     pub(crate) namespaces: Vec<(&'static str, PathBuf)>,
     pub(crate) terminal: bool,
     pub(crate) privileged: bool,
+    pub(crate) group: Option<Group>,
+}
+
+/// The control group that the runtime makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) path: String,
+    pub(crate) version: Version,
+    pub(crate) settings: Settings,
+}
+
+impl Group {
+    /// As `linux.resources`. No swap beyond the memory limit, and where one process runs out of memory all of the
+    /// container end, as with the kubelet; the older hierarchies know neither.
+    pub(crate) fn resources(&self) -> Value {
+        let settings = &self.settings;
+        let memory = settings.memory.unwrap_or(-1);
+        let mut resources = json!({
+            "cpu": {
+                "shares": settings.shares,
+                "quota": settings.quota.unwrap_or(-1),
+                "period": Settings::PERIOD_MICROS,
+            },
+            "memory": {"limit": memory},
+        });
+        if self.version == Version::Unified {
+            resources["memory"]["swap"] = json!(memory);
+            resources["unified"] = json!({"memory.oom.group": "1"});
+        }
+        resources
+    }
 }
 
 /// What containers may do by default: the list of Docker and containerd.
@@ -117,7 +155,7 @@ impl Process {
         let env: Vec<String> =
             self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let capabilities = &self.capabilities;
-        json!({
+        let mut process = json!({
             "terminal": terminal,
             "user": {
                 "uid": self.user.uid, "gid": self.user.gid, "additionalGids": self.user.additional,
@@ -129,7 +167,12 @@ impl Process {
             "capabilities": {
                 "bounding": capabilities, "effective": capabilities, "permitted": capabilities,
             },
-        })
+            "oomScoreAdj": self.oom_score_adj,
+        });
+        if let Some(most) = self.processes_max {
+            process["rlimits"] = json!([{"type": "RLIMIT_NPROC", "soft": most, "hard": most}]);
+        }
+        process
     }
 }
 
@@ -140,10 +183,14 @@ impl Spec {
             namespaces.push(json!({"type": kind, "path": path}));
         }
         let mut mounts = system_mounts(self.privileged);
+        if self.group.is_some() {
+            namespaces.push(json!({"type": "cgroup"}));
+            mounts.push(own_group());
+        }
         mounts.extend(self.mounts.iter().map(Mount::to_json));
         let (masked, read_only): (&[&str], &[&str]) =
             if self.privileged { (&[], &[]) } else { (&MASKED, &READ_ONLY) };
-        json!({
+        let mut spec = json!({
             "ociVersion": "1.0.2",
             "process": self.process.to_json(self.terminal),
             "root": {"path": self.rootfs, "readonly": self.read_only},
@@ -153,7 +200,12 @@ impl Spec {
                 "maskedPaths": masked,
                 "readonlyPaths": read_only,
             },
-        })
+        });
+        if let Some(group) = &self.group {
+            spec["linux"]["cgroupsPath"] = json!(group.path);
+            spec["linux"]["resources"] = group.resources();
+        }
+        spec
     }
 }
 
@@ -199,6 +251,12 @@ fn system_mounts(privileged: bool) -> Vec<Value> {
     ]
 }
 
+/// A container sees its own limits there, as many language runtimes look for, and cannot change them.
+fn own_group() -> Value {
+    json!({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup",
+        "options": ["nosuid", "noexec", "nodev", "relatime", "ro"]})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +279,29 @@ mod tests {
             Spec { namespaces: vec![("network", PathBuf::from("/x/net"))], ..Spec::default() };
         let json = spec.to_json();
         assert_eq!(json["linux"]["namespaces"][2], json!({"type": "network", "path": "/x/net"}));
+    }
+
+    #[test]
+    fn limits_are_told_to_the_runtime() {
+        let settings = Settings { shares: 512, memory: Some(1 << 20), ..Settings::default() };
+        let with = |version| {
+            let group = Group { path: "/g".to_owned(), version, settings };
+            Spec { group: Some(group), ..Spec::default() }.to_json()
+        };
+        let unified = with(Version::Unified);
+        assert_eq!(unified["linux"]["cgroupsPath"], "/g");
+        let expected = json!({
+            "cpu": {"shares": 512, "quota": -1, "period": 100_000},
+            "memory": {"limit": 1_048_576, "swap": 1_048_576},
+            "unified": {"memory.oom.group": "1"},
+        });
+        assert_eq!(unified["linux"]["resources"], expected);
+        // Of the unified hierarchy alone, and refused elsewhere.
+        assert_eq!(with(Version::Legacy)["linux"]["resources"]["unified"], Value::Null);
+        assert_eq!(Spec::default().to_json()["linux"]["resources"], Value::Null);
+        let process = Process { processes_max: Some(7), oom_score_adj: 999, ..Process::default() };
+        let process = process.to_json(false);
+        let expected = json!([{"type": "RLIMIT_NPROC", "soft": 7, "hard": 7}]);
+        assert_eq!((&process["rlimits"], &process["oomScoreAdj"]), (&expected, &json!(999)));
     }
 }

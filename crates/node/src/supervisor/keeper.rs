@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::delegation::Delegation;
 use super::{Error, ids};
 use crate::agent::{MAPPED, Report, STOP, SUBCOMMAND};
 use crate::config::AgentConfig;
@@ -95,9 +96,10 @@ impl Slot {
     }
 }
 
-/// Runs agents until none is wanted or none will run. The first one's start is answered through the channel.
+/// Runs agents until none is wanted or none will run, and has the control group until then. The first one's start is
+/// answered through the channel.
 pub(super) fn keep(
-    config: &AgentConfig,
+    (config, delegation): (&AgentConfig, Option<Delegation>),
     slot: &Slot,
     channels: (oneshot::Sender<Result<(), Error>>, &watch::Sender<Progress>),
 ) {
@@ -141,6 +143,9 @@ pub(super) fn keep(
             return;
         }
         tracing::error!(?status, "the node's process ended by itself and is started again");
+        if let Some(delegation) = &delegation {
+            delegation.clear();
+        }
         progress.send_replace(Progress::Starting);
     }
 }

@@ -166,7 +166,7 @@ fn downward(
     for item in items.unwrap_or_default() {
         let text = match (&item.field_ref, &item.resource_field_ref) {
             (Some(selector), _) => fields::field(facts.pod, facts.place, selector)?,
-            (None, Some(selector)) => fields::resource(facts.pod, None, selector)?,
+            (None, Some(selector)) => fields::resource(facts.pod, None, facts.place, selector)?,
             (None, None) => return Err(format!("{:?} has no source", item.path)),
         };
         add(files, &item.path, text.into_bytes(), item.mode);

@@ -396,25 +396,3 @@ pub(crate) async fn every_node_has_its_pods() {
     assert_eq!(own, format!("0a:58:0a:f4:{high:02x}:{low:02x}\n"));
     world.end().await;
 }
-
-/// Whoever asks for a limit learns that it does not hold, on the pod and on the node.
-pub(crate) async fn missing_limits_are_told() {
-    let world = World::new().await;
-    let mut limited = program(&["wait"]);
-    limited["resources"] = json!({"limits": {"memory": "64Mi"}});
-    world.create_pod("limited", json!({"containers": [limited]})).await;
-    world.create_pod("free", json!({"containers": [program(&["wait"])]})).await;
-    world.running("limited").await;
-    world.running("free").await;
-    let told = async || {
-        let events = world.events().await;
-        events.into_iter().filter(|it| it.starts_with("LimitsNotEnforced: ")).count()
-    };
-    until("the warning", async || told().await > 0).await;
-    assert_eq!(told().await, 1, "only about the pod that asks for limits");
-    let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(world.client.clone());
-    let status = nodes.get("endstate-0").await.unwrap().status.unwrap();
-    let condition = status.conditions.unwrap().into_iter().find(|it| it.type_ == "LimitsEnforced");
-    assert_eq!(condition.unwrap().status, "False");
-    world.end().await;
-}

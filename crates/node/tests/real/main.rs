@@ -13,6 +13,7 @@
 
 mod cases;
 mod images;
+mod limits;
 mod program;
 mod restart;
 mod streams;
@@ -29,6 +30,7 @@ use world::World;
 
 /// Nobody, whom every system has.
 const ORDINARY_USER: u32 = 65_534;
+const PROCESSES_MAX: u64 = 16_384;
 /// The waits in a case are shorter; this ends what forgot to have one.
 const CASE_TIME_MAX: Duration = Duration::from_secs(180);
 
@@ -77,6 +79,7 @@ fn run_as_everyone(args: &[String]) -> ExitCode {
 
 fn run_cases(filters: &[String]) -> ExitCode {
     log_to_stderr();
+    allow_few_processes();
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut failed = 0;
@@ -90,6 +93,14 @@ fn run_cases(filters: &[String]) -> ExitCode {
         failed += u32::from(verdict != "ok");
     }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The usual limit of a user's processes follows the machine's memory; a case reaches a quarter of it.
+fn allow_few_processes() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nproc);
+    limit.current = Some(PROCESSES_MAX);
+    setrlimit(Resource::Nproc, limit).unwrap();
 }
 
 async fn verdict(case: Case) -> &'static str {
@@ -120,7 +131,11 @@ fn all() -> Vec<(&'static str, Case)> {
         cases::unhealthy_containers_are_restarted,
         cases::missing_things_are_reported,
         cases::nodes_are_registered,
-        cases::missing_limits_are_told,
+        limits::missing_limits_are_told,
+        limits::limits_are_seen_by_containers,
+        limits::a_memory_eater_is_killed_alone,
+        limits::a_pod_that_forks_is_bounded,
+        limits::the_control_plane_outlives_pods,
         cases::files_follow_their_objects,
         cases::images_change_in_place,
         cases::every_node_has_its_pods,

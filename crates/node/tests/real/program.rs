@@ -1,8 +1,8 @@
 //! What runs in the pods.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 pub(crate) fn main(args: &[String]) -> ExitCode {
@@ -66,6 +66,9 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             wait()
         }
         ["wait"] => wait(),
+        ["eat", mebibytes] => eat(mebibytes.parse().unwrap()),
+        ["crowd"] => crowd(),
+        ["fork", most] => fork(most.parse().unwrap()),
         ["serve", port] => serve(port.parse().unwrap()),
         other => {
             eprintln!("unknown program {other:?}");
@@ -91,6 +94,50 @@ fn connect(target: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes memory and uses it.
+fn eat(mebibytes: usize) -> ExitCode {
+    let mut all = Vec::new();
+    for _ in 0..mebibytes {
+        all.push(vec![1_u8; 1 << 20]);
+    }
+    println!("ate {} MiB", std::hint::black_box(&all).len());
+    ExitCode::SUCCESS
+}
+
+/// Starts processes of [`CROWD`] threads until it may not, says how many tasks there are, and sleeps.
+fn fork(most: usize) -> ExitCode {
+    let mut count = 0;
+    let mut children = Vec::new();
+    while count < most {
+        let mut command = std::process::Command::new("/proc/self/exe");
+        let spawned = command.args(["program", "crowd"]).stdout(Stdio::piped()).spawn();
+        let Ok(mut child) = spawned else { break };
+        count += 1;
+        let mut line = String::new();
+        let read = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line);
+        children.push(child);
+        let threads = read.ok().and_then(|_| line.trim().parse::<usize>().ok()).unwrap_or(0);
+        count += threads;
+        if threads < CROWD {
+            break;
+        }
+    }
+    println!("forked {count}");
+    wait()
+}
+
+const CROWD: usize = 50;
+
+fn crowd() -> ExitCode {
+    let sleep = || std::thread::Builder::new().stack_size(64 * 1024).spawn(std::thread::park);
+    let threads: Vec<_> = (0..CROWD).map_while(|_| sleep().ok()).collect();
+    println!("{}", threads.len());
+    for thread in threads {
+        let _ = thread.join();
+    }
+    ExitCode::SUCCESS
 }
 
 /// Until SIGTERM.

@@ -93,6 +93,11 @@ impl World {
         .unwrap();
     }
 
+    /// The agent's process id on the host.
+    pub(crate) fn agent(&self) -> Option<u32> {
+        self.node.as_ref().and_then(Supervisor::pid)
+    }
+
     pub(crate) fn kill_node(&mut self) {
         drop(self.node.take());
     }
