@@ -75,6 +75,8 @@ impl Stream for Watching {
             if let Some(event) = self.ready.next() {
                 return Poll::Ready(Some(Ok(Signal::Event(event))));
             }
+            // The place of a long replay is not kept for as long as the watch lasts.
+            self.ready = Vec::new().into_iter();
             // Read before the queue: see the invariant of `watchers`.
             let dispatched = self.resident.watchers().dispatched();
             match self.queue.poll(cx.waker()) {

@@ -2,14 +2,15 @@
 //!
 //! Watchers are grouped by prefix and a change looks up the prefixes above its keys, so a watcher costs a write
 //! nothing unless the write is under its prefix. Each watcher has a queue of its own, bounded by count and bytes; one
-//! that overflows ends with [`Error::Lagged`] instead of slowing the others or growing without bound.
+//! that overflows ends with [`Error::Lagged`] after what is queued, instead of slowing the others or growing without
+//! bound. All queues together are bounded too: with more, those that hold most lose what they hold and end.
 //!
 //! Invariant: `dispatched` is raised only after every change up to it is in the queues. A watcher that reads it and
 //! *then* finds its queue empty has seen everything up to it; that is what [`crate::Signal::Progress`] says.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -21,11 +22,13 @@ use crate::{Error, Event, Key, Prefix, Revision};
 pub struct Backlog {
     pub commits_max: usize,
     pub bytes_max: usize,
+    /// Of all watchers together. What several are to be told counts once.
+    pub all_bytes_max: usize,
 }
 
 impl Default for Backlog {
     fn default() -> Backlog {
-        Backlog { commits_max: 10_000, bytes_max: 16 << 20 }
+        Backlog { commits_max: 10_000, bytes_max: 16 << 20, all_bytes_max: 128 << 20 }
     }
 }
 
@@ -35,13 +38,22 @@ pub(crate) struct Delivery {
     pub(crate) revision: Revision,
     pub(crate) events: Vec<Arc<Event>>,
     bytes: usize,
+    /// The bytes of all deliveries that are queued somewhere.
+    held: Arc<AtomicUsize>,
 }
 
 impl Delivery {
-    fn new(revision: Revision, events: Vec<Arc<Event>>) -> Delivery {
+    fn new(revision: Revision, events: Vec<Arc<Event>>, held: &Arc<AtomicUsize>) -> Delivery {
         let size = |event: &Arc<Event>| event.subject().bytes().len();
         let bytes = events.iter().map(size).sum();
-        Delivery { revision, events, bytes }
+        held.fetch_add(bytes, Ordering::Relaxed);
+        Delivery { revision, events, bytes, held: held.clone() }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -65,6 +77,10 @@ impl Queue {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(delivery) = inner.deliveries.pop_front() {
             inner.bytes -= delivery.bytes;
+            if inner.deliveries.is_empty() {
+                // Most watchers wait, and most of the time: nothing is kept of a burst.
+                inner.deliveries = VecDeque::new();
+            }
             return Poll::Ready(Ok(delivery));
         }
         if let Some(error) = &inner.end {
@@ -77,19 +93,35 @@ impl Queue {
         Poll::Pending
     }
 
-    /// Whom to wake, or `Lagged` if this watcher is to be dropped.
-    fn push(&self, delivery: &Arc<Delivery>, limit: Backlog) -> Result<Option<Waker>, Lagged> {
+    /// Whom to wake.
+    fn push(&self, delivery: &Arc<Delivery>, limit: Backlog) -> Option<Waker> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.end.is_some() {
+            return None;
+        }
         // An empty queue takes a delivery of any size, or a big object could never be watched.
         let bytes = inner.bytes + delivery.bytes;
         let full = inner.deliveries.len() >= limit.commits_max || bytes > limit.bytes_max;
         if full && !inner.deliveries.is_empty() {
             inner.end = Some(Error::Lagged);
-            return Err(Lagged(inner.waker.take()));
+            return inner.waker.take();
         }
         inner.bytes = bytes;
         inner.deliveries.push_back(delivery.clone());
-        Ok(inner.waker.take())
+        inner.waker.take()
+    }
+
+    fn bytes(&self) -> usize {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Lags, and forgets what is queued.
+    fn discard(&self) -> Option<Waker> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.deliveries = VecDeque::new();
+        inner.bytes = 0;
+        inner.end.get_or_insert(Error::Lagged);
+        inner.waker.take()
     }
 
     fn end(&self, error: Error) -> Option<Waker> {
@@ -98,8 +130,6 @@ impl Queue {
         inner.waker.take()
     }
 }
-
-struct Lagged(Option<Waker>);
 
 /// All watchers.
 #[derive(Debug)]
@@ -111,7 +141,9 @@ pub(crate) struct Watchers {
 
 #[derive(Debug, Default)]
 struct Groups {
+    /// A watcher that lags stays here until it is dropped.
     by_prefix: HashMap<Prefix, Vec<Arc<Queue>>>,
+    held: Arc<AtomicUsize>,
     end: Option<Error>,
 }
 
@@ -150,7 +182,7 @@ impl Watchers {
     pub(crate) fn dispatch(&self, changes: &[Arc<Change>]) {
         let Some(newest) = changes.last() else { return };
         let mut wakers = Vec::new();
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             groups.queue(change, self.limit, &mut wakers);
         }
@@ -178,23 +210,27 @@ impl Watchers {
 }
 
 impl Groups {
-    fn queue(&mut self, change: &Change, limit: Backlog, wakers: &mut Vec<Waker>) {
+    fn queue(&self, change: &Change, limit: Backlog, wakers: &mut Vec<Waker>) {
         for (prefix, events) in self.wanted(change) {
-            let Some(group) = self.by_prefix.get_mut(&*prefix) else { continue };
-            let delivery = Arc::new(Delivery::new(change.revision, events));
-            group.retain(|queue| match queue.push(&delivery, limit) {
-                Ok(waker) => {
-                    wakers.extend(waker);
-                    true
-                }
-                Err(Lagged(waker)) => {
-                    wakers.extend(waker);
-                    false
-                }
-            });
-            if group.is_empty() {
-                self.by_prefix.remove(&*prefix);
+            let Some(group) = self.by_prefix.get(&*prefix) else { continue };
+            let delivery = Arc::new(Delivery::new(change.revision, events, &self.held));
+            wakers.extend(group.iter().filter_map(|queue| queue.push(&delivery, limit)));
+        }
+        if self.held.load(Ordering::Relaxed) > limit.all_bytes_max {
+            self.shed(limit, wakers);
+        }
+    }
+
+    /// Ends watchers until those that are left hold no more than they may, the slowest first.
+    fn shed(&self, limit: Backlog, wakers: &mut Vec<Waker>) {
+        let mut queues: Vec<_> =
+            self.by_prefix.values().flatten().map(|queue| (queue.bytes(), queue)).collect();
+        queues.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (_, queue) in queues {
+            if self.held.load(Ordering::Relaxed) <= limit.all_bytes_max {
+                return;
             }
+            wakers.extend(queue.discard());
         }
     }
 
@@ -223,6 +259,69 @@ fn ancestors(key: &Key) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Draft, Index, Object};
+
+    fn change(path: [&str; 2], revision: u64, bytes: usize) -> Change {
+        let draft =
+            Draft { before: vec![b'x'; bytes - 1], after: Vec::new(), index: Index::default() };
+        let object = Arc::new(Object::new(Key::new(&path).unwrap(), Revision(revision), draft));
+        let event = Event { revision: Revision(revision), object: Some(object), previous: None };
+        Change { revision: Revision(revision), events: vec![Arc::new(event)] }
+    }
+
+    fn prefix(name: &str) -> Prefix {
+        Prefix::new(&[name]).unwrap()
+    }
+
+    /// What a watcher finds: how many deliveries, and whether it lags behind them.
+    fn told(queue: &Queue) -> (usize, bool) {
+        let mut deliveries = 0;
+        loop {
+            match queue.poll(Waker::noop()) {
+                Poll::Ready(Ok(_)) => deliveries += 1,
+                Poll::Ready(Err(error)) => return (deliveries, error == Error::Lagged),
+                Poll::Pending => return (deliveries, false),
+            }
+        }
+    }
+
+    fn held(watchers: &Watchers) -> usize {
+        watchers.groups.lock().unwrap().held.load(Ordering::Relaxed)
+    }
+
+    /// Fails if what nobody reads is held without a bound, or if the quick pay for the slow.
+    #[test]
+    fn all_backlogs_together_are_bounded_and_the_slowest_end() {
+        let limit = Backlog { commits_max: 100, bytes_max: 5_000, all_bytes_max: 8_000 };
+        let watchers = Watchers::new(Revision::FIRST, limit);
+        let [full, slow, quick] = ["a", "b", "b"].map(|name| watchers.add(&prefix(name)));
+        for revision in 2..9 {
+            watchers.dispatch(&[Arc::new(change(["a", "x"], revision, 1_000))]);
+        }
+        assert_eq!(held(&watchers), 5_000, "one is bounded by its own limit");
+        for revision in 2..6 {
+            watchers.dispatch(&[Arc::new(change(["b", "x"], revision, 1_000))]);
+            assert_eq!(told(&quick), (1, false));
+            assert!(held(&watchers) <= 8_000);
+        }
+        assert_eq!(told(&full), (0, true), "it held most, and lost it");
+        assert_eq!(told(&slow), (4, false));
+        assert_eq!(held(&watchers), 0);
+    }
+
+    /// Fails if what several are to be told counts for each.
+    #[test]
+    fn a_change_that_many_watch_is_held_once() {
+        let watchers = Watchers::new(Revision::FIRST, Backlog::default());
+        let queues: Vec<_> = (0..50).map(|_| watchers.add(&prefix("a"))).collect();
+        watchers.dispatch(&[Arc::new(change(["a", "x"], 2, 1_000))]);
+        assert_eq!(held(&watchers), 1_000);
+        for queue in &queues {
+            watchers.remove(&prefix("a"), queue);
+        }
+        drop(queues);
+        assert_eq!(held(&watchers), 0);
+    }
 
     #[test]
     fn a_key_is_under_every_directory_above_it() {

@@ -54,7 +54,10 @@ fn history(events_max: usize, bytes_max: usize) -> Limits {
 }
 
 fn backlog(commits_max: usize, bytes_max: usize) -> Limits {
-    Limits { backlog: Backlog { commits_max, bytes_max }, ..Limits::default() }
+    Limits {
+        backlog: Backlog { commits_max, bytes_max, ..Backlog::default() },
+        ..Limits::default()
+    }
 }
 
 type Tested = Arc<dyn Store>;
