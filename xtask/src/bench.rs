@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only these: start, memory, writes, reads, watches, heal
+    /// Only these: start, memory, memory-under-load, writes, reads, watches, heal
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     let heal = args.only.is_empty() || args.only.iter().any(|it| it == "heal");
     let rest: Vec<_> = args.only.iter().filter(|it| *it != "heal").map(String::as_str).collect();
-    let plain = ["start", "memory", "writes", "reads", "watches"];
+    let plain = ["start", "memory", "memory-under-load", "writes", "reads", "watches"];
     let rest = if args.only.is_empty() { plain.to_vec() } else { rest };
     if !rest.is_empty() {
         rows.extend(measured(&endstate, &rest.join(","), args.runs)?);

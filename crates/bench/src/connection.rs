@@ -112,6 +112,22 @@ impl Connection {
         ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(body)
     }
+
+    /// Reads an answer to its end and keeps nothing of it; returns how long it was.
+    pub(crate) async fn drain(&mut self, path: &str, accept: &str) -> Result<usize> {
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .header("accept", accept)
+            .body(Full::default())?;
+        self.0.ready().await?;
+        let response = self.0.send_request(request).await?;
+        ensure!(response.status().is_success(), "{}", response.status());
+        let (mut body, mut length) = (response.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            length += frame?.data_ref().map_or(0, Bytes::len);
+        }
+        Ok(length)
+    }
 }
 
 fn tls(cluster: &ClusterEntry, user: &UserEntry) -> Result<ClientConfig> {

@@ -5,6 +5,7 @@
 
 mod connection;
 mod etcd;
+mod memory;
 mod reads;
 mod report;
 mod samples;
@@ -32,7 +33,7 @@ struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only these: start, memory, writes, reads, watches, by-hand
+    /// Only these: start, memory, memory-under-load, writes, reads, watches, by-hand
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -53,6 +54,9 @@ async fn main() -> Result<()> {
     }
     if wanted("memory") {
         start::memory(&args, &mut report).await?;
+    }
+    if wanted("memory-under-load") {
+        memory::measure(&args, &mut report).await?;
     }
     if wanted("writes") || wanted("reads") || wanted("watches") {
         let up = Up::start_executable(&args.endstate, 1).await?;
