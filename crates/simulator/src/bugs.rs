@@ -3,7 +3,7 @@
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
 use endstate_core::{
-    Action, App, Call, ConditionType, LaunchOf, LeaveReason, MemberName, MemberRecord,
+    Action, App, Call, ConditionType, Evidence, LaunchOf, LeaveReason, MemberName, MemberRecord,
     MemberStatus, Peer, Plan, PodRef, Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
@@ -60,7 +60,7 @@ fn promote_first(snapshot: &See) -> Do {
             let Some(entry) = list.entry(member) else { return plan };
             let member = member.clone();
             undecided(snapshot, &mut plan);
-            let call = Call { via: list.members[0].name.clone(), membership: list.fingerprint() };
+            let call = Call { via: list.members[0].name.clone(), members: list.roster() };
             plan.actions = vec![Action::Promote { member, id: entry.id, call }];
         }
         _ => {}
@@ -87,7 +87,7 @@ fn remove_blindly(snapshot: &See) -> Do {
         let (name, id) = (last.name.clone(), Some(last.id));
         undecided(snapshot, &mut plan);
         plan.status.record.step = Some(Step::Leave { name, id, pod: None, reason });
-        let call = Call { via: last.name.clone(), membership: list.fingerprint() };
+        let call = Call { via: last.name.clone(), members: list.roster() };
         plan.actions =
             vec![Action::RemoveMember { member: last.name.clone(), id: last.id, reason, call }];
     }
@@ -172,6 +172,20 @@ fn hear_no_alarm(snapshot: &See) -> Do {
     plan(&Etcd, &seen)
 }
 
+/// The words "data lost" count as lost data, whoever says them.
+pub fn believes_words() -> Planner {
+    Planner { plan: believe_words, linted: false }
+}
+
+fn believe_words(snapshot: &See) -> Do {
+    let mut seen = snapshot.clone();
+    let exits = seen.pods.iter_mut().flatten().filter_map(|it| it.exit.as_mut());
+    for exit in exits.filter(|it| it.words.to_string().contains("data lost")) {
+        exit.evidence = Some(Evidence::DataLost);
+    }
+    plan(&Etcd, &seen)
+}
+
 /// Whoever answers counts as working, also one that follows no leader.
 pub fn counts_who_follows_nobody() -> Planner {
     Planner { plan: count_who_follows_nobody, linted: false }
@@ -219,7 +233,7 @@ fn add_many(snapshot: &See) -> Do {
         record.names += 1;
         record.step = Some(Step::Join { member: MemberRecord::new(member.clone()) });
         let address = Etcd.address(object, &member);
-        let call = Call { via: list.members[0].name.clone(), membership: list.fingerprint() };
+        let call = Call { via: list.members[0].name.clone(), members: list.roster() };
         plan.actions = vec![Action::AddLearner { member, address, call }];
     }
     plan

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use endstate_core::{Plan, Snapshot, lint, plan};
+use endstate_core::{Plan, Snapshot, Waiting, lint, plan};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 use crate::world::{Spec, Verb, observe::View};
@@ -149,6 +149,8 @@ pub(crate) struct Outcome {
     pub(crate) plan: u32,
     /// Whether its status claims that the cluster is available.
     pub(crate) claims_available: bool,
+    /// Whether its status claims that the data of a majority is lost.
+    pub(crate) claims_lost: bool,
     /// What the linter says.
     pub(crate) refused: Option<String>,
 }
@@ -204,10 +206,13 @@ impl Plans {
             .status
             .condition(endstate_core::ConditionType::Available)
             .is_some_and(|it| it.status == endstate_core::Truth::True);
+        let lost = |it: &Waiting| matches!(it, Waiting::ForConsent { .. });
+        let claims_lost = plan.waits.iter().any(lost);
         let compact = view.compact(&plan);
         Outcome {
             plan: self.number(compact),
             claims_available,
+            claims_lost,
             refused: (!violations.is_empty())
                 .then(|| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }

@@ -13,6 +13,8 @@ pub enum Property {
     NoBlankVoter,
     /// S4: no pod of a listed voter is deleted by the operator.
     KeepsData,
+    /// S4: no voter is given up whose data is there and whose process does not crash again and again.
+    KeepsWhole,
     /// S4: no call of the operator makes those with good data a minority.
     KeepsGoodData,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
@@ -22,7 +24,7 @@ pub enum Property {
     OneLearner,
     /// S9: no working voter leaves below what is asked for.
     KeepsSize,
-    /// S11: Available is claimed with a quorum only.
+    /// S11: Available is claimed with a quorum only, and lost data only where a majority's is lost.
     HonestStatus,
     /// S7 and the rest of what the linter sees.
     Lint,
@@ -39,11 +41,12 @@ impl fmt::Display for Property {
             Self::OneDisruption => "S2 a second member was stopped before the first was back",
             Self::NoBlankVoter => "S3 a voter started on an empty data directory",
             Self::KeepsData => "S4 the pod of a listed voter was deleted",
+            Self::KeepsWhole => "S4 a voter was given up although its data is whole",
             Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::OneLearner => "S6 there are two learners",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",
-            Self::HonestStatus => "S11 Available was claimed without a quorum",
+            Self::HonestStatus => "S11 the status claims what is not so",
             Self::Lint => "the linter refused the plan",
             Self::Bounded => "there are more members than a scenario can hold",
             Self::Reconciles => "ESR the world does not come to rest as declared",

@@ -58,6 +58,8 @@ pub struct Budgets {
     pub blind: u8,
     /// A process is killed.
     pub kill: u8,
+    /// A process crashes at each start until the cause, which leaves its data alone, is gone.
+    pub crash: u8,
     /// A data directory is emptied, and the process killed.
     pub wipe: u8,
     /// Somebody deletes a pod.

@@ -10,6 +10,7 @@ const NONE: Budgets = Budgets {
     stale: 0,
     blind: 0,
     kill: 0,
+    crash: 0,
     wipe: 0,
     evict: 0,
     node: 0,
@@ -40,6 +41,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(delete());
     all.extend(late());
     all.extend(cut());
+    all.extend(crash());
     all.extend(corrupt());
     all.extend(refused());
     all
@@ -210,6 +212,34 @@ fn cut() -> Vec<Scenario> {
         Scenario {
             respec: Respec::Recreate,
             ..scenario("cut and moved", Running(3), &[3], Budgets { edit: 1, ..cut })
+        },
+    ]
+}
+
+/// Members that crash again and again on data that is whole.
+fn crash() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let all = Budgets { crash: 3, ..NONE };
+    let some = Budgets { crash: 1, ..NONE };
+    vec![
+        scenario("crash while created", Empty, &[3], Budgets { evict: 1, ..some }),
+        scenario("crash of 1", Running(1), &[1], Budgets { abort: 1, stale: 1, ..some }),
+        scenario("crash of all 3", Running(3), &[3], Budgets { abort: 1, ..all }),
+        scenario("crash of 3, wiped", Running(3), &[3], Budgets { crash: 2, wipe: 1, ..NONE }),
+        scenario("crash in 3 to 5", Running(3), &[5], Budgets { kill: 1, ..some }),
+        scenario("crash in 3 to 1", Running(3), &[1], Budgets { crash: 2, stale: 1, ..NONE }),
+        Scenario {
+            respec: Respec::Restart,
+            ..scenario(
+                "crash and restarted",
+                Running(3),
+                &[3],
+                Budgets { edit: 2, crash: 2, ..NONE },
+            )
+        },
+        Scenario {
+            respec: Respec::Recreate,
+            ..scenario("crash and moved", Running(3), &[3], Budgets { edit: 1, ..some })
         },
     ]
 }

@@ -86,6 +86,8 @@ pub(crate) mod flags {
     pub(crate) const UNNAMED: u8 = 4;
     /// The operator was told that its pod was not made.
     pub(crate) const REFUSED: u8 = 8;
+    /// Its process crashes at each start, for a reason that has nothing to do with its data.
+    pub(crate) const BROKEN: u8 = 16;
 
     // Slot::late: a call was given up and may still arrive.
     pub(crate) const LATE: u8 = 1;
@@ -361,6 +363,12 @@ impl State {
         self.has(FORMED) && self.voters().filter(|it| it.viable()).count() < self.quorum()
     }
 
+    /// Whether the record names exactly the voters.
+    pub(crate) fn is_recorded(&self) -> bool {
+        let same = |it: &Slot| it.votes() == (it.cached_record & MEMBER != 0);
+        self.slots.iter().all(same)
+    }
+
     /// Whether those voters whose data is there and good are a majority.
     pub(crate) fn has_good_majority(&self) -> bool {
         let good = self.voters().filter(|it| it.viable() && !it.is_corrupt()).count();
@@ -490,6 +498,7 @@ impl State {
             1 + it.act as u64 + 16 * u64::from(it.rev) + 32 * u64::from(it.fault_since)
         });
         let others = u64::from(left.cut) << 16 | u64::from(left.corrupt) << 24;
+        let others = others | u64::from(left.crash) << 40;
         let others = others | u64::from(left.refuse) << 48 | u64::from(left.unnamed) << 56;
         print.add(u64::from(left.delete) | u64::from(left.late) << 8 | others | late << 32);
         print.0

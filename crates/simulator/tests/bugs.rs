@@ -114,6 +114,20 @@ fn an_alarm_that_is_not_heard_is_found() {
     caught(&shrunk, bugs::hears_no_alarm(), Property::KeepsGoodData);
 }
 
+/// What etcd's users make it say is no evidence. That nothing is lost is for the checker alone.
+#[test]
+fn a_word_that_is_believed_is_found() {
+    let killed = scenario(Start::Running(3), &[3], Budgets { kill: 1, ..Budgets::default() });
+    caught(&killed, bugs::believes_words(), Property::KeepsWhole);
+    let all = scenario(Start::Running(3), &[3], Budgets { kill: 3, ..Budgets::default() });
+    assert_eq!(found(&all, Planner::shipped()).0, None);
+    let alone = scenario(Start::Running(1), &[1], Budgets { kill: 1, ..Budgets::default() });
+    assert_eq!(found(&alone, bugs::believes_words()).0, Some(Property::HonestStatus));
+    let crashing = scenario(Start::Running(3), &[3], Budgets { crash: 2, ..Budgets::default() });
+    assert_eq!(found(&crashing, bugs::believes_words()).0, Some(Property::HonestStatus));
+    assert_eq!(found(&crashing, Planner::shipped()).0, None);
+}
+
 #[test]
 fn a_blank_voter_is_found() {
     let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });

@@ -10,6 +10,7 @@ const STORM: Budgets = Budgets {
     stale: 4,
     blind: 4,
     kill: 6,
+    crash: 4,
     wipe: 2,
     evict: 2,
     node: 1,

@@ -129,8 +129,10 @@ pub trait App {
 /// use endstate_core::Problem;
 /// let problem = Problem::refused("spec.size", "must be at most 7");
 /// assert_eq!(problem.to_string(), "spec.size: must be at most 7");
+/// let warning = Problem::warning("spec.size", "must be at most 7");
+/// assert!(problem != warning && problem.cmp(&warning).is_ne(), "the order tells what is equal");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
     /// The field, as a path.
     pub field: String,
@@ -163,7 +165,7 @@ impl std::fmt::Display for Problem {
 /// ```
 /// assert_ne!(endstate_core::Severity::Refused, endstate_core::Severity::Warning);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
     /// The spec is not worked towards.
     Refused,
@@ -206,18 +208,6 @@ pub enum Change {
     Recreate,
     /// It cannot be done.
     Refuse(Problem),
-}
-
-impl PartialOrd for Problem {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Problem {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.field, &self.message).cmp(&(&other.field, &other.message))
-    }
 }
 
 /// Whether members may stop.

@@ -1,7 +1,7 @@
 //! The members of a cluster that exists: API, application and record joined, one row per member.
 //!
 //! This is where "does it work?" is answered, for the planner and for [`App`] alike. A member
-//! is healthy only if it says so itself, and dead only on evidence that it cannot come back.
+//! is healthy only if it says so itself, and dead only on evidence that its data is gone.
 
 mod health;
 
@@ -22,7 +22,8 @@ use crate::{
 pub use health::Health;
 pub(crate) use health::health;
 
-/// How long a member must have been in a crash loop before it is given up.
+/// How long a member must have been in a crash loop before it is given up, which it is only beside a quorum of
+/// others that work.
 pub const CRASH_LOOP_SECONDS: i64 = 60;
 
 /// How often it must have been restarted by then.
@@ -251,7 +252,7 @@ impl Member {
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::Unwell("nothing is known of it".into());
         } else if change == Change::Recreate && !health.is_alive() && pod.is_some_and(is_held_up) {
-            health = Health::Dead("it does not run, and is made from an older spec".into());
+            health = Health::Failed("it does not run, and is made from an older spec".into());
         }
         let differs = match (made_from, answer) {
             (Some(spec), Some(answer)) if !app.runs(spec, answer) => {

@@ -15,6 +15,7 @@
 
 mod app;
 mod cluster;
+mod exit;
 mod id;
 mod lint;
 mod plan;
@@ -30,6 +31,7 @@ pub use cluster::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, RESTART_SECONDS,
     STABLE_SECONDS, UNSEEN_SECONDS, quorum, targets,
 };
+pub use exit::{Evidence, Exit, Words};
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};
 pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
@@ -37,9 +39,9 @@ pub use planner::{member_name, plan};
 pub use record::{
     Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Restarted, Setback, Step,
 };
-pub use snapshot::{Blocked, DATA_LOST, Identity, Pod, PodPhase, Snapshot, Trouble};
+pub use snapshot::{Blocked, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-pub use view::{Entry, MemberStatus, Membership, Reach, Role, Target, View};
+pub use view::{Entry, MemberStatus, Membership, Reach, Role, Roster, Target, View};
 pub use waiting::Waiting;
 
 /// The label that every object of a cluster carries: the cluster object's name.

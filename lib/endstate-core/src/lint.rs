@@ -14,7 +14,7 @@ use crate::{
     id::{MemberId, MemberName},
     plan::{Action, Call, Plan, PodRef},
     record::{LeaveReason, Step},
-    snapshot::{Pod, Snapshot},
+    snapshot::{Pod, PodPhase, Snapshot},
     view::{Entry, MemberStatus, Membership, Reach},
 };
 
@@ -127,7 +127,10 @@ pub fn lint<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, plan: &Plan<A::Spec>)
             Action::AddLearner { member, call, .. } => lint.add(member, call),
             Action::Promote { id, call, .. } => lint.promote(*id, call),
             Action::MoveLead { id, call, .. } => lint.move_lead(*id, call),
-            Action::RemoveMember { member, id, call, .. } => lint.remove(member, *id, call),
+            Action::RemoveMember { member, id, reason, call } => {
+                lint.remove(member, *id, call);
+                lint.give_up(member, *reason);
+            }
         }
     }
     lint.found
@@ -324,12 +327,28 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
+    /// A voter is given up only if its pod shows why: it is not there to stay, or its process is not.
+    fn give_up(&mut self, member: &MemberName, reason: LeaveReason) {
+        let Some(pod) = self.find(member).filter(|_| reason == LeaveReason::Dead) else { return };
+        let known = self.snapshot.status.record.everyone().find(|it| it.name == *member);
+        let same = known.is_none_or(|it| it.pod.as_ref().is_none_or(|uid| *uid == pod.uid));
+        let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;
+        let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
+        let elsewhere = self.snapshot.view.target(member).and_then(|it| it.status.as_ref());
+        let elsewhere = elsewhere.is_some_and(|it| {
+            self.snapshot.status.record.cluster_id.is_some_and(|id| id != it.cluster)
+        });
+        self.check(Rule::KeepsData, !(stays && runs) || elsewhere, || {
+            format!("{member} would be given up although nothing shows that it cannot come back")
+        });
+    }
+
     /// The list a change of membership is made on; a violation if it is not proven.
     fn change(&mut self, call: &Call) -> Option<&'a Membership> {
         let proven = self.proven();
         self.check(Rule::OneChange, proven.is_some(), || "no quorum agrees on the members".into());
         let list = proven?;
-        self.check(Rule::Preconditions, call.membership == list.fingerprint(), || {
+        self.check(Rule::Preconditions, call.members == list.roster(), || {
             "the call is not conditioned on the list it was decided on".into()
         });
         Some(list)

@@ -22,6 +22,7 @@ use crate::{
     id::{MemberId, MemberName, ResourceVersion, Uid},
     record::LeaveReason,
     status::Status,
+    view::Roster,
     waiting::Waiting,
 };
 
@@ -93,7 +94,7 @@ pub struct Support {
 ///     reason: LeaveReason::Dead,
 /// };
 /// assert!(action.is_dangerous());
-/// assert_eq!(action.to_string(), "delete pod example-x7k2p: it is dead");
+/// assert_eq!(action.to_string(), "delete pod example-x7k2p: it does not come back");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
@@ -257,16 +258,18 @@ impl<S> From<&crate::Pod<S>> for PodRef {
 /// Whom to ask for a change of membership or leadership, and on which condition.
 ///
 /// ```
-/// let call = endstate_core::Call { via: "example-x7k2p".into(), membership: 7 };
-/// assert_eq!(call.via.as_str(), "example-x7k2p");
+/// use endstate_core::{Call, ClusterId, MemberId, Roster};
+/// let members = Roster { cluster: ClusterId(9), voters: [MemberId(1)].into(), learners: [].into() };
+/// let call = Call { via: "example-x7k2p".into(), members };
+/// assert_eq!(call.members.voters.len(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The one member to ask: the leader.
     pub via: MemberName,
-    /// [`Membership::fingerprint`](crate::Membership::fingerprint) of the list the decision was
-    /// made on. The driver lists again right before the call and fails if it differs.
-    pub membership: u64,
+    /// The list that the decision was made on. The driver lists again right before the call and fails
+    /// if it differs.
+    pub members: Roster,
 }
 
 /// Something worth telling in an event.

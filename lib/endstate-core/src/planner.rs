@@ -7,7 +7,8 @@
 //! - one dangerous action per plan, and only with the record's `epoch` counted up;
 //! - a new cluster is started only while no identity is recorded;
 //! - membership changes only with proof: a list that a quorum of its own voters gave, and a leader;
-//! - unknown is not down: only evidence that a member cannot come back makes it dead.
+//! - unknown is not down, and down is not lost: data counts as lost only with its pod, or by the typed
+//!   evidence of a launcher. No text is searched for anything.
 
 mod accept;
 mod bootstrap;
@@ -245,7 +246,7 @@ impl<'a, A: App> Draft<'a, A> {
     fn without_quorum(&mut self) {
         let members = self.record.members.clone();
         let healths: Vec<_> = members.iter().map(|it| (it, health(self.snapshot, it))).collect();
-        let left = healths.iter().filter(|(_, it)| !it.is_dead()).count();
+        let left = healths.iter().filter(|(_, it)| !it.is_lost()).count();
         if left < quorum(members.len()) {
             self.waits.clear();
             self.wait(Waiting::ForConsent { left, of: members.len() });
@@ -257,7 +258,8 @@ impl<'a, A: App> Draft<'a, A> {
                 self.wait(Waiting::ForMember { member, why });
             }
         }
-        let stopped = healths.iter().filter(|(_, it)| matches!(it, Health::Stopped(_)));
+        let stopped =
+            healths.iter().filter(|(_, it)| matches!(it, Health::Stopped(_) | Health::Failed(_)));
         let names: Vec<_> = stopped.map(|(it, _)| it.name.clone()).collect();
         self.restart_first_outdated(&names);
     }
@@ -300,8 +302,8 @@ impl<'a, A: App> Draft<'a, A> {
 
     /// Whom to ask for a change of this cluster.
     fn call(&self, leader: &Member) -> Call {
-        let membership = self.list().map_or(0, Membership::fingerprint);
-        Call { via: leader.name.clone(), membership }
+        let members = self.list().map(Membership::roster).unwrap_or_default();
+        Call { via: leader.name.clone(), members }
     }
 
     fn act(&mut self, action: Action) {

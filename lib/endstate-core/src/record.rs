@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    exit::Words,
     id::{ClusterId, MemberId, MemberName, Uid},
     snapshot::Pod,
 };
@@ -75,6 +76,36 @@ impl<S> Record<S> {
             Step::Leave { .. } | Step::Restart { .. } => None,
         });
         first.chain(&mut self.members).chain(coming)
+    }
+
+    /// Whether nothing was ever recorded of a cluster.
+    ///
+    /// ```
+    /// assert!(endstate_core::Record::<u32>::default().is_blank());
+    /// ```
+    pub fn is_blank(&self) -> bool {
+        self.bootstrap.is_none() && self.cluster_id.is_none() && self.names == 0
+    }
+
+    /// The pods that it speaks of, by name, with the uid of those that were seen: of all members, of one
+    /// that was asked for, and of one that leaves.
+    ///
+    /// ```
+    /// use endstate_core::{MemberRecord, Record};
+    /// let seen = MemberRecord { pod: Some("9b1d".into()), ..MemberRecord::new("example-x7k2p") };
+    /// let record = Record::<u32> { members: vec![seen], ..Record::default() };
+    /// assert_eq!(record.pods().next(), Some((&"example-x7k2p".into(), Some(&"9b1d".into()))));
+    /// ```
+    pub fn pods(&self) -> impl Iterator<Item = (&MemberName, Option<&Uid>)> {
+        let there = self.everyone().filter(|it| it.pod.is_some() || it.asked.is_some());
+        let leaving = self.step.iter().filter_map(|it| match it {
+            Step::Leave { name, pod: Some(pod), .. } => Some((name, Some(pod))),
+            _ => None,
+        });
+        // Who leaves may still be a member.
+        let members = self.members.iter().map(|it| &it.name);
+        let alone = leaving.filter(move |(name, _)| !members.clone().any(|it| it == *name));
+        there.map(|it| (&it.name, it.pod.as_ref())).chain(alone)
     }
 
     /// First members, members, and who is coming.
@@ -181,9 +212,9 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub recovered: Option<Timestamp>,
-    /// What its container said when it ended, other than that its data is lost.
+    /// What its container said when it ended, other than that its data is lost. For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<String>,
+    pub said: Option<Words>,
 }
 
 impl MemberRecord {
@@ -296,13 +327,13 @@ impl Step {
 ///
 /// ```
 /// use endstate_core::LeaveReason;
-/// assert_eq!(LeaveReason::Dead.to_string(), "it is dead");
+/// assert_eq!(LeaveReason::Dead.to_string(), "it does not come back");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LeaveReason {
     /// Fewer members are asked for.
     ScaleDown,
-    /// It will not come back: pod gone, data lost, node lost, or an endless crash loop.
+    /// Its data is gone, or it has not worked for so long that the others, which do, get another.
     Dead,
     /// It works but was made from an older spec; its successor has joined already.
     Outdated,
@@ -318,7 +349,7 @@ impl std::fmt::Display for LeaveReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::ScaleDown => "fewer members are asked for",
-            Self::Dead => "it is dead",
+            Self::Dead => "it does not come back",
             Self::Outdated => "it was made from an older spec",
             Self::Corrupt => "its data is corrupt",
             Self::FailedJoin => "it did not come up",

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    exit::{Evidence, Exit, Words},
     id::{MemberName, ResourceVersion, Uid},
     status::Status,
     view::View,
@@ -128,10 +129,10 @@ pub struct Pod<S> {
     pub restarts: u32,
     /// Since when the member's container runs, by the node's clock.
     pub running_since: Option<Timestamp>,
-    /// The message the member's container left when it ended last.
-    pub termination: Option<String>,
-    /// The one it left when it ended before that.
-    pub termination_before: Option<String>,
+    /// How the member's container ended last; `None` while it runs.
+    pub exit: Option<Exit>,
+    /// How it ended before that, as far as it is known.
+    pub exit_before: Option<Exit>,
     /// The node it is bound to is known to be gone or has not reported for a minute or longer.
     pub node_lost: bool,
     /// The node it is bound to.
@@ -158,8 +159,8 @@ impl<S> Pod<S> {
             deleting: false,
             restarts: 0,
             running_since: None,
-            termination: None,
-            termination_before: None,
+            exit: None,
+            exit_before: None,
             node_lost: false,
             node: None,
             spec: None,
@@ -170,19 +171,17 @@ impl<S> Pod<S> {
     /// therefore refuses to start.
     ///
     /// ```
-    /// use endstate_core::{DATA_LOST, Pod};
-    /// let mut pod = Pod::<u32>::new("example-x7k2p", "9b1d", "41");
-    /// pod.termination = Some(format!("{DATA_LOST}, refusing to start blank\n"));
+    /// use endstate_core::{Evidence, Exit, Pod};
+    /// let (mut pod, lost) = (Pod::<u32>::new("example-x7k2p", "9b1d", "41"), Evidence::DataLost);
+    /// pod.exit = Some(Exit::of(1, None, "data lost"));
+    /// assert!(!pod.data_lost());
+    /// pod.exit = Some(Exit::of(lost.exit_code().into(), None, &lost.message("it is empty")));
     /// assert!(pod.data_lost());
     /// ```
     pub fn data_lost(&self) -> bool {
-        self.termination.as_deref().is_some_and(|message| message.contains(DATA_LOST))
+        self.exit.as_ref().is_some_and(|it| it.evidence == Some(Evidence::DataLost))
     }
 }
-
-/// What the launcher writes into the termination message of a member whose data directory became
-/// empty. A member that says so will never start again.
-pub const DATA_LOST: &str = "data lost";
 
 /// `status.phase` of a pod.
 ///
@@ -208,38 +207,38 @@ pub enum PodPhase {
 /// ```
 /// use endstate_core::Trouble;
 /// let trouble = Trouble::from_reason("ImagePullBackOff", "no such tag");
-/// assert_eq!(trouble, Trouble::Image { message: "no such tag".into() });
+/// assert!(matches!(trouble, Trouble::Image { message } if message.to_string() == "no such tag"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// The scheduler found no place.
     Unschedulable {
         /// The scheduler's message.
-        message: String,
+        message: Words,
     },
     /// The image cannot be had. A replacement would fare no better.
     Image {
         /// The node's message.
-        message: String,
+        message: Words,
     },
     /// The container ends again and again, and is started again with growing delay.
     CrashLoop {
-        /// The node's message.
-        message: String,
+        /// What it said last, or the node's message.
+        message: Words,
     },
     /// Anything else the node waits for: volumes, configuration, the sandbox.
     Starting {
         /// The reason word of the node.
         reason: String,
         /// The node's message.
-        message: String,
+        message: Words,
     },
 }
 
 impl Trouble {
     /// From the reason and message of a container that waits or a pod that is not scheduled.
     pub fn from_reason(reason: &str, message: &str) -> Self {
-        let message = message.to_owned();
+        let message = Words::of(message);
         match reason {
             "Unschedulable" => Self::Unschedulable { message },
             "ErrImagePull"

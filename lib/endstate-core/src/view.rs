@@ -1,5 +1,7 @@
 //! What the application says about itself: the driver fills it, the planner reads it.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -180,17 +182,37 @@ impl Membership {
         self.entry(name).map(|it| it.id)
     }
 
-    /// A number that changes when the list changes: what a membership call is conditioned on.
-    pub fn fingerprint(&self) -> u64 {
-        // A sum does not depend on the order of the list.
-        let mix = |it: &Entry| {
-            let mut hash = it.id.0 ^ (u64::from(it.learner) << 63);
-            hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-            hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-            hash ^ (hash >> 33)
-        };
-        self.members.iter().map(mix).fold(self.cluster.0, u64::wrapping_add)
+    /// What of the list decides: what a membership call is conditioned on.
+    pub fn roster(&self) -> Roster {
+        Roster {
+            cluster: self.cluster,
+            voters: self.voters().map(|it| it.id).collect(),
+            learners: self.learners().map(|it| it.id).collect(),
+        }
     }
+}
+
+/// Who belongs to a cluster, whatever they are called and in whatever order they are listed.
+///
+/// ```
+/// use endstate_core::{ClusterId, MemberId, Roster};
+/// let of = |voters: &[u64], learners: &[u64]| Roster {
+///     cluster: ClusterId(9),
+///     voters: voters.iter().copied().map(MemberId).collect(),
+///     learners: learners.iter().copied().map(MemberId).collect(),
+/// };
+/// assert_eq!(of(&[1, 2], &[3]), of(&[2, 1], &[3]));
+/// assert_ne!(of(&[1, 2], &[3]), of(&[1, 2, 3], &[]));
+/// assert_ne!(of(&[1 << 63 | 5], &[]), of(&[], &[5]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// The cluster whose list it is.
+    pub cluster: ClusterId,
+    /// Those who vote.
+    pub voters: BTreeSet<MemberId>,
+    /// Those who only listen.
+    pub learners: BTreeSet<MemberId>,
 }
 
 /// One row of the list of members.

@@ -6,7 +6,8 @@
 
 use endstate::driver::{Address, Driver, Outcome};
 use endstate_core::{
-    Action, Call, ClusterId, Entry, MemberId, MemberStatus, Membership, Reach, Role, Target, View,
+    Action, Call, ClusterId, Entry, MemberId, MemberStatus, Membership, Reach, Role, Roster,
+    Target, View,
 };
 use etcd_plan::CLIENT_PORT;
 use futures::future::join_all;
@@ -137,9 +138,9 @@ fn agreed(answers: &[Answer]) -> Option<Membership> {
     let support = |list: &Members| {
         let voters = list.members.iter().filter(|it| !it.learner);
         let same = |id: u64| {
-            answers
-                .iter()
-                .any(|it| it.id() == id && it.members.as_ref().is_some_and(|it| same(it, list)))
+            answers.iter().any(|it| {
+                it.id() == id && it.members.as_ref().is_some_and(|it| roster(it) == roster(list))
+            })
         };
         voters.filter(|it| same(it.id)).count()
     };
@@ -155,14 +156,6 @@ fn agreed(answers: &[Answer]) -> Option<Membership> {
         members: list.members.iter().map(entry).collect(),
         agreed: support(list),
     })
-}
-
-/// Names differ for a moment after a member's first start, so only what decides is compared.
-fn same(a: &Members, b: &Members) -> bool {
-    let key = |it: &Members| -> Vec<(u64, bool)> {
-        it.members.iter().map(|it| (it.id, it.learner)).collect()
-    };
-    a.cluster == b.cluster && key(a) == key(b)
 }
 
 /// A member that has never started has no name in etcd, but its peer address begins with its pod's.
@@ -217,18 +210,17 @@ async fn change(action: &Action, endpoint: &str) -> Result<(), Blocked> {
 
 /// The list that the decision was made on must still be the list. etcd's own calls have no such condition.
 async fn unmoved(connection: &Connection, call: &Call) -> Result<(), Blocked> {
-    let list = connection.members().await?;
-    let entry = |it: &crate::client::Member| Entry {
-        id: MemberId(it.id),
-        name: pod_name(it).into(),
-        learner: it.learner,
+    let now = roster(&connection.members().await?);
+    (now == call.members).then_some(()).ok_or(Blocked::Moved)
+}
+
+/// What decides of a list. Names differ for a moment after a member's first start.
+fn roster(list: &Members) -> Roster {
+    let ids = |learner| {
+        let some = list.members.iter().filter(move |it| it.learner == learner);
+        some.map(|it| MemberId(it.id)).collect()
     };
-    let now = Membership {
-        cluster: ClusterId(list.cluster),
-        members: list.members.iter().map(entry).collect(),
-        agreed: 1,
-    };
-    (now.fingerprint() == call.membership).then_some(()).ok_or(Blocked::Moved)
+    Roster { cluster: ClusterId(list.cluster), voters: ids(false), learners: ids(true) }
 }
 
 /// Whether a refusal says that an earlier call of ours was carried out after all.

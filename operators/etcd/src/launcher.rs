@@ -16,6 +16,9 @@
 //! written to. A first member that is late and loses both within seconds of its first start is left to etcd's own check,
 //! which asks the other members whether it was there before.
 //!
+//! A refusal is [`Evidence`]: an exit code that etcd never ends with, together with a message that begins with a marker line.
+//! etcd takes this process over, so what it writes, to its log or even to the message file, ends with an exit code of its own.
+//!
 //! Invariants: etcd is executed only after the marker is on disk; a blank directory with either mark is never started;
 //! [`decide`] is pure, everything else is file I/O of this one process, and there is no waiting and no network.
 
@@ -28,6 +31,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use endstate_core::Evidence;
+
 /// The name of the launcher's executable inside the directory it is installed to.
 pub const EXECUTABLE: &str = "endstate";
 
@@ -37,14 +42,8 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 /// The exit code for a command line that makes no sense.
 const EXIT_USAGE: u8 = 2;
 
-/// The exit code of a refusal to start blank.
-const EXIT_DATA_LOST: u8 = 3;
-
 /// The environment variable that holds the pod's mark; empty or absent until the member has answered.
 pub const STARTED_VARIABLE: &str = "ENDSTATE_STARTED";
-
-/// What the operator looks for in a termination message, see [`Decision::Refuse`].
-pub const DATA_LOST: &str = "data lost, refusing to start blank";
 
 /// One start of a member, as given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +108,7 @@ pub enum LaunchError {
     Usage(String),
     /// The refusal this module exists for.
     #[error(
-        "{DATA_LOST}: {} holds no write-ahead log, but this pod has started etcd before; the operator replaces the member", .0.display()
+        "data lost, refusing to start blank: {} holds no write-ahead log, but this pod has started etcd before; the operator replaces the member", .0.display()
     )]
     DataLost(PathBuf),
     /// A file operation failed.
@@ -181,7 +180,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
     eprintln!();
     match error {
         LaunchError::Usage(_) => ExitCode::from(EXIT_USAGE),
-        LaunchError::DataLost(_) => ExitCode::from(EXIT_DATA_LOST),
+        LaunchError::DataLost(_) => ExitCode::from(Evidence::DataLost.exit_code()),
         LaunchError::Io { .. } => ExitCode::FAILURE,
     }
 }
@@ -214,8 +213,9 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
     match decide(data, marker, request.pod) {
         Decision::Refuse => {
             let error = LaunchError::DataLost(request.data_dir.clone());
-            // The exit code and stderr still tell when there is no termination log to write to.
-            let _ = fs::write(&request.termination_log, error.to_string());
+            // Without a file to write to there is no evidence, and the member is one that crashes.
+            let message = Evidence::DataLost.message(&error.to_string());
+            let _ = fs::write(&request.termination_log, message);
             return Err(error);
         }
         Decision::MarkAndStart => write_marker(&request.marker)?,

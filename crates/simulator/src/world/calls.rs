@@ -343,6 +343,9 @@ impl State {
         if slot.votes() && healthy && below && known {
             return Err(Property::KeepsSize);
         }
+        if slot.votes() && slot.viable() && slot.pod & CRASH == 0 && below && known {
+            return Err(Property::KeepsWhole);
+        }
         let (could, good) = (self.keeps_quorum(), self.has_good_majority());
         self.list_changed();
         self.slots[index].etcd &= !(VOTER | LEARNER | LEADER);

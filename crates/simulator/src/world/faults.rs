@@ -42,6 +42,14 @@ impl Moves<'_> {
                     it.slots[index].set_pod(slot.pod | NODE_LOST);
                 });
             }
+            if left.crash > 0 && slot.runs() {
+                self.fault(state, Fault::Crash(slot.tag), |it| {
+                    it.left.crash -= 1;
+                    it.slots[index].stop();
+                    it.slots[index].ills |= BROKEN;
+                    it.slots[index].set_pod(slot.pod | CRASH);
+                });
+            }
             if left.cut > 0 && slot.works() && slot.listed() {
                 self.fault(state, Fault::Cut(slot.tag), |it| {
                     it.left.cut -= 1;

@@ -165,7 +165,9 @@ impl Moves<'_> {
             let detail = view.readable(refused);
             return Err(Broken { property: Property::Lint, step, detail });
         }
-        if outcome.claims_available && !state.has_quorum() {
+        let fresh = !old_object && !old_pods && after.is_recorded();
+        let false_loss = outcome.claims_lost && fresh && !state.is_lost();
+        if outcome.claims_available && !state.has_quorum() || false_loss {
             let detail = String::new();
             return Err(Broken { property: Property::HonestStatus, step, detail });
         }
@@ -228,7 +230,9 @@ impl Moves<'_> {
         let started = &mut after.slots[index];
         let blank = slot.process & DATA == 0;
         let joins = slot.pod & JOIN != 0;
-        let ran = if !blank {
+        let ran = if slot.ills & BROKEN != 0 {
+            Ran::Crashed
+        } else if !blank {
             let belongs = slot.listed() || slot.etcd & INITIAL != 0;
             if belongs { Ran::OnItsData } else { Ran::Crashed }
         } else if self.scenario.environment.launcher && slot.process & MARK != 0 {
@@ -274,6 +278,11 @@ impl Moves<'_> {
 
     fn etcd_member(&mut self, state: &State, index: usize) {
         let slot = &state.slots[index];
+        if slot.ills & BROKEN != 0 {
+            let mut after = *state;
+            after.slots[index].ills &= !BROKEN;
+            self.push(Move::Fix(slot.tag), after);
+        }
         if slot.is_cut() {
             // A network is mended in the end: nothing here could tell a cut that stays from an outage
             // of the operator's own.

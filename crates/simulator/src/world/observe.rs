@@ -1,9 +1,9 @@
 //! From the world to what the operator sees of it, and from its plan back to slots.
 
 use endstate_core::{
-    Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Identity, LeaveReason, MemberId,
-    MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record,
-    Restarted, Role, Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView,
+    Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Evidence, Exit, Identity, LeaveReason,
+    MemberId, MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach,
+    Record, Restarted, Role, Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView,
     member_name,
 };
 use etcd_plan::{EnvVar, EtcdClusterSpec, PodPolicy};
@@ -23,6 +23,9 @@ const VERSION: &str = "3.5.16";
 
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;
+
+/// The end of etcd's log, after a user asked for a role of this name.
+const LOG: &str = r#"{"level":"warn","msg":"apply request took too long","request":"auth_role_add:<name:\"data lost, refusing to start blank\">"}"#;
 
 /// The reasons to leave, by number.
 const REASONS: [LeaveReason; 6] = [
@@ -181,19 +184,19 @@ impl View {
 
     fn pods(&self) -> Vec<Pod<EtcdClusterSpec>> {
         let there = self.slots.iter().enumerate().filter(|(_, it)| it.pod & EXISTS != 0);
-        there.map(|(index, it)| self.pod(index, it.pod)).collect()
+        there.map(|(index, it)| self.pod(index, it)).collect()
     }
 
-    fn pod(&self, index: usize, pod: u8) -> Pod<EtcdClusterSpec> {
-        let has = |flag| pod & flag != 0;
-        let crash = || Trouble::CrashLoop { message: "exit 1".into() };
+    fn pod(&self, index: usize, seen: &Seen) -> Pod<EtcdClusterSpec> {
+        let has = |flag| seen.pod & flag != 0;
+        let crash = || Trouble::from_reason("CrashLoopBackOff", LOG);
         Pod {
             phase: if has(STARTED) { PodPhase::Running } else { PodPhase::Pending },
             trouble: has(CRASH).then(crash),
             started: has(STARTED),
             deleting: has(DELETING),
             restarts: if has(CRASH) { RESTARTS } else { 0 },
-            termination: has(LOST).then(|| endstate_core::DATA_LOST.into()),
+            exit: exit(seen),
             node_lost: has(NODE_LOST),
             spec: Some(self.spec_of((self.accepted.0, u8::from(has(REV))))),
             ..Pod::new(Self::name(index), Self::uid(index), "1")
@@ -383,6 +386,20 @@ impl View {
         }
         text
     }
+}
+
+/// How a container ended that does not answer: in the way of the launcher, or with what etcd's users made it
+/// say. The exit code or the first line may be the launcher's by chance, never both.
+fn exit(seen: &Seen) -> Option<Exit> {
+    let lost = Evidence::DataLost;
+    let (code, message) = match seen.pod {
+        _ if seen.app & REACHED != 0 => return None,
+        pod if pod & LOST != 0 => (lost.exit_code().into(), lost.message("it is empty")),
+        pod if pod & CRASH != 0 => (lost.exit_code().into(), LOG.to_owned()),
+        pod if pod & STARTED != 0 => (137, lost.message(LOG)),
+        _ => return None,
+    };
+    Some(Exit::of(code, None, &message))
 }
 
 /// The slots whose pods the API refused to make.

@@ -20,6 +20,7 @@ pub(crate) enum Move {
     Elect(u8),
     CatchUp(u8),
     Mend(u8),
+    Fix(u8),
     Settle,
     Fault(Fault),
 }
@@ -43,6 +44,7 @@ pub(crate) enum Fault {
     Lose,
     Refuse(u8),
     Kill(u8),
+    Crash(u8),
     Wipe(u8),
     Evict(u8),
     Node(u8),
@@ -105,6 +107,7 @@ impl fmt::Display for Move {
             Self::Elect(it) => write!(f, "m{it} is elected"),
             Self::CatchUp(it) => write!(f, "m{it} has caught up"),
             Self::Mend(it) => write!(f, "m{it} reaches its peers again"),
+            Self::Fix(it) => write!(f, "what makes m{it} crash is gone"),
             Self::Settle => write!(f, "five seconds pass"),
             Self::Fault(fault) => write!(f, "! {fault}"),
         }
@@ -132,6 +135,7 @@ impl fmt::Display for Fault {
             Self::Abort => write!(f, "operator crashes, or the last answer is lost"),
             Self::Lose => write!(f, "operator crashes, and its last call is late"),
             Self::Kill(it) => write!(f, "m{it} is killed"),
+            Self::Crash(it) => write!(f, "m{it} crashes, and at each start again"),
             Self::Wipe(it) => write!(f, "m{it} is killed and its data removed"),
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, UNSEEN_SECONDS, find_pod, leader, list};
 use crate::{
+    exit::Words,
     id::{ClusterId, MemberId, Uid},
     record::MemberRecord,
     snapshot::{Pod, PodPhase, Snapshot, Trouble},
@@ -16,7 +17,9 @@ use crate::{
 /// ```
 /// use endstate_core::Health;
 /// let unknown = Health::Unwell("it was not asked".into());
-/// assert!(!unknown.is_healthy() && !unknown.is_dead(), "unknown is not down");
+/// assert!(!unknown.is_healthy() && !unknown.is_given_up(), "unknown is not down");
+/// let crashes = Health::Failed("it crashes again and again".into());
+/// assert!(crashes.is_given_up() && !crashes.is_lost(), "down is not lost");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Health {
@@ -32,7 +35,10 @@ pub enum Health {
     Unwell(String),
     /// Its process is known not to run; it may come back by itself or with another spec.
     Stopped(String),
-    /// It cannot come back.
+    /// It has not worked for so long, or in such a way, that it is replaced as soon as the others can do
+    /// without it. That says nothing about its data: with its cause gone it comes back whole.
+    Failed(String),
+    /// It cannot come back: its data is gone with its pod, or by the evidence of its launcher.
     Dead(String),
 }
 
@@ -52,14 +58,19 @@ impl Health {
         matches!(self, Self::Healthy | Self::Leaderless | Self::Corrupt)
     }
 
-    /// It cannot come back.
-    pub fn is_dead(&self) -> bool {
+    /// It is replaced, if those who work are enough.
+    pub fn is_given_up(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Dead(_))
+    }
+
+    /// Its data is gone.
+    pub fn is_lost(&self) -> bool {
         matches!(self, Self::Dead(_))
     }
 
     /// Its process does not run.
     pub fn is_stopped(&self) -> bool {
-        matches!(self, Self::Stopped(_) | Self::Dead(_))
+        matches!(self, Self::Stopped(_) | Self::Failed(_) | Self::Dead(_))
     }
 
     /// Why it does not work.
@@ -68,7 +79,9 @@ impl Health {
             Self::Healthy => None,
             Self::Leaderless => Some("it answers and does not follow the leader"),
             Self::Corrupt => Some("its data is corrupt, by the application's own alarm"),
-            Self::Unwell(why) | Self::Stopped(why) | Self::Dead(why) => Some(why),
+            Self::Unwell(why) | Self::Stopped(why) | Self::Failed(why) | Self::Dead(why) => {
+                Some(why)
+            }
         }
     }
 }
@@ -89,7 +102,7 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
     match answer {
         Answer::Follows => Health::Healthy,
         Answer::Alone => Health::Leaderless,
-        Answer::AnotherCluster(id) => Health::Dead(format!("it belongs to another cluster, {id}")),
+        Answer::AnotherCluster(id) => Health::Failed(format!("it answers as one of cluster {id}")),
         Answer::None(why) => health_of_silent(pod, member, snapshot.now, why),
     }
 }
@@ -176,22 +189,31 @@ fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<String> {
     }
 }
 
+/// How a process ended, in its own words if it left any: another's words are shown as such.
+fn said<S>(pod: &Pod<S>, message: &Words) -> String {
+    match &pod.exit {
+        Some(exit) if exit.words.is_empty() => format!("exit code {}", exit.code),
+        Some(exit) => format!("exit code {}, \"{}\"", exit.code, exit.words),
+        None => message.to_string(),
+    }
+}
+
 fn health_of_silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, why: &str) -> Health {
     if pod.data_lost() {
-        let before = member.said.as_ref().map(|it| format!("; before that it ended with: {it}"));
+        let before = member.said.as_ref().map(|it| format!("; before that it ended with \"{it}\""));
         return Health::Dead(format!("its data is lost{}", before.unwrap_or_default()));
     }
     if pod.node_lost {
-        return Health::Dead("its node is lost".into());
+        return Health::Failed("its node is lost".into());
     }
     let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
     match &pod.trouble {
         Some(Trouble::CrashLoop { message }) => {
             let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
             if long && pod.restarts >= CRASH_LOOP_RESTARTS {
-                Health::Dead(format!("it crashes again and again: {message}"))
+                Health::Failed(format!("it crashes again and again: {}", said(pod, message)))
             } else {
-                Health::Stopped(format!("it crashed: {message}"))
+                Health::Stopped(format!("it crashed: {}", said(pod, message)))
             }
         }
         Some(Trouble::Image { message }) => Health::Stopped(format!("no image: {message}")),

@@ -31,7 +31,7 @@ impl<'a, A: App> Draft<'a, A> {
         if self.is_hopeless(&first, wanted) {
             if self.is_as_asked(&first, wanted) {
                 let mut healths = first.members.iter().map(|it| health(self.snapshot, it));
-                let dead = healths.find(|it| it.is_dead());
+                let dead = healths.find(|it| it.is_given_up());
                 let why = dead.as_ref().and_then(|it| it.why()).unwrap_or("it cannot form");
                 self.set_back(why.to_owned());
             }
@@ -97,7 +97,7 @@ impl<'a, A: App> Draft<'a, A> {
     /// Whether members are lost and those that run are too few to form the cluster without them.
     fn cannot_form(&self, first: &Bootstrap) -> bool {
         let healths = || first.members.iter().map(|it| health(self.snapshot, it));
-        healths().any(|it| it.is_dead())
+        healths().any(|it| it.is_given_up())
             && healths().filter(|it| !it.is_stopped()).count() < quorum(first.members.len())
     }
 

@@ -21,7 +21,7 @@ impl<A: App> Draft<'_, A> {
         self.record.members.retain(|it| cluster.member(&it.name).is_some());
         self.wait_for_strangers(cluster);
         self.update_labels(cluster);
-        if self.remove_stray_learner(cluster, wanted) || self.remove_dead(cluster, wanted) {
+        if self.remove_stray_learner(cluster, wanted) || self.remove_given_up(cluster, wanted) {
             return;
         }
         if self.delete_stray_pod(cluster) || self.restart_broken(cluster) {
@@ -58,10 +58,10 @@ impl<A: App> Draft<'_, A> {
         stray.is_some_and(|it| self.leave(cluster, wanted, it, LeaveReason::Stray))
     }
 
-    fn remove_dead(&mut self, cluster: &Cluster, wanted: usize) -> bool {
+    fn remove_given_up(&mut self, cluster: &Cluster, wanted: usize) -> bool {
         let order = self.app.order(cluster);
-        let mut dead = order.into_iter().filter(|it| it.recorded && it.health.is_dead());
-        dead.any(|it| it.votes() && self.leave(cluster, wanted, it, LeaveReason::Dead))
+        let mut gone = order.into_iter().filter(|it| it.recorded && it.health.is_given_up());
+        gone.any(|it| it.votes() && self.leave(cluster, wanted, it, LeaveReason::Dead))
     }
 
     /// Starts a leave, unless it would leave too few.
@@ -104,7 +104,7 @@ impl<A: App> Draft<'_, A> {
     /// A process that does not run is brought up to date first and without asking anybody: a bad
     /// change must always be followed by its fix.
     pub(super) fn restart_broken(&mut self, cluster: &Cluster) -> bool {
-        let broken = cluster.voters().filter(|it| it.health.is_stopped() && !it.health.is_dead());
+        let broken = cluster.voters().filter(|it| it.health.is_stopped() && !it.health.is_lost());
         let names: Vec<_> = broken.map(|it| it.name.clone()).collect();
         self.restart_first_outdated(&names);
         self.actions.iter().any(Action::is_dangerous)
@@ -136,7 +136,7 @@ impl<A: App> Draft<'_, A> {
     fn roll(&mut self, cluster: &Cluster) {
         let order = self.app.order(cluster);
         let mut outdated = order.into_iter().filter(|it| it.change == Change::Restart);
-        let ours = |it: &&Member| it.votes() && it.recorded && !it.health.is_dead();
+        let ours = |it: &&Member| it.votes() && it.recorded && !it.health.is_given_up();
         let Some(member) = outdated.find(ours) else { return };
         self.restart_member(cluster, member);
     }

@@ -10,6 +10,7 @@ use super::Draft;
 use crate::{
     app::App,
     cluster::{Cluster, STABLE_SECONDS},
+    exit::Words,
     id::MemberName,
     record::Setback,
     snapshot::Pod,
@@ -20,8 +21,6 @@ use crate::{
 const RETRY_SECONDS: i64 = 2;
 /// The longest that a try waits.
 const RETRY_SECONDS_MAX: i64 = 300;
-/// How much of a container's last words is kept.
-const WORDS_MAX: usize = 200;
 
 impl<A: App> Draft<'_, A> {
     /// Notes that a try came to nothing.
@@ -110,12 +109,11 @@ fn next_try(setback: &Setback) -> Timestamp {
     setback.at + SignedDuration::from_secs(seconds)
 }
 
-/// The last line of the last end that says what went wrong.
-fn last_words<S>(pod: &Pod<S>) -> Option<String> {
-    let ends = [&pod.termination, &pod.termination_before];
-    let mut told = ends.into_iter().flatten().filter(|it| !it.contains(crate::DATA_LOST));
-    let line = told.next()?.lines().rfind(|it| !it.trim().is_empty())?;
-    Some(line.trim().chars().take(WORDS_MAX).collect())
+/// What was said at the last end that says what went wrong.
+fn last_words<S>(pod: &Pod<S>) -> Option<Words> {
+    let ends = [&pod.exit, &pod.exit_before].into_iter().flatten();
+    let mut own = ends.filter(|it| it.evidence.is_none() && !it.words.is_empty());
+    own.next().map(|it| it.words.clone())
 }
 
 #[cfg(test)]

@@ -357,7 +357,7 @@ impl<A: App> Draft<'_, A> {
         let members = &self.record.members;
         let healths: Vec<_> = members.iter().map(|it| health(self.snapshot, it)).collect();
         let needed = quorum(members.len());
-        let left = healths.iter().filter(|it| !it.is_dead()).count();
+        let left = healths.iter().filter(|it| !it.is_lost()).count();
         let perhaps = healths.iter().filter(|it| !it.is_stopped()).count();
         let of = members.len();
         if left < needed {
@@ -365,7 +365,8 @@ impl<A: App> Draft<'_, A> {
                 format!("the data of {left} of {of} voters is left, and {needed} are needed");
             (Truth::True, "DataLost", message)
         } else if perhaps < needed {
-            let message = format!("{perhaps} of {of} voters run, and {needed} are needed");
+            let whole = if left == of { "; no data is known to be lost" } else { "" };
+            let message = format!("{perhaps} of {of} voters run, and {needed} are needed{whole}");
             (Truth::True, "MembersStopped", message)
         } else if let Some(witness) = self.witness()
             && healths.iter().filter(|it| it.is_alive()).count() < needed

@@ -82,7 +82,7 @@ impl<A: App> Draft<'_, A> {
     /// A learner that has a pod gets a vote when it has caught up.
     fn bring_up(&mut self, cluster: &Cluster, learner: &Member) {
         match (&learner.health, find_pod(self.snapshot, &learner.name)) {
-            (Health::Dead(why), _) => {
+            (Health::Failed(why) | Health::Dead(why), _) => {
                 self.set_back(why.clone());
                 self.give_up(cluster, learner, LeaveReason::FailedJoin);
             }
@@ -95,7 +95,7 @@ impl<A: App> Draft<'_, A> {
                 self.restart(pod);
             }
             // It stands in the way of a repair that does not need it.
-            _ if has_dead(cluster) && self.is_overdue() => {
+            _ if has_given_up(cluster) && self.is_overdue() => {
                 self.set_back(learner.health.why().unwrap_or_default().to_owned());
                 self.give_up(cluster, learner, LeaveReason::FailedJoin);
             }
@@ -165,7 +165,7 @@ impl<A: App> Draft<'_, A> {
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
             LeaveReason::Corrupt => surplus && is_replaced(cluster, member),
-            LeaveReason::Dead => member.health.is_dead(),
+            LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::FailedJoin | LeaveReason::Stray => false,
         };
         if !holds || !may_remove(cluster, member) {
@@ -221,9 +221,9 @@ impl<A: App> Draft<'_, A> {
             Health::Healthy | Health::Corrupt if done && member.change != Change::Restart => {
                 self.record.step = None
             }
-            Health::Dead(_) => self.record.step = None,
+            Health::Failed(_) | Health::Dead(_) => self.record.step = None,
             // It does not come back for now, and somebody else needs help.
-            health if !health.is_healthy() && has_dead(cluster) => self.record.step = None,
+            health if !health.is_healthy() && has_given_up(cluster) => self.record.step = None,
             _ if member.change == Change::Restart => self.restart_member(cluster, member),
             _ if member.change == Change::Recreate => self.record.step = None,
             health => {
@@ -291,15 +291,15 @@ pub(super) fn must_move(cluster: &Cluster, member: &Member) -> bool {
     }
 }
 
-/// Whether there is a learner that nobody waits for, or a dead voter that can be taken off the list.
+/// Whether there is a learner that nobody waits for, or a voter given up that can be taken off the list.
 fn needs_repair(cluster: &Cluster) -> bool {
-    cluster.members.iter().any(|it| it.learner) || has_dead(cluster)
+    cluster.members.iter().any(|it| it.learner) || has_given_up(cluster)
 }
 
-/// Whether there is a dead voter that can be taken off the list.
-fn has_dead(cluster: &Cluster) -> bool {
-    let dead = |it: &&Member| it.recorded && it.health.is_dead();
-    cluster.voters().filter(dead).any(|it| may_remove(cluster, it))
+/// Whether there is a voter given up that can be taken off the list.
+fn has_given_up(cluster: &Cluster) -> bool {
+    let given_up = |it: &&Member| it.recorded && it.health.is_given_up();
+    cluster.voters().filter(given_up).any(|it| may_remove(cluster, it))
 }
 
 /// Whether those who stay and work are a majority of those who stay. A learner never counted.

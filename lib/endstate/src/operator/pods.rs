@@ -1,8 +1,8 @@
 //! A pod of the API as the planner sees it. Pure.
 
-use endstate_core::{Launch, PodPhase, Trouble};
+use endstate_core::{Exit, Launch, PodPhase, Trouble};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
@@ -38,8 +38,8 @@ pub fn member_pod<S: DeserializeOwned>(
         deleting: pod.metadata.deletion_timestamp.is_some(),
         restarts: main.map_or(0, |it| u32::try_from(it.restart_count).unwrap_or(0)),
         running_since: main.and_then(running_since),
-        termination: main.and_then(termination),
-        termination_before: main.and_then(termination_before),
+        exit: main.and_then(last_end).map(exit),
+        exit_before: main.and_then(end_before).map(exit),
         node_lost,
         node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
         spec: spec.and_then(|it| serde_json::from_str(it).ok()),
@@ -98,18 +98,28 @@ fn running_since(container: &ContainerStatus) -> Option<Timestamp> {
     Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
 }
 
-/// The message of the end before the one that [`termination`] tells of.
-fn termination_before(container: &ContainerStatus) -> Option<String> {
-    container.state.as_ref()?.terminated.as_ref()?;
-    container.last_state.as_ref()?.terminated.as_ref()?.message.clone()
+fn exit(end: &ContainerStateTerminated) -> Exit {
+    Exit::of(end.exit_code, end.signal, end.message.as_deref().unwrap_or_default())
 }
 
-/// The message of the end that came last.
-fn termination(container: &ContainerStatus) -> Option<String> {
-    let ended = |state: Option<&k8s_openapi::api::core::v1::ContainerState>| {
-        state?.terminated.as_ref()?.message.clone()
-    };
-    ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))
+fn last_state(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    container.last_state.as_ref()?.terminated.as_ref()
+}
+
+/// The end that came last. A container that runs again has proved an earlier refusal to start wrong.
+fn last_end(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let state = container.state.as_ref()?;
+    match (&state.running, &state.terminated) {
+        (Some(_), _) => None,
+        (None, Some(end)) => Some(end),
+        (None, None) => last_state(container),
+    }
+}
+
+/// The end before the one that [`last_end`] tells of, if there are two to tell of.
+fn end_before(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    let ended = container.state.as_ref()?.terminated.is_some();
+    last_state(container).filter(|_| ended)
 }
 
 #[cfg(test)]

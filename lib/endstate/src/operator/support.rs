@@ -83,7 +83,10 @@ impl<O: Operand> Operator<O> {
 fn is_strange<K: Object<DynamicType = ()>, T>(it: &K, owner: &Declared<T>) -> Option<String> {
     let key = ObjectKey::of(it);
     (!belongs_to(it, owner)).then(|| {
-        format!("{} {key} exists and belongs to somebody else: delete it, or give the cluster another name", K::kind(&()))
+        format!(
+            "{} {key} exists and belongs to somebody else: give the cluster another name",
+            K::kind(&())
+        )
     })
 }
 

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use endstate_core::{
-    Action, App, Blocked, ClusterId, Entry, Identity, LaunchOf, MemberId, MemberName, MemberStatus,
-    Membership, Peer, Plan, Pod, PodPhase, Reach, Role, STABLE_SECONDS, Snapshot, Start, Status,
-    Target, Trouble, View, lint, member_name, plan,
+    Action, App, Blocked, ClusterId, Entry, Evidence, Exit, Identity, LaunchOf, MemberId,
+    MemberName, MemberStatus, Membership, Peer, Plan, Pod, PodPhase, Reach, Role, STABLE_SECONDS,
+    Snapshot, Start, Status, Target, Trouble, View, lint, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, PodPolicy};
 use jiff::SignedDuration;
@@ -96,6 +96,7 @@ impl World {
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["crash", names @ ..] => self.each(names, Self::crash),
+            ["end", words @ ..] => self.end(words, line),
             ["not-created", names @ ..] => self.not_created(names),
             ["alarm", id] => {
                 self.alarms.push(format!("memberID:{id} alarm:CORRUPT "));
@@ -189,7 +190,7 @@ impl World {
         let pod = self.pod(name);
         pod.restarts += u32::from(pod.started);
         (pod.phase, pod.started, pod.ready) = (PodPhase::Running, true, true);
-        pod.trouble = None;
+        (pod.trouble, pod.exit) = (None, None);
         let asked = pod.spec.as_ref().unwrap().version.clone();
         self.running.insert(name.clone(), self.mislabelled.clone().unwrap_or(asked));
         self.working.push(name.clone());
@@ -216,8 +217,10 @@ impl World {
     fn wipe(&mut self, name: &MemberName) {
         self.stop(name);
         let pod = self.pod(name);
-        pod.termination = Some("data lost, refusing to start blank".into());
-        pod.trouble = Some(Trouble::CrashLoop { message: "data lost".into() });
+        let lost = Evidence::DataLost;
+        let message = lost.message("its directory is empty");
+        pod.exit = Some(Exit::of(lost.exit_code().into(), None, &message));
+        pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", &message));
     }
 
     fn evict(&mut self, name: &MemberName) {
@@ -257,19 +260,34 @@ impl World {
     fn crash(&mut self, name: &MemberName) {
         self.stop(name);
         let pod = self.pod(name);
-        pod.trouble = Some(Trouble::CrashLoop { message: "exit 2".into() });
+        pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", "exit 2"));
         pod.started = true;
-        pod.termination = Some("starting\nunknown flag: --colour\n".into());
+        pod.exit = Some(Exit::of(2, None, "starting\nunknown flag: --colour\n"));
         pod.restarts += 3;
+    }
+
+    /// The containers of these end with an exit code and a message: "end m0 m1 137 message".
+    fn end(&mut self, words: &[&str], line: &str) -> String {
+        let is_name = |it: &&&str| it.starts_with('m') && it[1..].parse::<u64>().is_ok();
+        let names = words.iter().take_while(is_name).count();
+        let code = words[names];
+        let message = line.split_once(&format!(" {code} ")).unwrap().1;
+        self.each(&words[..names], |it, name| {
+            it.stop(name);
+            let pod = it.pod(name);
+            pod.exit = Some(Exit::of(code.parse().unwrap(), None, message));
+            pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", message));
+            pod.restarts += 1;
+        })
     }
 
     fn no_image(&mut self, name: &MemberName) {
         self.stop(name);
-        self.pod(name).trouble = Some(Trouble::Image { message: "not found".into() });
+        self.pod(name).trouble = Some(Trouble::from_reason("ErrImagePull", "not found"));
     }
 
     fn no_node(&mut self, name: &MemberName) {
-        let trouble = Trouble::Unschedulable { message: "0/1 nodes are available".into() };
+        let trouble = Trouble::from_reason("Unschedulable", "0/1 nodes are available");
         self.pod(name).trouble = Some(trouble);
     }
 

@@ -1,3 +1,5 @@
+use endstate_core::Exit;
+
 use super::*;
 
 fn os(args: &[&str]) -> Vec<OsString> {
@@ -82,7 +84,8 @@ fn a_wiped_member_is_refused_and_says_so() {
     let error = launch(&request).unwrap_err();
     assert!(matches!(error, LaunchError::DataLost(_)), "{error}");
     let message = fs::read_to_string(&request.termination_log).unwrap();
-    assert!(message.contains(DATA_LOST), "{message}");
+    let code = Evidence::DataLost.exit_code().into();
+    assert_eq!(Exit::of(code, None, &message).evidence, Some(Evidence::DataLost), "{message}");
     assert!(!request.data_dir.exists(), "the launcher never creates data");
 }
 

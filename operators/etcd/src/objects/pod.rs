@@ -154,7 +154,8 @@ fn etcd(spec: &EtcdClusterSpec, launch: &Launch) -> Container {
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
-        // The launcher writes its refusal to the message file; etcd's own last words are in its log.
+        // The launcher writes its refusal to the message file. etcd's last words are the end of its log: they are shown, and
+        // are never evidence of anything.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(unprivileged()),
         ..Default::default()

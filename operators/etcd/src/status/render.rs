@@ -98,7 +98,7 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
 }
 
 /// What a user can do about data that is gone.
-const LOST: &str = "nothing is ever started empty by itself: save what you can from the pods that are left, or delete this EtcdCluster and apply it again to begin anew";
+const LOST: &str = "nothing is ever started empty by itself, and nothing of what is left is removed: save first what the pods that are left hold, by `etcdctl snapshot save` or a copy of their data directories; a new cluster can be declared beside this one, under another name";
 
 /// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to tell.
 fn is_bad(it: &Condition) -> bool {

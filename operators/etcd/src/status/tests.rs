@@ -129,7 +129,10 @@ fn lost_data_comes_with_what_can_be_done_and_a_start_without_alarm() {
         let status = json!({ "observedGeneration": 2, "conditions": [condition] });
         render(&tree(&cluster(status), &[]).unwrap(), Style::Plain)
     };
-    assert!(with("QuorumLost", "True", "DataLost").contains("apply it again to begin anew"));
+    assert!(
+        with("QuorumLost", "True", "DataLost")
+            .contains("save first what the pods that are left hold")
+    );
     assert_eq!(with("Available", "False", "NotCreated").lines().count(), 1);
     assert!(with("Progressing", "False", "NameTaken").contains("Progressing=False: m"));
 }

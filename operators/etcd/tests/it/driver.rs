@@ -39,7 +39,7 @@ fn leader<'a>(view: &View, places: &[&'a Place]) -> &'a Place {
 
 fn call(view: &View, via: &Place) -> Call {
     let list: &Membership = view.membership.as_ref().unwrap();
-    Call { via: via.name.as_str().into(), membership: list.fingerprint() }
+    Call { via: via.name.as_str().into(), members: list.roster() }
 }
 
 #[tokio::test]
@@ -66,7 +66,8 @@ async fn a_dead_member_is_unreachable_and_is_removed_once() {
         call,
     };
     let driver = EtcdDriver::default();
-    let old = Call { membership: 1, ..call(&view, lead) };
+    let mut old = call(&view, lead);
+    old.members.learners.insert(MemberId(1));
     let stale = driver.act(&remove(old), &via).await;
     assert_eq!(stale, Outcome::Blocked("the list of members has changed since".into()));
     eventually("it is removed", async || {

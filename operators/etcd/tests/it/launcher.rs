@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::{Place, Process, eventually, wipe};
+use endstate_core::{Evidence, Exit};
 use endstate_etcd::client::Connection;
 use endstate_etcd::launcher;
 
@@ -16,9 +17,11 @@ const ARGUMENTS: &str = "ENDSTATE_TEST_LAUNCH";
 fn launcher_process() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     let code = launcher::main(arguments.lines().map(str::to_owned).collect());
+    let lost = Evidence::DataLost.exit_code();
+    let refused = code == std::process::ExitCode::from(lost);
     // Its own exit code is what the kubelet would see.
     #[expect(clippy::exit, reason = "this process stands for a container")]
-    std::process::exit(if code == std::process::ExitCode::from(3) { 3 } else { 1 });
+    std::process::exit(if refused { lost.into() } else { 1 });
 }
 
 /// Starts a member; `mark` is what the operator wrote on its pod.
@@ -58,10 +61,10 @@ async fn member(place: &Place) -> u64 {
 /// A start that does not become etcd, and says why.
 fn assert_refused(place: &Place, mark: &str) {
     let status = launch(place, mark).0.wait().unwrap();
-    assert_eq!(status.code(), Some(3));
     let said = fs::read_to_string(place.dir.path().join("termination-log")).unwrap();
-    assert!(said.contains(endstate_core::DATA_LOST), "{said}");
-    assert!(said.contains("refusing to start blank"), "{said}");
+    let exit = Exit::of(status.code().unwrap(), None, &said);
+    assert_eq!(exit.evidence, Some(Evidence::DataLost), "{status} {said}");
+    assert!(exit.words.to_string().contains("refusing to start blank"), "{said}");
     assert!(!place.data_dir().exists(), "etcd was not started");
 }
 

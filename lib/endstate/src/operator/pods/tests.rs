@@ -1,4 +1,4 @@
-use endstate_core::{PodPhase, Trouble};
+use endstate_core::{Evidence, PodPhase, Trouble, Words};
 use serde_json::{Value, json};
 
 use super::*;
@@ -25,7 +25,7 @@ fn what_the_scheduler_says_is_trouble() {
     let pod = pod(json!({ "phase": "Pending", "conditions": [
         { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" },
     ]}));
-    assert_eq!(pod.trouble, Some(Trouble::Unschedulable { message: "0/3 nodes".into() }));
+    assert_eq!(pod.trouble, Some(Trouble::Unschedulable { message: Words::of("0/3 nodes") }));
 }
 
 #[test]
@@ -35,11 +35,9 @@ fn a_crash_loop_tells_what_the_container_said_last() {
         "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 20s" } },
         "lastState": { "terminated": { "exitCode": 1, "message": "data lost, refusing to start blank" } },
     }]}));
-    assert_eq!(
-        pod.trouble,
-        Some(Trouble::CrashLoop { message: "data lost, refusing to start blank".into() })
-    );
-    assert!(pod.started && pod.data_lost());
+    let message = Words::of("data lost, refusing to start blank");
+    assert_eq!(pod.trouble, Some(Trouble::CrashLoop { message }));
+    assert!(pod.started && !pod.data_lost(), "words are no evidence");
     assert_eq!(pod.restarts, 2);
 }
 
@@ -47,11 +45,46 @@ fn a_crash_loop_tells_what_the_container_said_last() {
 fn what_a_container_said_before_its_last_words_is_kept() {
     let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
         "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 1,
-        "state": { "terminated": { "exitCode": 3, "message": "data lost, refusing to start blank" } },
+        "state": { "terminated": refusal() },
         "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
     }]}));
     assert!(pod.data_lost());
-    assert_eq!(pod.termination_before.as_deref(), Some("unknown flag"));
+    assert_eq!(pod.exit_before.map(|it| it.words), Some(Words::of("unknown flag")));
+}
+
+/// What the API shows of a launcher that refuses.
+fn refusal() -> Value {
+    let lost = Evidence::DataLost;
+    json!({ "exitCode": lost.exit_code(), "message": lost.message("/var/lib/etcd is empty") })
+}
+
+#[test]
+fn a_refusal_counts_until_the_container_runs_again() {
+    let of = |state: Value| {
+        pod(json!({ "phase": "Running", "containerStatuses": [{
+            "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 2,
+            "state": state, "lastState": { "terminated": refusal() },
+        }]}))
+    };
+    assert!(of(json!({ "waiting": { "reason": "CrashLoopBackOff" } })).data_lost());
+    assert!(!of(json!({ "running": { "startedAt": "2026-01-01T00:00:07Z" } })).data_lost());
+    let crash = json!({ "terminated": { "exitCode": 1, "message": "no space left" } });
+    assert!(!of(crash).data_lost(), "only the last end tells");
+}
+
+/// The launcher's words from anybody but the launcher of the member itself.
+#[test]
+fn a_refusal_of_another_container_is_none() {
+    let pod = pod(json!({ "phase": "Pending",
+    "initContainerStatuses": [{ "name": "launcher", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "terminated": refusal() } }],
+    "containerStatuses": [
+        { "name": "sidecar", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+          "state": { "terminated": refusal() } },
+        { "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+          "state": { "waiting": { "reason": "PodInitializing" } } },
+    ]}));
+    assert!(!pod.data_lost());
 }
 
 #[test]
@@ -62,7 +95,7 @@ fn a_running_member_says_since_when() {
         "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
     }]}));
     assert_eq!(pod.running_since, Some("2026-01-01T00:00:07Z".parse().unwrap()));
-    assert_eq!(pod.termination_before, None);
+    assert_eq!((pod.exit, pod.exit_before), (None, None));
 }
 
 #[test]
@@ -83,6 +116,6 @@ fn an_init_container_that_waits_comes_before_the_main_one() {
             "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } } }],
         "containerStatuses": [{ "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "PodInitializing" } } }]}));
-    assert_eq!(pod.trouble, Some(Trouble::Image { message: "no such image".into() }));
+    assert_eq!(pod.trouble, Some(Trouble::Image { message: Words::of("no such image") }));
     assert!(!pod.started);
 }
