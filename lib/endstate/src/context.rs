@@ -73,6 +73,14 @@ impl Context {
         self.of(K::DynamicType::default()).get_live(key).await
     }
 
+    /// Reads all objects of a namespace from the API itself, past the caches.
+    pub async fn list_live<K: Object<DynamicType: Default>>(
+        &self,
+        namespace: &str,
+    ) -> Result<Vec<K>, Error> {
+        self.of(K::DynamicType::default()).list_live(namespace).await
+    }
+
     /// Creates an object. See [`Writer::create`].
     pub async fn create<K: Object<DynamicType: Default>>(
         &self,

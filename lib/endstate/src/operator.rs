@@ -8,6 +8,7 @@
 //! cannot be read stops the object, because "nothing recorded" would mean "start anew"; nothing is written when nothing
 //! differs; there is no timer but the one that a plan asks for.
 
+mod astray;
 mod declared;
 mod execute;
 mod marks;
@@ -16,6 +17,7 @@ mod pods;
 mod refusals;
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
@@ -31,11 +33,13 @@ use serde_json::Value;
 
 use crate::driver::{Driver, Outcome};
 use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
+use astray::Astray;
 pub use declared::Declared;
 pub use pods::member_pod;
 use refusals::Refusals;
 
-/// The label by which an operator finds its pods; its value is [`App::name`].
+/// The label by which an operator watches its pods; its value is [`App::name`]. What exists is never decided by it: see
+/// the record, and the owner.
 pub const APP_LABEL: &str = "endstate.dev/app";
 
 /// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
@@ -73,6 +77,9 @@ pub trait Operand: Send + Sync + 'static {
 
     /// The status to publish, in the shape of the kind.
     fn publish(&self, object: &Identity, status: &Status<SpecOf<Self>>) -> Value;
+
+    /// The labels by which services, budgets and people find the pods of a cluster. They are restored on pods that lost them.
+    fn labels(&self, object: &Identity) -> BTreeMap<String, String>;
 
     /// The pod of a new member, without owner.
     fn pod(&self, request: PodRequest<'_>) -> Pod;
@@ -126,6 +133,7 @@ pub struct Operator<O: Operand> {
     budgets: Cache<PodDisruptionBudget>,
     nodes: Cache<Node>,
     refusals: Mutex<Refusals>,
+    astray: Mutex<Astray>,
 }
 
 /// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
@@ -154,6 +162,7 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
         budgets: budgets.clone(),
         nodes: nodes.clone(),
         refusals: Mutex::default(),
+        astray: Mutex::default(),
     };
     engine
         .add(name, operator)
@@ -207,6 +216,7 @@ where
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
             self.refusals().forget(&key);
+            self.forget_astray(&key);
             return Ok(Next::Settled);
         };
         let snapshot = self.observe(&object, ctx).await?;

@@ -17,7 +17,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 pub const UID_LABEL: &str = "endstate.dev/cluster-uid";
 
 /// The labels of everything that belongs to a cluster.
-pub(crate) fn labels(object: &Identity) -> BTreeMap<String, String> {
+#[must_use]
+pub fn labels(object: &Identity) -> BTreeMap<String, String> {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     BTreeMap::from([
         label("app.kubernetes.io/name", "etcd"),

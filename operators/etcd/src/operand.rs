@@ -1,5 +1,6 @@
 //! etcd as an operand of the generic operator, for each of the two kinds that declare a cluster.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use endstate::operator::{Operand, PodRequest};
@@ -98,6 +99,10 @@ impl<F: Front> Operand for EtcdOperand<F> {
 
     fn publish(&self, object: &Identity, status: &EtcdClusterStatus) -> Value {
         F::write(&object.name, status)
+    }
+
+    fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
+        objects::labels(object)
     }
 
     fn pod(&self, request: PodRequest<'_>) -> Pod {

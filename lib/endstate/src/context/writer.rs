@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use either::Either;
 use http::Request as HttpRequest;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, ListParams, ObjectList, Patch, PatchParams, PostParams, Preconditions,
+    PropagationPolicy,
+};
 use kube::core::Request;
 use serde_json::{Value, json};
 
@@ -12,6 +15,9 @@ use super::Context;
 use crate::cache::pruned;
 use crate::patch::merge_diff;
 use crate::{Error, Object, ObjectKey};
+
+/// How many objects are read at a time.
+const PAGE: u32 = 500;
 
 /// What happens to the dependents of a deleted object.
 ///
@@ -47,6 +53,23 @@ impl<K: Object> Writer<'_, K> {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads all objects of a namespace from the API itself, past the caches.
+    pub async fn list_live(&self, namespace: &str) -> Result<Vec<K>, Error> {
+        let key = ObjectKey::namespaced(namespace, "");
+        let mut params = ListParams::default().limit(PAGE);
+        let mut all = vec![];
+        loop {
+            let request = self.built("list", &key, self.request(&key).list(&params))?;
+            let page = self.ctx.client.request::<ObjectList<K>>(request);
+            let page = self.bounded("list", &key, page).await?;
+            all.extend(page.items);
+            match page.metadata.continue_.filter(|it| !it.is_empty()) {
+                Some(next) => params = params.continue_token(&next),
+                None => return Ok(all),
+            }
         }
     }
 

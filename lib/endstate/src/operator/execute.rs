@@ -297,14 +297,19 @@ pub(super) fn own<K: Resource, T: Resource<DynamicType = ()>>(
     let meta = object.meta_mut();
     meta.namespace = owner.metadata.namespace.clone();
     meta.labels.get_or_insert_default().insert(APP_LABEL.to_owned(), app.to_owned());
-    meta.owner_references = Some(vec![OwnerReference {
+    meta.owner_references = Some(vec![self::owner(owner)]);
+}
+
+/// The reference to an object by which what it controls goes with it.
+pub(super) fn owner<T: Resource<DynamicType = ()>>(object: &Declared<T>) -> OwnerReference {
+    OwnerReference {
         api_version: T::api_version(&()).into_owned(),
         kind: T::kind(&()).into_owned(),
-        name: owner.metadata.name.clone().unwrap_or_default(),
-        uid: owner.metadata.uid.clone().unwrap_or_default(),
+        name: object.metadata.name.clone().unwrap_or_default(),
+        uid: object.metadata.uid.clone().unwrap_or_default(),
         controller: Some(true),
         block_owner_deletion: Some(true),
-    }]);
+    }
 }
 
 fn halted<S>(

@@ -1,10 +1,14 @@
-//! What a pod carries of what its operator knows: whether its member votes, and that it was started.
+//! What a pod carries of what its operator knows: whose it is, whether its member votes, and that it was started.
+
+use std::collections::BTreeMap;
 
 use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role, Snapshot};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::execute::Stopped;
-use super::{Declared, Operand, Operator, ROLE_LABEL, STARTED_ANNOTATION, SpecOf};
+use super::execute::{Stopped, owner};
+use super::{
+    APP_LABEL, App, Declared, Operand, Operator, ROLE_LABEL, Resource, STARTED_ANNOTATION, SpecOf,
+};
 use crate::{Context, Error};
 
 impl<O: Operand> Operator<O> {
@@ -23,7 +27,9 @@ impl<O: Operand> Operator<O> {
             let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
             let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
             let answer = snapshot.view.target(name).and_then(|it| it.status.as_ref());
-            let wanted = marked(&pod, role, answer);
+            let labels = self.operand.labels(&snapshot.object);
+            let mut wanted = marked(&pod, role, answer);
+            restore(&mut wanted, object, &labels, self.operand.app().name());
             if wanted == *pod {
                 continue;
             }
@@ -75,6 +81,24 @@ pub(super) fn marked(pod: &Pod, role: Option<Role>, answer: Option<&MemberStatus
         annotations.entry(STARTED_ANNOTATION.to_owned()).or_insert_with(|| answer.id.to_string());
     }
     wanted
+}
+
+/// Gives a pod back what somebody took away: the labels by which it is found, and its owner, with whom it goes. An owner that
+/// somebody else is stays, since there can be one controller only.
+fn restore<T: Resource<DynamicType = ()>>(
+    pod: &mut Pod,
+    object: &Declared<T>,
+    labels: &BTreeMap<String, String>,
+    app: &str,
+) {
+    let current = pod.metadata.labels.get_or_insert_default();
+    current.extend(labels.clone());
+    current.insert(APP_LABEL.to_owned(), app.to_owned());
+    let owners = pod.metadata.owner_references.get_or_insert_default();
+    if !owners.iter().any(|it| it.controller == Some(true)) {
+        owners.retain(|it| Some(it.uid.as_str()) != object.metadata.uid.as_deref());
+        owners.push(owner(object));
+    }
 }
 
 /// The value of [`ROLE_LABEL`]: who leads may change at any time, who votes changes only by a decision.

@@ -27,6 +27,7 @@ impl<O: Operand> Operator<O> {
         let spec = self.operand.spec(&object.spec).map_err(|it| unreadable("spec", it))?;
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
         let identity = identity(object);
+        self.look_past_the_watch(object, &status.record, ctx).await?;
         let owned = self.pods_of(object);
         let lost = self.lost_nodes(&owned, ctx).await?;
         let pods: Vec<_> = owned
@@ -50,17 +51,6 @@ impl<O: Operand> Operator<O> {
             view,
             blocked: self.refusals().last(&key, term),
         })
-    }
-
-    /// The pods that this very object controls; one of the same name before it had another uid.
-    pub(super) fn pods_of(&self, object: &Declared<O::Kind>) -> Vec<Arc<Pod>> {
-        let Some(uid) = object.metadata.uid.as_deref() else { return Vec::new() };
-        let mut pods = self.pods.owned_by(uid);
-        let controlled = |pod: &Pod| {
-            pod.owner_references().iter().any(|it| it.controller == Some(true) && it.uid == uid)
-        };
-        pods.retain(|pod| controlled(pod));
-        pods
     }
 
     /// The nodes of these pods that are gone, or silent for long.

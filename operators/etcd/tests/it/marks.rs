@@ -1,10 +1,12 @@
 //! In which order the operator writes what members rely on.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use endstate::CancellationToken;
 use endstate::driver::{Address, Driver, Outcome};
-use endstate::operator::{Operand, PodRequest, STARTED_ANNOTATION};
+use endstate::operator::{APP_LABEL, Operand, PodRequest, STARTED_ANNOTATION};
 use endstate_core::{
     Action, ClusterId, Entry, Identity, Launch, MemberId, MemberStatus, Membership, Reach, Role,
     Support, Target, View,
@@ -26,6 +28,8 @@ struct Answering {
     services: Api<Service>,
     /// At each look at members: whether clients could find them.
     found: Arc<Mutex<Vec<bool>>>,
+    /// What it was asked to change.
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Driver for Answering {
@@ -54,7 +58,8 @@ impl Driver for Answering {
         }
     }
 
-    async fn act(&self, _: &Action, _: &Address) -> Outcome {
+    async fn act(&self, action: &Action, _: &Address) -> Outcome {
+        self.asked.lock().unwrap().push(action.to_string());
         Outcome::Blocked("nothing is to be changed".into())
     }
 }
@@ -91,6 +96,10 @@ impl Operand for Answering {
         json!(status)
     }
 
+    fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
+        objects::labels(object)
+    }
+
     fn pod(&self, request: PodRequest<'_>) -> Pod {
         objects::pod::pod(&request, "endstate:test")
     }
@@ -110,17 +119,21 @@ impl Operand for Answering {
 
 /// Runs an operator of such members on a world until the world ends.
 fn operate(world: &World) -> Arc<Mutex<Vec<bool>>> {
-    operate_by(world, world.client())
+    let answering = answering(world);
+    let found = Arc::clone(&answering.found);
+    run(answering, world.client(), world.shutdown());
+    found
 }
 
-fn operate_by(world: &World, client: Client) -> Arc<Mutex<Vec<bool>>> {
+fn answering(world: &World) -> Answering {
     let services = Api::namespaced(world.client(), "default");
-    let found = Arc::default();
+    Answering { services, found: Arc::default(), asked: Arc::default() }
+}
+
+fn run(answering: Answering, client: Client, shutdown: CancellationToken) {
     let mut engine = endstate::Engine::new(client, endstate::Options::new("test"));
-    let answering = Answering { services, found: Arc::clone(&found) };
     endstate::operator::add(&mut engine, "etcdclusters", answering);
-    tokio::spawn(engine.run(world.shutdown()));
-    found
+    tokio::spawn(engine.run(shutdown));
 }
 
 /// Whoever reads that a cluster is available looks for its service next.
@@ -179,15 +192,8 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
     let bare = Patch::Merge(json!({"metadata": {"labels": {"endstate.dev/role": null}}}));
     pods.patch(&name, &PatchParams::default(), &bare).await.unwrap();
 
-    let mut engine =
-        endstate::Engine::new(without_pod_changes(world.client()), endstate::Options::new("test"));
-    let services = Api::namespaced(world.client(), "default");
-    endstate::operator::add(
-        &mut engine,
-        "etcdclusters",
-        Answering { services, found: Arc::default() },
-    );
-    let running = tokio::spawn(engine.run(endstate::CancellationToken::new()));
+    let stop = CancellationToken::new();
+    run(answering(&world), without_pod_changes(world.client()), stop.clone());
     let paused = Patch::Merge(json!({"spec": {"paused": true}}));
     let changed = world.clusters().patch("demo", &PatchParams::default(), &paused).await.unwrap();
     wait_for(async || {
@@ -197,7 +203,7 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
         (is_seen && told).then_some(())
     })
     .await;
-    running.abort();
+    stop.cancel();
 }
 
 /// The revision at which the identity of the cluster was written down.
@@ -219,4 +225,72 @@ async fn first_record(world: &World, since: &str) -> u64 {
 
 fn revision(version: Option<String>) -> u64 {
     version.unwrap().parse().unwrap()
+}
+
+/// Labels and owners are for everybody to edit; a pod that lost them is a member all the same, and gets them back.
+#[tokio::test]
+async fn a_pod_without_its_labels_or_its_owner_is_still_a_member() {
+    let world = World::new().await;
+    let operator = answering(&world);
+    let asked = Arc::clone(&operator.asked);
+    run(operator, world.client(), world.shutdown());
+    let object = world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    first_record(&world, &object.resource_version().unwrap()).await;
+    let pods: Api<Pod> = Api::namespaced(world.client(), "default");
+    let before = world.pods().await.remove(0);
+    let whole = |pod: &Pod| {
+        let labels =
+            before.labels().iter().all(|(key, value)| pod.labels().get(key) == Some(value));
+        labels && pod.owner_references() == before.owner_references()
+    };
+    for taken in [
+        json!({"labels": {APP_LABEL: null}}),
+        json!({"ownerReferences": null}),
+        json!({"labels": {APP_LABEL: "another"}, "ownerReferences": null}),
+        json!({"labels": null, "ownerReferences": null}),
+    ] {
+        let patch = Patch::Merge(json!({"metadata": &taken}));
+        let bare = pods.patch(&before.name_any(), &PatchParams::default(), &patch).await.unwrap();
+        assert!(!whole(&bare), "{taken}");
+        wait_for(async || {
+            let pod = pods.get(&before.name_any()).await.unwrap();
+            (pod.uid() == before.uid() && whole(&pod)).then_some(())
+        })
+        .await;
+        let status = world.clusters().get("demo").await.unwrap().data["status"].clone();
+        assert_eq!(status["record"]["members"].as_array().unwrap().len(), 3, "{taken}: {status}");
+    }
+    assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
+}
+
+/// A status that was lost, and pods without labels: what they hold is not known, so nothing is started beside them.
+#[tokio::test]
+async fn nothing_is_started_beside_pods_without_labels_whose_record_is_lost() {
+    let world = World::new().await;
+    let first = CancellationToken::new();
+    run(answering(&world), world.client(), first.clone());
+    let object = world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    first_record(&world, &object.resource_version().unwrap()).await;
+    first.cancel();
+    let pods: Api<Pod> = Api::namespaced(world.client(), "default");
+    for pod in world.pods().await {
+        let bare = Patch::Merge(json!({"metadata": {"labels": null}}));
+        pods.patch(&pod.name_any(), &PatchParams::default(), &bare).await.unwrap();
+    }
+    let lost = Patch::Merge(json!({"status": null}));
+    wait_for(async || {
+        // The operator that ends may write once more.
+        let clusters = world.clusters();
+        clusters.patch_status("demo", &PatchParams::default(), &lost).await.ok()?;
+        clusters.get("demo").await.unwrap().data["status"].is_null().then_some(())
+    })
+    .await;
+    run(answering(&world), world.client(), world.shutdown());
+    wait_for(async || {
+        let status = &world.clusters().get("demo").await.unwrap().data["status"];
+        let reasons = status["conditions"].as_array()?.iter().map(|it| it["reason"].as_str());
+        reasons.flatten().any(|it| it == "RecordLost").then_some(())
+    })
+    .await;
+    assert_eq!(world.pods().await.len(), 3, "no fourth pod was made");
 }
