@@ -21,6 +21,7 @@ pub mod job;
 pub mod namespace;
 pub mod node;
 pub mod replicaset;
+pub mod role;
 pub mod service_account;
 pub mod statefulset;
 pub mod volume;

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 
 /// What to do about one object, and when to look again.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,6 +78,7 @@ macro_rules! kinds {
 }
 
 kinds!(
+    ClusterRole,
     ConfigMap,
     ControllerRevision,
     Deployment,

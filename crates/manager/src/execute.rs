@@ -11,6 +11,7 @@ use futures::future::join_all;
 macro_rules! for_each_kind {
     ($action:expr, $write:ident => $body:expr) => {
         match $action {
+            Action::ClusterRole($write) => $body,
             Action::ConfigMap($write) => $body,
             Action::ControllerRevision($write) => $body,
             Action::Deployment($write) => $body,

@@ -5,6 +5,7 @@
 
 mod execute;
 mod nodes;
+mod roles;
 mod scheduling;
 mod services;
 mod shell;
@@ -36,6 +37,7 @@ pub async fn run(
     services::add(&mut engine, &options.root_ca);
     storage::add(&mut engine);
     nodes::add(&mut engine);
+    roles::add(&mut engine);
     scheduling::add(&mut engine);
     universe::add(&mut engine);
     engine.run(shutdown).await

@@ -7,4 +7,5 @@ mod engine;
 mod garbage;
 mod nodes;
 mod quiet;
+mod roles;
 mod workloads;

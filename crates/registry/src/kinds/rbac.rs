@@ -15,7 +15,7 @@ pub(super) static KINDS: &[Kind] = &[
         plural: "clusterroles",
         singular: "clusterrole",
         schema: schema_of::<api::ClusterRole>,
-        strategy: strategy::rbac::ROLE,
+        strategy: strategy::rbac::CLUSTER_ROLE,
         printer: printer::rbac::ROLE,
         ..CLUSTER
     },

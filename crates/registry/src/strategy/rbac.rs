@@ -1,6 +1,7 @@
 //! Roles and bindings.
 
 use machinery::error::FieldError;
+use machinery::selector::LabelSelector;
 use serde_json::Value;
 
 use super::Errors;
@@ -14,6 +15,14 @@ pub(crate) const ROLE: Strategy = Strategy {
     create_on_update: true,
     validate: rules,
     ..Strategy::PLAIN
+};
+
+pub(crate) const CLUSTER_ROLE: Strategy = Strategy {
+    validate: |object, errors| {
+        rules(object, errors);
+        selectors(object, errors);
+    },
+    ..ROLE
 };
 
 pub(crate) const BINDING: Strategy = Strategy {
@@ -40,6 +49,7 @@ fn defaults(object: &mut Value) {
 }
 
 fn rules(object: &Value, errors: &mut Errors) {
+    let in_namespace = text(object, "metadata.namespace").is_some();
     for (index, rule) in list(object, "rules").iter().enumerate() {
         let field = |key: &str| format!("rules[{index}].{key}");
         let filled = |key: &str| !list(rule, key).is_empty();
@@ -50,6 +60,11 @@ fn rules(object: &Value, errors: &mut Errors) {
             ));
         }
         if filled("nonResourceURLs") {
+            if in_namespace {
+                let value = Value::from(list(rule, "nonResourceURLs"));
+                let why = "namespaced rules cannot apply to non-resource URLs";
+                errors.push(FieldError::invalid(field("nonResourceURLs"), value, why));
+            }
             let other = ["apiGroups", "resources", "resourceNames"].into_iter().any(filled);
             if other {
                 let value = Value::from(list(rule, "nonResourceURLs"));
@@ -65,6 +80,25 @@ fn rules(object: &Value, errors: &mut Errors) {
         if !filled("resources") {
             let why = "resource rules must supply at least one resource";
             errors.push(FieldError::required(field("resources"), why));
+        }
+    }
+}
+
+/// From which roles a role gathers its rules.
+fn selectors(object: &Value, errors: &mut Errors) {
+    if object["aggregationRule"].is_null() {
+        return;
+    }
+    let field = "aggregationRule.clusterRoleSelectors";
+    let selectors = list(object, field);
+    if selectors.is_empty() {
+        let why = "at least one clusterRoleSelector required if aggregationRule is non-nil";
+        errors.push(FieldError::required(field, why));
+    }
+    for (index, selector) in selectors.iter().enumerate() {
+        if let Err(error) = LabelSelector::from_value(selector) {
+            let field = format!("{field}[{index}]");
+            errors.push(FieldError::invalid(field, selector.clone(), error.to_string()));
         }
     }
 }
@@ -117,7 +151,9 @@ fn subject(subject: &Value, field: &str, namespaced: bool, errors: &mut Errors) 
 
 fn same_role(object: &Value, old: &Value, errors: &mut Errors) {
     if object.get("roleRef") != old.get("roleRef") {
-        let value = object.get("roleRef").cloned().unwrap_or_default();
+        // By the names of Go's fields, as upstream.
+        let part = |key: &str| text(object, &format!("roleRef.{key}")).unwrap_or_default();
+        let value = serde_json::json!({"APIGroup": part("apiGroup"), "Kind": part("kind"), "Name": part("name")});
         errors.push(FieldError::invalid("roleRef", value, "cannot change roleRef"));
     }
 }
@@ -144,6 +180,26 @@ mod tests {
             [
                 "roleRef.kind: Unsupported value: \"Role\": supported values: \"ClusterRole\"",
                 "subjects[1].namespace: Required value",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_role_may_not_say_is_refused() {
+        let mut errors = Errors::new();
+        let paths = json!([{"verbs": ["get"], "nonResourceURLs": ["/x"]}]);
+        (ROLE.validate)(&json!({"metadata": {"namespace": "n"}, "rules": paths}), &mut errors);
+        let gathers = |selectors: Value| {
+            json!({"metadata": {}, "rules": paths,
+                "aggregationRule": {"clusterRoleSelectors": selectors}})
+        };
+        (CLUSTER_ROLE.validate)(&gathers(json!([])), &mut errors);
+        (CLUSTER_ROLE.validate)(&gathers(json!([{"matchLabels": {"a": "b"}}])), &mut errors);
+        assert_eq!(
+            texts(&errors),
+            [
+                "rules[0].nonResourceURLs: Invalid value: [\"/x\"]: namespaced rules cannot apply to non-resource URLs",
+                "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if aggregationRule is non-nil",
             ]
         );
     }
