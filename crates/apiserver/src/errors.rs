@@ -15,9 +15,14 @@ pub(crate) fn store(error: store::Error) -> ApiError {
         store::Error::Stopped(why) => {
             tracing::error!(%why, "the store stopped");
             ApiError::service_unavailable(format!(
-                "the store stopped and takes no more writes ({why}); free disk space or replace the disk, then restart"
+                "the store stopped and takes no more writes ({why}); see to the disk, then restart `endstate up`"
             ))
         }
+        // kube-apiserver calls a full etcd an internal error; but nothing is wrong inside, and the same request may
+        // succeed later, which is what this code says.
+        store::Error::Full(why) => ApiError::service_unavailable(format!(
+            "the store is full: {why}; free disk space, and writes are taken again within a second; until then reads, watches and deletes go on"
+        )),
         other => ApiError::internal(other),
     }
 }

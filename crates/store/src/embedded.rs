@@ -2,25 +2,28 @@
 //!
 //! One directory, one process: `store.lock` is held as long as the store is open. `store.redb` is the data, made under
 //! another name and renamed when it is whole, so that a crash on first start leaves nothing that cannot be opened.
+//! `store.reserve` is room on the disk, given up when there is no more, so that deletes still find some.
 //!
 //! See docs/design/0002-store.md for the choice of redb and what its crash images look like.
 
 #[cfg(test)]
 mod crash;
 mod disk;
+#[cfg(test)]
+mod full;
+mod medium;
+mod place;
 mod record;
 mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use redb::StorageBackend;
-use redb::backends::FileBackend;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::resident::{Limits, Resident};
@@ -28,11 +31,17 @@ use crate::versions::Versions;
 use crate::{Commit, Error, Key, ListOptions, Object, Page, Prefix, Revision, Store, Watch, Write};
 
 use disk::{Disk, DiskError, Loaded};
+use medium::Medium;
+use place::Files;
 use writer::{Request, Writer};
 
 const LOCK_FILE: &str = "store.lock";
 const DATA_FILE: &str = "store.redb";
 const UNFINISHED_FILE: &str = "store.redb.new";
+const RESERVE_FILE: &str = "store.reserve";
+
+/// How every file that redb made begins.
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// How many commits may wait for the writer before others wait to be queued.
 const QUEUE_COMMITS: usize = 4096;
@@ -56,10 +65,25 @@ impl Default for Options {
 pub enum OpenError {
     #[error("the store in {} is in use by another process: stop that one, or choose another directory", dir.display())]
     InUse { dir: PathBuf },
-    #[error("the store in {} is damaged ({reason}): restore it from a copy, or move it away to start empty", dir.display())]
-    Damaged { dir: PathBuf, reason: String },
-    #[error("the store in {} was written by another version ({found}): open it with that one", dir.display())]
-    Format { dir: PathBuf, found: String },
+    #[error("the store {} is damaged ({reason}): keep the file, and restore a copy of it", file.display())]
+    Damaged { file: PathBuf, reason: String },
+    #[error(
+        "the store {} is empty, 0 bytes, as a copy that was cut short leaves it; no object is in it. Restore a copy of it, or move the file away to start anew",
+        file.display()
+    )]
+    Empty { file: PathBuf },
+    #[error("{} is not a store of Endstate: something else was put in its place. Move it away, and put the store back", file.display())]
+    Foreign { file: PathBuf },
+    #[error("{} is not a file: something else was put in the store's place. Move it away, and put the store back", file.display())]
+    NotAFile { file: PathBuf },
+    #[error("the store {} was written by another version ({found}): open it with that one", file.display())]
+    Format { file: PathBuf, found: String },
+    #[error("there is no room on the disk to open the store {}: free some, a few MB are enough", file.display())]
+    Full {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot {action} {}", path.display())]
     Io {
         action: &'static str,
@@ -91,15 +115,17 @@ impl EmbeddedStore {
         if !data.try_exists().map_err(io_error("look at", &data))? {
             create(dir, options)?;
         }
-        let opened = Disk::open(backend(&data)?, options.cache_bytes);
-        let (disk, loaded) = opened.map_err(|error| refused(dir, error))?;
-        EmbeddedStore::start(disk, loaded, options.limits, Some(lock))
+        look_at(&data)?;
+        let place = Box::new(Files { data, reserve: dir.join(RESERVE_FILE) });
+        let (medium, loaded) =
+            Medium::open(place, options.cache_bytes).map_err(|error| refused(dir, error))?;
+        EmbeddedStore::start(medium, loaded, options.limits, Some(lock))
             .map_err(io_error("start a thread for", dir))
     }
 
     /// `lock` is released when the disk is closed.
     fn start(
-        disk: Disk,
+        medium: Medium,
         loaded: Loaded,
         limits: Limits,
         lock: Option<File>,
@@ -108,7 +134,7 @@ impl EmbeddedStore {
         let versions = Versions::new(revision, objects, limits.history);
         let resident = Arc::new(Resident::new(versions, limits.backlog));
         let (requests, queue) = mpsc::channel(QUEUE_COMMITS);
-        let writer = Writer::new(queue, resident.clone(), disk);
+        let writer = Writer::new(queue, resident.clone(), medium);
         let writer = std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             writer.run();
             drop(lock);
@@ -183,19 +209,34 @@ fn create(dir: &Path, options: Options) -> Result<(), OpenError> {
         }
         _ => {}
     }
-    let created = Disk::create(backend(&unfinished)?, options.cache_bytes);
+    let created = Disk::create(
+        place::open(&unfinished).map_err(io_error("make", &unfinished))?,
+        options.cache_bytes,
+    );
     created.map_err(|error| refused(dir, error))?;
     std::fs::rename(&unfinished, &data).map_err(io_error("rename", &unfinished))?;
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(io_error("sync", dir))
 }
 
-/// The file, readable by nobody else: it holds secrets.
-fn backend(path: &Path) -> Result<impl StorageBackend, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(path).map_err(io_error("open", path))?;
-    FileBackend::new(file).map_err(|error| refused(path, DiskError::from(error)))
+/// Tells what is not a store before redb is asked, which has one word for all of it.
+fn look_at(data: &Path) -> Result<(), OpenError> {
+    let file = data.to_owned();
+    let metadata = std::fs::metadata(data).map_err(io_error("look at", data))?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile { file });
+    }
+    if metadata.len() == 0 {
+        return Err(OpenError::Empty { file });
+    }
+    let mut start = Vec::new();
+    let read = File::open(data).and_then(|it| it.take(MAGIC.len() as u64).read_to_end(&mut start));
+    read.map_err(io_error("read", data))?;
+    if MAGIC.starts_with(&start) && start.len() < MAGIC.len() {
+        let reason = format!("it ends after {} bytes", start.len());
+        return Err(OpenError::Damaged { file, reason });
+    }
+    if start != MAGIC { Err(OpenError::Foreign { file }) } else { Ok(()) }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
@@ -203,11 +244,12 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Open
     move |source| OpenError::Io { action, path, source }
 }
 
-fn refused(path: &Path, error: DiskError) -> OpenError {
-    let dir = path.to_owned();
+fn refused(dir: &Path, error: DiskError) -> OpenError {
+    let file = dir.join(DATA_FILE);
     match error {
-        DiskError::Damaged(reason) => OpenError::Damaged { dir, reason },
-        DiskError::Format(found) => OpenError::Format { dir, found },
-        DiskError::Io(source) => OpenError::Io { action: "read the store in", path: dir, source },
+        DiskError::Damaged(reason) => OpenError::Damaged { file, reason },
+        DiskError::Format(found) => OpenError::Format { file, found },
+        DiskError::Io(source) if place::is_full(&source) => OpenError::Full { file, source },
+        DiskError::Io(source) => OpenError::Io { action: "read the store", path: file, source },
     }
 }

@@ -156,6 +156,9 @@ pub enum Error {
     Future { requested: Revision, current: Revision },
     #[error("the watcher fell too far behind")]
     Lagged,
+    /// Of a write, which may be tried again. Reads, watches and deletes go on.
+    #[error("the store is full: {0}")]
+    Full(String),
     #[error("the store stopped: {0}")]
     Stopped(String),
 }

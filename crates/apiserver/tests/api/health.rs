@@ -1,7 +1,6 @@
 //! What the server says of itself when its store has stopped.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -15,15 +14,12 @@ use crate::harness::{NoNodes, Server};
 /// A store whose disk can be taken away.
 struct Disk {
     store: MemoryStore,
-    gone: AtomicBool,
+    failure: Mutex<Option<Error>>,
 }
 
 impl Disk {
     fn check(&self) -> Result<(), Error> {
-        match self.gone.load(Ordering::Relaxed) {
-            true => Err(Error::Stopped("writing to the disk failed: no space left".to_owned())),
-            false => Ok(()),
-        }
+        self.failure.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -48,7 +44,7 @@ impl Store for Disk {
 
     async fn watch(&self, prefix: &Prefix, after: Revision) -> Result<Watch, Error> {
         match self.check() {
-            Ok(()) => self.store.watch(prefix, after).await,
+            Ok(()) | Err(Error::Full(_)) => self.store.watch(prefix, after).await,
             Err(error) => Ok(Box::pin(futures::stream::iter([Err(error)]))),
         }
     }
@@ -60,11 +56,12 @@ impl Store for Disk {
 
 #[tokio::test]
 async fn a_stopped_store_is_told_reads_go_on_and_writes_are_refused() {
-    let disk = Arc::new(Disk { store: MemoryStore::new(), gone: AtomicBool::new(false) });
+    let disk = Arc::new(Disk { store: MemoryStore::new(), failure: Mutex::default() });
     let server = Server::with(disk.clone(), Arc::new(NoNodes)).await;
     let verbose = server.get("/readyz?verbose").await;
     assert_eq!(verbose.text, "[+]ping ok\n[+]store ok\nreadyz check passed\n");
-    disk.gone.store(true, Ordering::Relaxed);
+    let why = "writing to the disk failed: input/output error".to_owned();
+    *disk.failure.lock().unwrap() = Some(Error::Stopped(why));
     let failed = server.get("/readyz").await;
     assert_eq!(failed.code, 500);
     assert!(failed.text.contains("[-]store failed: reason withheld"), "{}", failed.text);
@@ -75,5 +72,21 @@ async fn a_stopped_store_is_told_reads_go_on_and_writes_are_refused() {
     assert_eq!(server.get("/api/v1/namespaces/default").await.code, 200);
     let body = json!({"metadata": {"name": "a"}});
     let message = server.post("/api/v1/namespaces/default/configmaps", body).await.message(503);
-    assert!(message.contains("no space left") && message.contains("restart"), "{message}");
+    assert!(message.contains("input/output") && message.contains("restart"), "{message}");
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_writes_with_a_reason_and_is_healthy() {
+    let disk = Arc::new(Disk { store: MemoryStore::new(), failure: Mutex::default() });
+    let server = Server::with(disk.clone(), Arc::new(NoNodes)).await;
+    *disk.failure.lock().unwrap() = Some(Error::Full("there is no room on its disk".to_owned()));
+    let body = json!({"metadata": {"name": "a"}});
+    let answer = server.post("/api/v1/namespaces/default/configmaps", body.clone()).await;
+    let refused = answer.expect(503);
+    assert_eq!(refused["reason"], "ServiceUnavailable");
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("free disk space") && !message.contains("restart"), "{message}");
+    assert_eq!(server.get("/readyz").await.code, 200);
+    *disk.failure.lock().unwrap() = None;
+    assert_eq!(server.post("/api/v1/namespaces/default/configmaps", body).await.code, 201);
 }

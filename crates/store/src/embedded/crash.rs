@@ -13,20 +13,22 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use redb::StorageBackend;
 
 use super::disk::{Disk, DiskError, Loaded};
+use super::medium::Medium;
+use super::place::Place;
 use super::{EmbeddedStore, Limits};
 use crate::stage::Batch;
 use crate::versions::{History, Versions};
 use crate::{Draft, Error, Index, Key, Prefix, Revision, Store, Write};
 
-const CACHE_BYTES: usize = 1 << 20;
+pub(super) const CACHE_BYTES: usize = 1 << 20;
 const SECTOR: usize = 512;
 
 type Image = Vec<u8>;
 /// Objects by key, with revision and bytes.
-type State = BTreeMap<Key, (Revision, Vec<u8>)>;
+pub(super) type State = BTreeMap<Key, (Revision, Vec<u8>)>;
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(super) enum Op {
     Write(usize, Vec<u8>),
     SetLen(usize),
     Sync,
@@ -36,23 +38,29 @@ enum Op {
 
 /// A disk in memory that remembers what was done to it.
 #[derive(Clone, Debug, Default)]
-struct Recorder(Arc<Mutex<Recording>>);
+pub(super) struct Recorder(Arc<Mutex<Recording>>);
 
 #[derive(Debug, Default)]
-struct Recording {
-    image: Image,
+pub(super) struct Recording {
+    pub(super) image: Image,
     ops: Vec<Op>,
+    /// How many more writes find room; `None` is a disk with plenty.
+    pub(super) writes_left: Option<usize>,
+    /// How many more do when the reserve is spent.
+    pub(super) reserve: usize,
+    /// A sync says that there is no room, as on network file systems.
+    pub(super) late: bool,
     /// Fails the operation when this many more writes and syncs were done, and counts those after it.
     fail_after: Option<usize>,
     after_failure: usize,
 }
 
 impl Recorder {
-    fn with_image(image: Image) -> Recorder {
+    pub(super) fn with_image(image: Image) -> Recorder {
         Recorder(Arc::new(Mutex::new(Recording { image, ..Recording::default() })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Recording> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Recording> {
         self.0.lock().unwrap()
     }
 }
@@ -70,6 +78,50 @@ impl Recording {
             }
             None => Ok(()),
         }
+    }
+
+    fn take_room(&mut self) -> io::Result<()> {
+        match &mut self.writes_left {
+            Some(0) => Err(io::ErrorKind::StorageFull.into()),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What is sure to be there if power is lost now.
+    pub(super) fn synced(&self, base: Image) -> Image {
+        let last = self.ops.iter().rposition(|op| matches!(op, Op::Sync)).unwrap_or(0);
+        self.ops[..last].iter().fold(base, |mut image, op| {
+            match op {
+                Op::Write(offset, data) => apply(&mut image, *offset, data),
+                Op::SetLen(len) => image.resize(*len, 0),
+                Op::Acknowledge(_) | Op::Sync => {}
+            }
+            image
+        })
+    }
+}
+
+impl Place for Recorder {
+    fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn take_reserve(&self) -> io::Result<()> {
+        match self.lock().writes_left {
+            None => Ok(()),
+            Some(_) => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+
+    fn spend_reserve(&self) -> io::Result<()> {
+        let mut recording = self.lock();
+        let reserve = std::mem::take(&mut recording.reserve);
+        recording.writes_left.iter_mut().for_each(|left| *left += reserve);
+        Ok(())
     }
 }
 
@@ -99,6 +151,7 @@ impl StorageBackend for Recorder {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut recording = self.lock();
         recording.fail()?;
+        recording.take_room()?;
         recording.image.resize(place(len), 0);
         recording.ops.push(Op::SetLen(place(len)));
         Ok(())
@@ -107,6 +160,9 @@ impl StorageBackend for Recorder {
     fn sync_data(&self) -> io::Result<()> {
         let mut recording = self.lock();
         recording.fail()?;
+        if recording.late && recording.writes_left == Some(0) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         recording.ops.push(Op::Sync);
         Ok(())
     }
@@ -114,21 +170,24 @@ impl StorageBackend for Recorder {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut recording = self.lock();
         recording.fail()?;
+        let room = recording.take_room();
+        // As much as there was room for.
+        let data = if room.is_ok() { data } else { &data[..data.len() / 2] };
         apply(&mut recording.image, place(offset), data);
         recording.ops.push(Op::Write(place(offset), data.to_vec()));
-        Ok(())
+        room
     }
 }
 
 /// Numbers from a seed.
-struct Dice(TestRng);
+pub(super) struct Dice(TestRng);
 
 impl Dice {
-    fn new(seed: u8) -> Dice {
+    pub(super) fn new(seed: u8) -> Dice {
         Dice(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
     }
 
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         use proptest::prelude::Rng;
         place(self.0.next_u64()) % sides
     }
@@ -141,13 +200,13 @@ struct Run {
     states: BTreeMap<Revision, State>,
 }
 
-fn fresh() -> Image {
+pub(super) fn fresh() -> Image {
     let recorder = Recorder::default();
     Disk::create(recorder.clone(), CACHE_BYTES).unwrap();
     std::mem::take(&mut recorder.lock().image)
 }
 
-fn state_of(loaded: &Loaded) -> State {
+pub(super) fn state_of(loaded: &Loaded) -> State {
     let entry = |object: &Arc<crate::Object>| {
         (object.key().clone(), (object.revision(), object.bytes().to_vec()))
     };
@@ -324,8 +383,8 @@ async fn a_broken_disk_stops_the_store() {
     use futures::StreamExt;
     for fail_after in 0..24 {
         let recorder = Recorder::with_image(fresh());
-        let (disk, loaded) = Disk::open(recorder.clone(), CACHE_BYTES).unwrap();
-        let store = EmbeddedStore::start(disk, loaded, Limits::default(), None).unwrap();
+        let (medium, loaded) = Medium::open(Box::new(recorder.clone()), CACHE_BYTES).unwrap();
+        let store = EmbeddedStore::start(medium, loaded, Limits::default(), None).unwrap();
         let root = Prefix::new(&[]).unwrap();
         let watch = store.watch(&root, Revision::FIRST).await.unwrap();
         recorder.lock().fail_after = Some(fail_after);

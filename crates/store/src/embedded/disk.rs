@@ -76,13 +76,21 @@ impl Disk {
         backend: impl StorageBackend,
         cache_bytes: usize,
     ) -> Result<(Disk, Loaded), DiskError> {
-        let database = Database::builder()
-            .set_cache_size(cache_bytes)
-            .set_check_integrity_on_open(true)
-            .create_with_backend(backend)?;
+        let database = checked(backend, cache_bytes)?;
         let loaded = load(&database)?;
         let marker = loaded.revision;
         Ok((Disk { database, marker, buffer: Vec::new() }, loaded))
+    }
+
+    /// Opens a store whose objects are in memory already: its newest revision says which they are. All that it is found
+    /// to hold is durable: redb marks a file as in use when it opens it, and syncs.
+    pub(super) fn reopen(
+        backend: impl StorageBackend,
+        cache_bytes: usize,
+    ) -> Result<(Disk, Revision), DiskError> {
+        let database = checked(backend, cache_bytes)?;
+        let marker = newest(&database)?;
+        Ok((Disk { database, marker, buffer: Vec::new() }, marker))
     }
 
     /// Makes changes durable, all or none. After an error nothing may be asked of this disk again.
@@ -120,6 +128,24 @@ fn write_change(
         }
     }
     Ok(())
+}
+
+/// A database of which every page is whole.
+fn checked(backend: impl StorageBackend, cache_bytes: usize) -> Result<Database, DiskError> {
+    let builder = &mut Database::builder();
+    builder.set_cache_size(cache_bytes).set_check_integrity_on_open(true);
+    Ok(builder.create_with_backend(backend)?)
+}
+
+/// The revision of the marker, which is in the last place that has one.
+fn newest(database: &Database) -> Result<Revision, DiskError> {
+    let transaction = database.begin_read().map_err(redb::Error::from)?;
+    let table = transaction.open_table(OBJECTS).map_err(redb::Error::from)?;
+    let last = table.last()?.map(|(place, _)| place.value().0);
+    match last {
+        Some(number) if table.get((number, MARKER))?.is_some() => Ok(Revision(number)),
+        _ => Err(DiskError::Damaged("its revision is missing".to_owned())),
+    }
 }
 
 fn load(database: &Database) -> Result<Loaded, DiskError> {

@@ -4,6 +4,7 @@
 mod common;
 
 mod conformance;
+mod full;
 mod kill;
 mod model;
 mod reopen;

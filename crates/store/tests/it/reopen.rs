@@ -98,13 +98,44 @@ fn a_first_start_that_was_cut_short_leaves_nothing_in_the_way() {
     assert!(!dir.path().join("store.redb.new").exists());
 }
 
+/// What is in a store's place, and what is said of it. Nothing of it is changed.
 #[test]
-fn something_else_is_not_taken_for_a_store() {
+fn what_is_no_store_is_told_as_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("store.redb"), vec![7; 9000]).unwrap();
+    drop(open(dir.path()));
+    let file = dir.path().join("store.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let cases = [
+        ("is empty, 0 bytes", Vec::new()),
+        ("is not a store of Endstate", vec![7; 9000]),
+        ("is damaged (it ends after 3 bytes)", whole[..3].to_vec()),
+        ("is damaged", whole[..9].to_vec()),
+        ("is damaged", whole[..5000].to_vec()),
+    ];
+    for (expected, content) in cases {
+        std::fs::write(&file, &content).unwrap();
+        let error = EmbeddedStore::open(dir.path(), Options::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert!(error.contains(file.to_str().unwrap()), "{error}");
+        assert!(!error.contains("delete"), "{error}");
+        assert!(std::fs::read(&file).unwrap() == content, "{expected}: it was changed");
+    }
+    std::fs::remove_file(&file).unwrap();
+    make_newer(&file);
     let error = EmbeddedStore::open(dir.path(), Options::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
-    assert_eq!(std::fs::read(dir.path().join("store.redb")).unwrap(), vec![7; 9000]);
+    assert!(matches!(error, OpenError::Format { .. }), "{error:?}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let error = EmbeddedStore::open(dir.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, OpenError::NotAFile { .. }), "{error:?}");
+}
+
+/// What a later version would write, whose rows mean something else.
+fn make_newer(file: &Path) {
+    let database = redb::Database::create(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(redb::TableDefinition::<u64, &[u8]>::new("objects.v2")).unwrap();
+    transaction.commit().unwrap();
 }
 
 #[test]
