@@ -4,19 +4,21 @@
 //! sees a view older than its own last write, and the echo of a write wakes nobody twice. The logic lives in a plain
 //! state machine (`state`) without tasks or clocks; this module adds locks, subscribers and the watch.
 
+mod ahead;
 mod feed;
 mod index;
 mod state;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
 use crate::{Object, ObjectKey};
 pub(crate) use feed::{feed, pruned};
-use state::State;
+use state::{Outdated, State};
 
 /// Which objects of a kind a cache holds. Label requirements are equalities.
 ///
@@ -223,13 +225,30 @@ impl<K: Object> Cache<K> {
         &self.shared.scope
     }
 
+    /// Takes in all that there was at a version.
+    fn listed(&self, objects: Vec<Arc<K>>, version: Option<u64>) -> Result<(), Outdated> {
+        let mut taken = Ok(());
+        self.change(|state| {
+            state.listed(objects, version).unwrap_or_else(|outdated| {
+                taken = Err(outdated);
+                Vec::new()
+            })
+        });
+        taken?;
+        self.shared.synced.send_replace(true);
+        Ok(())
+    }
+
     /// Takes in what a write of this process returned.
     pub(crate) fn wrote(&self, object: Arc<K>, origin: Option<Origin>) {
         let scope = &self.shared.scope;
         self.change(|state| {
-            let known = state.get(&ObjectKey::of(&*object)).is_some();
-            let belongs = scope.admits(&*object) && (known || scope.fields.is_none());
-            belongs.then(|| state.wrote(object, origin)).flatten()
+            let is_known = state.get(&ObjectKey::of(&*object)).is_some();
+            match scope.admits(&*object) {
+                true if is_known || scope.fields.is_none() => state.wrote(object, origin),
+                true => None,
+                false => state.left(&*object, origin),
+            }
         });
     }
 
@@ -239,8 +258,8 @@ impl<K: Object> Cache<K> {
     }
 
     /// Takes in that a delete of this process removed an object at once.
-    pub(crate) fn erased(&self, key: &ObjectKey, uid: &str, origin: Option<Origin>) {
-        self.change(|state| state.erased(key, uid, origin));
+    pub(crate) fn erased(&self, object: &K, origin: Option<Origin>) {
+        self.change(|state| state.erased(object, origin));
     }
 
     fn read<T>(&self, look: impl FnOnce(&State<K>) -> T) -> T {
@@ -254,10 +273,16 @@ impl<K: Object> Cache<K> {
     {
         let changes = apply(&mut write(&self.shared.state));
         let subscribers = self.shared.subscribers.read().unwrap_or_else(PoisonError::into_inner);
+        let mut panic = None;
         for change in changes {
             for subscriber in subscribers.iter() {
-                subscriber(&change);
+                let told = std::panic::catch_unwind(AssertUnwindSafe(|| subscriber(&change)));
+                panic = panic.or(told.err());
             }
+        }
+        if let Some(panic) = panic {
+            // The others were told all the same: no change is told twice.
+            std::panic::resume_unwind(panic);
         }
     }
 }

@@ -102,7 +102,7 @@ impl fmt::Debug for ObjectKey {
 }
 
 /// The resource version as a number. `None` only where a server uses versions that are not numbers, which the API
-/// contract has ruled out since Kubernetes 1.35; such objects are then always taken as new.
+/// contract has ruled out since Kubernetes 1.35; then only the watch counts.
 pub(crate) fn revision<K: Resource>(object: &K) -> Option<u64> {
     object.meta().resource_version.as_deref()?.parse().ok()
 }

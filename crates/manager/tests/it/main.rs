@@ -3,6 +3,7 @@
 
 mod support;
 
+mod dead;
 mod engine;
 mod garbage;
 mod nodes;

@@ -53,6 +53,11 @@ impl Cluster {
         Client::new(self.server.service(), "default")
     }
 
+    /// For a client that sees its requests go by.
+    pub(crate) fn service(&self) -> apiserver::InProcess {
+        self.server.service()
+    }
+
     /// A node that is ready and has room.
     pub(crate) async fn add_node(&self, name: &str) {
         let nodes: Api<Node> = Api::all(self.client());

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{Object, ObjectKey};
 
 /// Sets of keys under one or two words.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     owners: HashMap<Box<str>, BTreeSet<ObjectKey>>,
     labels: HashMap<Box<str>, HashMap<Box<str>, BTreeSet<ObjectKey>>>,

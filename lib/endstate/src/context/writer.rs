@@ -174,8 +174,8 @@ impl<K: Object> Writer<'_, K> {
         let answer = self.ctx.client.request_status::<K>(request);
         match self.bounded("delete", &key, answer).await {
             Ok(Either::Left(object)) if is_held(&object) => self.show(pruned(object)),
-            Ok(_) => self.erase(&key, observed),
-            Err(error) if error.is_not_found() => self.erase(&key, observed),
+            Ok(_) => self.erase(observed),
+            Err(error) if error.is_not_found() => self.erase(observed),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -274,11 +274,10 @@ impl<K: Object> Writer<'_, K> {
             .each(&self.kind, |cache| cache.wrote(object.clone(), self.ctx.origin.clone()));
     }
 
-    fn erase(&self, key: &ObjectKey, observed: &K) {
-        let uid = crate::object::uid(observed);
+    fn erase(&self, observed: &K) {
         self.ctx
             .caches
-            .each::<K>(&self.kind, |cache| cache.erased(key, uid, self.ctx.origin.clone()));
+            .each::<K>(&self.kind, |cache| cache.erased(observed, self.ctx.origin.clone()));
     }
 }
 
