@@ -28,8 +28,12 @@ fn forms() -> impl Iterator<Item = Form> {
     FORMATS.into_iter().flat_map(|format| SHAPES.map(|shape| Form { format, shape }))
 }
 
-/// A list of ConfigMaps as somebody outside asks for it, and what is held for its answer.
+/// A read of ConfigMaps as somebody outside asks for it, and what is held for its answer.
 async fn call() -> (Call, Arc<AtomicUsize>) {
+    call_for(Form { format: Format::Json, shape: Shape::Object }).await
+}
+
+pub(crate) async fn call_for(form: Form) -> (Call, Arc<AtomicUsize>) {
     let directory = tempfile::tempdir().unwrap();
     let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
     let nodes = UnixNodeStreams::new("/nowhere");
@@ -45,7 +49,7 @@ async fn call() -> (Call, Arc<AtomicUsize>) {
         identity: Identity::masters("test"),
         headers: http::HeaderMap::new(),
         query: Query::default(),
-        form: Form { format: Format::Json, shape: Shape::Object },
+        form,
         outgoing: Outgoing::counted(&held, &Limits::default()),
     });
     (call, held)

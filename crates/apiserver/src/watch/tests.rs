@@ -1,32 +1,35 @@
-use store::MemoryStore;
+use std::sync::atomic::Ordering;
+
+use crate::list::tests::call_for;
+use crate::negotiate::{Form, Shape};
+use crate::query::Query;
+use crate::{Limits, bootstrap};
 
 use super::*;
-use crate::query::Query;
-use crate::request::Target;
-use crate::{ApiServer, Config, Pki, UnixNodeStreams, bootstrap};
+
+async fn fill(call: &Call, count: usize, annotation_bytes: usize) {
+    let text = "x".repeat(1000);
+    for number in 0..count {
+        let annotations = json!({"a": "y".repeat(annotation_bytes)});
+        let metadata = json!({"name": format!("m{number}"), "namespace": "default", "annotations": annotations});
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"k": text}});
+        bootstrap::ensure(&call.server, "configmaps", object).await.unwrap();
+    }
+}
+
+fn watcher(call: Call, query: &str) -> Watcher {
+    let options = ReadOptions::parse(&Query::parse(query).unwrap(), &call.resource).unwrap();
+    Watcher::new(Arc::new(call), options, Instant::now() + BOOKMARK_EVERY)
+}
 
 /// Fails if the whole state is made into events before the first of them is taken.
 #[tokio::test]
 async fn a_watcher_holds_one_batch_of_the_state_at_the_start() {
     const OBJECTS: usize = 500;
-    let directory = tempfile::tempdir().unwrap();
-    let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-    let nodes = UnixNodeStreams::new("/nowhere");
-    let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(nodes));
-    let server = ApiServer::start(config).await.unwrap();
-    let text = "x".repeat(1000);
-    for number in 0..OBJECTS {
-        let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": format!("m{number}"), "namespace": "default"}, "data": {"k": text}});
-        bootstrap::ensure(&server, "configmaps", object).await.unwrap();
-    }
-    let resource = server.registry().resource("", "v1", "configmaps").unwrap();
-    let target = Target { version: "v1".into(), plural: "configmaps".into(), ..Target::default() };
-    let call = Arc::new(bootstrap::internal(&server, resource, target).unwrap());
+    let (call, _) = call_for(Form { format: Format::Json, shape: Shape::Object }).await;
+    fill(&call, OBJECTS, 1).await;
     let query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
-    let options = ReadOptions::parse(&Query::parse(query).unwrap(), &call.resource).unwrap();
-    let deadline = Instant::now() + BOOKMARK_EVERY;
-    let mut watcher = Watcher::new(call, options, deadline);
+    let mut watcher = watcher(call, query);
     let mut events = 0;
     loop {
         let (bytes, next) = watcher.next().await.unwrap();
@@ -39,4 +42,40 @@ async fn a_watcher_holds_one_batch_of_the_state_at_the_start() {
             return;
         }
     }
+}
+
+/// Fails if an idle watch holds what it was told.
+#[tokio::test]
+async fn a_watcher_that_was_told_everything_holds_nothing() {
+    let (call, held) = call_for(Form { format: Format::Json, shape: Shape::Metadata }).await;
+    fill(&call, 50, 10_000).await;
+    let mut watcher = watcher(call, "");
+    let mut events = 0;
+    while events < 50 {
+        let (bytes, next) = watcher.next().await.unwrap();
+        watcher = next;
+        events += bytes.iter().filter(|byte| **byte == b'\n').count();
+    }
+    watcher.add_initial();
+    assert_eq!((watcher.pending.len(), watcher.initial.as_slice().len()), (0, 0));
+    assert_eq!(held.load(Ordering::Relaxed), 0);
+}
+
+/// Fails if what is made for watchers that take nothing has no bound, or if one ends within an event.
+#[tokio::test]
+async fn without_room_a_watch_ends_after_a_whole_event() {
+    let (call, held) = call_for(Form { format: Format::Json, shape: Shape::Metadata }).await;
+    fill(&call, 50, 10_000).await;
+    let (first, mut watcher) = watcher(call, "").next().await.unwrap();
+    held.fetch_add(Limits::default().answer_bytes_max, Ordering::Relaxed);
+    let mut all = first.to_vec();
+    while let Some((bytes, next)) = watcher.next().await {
+        watcher = next;
+        all.extend_from_slice(&bytes);
+    }
+    let text = String::from_utf8(all).unwrap();
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!((1..50).contains(&events.len()), "{} events", events.len());
+    assert!(events.iter().all(|event| event["type"] == "ADDED"));
 }
