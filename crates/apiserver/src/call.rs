@@ -212,20 +212,10 @@ impl Call {
         code: StatusCode,
         bytes: Bytes,
     ) -> Result<Response, ApiError> {
-        if self.form.is_stored() {
-            return Ok(respond::bytes(code, "application/json", bytes));
+        match (self.form.shape, self.form.format) {
+            (Shape::Object, Format::Json | Format::PrettyJson) => self.answer_json(code, bytes),
+            _ => self.answer_value(code, encode::parse_bytes(&bytes)?),
         }
-        if self.form == (Form { format: Format::PrettyJson, shape: Shape::Object }) {
-            let mut whole = Some(bytes);
-            let fill = move |out: &mut Pending| {
-                whole.take().into_iter().for_each(|bytes| out.share(bytes));
-                out.share(&b"\n"[..]);
-                Ok(false)
-            };
-            let pieces = Pieces::new(self.outgoing.clone(), Some(Pretty::default()), fill);
-            return respond::pieces(code, "application/json", pieces);
-        }
-        self.answer_value(code, encode::parse_bytes(&bytes)?)
     }
 
     /// The answer that shows an object in the form asked for.
@@ -244,7 +234,36 @@ impl Call {
                 show::table(&self.resource, list, vec![row])
             }
         };
-        Ok(respond::value(code, self.form.format, &shown))
+        match self.form.format {
+            Format::Yaml => {
+                // What a write did is told whatever it takes.
+                let bytes_max = match self.verb {
+                    Verb::Get => self.outgoing.room()?,
+                    _ => usize::MAX,
+                };
+                let text = show::to_yaml(&shown, bytes_max)?;
+                let bytes = self.outgoing.hold(text.into_bytes());
+                Ok(respond::bytes(code, Format::Yaml.content_type(), bytes))
+            }
+            Format::Json | Format::PrettyJson => {
+                self.answer_json(code, self.outgoing.hold(show::to_json(&shown)))
+            }
+        }
+    }
+
+    /// Compact JSON, indented as it goes out if that is asked for.
+    fn answer_json(&self, code: StatusCode, bytes: Bytes) -> Result<Response, ApiError> {
+        if self.form.format == Format::Json {
+            return Ok(respond::bytes(code, Format::Json.content_type(), bytes));
+        }
+        let mut whole = Some(bytes);
+        let fill = move |out: &mut Pending| {
+            out.share(whole.take().unwrap_or_default());
+            out.share(&b"\n"[..]);
+            Ok(false)
+        };
+        let pieces = Pieces::new(self.outgoing.clone(), Some(Pretty::default()), fill);
+        respond::pieces(code, Format::PrettyJson.content_type(), pieces)
     }
 
     /// The last step of every answer.

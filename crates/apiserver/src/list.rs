@@ -3,7 +3,6 @@
 //! Invariants: a list holds the stored objects and nothing made of them but the piece that goes out next; what it looks
 //! like is what encoding the whole list as one value would give.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -16,7 +15,7 @@ use crate::call::Call;
 use crate::negotiate::{Form, Format, Shape};
 use crate::outgoing::{Pending, Pieces};
 use crate::respond::{self, Response};
-use crate::show::{Shower, to_json};
+use crate::show::{Shower, to_json, to_yaml};
 
 /// A list of objects in the form.
 pub(crate) fn answer(
@@ -78,7 +77,7 @@ impl Frame {
 
     fn head(&self, format: Format, empty: bool) -> Result<Vec<u8>, ApiError> {
         let mut head = match format {
-            Format::Yaml => yaml(&self.before, usize::MAX)?.into_bytes(),
+            Format::Yaml => to_yaml(&self.before, usize::MAX)?.into_bytes(),
             Format::Json | Format::PrettyJson => members(&self.before, "{", ","),
         };
         let items = self.items;
@@ -93,7 +92,7 @@ impl Frame {
     fn tail(&self, format: Format) -> Result<Vec<u8>, ApiError> {
         match format {
             Format::Yaml if self.after.is_empty() => Ok(Vec::new()),
-            Format::Yaml => Ok(yaml(&self.after, usize::MAX)?.into_bytes()),
+            Format::Yaml => Ok(to_yaml(&self.after, usize::MAX)?.into_bytes()),
             Format::Json | Format::PrettyJson if self.after.is_empty() => {
                 Ok(format!("]}}{}", self.end).into_bytes())
             }
@@ -143,36 +142,9 @@ impl List {
     /// The item as it looks in a list, which is in a list of one.
     fn yaml_item(&self, object: &Object, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
         let list = json!({self.items: [self.shower.value(object, object.revision())?]});
-        let mut text = yaml(&list, bytes_max)?;
+        let mut text = to_yaml(&list, bytes_max)?;
         text.drain(..self.items.len() + ":\n".len());
         Ok(text.into_bytes())
-    }
-}
-
-/// A value as YAML, unless that takes more than so many bytes.
-pub(crate) fn yaml(value: &impl serde::Serialize, bytes_max: usize) -> Result<String, ApiError> {
-    let mut out = Bounded { text: String::new(), bytes_max };
-    match serde_saphyr::to_fmt_writer(&mut out, value) {
-        Ok(()) => Ok(out.text),
-        Err(error) => {
-            tracing::error!(%error, "an object cannot be written as YAML");
-            Err(ApiError::internal(format_args!("an object cannot be written as YAML: {error}")))
-        }
-    }
-}
-
-struct Bounded {
-    text: String,
-    bytes_max: usize,
-}
-
-impl fmt::Write for Bounded {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        if part.len() > self.bytes_max - self.text.len() {
-            return Err(fmt::Error);
-        }
-        self.text.push_str(part);
-        Ok(())
     }
 }
 

@@ -49,13 +49,6 @@ pub(crate) struct Form {
     pub(crate) shape: Shape,
 }
 
-impl Form {
-    /// What the stored bytes are already.
-    pub(crate) fn is_stored(self) -> bool {
-        self == Form { format: Format::Json, shape: Shape::Object }
-    }
-}
-
 /// Chooses the form that the client likes best. Protobuf is never offered: every client that asks for it also takes
 /// JSON, and one that takes nothing else is refused.
 pub(crate) fn negotiate(headers: &HeaderMap, query: &Query) -> Result<Form, ApiError> {

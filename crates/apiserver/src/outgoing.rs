@@ -48,7 +48,7 @@ impl Outgoing {
     }
 
     /// Bytes that count until the last part of them is dropped. Short ones do not: they cost as much as counting them.
-    fn hold(&self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn hold(&self, bytes: Vec<u8>) -> Bytes {
         let Some(held) = self.held.clone().filter(|_| bytes.capacity() >= SHARED_BYTES_MIN) else {
             return bytes.into();
         };
@@ -169,16 +169,20 @@ pub(crate) struct Pieces<F> {
     fill: F,
     pending: Pending,
     pretty: Option<Pretty>,
+    /// Whether there was a piece. The first is never refused here: it may say what a write did.
+    begun: bool,
     done: bool,
 }
 
 impl<F: FnMut(&mut Pending) -> Result<bool, ApiError>> Pieces<F> {
     pub(crate) fn new(outgoing: Outgoing, pretty: Option<Pretty>, fill: F) -> Pieces<F> {
-        Pieces { fill, pending: Pending::new(outgoing), pretty, done: false }
+        Pieces { fill, pending: Pending::new(outgoing), pretty, begun: false, done: false }
     }
 
     fn try_next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        self.pending.outgoing.room()?;
+        if std::mem::replace(&mut self.begun, true) {
+            self.pending.outgoing.room()?;
+        }
         while !self.done && self.pending.len() < PIECE_BYTES {
             self.done = !(self.fill)(&mut self.pending)?;
         }

@@ -24,6 +24,7 @@ const SCAN_CHUNK: usize = 1000;
 
 /// One object.
 pub(crate) async fn get(call: &Call) -> Result<Response, ApiError> {
+    call.outgoing.room()?;
     if let Some(text) = call.query.get("resourceVersion") {
         wait_for(call, crate::options::revision(text)?).await?;
     }
@@ -56,6 +57,7 @@ pub(crate) struct Found {
 
 /// A collection.
 pub(crate) async fn list(call: &Call) -> Result<Response, ApiError> {
+    call.outgoing.room()?;
     let options = ReadOptions::parse(&call.query, &call.resource)?;
     options.check_list()?;
     let found = find(call, &options).await?;

@@ -1,5 +1,6 @@
 //! Other shapes of objects: tables and metadata.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -45,6 +46,40 @@ pub(crate) fn table(resource: &Resource, list_metadata: Value, rows: Vec<Value>)
 
 pub(crate) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("JSON values always encode")
+}
+
+/// A value as YAML, unless that takes more than so many bytes.
+pub(crate) fn to_yaml(value: &impl serde::Serialize, bytes_max: usize) -> Result<String, ApiError> {
+    let mut out = Bounded { text: String::new(), bytes_max, full: false };
+    match serde_saphyr::to_fmt_writer(&mut out, value) {
+        Ok(()) => Ok(out.text),
+        Err(_) if out.full => {
+            let text =
+                "there is no room for this object as YAML now; try again later, or ask for JSON";
+            Err(ApiError::too_many_requests(text, 1))
+        }
+        Err(error) => {
+            tracing::error!(%error, "an object cannot be written as YAML");
+            Err(ApiError::internal(format_args!("an object cannot be written as YAML: {error}")))
+        }
+    }
+}
+
+struct Bounded {
+    text: String,
+    bytes_max: usize,
+    full: bool,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.full |= part.len() > self.bytes_max - self.text.len();
+        if self.full {
+            return Err(fmt::Error);
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
 }
 
 /// Shows stored objects in a form, at their own revision or a later one.

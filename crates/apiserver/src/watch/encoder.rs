@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use store::{Event, Object, Revision};
 
 use crate::call::Call;
-use crate::list::yaml;
 use crate::negotiate::{Format, Shape};
 use crate::options::Selector;
 use crate::outgoing::Pending;
-use crate::show::{self, Shower, to_json};
+use crate::show::{self, Shower, to_json, to_yaml};
 
 /// Turns changes into the bytes of events.
 pub(super) struct Encoder {
@@ -163,7 +162,7 @@ impl Encoder {
 
     fn line(&self, event: &Value, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
         let mut bytes = match self.call.form.format {
-            Format::Yaml => format!("---\n{}", yaml(event, bytes_max)?).into_bytes(),
+            Format::Yaml => format!("---\n{}", to_yaml(event, bytes_max)?).into_bytes(),
             Format::Json | Format::PrettyJson => to_json(event),
         };
         bytes.push(b'\n');
