@@ -122,6 +122,7 @@ impl Policy {
         };
         for grant in self.grants(user, namespace) {
             match self.rules(grant.role) {
+                None if missing.contains(&grant.role) => {}
                 None => missing.push(grant.role),
                 Some(rules) if rules.iter().any(|it| allows(it, request)) => {
                     let (binding, subject) = grant.first;

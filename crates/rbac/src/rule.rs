@@ -121,14 +121,11 @@ fn is_resource(entry: &str, asked: &Asked<'_>) -> bool {
     if entry == ALL {
         return true;
     }
-    match entry.split_once('/') {
-        None => asked.subresource.is_empty() && entry == asked.resource,
-        Some((resource, subresource)) => {
-            !asked.subresource.is_empty()
-                && subresource == asked.subresource
-                && (resource == ALL || resource == asked.resource)
-        }
+    if asked.subresource.is_empty() {
+        return entry == asked.resource;
     }
+    let resource = entry.strip_suffix(asked.subresource).and_then(|it| it.strip_suffix('/'));
+    resource.is_some_and(|it| it == ALL || it == asked.resource)
 }
 
 /// Whether the path of a rule, perhaps with a `*` at its end, includes another.
@@ -161,6 +158,11 @@ mod tests {
             ("*", "pods", "", true),
             ("*", "pods", "log", true),
             ("PODS", "pods", "", false),
+            // Reviews may ask so.
+            ("pods/log", "pods/log", "", true),
+            ("*/log", "pods/log", "", false),
+            ("pods/log/x", "pods", "log/x", true),
+            ("podslog", "pods", "log", false),
         ];
         for (entry, resource, subresource, expected) in cases {
             let asked = Asked { verb: "get", group: "", resource, subresource, name: "" };

@@ -37,6 +37,10 @@ pub fn reconciled(wanted: &Default, stored: Option<&Value>) -> Verdict {
         add_selectors(&mut object, &wanted.object);
     } else {
         add_rules(&mut object, &wanted.object);
+        // Its rules are its own: else they would soon be those of whichever roles a label is on.
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("aggregationRule");
+        }
     }
     if object == *stored { Verdict::Leave } else { Verdict::Update(object) }
 }

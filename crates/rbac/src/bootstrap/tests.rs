@@ -109,6 +109,10 @@ fn what_is_missing_comes_back_and_what_was_added_stays() {
     assert_eq!(now["rules"][0], less["rules"][0]);
     assert_eq!(now["metadata"]["labels"]["mine"], "a");
 
+    let mut gathers = wanted.object.clone();
+    gathers["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]});
+    assert_eq!(reconciled(&wanted, Some(&gathers)), Verdict::Update(wanted.object.clone()));
+
     less["metadata"]["annotations"] = json!({reconcile::AUTOUPDATE: "false"});
     assert_eq!(reconciled(&default("system:basic-user"), Some(&less)), Verdict::Leave);
 }

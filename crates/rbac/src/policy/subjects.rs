@@ -60,17 +60,26 @@ impl RoleRef {
 }
 
 impl Binding {
-    /// Reads a RoleBinding or ClusterRoleBinding. Subjects of unknown kinds are nobody.
+    /// Reads a RoleBinding or ClusterRoleBinding. Subjects of unknown kinds are nobody, and so are all of a binding that
+    /// leads to no kind of role: a ClusterRoleBinding never leads to a Role.
     pub(super) fn from_value(namespace: &str, object: &Value) -> Binding {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let role = &object["roleRef"];
-        let own = if role["kind"] == "Role" { namespace.to_owned() } else { String::new() };
-        let subjects = object["subjects"].as_array().into_iter().flatten();
+        let own = match role["kind"].as_str() {
+            Some("ClusterRole") => Some(""),
+            Some("Role") if !namespace.is_empty() => Some(namespace),
+            _ => None,
+        };
+        let subjects = object["subjects"].as_array().filter(|_| own.is_some());
         Binding {
             namespace: namespace.to_owned(),
             name: text(&object["metadata"]["name"]),
-            role: RoleRef { namespace: own, name: text(&role["name"]) },
-            subjects: subjects.filter_map(|it| Subject::from_value(namespace, it)).collect(),
+            role: RoleRef { namespace: own.unwrap_or("").to_owned(), name: text(&role["name"]) },
+            subjects: subjects
+                .into_iter()
+                .flatten()
+                .filter_map(|it| Subject::from_value(namespace, it))
+                .collect(),
         }
     }
 }

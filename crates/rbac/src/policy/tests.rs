@@ -37,9 +37,16 @@ fn decisions_tell_why() {
     policy.apply("rolebindings", "ns", &binding("here", ("ClusterRole", "reader"), &[user("u")]));
     let account = json!({"kind": "ServiceAccount", "name": "a"});
     policy.apply("rolebindings", "ns", &binding("sa", ("Role", "own"), &[account]));
-    policy.apply("rolebindings", "ns", &binding("lost", ("Role", "gone"), &[user("lost")]));
+    let lost = [user("lost"), json!({"kind": "Group", "name": "lost"})];
+    policy.apply("rolebindings", "ns", &binding("lost", ("Role", "gone"), &lost));
+    policy.apply(
+        "clusterrolebindings",
+        "",
+        &binding("lost", ("ClusterRole", "too"), &[user("two")]),
+    );
+    policy.apply("rolebindings", "ns", &binding("two", ("Role", "gone"), &[user("two")]));
 
-    let devs = ["devs".to_owned()];
+    let (devs, lost) = (["devs".to_owned()], ["lost".to_owned()]);
     let cases = [
         (
             "d",
@@ -70,9 +77,15 @@ fn decisions_tell_why() {
         ),
         (
             "lost",
-            &[],
+            &lost,
             asked("list", "pods", Some("ns")),
             r#"no RBAC: role.rbac.authorization.k8s.io "gone" not found"#,
+        ),
+        (
+            "two",
+            &[],
+            asked("list", "pods", Some("ns")),
+            r#"no RBAC: [clusterrole.rbac.authorization.k8s.io "too" not found, role.rbac.authorization.k8s.io "gone" not found]"#,
         ),
     ];
     for (name, groups, request, expected) in cases {
@@ -109,6 +122,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         prop::collection::vec(any_subject, 0..3),
     )
         .prop_map(|(name, kind, role, subjects)| binding(name, (kind, role), &subjects));
+    // A ClusterRoleBinding to a Role is none that may be stored; it gives nothing.
     let place = prop_oneof![Just(""), select(NAMESPACES.to_vec())];
     prop_oneof![
         (place.clone(), any_role).prop_map(|(namespace, it)| {
@@ -118,10 +132,7 @@ fn any_change() -> impl Strategy<Value = Change> {
                 it,
             )
         }),
-        (place.clone(), any_binding).prop_map(|(namespace, mut it)| {
-            if namespace.is_empty() {
-                it["roleRef"]["kind"] = "ClusterRole".into();
-            }
+        (place.clone(), any_binding).prop_map(|(namespace, it)| {
             let plural = if namespace.is_empty() { "clusterrolebindings" } else { "rolebindings" };
             Change::Apply(plural, namespace, it)
         }),
