@@ -1,6 +1,7 @@
 //! Roles and bindings.
 
 use machinery::error::FieldError;
+use machinery::names;
 use machinery::selector::LabelSelector;
 use serde_json::Value;
 
@@ -111,21 +112,28 @@ fn binding(object: &Value, kinds: &[&str], errors: &mut Errors) {
     if !kinds.contains(&role("kind")) {
         errors.push(FieldError::not_supported("roleRef.kind", role("kind"), kinds));
     }
-    if role("name").is_empty() {
-        errors.push(FieldError::required("roleRef.name", ""));
-    }
+    name(role("name"), "roleRef.name", names::path_segment, errors);
     let namespaced = text(object, "metadata.namespace").is_some();
     for (index, one) in list(object, "subjects").iter().enumerate() {
         subject(one, &format!("subjects[{index}]"), namespaced, errors);
     }
 }
 
+fn name(name: &str, field: &str, rule: fn(&str) -> Vec<String>, errors: &mut Errors) {
+    if name.is_empty() {
+        errors.push(FieldError::required(field, ""));
+        return;
+    }
+    errors.extend(rule(name).into_iter().map(|why| FieldError::invalid(field, name, why)));
+}
+
 /// A service account without a namespace means the binding's own, where it has one.
 fn subject(subject: &Value, field: &str, namespaced: bool, errors: &mut Errors) {
     let word = |key: &str| text(subject, key).unwrap_or_default();
-    if word("name").is_empty() {
-        errors.push(FieldError::required(format!("{field}.name"), ""));
-    }
+    // Users and groups are called as who lets them in likes.
+    let is_account = word("kind") == "ServiceAccount";
+    let rule = if is_account { names::dns_subdomain } else { |_: &str| Vec::new() };
+    name(word("name"), &format!("{field}.name"), rule, errors);
     let group = match word("kind") {
         "ServiceAccount" => {
             if word("namespace").is_empty() && !namespaced {
@@ -182,6 +190,22 @@ mod tests {
                 "subjects[1].namespace: Required value",
             ]
         );
+    }
+
+    #[test]
+    fn names_are_such_as_their_kinds_have() {
+        let object = json!({"metadata": {"name": "b", "namespace": "n"},
+            "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": "a/b"},
+            "subjects": [{"kind": "User", "apiGroup": GROUP, "name": "A/b c"},
+                {"kind": "ServiceAccount", "name": "a:b"}, {"kind": "ServiceAccount"}]});
+        let mut errors = Errors::new();
+        (BINDING.validate)(&object, &mut errors);
+        let texts: Vec<String> = texts(&errors);
+        assert_eq!(texts.len(), 3, "{texts:?}");
+        assert_eq!(texts[0], "roleRef.name: Invalid value: \"a/b\": may not contain '/'");
+        let account = "subjects[1].name: Invalid value: \"a:b\": a lowercase RFC 1123 subdomain";
+        assert!(texts[1].starts_with(account), "{texts:?}");
+        assert_eq!(texts[2], "subjects[2].name: Required value");
     }
 
     #[test]
