@@ -168,7 +168,7 @@ pub fn hears_no_alarm() -> Planner {
 fn hear_no_alarm(snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     let statuses = seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut());
-    statuses.for_each(|it| it.errors.clear());
+    statuses.for_each(|it| it.accused.clear());
     plan(&Etcd, &seen)
 }
 

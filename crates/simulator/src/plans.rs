@@ -201,7 +201,7 @@ impl Plans {
     fn think(&mut self, view: &View) -> Outcome {
         let snapshot = view.snapshot();
         let plan = (self.planner.plan)(&snapshot);
-        let violations = if self.planner.linted { lint(&Etcd, &snapshot, &plan) } else { vec![] };
+        let violations = if self.planner.linted { lint(&snapshot, &plan) } else { vec![] };
         let claims_available = plan
             .status
             .condition(endstate_core::ConditionType::Available)

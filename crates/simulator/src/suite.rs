@@ -234,7 +234,7 @@ fn crash() -> Vec<Scenario> {
                 "crash and restarted",
                 Running(3),
                 &[3],
-                Budgets { edit: 2, crash: 2, ..NONE },
+                Budgets { edit: 1, crash: 2, ..NONE },
             )
         },
         Scenario {

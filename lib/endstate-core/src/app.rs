@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     cluster::{Cluster, Member, quorum},
-    id::{MemberId, MemberName},
+    id::MemberName,
     snapshot::Identity,
     view::MemberStatus,
 };
@@ -109,12 +109,10 @@ pub trait App {
         status.version.is_empty() || status.version == self.topology(spec).version
     }
 
-    /// Whose data is corrupt, by the word of this member: alarms are part of what the voters agree on, so
-    /// any of them tells of all. Id 0 stands for data that differs without a proof whose is wrong. By
-    /// default: nobody's.
-    fn accused(&self, status: &MemberStatus) -> Vec<MemberId> {
-        let _ = status;
-        vec![]
+    /// What a person can do so that the operator, which has no user, may make a change that the application
+    /// refuses without one. It must destroy nothing.
+    fn without_user(&self) -> &'static str {
+        "turn the application's authentication off for as long as the change takes"
     }
 
     /// How much of the history a member has; `None` when it cannot be compared.

@@ -78,7 +78,7 @@ pub fn targets<S>(record: &Record<S>, pods: &[Pod<S>]) -> Vec<MemberName> {
 pub struct Cluster {
     /// Voters and learners, by name.
     pub members: Vec<Member>,
-    /// Whose data is corrupt, by the application's alarms; see [`App::accused`]. Also of members that have
+    /// Whose data is corrupt, by the application's alarms; see [`MemberStatus::accused`](crate::MemberStatus::accused). Also of members that have
     /// left: an alarm stays until somebody clears it.
     pub accused: Vec<MemberId>,
 }
@@ -180,7 +180,7 @@ impl Cluster {
         list: &Membership,
     ) -> Self {
         let leads = leader(snapshot, list);
-        let accused = accused(app, snapshot, list);
+        let accused = accused(snapshot, list);
         let mut members: Vec<_> = list
             .members
             .iter()
@@ -212,10 +212,10 @@ pub(crate) fn leader<S>(snapshot: &Snapshot<S>, list: &Membership) -> Option<Mem
 }
 
 /// Whom the voters of this list accuse.
-fn accused<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, list: &Membership) -> Vec<MemberId> {
+fn accused<S>(snapshot: &Snapshot<S>, list: &Membership) -> Vec<MemberId> {
     let answers = list.voters().filter_map(|it| snapshot.view.target(&it.name)?.status.as_ref());
     let ours = answers.filter(|it| it.cluster == list.cluster);
-    let all: BTreeSet<_> = ours.flat_map(|it| app.accused(it)).collect();
+    let all: BTreeSet<_> = ours.flat_map(|it| it.accused.iter().copied()).collect();
     all.into_iter().collect()
 }
 

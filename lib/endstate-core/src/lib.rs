@@ -41,7 +41,7 @@ pub use record::{
 };
 pub use snapshot::{Blocked, Identity, Pod, PodPhase, Snapshot, Trouble};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-pub use view::{Entry, MemberStatus, Membership, Reach, Role, Roster, Target, View};
+pub use view::{Entry, MemberStatus, Membership, Reach, Refusal, Role, Roster, Target, View};
 pub use waiting::Waiting;
 
 /// The label that every object of a cluster carries: the cluster object's name.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{App, Peer, Start},
+    app::{Peer, Start},
     cluster::quorum,
     id::{MemberId, MemberName},
     plan::{Action, Call, Plan, PodRef},
@@ -89,34 +89,22 @@ impl std::error::Error for Violation {}
 ///
 /// ```
 /// # use endstate_core::*;
-/// # struct Toy;
-/// # impl App for Toy {
-/// #     type Spec = u32;
-/// #     fn name(&self) -> &'static str { "toy" }
-/// #     fn validate(&self, _: &Identity, _: &u32) -> Vec<Problem> { vec![] }
-/// #     fn topology(&self, size: &u32) -> Topology {
-/// #         Topology { voters: *size as usize, version: "1".into(), paused: false }
-/// #     }
-/// #     fn launch(&self, member: &LaunchOf<'_, u32>) -> Launch { Launch::new("toy:1", member) }
-/// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
-/// #     fn change(&self, _: &u32, _: &u32) -> Change { Change::Nothing }
-/// # }
 /// # let object = Identity { namespace: "default".into(), name: "example".into(), uid: "0c5f".into(),
 /// #     resource_version: "7".into(), generation: 1, deleting: false };
-/// # let snapshot = Snapshot { now: "2026-01-01T00:00:00Z".parse().unwrap(), seed: 1, object, spec: 3,
+/// # let snapshot = Snapshot { now: "2026-01-01T00:00:00Z".parse().unwrap(), seed: 1, object, spec: 3_u32,
 /// #     status: Status::default(), pods: Some(vec![]), view: View::default(), blocked: None };
 /// let mut plan = Plan::<u32>::idle(Status::default());
-/// assert!(lint(&Toy, &snapshot, &plan).is_empty());
+/// assert!(lint(&snapshot, &plan).is_empty());
 ///
 /// let pod = PodRef { name: "a".into(), uid: "1".into(), resource_version: "2".into() };
 /// plan.actions.push(Action::DeletePod { pod, reason: LeaveReason::Dead });
-/// assert!(lint(&Toy, &snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
+/// assert!(lint(&snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
 /// ```
-pub fn lint<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, plan: &Plan<A::Spec>) -> Vec<Violation> {
+pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
     let mut lint = Lint { snapshot, plan, accused: vec![], found: vec![] };
     let voters = lint.list().into_iter().flat_map(Membership::voters);
     let answers = voters.filter_map(|it| lint.answer(it));
-    lint.accused = answers.flat_map(|it| app.accused(it)).collect();
+    lint.accused = answers.flat_map(|it| it.accused.iter().copied()).collect();
     lint.plan_as_a_whole();
     for action in &plan.actions {
         match action {

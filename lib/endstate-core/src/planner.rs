@@ -28,7 +28,7 @@ use crate::{
     plan::{Action, Call, Plan, PodRef, Support},
     record::{MemberRecord, Record, Restarted},
     snapshot::{Pod, Snapshot},
-    view::Membership,
+    view::{Membership, Reach, Refusal},
     waiting::Waiting,
 };
 
@@ -199,11 +199,22 @@ impl<'a, A: App> Draft<'a, A> {
             return cluster;
         }
         self.wait(match () {
+            () if self.asks_for_user() => {
+                let why = "members say nothing without one".into();
+                Waiting::ForUser { why, hint: self.app.without_user().into() }
+            }
             () if healthy < needed => Waiting::ForQuorum { healthy, needed },
             () if agreed < needed => Waiting::ForAgreement { agreed, needed },
             () => Waiting::ForLeader,
         });
         None
+    }
+
+    /// Whether members do not answer because the driver has no user.
+    fn asks_for_user(&self) -> bool {
+        let guarded = [Refusal::Guarded, Refusal::NeedsUser].map(Reach::Refused);
+        let mut members = self.record.members.iter();
+        members.any(|it| guarded.contains(&self.snapshot.view.reach(&it.name)))
     }
 
     fn assemble(&self, list: &Membership) -> Cluster {

@@ -259,6 +259,7 @@ impl Trouble {
 /// let blocked = endstate_core::Blocked {
 ///     action: "add learner example-x7k2p".into(),
 ///     why: "unhealthy cluster".into(),
+///     needs_user: false,
 ///     not_created: vec![],
 /// };
 /// assert!(blocked.why.contains("unhealthy"));
@@ -269,6 +270,8 @@ pub struct Blocked {
     pub action: String,
     /// The answer.
     pub why: String,
+    /// Whether it was refused because the operator has no user there.
+    pub needs_user: bool,
     /// The members whose pods the API refused to make: they are not there, and will not come. One whose
     /// creation was not answered is not among them.
     pub not_created: Vec<MemberName>,

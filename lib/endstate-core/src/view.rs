@@ -58,19 +58,35 @@ pub struct Target {
 /// proves that it is not: an unreachable member may serve others.
 ///
 /// ```
-/// assert_ne!(endstate_core::Reach::Refused, endstate_core::Reach::Unreachable);
+/// use endstate_core::{Reach, Refusal};
+/// assert_ne!(Reach::Refused(Refusal::Other), Reach::Unreachable);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reach {
     /// It answered for itself. Whether it works with the others is in its answer.
     Reachable,
-    /// It answered, but not to this question (not for learners, not for this user, not now).
-    Refused,
+    /// It answered, but not to this question.
+    Refused(Refusal),
     /// No answer: no address, no connection, or no reply in time.
     Unreachable,
     /// It was not asked, or the asking failed on our side.
     #[default]
     Unknown,
+}
+
+/// Why a member does not answer a question, and what is known of it all the same.
+///
+/// ```
+/// assert_ne!(endstate_core::Refusal::Guarded, endstate_core::Refusal::NeedsUser);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// It asks who asks, and the driver has no user. It serves: it made a read that needs a quorum.
+    Guarded,
+    /// It asks who asks, and the driver has no user.
+    NeedsUser,
+    /// Not for learners, or not now.
+    Other,
 }
 
 /// What a member says about itself.
@@ -85,7 +101,7 @@ pub enum Reach {
 ///     position: 42,
 ///     version: "3.5.16".into(),
 ///     db_size: 20_480,
-///     errors: vec![],
+///     accused: vec![],
 /// };
 /// assert_eq!(status.role, Role::Leader);
 /// ```
@@ -105,8 +121,9 @@ pub struct MemberStatus {
     pub version: String,
     /// Bytes on disk.
     pub db_size: u64,
-    /// What it complains about (alarms, corruption).
-    pub errors: Vec<String>,
+    /// Whose data is corrupt, by alarms that it tells of: they are part of what the voters agree on, so any of
+    /// them tells of all. Id 0 stands for data that differs without a proof whose is wrong.
+    pub accused: Vec<MemberId>,
 }
 
 /// The part a member plays.

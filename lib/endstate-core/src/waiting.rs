@@ -133,6 +133,13 @@ pub enum Waiting {
         /// Which.
         member: MemberName,
     },
+    /// The application refuses what the operator needs, because the operator has no user there.
+    ForUser {
+        /// What is refused.
+        why: String,
+        /// What a person can do.
+        hint: String,
+    },
     /// The application or the API refused the last action.
     ForAnswer {
         /// The action.
@@ -160,6 +167,7 @@ impl Waiting {
                 | Self::ForGoodData { .. }
                 | Self::ForCulprit
                 | Self::ForAllClear
+                | Self::ForUser { .. }
         )
     }
 
@@ -180,6 +188,7 @@ impl Waiting {
                 | Self::ForConsent { .. }
                 | Self::ForGoodData { .. }
                 | Self::ForCulprit
+                | Self::ForUser { .. }
         )
     }
 
@@ -207,6 +216,7 @@ impl Waiting {
             Self::ForTermination { member } => format!("pod {member} to end"),
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForStranger { member } => format!("a decision about member {member}"),
+            Self::ForUser { .. } => "a user for the operator".into(),
             Self::ForAnswer { action, .. } => format!("a better answer to \"{action}\""),
         }
     }
@@ -254,6 +264,7 @@ impl Waiting {
             Self::ForRecord { pods } => {
                 format!("there are {pods} member pods and no record of a cluster")
             }
+            Self::ForUser { why, hint } => format!("{why}: {hint}"),
             Self::ForStranger { .. } => "it votes and nothing here added it".into(),
         }
     }
@@ -282,6 +293,7 @@ impl Waiting {
             Self::ForTermination { .. } => "PodTerminating",
             Self::ForRecord { .. } => "RecordLost",
             Self::ForStranger { .. } => "UnknownMember",
+            Self::ForUser { .. } => "CredentialsNeeded",
             Self::ForAnswer { .. } => "ActionRefused",
         }
     }

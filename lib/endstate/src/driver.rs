@@ -34,6 +34,8 @@ pub enum Outcome {
     Done,
     /// It was not done, and why. The next observation decides whether it is tried again.
     Blocked(String),
+    /// It was refused because the driver has no user there, and the words of the refusal.
+    NeedsUser(String),
 }
 
 /// Asks and changes one application. Calls have deadlines of their own, far below a reconcile's.

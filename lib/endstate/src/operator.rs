@@ -221,7 +221,7 @@ where
         };
         let snapshot = self.observe(&object, ctx).await?;
         let plan = endstate_core::plan(self.operand.app(), &snapshot);
-        let violations = endstate_core::lint(self.operand.app(), &snapshot, &plan);
+        let violations = endstate_core::lint(&snapshot, &plan);
         if !violations.is_empty() {
             return self.stop(&object, &snapshot, &violations, ctx).await;
         }

@@ -1,8 +1,6 @@
 //! etcd's answers to what the planner asks.
 
-use endstate_core::{
-    App, Change, Identity, Launch, LaunchOf, MemberId, MemberName, MemberStatus, Problem, Topology,
-};
+use endstate_core::{App, Change, Identity, Launch, LaunchOf, MemberName, Problem, Topology};
 
 use crate::{
     env,
@@ -54,8 +52,9 @@ impl App for Etcd {
         peer_url(object, member)
     }
 
-    fn accused(&self, status: &MemberStatus) -> Vec<MemberId> {
-        status.errors.iter().filter_map(|it| corrupt(it)).collect()
+    fn without_user(&self) -> &'static str {
+        "`etcdctl --user root auth disable` lets the operator go on, while everybody may read and write; \
+         `etcdctl auth enable` ends that"
     }
 
     fn change(&self, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Change {
@@ -86,14 +85,6 @@ impl App for Etcd {
             Change::Nothing
         }
     }
-}
-
-/// Whom an alarm such as "memberID:9372538179322589801 alarm:CORRUPT" is about, if it is that alarm. etcd
-/// leaves out a member id of 0, which it uses when hashes differ and no majority is right.
-fn corrupt(alarm: &str) -> Option<MemberId> {
-    let mut words = alarm.split_whitespace();
-    let id = words.clone().find_map(|it| it.strip_prefix("memberID:")?.parse().ok());
-    words.any(|it| it == "alarm:CORRUPT").then_some(MemberId(id.unwrap_or(0)))
 }
 
 /// The version of an accepted spec. One that does not parse is never accepted; should a record hold

@@ -3,12 +3,18 @@
 //! Invariants: a call never goes to another member than the one named (no balancing: a learner refuses most calls, and
 //! a call that changes the membership must reach the member it was decided for); every call has a deadline; a call
 //! is made once; what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do not know"
-//! lead to different decisions.
+//! lead to different decisions; a refusal is known by its gRPC code, and its text is for people only.
 
 use std::future::Future;
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, Error, GetOptions, MemberAddOptions};
+use endstate_core::Words;
+use etcd_client::{
+    AlarmAction, AlarmMember, AlarmType, Client, ConnectOptions, Error, GetOptions,
+    MemberAddOptions,
+};
+
+mod http;
 
 /// How long a connection to one member may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,12 +38,14 @@ pub enum Failure {
         why: String,
     },
     /// etcd answered, and the answer is no.
-    #[error("{endpoint} refuses: {why}")]
+    #[error("{endpoint} refuses: {said}")]
     Refused {
         /// Who was asked.
         endpoint: String,
+        /// What kind of no.
+        code: Code,
         /// etcd's own words.
-        why: Refusal,
+        said: Words,
     },
     /// Our side failed, so nothing is known of theirs.
     #[error("cannot ask {endpoint}: {why}")]
@@ -49,39 +57,47 @@ pub enum Failure {
     },
 }
 
-/// The refusals that decisions differ on, by etcd's own texts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// A learner was asked something that only voters answer. It says nothing about the learner's health.
-    #[error("rpc not supported for learner")]
-    Learner,
-    /// The server-side guard: not all that it needs were connected for the last five seconds. A wait, not an error.
-    #[error("unhealthy cluster")]
-    UnhealthyCluster,
-    /// The learner has not caught up with the leader. A wait, not an error.
-    #[error("can only promote a learner member which is in sync with leader")]
-    LearnerNotReady,
-    /// The member is not in the list (any more).
-    #[error("member not found")]
-    MemberNotFound,
-    /// The peer address or id is in the list already: an earlier call of ours was applied.
-    #[error("member or its peer URL already exists")]
-    MemberExists,
-    /// The member votes already: an earlier promotion was applied.
-    #[error("can only promote a learner member")]
-    NotLearner,
-    /// The learner that may exist at a time exists.
-    #[error("too many learner members in cluster")]
-    TooManyLearners,
-    /// Only the leader does this.
-    #[error("not leader")]
-    NotLeader,
-    /// No leader, or no quorum within etcd's own time.
-    #[error("no quorum: {0}")]
-    NoQuorum(String),
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
+impl Failure {
+    /// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the argument is
+    /// invalid (the name of the user is empty), or that a user lacks the right.
+    #[must_use]
+    pub fn wants_user(&self) -> bool {
+        let codes = [Code::InvalidArgument, Code::PermissionDenied, Code::Unauthenticated];
+        matches!(self, Self::Refused { code, .. } if codes.contains(code))
+    }
+}
+
+/// gRPC's code of a refusal. etcd has one code for several of its texts, so who must know more looks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// An argument makes no sense; so etcd calls a missing user too.
+    InvalidArgument,
+    /// There is no such member.
+    NotFound,
+    /// The user lacks the right.
+    PermissionDenied,
+    /// Not in this state: the member votes already, or is not ready, or is a learner.
+    FailedPrecondition,
+    /// Not now: no leader, no quorum, too few connected for long enough.
+    Unavailable,
+    /// The user's token is not valid.
+    Unauthenticated,
+    /// Any other, by its number.
+    Other(i32),
+}
+
+impl Code {
+    fn of(number: i32) -> Self {
+        match number {
+            3 => Self::InvalidArgument,
+            5 => Self::NotFound,
+            7 => Self::PermissionDenied,
+            9 => Self::FailedPrecondition,
+            14 => Self::Unavailable,
+            16 => Self::Unauthenticated,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// What one member says about itself.
@@ -101,8 +117,8 @@ pub struct Status {
     pub version: String,
     /// The size of the database file, in bytes.
     pub db_size_bytes: u64,
-    /// What it complains about, alarms included.
-    pub errors: Vec<String>,
+    /// Whether it complains of anything; see [`Connection::corrupt`] for what decides.
+    pub complains: bool,
 }
 
 /// One row of the list of members.
@@ -164,18 +180,20 @@ impl Connection {
             raft_index: answer.raft_index(),
             version: answer.version().to_owned(),
             db_size_bytes: u64::try_from(answer.db_size()).unwrap_or(0),
-            errors: answer.errors().to_vec(),
+            complains: !answer.errors().is_empty(),
         })
     }
 
     /// The list of members, no older than this call.
     ///
-    /// The member answers from its own memory, so it is asked for a linearizable read first: after that its memory
-    /// holds everything committed before the call. (etcd has a flag for this from 3.5 on, but 3.4 has not.)
+    /// The member answers from its own memory, so it makes a linearizable read first: after that its memory holds everything
+    /// committed before the call. (etcd has a flag for this from 3.5 on, but 3.4 has not.) A read of a key needs a user where
+    /// authentication is enabled; then the one that `/health` makes serves as well.
     pub async fn members(&self) -> Result<Members, Failure> {
-        let mut kv = self.client.kv_client();
-        let options = GetOptions::new().with_keys_only().with_limit(1);
-        self.within(READ_TIMEOUT, kv.get("\0", Some(options))).await?;
+        match self.read().await {
+            Err(refused) if refused.wants_user() && self.serves().await => {}
+            read => read?,
+        }
         let mut client = self.client.cluster_client();
         let answer = self.within(READ_TIMEOUT, client.member_list()).await?;
         let mut members: Vec<_> = answer.members().iter().map(member).collect();
@@ -184,6 +202,30 @@ impl Connection {
             cluster: answer.header().map_or(0, etcd_client::ResponseHeader::cluster_id),
             members,
         })
+    }
+
+    /// Makes a linearizable read, of no key.
+    pub async fn read(&self) -> Result<(), Failure> {
+        let mut kv = self.client.kv_client();
+        let options = GetOptions::new().with_keys_only().with_limit(1);
+        self.within(READ_TIMEOUT, kv.get("\0", Some(options))).await.map(drop)
+    }
+
+    /// Whether the member makes a linearizable read for somebody without a user, by its HTTP `/health`. Alarms, which that would
+    /// report too, are asked for in their own way.
+    pub async fn serves(&self) -> bool {
+        let path = "/health?exclude=NOSPACE&exclude=CORRUPT";
+        let asked = tokio::time::timeout(READ_TIMEOUT, http::status_of(&self.endpoint, path));
+        matches!(asked.await, Ok(Ok(200)))
+    }
+
+    /// Whose data is corrupt, by the alarms that stand; 0 stands for data that differs without a proof whose is wrong.
+    pub async fn corrupt(&self) -> Result<Vec<u64>, Failure> {
+        let mut client = self.client.maintenance_client();
+        let call = client.alarm(AlarmAction::Get, AlarmType::None, None);
+        let answer = self.within(READ_TIMEOUT, call).await?;
+        let corrupt = answer.alarms().iter().filter(|it| it.alarm() == AlarmType::Corrupt);
+        Ok(corrupt.map(AlarmMember::member_id).collect())
     }
 
     /// Adds a learner with this peer address, and returns its id.
@@ -241,14 +283,16 @@ fn member(it: &etcd_client::Member) -> Member {
     }
 }
 
-/// Sorts a client error into "did not answer", "said no" and "we do not know".
+/// Sorts a client error into "did not answer", "said no" and "we do not know". What a member says has no cause on our side; what
+/// the transport says in its place has.
 fn failure(endpoint: &str, error: Error) -> Failure {
     let endpoint = endpoint.to_owned();
     match error {
-        Error::GRpcStatus(status) => match refusal(status.message()) {
-            Some(why) => Failure::Refused { endpoint, why },
-            None => Failure::Unreachable { endpoint, why: innermost(&status) },
-        },
+        Error::GRpcStatus(status) if std::error::Error::source(&status).is_none() => {
+            let (code, said) = (Code::of(status.code() as i32), Words::of(status.message()));
+            Failure::Refused { endpoint, code, said }
+        }
+        Error::GRpcStatus(status) => Failure::Unreachable { endpoint, why: innermost(&status) },
         Error::TransportError(error) => Failure::Unreachable { endpoint, why: innermost(&error) },
         Error::IoError(error) => Failure::Unreachable { endpoint, why: error.to_string() },
         other => Failure::Unknown { endpoint, why: other.to_string() },
@@ -262,62 +306,4 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         it = source;
     }
     it.to_string()
-}
-
-/// What etcd refuses with, from its text; `None` when the text is not etcd's (the transport made it up).
-fn refusal(message: &str) -> Option<Refusal> {
-    let words = message
-        .strip_prefix("etcdserver: ")
-        .or_else(|| message.strip_prefix("auth: "))
-        .or_else(|| message.strip_prefix("membership: "))
-        .or_else(|| message.strip_prefix("raft: "))
-        .or_else(|| message.strip_prefix("rpc not supported").map(|_| message))?;
-    Some(match words {
-        it if it.contains("not supported for learner") => Refusal::Learner,
-        "unhealthy cluster" | "re-configuration failed due to not enough started members" => {
-            Refusal::UnhealthyCluster
-        }
-        it if it.contains("in sync with leader") => Refusal::LearnerNotReady,
-        "member not found" => Refusal::MemberNotFound,
-        "member ID already exist" | "Peer URLs already exists" => Refusal::MemberExists,
-        "can only promote a learner member" => Refusal::NotLearner,
-        it if it.contains("too many learner members") => Refusal::TooManyLearners,
-        "not leader" => Refusal::NotLeader,
-        it if it.starts_with("request timed out")
-            || it == "no leader"
-            || it == "leader changed" =>
-        {
-            Refusal::NoQuorum(it.to_owned())
-        }
-        it => Refusal::Other(it.to_owned()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_of_etcd_are_refusals_and_others_are_not() {
-        let cases = [
-            ("etcdserver: rpc not supported for learner", Some(Refusal::Learner)),
-            ("rpc not supported for learner", Some(Refusal::Learner)),
-            ("etcdserver: unhealthy cluster", Some(Refusal::UnhealthyCluster)),
-            (
-                "etcdserver: can only promote a learner member which is in sync with leader",
-                Some(Refusal::LearnerNotReady),
-            ),
-            ("etcdserver: can only promote a learner member", Some(Refusal::NotLearner)),
-            ("etcdserver: Peer URLs already exists", Some(Refusal::MemberExists)),
-            ("etcdserver: request timed out", Some(Refusal::NoQuorum("request timed out".into()))),
-            ("etcdserver: mvcc: database space exceeded", {
-                Some(Refusal::Other("mvcc: database space exceeded".into()))
-            }),
-            ("tcp connect error: Connection refused (os error 111)", None),
-            ("transport error", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(refusal(text), expected, "{text}");
-        }
-    }
 }

@@ -6,13 +6,13 @@
 
 use endstate::driver::{Address, Driver, Outcome};
 use endstate_core::{
-    Action, Call, ClusterId, Entry, MemberId, MemberStatus, Membership, Reach, Role, Roster,
+    Action, ClusterId, Entry, MemberId, MemberStatus, Membership, Reach, Refusal, Role, Roster,
     Target, View,
 };
 use etcd_plan::CLIENT_PORT;
 use futures::future::join_all;
 
-use crate::client::{Connection, Failure, Members, Refusal, Status};
+use crate::client::{Connection, Failure, Members, Status};
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +39,7 @@ impl Driver for EtcdDriver {
         };
         match change(action, &endpoint).await {
             Ok(()) => Outcome::Done,
-            Err(Blocked::Etcd(Failure::Refused { why, .. })) if is_done(action, &why) => {
-                Outcome::Done
-            }
-            Err(why) => Outcome::Blocked(why.to_string()),
+            Err(why) => Box::pin(why.outcome(action)).await,
         }
     }
 }
@@ -64,25 +61,45 @@ impl EtcdDriver {
         let Some(endpoint) = self.endpoint(address) else {
             return Answer { name, reach: Reach::Unreachable, status: None, members: None };
         };
-        let connection = match Connection::to(&endpoint).await {
-            Ok(connection) => connection,
-            Err(error) => return Answer::failed(name, &error),
+        match self.look(&endpoint).await {
+            Ok((status, corrupt, members)) => {
+                let status = Some((status, corrupt));
+                Answer { name, reach: Reach::Reachable, status, members }
+            }
+            Err(error) => {
+                tracing::debug!(member = name, %error, "no answer");
+                Answer { name, reach: reach(&endpoint, &error).await, status: None, members: None }
+            }
+        }
+    }
+
+    /// What the member says of itself, whom alarms accuse, and the list of members if it gives one.
+    async fn look(&self, endpoint: &str) -> Result<(Status, Vec<u64>, Option<Members>), Failure> {
+        let connection = Connection::to(endpoint).await?;
+        let status = connection.status().await?;
+        if status.learner || status.leader == 0 {
+            return Ok((status, vec![], None));
+        }
+        let corrupt = match status.complains {
+            true => connection.corrupt().await?,
+            false => vec![],
         };
-        let status = match connection.status().await {
-            Ok(status) => status,
-            Err(error) => return Answer::failed(name, &error),
-        };
-        let members = match status.learner || status.leader == 0 {
-            true => None,
-            false => match connection.members().await {
-                Ok(members) => Some(members),
-                Err(error) => {
-                    tracing::debug!(member = name, %error, "no list");
-                    None
-                }
-            },
-        };
-        Answer { name, reach: Reach::Reachable, status: Some(status), members }
+        let members = connection.members().await;
+        let members = members.inspect_err(|error| tracing::debug!(endpoint, %error, "no list"));
+        Ok((status, corrupt, members.ok()))
+    }
+}
+
+/// What a failure tells of a member. One that asks for a user may serve all the same.
+async fn reach(endpoint: &str, failure: &Failure) -> Reach {
+    match failure {
+        Failure::Unreachable { .. } => Reach::Unreachable,
+        Failure::Unknown { .. } => Reach::Unknown,
+        Failure::Refused { .. } if !failure.wants_user() => Reach::Refused(Refusal::Other),
+        Failure::Refused { .. } => match Connection::to(endpoint).await {
+            Ok(connection) if connection.serves().await => Reach::Refused(Refusal::Guarded),
+            _ => Reach::Refused(Refusal::NeedsUser),
+        },
     }
 }
 
@@ -90,23 +107,14 @@ impl EtcdDriver {
 struct Answer {
     name: String,
     reach: Reach,
-    status: Option<Status>,
+    /// What it says of itself, and whom alarms accuse.
+    status: Option<(Status, Vec<u64>)>,
     members: Option<Members>,
 }
 
 impl Answer {
-    fn failed(name: String, error: &Failure) -> Self {
-        tracing::debug!(member = name, %error, "no answer");
-        let reach = match error {
-            Failure::Unreachable { .. } => Reach::Unreachable,
-            Failure::Refused { .. } => Reach::Refused,
-            Failure::Unknown { .. } => Reach::Unknown,
-        };
-        Self { name, reach, status: None, members: None }
-    }
-
     fn target(&self) -> Target {
-        let status = self.status.as_ref().map(|it| MemberStatus {
+        let status = self.status.as_ref().map(|(it, corrupt)| MemberStatus {
             id: MemberId(it.member),
             cluster: ClusterId(it.cluster),
             role: match it {
@@ -118,17 +126,17 @@ impl Answer {
             position: it.raft_index,
             version: it.version.clone(),
             db_size: it.db_size_bytes,
-            errors: it.errors.clone(),
+            accused: corrupt.iter().copied().map(MemberId).collect(),
         });
         Target { name: self.name.as_str().into(), reach: self.reach, status }
     }
 
     fn leads(&self) -> bool {
-        self.status.as_ref().is_some_and(|it| it.leader == it.member)
+        self.status.as_ref().is_some_and(|(it, _)| it.leader == it.member)
     }
 
     fn id(&self) -> u64 {
-        self.status.as_ref().map_or(0, |it| it.member)
+        self.status.as_ref().map_or(0, |(it, _)| it.member)
     }
 }
 
@@ -173,45 +181,63 @@ fn pod_name(member: &crate::client::Member) -> String {
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 enum Blocked {
+    /// It could not be asked for.
     #[error(transparent)]
     Etcd(#[from] Failure),
+    /// It was asked for, and refused.
+    #[error("{failure}")]
+    Refused { connection: Box<Connection>, failure: Failure },
     #[error("the list of members has changed since")]
     Moved,
     #[error("this is no call to etcd")]
     NoCall,
 }
 
+impl Blocked {
+    /// What became of the action. A refusal has one code for several causes, so the list is read again: what is so already was
+    /// carried out by an earlier call.
+    async fn outcome(self, action: &Action) -> Outcome {
+        let why = self.to_string();
+        let Self::Refused { connection, failure } = self else { return Outcome::Blocked(why) };
+        if connection.members().await.is_ok_and(|list| is_done(action, &list)) {
+            return Outcome::Done;
+        }
+        // A change may have a wrong argument, a read has none.
+        let guarded =
+            failure.wants_user() && connection.read().await.is_err_and(|it| it.wants_user());
+        if guarded { Outcome::NeedsUser(why) } else { Outcome::Blocked(why) }
+    }
+}
+
 async fn change(action: &Action, endpoint: &str) -> Result<(), Blocked> {
-    let connection = Connection::to(endpoint).await?;
-    match action {
-        Action::AddLearner { address, call, .. } => {
-            unmoved(&connection, call).await?;
-            connection.add_learner(address).await?;
-        }
-        Action::Promote { id, call, .. } => {
-            unmoved(&connection, call).await?;
-            connection.promote(id.0).await?;
-        }
-        Action::MoveLead { id, call, .. } => {
-            unmoved(&connection, call).await?;
-            connection.move_leader(id.0).await?;
-        }
-        Action::RemoveMember { id, call, .. } => {
-            unmoved(&connection, call).await?;
-            connection.remove(id.0).await?;
-        }
+    let call = match action {
+        Action::AddLearner { call, .. }
+        | Action::Promote { call, .. }
+        | Action::MoveLead { call, .. }
+        | Action::RemoveMember { call, .. } => call,
         Action::CreatePod { .. }
         | Action::UpdatePod { .. }
         | Action::RestartPod { .. }
         | Action::DeletePod { .. } => return Err(Blocked::NoCall),
+    };
+    let connection = Connection::to(endpoint).await?;
+    // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
+    if roster(&connection.members().await?) != call.members {
+        return Err(Blocked::Moved);
     }
-    Ok(())
-}
-
-/// The list that the decision was made on must still be the list. etcd's own calls have no such condition.
-async fn unmoved(connection: &Connection, call: &Call) -> Result<(), Blocked> {
-    let now = roster(&connection.members().await?);
-    (now == call.members).then_some(()).ok_or(Blocked::Moved)
+    let made = match action {
+        Action::AddLearner { address, .. } => connection.add_learner(address).await.map(drop),
+        Action::Promote { id, .. } => connection.promote(id.0).await,
+        Action::MoveLead { id, .. } => connection.move_leader(id.0).await,
+        Action::RemoveMember { id, .. } => connection.remove(id.0).await,
+        _ => Ok(()),
+    };
+    match made {
+        Err(failure @ Failure::Refused { .. }) => {
+            Err(Blocked::Refused { connection: Box::new(connection), failure })
+        }
+        made => Ok(made?),
+    }
 }
 
 /// What decides of a list. Names differ for a moment after a member's first start.
@@ -223,12 +249,15 @@ fn roster(list: &Members) -> Roster {
     Roster { cluster: ClusterId(list.cluster), voters: ids(false), learners: ids(true) }
 }
 
-/// Whether a refusal says that an earlier call of ours was carried out after all.
-fn is_done(action: &Action, why: &Refusal) -> bool {
+/// Whether the list is as an action wants it.
+fn is_done(action: &Action, list: &Members) -> bool {
+    let find = |id: MemberId| list.members.iter().find(|it| it.id == id.0);
     match action {
-        Action::AddLearner { .. } => *why == Refusal::MemberExists,
-        Action::Promote { .. } => *why == Refusal::NotLearner,
-        Action::RemoveMember { .. } => *why == Refusal::MemberNotFound,
+        Action::AddLearner { address, .. } => {
+            list.members.iter().any(|it| it.peer_urls.contains(address))
+        }
+        Action::Promote { id, .. } => find(*id).is_some_and(|it| !it.learner),
+        Action::RemoveMember { id, .. } => find(*id).is_none(),
         _ => false,
     }
 }

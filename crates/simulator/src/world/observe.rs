@@ -150,7 +150,7 @@ impl View {
         let refused = |index: &usize| self.refused & 1 << index != 0;
         let not_created = (0..self.slots.len()).filter(refused).map(Self::name).collect();
         let (action, why) = ("create pod".into(), "exceeded quota".into());
-        (self.refused != 0).then_some(Blocked { action, why, not_created })
+        (self.refused != 0).then_some(Blocked { action, why, needs_user: false, not_created })
     }
 
     fn spec_of(&self, (size, rev): Spec) -> EtcdClusterSpec {
@@ -257,9 +257,8 @@ impl View {
     fn app(&self) -> AppView {
         let leader = self.slots.iter().position(|it| it.app & LEADS != 0).map(Self::id);
         let accused = self.slots.iter().enumerate().filter(|(_, it)| it.app & ACCUSED != 0);
-        let alarm = |(index, _)| format!("memberID:{} alarm:CORRUPT ", Self::id(index).0);
-        let unnamed = self.unnamed.then(|| "alarm:CORRUPT ".to_owned());
-        let alarms: Vec<_> = accused.map(alarm).chain(unnamed).collect();
+        let accused = accused.map(|(index, _)| Self::id(index));
+        let alarms: Vec<_> = accused.chain(self.unnamed.then_some(MemberId(0))).collect();
         let targets = self.names().enumerate().map(|(index, (name, it))| {
             let reached = it.app & REACHED != 0;
             let reach = if reached { Reach::Reachable } else { Reach::Unreachable };
@@ -276,7 +275,7 @@ impl View {
                 position: if it.app & BEHIND != 0 { 10 } else { 100 },
                 version: self.spec_of((1, u8::from(it.app & SECOND != 0))).version,
                 db_size: 1,
-                errors: if it.app & ALONE == 0 { alarms.clone() } else { vec![] },
+                accused: if it.app & ALONE == 0 { alarms.clone() } else { vec![] },
             });
             Target { name, reach, status }
         });

@@ -9,7 +9,7 @@ use crate::{
     id::{ClusterId, MemberId, Uid},
     record::MemberRecord,
     snapshot::{Pod, PodPhase, Snapshot, Trouble},
-    view::Reach,
+    view::{Reach, Refusal},
 };
 
 /// Whether a member works.
@@ -28,6 +28,9 @@ pub enum Health {
     /// It answers for itself and follows no leader, or another one: cut off from its peers, or one of
     /// too few. It is alive, so nothing of it is lost, but it counts for no quorum.
     Leaderless,
+    /// It made a read that needs a quorum, and says no more without a user: it works, and nothing is decided on
+    /// what it did not say.
+    Guarded,
     /// It works, and an alarm says that its data is corrupt: it takes part in the quorum, and what it holds
     /// is worth nothing.
     Corrupt,
@@ -55,7 +58,7 @@ impl Health {
     /// assert!(Health::Leaderless.is_alive() && !Health::Leaderless.is_healthy());
     /// ```
     pub fn is_alive(&self) -> bool {
-        matches!(self, Self::Healthy | Self::Leaderless | Self::Corrupt)
+        matches!(self, Self::Healthy | Self::Leaderless | Self::Guarded | Self::Corrupt)
     }
 
     /// It is replaced, if those who work are enough.
@@ -78,6 +81,7 @@ impl Health {
         match self {
             Self::Healthy => None,
             Self::Leaderless => Some("it answers and does not follow the leader"),
+            Self::Guarded => Some("it serves, and says no more without a user"),
             Self::Corrupt => Some("its data is corrupt, by the application's own alarm"),
             Self::Unwell(why) | Self::Stopped(why) | Self::Failed(why) | Self::Dead(why) => {
                 Some(why)
@@ -102,6 +106,7 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
     match answer {
         Answer::Follows => Health::Healthy,
         Answer::Alone => Health::Leaderless,
+        Answer::Guarded => Health::Guarded,
         Answer::AnotherCluster(id) => Health::Failed(format!("it answers as one of cluster {id}")),
         Answer::None(why) => health_of_silent(pod, member, snapshot.now, why),
     }
@@ -114,6 +119,8 @@ enum Answer {
     Follows,
     /// It is the member it should be, and follows nobody, or somebody else.
     Alone,
+    /// It serves together with a quorum, and does not say who it is.
+    Guarded,
     /// It works, somewhere else.
     AnotherCluster(ClusterId),
     /// It proves nothing.
@@ -126,6 +133,7 @@ impl Answer {
         match self {
             Self::Follows => Some(Health::Healthy),
             Self::Alone => Some(Health::Leaderless),
+            Self::Guarded => Some(Health::Guarded),
             Self::AnotherCluster(_) | Self::None(_) => None,
         }
     }
@@ -136,7 +144,11 @@ fn answer<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Answer {
     let (id, cluster) = (member.id, snapshot.status.record.cluster_id);
     let status = match target.map_or(Reach::Unknown, |it| it.reach) {
         Reach::Unknown => return Answer::None("it was not asked"),
-        Reach::Refused => return Answer::None("it refuses to answer"),
+        Reach::Refused(Refusal::Guarded) => return Answer::Guarded,
+        Reach::Refused(Refusal::NeedsUser) => {
+            return Answer::None("it answers nobody without a user, and serves nothing");
+        }
+        Reach::Refused(Refusal::Other) => return Answer::None("it refuses to answer"),
         Reach::Unreachable => return Answer::None("it does not answer"),
         Reach::Reachable => target.and_then(|it| it.status.as_ref()),
     };

@@ -31,7 +31,13 @@ impl<A: App> Draft<'_, A> {
         }
         if let Some(blocked) = &self.snapshot.blocked {
             let (action, why) = (blocked.action.clone(), blocked.why.clone());
-            self.wait(Waiting::ForAnswer { action, why });
+            self.wait(match blocked.needs_user {
+                true => Waiting::ForUser {
+                    why: format!("\"{action}\" is refused without one"),
+                    hint: self.app.without_user().into(),
+                },
+                false => Waiting::ForAnswer { action, why },
+            });
         }
         self.note_failures();
         let status = self.status();
@@ -49,7 +55,7 @@ impl<A: App> Draft<'_, A> {
         }
         for member in self.record.everyone_mut() {
             match health(snapshot, member) {
-                Health::Healthy => {
+                Health::Healthy | Health::Guarded => {
                     if member.failing_since.take().is_some() {
                         member.recovered = Some(now);
                     }
@@ -226,6 +232,9 @@ impl<A: App> Draft<'_, A> {
                 "it was formed, and clients are let in next".into(),
             );
         }
+        if let Some(message) = self.served() {
+            return (Truth::True, "ReadServed", message);
+        }
         let Some(cluster) = &self.cluster else {
             let (lost, reason, message) = self.quorum_lost();
             let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
@@ -354,6 +363,9 @@ impl<A: App> Draft<'_, A> {
         if self.cluster.is_some() {
             return fine("a quorum of the voters works");
         }
+        if let Some(message) = self.served() {
+            return (Truth::False, "ReadServed", message);
+        }
         let members = &self.record.members;
         let healths: Vec<_> = members.iter().map(|it| health(self.snapshot, it)).collect();
         let needed = quorum(members.len());
@@ -377,6 +389,16 @@ impl<A: App> Draft<'_, A> {
             let message = "no quorum of the voters answers, and it is not known why".to_owned();
             (Truth::Unknown, "NoAnswer", message)
         }
+    }
+
+    /// Who made a read that needs a quorum, where nothing else is known.
+    fn served(&self) -> Option<String> {
+        let members = &self.record.members;
+        let guarded = |it: &&MemberRecord| health(self.snapshot, it) == Health::Guarded;
+        let served = members.iter().filter(guarded).count();
+        let of = members.len();
+        (self.cluster.is_none() && served > 0)
+            .then(|| format!("{served} of {of} voters made a read that needs a quorum"))
     }
 
     /// A voter that is alive and knows no leader.

@@ -30,6 +30,8 @@ const STALE_WAIT: Duration = Duration::from_millis(50);
 pub(super) enum Stopped {
     /// Somebody said no; the next snapshot tells.
     Blocked(String),
+    /// The application said no to somebody without a user.
+    NeedsUser(String),
     /// The API said no to a pod, so there is none.
     NotCreated(String),
     /// The pod is no longer the one that was decided about, or this replica no longer the one that decides.
@@ -239,6 +241,7 @@ where
                 match self.operand.driver().act(action, &via).await {
                     Outcome::Done => Ok(()),
                     Outcome::Blocked(why) => Err(Stopped::Blocked(why)),
+                    Outcome::NeedsUser(why) => Err(Stopped::NeedsUser(why)),
                 }
             }
         }
@@ -270,13 +273,16 @@ where
 
 /// The first refusal among failures, with every pod that was refused.
 fn refused(failures: &[(&Action, Stopped)]) -> Option<Blocked> {
-    let (action, why) = failures.iter().find_map(|(action, it)| match it {
-        Stopped::Blocked(why) | Stopped::NotCreated(why) => Some((action.to_string(), why.clone())),
+    let (action, why, needs_user) = failures.iter().find_map(|(action, it)| match it {
+        Stopped::Blocked(why) | Stopped::NotCreated(why) => {
+            Some((action.to_string(), why.clone(), false))
+        }
+        Stopped::NeedsUser(why) => Some((action.to_string(), why.clone(), true)),
         Stopped::Stale | Stopped::Failed(_) => None,
     })?;
     let not_made = failures.iter().filter(|(_, it)| matches!(it, Stopped::NotCreated(_)));
     let not_created = not_made.map(|(action, _)| action.member().clone()).collect();
-    Some(Blocked { action, why, not_created })
+    Some(Blocked { action, why, needs_user, not_created })
 }
 
 /// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there is one, and

@@ -38,7 +38,12 @@ impl<O: Operand> Operator<O> {
                 Err(error) if is_outdated(&error) => return Err(error),
                 Err(error) => {
                     let (action, why) = (format!("mark pod {name}"), error.chain());
-                    refused = refused.or(Some(Blocked { action, why, not_created: vec![] }));
+                    refused = refused.or(Some(Blocked {
+                        action,
+                        why,
+                        needs_user: false,
+                        not_created: vec![],
+                    }));
                 }
             }
         }
@@ -121,7 +126,7 @@ mod tests {
             position: 1,
             version: "1".into(),
             db_size: 0,
-            errors: vec![],
+            accused: vec![],
         }
     }
 

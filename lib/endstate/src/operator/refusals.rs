@@ -100,7 +100,12 @@ mod tests {
     }
 
     fn blocked(action: &Action) -> Blocked {
-        Blocked { action: action.to_string(), why: "no".into(), not_created: vec!["a".into()] }
+        Blocked {
+            action: action.to_string(),
+            why: "no".into(),
+            needs_user: false,
+            not_created: vec!["a".into()],
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use endstate_core::{
     Action, App, Blocked, ClusterId, Entry, Evidence, Exit, Identity, LaunchOf, MemberId,
-    MemberName, MemberStatus, Membership, Peer, Plan, Pod, PodPhase, Reach, Role, STABLE_SECONDS,
-    Snapshot, Start, Status, Target, Trouble, View, lint, member_name, plan,
+    MemberName, MemberStatus, Membership, Peer, Plan, Pod, PodPhase, Reach, Refusal, Role,
+    STABLE_SECONDS, Snapshot, Start, Status, Target, Trouble, View, lint, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, PodPolicy};
 use jiff::SignedDuration;
@@ -19,13 +19,15 @@ pub(crate) struct World {
     working: Vec<MemberName>,
     /// Those of them that their peers do not reach.
     cut: Vec<MemberName>,
+    /// Members answer nobody without a user.
+    guarded: bool,
     leader: Option<MemberName>,
     /// Those who say that somebody else leads.
     misled: BTreeMap<MemberName, MemberId>,
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
-    /// The alarms that stand, as etcd words them.
-    alarms: Vec<String>,
+    /// Whom the alarms that stand accuse of corrupt data.
+    alarms: Vec<MemberId>,
     /// What images hold, whatever their tags say.
     mislabelled: Option<String>,
     /// When the last plan wants to look again.
@@ -59,6 +61,7 @@ impl Default for World {
             snapshot,
             working: vec![],
             cut: vec![],
+            guarded: false,
             leader: None,
             misled: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -78,7 +81,10 @@ impl World {
         let answer = match words.as_slice() {
             ["spec", fields @ ..] => self.edit(fields),
             ["plan"] => self.plan(),
-            ["plan", "refused"] => self.plan_refused(),
+            ["plan", "refused"] => self.plan_refused("unhealthy cluster", false),
+            ["plan", "without", "user"] => self.plan_refused("user name is empty", true),
+            ["guard"] => self.set_guarded(true),
+            ["unguard"] => self.set_guarded(false),
             ["plan", "until", "idle"] => self.plan_until_idle(),
             ["status"] => self.status(),
             ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
@@ -99,11 +105,11 @@ impl World {
             ["end", words @ ..] => self.end(words, line),
             ["not-created", names @ ..] => self.not_created(names),
             ["alarm", id] => {
-                self.alarms.push(format!("memberID:{id} alarm:CORRUPT "));
+                self.alarms.push(MemberId(id.parse().unwrap()));
                 String::new()
             }
             ["alarm"] => {
-                self.alarms.push("alarm:CORRUPT ".into());
+                self.alarms.push(MemberId(0));
                 String::new()
             }
             ["disarm"] => {
@@ -236,7 +242,7 @@ impl World {
             not_created.push(name.clone());
         });
         let (action, why) = ("create pod".into(), "exceeded quota".into());
-        self.snapshot.blocked = Some(Blocked { action, why, not_created });
+        self.snapshot.blocked = Some(Blocked { action, why, needs_user: false, not_created });
         String::new()
     }
 
@@ -336,7 +342,7 @@ impl World {
                 position: 1_000,
                 version: self.running.get(&entry.name).cloned().unwrap_or_default(),
                 db_size: 20_480,
-                errors: self.alarms.clone(),
+                accused: self.alarms.clone(),
             };
             Target {
                 name: entry.name.clone(),
@@ -347,11 +353,31 @@ impl World {
         view.targets = list.members.iter().map(target).collect();
     }
 
+    fn set_guarded(&mut self, guarded: bool) -> String {
+        self.guarded = guarded;
+        String::new()
+    }
+
+    /// What of the world is shown to somebody without a user.
+    fn seen(&self) -> Snapshot<EtcdClusterSpec> {
+        let mut snapshot = self.snapshot.clone();
+        if self.guarded {
+            snapshot.view.membership = None;
+            for target in snapshot.view.targets.iter_mut().filter(|it| it.status.is_some()) {
+                let serves = self.leader.is_some() && !self.cut.contains(&target.name);
+                let refusal = if serves { Refusal::Guarded } else { Refusal::NeedsUser };
+                (target.reach, target.status) = (Reach::Refused(refusal), None);
+            }
+        }
+        snapshot
+    }
+
     fn plan(&mut self) -> String {
-        let plan = plan(&Etcd, &self.snapshot);
-        assert_eq!(plan, endstate_core::plan(&Etcd, &self.reversed()), "lists have no order");
+        let seen = self.seen();
+        let plan = plan(&Etcd, &seen);
+        assert_eq!(plan, endstate_core::plan(&Etcd, &reversed(&seen)), "lists have no order");
         let mut told = String::new();
-        let changed = plan.status != self.snapshot.status;
+        let changed = plan.status != seen.status;
         for action in &plan.actions {
             writeln!(told, "{action}").unwrap();
         }
@@ -364,24 +390,15 @@ impl World {
         if told.is_empty() {
             told += if changed { "only the status changes\n" } else { "nothing to do\n" };
         }
-        for violation in lint(&Etcd, &self.snapshot, &plan) {
+        for violation in lint(&seen, &plan) {
             writeln!(told, "REFUSED BY THE LINTER {violation}").unwrap();
         }
         self.carry_out(plan);
         told
     }
 
-    /// The same snapshot with every list that came from outside the other way round.
-    fn reversed(&self) -> Snapshot<EtcdClusterSpec> {
-        let mut snapshot = self.snapshot.clone();
-        snapshot.pods.iter_mut().for_each(|it| it.reverse());
-        snapshot.view.targets.reverse();
-        snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());
-        snapshot
-    }
-
     /// Plans; the status is published, and then the first action is refused.
-    fn plan_refused(&mut self) -> String {
+    fn plan_refused(&mut self, why: &str, needs_user: bool) -> String {
         let before = self.clone();
         let told = self.plan();
         let status = std::mem::take(&mut self.snapshot.status);
@@ -389,7 +406,7 @@ impl World {
         self.snapshot.status = status;
         let action = told.lines().next().unwrap_or_default().to_owned();
         self.snapshot.blocked =
-            Some(Blocked { action, why: "unhealthy cluster".into(), not_created: vec![] });
+            Some(Blocked { action, why: why.into(), needs_user, not_created: vec![] });
         told
     }
 
@@ -506,4 +523,13 @@ impl World {
         }
         text
     }
+}
+
+/// The same snapshot with every list that came from outside the other way round.
+fn reversed(snapshot: &Snapshot<EtcdClusterSpec>) -> Snapshot<EtcdClusterSpec> {
+    let mut snapshot = snapshot.clone();
+    snapshot.pods.iter_mut().for_each(|it| it.reverse());
+    snapshot.view.targets.reverse();
+    snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());
+    snapshot
 }

@@ -15,9 +15,14 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
         raft_index: 1,
         version: "3.5.16".into(),
         db_size_bytes: 1,
-        errors: vec![],
+        complains: false,
     };
-    Answer { name: format!("c-{id}"), reach: Reach::Reachable, status: Some(status), members }
+    Answer {
+        name: format!("c-{id}"),
+        reach: Reach::Reachable,
+        status: Some((status, vec![])),
+        members,
+    }
 }
 
 fn list(members: &[(u64, bool)]) -> Option<Members> {

@@ -3,10 +3,10 @@
 
 use crate::support::{Place, Process, eventually};
 use endstate::driver::{Address, Driver, Outcome};
-use endstate_core::{Action, App, Call, LeaveReason, MemberId, Membership, Reach, Role, View};
+use endstate_core::{Action, Call, LeaveReason, MemberId, Membership, Reach, Role, View};
 use endstate_etcd::EtcdDriver;
-use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
-use etcd_plan::Etcd;
+use endstate_etcd::client::Connection;
+use etcd_client::{AlarmAction, AlarmOptions, AlarmType, ConnectOptions};
 
 fn addresses(places: &[&Place]) -> Vec<Address> {
     let address =
@@ -74,7 +74,7 @@ async fn a_dead_member_is_unreachable_and_is_removed_once() {
         match driver.act(&remove(call(&view, lead)), &via).await {
             Outcome::Done => Ok(()),
             // The others must have been connected for five seconds.
-            Outcome::Blocked(why) => Err(why),
+            other => Err(other),
         }
     })
     .await;
@@ -111,14 +111,14 @@ async fn a_learner_works_and_gives_no_list() {
     let promote = Action::Promote { member: "b".into(), id: learner.id, call: call(&view, &a) };
     eventually("it is promoted", async || match driver.act(&promote, &via).await {
         Outcome::Done => Ok(()),
-        Outcome::Blocked(why) => Err(why),
+        other => Err(other),
     })
     .await;
     let both = settled(&[&a, &b], 2).await;
     let lead = Action::MoveLead { to: "b".into(), id: learner.id, call: call(&both, &a) };
     eventually("the lead moves", async || match driver.act(&lead, &via).await {
         Outcome::Done => Ok(()),
-        Outcome::Blocked(why) => Err(why),
+        other => Err(other),
     })
     .await;
 }
@@ -133,7 +133,7 @@ async fn an_alarm_names_the_member_with_corrupt_data_and_its_successor_can_join(
     let guilty = view.target("b").unwrap().status.as_ref().unwrap().id;
     let accused = |view: &View| -> Vec<Vec<MemberId>> {
         let answers = view.targets.iter().map(|it| it.status.as_ref().unwrap());
-        answers.map(|it| Etcd.accused(it)).collect()
+        answers.map(|it| it.accused.clone()).collect()
     };
     assert_eq!(accused(&view), vec![vec![]; 3]);
 
@@ -166,4 +166,71 @@ async fn an_alarm_names_the_member_with_corrupt_data_and_its_successor_can_join(
         if accused(&view) == vec![vec![]; 3] { Ok(()) } else { Err(view) }
     })
     .await;
+}
+
+/// Authentication is enabled and the driver has no user: what this version tells is used, and what it refuses is told as what it is.
+/// A read of a key is refused, so the list is proven fresh by the read that `/health` makes.
+#[tokio::test]
+async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_are() {
+    let (a, b, c) = (Place::new("a"), Place::new("b"), Place::new("c"));
+    let places = [&a, &b, &c];
+    let mut processes = start(&places);
+    let before = settled(&places, 3).await;
+    enable_auth(&a).await;
+    let view = settled(&places, 3).await;
+    assert_eq!(view.membership, before.membership);
+    assert!(view.targets.iter().all(|it| it.reach == Reach::Reachable));
+    let connection = Connection::to(&a.client).await.unwrap();
+    let refused = connection.read().await.unwrap_err();
+    assert!(refused.wants_user(), "{refused}");
+    assert!(connection.serves().await, "/health makes a read without a user");
+
+    let lead = leader(&view, &places);
+    let dead = places.iter().position(|it| it.name != lead.name).unwrap();
+    processes[dead].kill();
+    let view = settled(&places, 2).await;
+    let lead = leader(&view, &places);
+    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap();
+    let remove = Action::RemoveMember {
+        member: places[dead].name.as_str().into(),
+        id,
+        reason: LeaveReason::Dead,
+        call: call(&view, lead),
+    };
+    let add = Action::AddLearner {
+        member: "d".into(),
+        address: "http://127.0.0.1:1".into(),
+        call: call(&view, lead),
+    };
+    let via = addresses(&[lead]).remove(0);
+    for action in [&remove, &add] {
+        let outcome = EtcdDriver::default().act(action, &via).await;
+        assert!(matches!(outcome, Outcome::NeedsUser(_)), "{action}: {outcome:?}");
+    }
+    // What the hint says: the operator goes on.
+    let root = ConnectOptions::new().with_user("root", "secret");
+    let mut client = etcd_client::Client::connect([&lead.client], Some(root)).await.unwrap();
+    client.auth_disable().await.unwrap();
+    eventually("it is removed", async || match EtcdDriver::default().act(&remove, &via).await {
+        Outcome::Done => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    // Two are left; without one of them there is no quorum, and no read.
+    let other = (0..3).find(|it| *it != dead && places[*it].name != lead.name).unwrap();
+    processes[other].kill();
+    let connection = Connection::to(&lead.client).await.unwrap();
+    eventually("it serves no more", async || match connection.serves().await {
+        false => Ok(()),
+        true => Err("it serves"),
+    })
+    .await;
+}
+
+async fn enable_auth(place: &Place) {
+    let mut client = etcd_client::Client::connect([&place.client], None).await.unwrap();
+    client.user_add("root", "secret", None).await.unwrap();
+    client.role_add("root").await.unwrap();
+    client.user_grant_role("root", "root").await.unwrap();
+    client.auth_enable().await.unwrap();
 }

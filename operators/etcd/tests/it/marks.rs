@@ -47,7 +47,7 @@ impl Driver for Answering {
             position: 8,
             version: "3.5.16".into(),
             db_size: 1,
-            errors: vec![],
+            accused: vec![],
         };
         let answer =
             |(name, id)| Target { name, reach: Reach::Reachable, status: Some(status(id)) };
