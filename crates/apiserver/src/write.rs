@@ -16,7 +16,6 @@ use store::{Object, Write};
 use crate::call::Call;
 use crate::receive::{self, Received};
 use crate::respond::Response;
-use crate::subresources::pods;
 use crate::{admission, encode, errors, fields, time};
 
 /// How often a change is made again because others changed the object in between.
@@ -264,7 +263,7 @@ async fn attempt(
     }
     let errors = match change.endpoint {
         Endpoint::Raw(_) => Vec::new(),
-        Endpoint::Resize => call.resource.schema().validate(&new, Some(&old)),
+        Endpoint::Resize => call.resource.validate_resize(&new, &old),
         _ => call.resource.validate_update(&new, &old),
     };
     if !errors.is_empty() {
@@ -297,7 +296,7 @@ fn prepare(call: &Call, endpoint: Endpoint, new: &mut Value, old: &Value) {
         Endpoint::Main | Endpoint::Through(_) => call.resource.prepare_update(new, old),
         Endpoint::Status => call.resource.prepare_status(new, old),
         Endpoint::Raw(_) => {}
-        Endpoint::Resize => *new = pods::resized(new, old),
+        Endpoint::Resize => call.resource.prepare_resize(new, old),
         Endpoint::Finalize => call.resource.prepare_finalize(new, old),
     }
 }

@@ -71,7 +71,9 @@ fn run(args: &[String]) -> Result<ExitCode, String> {
     match stage.as_str() {
         "enter" => boot::enter(config, &parsed),
         "run" => {
-            boot::prepare(&parsed).and_then(|()| serve::run(parsed)).map(|()| ExitCode::SUCCESS)
+            boot::prepare(&parsed)?;
+            serve::run(AgentConfig { limits: parsed.limits.inside(), ..parsed })?;
+            Ok(ExitCode::SUCCESS)
         }
         other => Err(format!("unknown stage {other:?}")),
     }

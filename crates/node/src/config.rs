@@ -52,6 +52,14 @@ pub(crate) enum Limits {
 }
 
 impl Limits {
+    /// As the agent sees them.
+    pub(crate) fn inside(self) -> Self {
+        match self {
+            Self::Enforced(groups) => Self::Enforced(groups.inside()),
+            without => without,
+        }
+    }
+
     pub(crate) fn groups(&self) -> Option<&Groups> {
         match self {
             Self::Enforced(groups) => Some(groups),

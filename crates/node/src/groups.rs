@@ -1,7 +1,7 @@
 //! Control groups of pods and containers, where the machine lets us have some.
 //!
-//! The supervisor makes the cluster's group on the host's side (`supervisor/delegation.rs`); only that folder is writable
-//! in the agent's mount namespace. In it each pod has a group, made here, and below that each run of a container one,
+//! The supervisor makes the cluster's group on the host's side (`supervisor/delegation.rs`); the agent's mount namespace has
+//! nothing else that is writable. In it each pod has a group, made here, and below that each run of a container one,
 //! which the OCI runtime makes and fills.
 //!
 //! Both versions of the kernel's hierarchies are known: one unified tree, or a tree per controller.
@@ -42,6 +42,27 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    /// As the agent sees them. In the unified hierarchy it sees nothing but the cluster's group: the OCI runtime opens
+    /// every file from the mount point and refuses to cross another mount.
+    pub(crate) fn inside(self) -> Self {
+        match self.version {
+            Version::Legacy => self,
+            Version::Unified => {
+                let of_mount = |(controllers, _)| (controllers, PathBuf::from(MOUNT));
+                let folders = self.folders.into_iter().map(of_mount).collect();
+                Self { name: String::new(), folders, ..self }
+            }
+        }
+    }
+
+    /// Which folder of the host the agent sees where.
+    pub(crate) fn binds(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        self.folders.iter().map(|(_, folder)| match self.version {
+            Version::Legacy => (folder.as_path(), folder.as_path()),
+            Version::Unified => (folder.as_path(), Path::new(MOUNT)),
+        })
+    }
+
     /// Makes a pod's group, or brings its settings up to date.
     pub(crate) fn set_pod(&self, uid: &str, settings: &Settings) -> io::Result<()> {
         for controller in NEEDED {

@@ -72,17 +72,19 @@ const NONE: Option<&str> = None;
 /// the given folders. Without any the runtime works too: it ignores the refusal.
 pub(crate) fn prepare_mounts<'a>(
     private: &Path,
-    groups_of_ours: impl Iterator<Item = &'a Path>,
+    groups_of_ours: impl Iterator<Item = (&'a Path, &'a Path)>,
 ) -> io::Result<()> {
     mount(NONE, "/", NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, NONE)?;
     let groups = mount_points_below(MOUNT)?;
-    for folder in groups_of_ours {
-        // A mount of its own, which stays as it is.
-        mount(Some(folder), folder, NONE, MsFlags::MS_BIND, NONE)?;
+    let mut covered = false;
+    for (folder, point) in groups_of_ours {
+        // A mount of its own, which stays writable.
+        mount(Some(folder), point, NONE, MsFlags::MS_BIND, NONE)?;
+        covered |= point == Path::new(MOUNT);
     }
-    for point in &groups {
+    for point in groups.iter().filter(|_| !covered) {
         make_read_only(point)?;
     }
     if groups.is_empty() && Path::new(MOUNT).exists() {

@@ -255,6 +255,23 @@ impl Resource {
         crate::strategy::namespace::finalize(object, old);
     }
 
+    /// Makes the new state of a pod ready that a write to `/resize` leads to: only resources of containers count.
+    pub fn prepare_resize(&self, object: &mut Value, old: &Value) {
+        crate::strategy::pod_resize::prepare(object, old);
+        if self.intent_differs(object, old) {
+            set_generation(object, generation(old) + 1);
+        }
+    }
+
+    /// Every reason why a pod cannot be resized like this.
+    pub fn validate_resize(&self, object: &Value, old: &Value) -> Vec<FieldError> {
+        let mut errors = self.schema().validate(object, Some(old));
+        if errors.is_empty() {
+            crate::strategy::pod_resize::validate(object, old, &mut errors);
+        }
+        errors
+    }
+
     /// Turns an object of this version into the form in which it is stored.
     pub fn to_storage(&self, object: &mut Value) {
         if self.storage_group != self.group {

@@ -8,6 +8,7 @@ pub(crate) mod job;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod pod;
+pub(crate) mod pod_resize;
 pub(crate) mod policy;
 pub(crate) mod rbac;
 pub(crate) mod service;

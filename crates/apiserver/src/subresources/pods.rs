@@ -1,4 +1,4 @@
-//! Changes of pods that only subresources make: `binding`, `resize`; and the one that none makes.
+//! A change of pods that only a subresource makes, `binding`, and one that none makes.
 
 use bytes::Bytes;
 use machinery::error::{ApiError, FieldError};
@@ -70,22 +70,6 @@ fn set_scheduled(pod: &mut Value, now: &str) {
             None => list.push(scheduled),
         },
     }
-}
-
-/// The old pod with the resources of the containers of the new one.
-pub(crate) fn resized(new: &Value, old: &Value) -> Value {
-    let mut pod = old.clone();
-    for key in ["managedFields", "resourceVersion"] {
-        pod["metadata"][key] = new["metadata"][key].clone();
-    }
-    for container in pod["spec"]["containers"].as_array_mut().into_iter().flatten() {
-        let named = |it: &&Value| it["name"] == container["name"];
-        let new = new["spec"]["containers"].as_array();
-        if let Some(new) = new.into_iter().flatten().find(named) {
-            container["resources"] = new["resources"].clone();
-        }
-    }
-    pod
 }
 
 /// What a server without ephemeral containers answers, by which `kubectl debug` knows that it is one: no node would run

@@ -50,12 +50,22 @@ async fn subresources_change_their_part_of_a_pod_and_nothing_else() {
     let kind = "application/strategic-merge-patch+json";
     let resize = json!({"spec": {"containers": [
         {"name": "main", "image": "other", "resources": {"requests": {"cpu": "1"}}}]}});
+    let message = server.patch(&format!("{path}/resize"), kind, resize.clone()).await.message(422);
+    let why =
+        "spec: Invalid value: \"BestEffort\": Pod QOS Class may not change as a result of resizing";
+    assert!(message.ends_with(why), "{message}");
+    let small = json!({"requests": {"cpu": "100m"}});
+    let body = json!({"metadata": {"name": "q"}, "spec": {"containers": [
+        {"name": "main", "image": "i", "resources": small}]}});
+    server.post(PODS, body).await.expect(201);
+    let path = format!("{PODS}/q");
     let changed = server.patch(&format!("{path}/resize"), kind, resize).await.expect(200);
     let container = &changed["spec"]["containers"][0];
     assert_eq!(
         (&container["resources"]["requests"]["cpu"], &container["image"]),
         (&json!("1"), &json!("i"))
     );
+    assert_eq!(changed["metadata"]["generation"], 2);
     assert_eq!(
         server.get("/api/v1/nodes/n1/proxy").await.code,
         405,

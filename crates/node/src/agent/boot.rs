@@ -40,8 +40,8 @@ fn wait_for_ids() -> Result<(), String> {
 pub(super) fn prepare(config: &AgentConfig) -> Result<(), String> {
     sys::die_with_parent().map_err(|error| format!("set the parent-death signal: {error}"))?;
     sys::raise_file_limit().map_err(|error| format!("raise the limit of open files: {error}"))?;
-    let groups = config.limits.groups().into_iter().flat_map(|groups| &groups.folders);
-    sys::prepare_mounts(&config.paths().private(), groups.map(|(_, folder)| folder.as_path()))
+    let groups = config.limits.groups().into_iter().flat_map(|groups| groups.binds());
+    sys::prepare_mounts(&config.paths().private(), groups)
         .map_err(|error| format!("prepare the mount namespace: {error}"))?;
     nix::unistd::sethostname(config.node_name(0))
         .map_err(|error| format!("set the hostname: {error}"))

@@ -63,6 +63,8 @@ pub(crate) fn look() -> Result<Version, Why> {
 #[derive(Debug)]
 pub(super) struct Delegation {
     pub(super) groups: Groups,
+    /// The group that this process moved out of.
+    left: Option<PathBuf>,
     _locks: Vec<OwnedFd>,
 }
 
@@ -74,27 +76,31 @@ impl Delegation {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}-{number}", std::process::id());
         let failed = |error: io::Error| Why::Failed(error.to_string());
-        let (version, parents) = match place {
+        let (version, parents, left) = match place {
             Place::Own(own) => {
                 move_aside(&own).map_err(failed)?;
-                (Version::Unified, vec![(needed(), own)])
+                (Version::Unified, vec![(needed(), own.clone())], Some(own))
             }
-            Place::Above(parent) => (Version::Unified, vec![(needed(), parent)]),
+            Place::Above(parent) => (Version::Unified, vec![(needed(), parent)], None),
             Place::Legacy(mounts) => {
                 let all = mounts.into_iter().map(|it| (it.controllers, it.point)).collect();
-                (Version::Legacy, all)
+                (Version::Legacy, all, None)
             }
         };
         for (_, parent) in &parents {
             remove_left(parent);
         }
-        let made = make(version, &name, &parents).and_then(|made| {
+        let made = make(version, &name, &parents).and_then(|mut made| {
+            made.left.clone_from(&left);
             made.groups.set("", settings)?;
             Ok(made)
         });
         made.map_err(|error| {
             for (_, parent) in &parents {
                 let _ = groups::remove_tree(&parent.join(&name));
+            }
+            if let Some(own) = &left {
+                let _ = move_back(own);
             }
             failed(error)
         })
@@ -118,6 +124,10 @@ impl Drop for Delegation {
             if let Err(error) = groups::remove_patiently(folder) {
                 tracing::warn!(%error, path = %folder.display(), "cannot remove a control group");
             }
+        }
+        if let Some(own) = &self.left {
+            // Where others have come meanwhile it stays as it is.
+            let _ = move_back(own);
         }
     }
 }
@@ -147,7 +157,7 @@ fn make(
         Version::Legacy => PathBuf::from(name),
     };
     let name = Path::new("/").join(name).to_string_lossy().into_owned();
-    Ok(Delegation { groups: Groups { version, name, folders }, _locks: locks })
+    Ok(Delegation { groups: Groups { version, name, folders }, left: None, _locks: locks })
 }
 
 fn lock(folder: &Path) -> io::Result<OwnedFd> {
@@ -181,6 +191,13 @@ fn move_aside(own: &Path) -> io::Result<()> {
     groups::make(&aside)?;
     groups::write(&aside.join("cgroup.procs"), "0")?;
     groups::enable(own)
+}
+
+fn move_back(own: &Path) -> io::Result<()> {
+    let all: Vec<String> = NEEDED.iter().map(|name| format!("-{name}")).collect();
+    groups::write(&own.join("cgroup.subtree_control"), &all.join(" "))?;
+    groups::write(&own.join("cgroup.procs"), "0")?;
+    fs::remove_dir(own.join(ASIDE))
 }
 
 fn place() -> Result<Place, Why> {
