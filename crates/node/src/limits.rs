@@ -147,6 +147,13 @@ fn total(spec: &PodSpec, pick: fn(&Amounts) -> Option<i64>) -> Option<i64> {
     Some(peak.max(mains))
 }
 
+/// What the pod requests of its node: thousandths of a processor, and bytes.
+pub(crate) fn requested(spec: &PodSpec) -> (i64, i64) {
+    let cpu = total(spec, |it| Some(it.cpu_request.unwrap_or(0)));
+    let memory = total(spec, |it| Some(it.memory_request.unwrap_or(0)));
+    (cpu.unwrap_or(0), memory.unwrap_or(0))
+}
+
 fn shares(millis: i64) -> u64 {
     let shares = u64::try_from(millis).unwrap_or(0).saturating_mul(1024) / 1000;
     shares.clamp(SHARES_MIN, SHARES_MAX)

@@ -9,6 +9,7 @@
 //! terminal phase is never left; the object is removed only when no process of the pod is alive.
 
 mod backoff;
+mod resize;
 mod restore;
 mod status;
 mod steps;
@@ -19,10 +20,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus, ResourceRequirements};
 
 pub(crate) use self::backoff::BackOff;
+pub(crate) use self::resize::Room;
 pub(crate) use self::restore::restore;
+pub(crate) use self::status::OWN_CONDITIONS;
 pub(crate) use self::steps::plan;
 
 /// Everything a decision depends on.
@@ -39,6 +42,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) sandbox: &'a Sandbox,
     pub(crate) containers: &'a BTreeMap<String, Container>,
     pub(crate) images: &'a BTreeMap<String, Image>,
+    pub(crate) room: &'a Room,
     /// Removing the object was asked for and not refused.
     pub(crate) finished: bool,
 }
@@ -92,6 +96,10 @@ pub(crate) struct Container {
     pub(crate) image: String,
     pub(crate) image_id: String,
     pub(crate) health: Health,
+    /// The requests and limits it runs or ran with.
+    pub(crate) resources: Option<ResourceRequirements>,
+    /// Why the last change of these failed.
+    pub(crate) resize_failed: Option<(String, Timestamp)>,
     /// Why it was or is being stopped, if we did it.
     pub(crate) stopped_for: Option<StopReason>,
 }
@@ -155,6 +163,8 @@ pub(crate) struct Health {
 pub(crate) enum StopReason {
     PodEnds,
     ImageChanged,
+    /// Other requests or limits, which the container is to be started anew for.
+    Resized,
     LivenessFailed,
     StartupFailed,
     PostStartFailed,
@@ -172,6 +182,8 @@ pub(crate) enum Action {
     Start { container: String, restart_count: i32, backoff: Option<BackOff> },
     /// Stops a container in the background; a second one may bring the deadline forward.
     Stop { container: String, deadline: Timestamp, why: StopReason },
+    /// Gives a running container other requests and limits.
+    Resize { container: String },
     /// Takes the sandbox away. No process is alive.
     TearDown,
     /// Removes the object from the API, guarded by its uid.
@@ -201,4 +213,6 @@ pub(crate) struct Plan {
     /// What keeps containers from running, by name.
     pub(crate) holds: BTreeMap<String, Hold>,
     pub(crate) wake_at: Option<Timestamp>,
+    /// The spec with the requests and limits that containers are given.
+    pub(crate) allocated: PodSpec,
 }

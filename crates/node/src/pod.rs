@@ -11,6 +11,7 @@ mod files;
 mod health;
 mod live;
 mod report;
+mod resources;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -26,11 +27,11 @@ use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::live::{Input, Live, LiveContainer, LivePod};
+pub(crate) use self::resources::Ledger;
 use crate::config::{AgentConfig, Paths, node_address};
 use crate::env;
 use crate::events::{Events, Kind};
 use crate::fields::Place;
-use crate::limits::Settings;
 use crate::network::{Network, PodNetwork};
 use crate::plan::{
     self, Action, Image, Plan, PullPolicy, Sandbox, Snapshot, StopReason, Terminated,
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) live: Live,
     pub(crate) stopping: CancellationToken,
+    pub(crate) ledger: Ledger,
 }
 
 /// What a worker is told.
@@ -103,6 +105,8 @@ pub(crate) struct Worker {
     ready_images: BTreeMap<String, Ready>,
     pull_failures: BTreeMap<String, u32>,
     finished: bool,
+    /// The spec with the requests and limits that containers are given.
+    allocated: PodSpec,
     /// The versions of the objects that the volumes were filled from.
     sources: Vec<Option<String>>,
     refresh_at: tokio::time::Instant,
@@ -142,6 +146,7 @@ impl Worker {
             ready_images: BTreeMap::new(),
             pull_failures: BTreeMap::new(),
             finished: false,
+            allocated: PodSpec::default(),
             sources: Vec::new(),
             refresh_at: tokio::time::Instant::now() + REFRESH,
             next_run: 0,
@@ -161,6 +166,8 @@ impl Worker {
                 return self.shut_down().await;
             }
             let plan = self.plan();
+            self.allocated = plan.allocated.clone();
+            self.account();
             report::backoffs(&self, &plan);
             let published = self.publish(&plan.status).await;
             if plan.actions.is_empty() {
@@ -202,6 +209,7 @@ impl Worker {
             sandbox: &self.sandbox,
             containers: &self.containers,
             images: &self.images,
+            room: &self.room(),
             finished: self.finished,
         })
     }
@@ -295,6 +303,7 @@ impl Worker {
                 self.start(&container, restart_count, backoff).await;
             }
             Action::Stop { container, deadline, why } => self.stop(&container, deadline, why),
+            Action::Resize { container } => self.resize(&container).await,
             Action::TearDown => self.tear_down().await,
             Action::Finish => self.finish().await,
             Action::Forget => {
@@ -333,7 +342,7 @@ impl Worker {
             node: self.node,
         };
         let network = &self.shared.network;
-        let made = match self.make_group(&spec) {
+        let made = match self.make_group() {
             Err(error) => Err(format!("make its control group: {error}")),
             Ok(()) if spec.host_network == Some(true) => {
                 network.add_host_network_pod(pod).await.map_err(|error| crate::chain(&error))
@@ -357,11 +366,6 @@ impl Worker {
         }
         // What the volumes say of the pod's address is only known now.
         self.refresh().await;
-    }
-
-    fn make_group(&self, spec: &PodSpec) -> std::io::Result<()> {
-        let Some(groups) = self.shared.config.limits.groups() else { return Ok(()) };
-        groups.set_pod(uid(&self.pod), &Settings::of_pod(spec))
     }
 
     fn pull(&mut self, reference: String, policy: PullPolicy) {
@@ -454,6 +458,7 @@ impl Worker {
     }
 
     fn forget(&self) {
+        self.shared.ledger.remove(uid(&self.pod));
         volumes::unmount(&self.shared.paths, uid(&self.pod));
         for folder in
             [self.shared.paths.pod(uid(&self.pod)), self.shared.paths.pod_logs(uid(&self.pod))]

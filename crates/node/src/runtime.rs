@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 pub(crate) use self::console::Console;
@@ -148,6 +149,26 @@ impl Runtime {
             _ => return Err(Error::Refused("the runtime left no output".to_owned())),
         };
         Ok(Started { process, streams })
+    }
+
+    /// Gives a running container other limits.
+    pub(crate) async fn update(
+        &self,
+        id: &str,
+        resources: &serde_json::Value,
+    ) -> Result<(), Error> {
+        let log = self.root.with_file_name(format!("update-{id}.log"));
+        let mut command = self.command(&log);
+        command.args(["update", "--resources", "-"]).arg(id);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().doing("start the OCI runtime")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(resources.to_string().as_bytes()).await.doing("tell the limits")?;
+        }
+        let status = child.wait().await.doing("wait for the runtime")?;
+        let refused = if status.success() { None } else { Some(last_error(&log).await) };
+        let _ = tokio::fs::remove_file(&log).await;
+        refused.map_or(Ok(()), |why| Err(Error::Refused(why)))
     }
 
     /// Removes what the runtime knows of a container; its process has ended.

@@ -11,7 +11,7 @@ use super::{Report, STOP};
 use crate::config::AgentConfig;
 use crate::events::Events;
 use crate::network::Network;
-use crate::pod::{Live, Shared};
+use crate::pod::{Ledger, Live, Shared};
 use crate::puller::Puller;
 use crate::runtime::Runtime;
 use crate::streams::{self, Streams};
@@ -70,6 +70,7 @@ async fn serve(config: AgentConfig, stopping: CancellationToken) -> Result<(), S
         client: client.clone(),
         view: view.clone(),
         stopping: stopping.clone(),
+        ledger: Ledger::default(),
         network,
         live,
         paths: paths.clone(),

@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Container as Spec, ContainerState, ContainerStateRunning, ContainerStateTerminated,
     ContainerStateWaiting, ContainerStatus, HostIP, PodCondition, PodIP, PodSpec, PodStatus,
+    ResourceRequirements,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::resize::{self, Pending};
 use super::steps::Ending;
 use super::{Container, Hold, Sandbox, Snapshot, State, Terminated};
 
@@ -17,6 +20,10 @@ pub(super) struct View<'a> {
     pub(super) holds: &'a BTreeMap<String, Hold>,
     pub(super) initialized: bool,
     pub(super) ending: Option<Ending>,
+    /// Why a change of requests or limits waits.
+    pub(super) pending: Option<&'a Pending>,
+    /// The spec with the requests and limits that containers are given.
+    pub(super) allocated: &'a PodSpec,
 }
 
 /// Whether a running container counts as started: its startup probe, or else its postStart hook, has succeeded.
@@ -114,7 +121,10 @@ fn container_status(view: &View<'_>, spec: &Spec, has_inits: bool) -> ContainerS
     } else {
         ready(spec, record)
     };
+    let (resources, allocated_resources) = amounts(view, spec, record);
     ContainerStatus {
+        resources: Some(resources),
+        allocated_resources,
         name: spec.name.clone(),
         state: Some(state),
         last_state: Some(previous.as_ref().map(terminated).unwrap_or_default()),
@@ -130,6 +140,29 @@ fn container_status(view: &View<'_>, spec: &Spec, has_inits: bool) -> ContainerS
         container_id: id,
         ..ContainerStatus::default()
     }
+}
+
+/// What the container has, and what of the node is given to it. A limit that nothing enforces is not had.
+fn amounts(
+    view: &View<'_>,
+    spec: &Spec,
+    record: &Container,
+) -> (ResourceRequirements, Option<BTreeMap<String, Quantity>>) {
+    let all = view.allocated.init_containers.iter().flatten().chain(&view.allocated.containers);
+    let mut given = all.into_iter().filter(|it| it.name == spec.name);
+    let given = given.next().and_then(|it| it.resources.clone()).unwrap_or_default();
+    let requests = given.requests.clone().filter(|requests| !requests.is_empty());
+    let mut has = match (&record.state, &record.resources) {
+        (State::Running { .. } | State::Stopping { .. }, Some(has)) => has.clone(),
+        _ => given,
+    };
+    if view.snapshot.room.not_enforced.is_some()
+        && let Some(limits) = &mut has.limits
+    {
+        limits.retain(|name, _| !matches!(name.as_str(), "cpu" | "memory"));
+    }
+    has.limits = has.limits.filter(|limits| !limits.is_empty());
+    (has, requests)
 }
 
 fn running(since: Timestamp) -> ContainerState {
@@ -194,8 +227,17 @@ fn ended_phase(view: &View<'_>, spec: &PodSpec, some_ran: bool) -> &'static str 
     }
 }
 
-/// The kubelet's own conditions; all others stay as they are.
-const OWN: [&str; 4] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+/// The kubelet's own conditions; all others stay as they are. The last two are there only while they hold.
+pub(crate) const OWN_CONDITIONS: [&str; 6] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    RESIZE_PENDING,
+    RESIZE_IN_PROGRESS,
+];
+const RESIZE_PENDING: &str = "PodResizePending";
+const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
 
 fn conditions(view: &View<'_>, spec: &PodSpec, status: &PodStatus) -> Vec<PodCondition> {
     let published = view.snapshot.published.conditions.as_deref().unwrap_or_default();
@@ -233,13 +275,36 @@ fn conditions(view: &View<'_>, spec: &PodSpec, status: &PodStatus) -> Vec<PodCon
     };
     let sandbox = Verdict { holds: sandbox, ..Verdict::yes() };
     let verdicts = [sandbox, initialized, ready, containers_ready];
-    let mut conditions: Vec<PodCondition> = OWN
+    let mut conditions: Vec<PodCondition> = OWN_CONDITIONS
         .iter()
         .zip(verdicts)
         .map(|(name, verdict)| verdict.condition(name, published, view.snapshot.now))
         .collect();
-    conditions.extend(published.iter().filter(|it| !OWN.contains(&it.type_.as_str())).cloned());
+    if let Some((name, verdict)) = resizes(view, spec) {
+        conditions.push(verdict.condition(name, published, view.snapshot.now));
+    }
+    let foreign = published.iter().filter(|it| !OWN_CONDITIONS.contains(&it.type_.as_str()));
+    conditions.extend(foreign.cloned());
     conditions
+}
+
+/// What is said of changes of requests and limits: that they wait, or are being made.
+fn resizes(view: &View<'_>, spec: &PodSpec) -> Option<(&'static str, Verdict)> {
+    if view.ending.is_some() {
+        return None;
+    }
+    if let Some(Pending { reason, message }) = view.pending {
+        let message = Some(message.clone());
+        return Some((RESIZE_PENDING, Verdict { holds: true, reason: Some(reason), message }));
+    }
+    let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let record = all.find_map(|spec| {
+        let record = view.snapshot.containers.get(&spec.name)?;
+        (record.state.is_alive() && resize::differs(spec, record)).then_some(record)
+    })?;
+    let failed = record.resize_failed.as_ref().map(|(message, _)| message.clone());
+    let reason = failed.is_some().then_some("Error");
+    Some((RESIZE_IN_PROGRESS, Verdict { holds: true, reason, message: failed }))
 }
 
 fn names(

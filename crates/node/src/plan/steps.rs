@@ -7,13 +7,15 @@ use k8s_openapi::api::core::v1::{Container as Spec, PodSpec};
 
 use super::{
     Action, BackOff, Container, Hold, Image, Plan, PullPolicy, Sandbox, Snapshot, State,
-    StopReason, Terminated, Volumes, status,
+    StopReason, Terminated, Volumes, resize, status,
 };
 
 /// How long processes of a pod that is no longer in the API get.
 const GONE_GRACE: SignedDuration = SignedDuration::from_secs(1);
 /// What the API's times may lack.
 const CUT_OFF: SignedDuration = SignedDuration::from_secs(1);
+/// How often a change is tried that only lacks room.
+const DEFERRED_RETRY: SignedDuration = SignedDuration::from_secs(5);
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 /// How long a failed pull shows as `ErrImagePull` before it is a back-off.
 const FRESH_FAILURE: SignedDuration = SignedDuration::from_secs(2);
@@ -34,13 +36,24 @@ pub(super) enum Ending {
 pub(crate) fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let mut planner = Planner::new(snapshot);
     let ending = planner.ending();
+    if planner.pending.as_ref().is_some_and(|it| it.is_deferred()) {
+        planner.wake(snapshot.now + DEFERRED_RETRY);
+    }
     match ending {
         Some(ending) => planner.end(ending),
         None => planner.run(),
     }
-    let Planner { actions, holds, wake_at, initialized, .. } = planner;
-    let view = status::View { snapshot, holds: &holds, initialized, ending };
-    Plan { status: status::render(&view), actions, holds, wake_at }
+    let Planner { actions, holds, wake_at, initialized, pending, spec, .. } = planner;
+    let allocated = resize::allocated(snapshot, spec, pending.is_some());
+    let view = status::View {
+        snapshot,
+        holds: &holds,
+        initialized,
+        ending,
+        pending: pending.as_ref(),
+        allocated: &allocated,
+    };
+    Plan { status: status::render(&view), actions, holds, wake_at, allocated }
 }
 
 struct Planner<'a> {
@@ -50,6 +63,8 @@ struct Planner<'a> {
     holds: BTreeMap<String, Hold>,
     wake_at: Option<Timestamp>,
     initialized: bool,
+    /// Why a change of requests or limits waits.
+    pending: Option<resize::Pending>,
 }
 
 /// What a container's place in the pod means for it.
@@ -71,6 +86,7 @@ impl<'a> Planner<'a> {
             holds: BTreeMap::new(),
             wake_at: None,
             initialized: false,
+            pending: resize::pending(snapshot, spec),
         }
     }
 
@@ -122,9 +138,7 @@ impl<'a> Planner<'a> {
     }
 
     fn restarts(&self, spec: &Spec, ended: &Terminated) -> bool {
-        let changed = self
-            .record(spec)
-            .is_some_and(|record| record.stopped_for == Some(StopReason::ImageChanged));
+        let changed = self.record(spec).is_some_and(|record| is_change(record.stopped_for));
         changed
             || match self.spec.restart_policy.as_deref() {
                 Some("Never") => false,
@@ -268,6 +282,8 @@ impl<'a> Planner<'a> {
             StopReason::ImageChanged
         } else if let Some(why) = record.health.unhealthy {
             why
+        } else if self.resizes(spec, record) {
+            StopReason::Resized
         } else {
             return;
         };
@@ -287,10 +303,25 @@ impl<'a> Planner<'a> {
         self.actions.push(Action::Stop { container: spec.name.clone(), deadline, why });
     }
 
+    /// Asks for other requests or limits where they differ; true if only a restart makes them.
+    fn resizes(&mut self, spec: &Spec, record: &Container) -> bool {
+        let Some(given) = &record.resources else { return false };
+        if self.pending.is_some() || !resize::differs(spec, record) {
+            return false;
+        }
+        if resize::restarts(spec, given) {
+            return true;
+        }
+        match &record.resize_failed {
+            Some((_, retry_at)) if *retry_at > self.snapshot.now => self.wake(*retry_at),
+            _ => self.actions.push(Action::Resize { container: spec.name.clone() }),
+        }
+        false
+    }
+
     fn restart(&mut self, spec: &Spec, ended: &Terminated) {
         let record = self.record(spec);
-        let changed =
-            record.is_some_and(|record| record.stopped_for == Some(StopReason::ImageChanged));
+        let changed = record.is_some_and(|record| is_change(record.stopped_for));
         let finished_at = ended.finished_at.unwrap_or(self.snapshot.now);
         let due = BackOff::due(record.and_then(|record| record.backoff), finished_at);
         if changed || due <= self.snapshot.now {
@@ -412,6 +443,11 @@ impl<'a> Planner<'a> {
         }
         alive
     }
+}
+
+/// Whether a container was stopped only to be started as the spec now wants it.
+fn is_change(why: Option<StopReason>) -> bool {
+    matches!(why, Some(StopReason::ImageChanged | StopReason::Resized))
 }
 
 fn role(spec: &Spec) -> Role {

@@ -1,6 +1,7 @@
 //! Scripts over the planner: a tiny world applies each plan's actions until nothing changes.
 
 mod properties;
+mod resizing;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -21,6 +22,9 @@ struct World {
     sandbox: Sandbox,
     containers: BTreeMap<String, Container>,
     images: BTreeMap<String, Image>,
+    room: Room,
+    /// Why the runtime refuses changes, if it does.
+    refused: Option<String>,
     finished: bool,
     log: Vec<String>,
 }
@@ -39,6 +43,8 @@ impl World {
             sandbox: Sandbox::Absent,
             containers: BTreeMap::new(),
             images: BTreeMap::new(),
+            room: Room { allocatable: (4000, 1 << 30), ..Room::default() },
+            refused: None,
             finished: false,
             log: Vec::new(),
         }
@@ -55,6 +61,7 @@ impl World {
             sandbox: &self.sandbox,
             containers: &self.containers,
             images: &self.images,
+            room: &self.room,
             finished: self.finished,
         })
     }
@@ -84,9 +91,9 @@ impl World {
                 self.images.insert(reference, Image::Ready { id: "sha256:1".into() });
             }
             Action::Start { container, restart_count, backoff } => {
-                let specs = self.pod.spec.as_ref().unwrap();
-                let mut all = specs.init_containers.iter().flatten().chain(&specs.containers);
-                let image = all.find(|it| it.name == container).unwrap().image.clone().unwrap();
+                let spec = spec_of(&self.pod.spec.clone().unwrap(), &container);
+                let given = spec_of(&self.plan().allocated, &container).resources;
+                let image = spec.image.unwrap();
                 let record = self.containers.entry(container.clone()).or_default();
                 assert!(!record.state.is_alive(), "{container} started twice");
                 if let State::Exited(ended) = &record.state {
@@ -95,6 +102,7 @@ impl World {
                 record.state = State::Running { since: self.now, id: "runc://1".into() };
                 (record.restart_count, record.backoff, record.ran) = (restart_count, backoff, true);
                 (record.image, record.stopped_for) = (image, None);
+                record.resources = Some(given.unwrap_or_default());
                 record.health = Health { hook_done: true, ..Health::default() };
                 self.log.push(format!("start {container} #{restart_count}"));
             }
@@ -105,6 +113,22 @@ impl World {
                 record.stopped_for = Some(why);
                 let grace = deadline.duration_since(self.now).as_secs();
                 self.log.push(format!("stop {container} {why:?} {grace}s"));
+            }
+            Action::Resize { container } => {
+                self.log.push(format!("resize {container}"));
+                let spec = spec_of(&self.pod.spec.clone().unwrap(), &container);
+                let record = self.containers.get_mut(&container).unwrap();
+                assert!(record.state.is_alive(), "resized {container}, which is not alive");
+                match &self.refused {
+                    Some(why) => {
+                        let retry_at = self.now + SignedDuration::from_secs(5);
+                        record.resize_failed = Some((why.clone(), retry_at));
+                    }
+                    None => {
+                        record.resources = spec.resources;
+                        record.resize_failed = None;
+                    }
+                }
             }
             Action::TearDown => {
                 assert!(!self.is_alive(), "torn down alive");
@@ -166,6 +190,14 @@ impl World {
 }
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+fn spec_of(
+    spec: &k8s_openapi::api::core::v1::PodSpec,
+    name: &str,
+) -> k8s_openapi::api::core::v1::Container {
+    let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    all.find(|it| it.name == name).unwrap().clone()
+}
 
 fn one(policy: &str) -> World {
     World::new(json!({"restartPolicy": policy, "containers": [{"name": "a", "image": "i"}]}))

@@ -15,18 +15,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::Watcher;
 use super::live::Input;
-use super::{Change, LiveContainer, Note, Readiness, Shared, Worker, files};
+use super::{Change, LiveContainer, Note, Readiness, Shared, Worker, files, resources};
 use crate::check::Check;
 use crate::config::Limits;
 use crate::doctor::not_enforced;
 use crate::env;
 use crate::events::Kind;
 use crate::exec::Commands;
-use crate::launch::{self, Bounds, specification};
-use crate::limits::{Amounts, Quality, Settings, has_limits};
+use crate::launch::{self, specification};
+use crate::limits::has_limits;
 use crate::logs::{self, Log, Stream};
 use crate::plan::{BackOff, Health, State, StopReason, Terminated};
-use crate::runtime::{self, Console, Group, Mount, Standard, Started, Streams};
+use crate::runtime::{self, Console, Mount, Standard, Started, Streams};
 use crate::sys::{self, Ended, Overlay};
 use crate::volumes::{fetch, uid};
 
@@ -77,6 +77,8 @@ impl Worker {
         record.ran = true;
         record.image = reference;
         record.image_id = image_id.unwrap_or_default();
+        record.resources = Some(spec.resources.clone().unwrap_or_default());
+        record.resize_failed = None;
         record.health = Health::default();
         record.stopped_for = None;
         match launched {
@@ -112,8 +114,9 @@ impl Worker {
         }
     }
 
-    fn spec_of(&self, name: &str) -> Option<Spec> {
-        let spec = self.pod.spec.as_ref()?;
+    pub(super) fn spec_of(&self, name: &str) -> Option<Spec> {
+        let mut spec = self.pod.spec.clone()?;
+        resources::give(&mut spec, &self.allocated);
         let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
         all.find(|container| container.name == name).cloned()
     }
@@ -194,23 +197,6 @@ impl Worker {
         Ok(self.attend(spec, (started, log), (commands, bundle)))
     }
 
-    fn bounds(&self, spec: &Spec, run: &str) -> Bounds {
-        let config = &self.shared.config;
-        let group = config.limits.groups().map(|groups| Group {
-            path: groups.container(uid(&self.pod), run),
-            version: groups.version,
-            settings: Settings::of_container(spec.resources.as_ref()),
-        });
-        let amounts = Amounts::of(spec.resources.as_ref());
-        let request = amounts.memory_request.unwrap_or(0);
-        let capacity = self.shared.config.share().capacity.memory_bytes();
-        Bounds {
-            oom_score_adj: config.oom.container(Quality::of(&self.pod), (request, capacity)),
-            processes_max: group.is_none().then_some(config.processes.container),
-            group,
-        }
-    }
-
     /// Takes the started process into care: output into the log, an eye on its end.
     fn attend(
         &mut self,
@@ -284,7 +270,7 @@ impl Worker {
             return;
         }
         let text = match why {
-            StopReason::ImageChanged => {
+            StopReason::ImageChanged | StopReason::Resized => {
                 format!("Container {name} definition changed, will be restarted")
             }
             _ => format!("Stopping container {name}"),
@@ -443,7 +429,8 @@ impl End {
             let _ = tokio::time::timeout(DRAIN, pump).await;
         }
         let message = self.message(ended);
-        let starved = self.leave_group(ended).await;
+        let starved = resources::leave_group(&self.shared, &self.pod, &self.live).await
+            && ended.signal == Some(Signal::KILL.as_raw());
         let bundle = self.live.bundle.clone();
         let _ = tokio::task::spawn_blocking(move || remove_bundle(&bundle)).await;
         self.shared.runtime.delete(&self.live.commands.container).await;
@@ -467,20 +454,6 @@ impl End {
         // The worker may have ended.
         let _ = self.notes.send(Note::Exited { container, run, ended: terminated }).await;
         tracing::debug!(pod = uid(&self.pod), container = self.spec.name, "a container ended");
-    }
-
-    /// Removes the run's control group. Returns whether the container was killed because that was out of memory, by the
-    /// kernel's own count.
-    async fn leave_group(&self, ended: Ended) -> bool {
-        let Some(groups) = self.shared.config.limits.groups() else { return false };
-        let pod = uid(&self.pod);
-        let run = self.live.commands.container.strip_prefix(pod).and_then(|it| it.get(1..));
-        let run = run.unwrap_or_default();
-        let starved = groups.out_of_memory(pod, run);
-        if let Err(error) = groups.remove_container(pod, run).await {
-            tracing::warn!(%error, pod, run, "cannot remove a container's control group");
-        }
-        starved && ended.signal == Some(Signal::KILL.as_raw())
     }
 
     /// What the container left as its message, or the end of its log where that is asked for.

@@ -7,11 +7,8 @@ use serde_json::{Value, json};
 
 use super::Worker;
 use crate::events::Kind;
-use crate::plan::Plan;
+use crate::plan::{OWN_CONDITIONS, Plan};
 use crate::volumes::namespace;
-
-/// Conditions that are ours; others may be written by anyone.
-const OWN: [&str; 4] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
 
 impl Worker {
     /// Writes the status if it is new. Returns whether the API has it.
@@ -55,9 +52,9 @@ fn explicit(status: &PodStatus) -> Value {
 pub(super) fn absorb(published: &mut PodStatus, theirs: Option<&PodStatus>) {
     let Some(theirs) = theirs else { return };
     let ours = published.conditions.take().unwrap_or_default();
-    let own = ours.into_iter().filter(|it| OWN.contains(&it.type_.as_str()));
+    let own = ours.into_iter().filter(|it| OWN_CONDITIONS.contains(&it.type_.as_str()));
     let foreign = theirs.conditions.iter().flatten();
-    let foreign = foreign.filter(|it| !OWN.contains(&it.type_.as_str())).cloned();
+    let foreign = foreign.filter(|it| !OWN_CONDITIONS.contains(&it.type_.as_str())).cloned();
     published.conditions = Some(own.chain(foreign).collect());
     published.qos_class.clone_from(&theirs.qos_class);
     let terminal =

@@ -62,6 +62,15 @@ impl Group {
     /// As `linux.resources`. No swap beyond the memory limit, and where one process runs out of memory all of the
     /// container end, as with the kubelet; the older hierarchies know neither.
     pub(crate) fn resources(&self) -> Value {
+        let mut resources = self.changes();
+        if self.version == Version::Unified {
+            resources["unified"] = json!({"memory.oom.group": "1"});
+        }
+        resources
+    }
+
+    /// What of it may change later.
+    pub(crate) fn changes(&self) -> Value {
         let settings = &self.settings;
         let memory = settings.memory.unwrap_or(-1);
         let mut resources = json!({
@@ -74,7 +83,6 @@ impl Group {
         });
         if self.version == Version::Unified {
             resources["memory"]["swap"] = json!(memory);
-            resources["unified"] = json!({"memory.oom.group": "1"});
         }
         resources
     }

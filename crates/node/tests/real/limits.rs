@@ -1,11 +1,11 @@
 //! What pods may use of the machine: enforced by control groups where this machine lets us have some, by what every
 //! user may set otherwise.
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::world::{World, until};
+use crate::world::{World, condition, until};
 
 fn program(args: &[&str], resources: &Value) -> Value {
     let args: Vec<_> = std::iter::once(&"program").chain(args).collect();
@@ -75,6 +75,50 @@ pub(crate) async fn limits_are_seen_by_containers() {
     world.end().await;
 }
 
+/// A running container gets other limits without a restart, or its pod says why not.
+pub(crate) async fn running_pods_are_resized() {
+    let world = World::new().await;
+    let enforced = enforced(&world).await;
+    let limits = |cpu: &str, memory: &str| json!({"limits": {"cpu": cpu, "memory": memory}});
+    run(&world, "p", &["wait"], &limits("500m", "64Mi")).await;
+    let pod = world.running("p").await;
+    let status = pod.status.unwrap().container_statuses.unwrap().remove(0);
+    let had = json!(status.resources);
+    assert_eq!(had["limits"]["memory"], json!(enforced.then_some("64Mi")), "{had}");
+    assert_eq!(json!(status.allocated_resources), json!({"cpu": "500m", "memory": "64Mi"}));
+    let resize = async |cpu: &str, memory: &str| {
+        let containers = json!([{"name": "c", "resources": {
+            "requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}}]);
+        let patch = kube::api::Patch::Strategic(json!({"spec": {"containers": containers}}));
+        world.pods().patch_subresource("resize", "p", &Default::default(), &patch).await.unwrap();
+    };
+    // No machine has so many processors: both kinds of nodes refuse, each with its reason.
+    resize("100000", "64Mi").await;
+    let pending = |pod: &Pod| condition(pod, "PodResizePending") == "True";
+    let pod = world.pod_until("p", "says why not", pending).await;
+    let conditions = pod.status.unwrap().conditions.unwrap();
+    let found = conditions.into_iter().find(|it| it.type_ == "PodResizePending").unwrap();
+    assert_eq!(found.reason.as_deref(), Some("Infeasible"));
+    println!("  {}", found.message.unwrap());
+    if enforced {
+        // Wider, then narrower than before: a group is never wider than its pod's.
+        for (cpu, memory, quota) in [("900m", "128Mi", "90000"), ("200m", "128Mi", "20000")] {
+            resize(cpu, memory).await;
+            let done = |pod: &Pod| {
+                let statuses = pod.status.as_ref().and_then(|it| it.container_statuses.as_ref());
+                let limits = json!(statuses.map(|all| &all[0].resources));
+                limits["limits"]["cpu"] == cpu && condition(pod, "PodResizePending").is_empty()
+            };
+            let pod = world.pod_until("p", "is resized", done).await;
+            let status = pod.status.unwrap().container_statuses.unwrap().remove(0);
+            assert_eq!(status.restart_count, 0);
+            let expected = (format!("{quota} 100000"), (128 << 20).to_string());
+            assert_eq!(read_limits(&world, "p").await, expected);
+        }
+    }
+    world.end().await;
+}
+
 /// Quota with period, and bytes, in either version of the hierarchies.
 async fn read_limits(world: &World, pod: &str) -> (String, String) {
     let read = async |file: &str| {
@@ -112,7 +156,7 @@ pub(crate) async fn a_memory_eater_is_killed_alone() {
     world.end().await;
 }
 
-fn phase_is(pod: &k8s_openapi::api::core::v1::Pod, phase: &str) -> bool {
+fn phase_is(pod: &Pod, phase: &str) -> bool {
     crate::world::phase(pod) == phase
 }
 

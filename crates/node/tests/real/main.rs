@@ -133,6 +133,7 @@ fn all() -> Vec<(&'static str, Case)> {
         cases::nodes_are_registered,
         limits::missing_limits_are_told,
         limits::limits_are_seen_by_containers,
+        limits::running_pods_are_resized,
         limits::a_memory_eater_is_killed_alone,
         limits::a_pod_that_forks_is_bounded,
         limits::the_control_plane_outlives_pods,
