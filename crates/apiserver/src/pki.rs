@@ -145,7 +145,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer()?)?;
-        Ok(ClientCertificate { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(ClientCertificate { certificate: certificate.pem(), key: ec_private_key(&key)? })
     }
 
     fn into_pki(
@@ -161,6 +161,33 @@ impl Authority {
             .ok_or_else(|| PkiError::Key { path: PathBuf::from("sa.key") })?;
         Ok(Pki { ca_pem: self.ca_pem, admin, tls: Arc::new(tls), token_key: Arc::new(token_key) })
     }
+}
+
+/// A P-256 key as `EC PRIVATE KEY` (RFC 5915), which every client reads; some take PKCS #8 for RSA.
+fn ec_private_key(key: &KeyPair) -> Result<String, PkiError> {
+    const SECRET: usize = 32;
+    const POINT: usize = 65;
+    // Inside of PKCS #8 is the same structure without its curve: version 1, then the secret.
+    const BEFORE_SECRET: &[u8] = &[0x02, 0x01, 0x01, 0x04, 0x20];
+    const CURVE: &[u8] = &[0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    const BEFORE_POINT: &[u8] = &[0xa1, 0x44, 0x03, 0x42, 0x00];
+    const LINE: usize = 64;
+    let pkcs8 = key.serialize_der();
+    let start = pkcs8.windows(BEFORE_SECRET.len()).position(|it| it == BEFORE_SECRET);
+    let secret = start.and_then(|at| pkcs8.get(at + BEFORE_SECRET.len()..)?.get(..SECRET));
+    let point = Some(key.public_key_raw()).filter(|it| it.len() == POINT);
+    let (Some(secret), Some(point)) = (secret, point) else {
+        return Err(PkiError::Key { path: PathBuf::from("admin.key") });
+    };
+    let body = [BEFORE_SECRET, secret, CURVE, BEFORE_POINT, point].concat();
+    let length = u8::try_from(body.len()).expect("the parts have fixed lengths");
+    let text = BASE64.encode([&[0x30, length], body.as_slice()].concat());
+    let lines: Vec<&str> =
+        (0..text.len()).step_by(LINE).map(|at| &text[at..text.len().min(at + LINE)]).collect();
+    Ok(format!(
+        "-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----\n",
+        lines.join("\n")
+    ))
 }
 
 fn server_config(
@@ -257,4 +284,37 @@ fn pem_to_der(pem: &str) -> Option<CertificateDer<'static>> {
         .take_while(|line| !line.starts_with("-----END"))
         .collect();
     BASE64.decode(body).ok().map(CertificateDer::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    #[test]
+    fn a_clients_key_is_an_ec_private_key_and_the_one_of_its_certificate() {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
+        let admin = pki.admin();
+        assert!(admin.key.starts_with("-----BEGIN EC PRIVATE KEY-----\n"));
+        let key = PrivateKeyDer::from_pem_slice(admin.key.as_bytes()).unwrap();
+        assert!(matches!(key, PrivateKeyDer::Sec1(_)));
+        let chain = vec![CertificateDer::from_pem_slice(admin.certificate.as_bytes()).unwrap()];
+        let provider = rustls::crypto::ring::default_provider();
+        let certified = rustls::sign::CertifiedKey::from_der(chain, key, &provider).unwrap();
+        certified.keys_match().unwrap();
+    }
+
+    #[test]
+    fn keys_of_an_earlier_start_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        write_private(&directory.path().join("ca.key"), &key.serialize_pem()).unwrap();
+        write_private(&directory.path().join("admin.key"), &key.serialize_pem()).unwrap();
+        let first = Pki::load_or_create(directory.path(), &[]).unwrap();
+        let again = Pki::load_or_create(directory.path(), &[]).unwrap();
+        assert_eq!(first.ca_pem(), again.ca_pem());
+        assert_ne!(first.admin().key, again.admin().key);
+    }
 }
