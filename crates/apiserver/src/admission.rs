@@ -3,6 +3,7 @@
 //! Rules that look at one object alone are the registry's. Invariant: a service address or node port is chosen and
 //! stored under one lock, so that no two services get the same.
 
+mod accounts;
 mod addresses;
 mod runtime_class;
 mod security;
@@ -30,7 +31,8 @@ pub(crate) async fn create(call: &Call, object: &mut Value) -> Result<(), ApiErr
         return Err(ApiError::new(405, Reason::MethodNotAllowed, text));
     }
     runtime_class::check(call, object).await?;
-    registry::admission::create(&call.resource, object);
+    let account = accounts::of(call, object).await?;
+    registry::admission::create(&call.resource, object, account.as_ref());
     Ok(())
 }
 

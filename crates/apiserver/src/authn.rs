@@ -1,15 +1,15 @@
 //! Who asks.
 //!
 //! A request is whoever its connection is (client certificate, or the identity fixed for a socket). On a connection
-//! without an identity it is whoever its bearer token names, or nobody. A member of `system:masters` may then speak for
-//! somebody else.
+//! without an identity it is whoever its bearer token names, or nobody. For whom it may then speak is asked in
+//! [`crate::impersonate`].
 //!
 //! Invariants: where a token counts, a wrong one is refused and never taken for none; a token is good only while the
 //! account, and the pod or secret it is bound to, exist under the uids it names.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use machinery::error::ApiError;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -19,8 +19,21 @@ use crate::encode;
 use crate::token::{Claims, ISSUER, Reference, TokenKey};
 
 const MASTERS: &str = "system:masters";
-const AUTHENTICATED: &str = "system:authenticated";
-const ANONYMOUS: &str = "system:anonymous";
+pub(crate) const AUTHENTICATED: &str = "system:authenticated";
+pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
+/// How the user names of service accounts begin.
+const ACCOUNT: &str = "system:serviceaccount:";
+/// The parts of the control plane.
+pub(crate) const CONTROLLERS: &str = "system:kube-controller-manager";
+pub(crate) const SCHEDULER: &str = "system:kube-scheduler";
+/// The group of nodes, and how their user names begin.
+pub(crate) const NODES: &str = "system:nodes";
+const NODE: &str = "system:node:";
+/// In the extra values of a process that runs more than one node: their names.
+const NODES_RUN: &str = "endstate.dev/nodes";
+/// How long the token of what is being deleted is good after the time by which that should have ended.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +50,39 @@ impl Identity {
         Identity { user: user.to_owned(), uid: String::new(), groups, extra: Vec::new() }
     }
 
-    /// The identity of the parts of the control plane: may do everything.
+    /// An administrator: may do everything.
     pub fn masters(user: &str) -> Identity {
         Identity::new(user, &[MASTERS, AUTHENTICATED])
     }
 
-    pub(crate) fn anonymous() -> Identity {
-        Identity::new(ANONYMOUS, &["system:unauthenticated"])
+    /// The identity of the controllers.
+    pub fn controllers() -> Identity {
+        Identity::new(CONTROLLERS, &[AUTHENTICATED])
     }
 
-    pub(crate) fn is_anonymous(&self) -> bool {
-        self.user == ANONYMOUS
+    /// The identity of the scheduler.
+    pub fn scheduler() -> Identity {
+        Identity::new(SCHEDULER, &[AUTHENTICATED])
+    }
+
+    /// The identity of a process that runs these nodes.
+    pub fn nodes_of(process: &str, nodes: Vec<String>) -> Identity {
+        let identity = Identity::new(&format!("{NODE}{process}"), &[NODES, AUTHENTICATED]);
+        Identity { extra: vec![(NODES_RUN.to_owned(), nodes)], ..identity }
+    }
+
+    /// The nodes that whoever asks runs: the one of its name, and those that its connection says.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
+        let run = self.extra.iter().filter(|(key, _)| key == NODES_RUN).flat_map(|(_, it)| it);
+        self.user.strip_prefix(NODE).into_iter().chain(run.map(String::as_str))
+    }
+
+    pub(crate) fn is_node(&self) -> bool {
+        self.groups.iter().any(|group| group == NODES)
+    }
+
+    pub(crate) fn anonymous() -> Identity {
+        Identity::new(ANONYMOUS, &[UNAUTHENTICATED])
     }
 
     pub(crate) fn is_master(&self) -> bool {
@@ -89,39 +124,41 @@ pub(crate) struct Authenticator<'a> {
 }
 
 impl Authenticator<'_> {
-    /// The identity of a request: its bearer token's, else its connection's, else anonymous; then whoever it
-    /// impersonates.
+    /// The identity of a request: its connection's, else its bearer token's, else anonymous.
     pub(crate) async fn identify(
         &self,
         headers: &HeaderMap,
         connection: Option<&Identity>,
     ) -> Result<Identity, ApiError> {
-        let identity = match (connection, bearer(headers)) {
-            (Some(identity), _) => identity.clone(),
+        match (connection, bearer(headers)) {
+            (Some(identity), _) => Ok(identity.clone()),
             (None, Some(token)) => {
                 // A token for another audience is good there and nowhere else.
                 let found = self.token(token).await?;
                 let ours = found.filter(|(claims, _)| claims.aud.iter().any(|it| it == ISSUER));
-                ours.ok_or_else(ApiError::unauthorized)?.1
+                Ok(ours.ok_or_else(ApiError::unauthorized)?.1)
             }
-            (None, None) if headers.contains_key(AUTHORIZATION) => {
-                return Err(ApiError::unauthorized());
-            }
-            (None, None) => Identity::anonymous(),
-        };
-        impersonated(headers, identity)
+            (None, None) if headers.contains_key(AUTHORIZATION) => Err(ApiError::unauthorized()),
+            (None, None) => Ok(Identity::anonymous()),
+        }
     }
 
     /// The claims and the identity of a token; `None` if it is not good.
     pub(crate) async fn token(&self, token: &str) -> Result<Option<(Claims, Identity)>, ApiError> {
         let Some(claims) = self.key.verify(token, self.now.as_second()) else { return Ok(None) };
         let bound = &claims.bound;
-        if !self.exists("serviceaccounts", &bound.namespace, &bound.serviceaccount).await? {
-            return Ok(None);
-        }
-        for (plural, reference) in [("pods", &bound.pod), ("secrets", &bound.secret)] {
+        let namespace = Some(bound.namespace.as_str());
+        // The node of a pod's token is told, not asked for: the pod is gone when its node is.
+        let node = bound.node.as_ref().filter(|_| bound.pod.is_none());
+        let references = [
+            ("serviceaccounts", namespace, Some(&bound.serviceaccount)),
+            ("pods", namespace, bound.pod.as_ref()),
+            ("secrets", namespace, bound.secret.as_ref()),
+            ("nodes", None, node),
+        ];
+        for (plural, namespace, reference) in references {
             if let Some(reference) = reference
-                && !self.exists(plural, &bound.namespace, reference).await?
+                && !self.is_there(plural, namespace, reference).await?
             {
                 return Ok(None);
             }
@@ -130,18 +167,25 @@ impl Authenticator<'_> {
         Ok(Some((claims, identity)))
     }
 
-    async fn exists(
+    /// Whether an object exists, under the uid that it was given, and is not long on its way out.
+    async fn is_there(
         &self,
         plural: &str,
-        namespace: &str,
+        namespace: Option<&str>,
         reference: &Reference,
     ) -> Result<bool, ApiError> {
-        let Some(key) = Key::new(&["core", plural, namespace, &reference.name]) else {
-            return Ok(false);
-        };
+        let segments: Vec<&str> = ["core", plural]
+            .into_iter()
+            .chain(namespace)
+            .chain([reference.name.as_str()])
+            .collect();
+        let Some(key) = Key::new(&segments) else { return Ok(false) };
         let object = self.store.get(&key).await.map_err(crate::errors::store)?;
         let Some(object) = object else { return Ok(false) };
-        Ok(encode::parse(&object)?["metadata"]["uid"] == reference.uid.as_str())
+        let metadata = &encode::parse(&object)?["metadata"];
+        let deleted = metadata["deletionTimestamp"].as_str().and_then(|it| it.parse().ok());
+        let gone = deleted.is_some_and(|end: Timestamp| self.now.duration_since(end) > LEEWAY);
+        Ok(!gone && metadata["uid"] == reference.uid.as_str())
     }
 }
 
@@ -157,44 +201,32 @@ fn account_identity(claims: &Claims) -> Identity {
         "authentication.kubernetes.io/credential-id".into(),
         vec![format!("JTI={}", claims.jti)],
     )];
-    if let Some(pod) = &bound.pod {
-        extra.push(("authentication.kubernetes.io/pod-name".into(), vec![pod.name.clone()]));
-        extra.push(("authentication.kubernetes.io/pod-uid".into(), vec![pod.uid.clone()]));
+    for (kind, reference) in [("node", &bound.node), ("pod", &bound.pod)] {
+        let Some(Reference { name, uid }) = reference else { continue };
+        let key = |part: &str| format!("authentication.kubernetes.io/{kind}-{part}");
+        extra.push((key("name"), vec![name.clone()]));
+        if !uid.is_empty() {
+            extra.push((key("uid"), vec![uid.clone()]));
+        }
     }
+    let mut groups = account_groups(&bound.namespace);
+    groups.push(AUTHENTICATED.into());
     Identity {
-        user: format!("system:serviceaccount:{}:{}", bound.namespace, bound.serviceaccount.name),
+        user: format!("{ACCOUNT}{}:{}", bound.namespace, bound.serviceaccount.name),
         uid: bound.serviceaccount.uid.clone(),
-        groups: vec![
-            "system:serviceaccounts".into(),
-            format!("system:serviceaccounts:{}", bound.namespace),
-            AUTHENTICATED.into(),
-        ],
+        groups,
         extra,
     }
 }
 
-/// Whoever a master says to be. Others may not: without authorization rules nobody granted it to them.
-fn impersonated(headers: &HeaderMap, identity: Identity) -> Result<Identity, ApiError> {
-    let header = |name: &str| {
-        headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok().map(str::to_owned))
-    };
-    let Some(user) = header("impersonate-user").next() else {
-        return match header("impersonate-group").next() {
-            Some(_) => Err(ApiError::bad_request("requested groups without impersonating a user")),
-            None => Ok(identity),
-        };
-    };
-    if !identity.is_master() {
-        let why = format!(
-            "User {:?} cannot impersonate resource \"users\" in API group \"\" at the cluster scope",
-            identity.user
-        );
-        return Err(ApiError::forbidden("", "users", &user, &why));
-    }
-    let mut groups: Vec<String> = header("impersonate-group").collect();
-    if user != ANONYMOUS && !groups.iter().any(|group| group == AUTHENTICATED) {
-        groups.push(AUTHENTICATED.to_owned());
-    }
-    let uid = header("impersonate-uid").next().unwrap_or_default();
-    Ok(Identity { user, uid, groups, extra: Vec::new() })
+/// The groups of every service account of a namespace.
+pub(crate) fn account_groups(namespace: &str) -> Vec<String> {
+    vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
+}
+
+/// Namespace and name of the service account that a user name is that of.
+pub(crate) fn account_of(user: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = user.strip_prefix(ACCOUNT)?.split_once(':')?;
+    let valid = |it: &str| !it.is_empty() && !it.contains(':');
+    (valid(namespace) && valid(name)).then_some((namespace, name))
 }

@@ -1,43 +1,107 @@
 //! What every cluster has, and the forgetting of old history.
 
+mod roles;
+
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use machinery::error::{ApiError, Reason};
-use registry::Resource;
+use machinery::error::ApiError;
+use rbac::bootstrap::Verdict;
 use serde_json::{Value, json};
 use store::{ListOptions, Prefix, Revision, Write};
 
 use crate::ApiServer;
-use crate::authn::Identity;
-use crate::call::{Call, Parts};
-use crate::negotiate::{Form, Format, Shape};
-use crate::outgoing::Outgoing;
-use crate::query::Query;
-use crate::receive::Received;
-use crate::request::{Target, Verb};
-use crate::write::{self, Tracked};
+use crate::write::Endpoint;
+use crate::{errors, fields, own};
 
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 /// The address of the service `kubernetes`.
 pub(crate) const KUBERNETES_ADDRESS: &str = "10.96.0.1";
+/// How often the objects that every cluster has are looked at again because others changed them.
+const CONFLICTS_MAX: usize = 10;
 /// How long history is kept at least.
 const FORGET_EVERY: Duration = Duration::from_secs(300);
 /// How many of these periods events are kept: an hour.
 const EVENT_PERIODS: usize = 12;
 
-/// Makes what is not there yet.
+/// Makes what is not there yet, and mends the rules that every cluster has, all in one commit.
 pub(crate) async fn run(server: &ApiServer) -> Result<(), ApiError> {
-    for name in NAMESPACES {
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        ensure(server, "namespaces", namespace).await?;
+    for _ in 0..CONFLICTS_MAX {
+        let mut writes = Vec::new();
+        for (plural, object) in objects() {
+            writes.extend(missing(server, plural, object).await?);
+        }
+        for wanted in roles::everything() {
+            writes.extend(mended(server, &wanted).await?);
+        }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        use store::Error::{Conflict, Exists, NotFound};
+        match server.store().commit(writes).await {
+            // Another server on the same store was faster.
+            Err(Exists(_) | Conflict { .. } | NotFound(_)) => {}
+            result => return result.map(drop).map_err(errors::store),
+        }
     }
-    ensure(server, "services", kubernetes_service()).await?;
-    ensure(server, "endpoints", kubernetes_endpoints()).await?;
-    ensure(server, "endpointslices", kubernetes_slice()).await?;
-    Ok(())
+    Err(ApiError::internal("the objects that every cluster has change all the time"))
+}
+
+/// The objects that only have to be there, with the plurals of their kinds.
+fn objects() -> impl Iterator<Item = (&'static str, Value)> {
+    let namespaces = NAMESPACES.iter().map(|name| {
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        ("namespaces", object)
+    });
+    let accounts = NAMESPACES.iter().map(|name| ("serviceaccounts", own::default_account(name)));
+    let kubernetes = [
+        ("services", kubernetes_service()),
+        ("endpoints", kubernetes_endpoints()),
+        ("endpointslices", kubernetes_slice()),
+    ];
+    namespaces.chain(accounts).chain(kubernetes)
+}
+
+async fn missing(
+    server: &ApiServer,
+    plural: &str,
+    object: Value,
+) -> Result<Option<Write>, ApiError> {
+    let call = own::call(server, plural, &object)?;
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    match server.store().get(&call.key(name)?).await.map_err(errors::store)? {
+        Some(_) => Ok(None),
+        None => own::create(&call, object).await.map(Some),
+    }
+}
+
+/// What it takes for a role or binding to be as it should.
+async fn mended(
+    server: &ApiServer,
+    wanted: &rbac::bootstrap::Default,
+) -> Result<Option<Write>, ApiError> {
+    let call = own::call(server, wanted.plural, &wanted.object)?;
+    let key = call.key(&wanted.name)?;
+    let live = server.store().get(&key).await.map_err(errors::store)?;
+    let old = live.as_deref().map(|live| call.parse(live)).transpose()?;
+    let verdict = rbac::bootstrap::reconciled(wanted, old.as_ref());
+    let (Some(live), Some(stored)) = (&live, &old) else {
+        return own::create(&call, wanted.object.clone()).await.map(Some);
+    };
+    let mut new = match verdict {
+        Verdict::Leave | Verdict::Create => return Ok(None),
+        Verdict::Update(new) => new,
+        // Clients have to delete such a binding and make it anew; here that is one step.
+        Verdict::Replace => {
+            let mut new = stored.clone();
+            for key in ["roleRef", "subjects"] {
+                new[key] = wanted.object[key].clone();
+            }
+            new
+        }
+    };
+    fields::track(&call, old.as_ref(), &mut new, Endpoint::Main)?;
+    Ok(Some(Write::Update { key, draft: call.draft(&new), expected: live.revision() }))
 }
 
 fn kubernetes_service() -> Value {
@@ -91,57 +155,6 @@ fn kubernetes_slice() -> Value {
     })
 }
 
-pub(crate) async fn ensure(
-    server: &ApiServer,
-    plural: &str,
-    object: Value,
-) -> Result<(), ApiError> {
-    let version = object["apiVersion"].as_str().unwrap_or_default();
-    let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
-    let resource = server
-        .registry()
-        .resource(group, version, plural)
-        .ok_or_else(ApiError::no_such_resource)?;
-    let target = Target {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        plural: plural.to_owned(),
-        namespace: object["metadata"]["namespace"].as_str().map(str::to_owned),
-        ..Target::default()
-    };
-    let call = internal(server, resource, target)?;
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    if server.store().get(&call.key(name)?).await.map_err(crate::errors::store)?.is_some() {
-        return Ok(());
-    }
-    let received = Received { object, duplicates: Vec::new() };
-    match write::insert(&call, received, Tracked::NotYet).await {
-        Err(error) if error.reason == Reason::AlreadyExists => Ok(()),
-        result => result.map(drop),
-    }
-}
-
-/// A call of the server on itself.
-pub(crate) fn internal(
-    server: &ApiServer,
-    resource: Arc<Resource>,
-    target: Target,
-) -> Result<Call, ApiError> {
-    let query = Query::parse("fieldManager=kube-apiserver").map_err(ApiError::internal)?;
-    Ok(Call::new(Parts {
-        server: server.clone(),
-        registry: server.registry(),
-        resource,
-        target,
-        verb: Verb::Create,
-        identity: Identity::masters("system:apiserver"),
-        headers: http::HeaderMap::new(),
-        query,
-        form: Form { format: Format::Json, shape: Shape::Object },
-        outgoing: Outgoing::uncounted(),
-    }))
-}
-
 /// Forgets history that is older than one period, and events that are older than an hour, as long as the server runs.
 pub(crate) async fn forget(server: ApiServer) {
     let mut marks = VecDeque::from([server.store().revision()]);
@@ -181,6 +194,8 @@ pub(crate) async fn forget_events(server: &ApiServer, since: Revision) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use store::MemoryStore;
 
     use super::*;
@@ -197,9 +212,9 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},
                 "involvedObject": {"namespace": "default", "name": "x"}})
         };
-        ensure(&server, "events", event("old")).await.unwrap();
+        own::make(&server, "events", event("old")).await.unwrap();
         let since = server.store().revision();
-        ensure(&server, "events", event("new")).await.unwrap();
+        own::make(&server, "events", event("new")).await.unwrap();
         forget_events(&server, since).await.unwrap();
         let prefix = Prefix::new(&["core", "events"]).unwrap();
         let page = server.store().list(&prefix, ListOptions::default()).await.unwrap();

@@ -18,7 +18,7 @@ use crate::ApiServer;
 use crate::call::Call;
 use crate::delete::{self, CRD_CLEANUP, DeleteOptions};
 use crate::request::Target;
-use crate::{bootstrap, encode, errors, time};
+use crate::{encode, errors, own, time};
 
 const GROUP: &str = "apiextensions.k8s.io";
 const PLURAL: &str = "customresourcedefinitions";
@@ -231,7 +231,7 @@ async fn delete_instance(server: &ApiServer, instance: &Instance<'_>) -> Result<
         namespace: value["metadata"]["namespace"].as_str().map(str::to_owned),
         ..Target::default()
     };
-    let call: Call = bootstrap::internal(server, resource, target)?.without_follow_up();
+    let call: Call = own::call_on(server, resource, target)?.without_follow_up();
     let name = value["metadata"]["name"].as_str().unwrap_or("");
     match delete::delete_named(&call, name, &DeleteOptions::default()).await {
         Ok(_) => Ok(()),

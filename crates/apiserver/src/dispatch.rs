@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use machinery::error::ApiError;
+use machinery::selector::FieldSelector;
 
 use crate::ApiServer;
 use crate::authn::{Authenticator, Identity};
-use crate::authz::{self, Action};
+use crate::authz::{Action, On};
 use crate::call::{Call, Parts};
 use crate::negotiate::{Form, Format, Shape, negotiate};
 use crate::query::Query;
@@ -16,7 +17,7 @@ use crate::request::{self, Route, Target, Verb};
 use crate::respond::{self, Response};
 use crate::server::Request;
 use crate::write::Endpoint;
-use crate::{delete, discovery, patch, read, streams, subresources, watch, write};
+use crate::{delete, discovery, impersonate, patch, read, streams, subresources, watch, write};
 
 /// Answers a request: who asks, may they, what is it about.
 pub(crate) async fn answer(server: &ApiServer, request: Request) -> Response {
@@ -37,11 +38,12 @@ async fn try_answer(server: &ApiServer, request: Request) -> Result<Response, Ap
         now: jiff::Timestamp::now(),
     };
     let identity = authenticator.identify(&request.headers, request.connection.as_deref()).await?;
+    let identity = impersonate::assume(server.authorizer(), &request.headers, identity)?;
     match route {
         Route::Other(segments) => {
-            if !authz::allows(&identity, &Action::Path { segments: &segments }) {
-                return Err(ApiError::unauthorized());
-            }
+            let verb = request.method.as_str().to_ascii_lowercase();
+            let path = format!("/{}", segments.join("/"));
+            server.authorizer().authorize(&identity, &Action::Path { verb: &verb, path: &path })?;
             if request.method != Method::GET && request.method != Method::HEAD {
                 let text = format!("the server does not allow {} on this path", request.method);
                 return Err(ApiError::new(405, machinery::error::Reason::MethodNotAllowed, text));
@@ -68,9 +70,10 @@ async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
         let text = "the server does not allow this method on the requested resource";
         return Err(ApiError::new(405, machinery::error::Reason::MethodNotAllowed, text));
     };
-    if !authz::allows(&identity, &Action::Resource) {
-        return Err(ApiError::unauthorized());
-    }
+    let selected = selected_name(&query);
+    let on = attributes(verb, &target, &selected);
+    let asked = Judged { identity: &identity, headers: &request.headers, query: &query };
+    authorize(server, &asked, on)?;
     let Some(resource) = resource.filter(|resource| is_in_scope(resource, &target)) else {
         return Ok(respond::no_such_path());
     };
@@ -93,6 +96,62 @@ async fn resource(server: &ApiServer, ask: Ask) -> Result<Response, ApiError> {
     let call = Arc::new(Call::new(parts));
     let result = Box::pin(handle(&call, Input { body, upgrade })).await;
     Ok(call.finish(result))
+}
+
+struct Judged<'a> {
+    identity: &'a Identity,
+    headers: &'a HeaderMap,
+    query: &'a Query,
+}
+
+/// Refuses what is not allowed. A node may be allowed the metadata of objects alone, as if that were a subresource: it
+/// has to know when a secret of a pod changes, and not to read those of others.
+fn authorize(server: &ApiServer, asked: &Judged<'_>, on: On<'_>) -> Result<(), ApiError> {
+    let authorizer = server.authorizer();
+    let collection = matches!(on.verb, "list" | "watch") && on.subresource.is_empty();
+    if asked.identity.is_node() && collection && shows_metadata(asked) {
+        let part = On { subresource: "metadata", ..on };
+        if authorizer.decide(asked.identity, &Action::Resource(part)).allowed {
+            return Ok(());
+        }
+    }
+    authorizer.authorize(asked.identity, &Action::Resource(on))
+}
+
+fn shows_metadata(asked: &Judged<'_>) -> bool {
+    negotiate(asked.headers, asked.query).is_ok_and(|form| form.shape == Shape::Metadata)
+}
+
+/// What a request is judged by. A namespace is in itself: a role in it can give its own namespace to be read.
+fn attributes<'a>(verb: Verb, target: &'a Target, selected: &'a str) -> On<'a> {
+    let word = |part: &'a Option<String>| part.as_deref().unwrap_or("");
+    let subresource = word(&target.subresource);
+    let is_namespace = target.group.is_empty() && target.plural == "namespaces";
+    let name = match (&target.name, verb) {
+        (None, Verb::List | Verb::Watch) => selected,
+        (name, _) => word(name),
+    };
+    // A command that is run by a GET that becomes a stream is run all the same.
+    let verb = match subresource {
+        "exec" | "attach" | "portforward" => Verb::Create,
+        _ => verb,
+    };
+    On {
+        verb: verb.as_str(),
+        group: &target.group,
+        resource: &target.plural,
+        subresource,
+        namespace: word(if is_namespace { &target.name } else { &target.namespace }),
+        name,
+    }
+}
+
+/// The one name that a list or watch can show, by its field selector; empty if there are more.
+fn selected_name(query: &Query) -> String {
+    let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or("")).unwrap_or_default();
+    let name = fields.requirement("metadata.name").unwrap_or("");
+    let is_segment = !matches!(name, "." | "..") && !name.contains(['/', '%']);
+    if is_segment { name.to_owned() } else { String::new() }
 }
 
 /// Logs and streams are not objects; what a client accepts there is no matter of form.

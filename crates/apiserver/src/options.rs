@@ -122,11 +122,8 @@ impl Selector {
     }
 
     /// As well as everything else, this name.
-    pub(crate) fn and_name(mut self, name: &str) -> Selector {
-        if self.fields.is_everything() {
-            self.fields = FieldSelector::name(name);
-        }
-        self
+    pub(crate) fn and_name(self, name: &str) -> Selector {
+        Selector { fields: self.fields.and_name(name), ..self }
     }
 
     /// The only name that can match, if there is one.

@@ -90,6 +90,7 @@ fn target(segments: &[String]) -> Option<Target> {
     if segments.iter().any(String::is_empty) {
         return None;
     }
+    // No subresource is watched.
     let (watch, rest) = match rest {
         [first, rest @ ..] if first == "watch" && !rest.is_empty() => (true, rest),
         _ => (false, rest),
@@ -115,6 +116,7 @@ fn target(segments: &[String]) -> Option<Target> {
         }
         rest => within(base, rest),
     }
+    .filter(|target| !(target.watch && target.subresource.is_some()))
 }
 
 fn is_namespace_subresource(word: &str) -> bool {

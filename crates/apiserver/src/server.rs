@@ -19,6 +19,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::authn::Identity;
+use crate::authz::{self, Authorizer, Ruled};
 use crate::body::Body;
 use crate::crd::Lifecycle;
 use crate::intake::{self, Origin, Unread};
@@ -28,7 +29,7 @@ use crate::negotiate::Format;
 use crate::pki::Pki;
 use crate::respond::{self, Response};
 use crate::streams::NodeStreams;
-use crate::{authz, bootstrap, dispatch};
+use crate::{bootstrap, dispatch};
 
 /// What a server is made of.
 pub struct Config {
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) pki: Pki,
     pub(crate) nodes: Arc<dyn NodeStreams>,
     pub(crate) lifecycle: Lifecycle,
+    authorizer: Arc<Authorizer>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
     /// Bytes made for answers that are not gone yet.
@@ -84,9 +86,12 @@ pub(crate) struct Shared {
 impl ApiServer {
     /// Reads the custom resource definitions and makes the objects that every cluster has.
     pub async fn start(config: Config) -> Result<ApiServer, StartError> {
+        let (shutdown, authorizer) = (CancellationToken::new(), Arc::new(Authorizer::default()));
+        authz::follow(config.store.clone(), authorizer.clone(), shutdown.clone()).await?;
         let server = ApiServer {
             shared: Arc::new(Shared {
-                store: config.store,
+                store: Arc::new(Ruled { store: config.store, authorizer: authorizer.clone() }),
+                authorizer,
                 registry: RwLock::new(Arc::new(Registry::new([]))),
                 pki: config.pki,
                 nodes: config.node_streams,
@@ -96,7 +101,7 @@ impl ApiServer {
                 answers: Arc::default(),
                 unattended: config.unattended,
                 addresses: tokio::sync::Mutex::new(()),
-                shutdown: CancellationToken::new(),
+                shutdown,
                 random: SystemRandom::new(),
             }),
         };
@@ -106,10 +111,15 @@ impl ApiServer {
         Ok(server)
     }
 
-    /// The server as a tower service: what a `kube::Client` in this process talks to. Requests come from
-    /// `system:masters`.
+    /// The server as a tower service, for an administrator (`system:masters`) in this process.
     pub fn service(&self) -> InProcess {
-        InProcess { server: self.clone(), identity: Arc::new(Identity::masters("system:endstate")) }
+        self.service_as(Identity::masters("system:endstate"))
+    }
+
+    /// The server as a tower service: what a `kube::Client` in this process talks to. Requests come from one identity,
+    /// and may do what that may.
+    pub fn service_as(&self, identity: Identity) -> InProcess {
+        InProcess { server: self.clone(), identity: Arc::new(identity) }
     }
 
     /// The certificates and keys.
@@ -132,9 +142,6 @@ impl ApiServer {
 
     /// What to tell who creates an object of a kind that does nothing here.
     pub(crate) fn no_effect(&self, resource: &Resource) -> Option<String> {
-        if resource.group == authz::RULES_GROUP {
-            return Some(authz::UNENFORCED.to_owned());
-        }
         let unattended = self.leaves_alone(resource);
         unattended.then(|| format!("{} are stored here, and nothing acts on them", resource.plural))
     }
@@ -145,6 +152,10 @@ impl ApiServer {
             let (plural, group) = it.split_once('.').unwrap_or((it, ""));
             plural == resource.plural && group == resource.group
         })
+    }
+
+    pub(crate) fn authorizer(&self) -> &Authorizer {
+        &self.shared.authorizer
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -1,6 +1,7 @@
 //! What is not a plain object: reviews, and subresources other than `status` and the streams.
 
 mod evict;
+mod nodes;
 mod paths;
 pub(crate) mod pods;
 mod reviews;

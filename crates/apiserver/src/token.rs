@@ -58,6 +58,8 @@ pub(crate) struct Bound {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Reference {
     pub(crate) name: String,
+    /// Empty for the node of a pod whose node is not there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) uid: String,
 }
 

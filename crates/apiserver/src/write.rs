@@ -13,10 +13,12 @@ use machinery::names;
 use serde_json::Value;
 use store::{Object, Write};
 
+use crate::authz::{Action, Grant, On};
 use crate::call::Call;
 use crate::receive::{self, Received};
+use crate::request::Verb;
 use crate::respond::Response;
-use crate::{admission, encode, errors, fields, time};
+use crate::{admission, authz, encode, errors, fields, own, time};
 
 /// How often a change is made again because others changed the object in between.
 const CONFLICTS_MAX: usize = 100;
@@ -82,6 +84,9 @@ pub(crate) async fn insert(
     received: Received,
     tracked: Tracked,
 ) -> Result<Arc<Object>, ApiError> {
+    if call.verb != Verb::Create {
+        may_create(call)?;
+    }
     let Received { mut object, duplicates } = received;
     if object["metadata"]["resourceVersion"].as_str().is_some_and(|it| !it.is_empty()) {
         return Err(ApiError::bad_request(
@@ -122,6 +127,20 @@ pub(crate) async fn insert(
     Err(ApiError::internal("no name could be generated"))
 }
 
+/// A PUT or an applied intent that makes an object needs the right to make it too.
+fn may_create(call: &Call) -> Result<(), ApiError> {
+    let target = &call.target;
+    let on = On {
+        verb: Verb::Create.as_str(),
+        group: &target.group,
+        resource: &target.plural,
+        namespace: target.namespace.as_deref().unwrap_or(""),
+        name: call.name(),
+        ..On::default()
+    };
+    call.server.authorizer().authorize(&call.identity, &Action::Resource(on))
+}
+
 /// Fills in what the server adds to a new object. Its name and uid are known by now: what is added can depend on
 /// them (the selector of a job is its uid).
 async fn complete(call: &Call, object: &mut Value) -> Result<(), ApiError> {
@@ -149,6 +168,7 @@ async fn explain_exists(call: &Call, mut error: ApiError) -> ApiError {
 
 async fn store_new(call: &Call, object: &mut Value) -> Result<Arc<Object>, ApiError> {
     let name = object["metadata"]["name"].as_str().unwrap_or("").to_owned();
+    authz::check_escalation(call, &Grant { old: None, new: object })?;
     let errors = call.resource.validate_create(object);
     if !errors.is_empty() {
         return Err(call.invalid(&name, errors));
@@ -162,10 +182,26 @@ async fn store_new(call: &Call, object: &mut Value) -> Result<Arc<Object>, ApiEr
         }
         return Ok(call.unstored(key, object));
     }
-    let draft = call.draft(object);
-    let stored = commit(call, Write::Create { key, draft }, &name).await?;
+    let mut writes = vec![Write::Create { key, draft: call.draft(object) }];
+    if call.resource.group.is_empty() && call.resource.kind == "Namespace" {
+        writes.extend(first_account(call, &name).await?);
+    }
+    let commit = call.store().commit(writes).await;
+    let stored = only(commit.map_err(|error| errors::write(error, &call.resource, &name))?)?;
     call.follow_up().await;
     Ok(stored)
+}
+
+/// A namespace is made with its `default` account, so that no pod finds it without. What an earlier namespace of that
+/// name has left is used again.
+async fn first_account(call: &Call, namespace: &str) -> Result<Option<Write>, ApiError> {
+    let account = own::default_account(namespace);
+    let of_account = own::call(&call.server, "serviceaccounts", &account)?;
+    let key = of_account.key("default")?;
+    match call.store().get(&key).await.map_err(errors::store)? {
+        Some(_) => Ok(None),
+        None => own::create(&of_account, account).await.map(Some),
+    }
 }
 
 fn wipe_system_metadata(object: &mut Value) {
@@ -204,7 +240,7 @@ pub(crate) async fn update(
     let make = |_: &Value| Ok(Received { object: object.clone(), duplicates: duplicates.clone() });
     let change = Change { name: call.name(), endpoint, tracked: Tracked::NotYet, make: &make };
     match modify(call, change).await {
-        Err(error) if error.code == 404 && may_create(call, endpoint) => {
+        Err(error) if error.code == 404 && creates(call, endpoint) => {
             let received = Received { object, duplicates };
             let stored = insert(call, received, Tracked::NotYet).await?;
             call.answer(StatusCode::CREATED, &stored)
@@ -213,7 +249,7 @@ pub(crate) async fn update(
     }
 }
 
-fn may_create(call: &Call, endpoint: Endpoint) -> bool {
+fn creates(call: &Call, endpoint: Endpoint) -> bool {
     endpoint == Endpoint::Main && call.resource.create_on_update()
 }
 
@@ -277,6 +313,7 @@ async fn attempt(
     if new == old {
         return Ok(Attempt::Done(live.clone()));
     }
+    authz::check_escalation(call, &Grant { old: Some(&old), new: &new })?;
     let _allocated = admission::allocate(call, Some(&old), &mut new).await?;
     let key = live.key().clone();
     if call.dry_run()? {
@@ -358,11 +395,6 @@ async fn unless_overtaken(call: &Call, write: Write, name: &str) -> Result<Attem
         Err(store::Error::Conflict { .. } | store::Error::NotFound(_)) => Ok(Attempt::Overtaken),
         Err(error) => Err(errors::write(error, &call.resource, name)),
     }
-}
-
-pub(crate) async fn commit(call: &Call, write: Write, name: &str) -> Result<Arc<Object>, ApiError> {
-    let commit = call.store().commit(vec![write]).await;
-    only(commit.map_err(|error| errors::write(error, &call.resource, name))?)
 }
 
 fn only(commit: store::Commit) -> Result<Arc<Object>, ApiError> {

@@ -8,6 +8,10 @@
 #[path = "api/harness.rs"]
 mod harness;
 
+#[path = "api/access.rs"]
+mod access;
+#[path = "api/accounts.rs"]
+mod accounts;
 #[path = "api/concurrency.rs"]
 mod concurrency;
 #[path = "api/connections.rs"]

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use apiserver::{ApiServer, Config, Pki, UnixNodeStreams};
+use apiserver::{ApiServer, Config, Identity, Pki, UnixNodeStreams};
 use kube::Client;
 use node::Supervisor;
 use store::EmbeddedStore;
@@ -103,7 +103,8 @@ impl Cluster {
         let server = start_server(&state, address).await?;
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        serve(&server, listener, &state, &shutdown, &mut tasks)?;
+        let names = node::node_names(nodes);
+        serve(&server, listener, Doors { state: &state, nodes: names }, &shutdown, &mut tasks)?;
         manage(&server, &shutdown, &mut tasks);
         let kubeconfig = write_kubeconfig(&server, &options, &state, address)?;
         let mut node = Supervisor::start(node::Options {
@@ -205,11 +206,17 @@ fn names(address: SocketAddr) -> Vec<String> {
     own.into_iter().chain(pods.map(str::to_owned)).collect()
 }
 
+/// Where the sockets are, and which nodes come in through theirs.
+struct Doors<'a> {
+    state: &'a Path,
+    nodes: Vec<String>,
+}
+
 /// Opens every door: TLS for the world and for pods, a plain Unix socket for the node.
 fn serve(
     server: &ApiServer,
     listener: TcpListener,
-    state: &Path,
+    Doors { state, nodes }: Doors<'_>,
     shutdown: &CancellationToken,
     tasks: &mut JoinSet<Result<()>>,
 ) -> Result<()> {
@@ -225,8 +232,7 @@ fn serve(
         Ok(())
     });
     let (api, token) = (server.clone(), shutdown.clone());
-    let identity =
-        apiserver::Identity::new("system:node:embedded", &["system:nodes", "system:authenticated"]);
+    let identity = Identity::nodes_of("embedded", nodes);
     tasks.spawn(async move {
         api.serve_unix(doors.node, identity, token).await;
         Ok(())
@@ -236,10 +242,15 @@ fn serve(
 
 /// Runs the controllers and the scheduler.
 fn manage(server: &ApiServer, shutdown: &CancellationToken, tasks: &mut JoinSet<Result<()>>) {
-    let (client, token) = (client(server), shutdown.clone());
+    let token = shutdown.clone();
+    let client = |identity| Client::new(server.service_as(identity), "default");
+    let clients = manager::Clients {
+        controllers: client(Identity::controllers()),
+        scheduler: client(Identity::scheduler()),
+    };
     let options = manager::Options { root_ca: server.pki().ca_pem().to_owned() };
     tasks.spawn(async move {
-        manager::run(client, options, token).await.context("the controllers failed")
+        manager::run(clients, options, token).await.context("the controllers failed")
     });
 }
 

@@ -164,7 +164,11 @@ where
 {
     let name = |object: &K| object.meta().name.clone().unwrap_or_default();
     match write {
-        Write::Create(object) => Ok(name(&*ctx.create(&*object).await?)),
+        Write::Create(object) => match ctx.create(&*object).await {
+            // Somebody else made it, as the API server makes the account of a namespace.
+            Err(error) if error.is_already_exists() && is_account::<K>() => Ok(name(&object)),
+            made => Ok(name(&*made?)),
+        },
         Write::Update { observed, wanted } => Ok(name(&*ctx.update(&*observed, &*wanted).await?)),
         Write::UpdateStatus { observed, wanted } => {
             Ok(name(&*ctx.update_status(&*observed, &*wanted).await?))
@@ -174,6 +178,10 @@ where
             Ok(name(&observed))
         }
     }
+}
+
+fn is_account<K: Object<DynamicType: Default>>() -> bool {
+    K::kind(&K::DynamicType::default()) == "ServiceAccount"
 }
 
 fn policy(propagation: Propagation) -> endstate::Propagation {

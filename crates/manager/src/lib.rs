@@ -26,19 +26,27 @@ pub struct Options {
 /// The name under which everything here writes.
 const FIELD_MANAGER: &str = "endstate-controller-manager";
 
+/// As whom the parts talk to the API: each may do what it uses.
+pub struct Clients {
+    pub controllers: Client,
+    /// Binds pods to nodes; nothing else does.
+    pub scheduler: Client,
+}
+
 /// Runs until shutdown.
 pub async fn run(
-    client: Client,
+    clients: Clients,
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), endstate::Error> {
-    let mut engine = Engine::new(client, endstate::Options::new(FIELD_MANAGER));
+    let Clients { controllers, scheduler } = clients;
+    let mut engine = Engine::new(controllers, endstate::Options::new(FIELD_MANAGER));
     workloads::add(&mut engine);
     services::add(&mut engine, &options.root_ca);
     storage::add(&mut engine);
     nodes::add(&mut engine);
     roles::add(&mut engine);
-    scheduling::add(&mut engine);
+    scheduling::add(&mut engine, scheduler);
     universe::add(&mut engine);
     engine.run(shutdown).await
 }

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use endstate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler};
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Client;
 use kube::core::Request;
 use scheduler::{Unschedulable, World, is_finished, is_waiting, place};
 use serde_json::json;
 
-pub(crate) fn add(engine: &mut Engine) {
+/// `client` is the one that binds.
+pub(crate) fn add(engine: &mut Engine, client: Client) {
     let (pods, nodes) = (engine.cache::<Pod>(), engine.cache::<Node>());
-    let scheduler =
-        Scheduler { pods: pods.clone(), nodes: nodes.clone(), turn: std::sync::Mutex::new(()) };
+    let turn = std::sync::Mutex::new(());
+    let scheduler = Scheduler { client, pods: pods.clone(), nodes: nodes.clone(), turn };
     let (by_node, by_pod) = (pods.clone(), pods.clone());
     engine
         .add("scheduler", scheduler)
@@ -41,6 +43,7 @@ fn waiting(pods: &Cache<Pod>) -> Vec<ObjectKey> {
 }
 
 struct Scheduler {
+    client: Client,
     pods: Cache<Pod>,
     nodes: Cache<Node>,
     /// Held while a decision is made and shown to the next one.
@@ -56,7 +59,7 @@ impl Reconciler for Scheduler {
         };
         match self.decide(&pod, ctx) {
             Ok(node) => {
-                if let Err(error) = bind(ctx, &pod, &node).await {
+                if let Err(error) = self.bind(ctx, &pod, &node).await {
                     // It is not there after all, as far as is known.
                     ctx.assume(Pod::clone(&pod));
                     return Err(error);
@@ -85,30 +88,30 @@ impl Scheduler {
         let pods: Vec<&Pod> = pods.iter().map(|it| &**it).filter(|it| !is_finished(it)).collect();
         place(pod, World { nodes: &nodes, pods: &pods })
     }
-}
 
-async fn bind(ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {
-    let key = ObjectKey::of(&**pod);
-    let binding = json!({
-        "apiVersion": "v1",
-        "kind": "Binding",
-        "metadata": {"name": key.name(), "namespace": key.namespace(), "uid": pod.metadata.uid},
-        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
-    });
-    let url = format!("{}/{}", url_of_pods(&key), key.name());
-    let body = binding.to_string().into_bytes();
-    let request = Request::new(url_of_pods(&key)).create_subresource(
-        "binding",
-        key.name(),
-        &Default::default(),
-        body,
-    );
-    let request = request.map_err(|error| Error::other(format!("{url}: {error}")))?;
-    let answer = tokio::time::timeout(BIND_MAX, ctx.client().request_text(request)).await;
-    answer.map_err(Error::other)?.map_err(Error::other)?;
-    let note = format!("Successfully assigned {key} to {node}");
-    ctx.notice(&**pod, Notice::normal("Scheduled", "Binding", note));
-    Ok(())
+    async fn bind(&self, ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {
+        let key = ObjectKey::of(&**pod);
+        let binding = json!({
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": key.name(), "namespace": key.namespace(), "uid": pod.metadata.uid},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        });
+        let url = format!("{}/{}", url_of_pods(&key), key.name());
+        let body = binding.to_string().into_bytes();
+        let request = Request::new(url_of_pods(&key)).create_subresource(
+            "binding",
+            key.name(),
+            &Default::default(),
+            body,
+        );
+        let request = request.map_err(|error| Error::other(format!("{url}: {error}")))?;
+        let answer = tokio::time::timeout(BIND_MAX, self.client.request_text(request)).await;
+        answer.map_err(Error::other)?.map_err(Error::other)?;
+        let note = format!("Successfully assigned {key} to {node}");
+        ctx.notice(&**pod, Notice::normal("Scheduled", "Binding", note));
+        Ok(())
+    }
 }
 
 /// How many bindings are written at once.

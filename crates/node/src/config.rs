@@ -92,6 +92,11 @@ impl AgentConfig {
     }
 }
 
+/// The names of so many virtual nodes.
+pub fn node_names(count: u16) -> Vec<String> {
+    (0..count).map(node_name).collect()
+}
+
 /// The name of a virtual node.
 pub(crate) fn node_name(index: u16) -> String {
     format!("endstate-{index}")

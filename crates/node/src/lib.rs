@@ -52,6 +52,7 @@ mod runtime;
 mod streams;
 mod volumes;
 
+pub use config::node_names;
 pub use supervisor::{Error, Options, Supervisor};
 
 /// An error with its causes, for texts that people read.

@@ -17,13 +17,31 @@ const TOLERATION_SECONDS: i64 = 300;
 const CLUSTER_CRITICAL: (&str, i64) = ("system-cluster-critical", 2_000_000_000);
 const NODE_CRITICAL: (&str, i64) = ("system-node-critical", 2_000_001_000);
 
-/// Completes a new object.
-pub fn create(resource: &Resource, object: &mut Value) {
-    if resource.group.is_empty() && resource.kind == "Pod" {
+/// Completes a new object. `account` is the service account that a pod runs as, see [`account_name`].
+pub fn create(resource: &Resource, object: &mut Value, account: Option<&Value>) {
+    if is_pod(resource) {
         priority(object);
-        service_account(object);
+        if let Some(account) = account {
+            service_account(object, account);
+        }
         tolerations(object);
     }
+}
+
+fn is_pod(resource: &Resource) -> bool {
+    resource.group.is_empty() && resource.kind == "Pod"
+}
+
+/// The service account that a new object runs as; `None` if it runs as none.
+pub fn account_name<'a>(resource: &Resource, object: &'a Value) -> Option<&'a str> {
+    // The pod that stands for a process started without the API server has no account.
+    let mirrored = at(object, "metadata.annotations")
+        .is_some_and(|annotations| annotations.get("kubernetes.io/config.mirror").is_some());
+    if !is_pod(resource) || mirrored {
+        return None;
+    }
+    let named = |path: &str| text(object, path).filter(|name| !name.is_empty());
+    Some(named("spec.serviceAccountName").or(named("spec.serviceAccount")).unwrap_or("default"))
 }
 
 /// The priority of the classes every cluster has; without a class it is 0.
@@ -36,21 +54,19 @@ fn priority(pod: &mut Value) {
     default_text(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-/// A pod runs as a service account and can reach the API with its token, unless it declines.
-fn service_account(pod: &mut Value) {
-    // The pod that stands for a process started without the API server has no account.
-    let mirrored = at(pod, "metadata.annotations")
-        .is_some_and(|annotations| annotations.get("kubernetes.io/config.mirror").is_some());
-    if mirrored {
-        return;
-    }
+/// A pod runs as a service account, pulls images with its secrets, and can reach the API with its token, unless one of
+/// the two declines; the pod's word counts more.
+fn service_account(pod: &mut Value, account: &Value) {
     let suffix = suffix(pod);
     let Some(spec) = child(pod, "spec") else { return };
-    default_text(spec, "serviceAccountName", "default");
-    let account = spec["serviceAccountName"].clone();
-    spec["serviceAccount"] = account;
-    let declined = at(spec, "automountServiceAccountToken") == Some(&Value::Bool(false));
-    if declined {
+    let name = account["metadata"]["name"].clone();
+    spec["serviceAccountName"] = name.clone();
+    spec["serviceAccount"] = name;
+    if list(spec, "imagePullSecrets").is_empty() && !list(account, "imagePullSecrets").is_empty() {
+        spec["imagePullSecrets"] = account["imagePullSecrets"].clone();
+    }
+    let mounts = |object: &Value| object.get("automountServiceAccountToken")?.as_bool();
+    if mounts(spec).or(mounts(account)) == Some(false) {
         return;
     }
     let existing = list(spec, "volumes")
@@ -129,11 +145,34 @@ mod tests {
     use crate::Registry;
 
     fn admitted(spec: Value) -> Value {
+        admitted_as(spec, json!({"metadata": {"name": "default"}}))
+    }
+
+    fn admitted_as(spec: Value, account: Value) -> Value {
         let registry = Registry::new([]);
         let pods = registry.resource("", "v1", "pods").unwrap();
         let mut pod = json!({"metadata": {"name": "p", "uid": "u"}, "spec": spec});
-        create(&pods, &mut pod);
+        assert_eq!(account_name(&pods, &pod), account["metadata"]["name"].as_str());
+        create(&pods, &mut pod, Some(&account));
         pod
+    }
+
+    #[test]
+    fn an_account_declines_the_token_for_its_pods_and_gives_them_its_secrets() {
+        let account = json!({"metadata": {"name": "a"}, "automountServiceAccountToken": false,
+            "imagePullSecrets": [{"name": "registry"}]});
+        let container = json!([{"name": "c"}]);
+        let pod =
+            admitted_as(json!({"containers": container, "serviceAccount": "a"}), account.clone());
+        assert_eq!(pod["spec"]["serviceAccountName"], "a");
+        assert_eq!(pod["spec"]["imagePullSecrets"], account["imagePullSecrets"]);
+        assert!(pod["spec"].get("volumes").is_none());
+        assert!(pod["spec"].get("automountServiceAccountToken").is_none());
+        let own = json!({"containers": container, "serviceAccountName": "a",
+            "automountServiceAccountToken": true, "imagePullSecrets": [{"name": "mine"}]});
+        let pod = admitted_as(own, account);
+        assert_eq!(pod["spec"]["imagePullSecrets"][0]["name"], "mine");
+        assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), 1);
     }
 
     #[test]

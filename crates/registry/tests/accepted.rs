@@ -23,7 +23,8 @@ fn check(api_version: &str, kind: &str, mut object: Value) -> Value {
     assert_eq!(resource.schema().prune(&mut object), [] as [String; 0], "{kind}: unknown fields");
     assert_eq!(object, written, "{kind}: pruning took something away");
     resource.defaults(&mut object);
-    registry::admission::create(&resource, &mut object);
+    let account = json!({"metadata": {"name": "default"}});
+    registry::admission::create(&resource, &mut object, Some(&account));
     resource.prepare_create(&mut object);
     let errors = resource.validate_create(&object);
     assert_eq!(

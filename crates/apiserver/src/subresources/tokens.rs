@@ -7,7 +7,7 @@ use machinery::error::{ApiError, FieldError};
 use serde_json::{Value, json};
 use store::Key;
 
-use super::request_body;
+use super::{nodes, request_body};
 use crate::call::Call;
 use crate::respond::{self, Response};
 use crate::token::{Bound, Claims, ISSUER, Reference};
@@ -16,6 +16,8 @@ use crate::{encode, errors, time};
 const SECONDS_DEFAULT: i64 = 3600;
 const SECONDS_MIN: i64 = 600;
 const SECONDS_MAX: i64 = 1 << 32;
+/// A year: the longest that a token lives, whatever was asked for.
+const SECONDS_GIVEN_MAX: i64 = 365 * 24 * 3600;
 
 pub(super) async fn request(call: &Call, body: &Bytes) -> Result<Response, ApiError> {
     let mut request = request_body(call, body, "TokenRequest")?;
@@ -51,11 +53,20 @@ fn seconds(call: &Call, spec: &Value) -> Result<i64, ApiError> {
     let seconds = spec["expirationSeconds"].as_i64().unwrap_or(SECONDS_DEFAULT);
     let text = match seconds {
         ..SECONDS_MIN => "may not specify a duration less than 10 minutes",
-        SECONDS_MIN..=SECONDS_MAX => return Ok(seconds),
+        SECONDS_MIN..=SECONDS_MAX => return Ok(shortened(call, seconds)),
         _ => "may not specify a duration larger than 2^32 seconds",
     };
     let error = FieldError::invalid("spec.expirationSeconds", seconds, text);
-    Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", call.name(), vec![error]))
+    Err(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", vec![error]))
+}
+
+fn shortened(call: &Call, seconds: i64) -> i64 {
+    if seconds > SECONDS_GIVEN_MAX {
+        call.warn(format!(
+            "requested expiration of {seconds} seconds shortened to {SECONDS_GIVEN_MAX} seconds"
+        ));
+    }
+    seconds.min(SECONDS_GIVEN_MAX)
 }
 
 fn audiences(spec: &Value) -> Vec<String> {
@@ -64,53 +75,82 @@ fn audiences(spec: &Value) -> Vec<String> {
     if listed.is_empty() { vec![ISSUER.to_owned()] } else { listed }
 }
 
-/// What the token is bound to: the account, and the pod or secret that is named.
+/// What the token is bound to: the account, and the pod, secret or node that is named.
 async fn bound(call: &Call, reference: &Value, account: &Value) -> Result<Bound, ApiError> {
-    let namespace = call.target.namespace.clone().unwrap_or_default();
     let mut bound = Bound {
-        namespace,
+        namespace: call.target.namespace.clone().unwrap_or_default(),
         node: None,
         pod: None,
         secret: None,
         serviceaccount: reference_to(account),
     };
-    let plural = match reference["kind"].as_str() {
-        None => return Ok(bound),
-        Some("Pod") => "pods",
-        Some("Secret") => "secrets",
+    nodes::may_request(call, reference)?;
+    match reference["kind"].as_str() {
+        None | Some("") => {}
+        Some("Pod") => {
+            let pod = named(call, "pods", reference).await?;
+            nodes::may_request_for(call, &pod)?;
+            check_account(call, &pod)?;
+            bound.node = node_of(call, &pod).await?;
+            bound.pod = Some(reference_to(&pod));
+        }
+        Some("Secret") => {
+            bound.secret = Some(reference_to(&named(call, "secrets", reference).await?))
+        }
+        Some("Node") => bound.node = Some(reference_to(&named(call, "nodes", reference).await?)),
         Some(other) => {
-            return Err(ApiError::bad_request(format!(
-                "cannot bind token to object of type {other}"
-            )));
+            let text = format!("cannot bind token to object of type {other}");
+            return Err(ApiError::bad_request(text));
         }
-    };
-    let name = reference["name"].as_str().unwrap_or("");
-    let not_found = || ApiError::not_found("", plural, name);
-    let key = Key::new(&["core", plural, &bound.namespace, name]).ok_or_else(not_found)?;
-    let object = call.store().get(&key).await.map_err(errors::store)?.ok_or_else(not_found)?;
-    let object = encode::parse(&object)?;
-    let found = reference_to(&object);
-    if reference["uid"].as_str().is_some_and(|uid| !uid.is_empty() && uid != found.uid) {
-        let why = format!(
-            "the UID in the bound object reference ({}) does not match the UID in record ({}). The object might have been deleted and then recreated",
-            reference["uid"].as_str().unwrap_or(""),
-            found.uid
-        );
-        return Err(ApiError::conflict("", plural, name, &why));
-    }
-    if plural == "pods" {
-        let owner = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
-        if owner != call.name() {
-            return Err(ApiError::bad_request(format!(
-                "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name {owner:?}.",
-                call.name()
-            )));
-        }
-        bound.pod = Some(found);
-    } else {
-        bound.secret = Some(found);
     }
     Ok(bound)
+}
+
+/// The object that a reference means, which must be the one of its uid.
+async fn named(call: &Call, plural: &str, reference: &Value) -> Result<Value, ApiError> {
+    let name = reference["name"].as_str().unwrap_or("");
+    let object = find(call, plural, name).await?;
+    let object = object.ok_or_else(|| ApiError::not_found("", plural, name))?;
+    let found = reference_to(&object);
+    match reference["uid"].as_str() {
+        Some(uid) if !uid.is_empty() && uid != found.uid => {
+            let why = format!(
+                "the UID in the bound object reference ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+                found.uid
+            );
+            Err(ApiError::conflict("", plural, name, &why))
+        }
+        _ => Ok(object),
+    }
+}
+
+async fn find(call: &Call, plural: &str, name: &str) -> Result<Option<Value>, ApiError> {
+    let namespace = call.target.namespace.as_deref().filter(|_| plural != "nodes");
+    let segments: Vec<&str> = ["core", plural].into_iter().chain(namespace).chain([name]).collect();
+    let Some(key) = Key::new(&segments) else { return Ok(None) };
+    let object = call.store().get(&key).await.map_err(errors::store)?;
+    object.map(|object| encode::parse(&object)).transpose()
+}
+
+fn check_account(call: &Call, pod: &Value) -> Result<(), ApiError> {
+    let owner = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+    match owner == call.name() {
+        true => Ok(()),
+        false => Err(ApiError::bad_request(format!(
+            "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name {owner:?}.",
+            call.name()
+        ))),
+    }
+}
+
+/// The node that a pod is on, which a token of the pod tells.
+async fn node_of(call: &Call, pod: &Value) -> Result<Option<Reference>, ApiError> {
+    let Some(name) = pod["spec"]["nodeName"].as_str().filter(|it| !it.is_empty()) else {
+        return Ok(None);
+    };
+    let node = find(call, "nodes", name).await?;
+    let absent = || Reference { name: name.to_owned(), uid: String::new() };
+    Ok(Some(node.as_ref().map_or_else(absent, reference_to)))
 }
 
 fn reference_to(object: &Value) -> Reference {

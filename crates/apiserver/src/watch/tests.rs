@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use crate::list::tests::call_for;
 use crate::negotiate::{Form, Shape};
 use crate::query::Query;
-use crate::{Limits, bootstrap};
+use crate::{Limits, own};
 
 use super::*;
 
@@ -13,7 +13,7 @@ async fn fill(call: &Call, count: usize, annotation_bytes: usize) {
         let annotations = json!({"a": "y".repeat(annotation_bytes)});
         let metadata = json!({"name": format!("m{number}"), "namespace": "default", "annotations": annotations});
         let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"k": text}});
-        bootstrap::ensure(&call.server, "configmaps", object).await.unwrap();
+        own::make(&call.server, "configmaps", object).await.unwrap();
     }
 }
 

@@ -46,6 +46,15 @@ impl Listening {
     }
 
     /// A client that shows a token, or nothing, instead of a certificate.
+    /// What a request with a token is answered.
+    pub(crate) async fn code_with_token(&self, token: &str) -> u16 {
+        match self.with_token(Some(token)).await.list_core_api_versions().await {
+            Ok(_) => 200,
+            Err(kube::Error::Api(status)) => status.code,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     async fn with_token(&self, token: Option<&str>) -> Client {
         let mut config = self.config().await;
         config.auth_info = kube::config::AuthInfo::default();
@@ -74,12 +83,13 @@ async fn strangers_see_health_and_version_only() {
         [maps.list(&ListParams::default()).await.unwrap_err(), maps.get("x").await.unwrap_err()]
     {
         let kube::Error::Api(status) = error else { panic!("{error}") };
-        assert_eq!((status.code, status.reason.as_str()), (401, "Unauthorized"));
+        assert_eq!((status.code, status.reason.as_str()), (403, "Forbidden"));
     }
     assert!(client.list_core_api_versions().await.is_err());
     let maps: Api<ConfigMap> =
         Api::namespaced(it.with_token(Some("no.such.token")).await, "default");
-    assert!(maps.list(&ListParams::default()).await.is_err());
+    let error = maps.list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(error, kube::Error::Api(status) if status.code == 401));
 }
 
 #[tokio::test]
@@ -91,6 +101,9 @@ async fn a_token_is_an_account() {
     let token = token["status"]["token"].as_str().unwrap().to_owned();
     let client = it.with_token(Some(&token)).await;
     let maps: Api<ConfigMap> = Api::namespaced(client, "default");
+    let error = maps.list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(error, kube::Error::Api(status) if status.code == 403), "it is not bound");
+    it.server.bind("default", "view", json!([{"kind": "ServiceAccount", "name": "robot"}])).await;
     maps.list(&ListParams::default()).await.unwrap();
     it.server.delete(&format!("{accounts}/robot")).await.expect(200);
     assert!(maps.list(&ListParams::default()).await.is_err(), "its account is gone");

@@ -161,6 +161,15 @@ impl Server {
         self.post("/api/v1/namespaces", body).await.expect(201);
     }
 
+    /// Gives a cluster role to subjects in a namespace.
+    pub(crate) async fn bind(&self, namespace: &str, role: &str, subjects: Value) {
+        let body = json!({"metadata": {"generateName": "b-"}, "subjects": subjects,
+            "roleRef": {"kind": "ClusterRole", "name": role}});
+        let path =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
+        self.post(&path, body).await.expect(201);
+    }
+
     pub(crate) async fn config_map(&self, namespace: &str, name: &str, labels: Value) -> Value {
         let body = json!({"metadata": {"name": name, "labels": labels}});
         self.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), body).await.expect(201)

@@ -124,7 +124,7 @@ async fn who_may_not_ask_is_answered_before_a_body_is_read() {
     let it = limited(Limits::default()).await;
     let mut stream = http1(&it, Who::Nobody).await;
     stream.write_all(post(3_000_000, "").as_bytes()).await.unwrap();
-    assert!(read_to(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 401"));
+    assert!(read_to(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 403"));
     let mut stream = http1(&it, Who::Administrator).await;
     stream.write_all(post(4_000_000, "").as_bytes()).await.unwrap();
     let answer = read_to(&mut stream, "\r\n\r\n").await;
@@ -137,7 +137,7 @@ async fn who_writes_before_reading_finds_the_refusal() {
     let it = limited(Limits::default()).await;
     let body = "x".repeat(4 << 20);
     for _ in 0..20 {
-        for (who, code) in [(Who::Nobody, "401"), (Who::Administrator, "413")] {
+        for (who, code) in [(Who::Nobody, "403"), (Who::Administrator, "413")] {
             let mut stream = http1(&it, who).await;
             let request = post(body.len(), &body);
             let written = tokio::time::timeout(SOON, stream.write_all(request.as_bytes())).await;

@@ -156,7 +156,6 @@ async fn evictions_spend_a_budget_and_then_wait() {
 async fn a_token_is_good_while_its_account_and_pod_are() {
     let server = server().await;
     let accounts = "/api/v1/namespaces/ns/serviceaccounts";
-    server.post(accounts, json!({"metadata": {"name": "default"}})).await.expect(201);
     let path = pod(&server, "p").await;
     let request =
         json!({"spec": {"expirationSeconds": 600, "boundObjectRef": {"kind": "Pod", "name": "p"}}});

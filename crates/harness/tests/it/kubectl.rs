@@ -113,3 +113,31 @@ async fn deletion_cascades_as_asked() -> Result<()> {
     check(&up, "wait pod --for=delete --all --timeout=60s", "").await?;
     up.stop().await
 }
+
+#[tokio::test]
+async fn it_tells_who_may_do_what() -> Result<()> {
+    let up = Up::start(1).await?;
+    check(&up, "auth whoami", "kubernetes-admin").await?;
+    check(&up, "auth can-i delete nodes", "yes").await?;
+    check(&up, "auth can-i --list", "*.*").await?;
+    check(&up, "create serviceaccount robot", "created").await?;
+    let robot = "--as=system:serviceaccount:default:robot";
+    let list = ["auth", "can-i", "--list", robot];
+    let rights = up.kubectl(&list).await?;
+    assert!(rights.contains("selfsubjectreviews") && !rights.contains("configmaps"), "{rights}");
+    assert!(up.kubectl(&["get", "configmaps", robot]).await.is_err());
+    assert!(up.kubectl(&["auth", "can-i", "list", "configmaps", robot]).await.is_err());
+    check(
+        &up,
+        "create rolebinding robot --clusterrole=view --serviceaccount=default:robot",
+        "created",
+    )
+    .await?;
+    let rights = up.kubectl(&list).await?;
+    assert!(rights.contains("configmaps") && !rights.contains("secrets"), "{rights}");
+    check(&up, &format!("get configmaps {robot}"), "kube-root-ca.crt").await?;
+    check(&up, &format!("auth can-i list configmaps {robot}"), "yes").await?;
+    check(&up, &format!("auth whoami {robot}"), "system:serviceaccounts:default").await?;
+    assert!(up.kubectl(&["get", "secrets", robot]).await.is_err());
+    up.stop().await
+}

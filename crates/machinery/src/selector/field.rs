@@ -45,10 +45,13 @@ impl FieldSelector {
         Ok(Self { requirements })
     }
 
-    /// Selects the one object with this name.
-    pub fn name(name: &str) -> Self {
+    /// Of what it selects, the one object with this name.
+    #[must_use]
+    pub fn and_name(mut self, name: &str) -> Self {
         let field = "metadata.name".to_owned();
-        Self { requirements: vec![FieldRequirement { field, equal: true, value: name.to_owned() }] }
+        let one = FieldRequirement { field, equal: true, value: name.to_owned() };
+        self.requirements.insert(0, one);
+        self
     }
 
     pub fn is_everything(&self) -> bool {

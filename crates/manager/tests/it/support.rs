@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
+use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
 use endstate::CancellationToken;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -89,9 +89,14 @@ fn manage(
     server: &ApiServer,
     shutdown: &CancellationToken,
 ) -> JoinHandle<Result<(), endstate::Error>> {
-    let client = Client::new(server.service(), "default");
+    // With just what they may in a cluster.
+    let client = |identity| Client::new(server.service_as(identity), "default");
+    let clients = manager::Clients {
+        controllers: client(Identity::controllers()),
+        scheduler: client(Identity::scheduler()),
+    };
     let options = manager::Options { root_ca: "the CA".to_owned() };
-    tokio::spawn(manager::run(client, options, shutdown.clone()))
+    tokio::spawn(manager::run(clients, options, shutdown.clone()))
 }
 
 /// Waits until something holds.

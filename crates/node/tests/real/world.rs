@@ -43,22 +43,19 @@ impl World {
         let plain = UnixListener::bind(run.join("api.sock")).unwrap();
         let tls = UnixListener::bind(run.join("api-tls.sock")).unwrap();
         let (api, token) = (server.clone(), shutdown.clone());
-        let identity = Identity::new("system:node:embedded", &["system:nodes"]);
+        let identity = Identity::nodes_of("embedded", node::node_names(nodes));
         tokio::spawn(async move { api.serve_unix(plain, identity, token).await });
         let (api, token) = (server.clone(), shutdown.clone());
         tokio::spawn(async move { api.serve_unix_tls(tls, token).await });
         let client = Client::new(server.service(), "default");
         let mut world = Self { dir, client, node: None, shutdown, nodes };
-        world.create_account().await;
+        world.create_certificate().await;
         world.start_node().await;
         world
     }
 
-    /// What the service account controller does in a cluster.
-    async fn create_account(&self) {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": {"name": "default", "namespace": "default"}});
-        self.create(account).await;
+    /// What the controllers do in a cluster.
+    async fn create_certificate(&self) {
         let ca = json!({"apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "kube-root-ca.crt", "namespace": "default"}, "data": {"ca.crt": "ca"}});
         self.create(ca).await;

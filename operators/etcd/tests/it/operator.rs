@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
+use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
 use async_trait::async_trait;
 use endstate::CancellationToken;
 use endstate::lease::{Candidate, Timing};
@@ -21,6 +21,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{
     ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
+use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use store::MemoryStore;
@@ -40,8 +41,29 @@ impl NodeStreams for NoNodes {
 
 pub(crate) struct World {
     client: Client,
+    /// As the operator, with what its manifests give it.
+    operator: Client,
     stop: CancellationToken,
     _directory: tempfile::TempDir,
+}
+
+/// Makes the roles of the operator and binds them, as an installation does. The lease of these tests is in `default`.
+async fn give_rights(client: &Client) {
+    for mut object in endstate_etcd::manifests("endstate:test") {
+        let kind = object.types.clone().unwrap().kind;
+        let namespaced = matches!(kind.as_str(), "Role" | "RoleBinding");
+        if !namespaced && !matches!(kind.as_str(), "ClusterRole" | "ClusterRoleBinding") {
+            continue;
+        }
+        let kind =
+            ApiResource::from_gvk(&GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", &kind));
+        let api: Api<DynamicObject> = match namespaced {
+            true => Api::namespaced_with(client.clone(), "default", &kind),
+            false => Api::all_with(client.clone(), &kind),
+        };
+        object.metadata.namespace = namespaced.then(|| "default".to_owned());
+        api.create(&PostParams::default(), &object).await.unwrap();
+    }
 }
 
 impl Drop for World {
@@ -63,7 +85,12 @@ impl World {
             let definitions = Api::<CustomResourceDefinition>::all(client.clone());
             definitions.create(&PostParams::default(), &definition).await.unwrap();
         }
-        Self { client, stop: CancellationToken::new(), _directory: directory }
+        give_rights(&client).await;
+        let account =
+            format!("system:serviceaccount:{}:{}", endstate_etcd::NAMESPACE, endstate_etcd::NAME);
+        let operator = server.service_as(Identity::new(&account, &["system:authenticated"]));
+        let operator = Client::new(operator, "default");
+        Self { client, operator, stop: CancellationToken::new(), _directory: directory }
     }
 
     fn operate(&self) {
@@ -72,7 +99,7 @@ impl World {
             health: None,
             replica: None,
         };
-        tokio::spawn(endstate_etcd::run(self.client.clone(), options, self.stop.child_token()));
+        tokio::spawn(endstate_etcd::run(self.operator.clone(), options, self.stop.child_token()));
     }
 
     /// One of several operators; its image tells whose pods are whose.
@@ -91,7 +118,7 @@ impl World {
             health: None,
             replica: Some(replica),
         };
-        tokio::spawn(endstate_etcd::run(self.client.clone(), options, self.stop.child_token()))
+        tokio::spawn(endstate_etcd::run(self.operator.clone(), options, self.stop.child_token()))
     }
 
     async fn holder(&self) -> Option<String> {

@@ -1,0 +1,122 @@
+//! From the store to the rules in force.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use rbac::Policy;
+use store::{Error, ListOptions, Object, Prefix, Revision, Signal, Store, Watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Authorizer, GROUP};
+
+/// Between two attempts to read the rules of a store that fails.
+const RETRY: Duration = Duration::from_millis(200);
+
+static PREFIX: LazyLock<Prefix> =
+    LazyLock::new(|| Prefix::new(&[GROUP]).expect("a constant segment is valid"));
+
+/// Where all rules are.
+pub(super) fn prefix() -> &'static Prefix {
+    &PREFIX
+}
+
+/// What follows the rules of a store.
+pub(crate) struct Feed {
+    store: Arc<dyn Store>,
+    authorizer: Arc<Authorizer>,
+}
+
+/// Puts the rules of a store in force, and follows them until the shutdown.
+pub(crate) async fn follow(
+    store: Arc<dyn Store>,
+    authorizer: Arc<Authorizer>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let feed = Feed { store, authorizer };
+    let watch = feed.load().await?;
+    tokio::spawn(async move {
+        tokio::select! {
+            () = feed.run(watch) => {}
+            () = shutdown.cancelled() => {}
+        }
+        // Nobody waits for what nobody follows any more.
+        feed.authorizer.seen.send_replace(Revision(u64::MAX));
+    });
+    Ok(())
+}
+
+impl Feed {
+    /// Reads all rules, and watches from there.
+    async fn load(&self) -> Result<Watch, Error> {
+        let page = self.store.list(prefix(), ListOptions::default()).await?;
+        let mut policy = Policy::default();
+        for object in &page.objects {
+            apply(&mut policy, object);
+        }
+        *self.authorizer.policy_mut() = policy;
+        self.authorizer.seen.send_replace(page.revision);
+        self.store.watch(prefix(), page.revision).await
+    }
+
+    async fn run(&self, mut watch: Watch) {
+        loop {
+            let why = self.take(&mut watch).await;
+            tracing::warn!(?why, "the watch of the access rules ended; they are read anew");
+            watch = loop {
+                match self.load().await {
+                    Ok(watch) => break watch,
+                    Err(error) => tracing::warn!(%error, "the access rules cannot be read"),
+                }
+                tokio::time::sleep(RETRY).await;
+            };
+        }
+    }
+
+    /// Follows a watch to its end.
+    async fn take(&self, watch: &mut Watch) -> Option<Error> {
+        while let Some(signal) = watch.next().await {
+            let seen = match signal {
+                Err(error) => return Some(error),
+                Ok(Signal::Progress(revision)) => revision,
+                Ok(Signal::Event(event)) => {
+                    let mut policy = self.authorizer.policy_mut();
+                    match &event.object {
+                        Some(object) => apply(&mut policy, object),
+                        None => remove(&mut policy, event.subject()),
+                    }
+                    event.revision
+                }
+            };
+            self.authorizer.seen.send_replace(seen);
+        }
+        None
+    }
+}
+
+fn apply(policy: &mut Policy, object: &Object) {
+    let Some((plural, namespace, _)) = place(object) else { return };
+    match serde_json::from_slice(object.bytes()) {
+        Ok(value) => policy.apply(plural, namespace, &value),
+        Err(error) => {
+            tracing::error!(%error, key = %object.key(), "a stored access rule cannot be decoded")
+        }
+    }
+}
+
+fn remove(policy: &mut Policy, object: &Object) {
+    if let Some((plural, namespace, name)) = place(object) {
+        policy.remove(plural, namespace, name);
+    }
+}
+
+/// Plural, namespace and name of an object of the rules, by its key.
+fn place(object: &Object) -> Option<(&str, &str, &str)> {
+    let rest = object.key().as_str().strip_prefix(prefix().as_str())?;
+    let parts: Vec<&str> = rest.split('/').collect();
+    match parts.as_slice() {
+        [plural, name] => Some((plural, "", name)),
+        [plural, namespace, name] => Some((plural, namespace, name)),
+        _ => None,
+    }
+}
