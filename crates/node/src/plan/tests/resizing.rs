@@ -65,6 +65,11 @@ fn a_container_is_restarted_at_once_where_its_policy_says_so() {
     assert_eq!(world.settle(), ["stop a Resized 30s"]);
     world.exit("a", 143);
     assert_eq!(world.settle(), ["start a #1"]);
+    // A change is no crash: no back-off holds it.
+    world.resize("2", "256Mi");
+    assert_eq!(world.settle(), ["stop a Resized 30s"]);
+    world.exit("a", 143);
+    assert_eq!(world.settle(), ["start a #2"]);
     assert_eq!(world.told(), told("2", "2", ""));
 }
 
