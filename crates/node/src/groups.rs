@@ -21,7 +21,7 @@ pub(crate) const MOUNT: &str = "/sys/fs/cgroup";
 pub(crate) const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
 
 /// A dead process leaves its group a moment after its parent has heard of the end.
-const REMOVE_TRIES: u32 = 50;
+const REMOVE_TRIES: u32 = 300;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
