@@ -12,10 +12,12 @@ pub mod labels;
 pub mod owners;
 pub mod pods;
 pub mod rounding;
+pub mod taints;
 
 pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
+pub mod eviction;
 pub mod garbage;
 pub mod job;
 pub mod namespace;

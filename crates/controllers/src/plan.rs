@@ -22,6 +22,8 @@ pub struct Plan {
     /// The object itself must be read from the API before the first step, and have the uid that was planned for: some
     /// step ties others to it.
     pub check_owner: bool,
+    /// The API itself must know no node of this name before the first step.
+    pub absent_node: Option<String>,
     /// Look again after this long even if nothing changes.
     pub look_again: Option<Duration>,
 }
@@ -40,9 +42,22 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write<K> {
     Create(Box<K>),
-    Update { observed: Arc<K>, wanted: Box<K> },
-    UpdateStatus { observed: Arc<K>, wanted: Box<K> },
-    Delete { observed: Arc<K>, propagation: Propagation },
+    Update {
+        observed: Arc<K>,
+        wanted: Box<K>,
+    },
+    UpdateStatus {
+        observed: Arc<K>,
+        wanted: Box<K>,
+    },
+    Delete {
+        observed: Arc<K>,
+        propagation: Propagation,
+    },
+    /// Without a grace period, and without who runs it having confirmed the end.
+    DeleteNow {
+        observed: Arc<K>,
+    },
 }
 
 /// What happens to the dependents of a deleted object.
@@ -138,6 +153,11 @@ impl<K> Write<K> {
 
     pub fn update_status(observed: &Arc<K>, wanted: K) -> Write<K> {
         Write::UpdateStatus { observed: observed.clone(), wanted: Box::new(wanted) }
+    }
+
+    /// Deletes without waiting for anybody.
+    pub fn delete_now(observed: &Arc<K>) -> Write<K> {
+        Write::DeleteNow { observed: observed.clone() }
     }
 
     /// Deletes in the background.

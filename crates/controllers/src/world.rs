@@ -170,7 +170,7 @@ impl World {
                 self.stamp(wanted.metadata_mut());
                 objects[at] = Arc::from(wanted);
             }
-            Write::Delete { observed, .. } => {
+            Write::Delete { observed, .. } | Write::DeleteNow { observed } => {
                 let Some(at) = place(objects, &observed) else { return false };
                 objects.remove(at);
             }

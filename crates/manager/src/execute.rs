@@ -6,6 +6,8 @@
 use controllers::{Action, Notice, Plan, Propagation, Step, Write};
 use endstate::{Context, Error, Object, ObjectKey};
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{DeleteParams, Preconditions};
 
 /// The same for the write of every kind.
 macro_rules! for_each_kind {
@@ -40,6 +42,9 @@ where
     if plan.check_owner && !plan.steps.is_empty() {
         check_owner(ctx, object).await?;
     }
+    if let Some(node) = plan.absent_node.as_deref().filter(|_| !plan.steps.is_empty()) {
+        check_absent(ctx, node).await?;
+    }
     carry_out(ctx, Some(object), plan.steps).await
 }
 
@@ -56,6 +61,11 @@ where
         return Err(Error::other(format!("{key} is there again")));
     }
     carry_out::<K>(ctx, None, plan.steps).await
+}
+
+/// Carries out a plan that is about no object in particular.
+pub(crate) async fn execute_all(ctx: &Context, plan: Plan) -> Result<(), Error> {
+    carry_out::<Node>(ctx, None, plan.steps).await
 }
 
 async fn carry_out<K>(ctx: &Context, object: Option<&K>, steps: Vec<Step>) -> Result<(), Error>
@@ -127,7 +137,7 @@ impl Sort {
         fn of_write<K>(write: &Write<K>) -> Sort {
             match write {
                 Write::Create(_) => Sort::Create,
-                Write::Delete { .. } => Sort::Delete,
+                Write::Delete { .. } | Write::DeleteNow { .. } => Sort::Delete,
                 Write::Update { .. } | Write::UpdateStatus { .. } => Sort::Other,
             }
         }
@@ -153,6 +163,14 @@ async fn check_owner<K: Object<DynamicType: Default>>(
     if same { Ok(()) } else { Err(Error::other(format!("{key} is gone or is being deleted"))) }
 }
 
+/// The cache may be behind: only the API can say that there is no such node.
+async fn check_absent(ctx: &Context, node: &str) -> Result<(), Error> {
+    match ctx.get_live::<Node>(&ObjectKey::cluster(node)).await? {
+        None => Ok(()),
+        Some(_) => Err(Error::other(format!("node {node} is there"))),
+    }
+}
+
 /// Does one step and gives the name of the written object.
 async fn act(ctx: &Context, action: Action) -> Result<String, Error> {
     for_each_kind!(action, write => perform(ctx, write).await)
@@ -175,6 +193,17 @@ where
         }
         Write::Delete { observed, propagation } => {
             ctx.delete(&*observed, policy(propagation)).await?;
+            Ok(name(&observed))
+        }
+        Write::DeleteNow { observed } => {
+            let preconditions = Preconditions {
+                uid: observed.meta().uid.clone(),
+                resource_version: observed.meta().resource_version.clone(),
+            };
+            let params =
+                DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            let params = params.grace_period(0);
+            ctx.of::<K>(K::DynamicType::default()).delete_with(&*observed, &params).await?;
             Ok(name(&observed))
         }
     }

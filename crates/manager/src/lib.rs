@@ -3,6 +3,7 @@
 //! A controller here is a few lines: which caches it looks at, and the call of its pure plan. Everything else (waking,
 //! executing, events, back-off) is the same for all of them. Nothing here decides.
 
+mod evictions;
 mod execute;
 mod nodes;
 mod roles;
@@ -45,6 +46,7 @@ pub async fn run(
     services::add(&mut engine, &options.root_ca);
     storage::add(&mut engine);
     nodes::add(&mut engine);
+    evictions::add(&mut engine);
     roles::add(&mut engine);
     scheduling::add(&mut engine, scheduler);
     universe::add(&mut engine);

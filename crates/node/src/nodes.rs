@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -42,14 +42,43 @@ pub(crate) async fn beat(client: Client, config: AgentConfig) {
     for round in 1_u32.. {
         tokio::time::sleep(RENEW_EVERY).await;
         for index in 0..config.nodes {
-            let mut done = renew(&client, &node_name(index)).await;
-            if round.is_multiple_of(STATUS_EVERY_RENEWALS) {
-                done = done.and(write_status(&client, index, &facts).await);
-            }
-            if let Err(error) = done {
+            if let Err(error) = beat_once(&client, index, (&facts, round)).await {
                 tracing::warn!(%error, node = node_name(index), "the node's heartbeat failed");
             }
         }
+    }
+}
+
+async fn beat_once(
+    client: &Client,
+    index: u16,
+    (facts, round): (&Facts, u32),
+) -> Result<(), kube::Error> {
+    let (nodes, name): (Api<Node>, _) = (Api::all(client.clone()), node_name(index));
+    let Some(node) = nodes.get_opt(&name).await? else {
+        return come_back(client, index, facts).await;
+    };
+    renew(client, &name).await?;
+    // Whoever took the node for lost is told at once that it is there.
+    if round.is_multiple_of(STATUS_EVERY_RENEWALS) || !says_ready(&node) {
+        write_status(client, index, facts).await?;
+    }
+    Ok(())
+}
+
+fn says_ready(node: &Node) -> bool {
+    let conditions = node.status.iter().flat_map(|it| it.conditions.iter().flatten());
+    conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
+}
+
+/// Somebody deleted the node. Its pods end with it, as on Kubernetes; then it is registered anew. (A kubelet waits for its
+/// next start, which here would be that of the whole cluster.)
+async fn come_back(client: &Client, index: u16, facts: &Facts) -> Result<(), kube::Error> {
+    let pods: Api<Pod> = Api::all(client.clone());
+    let bound = ListParams::default().fields(&format!("spec.nodeName={}", node_name(index)));
+    match pods.list(&bound.limit(1)).await?.items.is_empty() {
+        true => register_one(client, index, facts).await,
+        false => Ok(()),
     }
 }
 

@@ -95,6 +95,8 @@ pub(crate) struct Worker {
     node: u16,
     gone: bool,
     published: PodStatus,
+    /// The version in which the API has it.
+    written: u64,
     volumes: plan::Volumes,
     keeper: Volumes,
     folders: Folders,
@@ -133,6 +135,7 @@ impl Worker {
         Self {
             keeper: Volumes::new(shared.client.clone(), &shared.config),
             published: pod.status.clone().unwrap_or_default(),
+            written: report::revision(&pod),
             shared,
             pod,
             node,
@@ -264,7 +267,7 @@ impl Worker {
     fn take(&mut self, note: Note) {
         match note {
             Note::Pod(pod) => {
-                report::absorb(&mut self.published, pod.status.as_ref());
+                report::absorb(&mut self.published, &pod, self.written);
                 self.pod = pod;
             }
             Note::Gone => self.gone = true,

@@ -149,7 +149,9 @@ fn keep<K: Clone + PartialEq + Metadata<Ty = ObjectMeta>>(
             let at = objects.iter().position(|it| *it == observed).expect("the guard holds");
             objects[at] = Arc::from(wanted);
         }
-        Write::Delete { observed, .. } => objects.retain(|it| *it != observed),
+        Write::Delete { observed, .. } | Write::DeleteNow { observed } => {
+            objects.retain(|it| *it != observed)
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Cordoned nodes, and the names under which clients look for events.
+//! Cordoned, tainted and lost nodes, and the names under which clients look for events.
 
 use std::collections::BTreeMap;
 
 use crate::support::{Cluster, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -58,5 +58,41 @@ async fn events_come_from_who_sends_them_on_kubernetes() {
     ];
     let expected = expected.map(|(reason, from)| (reason.to_owned(), from.to_owned()));
     eventually("three events", async || reporters(&client).await == expected.clone().into()).await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_pod_that_does_not_tolerate_the_taint_of_its_node_is_told_why_and_goes() {
+    let cluster = Cluster::start(&["a", "b"]).await;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+    let pod = |name: &str, tolerations: Value| {
+        let spec = json!({"nodeName": "a", "tolerations": tolerations,
+            "containers": [{"name": "c", "image": "i:1"}]});
+        serde_json::from_value::<Pod>(json!({"metadata": {"name": name}, "spec": spec})).unwrap()
+    };
+    let tolerant = json!([{"key": "off", "operator": "Exists", "effect": "NoExecute"}]);
+    for pod in [pod("stays", tolerant), pod("goes", json!([]))] {
+        pods.create(&PostParams::default(), &pod).await.unwrap();
+    }
+    patch(&nodes, json!({"taints": [{"key": "off", "effect": "NoExecute"}]})).await;
+    eventually("the pod on its way out", async || {
+        let pod = pods.get("goes").await.unwrap();
+        let conditions = pod.status.unwrap_or_default().conditions.unwrap_or_default();
+        let reason = conditions.into_iter().find(|it| it.type_ == "DisruptionTarget");
+        pod.metadata.deletion_timestamp.is_some()
+            && reason.and_then(|it| it.reason).as_deref() == Some("DeletionByTaintManager")
+    })
+    .await;
+    assert_eq!(pods.get("stays").await.unwrap().metadata.deletion_timestamp, None);
+    // A node that is off for good confirms no end.
+    let off = json!({"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"});
+    patch(&nodes, json!({"taints": [off]})).await;
+    let lost = json!({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}});
+    nodes.patch_status("a", &PatchParams::default(), &Patch::Merge(lost)).await.unwrap();
+    eventually("no pods", async || {
+        pods.list(&ListParams::default()).await.unwrap().items.is_empty()
+    })
+    .await;
     cluster.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Publishing a pod's status, and what comes back.
 
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ impl Worker {
         let name = self.pod.metadata.name.as_deref().unwrap_or_default();
         let patch = json!({"metadata": {"uid": self.pod.metadata.uid}, "status": explicit(status)});
         match api.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch)).await {
-            Ok(_) => {
+            Ok(pod) => {
+                self.written = revision(&pod);
                 self.published = status.clone();
                 true
             }
@@ -48,14 +49,23 @@ fn explicit(status: &PodStatus) -> Value {
     value
 }
 
-/// Takes over what others wrote into the status: foreign conditions, and a terminal phase (an eviction's).
-pub(super) fn absorb(published: &mut PodStatus, theirs: Option<&PodStatus>) {
-    let Some(theirs) = theirs else { return };
+/// The version of an object that the API server gave; 0 if that is no number.
+pub(super) fn revision(pod: &Pod) -> u64 {
+    pod.metadata.resource_version.as_deref().and_then(|it| it.parse().ok()).unwrap_or_default()
+}
+
+/// Takes over what others wrote into the status: foreign conditions, a terminal phase (an eviction's), and, if it is newer
+/// than what was `written` here, what they made of our own conditions (the pods of a node that seemed lost are not ready):
+/// they are then published anew.
+pub(super) fn absorb(published: &mut PodStatus, pod: &Pod, written: u64) {
+    let Some(theirs) = &pod.status else { return };
+    let is_own = |it: &&PodCondition| OWN_CONDITIONS.contains(&it.type_.as_str());
     let ours = published.conditions.take().unwrap_or_default();
-    let own = ours.into_iter().filter(|it| OWN_CONDITIONS.contains(&it.type_.as_str()));
-    let foreign = theirs.conditions.iter().flatten();
-    let foreign = foreign.filter(|it| !OWN_CONDITIONS.contains(&it.type_.as_str())).cloned();
-    published.conditions = Some(own.chain(foreign).collect());
+    let all = theirs.conditions.as_deref().unwrap_or_default();
+    let own = if revision(pod) > written { all } else { &ours };
+    let own = own.iter().filter(is_own);
+    let foreign = all.iter().filter(|it| !is_own(it));
+    published.conditions = Some(own.chain(foreign).cloned().collect());
     published.qos_class.clone_from(&theirs.qos_class);
     let terminal =
         |status: &PodStatus| matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
@@ -92,12 +102,16 @@ mod tests {
             {"type": "Ready", "status": "True"}, {"type": "X", "status": "False"}]}));
         let theirs = status(json!({"phase": "Failed", "reason": "Evicted", "conditions": [
             {"type": "Ready", "status": "False"}, {"type": "X", "status": "True"}]}));
-        absorb(&mut ours, Some(&theirs));
+        let mut theirs = Pod { status: Some(theirs), ..Pod::default() };
+        theirs.metadata.resource_version = Some("7".to_owned());
+        absorb(&mut ours, &theirs, 7);
         assert_eq!(
             json!(ours),
             json!({"phase": "Failed", "reason": "Evicted", "conditions": [
                 {"type": "Ready", "status": "True"}, {"type": "X", "status": "True"}]})
         );
+        absorb(&mut ours, &theirs, 6);
+        assert_eq!(ours.conditions.unwrap()[0].status, "False", "newer than what we wrote");
     }
 
     #[test]
