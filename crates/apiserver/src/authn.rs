@@ -24,9 +24,9 @@ pub(crate) const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub(crate) const ANONYMOUS: &str = "system:anonymous";
 /// How the user names of service accounts begin.
 const ACCOUNT: &str = "system:serviceaccount:";
-/// The parts of the control plane.
-pub(crate) const CONTROLLERS: &str = "system:kube-controller-manager";
-pub(crate) const SCHEDULER: &str = "system:kube-scheduler";
+/// The parts of the control plane. They are not called as upstream's, whose default roles have more than these use.
+pub(crate) const CONTROLLERS: &str = "system:endstate:controllers";
+pub(crate) const SCHEDULER: &str = "system:endstate:scheduler";
 /// The group of nodes, and how their user names begin.
 pub(crate) const NODES: &str = "system:nodes";
 const NODE: &str = "system:node:";

@@ -51,6 +51,13 @@ pub(crate) struct Verdict {
     pub(crate) reason: String,
 }
 
+/// What somebody may do.
+pub(crate) struct Rights {
+    pub(crate) rules: Vec<Rule>,
+    /// Which roles would have said more and are not there, in upstream's words.
+    pub(crate) missing: Option<String>,
+}
+
 /// The rules in force.
 pub(crate) struct Authorizer {
     policy: RwLock<Policy>,
@@ -96,8 +103,11 @@ impl Authorizer {
     }
 
     /// What somebody may do in a namespace, or everywhere.
-    pub(crate) fn rules_for(&self, identity: &Identity, namespace: Option<&str>) -> Vec<Rule> {
-        self.policy().rules_for(&user(identity), namespace)
+    pub(crate) fn rights(&self, identity: &Identity, namespace: Option<&str>) -> Rights {
+        let policy = self.policy();
+        let (rules, missing) = policy.rules_for(&user(identity), namespace);
+        let missing = (!missing.is_empty()).then(|| missing.to_string());
+        Rights { rules, missing }
     }
 
     /// The rules of a role; `None` if there is no such role.

@@ -30,6 +30,8 @@ mod hostile;
 mod limits;
 #[path = "api/lists.rs"]
 mod lists;
+#[path = "api/parts.rs"]
+mod parts;
 #[path = "api/pod_security.rs"]
 mod pod_security;
 #[path = "api/recorded.rs"]

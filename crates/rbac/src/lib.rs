@@ -17,5 +17,5 @@ pub mod aggregation;
 pub mod bootstrap;
 
 pub use cover::uncovered;
-pub use policy::{Binding, Decision, Policy, Reason, Request, RoleRef, Subject, User};
+pub use policy::{Binding, Decision, Missing, Policy, Reason, Request, RoleRef, Subject, User};
 pub use rule::{Rule, everything, rules_of};

@@ -60,8 +60,24 @@ pub enum Reason<'a> {
         binding: &'a Binding,
         subject: &'a Subject,
     },
-    /// Bindings that would have counted name these roles, and there are none of these names.
-    Missing(Vec<&'a RoleRef>),
+    /// Nothing but that perhaps these are missing.
+    Missing(Missing<'a>),
+}
+
+/// Roles that bindings of somebody lead to, and that are not there.
+#[derive(Debug, Default)]
+pub struct Missing<'a>(Vec<&'a RoleRef>);
+
+impl<'a> Missing<'a> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, role: &'a RoleRef) {
+        if !self.0.contains(&role) {
+            self.0.push(role);
+        }
+    }
 }
 
 /// The rules of a cluster.
@@ -115,15 +131,14 @@ impl Policy {
 
     /// Decides a request.
     pub fn decide<'a>(&'a self, user: &User<'_>, request: &Request<'_>) -> Decision<'a> {
-        let mut missing = Vec::new();
+        let mut missing = Missing::default();
         let namespace = match request {
             Request::Resource { namespace, .. } => namespace.filter(|it| !it.is_empty()),
             Request::Path { .. } => None,
         };
         for grant in self.grants(user, namespace) {
             match self.rules(grant.role) {
-                None if missing.contains(&grant.role) => {}
-                None => missing.push(grant.role),
+                None => missing.add(grant.role),
                 Some(rules) if rules.iter().any(|it| allows(it, request)) => {
                     let (binding, subject) = grant.first;
                     return Decision::Allow(Reason::AllowedBy { binding, subject });
@@ -134,11 +149,17 @@ impl Policy {
         Decision::Deny(Reason::Missing(missing))
     }
 
-    /// All that somebody may do in a namespace, or on the whole cluster.
-    pub fn rules_for(&self, user: &User<'_>, namespace: Option<&str>) -> Vec<Rule> {
+    /// All that somebody may do in a namespace, or on the whole cluster, as far as the roles are there.
+    pub fn rules_for(&self, user: &User<'_>, namespace: Option<&str>) -> (Vec<Rule>, Missing<'_>) {
         let namespace = namespace.filter(|it| !it.is_empty());
-        let grants = self.grants(user, namespace);
-        grants.filter_map(|grant| self.rules(grant.role)).flatten().cloned().collect()
+        let (mut rules, mut missing) = (Vec::new(), Missing::default());
+        for grant in self.grants(user, namespace) {
+            match self.rules(grant.role) {
+                None => missing.add(grant.role),
+                Some(more) => rules.extend_from_slice(more),
+            }
+        }
+        (rules, missing)
     }
 
     /// The rules of a role by kind (`ClusterRole`, or `Role` in a namespace) and name; `None` if there is no such role.
@@ -180,15 +201,19 @@ impl fmt::Display for Reason<'_> {
             Reason::AllowedBy { binding, subject } => {
                 write!(f, "RBAC: allowed by {binding} to {subject}")
             }
-            Reason::Missing(roles) => {
-                let missing: Vec<String> =
-                    roles.iter().map(|it| format!("{} not found", it.described())).collect();
-                match missing.as_slice() {
-                    [] => Ok(()),
-                    [one] => write!(f, "RBAC: {one}"),
-                    many => write!(f, "RBAC: [{}]", many.join(", ")),
-                }
-            }
+            Reason::Missing(missing) if missing.is_empty() => Ok(()),
+            Reason::Missing(missing) => write!(f, "RBAC: {missing}"),
+        }
+    }
+}
+
+impl fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> =
+            self.0.iter().map(|it| format!("{} not found", it.described())).collect();
+        match texts.as_slice() {
+            [one] => f.write_str(one),
+            many => write!(f, "[{}]", many.join(", ")),
         }
     }
 }

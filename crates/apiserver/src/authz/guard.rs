@@ -94,8 +94,8 @@ fn binding(call: &Call, grant: &Grant<'_>) -> Result<(), ApiError> {
 fn covered(call: &Call, wanted: &[Rule]) -> Result<(), String> {
     let (identity, namespace) = (&call.identity, namespace(call));
     let namespace = Some(namespace).filter(|it| !it.is_empty());
-    let owned = call.server.authorizer().rules_for(identity, namespace);
-    let missing = rbac::uncovered(&owned, wanted);
+    let owned = call.server.authorizer().rights(identity, namespace);
+    let missing = rbac::uncovered(&owned.rules, wanted);
     if missing.is_empty() {
         return Ok(());
     }
@@ -103,10 +103,12 @@ fn covered(call: &Call, wanted: &[Rule]) -> Result<(), String> {
     let mut lines: Vec<String> = missing.iter().map(Rule::to_string).collect();
     lines.sort_unstable();
     lines.dedup();
+    let unknown = owned.missing.map(|it| format!("; resolution errors: [{it}]"));
     Err(format!(
-        "user {:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
+        "user {:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}{}",
         identity.user,
         groups.join(" "),
-        lines.join("\n")
+        lines.join("\n"),
+        unknown.unwrap_or_default()
     ))
 }

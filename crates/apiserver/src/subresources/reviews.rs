@@ -142,9 +142,9 @@ fn rules(call: &Call, spec: &Value) -> Result<Value, ApiError> {
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
-    let rules = call.server.authorizer().rules_for(&call.identity, Some(namespace));
+    let rights = call.server.authorizer().rights(&call.identity, Some(namespace));
     let (paths, resources): (Vec<&Rule>, Vec<&Rule>) =
-        rules.iter().partition(|rule| !rule.non_resource_urls.is_empty());
+        rights.rules.iter().partition(|rule| !rule.non_resource_urls.is_empty());
     let resources = resources.into_iter().map(|rule| {
         let mut one =
             json!({"verbs": rule.verbs, "apiGroups": rule.api_groups, "resources": rule.resources});
@@ -156,9 +156,13 @@ fn rules(call: &Call, spec: &Value) -> Result<Value, ApiError> {
     let paths = paths
         .into_iter()
         .map(|rule| json!({"verbs": rule.verbs, "nonResourceURLs": rule.non_resource_urls}));
-    Ok(json!({
+    let mut status = json!({
         "incomplete": false,
         "resourceRules": resources.collect::<Vec<_>>(),
         "nonResourceRules": paths.collect::<Vec<_>>(),
-    }))
+    });
+    if let Some(missing) = rights.missing {
+        status["evaluationError"] = missing.into();
+    }
+    Ok(status)
 }

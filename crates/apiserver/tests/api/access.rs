@@ -16,11 +16,11 @@ const JSON_PATCH: &str = "application/json-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 /// Somebody, and the server that they talk to.
-struct Person<'a> {
-    server: &'a Server,
-    identity: Identity,
+pub(crate) struct Person<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) identity: Identity,
     /// Headers of every request.
-    headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Server {
@@ -112,7 +112,7 @@ impl Person<'_> {
         self.send("PATCH", path, Some((kind, body))).await
     }
 
-    async fn can(&self, attributes: Value) -> bool {
+    pub(crate) async fn can(&self, attributes: Value) -> bool {
         let path = format!("{AUTHORIZATION}/selfsubjectaccessreviews");
         let body = json!({"spec": {"resourceAttributes": attributes}});
         self.post(&path, body).await.expect(201)["status"]["allowed"] == true
@@ -409,6 +409,14 @@ async fn nobody_binds_a_role_that_gives_more_than_they_have() {
     let missing = eve.post(&bindings, binding("b", "Role", "none")).await.message(404);
     assert_eq!(missing, r#"roles.rbac.authorization.k8s.io "none" not found"#);
     eve.post(&bindings, binding("own", "Role", "small")).await.expect(201);
+    // Which role would have said more is told.
+    server.post(&bindings, binding("lost", "ClusterRole", "view")).await.expect(201);
+    server.delete(&format!("{RULES}/clusterroles/view")).await.expect(200);
+    let message = eve.post(&bindings, binding("c", "ClusterRole", "edit")).await.message(403);
+    let unknown =
+        r#"; resolution errors: [clusterrole.rbac.authorization.k8s.io "view" not found]"#;
+    assert!(message.ends_with(unknown), "{message}");
+    server.role("", "view", json!([])).await;
     eve.post(&bindings, binding("view", "ClusterRole", "view")).await.expect(201);
     // A binding of the administrator's cannot be taken over.
     server.post(&bindings, binding("admins", "ClusterRole", "admin")).await.expect(201);
@@ -574,7 +582,17 @@ async fn reviews_tell_the_truth() {
         eve.post(&rules, json!({"spec": {"namespace": "other"}})).await.expect(201)["status"]
             .clone();
     assert!(!status.to_string().contains("configmaps"));
+    assert!(status["evaluationError"].is_null());
     assert_eq!(eve.post(&rules, json!({"spec": {}})).await.code, 400);
+
+    // A role that is gone is told, beside what others give.
+    server.grant("eve", "ns", json!([])).await;
+    server.delete(&format!("{RULES}/namespaces/ns/roles/eve")).await.expect(200);
+    let status =
+        eve.post(&rules, json!({"spec": {"namespace": "ns"}})).await.expect(201)["status"].clone();
+    let gone = r#"role.rbac.authorization.k8s.io "eve" not found"#;
+    assert_eq!(status["evaluationError"], gone);
+    assert!(status.to_string().contains("configmaps"));
 }
 
 #[tokio::test]

@@ -91,6 +91,9 @@ fn decisions_tell_why() {
     for (name, groups, request, expected) in cases {
         assert_eq!(reason(&policy.decide(&User { name, groups }, &request)), expected);
     }
+    let listed = policy.rules_for(&User { name: "lost", groups: &devs }, Some("ns"));
+    assert_eq!(listed.0, rules_of(&role("reader", "get", "pods")));
+    assert_eq!(listed.1.to_string(), r#"role.rbac.authorization.k8s.io "gone" not found"#);
 }
 
 /// A random object: what it is, where, and what it holds.
@@ -209,7 +212,7 @@ proptest! {
                     let request = asked(verb, "pods", namespace);
                     let expected = naive(&objects, &user, &request);
                     prop_assert_eq!(policy.decide(&user, &request).is_allowed(), expected);
-                    let listed = policy.rules_for(&user, namespace);
+                    let (listed, _) = policy.rules_for(&user, namespace);
                     prop_assert_eq!(listed.iter().any(|it| allows(it, &request)), expected);
                 }
                 let path = Request::Path { verb, path: "/x" };
