@@ -97,6 +97,9 @@ pub(crate) async fn insert(
         call.warn(warning);
     }
     wipe_system_metadata(&mut object);
+    if tracked == Tracked::NotYet {
+        call.resource.drop_useless_nulls(&mut object);
+    }
     receive::tidy_fields(call, &mut object, &duplicates)?;
     receive::tidy_metadata(call, &mut object);
     object["metadata"]["uid"] = call.server.uid()?.into();
@@ -173,6 +176,7 @@ async fn store_new(call: &Call, object: &mut Value) -> Result<Arc<Object>, ApiEr
     if !errors.is_empty() {
         return Err(call.invalid(&name, errors));
     }
+    call.resource.warnings(object, None).into_iter().for_each(|it| call.warn(it));
     admission::validate(call, None, object, Endpoint::Main).await?;
     let key = call.key(&name)?;
     let _allocated = admission::allocate(call, None, object).await?;
@@ -290,6 +294,9 @@ async fn attempt(
     let Received { object: mut new, duplicates } = (change.make)(&old)?;
     receive::check_metadata(call, &mut new)?;
     check_preconditions(call, &new, &old)?;
+    if change.tracked == Tracked::NotYet {
+        call.resource.drop_useless_nulls(&mut new);
+    }
     receive::tidy_fields(call, &mut new, &duplicates)?;
     receive::tidy_metadata(call, &mut new);
     call.resource.defaults(&mut new);
@@ -305,6 +312,7 @@ async fn attempt(
     if !errors.is_empty() {
         return Err(call.invalid(change.name, errors));
     }
+    call.resource.warnings(&new, Some(&old)).into_iter().for_each(|it| call.warn(it));
     admission::validate(call, Some(&old), &new, change.endpoint).await?;
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     if is_finished(call, &new) {

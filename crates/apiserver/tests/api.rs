@@ -22,6 +22,8 @@ mod definitions;
 mod deletion;
 #[path = "api/directives.rs"]
 mod directives;
+#[path = "api/field_cases.rs"]
+mod field_cases;
 #[path = "api/health.rs"]
 mod health;
 #[path = "api/hostile.rs"]

@@ -282,6 +282,11 @@ impl Schema {
         prune::drop_nulls(self, value);
     }
 
+    /// Removes null members of a custom resource that are neither allowed nor replaced by a default. Items stay.
+    pub fn drop_useless_nulls(&self, value: &mut Value) {
+        prune::drop_useless_nulls(self, value);
+    }
+
     /// Whether any node has rules.
     pub fn has_rules(&self) -> bool {
         self.contains.rules

@@ -155,15 +155,41 @@ fn owners(object: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Whether a finalizer is nobody's in particular.
+fn is_vague(name: &str) -> bool {
+    !name.contains('/') && !STANDARD_FINALIZERS.contains(&name)
+}
+
+/// What holds for the finalizers of built-in kinds beside what holds for all.
+pub(crate) fn validate_finalizers(object: &Value, errors: &mut Vec<FieldError>) {
+    let path = "metadata.finalizers";
+    let names = list(object, path).iter().filter_map(Value::as_str);
+    for name in names.filter(|name| is_vague(name) && names::qualified_name(name).is_empty()) {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        errors.push(FieldError::invalid(path, name, why));
+    }
+}
+
+/// What is told of the new finalizers of a custom resource.
+pub(crate) fn finalizer_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let path = "metadata.finalizers";
+    let known = old.map_or(&[][..], |old| list(old, path));
+    let new = list(object, path).iter().filter(|name| !known.contains(name));
+    let vague: BTreeSet<&str> = new.filter_map(Value::as_str).filter(|it| is_vague(it)).collect();
+    let text = |name| {
+        format!(
+            "{path}: {name:?}: prefer a domain-qualified finalizer name including a path (/) to avoid accidental \
+             conflicts with other finalizer writers"
+        )
+    };
+    vague.into_iter().map(text).collect()
+}
+
 fn finalizers(object: &Value, errors: &mut Vec<FieldError>) {
     let path = "metadata.finalizers";
     let names: Vec<&str> = list(object, path).iter().filter_map(Value::as_str).collect();
     for &name in &names {
         let why = names::qualified_name(name);
-        if why.is_empty() && !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(path, name, why));
-        }
         errors.extend(why.into_iter().map(|why| FieldError::invalid(path, name, why)));
     }
     if names.contains(&"orphan") && names.contains(&"foregroundDeletion") {
@@ -179,7 +205,8 @@ mod tests {
     use super::*;
 
     fn check(object: &Value, expected: &[&str]) {
-        let errors = validate(object, true, NameRule::Subdomain);
+        let mut errors = validate(object, true, NameRule::Subdomain);
+        validate_finalizers(object, &mut errors);
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), expected.len(), "{texts:?}");
         for (text, expected) in texts.iter().zip(expected) {

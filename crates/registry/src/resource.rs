@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::crd::Custom;
 use crate::kind::{DeleteResponse, Kind, NameRule, Propagation};
-use crate::strategy::event;
+use crate::strategy::{event, pod_warnings};
 use crate::value::{at, keep, remove};
 use crate::{metadata, schemas};
 
@@ -190,6 +190,25 @@ impl Resource {
         }
     }
 
+    /// Drops what a client of a custom resource says with null: nothing. An applied null stays, and is refused.
+    pub fn drop_useless_nulls(&self, object: &mut Value) {
+        if self.is_crd() {
+            self.schema().drop_useless_nulls(object);
+        }
+    }
+
+    /// What is accepted and hardly meant, of a new object or of a new state.
+    pub fn warnings(&self, object: &Value, old: Option<&Value>) -> Vec<String> {
+        if self.is_crd() {
+            return metadata::finalizer_warnings(object, old);
+        }
+        let intent_is_new = old.is_none_or(|old| generation(old) != generation(object));
+        match pod_warnings::place(&self.group, &self.kind) {
+            Some(place) if intent_is_new => pod_warnings::of(object, place),
+            _ => Vec::new(),
+        }
+    }
+
     /// Makes a new object ready to be stored: no status where that is a subresource, generation 1.
     pub fn prepare_create(&self, object: &mut Value) {
         if let Some(metadata) = object.get_mut("metadata") {
@@ -291,9 +310,17 @@ impl Resource {
         }
     }
 
+    fn validate_metadata(&self, object: &Value) -> Vec<FieldError> {
+        let mut errors = metadata::validate(object, self.namespaced, self.name_rule());
+        if !self.is_crd() {
+            metadata::validate_finalizers(object, &mut errors);
+        }
+        errors
+    }
+
     /// Every reason why a new object cannot be.
     pub fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        let errors = metadata::validate(object, self.namespaced, self.name_rule());
+        let errors = self.validate_metadata(object);
         let mut errors = self.schema().validate_after(object, None, errors);
         if let Source::BuiltIn(kind) = &self.source
             && errors.is_empty()
@@ -306,7 +333,7 @@ impl Resource {
 
     /// Every reason why an object cannot change like this.
     pub fn validate_update(&self, object: &Value, old: &Value) -> Vec<FieldError> {
-        let mut errors = metadata::validate(object, self.namespaced, self.name_rule());
+        let mut errors = self.validate_metadata(object);
         metadata::validate_update(object, old, &mut errors);
         let mut errors = self.schema().validate_after(object, Some(old), errors);
         if let Source::BuiltIn(kind) = &self.source

@@ -18,6 +18,7 @@ pub(crate) mod workload;
 
 mod pod_defaults;
 mod pod_rules;
+pub(crate) mod pod_warnings;
 
 use machinery::error::FieldError;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! JSON patch (RFC 6902), through the `json-patch` crate, with limits.
 
-use json_patch::{Patch, PatchErrorKind, PatchOperation, jsonptr::PointerBuf};
+use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use serde_json::Value;
 
 use super::{COPIED_BYTES_MAX, OPERATIONS_MAX};
@@ -9,7 +9,7 @@ use crate::error::ApiError;
 /// The deepest object a patch may make; below the limit of the JSON parser.
 const DEPTH_MAX: usize = 100;
 
-/// The object after all operations, or why one of them failed.
+/// The object after all operations, unless one of them failed.
 pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
     let operations = decode(patch)?;
     let mut out = object.clone();
@@ -23,8 +23,7 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
                 )));
             }
         }
-        json_patch::patch_unsafe(&mut out, std::slice::from_ref(operation))
-            .map_err(|error| failed(operation, &error.kind))?;
+        apply(&mut out, operation)?;
     }
     if !is_shallow(&out, DEPTH_MAX) {
         return Err(ApiError::unprocessable(format!(
@@ -32,6 +31,30 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
         )));
     }
     Ok(out)
+}
+
+/// One operation. An absent member of an object is null to the library that upstream uses: a test that it is null passes,
+/// and to replace it is to add it.
+fn apply(object: &mut Value, operation: &PatchOperation) -> Result<(), ApiError> {
+    match operation {
+        PatchOperation::Test(test) if test.value.is_null() && is_absent(object, &test.path) => {
+            return Ok(());
+        }
+        PatchOperation::Replace(replace) if is_absent(object, &replace.path) => {
+            let (path, value) = (replace.path.clone(), replace.value.clone());
+            let add = PatchOperation::Add(AddOperation { path, value });
+            return json_patch::patch_unsafe(object, &[add]).map_err(|_| failed());
+        }
+        _ => {}
+    }
+    json_patch::patch_unsafe(object, std::slice::from_ref(operation)).map_err(|_| failed())
+}
+
+/// Whether a place is a member that an object does not have.
+fn is_absent(object: &Value, place: &PointerBuf) -> bool {
+    let Some((parent, member)) = place.split_back() else { return false };
+    let members = object.pointer(parent.as_str()).and_then(Value::as_object);
+    members.is_some_and(|it| !it.contains_key(&*member.decoded()))
 }
 
 /// Whether nothing in the value is deeper than `levels`. What nests deeper could be stored but not read again.
@@ -72,20 +95,7 @@ fn size_of_place(object: &Value, place: &PointerBuf) -> usize {
     object.pointer(place.as_str()).map_or(0, crate::patch::size)
 }
 
-fn failed(operation: &PatchOperation, kind: &PatchErrorKind) -> ApiError {
-    let path = operation.path();
-    let (verb, place) = match operation {
-        PatchOperation::Add(_) => ("add", path.as_str()),
-        PatchOperation::Remove(_) => ("remove", path.as_str()),
-        PatchOperation::Replace(_) => ("replace", path.as_str()),
-        PatchOperation::Move(one) => ("move", one.from.as_str()),
-        PatchOperation::Copy(one) => ("copy", one.from.as_str()),
-        PatchOperation::Test(_) => ("test", path.as_str()),
-    };
-    if matches!(kind, PatchErrorKind::TestFailed) {
-        return ApiError::unprocessable(format!("testing value {place} failed: test failed"));
-    }
-    ApiError::unprocessable(format!(
-        "{verb} operation does not apply: doc is missing path: {place}: {kind}"
-    ))
+/// Upstream says no more than this.
+fn failed() -> ApiError {
+    ApiError::unprocessable("the server rejected our request due to an error in our request")
 }

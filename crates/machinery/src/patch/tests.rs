@@ -33,6 +33,34 @@ fn recorded_json_patch_that_is_no_list() {
     assert_eq!(error.code, 400);
 }
 
+/// kube-rs's `finalizer()` sends the first; replacing a status that is not there is java-operator-sdk's.
+#[test]
+fn absent_members_are_null_to_json_patch() {
+    let object = json!({"a": {"null": null, "one": 1}, "l": [1]});
+    let one = |operation: Value| json_patch(&object, &json!([operation]));
+    for place in ["/b", "/a/b", "/a/null", "/a~1b"] {
+        let test = json!({"op": "test", "path": place, "value": null});
+        assert_eq!(one(test).unwrap(), object, "{place}");
+    }
+    let replaced = one(json!({"op": "replace", "path": "/a/b", "value": {"c": 2}})).unwrap();
+    assert_eq!(replaced["a"]["b"]["c"], 2);
+    for (op, place) in [
+        ("test", "/a/one"),
+        ("test", "/b/c"),
+        ("test", "/l/1"),
+        ("replace", "/b/c"),
+        ("replace", "/l/1"),
+        ("remove", "/b"),
+        ("add", "/b/-"),
+    ] {
+        let error = one(json!({"op": op, "path": place, "value": null})).unwrap_err();
+        assert_eq!(error.code, 422, "{op} {place}");
+        let text = "the server rejected our request due to an error in our request";
+        assert_eq!(error.message, text, "{op} {place}");
+    }
+    assert!(one(json!({"op": "test", "path": "/b", "value": 1})).is_err());
+}
+
 #[test]
 fn json_failures() {
     let object = json!({"b": "x", "big": "y".repeat(100_000)});

@@ -35,6 +35,25 @@ pub(super) fn drop_nulls(schema: &Schema, value: &mut Value) {
     }
 }
 
+/// Removes null members that are neither allowed nor replaced by a default.
+pub(super) fn drop_useless_nulls(schema: &Schema, value: &mut Value) {
+    match value {
+        Value::Object(object) => object.retain(|name, member| {
+            let Some(known) = schema.member(name) else { return true };
+            if member.is_null() {
+                return known.nullable || known.default.is_some();
+            }
+            drop_useless_nulls(known, member);
+            true
+        }),
+        Value::Array(items) => {
+            let Some(item_schema) = &schema.items else { return };
+            items.iter_mut().for_each(|item| drop_useless_nulls(item_schema, item));
+        }
+        _ => {}
+    }
+}
+
 struct Pruner {
     path: String,
     unknown: Vec<String>,

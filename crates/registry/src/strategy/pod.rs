@@ -9,7 +9,9 @@ use crate::kind::{DeleteResponse, Strategy};
 use crate::value::{at, at_mut, default, items_mut, list, map, remove, text};
 
 pub(crate) use super::pod_defaults::template as template_defaults;
-pub(crate) use super::pod_rules::{restart_policy, template as validate_template};
+pub(crate) use super::pod_rules::{
+    restart_policy, template as validate_template, template_with as validate_template_with,
+};
 
 pub(crate) const STRATEGY: Strategy = Strategy {
     graceful: true,

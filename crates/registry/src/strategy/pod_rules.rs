@@ -17,6 +17,16 @@ const HANDLERS: &[&str] = &["exec", "grpc", "httpGet", "sleep", "tcpSocket"];
 
 /// Checks a pod template: its metadata and its spec.
 pub(crate) fn template(template: &Value, base: &str, errors: &mut Errors) {
+    template_with(template, base, BTreeSet::new(), errors);
+}
+
+/// As [`template`], with the names of volumes that pods get beside those of the template.
+pub(crate) fn template_with(
+    template: &Value,
+    base: &str,
+    volumes: BTreeSet<String>,
+    errors: &mut Errors,
+) {
     for (path, check) in [
         ("labels", metadata::labels as fn(&Value, &str, &mut Errors)),
         ("annotations", metadata::annotations),
@@ -30,7 +40,7 @@ pub(crate) fn template(template: &Value, base: &str, errors: &mut Errors) {
         );
     }
     if let Some(pod) = template.get("spec") {
-        spec(pod, &format!("{base}.spec"), errors);
+        spec_with(pod, &format!("{base}.spec"), volumes, errors);
     }
 }
 
@@ -43,7 +53,12 @@ pub(crate) fn restart_policy(template: &Value, base: &str, allowed: &[&str], err
 
 /// Checks a pod spec.
 pub(crate) fn spec(spec: &Value, base: &str, errors: &mut Errors) {
-    let volumes = volumes(spec, base, errors);
+    spec_with(spec, base, BTreeSet::new(), errors);
+}
+
+fn spec_with(spec: &Value, base: &str, mut more: BTreeSet<String>, errors: &mut Errors) {
+    more.append(&mut volumes(spec, base, errors));
+    let volumes = more;
     containers(spec, base, &volumes, errors);
     one_of(spec, base, "restartPolicy", &["Always", "OnFailure", "Never"], errors);
     let policies = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];

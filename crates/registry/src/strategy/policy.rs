@@ -112,10 +112,6 @@ fn lease(object: &Value, errors: &mut Errors) {
     if let Some(count) = int(object, field).filter(|count| *count < 0) {
         errors.push(FieldError::invalid(field, count, "must be greater than or equal to 0"));
     }
-    if text(object, "spec.holderIdentity") == Some("") {
-        let why = "must not be empty";
-        errors.push(FieldError::invalid("spec.holderIdentity", "", why));
-    }
 }
 
 #[cfg(test)]

@@ -209,7 +209,9 @@ fn workload(object: &Value, word: &str, errors: &mut Errors) {
             errors.push(FieldError::invalid("spec.template.metadata.labels", value, why));
         }
     }
-    pod::validate_template(template, "spec.template", errors);
+    let claims = crate::value::list(spec, "volumeClaimTemplates").iter();
+    let claims = claims.filter_map(|claim| text(claim, "metadata.name")).map(str::to_owned);
+    pod::validate_template_with(template, "spec.template", claims.collect(), errors);
     pod::restart_policy(template, "spec.template", &["Always"], errors);
 }
 

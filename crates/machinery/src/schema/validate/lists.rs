@@ -40,6 +40,10 @@ fn check(schema: &Schema, items: &[Value], path: &Path<'_>, errors: &mut Vec<Fie
             errors.push(FieldError::duplicate(Path::Index(path, at).to_string(), value));
         }
     };
+    // Upstream has rules of its own for the lists of built-in kinds: variables and ports may repeat.
+    if schema.is_typed() {
+        return;
+    }
     match schema.list_type {
         ListType::Set => duplicates(items.iter(), |at| report(at, items[at].clone())),
         ListType::Map if is_associative(schema) => {
