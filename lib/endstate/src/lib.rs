@@ -48,6 +48,7 @@
 pub mod cache;
 pub mod condition;
 mod context;
+pub mod crd;
 pub mod driver;
 pub mod engine;
 mod error;

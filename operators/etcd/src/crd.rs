@@ -13,6 +13,7 @@ pub mod historical;
 
 use std::collections::BTreeMap;
 
+use endstate::crd::without_rust_formats;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -28,7 +29,10 @@ pub type EtcdClusterStatus = endstate_core::Status<etcd_plan::EtcdClusterSpec>;
 /// Both definitions, ready to apply.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [EtcdCluster::crd(), historical::EtcdCluster::crd()].iter().map(without_examples).collect()
+    [EtcdCluster::crd(), historical::EtcdCluster::crd()]
+        .into_iter()
+        .map(|crd| without_rust_formats(without_examples(&crd)))
+        .collect()
 }
 
 /// Descriptions come from the documentation of Rust types; their examples are not for who reads a definition.

@@ -54,6 +54,18 @@ fn only_refused_fields_take_anything() {
     }
 }
 
+/// Those that an API server knows; of any other it warns whoever installs the operator.
+#[test]
+fn every_format_is_known() {
+    for crd in crds() {
+        walk(&schema(&crd), "".into(), &mut |path, it| {
+            let known = ["int32", "int64", "float", "double", "date-time", "byte", "date"];
+            let format = it["format"].as_str();
+            assert!(format.is_none_or(|it| known.contains(&it)), "{path}: {format:?}");
+        });
+    }
+}
+
 #[test]
 fn the_new_kind_has_its_columns_names_and_subresources() {
     let crd = json!(EtcdCluster::crd());
