@@ -93,6 +93,10 @@ pub(crate) enum Command {
     Forward(Forward),
     /// Show a cluster as a tree: members, pods, and what it waits for and why
     Status(Status),
+    /// Write the embedded cluster's state to a file
+    Backup(Backup),
+    /// Make a state directory of a backup
+    Restore(Restore),
     /// The local image store
     Image(Image),
     /// Say what this machine lacks, and how to get it
@@ -130,6 +134,44 @@ pub(crate) struct Up {
     /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
     #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE", hide_env_values = true)]
     pub(crate) image_store: Option<PathBuf>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate backup ~/monday.endstate
+  endstate backup --state-dir /srv/endstate /backup/endstate.tar.gz
+
+Of a running cluster or of one that is stopped. The file, a tar.gz with checksums, holds every object at one revision, the
+cluster's keys and how many nodes it has. It is a secret: whoever reads it is the cluster's administrator.
+
+It does not hold the volumes of pods, nor images or logs: what a database keeps is backed up with its own tools, or by a
+copy of the whole state directory of a stopped cluster.")]
+pub(crate) struct Backup {
+    /// The file to make; one that is there is not overwritten
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The cluster's state directory [default: as for `endstate up`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate restore ~/monday.endstate --state-dir ./restored
+  endstate up --state-dir ./restored
+
+The directory is made whole or not at all, after every checksum was compared. Kubeconfigs and tokens stay good. Revisions
+go on far beyond every one that was handed out, so clients list anew and none takes an older object for a newer one. Pods
+begin with empty volumes: an operator that knows its members to have had data says that they lost it.")]
+pub(crate) struct Restore {
+    /// What `endstate backup` made
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The directory to make, or an empty one [default: as for `endstate up`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Group)]

@@ -1,9 +1,6 @@
 //! `endstate image`.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
-use indicatif::ProgressBar;
 use node::images::Store;
 
 use crate::args::{Document, Image, ImageCommand};
@@ -26,23 +23,13 @@ pub(crate) async fn run(args: Image) -> Result<()> {
             Ok(())
         }
         ImageCommand::Pull { reference } => {
-            let spinner = spinner().with_message(format!("pulling {reference}"));
+            let spinner = output::spinner().with_message(format!("pulling {reference}"));
             let pulled = store.pull(&reference).await;
             spinner.finish_and_clear();
             pulled.with_context(|| format!("cannot pull {reference}"))?;
             output::line(format_args!("{reference} pulled"))
         }
     }
-}
-
-/// Turns on a terminal that can be drawn over; silent anywhere else.
-fn spinner() -> ProgressBar {
-    if !output::can_redraw(&std::io::stderr()) {
-        return ProgressBar::hidden();
-    }
-    let spinner = ProgressBar::new_spinner();
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
 }
 
 fn list(store: &Store, output: Option<Document>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod backup;
 mod connect;
 mod delete;
 mod doctor;
@@ -61,6 +62,8 @@ async fn run(args: Args) -> Result<ExitCode> {
         Command::Exec(args) => return exec::run(global, args).await,
         Command::Forward(args) => forward::run(global, args).await?,
         Command::Status(args) => status::run(global, args).await?,
+        Command::Backup(args) => backup::backup(args)?,
+        Command::Restore(args) => backup::restore(args)?,
         Command::Image(args) => image::run(args).await?,
         Command::Doctor(args) => return doctor::run(args),
         Command::Version(args) => version::run(global, args).await?,

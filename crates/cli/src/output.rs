@@ -2,10 +2,12 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::time::Duration;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::args::Document;
@@ -34,6 +36,16 @@ pub(crate) fn is_coloured(stream: &impl RawStream) -> bool {
 /// Whether what stands on the screen can be drawn over: on any terminal but a dumb one.
 pub(crate) fn can_redraw(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && anstyle_query::term_supports_color()
+}
+
+/// Turns on a terminal that can be drawn over; silent anywhere else.
+pub(crate) fn spinner() -> ProgressBar {
+    if !can_redraw(&stderr()) {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
 }
 
 /// Prints text as it is.

@@ -11,8 +11,10 @@
 //! STATE/run          Unix sockets
 //! STATE/node         pods, their volumes and logs
 //! STATE/kubeconfig   for the administrator
+//! STATE/nodes        how many there are
 //! ```
 
+mod backup;
 mod files;
 mod kubeconfig;
 mod lock;
@@ -31,6 +33,9 @@ use store::EmbeddedStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+pub use backup::{backup, restore};
+pub use store::Restored;
 
 use lock::Lock;
 
@@ -100,9 +105,14 @@ impl Cluster {
         let nodes = nodes::decide(&state, options.nodes)?;
         let listener = listen(options.listen).await?;
         let address = listener.local_addr()?;
-        let server = start_server(&state, address).await?;
+        let store = EmbeddedStore::open(state.join("store"), store::Options::default())
+            .context("cannot open the store")?;
+        let store = Arc::new(store);
+        let server = start_server(&state, address, store.clone()).await?;
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let door = sockets::open_backup(&state).context("cannot open the socket for backups")?;
+        backup::serve(store, door, shutdown.clone(), &mut tasks);
         let names = node::node_names(nodes);
         serve(&server, listener, Doors { state: &state, nodes: names }, &shutdown, &mut tasks)?;
         manage(&server, &shutdown, &mut tasks);
@@ -177,13 +187,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-async fn start_server(state: &Path, address: SocketAddr) -> Result<ApiServer> {
-    let store = EmbeddedStore::open(state.join("store"), store::Options::default())
-        .context("cannot open the store")?;
+async fn start_server(
+    state: &Path,
+    address: SocketAddr,
+    store: Arc<EmbeddedStore>,
+) -> Result<ApiServer> {
     let pki = Pki::load_or_create(&state.join("pki"), &names(address))
         .context("cannot make the certificates")?;
     let node_streams = Arc::new(UnixNodeStreams::new(sockets::node(state)));
-    let config = Config::new(Arc::new(store), pki, node_streams);
+    let config = Config::new(store, pki, node_streams);
     ApiServer::start(Config { unattended: UNATTENDED, limits: files::limits(), ..config })
         .await
         .context("cannot start the API server")

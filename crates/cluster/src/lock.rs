@@ -8,17 +8,30 @@ use anyhow::{Context, Result, bail};
 /// Held as long as this lives; the kernel gives it back when the process dies, however it dies.
 pub(crate) struct Lock(#[expect(dead_code, reason = "an open file is the lock")] File);
 
+/// Whether a state directory is free.
+pub(crate) enum Taken {
+    Free(Lock),
+    InUse,
+}
+
 impl Lock {
     pub(crate) fn take(state: &Path) -> Result<Lock> {
+        match Lock::try_take(state)? {
+            Taken::Free(lock) => Ok(lock),
+            Taken::InUse => bail!(
+                "another `endstate up` uses the state directory {}; stop it, or take another with --state-dir",
+                state.display()
+            ),
+        }
+    }
+
+    pub(crate) fn try_take(state: &Path) -> Result<Taken> {
         let path = state.join("lock");
         let file =
             File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another `endstate up` uses the state directory {}; stop it, or take another with --state-dir",
-                state.display()
-            ),
+            Ok(()) => Ok(Taken::Free(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(Taken::InUse),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", path.display()))
             }

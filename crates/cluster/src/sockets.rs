@@ -1,4 +1,4 @@
-//! The Unix sockets in `STATE/run`, which cross the node's namespaces as TCP cannot.
+//! The Unix sockets in `STATE/run`: they cross the node's namespaces as TCP cannot, and only this user reaches them.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -15,15 +15,31 @@ pub(crate) struct Doors {
 }
 
 pub(crate) fn open(state: &Path) -> io::Result<Doors> {
+    let run = folder(state)?;
+    Ok(Doors { node: bind(&run.join("api.sock"))?, pods: bind(&run.join("api-tls.sock"))? })
+}
+
+/// Every object, for who connects: only this user can.
+pub(crate) fn open_backup(state: &Path) -> io::Result<UnixListener> {
+    folder(state)?;
+    bind(&backup(state))
+}
+
+fn folder(state: &Path) -> io::Result<PathBuf> {
     let run = state.join("run");
     std::fs::create_dir_all(&run)?;
     std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o700))?;
-    Ok(Doors { node: bind(&run.join("api.sock"))?, pods: bind(&run.join("api-tls.sock"))? })
+    Ok(run)
 }
 
 /// Where the node serves logs, commands and forwarded ports.
 pub(crate) fn node(state: &Path) -> PathBuf {
     state.join("run/node.sock")
+}
+
+/// Where a running cluster gives its objects for a backup.
+pub(crate) fn backup(state: &Path) -> PathBuf {
+    state.join("run/backup.sock")
 }
 
 /// A socket file of a process that is gone is in the way; the state directory's lock says that it is gone.

@@ -48,6 +48,12 @@ impl Up {
         Ok(())
     }
 
+    /// Starts on another state directory; the one before is gone then.
+    pub async fn restart_on(&mut self, state: TempDir) -> Result<()> {
+        self.state = state;
+        self.restart().await
+    }
+
     pub fn state(&self) -> &Path {
         self.state.path()
     }

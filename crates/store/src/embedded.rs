@@ -14,6 +14,7 @@ mod full;
 mod medium;
 mod place;
 mod record;
+mod snapshot;
 mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -33,6 +34,7 @@ use crate::{Commit, Error, Key, ListOptions, Object, Page, Prefix, Revision, Sto
 use disk::{Disk, DiskError, Loaded};
 use medium::Medium;
 use place::Files;
+pub use snapshot::{RestoreError, Restored, Snapshot, restore};
 use writer::{Request, Writer};
 
 const LOCK_FILE: &str = "store.lock";
@@ -65,10 +67,10 @@ impl Default for Options {
 pub enum OpenError {
     #[error("the store in {} is in use by another process: stop that one, or choose another directory", dir.display())]
     InUse { dir: PathBuf },
-    #[error("the store {} is damaged ({reason}): keep the file, and restore a copy of it", file.display())]
+    #[error("the store {} is damaged ({reason}): keep the file, and restore a backup into another state directory (`endstate restore`)", file.display())]
     Damaged { file: PathBuf, reason: String },
     #[error(
-        "the store {} is empty, 0 bytes, as a copy that was cut short leaves it; no object is in it. Restore a copy of it, or move the file away to start anew",
+        "the store {} is empty, 0 bytes, as a copy that was cut short leaves it; no object is in it. Restore a backup into another state directory (`endstate restore`), or move the file away to start anew",
         file.display()
     )]
     Empty { file: PathBuf },
@@ -121,6 +123,19 @@ impl EmbeddedStore {
             Medium::open(place, options.cache_bytes).map_err(|error| refused(dir, error))?;
         EmbeddedStore::start(medium, loaded, options.limits, Some(lock))
             .map_err(io_error("start a thread for", dir))
+    }
+
+    /// Everything at the newest revision.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        let everything = Prefix::new(&[]).expect("no segment is invalid");
+        let Page { revision, objects, .. } =
+            self.resident.list(&everything, &ListOptions::default())?;
+        Ok(Snapshot { revision, objects })
+    }
+
+    /// Whether a directory has a store, whole or not.
+    pub fn exists(dir: impl AsRef<Path>) -> bool {
+        dir.as_ref().join(DATA_FILE).exists()
     }
 
     /// `lock` is released when the disk is closed.

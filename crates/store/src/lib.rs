@@ -24,7 +24,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::Stream;
 
-pub use embedded::{EmbeddedStore, OpenError, Options};
+pub use embedded::{EmbeddedStore, OpenError, Options, RestoreError, Restored, Snapshot, restore};
 pub use key::{Key, Prefix};
 pub use memory::MemoryStore;
 pub use object::{Draft, Index, Object, Revision};

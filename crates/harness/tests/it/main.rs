@@ -1,5 +1,6 @@
 //! The shipped executable from outside, end to end.
 
+mod backup;
 mod faults;
 mod input;
 mod kubectl;

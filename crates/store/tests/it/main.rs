@@ -8,4 +8,5 @@ mod full;
 mod kill;
 mod model;
 mod reopen;
+mod snapshot;
 mod stress;
