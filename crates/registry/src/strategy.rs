@@ -16,6 +16,7 @@ pub(crate) mod storage;
 pub(crate) mod webhook;
 pub(crate) mod workload;
 
+mod pod_contexts;
 mod pod_defaults;
 mod pod_rules;
 pub(crate) mod pod_warnings;

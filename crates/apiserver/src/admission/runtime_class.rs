@@ -7,36 +7,60 @@ use store::Key;
 use crate::call::Call;
 use crate::{encode, errors};
 
-/// Checks a new pod, and gives it the overhead of its class.
+/// Checks a new pod, and gives it the overhead of its class and what the class says of nodes.
 pub(super) async fn check(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     if !call.resource.group.is_empty() || call.resource.kind != "Pod" {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or("").to_owned();
-    let refuse =
-        |why: &str| Err(ApiError::forbidden("", "pods", &name, &format!("pod rejected: {why}")));
+    let refuse = |why: String| ApiError::forbidden("", "pods", &name, &why);
     let class = object["spec"]["runtimeClassName"].as_str().filter(|class| !class.is_empty());
-    let fixed = match class {
-        None => None,
-        Some(class) => match find(call, class).await? {
-            Some(found) => found["overhead"]["podFixed"].as_object().cloned(),
-            None => return refuse(&format!("RuntimeClass {class:?} not found")),
-        },
+    let class = match class {
+        None => Value::Null,
+        Some(class) => find(call, class)
+            .await?
+            .ok_or_else(|| refuse(format!("pod rejected: RuntimeClass {class:?} not found")))?,
     };
+    overhead(&class, object).map_err(|why| refuse(format!("pod rejected: {why}")))?;
+    scheduling(&class["scheduling"], object).map_err(refuse)
+}
+
+fn overhead(class: &Value, object: &mut Value) -> Result<(), &'static str> {
+    let fixed = class["overhead"]["podFixed"].as_object().filter(|fixed| !fixed.is_empty());
     let own = object["spec"]["overhead"].as_object().filter(|own| !own.is_empty());
-    match (fixed.filter(|fixed| !fixed.is_empty()), own) {
-        (Some(fixed), Some(own)) if !same(&fixed, own) => {
-            refuse("Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+    match (fixed, own) {
+        (Some(fixed), Some(own)) if !same(fixed, own) => {
+            Err("Pod's Overhead doesn't match RuntimeClass's defined Overhead")
         }
         (Some(fixed), None) => {
-            object["spec"]["overhead"] = fixed.into();
+            object["spec"]["overhead"] = fixed.clone().into();
             Ok(())
         }
         (None, Some(_)) => {
-            refuse("Pod Overhead set without corresponding RuntimeClass defined Overhead")
+            Err("Pod Overhead set without corresponding RuntimeClass defined Overhead")
         }
         _ => Ok(()),
     }
+}
+
+fn scheduling(rules: &Value, object: &mut Value) -> Result<(), String> {
+    for (key, value) in rules["nodeSelector"].as_object().into_iter().flatten() {
+        let own = object["spec"]["nodeSelector"].get(key).filter(|own| *own != value);
+        if let (Some(own), Some(value)) = (own.and_then(Value::as_str), value.as_str()) {
+            return Err(format!(
+                "conflict: runtimeClass.scheduling.nodeSelector[{key}] = {value}; pod.spec.nodeSelector[{key}] = {own}"
+            ));
+        }
+        object["spec"]["nodeSelector"][key] = value.clone();
+    }
+    for toleration in rules["tolerations"].as_array().into_iter().flatten() {
+        match object["spec"]["tolerations"].as_array_mut() {
+            Some(list) if list.contains(toleration) => {}
+            Some(list) => list.push(toleration.clone()),
+            None => object["spec"]["tolerations"] = Value::Array(vec![toleration.clone()]),
+        }
+    }
+    Ok(())
 }
 
 async fn find(call: &Call, class: &str) -> Result<Option<Value>, ApiError> {

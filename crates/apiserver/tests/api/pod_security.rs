@@ -165,4 +165,18 @@ async fn runtime_classes_must_be_there() {
     );
     let made = server.post(PODS, with("x", Value::Null)).await.expect(201);
     assert_eq!(made["spec"]["overhead"], json!({"cpu": "1"}));
+    let toleration = json!({"key": "k", "operator": "Exists"});
+    let scheduling = json!({"nodeSelector": {"a": "b"}, "tolerations": [toleration]});
+    let class = json!({"metadata": {"name": "y"}, "handler": "runc", "scheduling": scheduling});
+    server.post("/apis/node.k8s.io/v1/runtimeclasses", class).await.expect(201);
+    let mut placed = pod("q");
+    placed["spec"]["runtimeClassName"] = "y".into();
+    let made = server.post(PODS, placed.clone()).await.expect(201);
+    assert_eq!(made["spec"]["nodeSelector"], json!({"a": "b"}));
+    assert_eq!(made["spec"]["tolerations"][0], toleration);
+    placed["spec"]["nodeSelector"] = json!({"a": "c"});
+    assert_eq!(
+        server.post(PODS, placed).await.message(403),
+        "pods \"q\" is forbidden: conflict: runtimeClass.scheduling.nodeSelector[a] = b; pod.spec.nodeSelector[a] = c"
+    );
 }

@@ -7,6 +7,7 @@ use machinery::names;
 use machinery::quantity::Quantity;
 use serde_json::Value;
 
+use super::pod_contexts;
 use super::pod_defaults::VOLUME_SOURCES;
 use super::{Errors, not_negative, one_of};
 use crate::metadata;
@@ -87,6 +88,7 @@ fn spec_with(spec: &Value, base: &str, mut more: BTreeSet<String>, errors: &mut 
     for (index, toleration) in list(spec, "tolerations").iter().enumerate() {
         tolerates(toleration, &format!("{base}.tolerations[{index}]"), errors);
     }
+    pod_contexts::pod(spec, base, errors);
 }
 
 /// Checks a name, if it is there, with a rule of `names`.
@@ -137,6 +139,7 @@ fn volumes(spec: &Value, base: &str, errors: &mut Errors) -> BTreeSet<String> {
         if text(volume, required).unwrap_or_default().is_empty() {
             errors.push(FieldError::required(format!("{base}.{required}"), ""));
         }
+        pod_contexts::host_path(volume, &base, errors);
     }
     names
 }
@@ -153,8 +156,10 @@ fn containers(spec: &Value, base: &str, volumes: &BTreeSet<String>, errors: &mut
             container(one, &base, volumes, errors);
             probes(one, &base, key, errors);
             hooks(one, &base, errors);
+            pod_contexts::container(one, &base, errors);
         }
     }
+    pod_contexts::host_ports(spec, base, errors);
 }
 
 fn container(container: &Value, base: &str, volumes: &BTreeSet<String>, errors: &mut Errors) {
