@@ -119,6 +119,7 @@ Examples:
   endstate up
   endstate up --nodes 3 --listen 127.0.0.1:0 --kubeconfig ./kubeconfig
   endstate up --state-dir /srv/endstate
+  endstate up --allow-host-path /srv/data
 
 Objects and the volumes of pods survive a restart on the same state directory.")]
 pub(crate) struct Up {
@@ -134,6 +135,12 @@ pub(crate) struct Up {
     /// The local image store [default: $XDG_DATA_HOME/endstate/images or ~/.local/share/endstate/images]
     #[arg(long, value_name = "DIR", env = "ENDSTATE_IMAGE_STORE", hide_env_values = true)]
     pub(crate) image_store: Option<PathBuf>,
+    /// A folder below which pods may mount the host's files (hostPath); may be repeated [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_host_path: Vec<PathBuf>,
+    /// Let pods be privileged, have capabilities beyond their own and share the node's network
+    #[arg(long)]
+    pub(crate) allow_privileged: bool,
 }
 
 #[derive(Group)]

@@ -1,11 +1,11 @@
 //! `endstate up`: the embedded cluster in the foreground.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use cluster::{Cluster, Options};
+use cluster::{Cluster, Options, Permissions, Privileged};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Up};
@@ -21,7 +21,12 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
         nodes: args.nodes,
         kubeconfig: global.kubeconfig_flag().map(Path::to_owned),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        permissions: permissions(args.allow_host_path, args.allow_privileged),
     };
+    for warning in warnings(&options.permissions) {
+        // Nobody may be reading.
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
     let shutdown = CancellationToken::new();
     hidden::on_signal(shutdown.clone())?;
     let mut cluster = Cluster::start(options).await?;
@@ -36,4 +41,27 @@ pub(crate) async fn run(global: &Global, args: Up) -> Result<()> {
     };
     cluster.stop().await?;
     ended
+}
+
+fn permissions(host_paths: Vec<PathBuf>, allow_privileged: bool) -> Permissions {
+    let privileged = if allow_privileged { Privileged::Allowed } else { Privileged::Refused };
+    Permissions { host_paths, privileged }
+}
+
+/// What is good to know before pods run.
+fn warnings(permissions: &Permissions) -> Vec<&'static str> {
+    let privileged = permissions.privileged == Privileged::Allowed;
+    match (rustix::process::geteuid().is_root(), privileged) {
+        (true, true) => vec![
+            "running as root with --allow-privileged: who may make pods has this machine; run as an ordinary user instead",
+        ],
+        (true, false) => vec![
+            "running as root: a pod's root is this machine's root in whatever of the host it reaches (--allow-host-path, \
+             a hole in the kernel); run as an ordinary user where that is not wanted",
+        ],
+        (false, true) => {
+            vec!["--allow-privileged: who may make pods has what you have on this machine"]
+        }
+        (false, false) => Vec::new(),
+    }
 }

@@ -19,6 +19,7 @@ mod files;
 mod kubeconfig;
 mod lock;
 mod nodes;
+mod permissions;
 mod sockets;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use anyhow::{Context, Result};
 use apiserver::{ApiServer, Config, Identity, Pki, UnixNodeStreams};
 use kube::Client;
 use node::Supervisor;
+pub use node::{Permissions, Privileged};
 use store::EmbeddedStore;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -59,7 +61,6 @@ const UNATTENDED: &[&str] = &[
     "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
     "replicationcontrollers",
     "resourcequotas",
-    "runtimeclasses.node.k8s.io",
     "validatingadmissionpolicies.admissionregistration.k8s.io",
     "validatingadmissionpolicybindings.admissionregistration.k8s.io",
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
@@ -82,6 +83,8 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// The version in the name of the built-in image, `endstate:VERSION`.
     pub version: String,
+    /// What pods may have of the host. Folders are made absolute and free of links here.
+    pub permissions: Permissions,
 }
 
 /// A running cluster.
@@ -101,6 +104,7 @@ impl Cluster {
     pub async fn start(options: Options) -> Result<Cluster> {
         options.kubeconfig.as_deref().map_or(Ok(()), kubeconfig::check)?;
         let state = prepare(&options.state_dir)?;
+        let permissions = permissions::resolve(options.permissions.clone(), &state)?;
         let lock = Lock::take(&state)?;
         let nodes = nodes::decide(&state, options.nodes)?;
         let listener = listen(options.listen).await?;
@@ -122,6 +126,7 @@ impl Cluster {
             image_store: options.image_store,
             nodes,
             version: options.version,
+            permissions,
         })
         .await
         .context("cannot start the node")?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::groups::Groups;
 use crate::limits::{OomScale, Processes};
 use crate::machine::{Machine, Share};
+use crate::permissions::Permissions;
 
 /// The cluster's DNS domain.
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
@@ -37,6 +38,8 @@ pub(crate) struct AgentConfig {
     pub(crate) runc: PathBuf,
     /// How many user ids are mapped into the namespace.
     pub(crate) ids: Ids,
+    /// What pods may have of the host.
+    pub(crate) permissions: Permissions,
     pub(crate) limits: Limits,
     /// How many processes containers may have where no control group counts them.
     pub(crate) processes: Processes,
@@ -160,6 +163,11 @@ impl Paths {
 
     pub(crate) fn secrets(&self, uid: &str) -> PathBuf {
         self.private().join("secrets").join(uid)
+    }
+
+    /// Mounts of what a pod's volumes hold of the host, or of parts of volumes.
+    pub(crate) fn pins(&self, uid: &str) -> PathBuf {
+        self.private().join("pins").join(uid)
     }
 
     pub(crate) fn pods(&self) -> PathBuf {

@@ -1,15 +1,17 @@
 //! From a pod's container and an image to the runtime's specification: what runs, as whom, with which mounts.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, VolumeMount};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext, VolumeMount};
 
+use crate::beneath::{self, Make};
 use crate::config::Ids;
 use crate::env::expand;
-use crate::puller::{Ready, id_by_name};
-use crate::runtime::{Group, Mount, ProcessSpec, Spec, User, capabilities};
+use crate::identity;
+use crate::puller::Ready;
+use crate::runtime::{Group, Mount, ProcessSpec, Seccomp, Spec, capabilities};
 use crate::volumes::Folders;
 
 /// Everything a specification is made of.
@@ -22,6 +24,8 @@ pub(crate) struct Input<'a> {
     /// Files of the pod that are bound over those of the image.
     pub(crate) files: Vec<Mount>,
     pub(crate) pins: PathBuf,
+    /// Where parts of volumes are mounted for the runtime.
+    pub(crate) parts: PathBuf,
     pub(crate) rootfs: PathBuf,
     pub(crate) ids: Ids,
     pub(crate) bounds: Bounds,
@@ -46,7 +50,7 @@ pub(crate) fn specification(input: Input<'_>) -> Result<Spec, String> {
     let process = ProcessSpec {
         args: arguments(&input, &env)?,
         cwd: folder(&input),
-        user: user(&input, &pod)?,
+        user: identity::user(input.pod, input.container, input.image, input.ids)?,
         capabilities: capabilities(privileged, &add, &drop),
         no_new_privileges: context.allow_privilege_escalation == Some(false),
         oom_score_adj: input.bounds.oom_score_adj,
@@ -59,7 +63,10 @@ pub(crate) fn specification(input: Input<'_>) -> Result<Spec, String> {
     }
     // A mount inside another must come after it.
     mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
-    let mut namespaces = vec![("ipc", input.pins.join("ipc")), ("uts", input.pins.join("uts"))];
+    let mut namespaces = vec![("uts", input.pins.join("uts"))];
+    if pod.host_ipc != Some(true) {
+        namespaces.push(("ipc", input.pins.join("ipc")));
+    }
     if pod.host_network != Some(true) {
         namespaces.push(("network", input.pins.join("net")));
     }
@@ -72,6 +79,8 @@ pub(crate) fn specification(input: Input<'_>) -> Result<Spec, String> {
         terminal: input.container.tty == Some(true),
         privileged,
         group: input.bounds.group,
+        seccomp: seccomp(&context, &pod),
+        sysctls: sysctls(&pod),
     })
 }
 
@@ -121,50 +130,21 @@ fn folder(input: &Input<'_>) -> String {
     if folder.starts_with('/') { folder } else { format!("/{folder}") }
 }
 
-fn user(input: &Input<'_>, pod: &PodSpec) -> Result<User, String> {
-    let context = input.container.security_context.clone().unwrap_or_default();
-    let of_pod = pod.security_context.clone().unwrap_or_default();
-    let number = |value: i64| u32::try_from(value).map_err(|_| format!("{value} is no user id"));
-    let (image_user, image_group) = image_user(input.image)?;
-    let uid = context.run_as_user.or(of_pod.run_as_user).map(number).transpose()?;
-    let gid = context.run_as_group.or(of_pod.run_as_group).map(number).transpose()?;
-    let uid = uid.unwrap_or(image_user);
-    let not_root = context.run_as_non_root.or(of_pod.run_as_non_root) == Some(true);
-    if not_root && uid == 0 {
-        return Err("container has runAsNonRoot and image will run as root".to_owned());
+/// The container's own profile, else the pod's, else the default one: the kubelet's default is none, but here the kernel
+/// is that of somebody's machine. Privileged containers have none, as with the kubelet.
+fn seccomp(context: &SecurityContext, pod: &PodSpec) -> Seccomp {
+    let of_pod = pod.security_context.as_ref().and_then(|it| it.seccomp_profile.as_ref());
+    let profile = context.seccomp_profile.as_ref().or(of_pod);
+    let unconfined = profile.is_some_and(|it| it.type_ == "Unconfined");
+    match unconfined || context.privileged == Some(true) {
+        true => Seccomp::Unconfined,
+        false => Seccomp::RuntimeDefault,
     }
-    let mut additional = Vec::new();
-    for group in of_pod.supplemental_groups.iter().flatten().copied().chain(of_pod.fs_group) {
-        additional.push(number(group)?);
-    }
-    // Where only one id exists every container runs as it: the user who started the cluster.
-    if input.ids == Ids::One {
-        return Ok(User::default());
-    }
-    Ok(User { uid, gid: gid.unwrap_or(image_group), additional })
 }
 
-/// `USER[:GROUP]` of an image, by number or by its own passwd and group files.
-fn image_user(image: &Ready) -> Result<(u32, u32), String> {
-    if image.user.is_empty() {
-        return Ok((0, 0));
-    }
-    let (user, group) = match image.user.split_once(':') {
-        Some((user, group)) => (user, Some(group)),
-        None => (image.user.as_str(), None),
-    };
-    let known = id_by_name(&image.rootfs, "passwd", user);
-    let uid = match (user.parse(), known) {
-        (Ok(uid), _) => uid,
-        (Err(_), Some((uid, _))) => uid,
-        (Err(_), None) => return Err(format!("the image has no user {user:?}")),
-    };
-    let own_group = known.and_then(|(_, group)| group).unwrap_or(0);
-    let Some(group) = group else { return Ok((uid, own_group)) };
-    match (group.parse(), id_by_name(&image.rootfs, "group", group)) {
-        (Ok(gid), _) | (Err(_), Some((gid, _))) => Ok((uid, gid)),
-        (Err(_), None) => Err(format!("the image has no group {group:?}")),
-    }
+fn sysctls(pod: &PodSpec) -> BTreeMap<String, String> {
+    let set = pod.security_context.as_ref().and_then(|it| it.sysctls.as_ref());
+    set.into_iter().flatten().map(|it| (it.name.replace('/', "."), it.value.clone())).collect()
 }
 
 fn volume_mount(
@@ -181,35 +161,37 @@ fn volume_mount(
         (_, Some(expression)) if !expression.is_empty() => expand(expression, env),
         _ => String::new(),
     };
-    let source = if inner.is_empty() { folder.clone() } else { sub_path(folder, &inner)? };
+    let source = match inner.is_empty() {
+        true => folder.clone(),
+        false => sub_path(folder, &inner, input.parts.join(part_name(input, mount)))?,
+    };
     Ok(Mount { source, target: mount.mount_path.clone(), read_only: mount.read_only == Some(true) })
 }
 
-/// A path inside a volume, made if it lacks. Links in it that lead outside the volume are refused by the kernel.
-fn sub_path(folder: &Path, inner: &str) -> Result<PathBuf, String> {
+/// A name for the part of a volume that one container mounts at one place.
+fn part_name(input: &Input<'_>, mount: &VolumeMount) -> String {
+    let mounts = input.container.volume_mounts.iter().flatten();
+    let index = mounts.take_while(|other| other.mount_path != mount.mount_path).count();
+    format!("part.{}.{index}", input.container.name)
+}
+
+/// Mounts a path inside a volume, made if it lacks, at `target`: whoever writes into the volume could put a link in its
+/// place before the runtime looks.
+fn sub_path(folder: &Path, inner: &str, target: PathBuf) -> Result<PathBuf, String> {
+    let found = open_sub_path(folder, inner)?;
+    beneath::pin(&found, &target).map_err(|error| format!("subPath {inner:?}: {error}"))?;
+    Ok(target)
+}
+
+fn open_sub_path(folder: &Path, inner: &str) -> Result<OwnedFd, String> {
     let plain = Path::new(inner)
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
     if !plain {
         return Err(format!("subPath {inner:?} is not a plain relative path"));
     }
-    let fail = |error: &dyn std::fmt::Display| format!("subPath {inner:?}: {error}");
-    let root = rustix::fs::open(folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| fail(&error))?;
-    let open = || {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        rustix::fs::openat2(&root, inner, flags, Mode::empty(), ResolveFlags::BENEATH)
-    };
-    let found = match open() {
-        Err(rustix::io::Errno::NOENT) => {
-            fs::create_dir_all(folder.join(inner)).map_err(|error| fail(&error))?;
-            open()
-        }
-        other => other,
-    };
-    let found = found.map_err(|error| fail(&error))?;
-    use std::os::fd::AsRawFd;
-    fs::read_link(format!("/proc/self/fd/{}", found.as_raw_fd())).map_err(|error| fail(&error))
+    beneath::open(folder, Path::new(inner), Make::Folder)
+        .map_err(|error| format!("subPath {inner:?}: {error}"))
 }
 
 #[cfg(test)]
@@ -239,6 +221,7 @@ mod tests {
             folders: &folders,
             files: Vec::new(),
             pins: PathBuf::from("/pins"),
+            parts: PathBuf::from("/parts"),
             rootfs: PathBuf::from("/root"),
             ids,
             bounds: Bounds { group: None, oom_score_adj: 0, processes_max: None },
@@ -257,15 +240,16 @@ mod tests {
     }
 
     #[test]
-    fn users_come_from_context_or_image() {
-        let pod = json!({"containers": [], "securityContext": {"fsGroup": 9, "runAsGroup": 4}});
-        let user =
-            |container: Value, ids| build(pod.clone(), container, ids).map(|it| it.process.user);
-        let expected = User { uid: 7, gid: 4, additional: vec![9] };
-        assert_eq!(user(json!({"name": "c"}), Ids::Many), Ok(expected));
-        let own = json!({"name": "c", "securityContext": {"runAsUser": 0, "runAsNonRoot": true}});
-        assert!(user(own, Ids::Many).unwrap_err().contains("runAsNonRoot"));
-        assert_eq!(user(json!({"name": "c"}), Ids::One), Ok(User::default()));
+    fn containers_are_confined_unless_they_say_otherwise() {
+        let check = |of_pod: Value, own: Value| {
+            let pod = json!({"containers": [], "securityContext": of_pod});
+            build(pod, json!({"name": "c", "securityContext": own}), Ids::Many).unwrap().seccomp
+        };
+        let kind = |kind: &str| json!({"seccompProfile": {"type": kind}});
+        assert_eq!(check(json!({}), json!({})), Seccomp::RuntimeDefault);
+        assert_eq!(check(kind("Unconfined"), json!({})), Seccomp::Unconfined);
+        assert_eq!(check(kind("Unconfined"), kind("RuntimeDefault")), Seccomp::RuntimeDefault);
+        assert_eq!(check(json!({}), json!({"privileged": true})), Seccomp::Unconfined);
     }
 
     #[test]
@@ -282,13 +266,12 @@ mod tests {
     #[test]
     fn sub_paths_stay_inside() {
         let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/etc", dir.path().join("out")).unwrap();
-        assert!(sub_path(dir.path(), "out/passwd").is_err());
-        assert!(sub_path(dir.path(), "../x").is_err());
-        assert!(sub_path(dir.path(), "/etc").is_err());
-        assert_eq!(
-            sub_path(dir.path(), "a/b").unwrap(),
-            dir.path().canonicalize().unwrap().join("a/b")
-        );
+        let root = dir.path().canonicalize().unwrap();
+        std::os::unix::fs::symlink("/etc", root.join("out")).unwrap();
+        for outside in ["out/passwd", "out", "../x", "/etc"] {
+            assert!(open_sub_path(&root, outside).is_err(), "{outside}");
+        }
+        assert!(open_sub_path(&root, "a/b").is_ok());
+        assert!(root.join("a/b").is_dir());
     }
 }

@@ -37,13 +37,17 @@ mod network;
 mod proxy;
 
 mod accept;
+mod admit;
+mod beneath;
 mod check;
 mod env;
 mod events;
 mod exec;
 mod fields;
+mod identity;
 mod launch;
 mod logs;
+mod permissions;
 mod plan;
 mod pod;
 mod pods;
@@ -53,6 +57,7 @@ mod streams;
 mod volumes;
 
 pub use config::node_names;
+pub use permissions::{Permissions, Privileged};
 pub use supervisor::{Error, Options, Supervisor};
 
 /// An error with its causes, for texts that people read.

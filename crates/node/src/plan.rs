@@ -22,6 +22,8 @@ use std::net::Ipv4Addr;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus, ResourceRequirements};
 
+use crate::admit::Refusal;
+
 pub(crate) use self::backoff::BackOff;
 pub(crate) use self::resize::Room;
 pub(crate) use self::restore::restore;
@@ -33,6 +35,8 @@ pub(crate) use self::steps::plan;
 pub(crate) struct Snapshot<'a> {
     pub(crate) now: Timestamp,
     pub(crate) pod: &'a Pod,
+    /// Why the node does not run the pod, if so.
+    pub(crate) refusal: Option<&'a Refusal>,
     /// The object is no longer in the API: force-deleted, or replaced by one of another uid.
     pub(crate) gone: bool,
     /// The status published last, by this or an earlier agent.

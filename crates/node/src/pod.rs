@@ -12,6 +12,7 @@ mod health;
 mod live;
 mod report;
 mod resources;
+mod sandbox;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -28,11 +29,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::live::{Input, Live, LiveContainer, LivePod};
 pub(crate) use self::resources::Ledger;
+use crate::admit::{self, Refusal};
 use crate::config::{AgentConfig, Paths, node_address};
 use crate::env;
 use crate::events::{Events, Kind};
 use crate::fields::Place;
-use crate::network::{Network, PodNetwork};
+use crate::network::Network;
 use crate::plan::{
     self, Action, Image, Plan, PullPolicy, Sandbox, Snapshot, StopReason, Terminated,
 };
@@ -92,6 +94,7 @@ pub(crate) enum Readiness {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     pod: Arc<Pod>,
+    refusal: Option<Refusal>,
     node: u16,
     gone: bool,
     published: PodStatus,
@@ -136,6 +139,7 @@ impl Worker {
             keeper: Volumes::new(shared.client.clone(), &shared.config),
             published: pod.status.clone().unwrap_or_default(),
             written: report::revision(&pod),
+            refusal: admit::admit(&pod, &shared.config.permissions).err(),
             shared,
             pod,
             node,
@@ -161,6 +165,7 @@ impl Worker {
     /// Lives until the pod is forgotten or the node stops.
     pub(crate) async fn run(mut self) {
         self.end_strays().await;
+        self.tell_refusal();
         loop {
             while let Ok(note) = self.inbox.try_recv() {
                 self.take(note);
@@ -205,6 +210,7 @@ impl Worker {
         plan::plan(&Snapshot {
             now: Timestamp::now(),
             pod: &self.pod,
+            refusal: self.refusal.as_ref(),
             gone: self.gone,
             published: &self.published,
             host_address: node_address(self.node),
@@ -335,40 +341,6 @@ impl Worker {
                 plan::Volumes::Failed { message, retry_at: Timestamp::now() + RETRY }
             }
         };
-    }
-
-    async fn create_sandbox(&mut self) {
-        let spec = self.pod.spec.clone().unwrap_or_default();
-        let pod = PodNetwork {
-            pins: self.shared.paths.namespaces(uid(&self.pod)),
-            hostname: crate::launch::hostname(&self.pod, &spec),
-            node: self.node,
-        };
-        let network = &self.shared.network;
-        let made = match self.make_group() {
-            Err(error) => Err(format!("make its control group: {error}")),
-            Ok(()) if spec.host_network == Some(true) => {
-                network.add_host_network_pod(pod).await.map_err(|error| crate::chain(&error))
-            }
-            Ok(()) => network.add_pod(pod).await.map_err(|error| crate::chain(&error)),
-        };
-        self.sandbox = match made {
-            Ok(address) => Sandbox::Ready { address },
-            Err(message) => {
-                let text = format!("Failed to create pod sandbox: {message}");
-                self.emit("", Kind::Warning, "FailedCreatePodSandBox", text);
-                Sandbox::Failed { message, retry_at: Timestamp::now() + RETRY }
-            }
-        };
-        if let Sandbox::Ready { address } = self.sandbox {
-            self.shared.live.add_pod(&self.pod);
-            let written = block_in_place(|| files::write(&self.shared.paths, &self.pod, address));
-            if let Err(error) = written {
-                tracing::warn!(%error, pod = uid(&self.pod), "cannot write the pod's files");
-            }
-        }
-        // What the volumes say of the pod's address is only known now.
-        self.refresh().await;
     }
 
     fn pull(&mut self, reference: String, policy: PullPolicy) {

@@ -5,6 +5,7 @@
 //! Signals and the end go through a process descriptor, never through a process id that may have been reused.
 
 mod console;
+mod seccomp;
 mod spec;
 
 use std::io;
@@ -16,7 +17,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 pub(crate) use self::console::Console;
-pub(crate) use self::spec::{Group, Mount, Process as ProcessSpec, Spec, User, capabilities};
+pub(crate) use self::spec::{
+    Group, Mount, Process as ProcessSpec, Seccomp, Spec, User, capabilities, is_capability,
+    is_default,
+};
 use crate::sys::Process;
 
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ use crate::config::{AgentConfig, Ids, Limits, NODES_MAX, Paths};
 use crate::images::Store;
 use crate::limits::{OomScale, Processes, Settings};
 use crate::machine::Machine;
+use crate::permissions::Permissions;
 use crate::sys;
 
 /// How long a graceful stop may take before the agent is killed: the pods' own grace is capped below this.
@@ -38,6 +39,8 @@ pub struct Options {
     pub nodes: u16,
     /// The version in the built-in image's name, `endstate:VERSION`.
     pub version: String,
+    /// What pods may have of the host.
+    pub permissions: Permissions,
 }
 
 /// Why the node did not start.
@@ -104,6 +107,7 @@ impl Supervisor {
             nodes: options.nodes.max(1),
             version: options.version,
             runc,
+            permissions: options.permissions,
         };
         let host = host::serve(&paths, store)
             .map_err(|source| Error::Prepare { path: paths.host_sock(), source })?;

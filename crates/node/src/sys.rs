@@ -1,12 +1,12 @@
 //! The few kernel calls that make the node: namespaces, mounts, process descriptors.
 //!
-//! Everything here goes through the safe wrappers of `nix` and `rustix`; one `unsafe` registers a process descriptor with
-//! tokio. What makes that possible: a new pid namespace is entered by executing ourselves again rather than by `fork`, namespaces of pods are made
+//! Everything here goes through the safe wrappers of `nix` and `rustix`, but for two `unsafe`: one registers a process
+//! descriptor with tokio, one is a system call that neither has. What makes that possible: a new pid namespace is entered by executing ourselves again rather than by `fork`, namespaces of pods are made
 //! on threads of their own that end afterwards, and containers are started by an OCI runtime.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -20,6 +20,26 @@ use crate::groups::MOUNT;
 /// Asks the kernel to kill this process when the thread that started it ends.
 pub(crate) fn die_with_parent() -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(Into::into)
+}
+
+/// Leaves the session keyring of who started us: containers inherit ours, and its keys are none of theirs.
+pub(crate) fn leave_session_keyring() -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: nix::libc::c_long = 1;
+    let anonymous = std::ptr::null::<nix::libc::c_char>();
+    #[expect(unsafe_code, reason = "neither nix nor rustix has the call")]
+    // SAFETY: this operation reads no memory but the name, and takes a null one for a new keyring without one.
+    let result =
+        unsafe { nix::libc::syscall(nix::libc::SYS_keyctl, JOIN_SESSION_KEYRING, anonymous) };
+    match result {
+        -1 => match io::Error::last_os_error() {
+            // A kernel without keys, or a sandbox around us that has the call forbidden, has none to give away.
+            error if matches!(error.raw_os_error(), Some(nix::libc::ENOSYS | nix::libc::EPERM)) => {
+                Ok(())
+            }
+            error => Err(error),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// Enters a new user namespace, whose ids the parent maps afterwards. All of it together may have so many processes: the
@@ -148,6 +168,13 @@ pub(crate) struct Overlay {
 
 fn escape(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:").replace(',', "\\,")
+}
+
+/// Mounts what is open, with what is mounted below it, at another place too.
+pub(crate) fn mount_descriptor(source: &OwnedFd, target: &Path) -> io::Result<()> {
+    let source = format!("/proc/self/fd/{}", source.as_raw_fd());
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    mount(Some(source.as_str()), target, NONE, flags, NONE).map_err(Into::into)
 }
 
 pub(crate) fn unmount(target: &Path) -> io::Result<()> {

@@ -5,12 +5,13 @@
 //! | emptyDir | `pods/UID/volumes/NAME` | the pod, also over a restart of the node |
 //! | emptyDir in memory | a tmpfs in the private folder | the agent |
 //! | configMap, secret, projected, downwardAPI | the private folder, so never on disk | the agent, refilled after |
-//! | hostPath | the host's own path | |
+//! | hostPath | the host's own path, below the folders that are allowed | |
 //! | persistentVolumeClaim | what the volume says, by default `persistent/UID` | the claim |
 //!
 //! Files of the API's objects are swapped atomically, see [`payload`].
 
 mod claims;
+mod host;
 mod payload;
 mod write;
 
@@ -35,6 +36,7 @@ use tokio::task::block_in_place;
 use crate::config::{AgentConfig, Ids, Paths};
 use crate::env::{References, Sources, references};
 use crate::fields::Place;
+use crate::permissions::Permissions;
 use crate::sys;
 
 /// The folders of a pod's volumes, by the volume's name.
@@ -45,6 +47,7 @@ pub(crate) struct Volumes {
     client: Client,
     paths: Paths,
     ids: Ids,
+    permissions: Permissions,
     tokens: BTreeMap<(String, Option<String>), Token>,
 }
 
@@ -56,7 +59,13 @@ struct Token {
 
 impl Volumes {
     pub(crate) fn new(client: Client, config: &AgentConfig) -> Self {
-        Self { client, paths: config.paths(), ids: config.ids, tokens: BTreeMap::new() }
+        Self {
+            client,
+            paths: config.paths(),
+            ids: config.ids,
+            permissions: config.permissions.clone(),
+            tokens: BTreeMap::new(),
+        }
     }
 
     /// The group that shall reach the pod's volumes, where groups exist.
@@ -104,14 +113,32 @@ impl Volumes {
             return block_in_place(|| self.empty_dir(pod, &volume.name, memory));
         }
         if let Some(host) = &volume.host_path {
-            return block_in_place(|| host_path(host));
+            return block_in_place(|| self.host_path(pod, &volume.name, host));
         }
         if let Some(claim) = &volume.persistent_volume_claim {
-            let folder = claims::folder(&self.client, &self.paths, pod, &claim.claim_name).await?;
+            let folder = match claims::find(&self.client, pod, &claim.claim_name).await? {
+                claims::Found::Own { uid } => self.paths.persistent().join(uid),
+                claims::Found::Host(host) => {
+                    return block_in_place(|| self.host_path(pod, &volume.name, &host));
+                }
+            };
             let opened = block_in_place(|| open_to_all(&folder, self.group(pod)));
             return opened.map(|()| folder).map_err(|error| error.to_string());
         }
         Err("this kind of volume is not supported".to_owned())
+    }
+
+    fn host_path(
+        &self,
+        pod: &Pod,
+        name: &str,
+        host: &HostPathVolumeSource,
+    ) -> Result<PathBuf, String> {
+        host::mount(
+            host,
+            &self.permissions,
+            self.paths.pins(uid(pod)).join(format!("volume.{name}")),
+        )
     }
 
     /// `memory` is the size limit of a volume in memory, if it is one.
@@ -254,35 +281,7 @@ pub(crate) fn unmount(paths: &Paths, uid: &str) {
         }
     }
     let _ = std::fs::remove_dir_all(folder);
-}
-
-fn host_path(host: &HostPathVolumeSource) -> Result<PathBuf, String> {
-    let path = PathBuf::from(&host.path);
-    let error = |error: io::Error| format!("hostPath {}: {error}", path.display());
-    let kind = host.type_.as_deref().unwrap_or_default();
-    match kind {
-        "DirectoryOrCreate" => std::fs::create_dir_all(&path).map_err(error)?,
-        "FileOrCreate" => {
-            let create = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-            create.map(|_| ()).map_err(error)?;
-        }
-        _ => {}
-    }
-    let found = path.metadata();
-    let fits = match kind {
-        "" => true,
-        "Directory" | "DirectoryOrCreate" => found.as_ref().is_ok_and(|it| it.is_dir()),
-        "File" | "FileOrCreate" => found.as_ref().is_ok_and(|it| it.is_file()),
-        "Socket" | "CharDevice" | "BlockDevice" => found.is_ok(),
-        other => return Err(format!("hostPath type {other:?} is unknown")),
-    };
-    if !fits {
-        return Err(format!("hostPath {} is not a {kind}", path.display()));
-    }
-    if !path.exists() {
-        std::fs::create_dir_all(&path).map_err(error)?;
-    }
-    Ok(path)
+    crate::beneath::unpin_all(&paths.pins(uid));
 }
 
 /// A folder that any user of a container may write; files in it belong to the group, if there is one.

@@ -64,6 +64,7 @@ fn node() -> Value {
             "resources": ["configmaps/metadata", "secrets/metadata"]},
         {"verbs": ["get"], "apiGroups": [""],
             "resources": ["persistentvolumeclaims", "persistentvolumes"]},
+        {"verbs": ["get"], "apiGroups": ["node.k8s.io"], "resources": ["runtimeclasses"]},
         {"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"]},
         {"verbs": ["create", "patch"], "apiGroups": [""], "resources": ["events"]},
     ])

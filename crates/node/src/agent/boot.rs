@@ -9,6 +9,7 @@ use crate::sys;
 /// The first stage: from the host into the namespaces.
 pub(super) fn enter(config: &str, parsed: &AgentConfig) -> Result<ExitCode, String> {
     sys::die_with_parent().map_err(|error| format!("set the parent-death signal: {error}"))?;
+    sys::leave_session_keyring().map_err(|error| format!("leave the session keyring: {error}"))?;
     sys::set_oom_score_adj(parsed.oom.agent())
         .map_err(|error| format!("set the score for lack of memory: {error}"))?;
     sys::enter_user_namespace(parsed.processes.namespace).map_err(|error| {

@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::admit::Refusal;
+
 use super::resize::{self, Pending};
 use super::steps::Ending;
 use super::{Container, Hold, Sandbox, Snapshot, State, Terminated};
@@ -77,6 +79,12 @@ fn explanation(view: &View<'_>, phase: &str) -> (Option<String>, Option<String>)
     if view.ending == Some(Ending::Deadline) && phase == "Failed" {
         let message = "Pod was active on the node longer than the specified deadline";
         return (Some("DeadlineExceeded".to_owned()), Some(message.to_owned()));
+    }
+    if let (Some(Ending::Refused), Some(Refusal::Failed { reason, message })) =
+        (view.ending, view.snapshot.refusal)
+        && phase == "Failed"
+    {
+        return (Some((*reason).to_owned()), Some(message.clone()));
     }
     // What others wrote (an eviction) stays.
     (published.reason.clone(), published.message.clone())
@@ -220,7 +228,7 @@ fn ended_phase(view: &View<'_>, spec: &PodSpec, some_ran: bool) -> &'static str 
         _ => None,
     };
     match view.ending {
-        Some(Ending::Deadline) => "Failed",
+        Some(Ending::Deadline | Ending::Refused) => "Failed",
         Some(Ending::Deleted | Ending::Gone) if !some_ran => "Pending",
         _ if spec.containers.iter().all(|spec| exit(spec) == Some(0)) => "Succeeded",
         _ => "Failed",

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container as Spec, PodSpec};
 
+use crate::admit::Refusal;
+
 use super::{
     Action, BackOff, Container, Hold, Image, Plan, PullPolicy, Sandbox, Snapshot, State,
     StopReason, Terminated, Volumes, resize, status,
@@ -31,6 +33,8 @@ pub(super) enum Ending {
     Done,
     /// `activeDeadlineSeconds` is over.
     Deadline,
+    /// The node rejected the pod.
+    Refused,
 }
 
 pub(crate) fn plan(snapshot: &Snapshot<'_>) -> Plan {
@@ -107,6 +111,9 @@ impl<'a> Planner<'a> {
         if matches!(published.phase.as_deref(), Some("Succeeded" | "Failed")) {
             return Some(over);
         }
+        if let Some(Refusal::Failed { .. }) = snapshot.refusal {
+            return Some(Ending::Refused);
+        }
         if let (Some(seconds), Some(start)) =
             (self.spec.active_deadline_seconds, published.start_time.as_ref())
         {
@@ -161,6 +168,9 @@ impl<'a> Planner<'a> {
 
     /// The pod should run.
     fn run(&mut self) {
+        if let Some(Refusal::Waiting { message }) = self.snapshot.refusal {
+            return self.hold_all(message);
+        }
         self.initialized = self.spec.containers.iter().any(|spec| {
             !matches!(self.state(spec), State::Absent)
                 && matches!(self.snapshot.sandbox, Sandbox::Ready { .. })
@@ -183,6 +193,16 @@ impl<'a> Planner<'a> {
         self.initialized = true;
         for container in &spec.containers {
             self.keep_running(container, Role::Main);
+        }
+    }
+
+    /// Nothing of the pod is made, not even its volumes.
+    fn hold_all(&mut self, message: &str) {
+        let spec = self.spec;
+        for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
+            let message = Some(message.to_owned());
+            let hold = Hold { reason: "CreateContainerConfigError", message };
+            self.holds.insert(container.name.clone(), hold);
         }
     }
 
@@ -405,7 +425,7 @@ impl<'a> Planner<'a> {
         match ending {
             Ending::Gone => self.actions.push(Action::Forget),
             Ending::Deleted if !self.snapshot.finished => self.actions.push(Action::Finish),
-            Ending::Deleted | Ending::Done | Ending::Deadline => {}
+            Ending::Deleted | Ending::Done | Ending::Deadline | Ending::Refused => {}
         }
     }
 
@@ -419,7 +439,7 @@ impl<'a> Planner<'a> {
                 let at = self.snapshot.pod.metadata.deletion_timestamp.as_ref();
                 at.map_or(now, |time| (time.0 + CUT_OFF).max(now))
             }
-            Ending::Done | Ending::Deadline => now + self.grace(),
+            Ending::Done | Ending::Deadline | Ending::Refused => now + self.grace(),
         }
     }
 

@@ -16,6 +16,7 @@ use super::*;
 struct World {
     now: Timestamp,
     pod: Pod,
+    refusal: Option<Refusal>,
     gone: bool,
     published: PodStatus,
     volumes: Volumes,
@@ -37,6 +38,7 @@ impl World {
         Self {
             now: Timestamp::from_second(1_000_000).unwrap(),
             pod: serde_json::from_value(pod).unwrap(),
+            refusal: None,
             gone: false,
             published: PodStatus::default(),
             volumes: Volumes::Pending,
@@ -54,6 +56,7 @@ impl World {
         plan(&Snapshot {
             now: self.now,
             pod: &self.pod,
+            refusal: self.refusal.as_ref(),
             gone: self.gone,
             published: &self.published,
             host_address: Ipv4Addr::new(10, 244, 0, 10),
@@ -449,4 +452,27 @@ fn plans_are_stable_and_foreign_conditions_stay() {
     assert_eq!(world.plan().status, before, "the same world has the same status at any time");
     assert_eq!(world.condition("X"), "Unknown");
     assert_eq!(world.condition("PodScheduled"), "True");
+}
+
+#[test]
+fn a_refused_pod_gets_nothing_and_says_why() {
+    let spec = json!({"initContainers": [{"name": "i", "image": "x"}], "containers": [{"name": "c", "image": "x"}]});
+    let mut world = World::new(spec.clone());
+    world.refusal = Some(Refusal::Waiting { message: "no".to_owned() });
+    assert!(world.settle().is_empty());
+    let status = json!(world.published);
+    assert_eq!(status["phase"], "Pending");
+    for list in ["containerStatuses", "initContainerStatuses"] {
+        let waiting = &status[list][0]["state"]["waiting"];
+        assert_eq!(*waiting, json!({"reason": "CreateContainerConfigError", "message": "no"}));
+    }
+    let mut world = World::new(spec);
+    let (reason, message) = ("SysctlForbidden", "never".to_owned());
+    world.refusal = Some(Refusal::Failed { reason, message });
+    assert!(world.settle().is_empty());
+    let status = json!(world.published);
+    assert_eq!(
+        (&status["phase"], &status["reason"], &status["message"]),
+        (&json!("Failed"), &json!("SysctlForbidden"), &json!("never"))
+    );
 }

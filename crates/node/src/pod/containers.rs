@@ -152,11 +152,7 @@ impl Worker {
                     Failure::Preparation(format!("prepare its file system: {error}"))
                 })?;
         let mut files = files::mounts(paths, &self.pod);
-        files.push(Mount {
-            source: bundle.message(),
-            target: message_path(spec),
-            read_only: false,
-        });
+        files.push(message_mount(&bundle, spec));
         let specification = specification(launch::Input {
             pod: &self.pod,
             container: spec,
@@ -165,6 +161,7 @@ impl Worker {
             folders: &self.folders,
             files,
             pins: paths.namespaces(uid(&self.pod)),
+            parts: paths.pins(uid(&self.pod)),
             rootfs: bundle.rootfs(),
             ids: self.shared.config.ids,
             bounds: self.bounds(spec, &run),
@@ -309,8 +306,11 @@ impl Worker {
     }
 }
 
-fn message_path(spec: &Spec) -> String {
-    spec.termination_message_path.clone().unwrap_or_else(|| "/dev/termination-log".to_owned())
+/// Where the container leaves its last words.
+fn message_mount(bundle: &Bundle, spec: &Spec) -> Mount {
+    let target = spec.termination_message_path.clone();
+    let target = target.unwrap_or_else(|| "/dev/termination-log".to_owned());
+    Mount { source: bundle.message(), target, read_only: false }
 }
 
 fn remove_old_log(dir: &Path, restart_count: i32) {

@@ -1,9 +1,11 @@
 //! The OCI runtime specification of a container: plain data in, JSON out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::seccomp;
 use crate::groups::Version;
 use crate::limits::Settings;
 
@@ -48,6 +50,17 @@ pub(crate) struct Spec {
     pub(crate) terminal: bool,
     pub(crate) privileged: bool,
     pub(crate) group: Option<Group>,
+    pub(crate) seccomp: Seccomp,
+    /// Kernel parameters of the namespaces.
+    pub(crate) sysctls: BTreeMap<String, String>,
+}
+
+/// Which system calls a container may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Seccomp {
+    #[default]
+    RuntimeDefault,
+    Unconfined,
 }
 
 /// The control group that the runtime makes.
@@ -107,10 +120,12 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 ];
 
 /// What only a privileged container may do; all of it only within the node's own namespaces.
-const MORE_CAPABILITIES: [&str; 23] = [
+const MORE_CAPABILITIES: [&str; 27] = [
     "CAP_AUDIT_CONTROL",
     "CAP_AUDIT_READ",
     "CAP_BLOCK_SUSPEND",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
     "CAP_DAC_READ_SEARCH",
     "CAP_IPC_LOCK",
     "CAP_IPC_OWNER",
@@ -120,6 +135,7 @@ const MORE_CAPABILITIES: [&str; 23] = [
     "CAP_MAC_OVERRIDE",
     "CAP_NET_ADMIN",
     "CAP_NET_BROADCAST",
+    "CAP_PERFMON",
     "CAP_SYSLOG",
     "CAP_SYS_ADMIN",
     "CAP_SYS_BOOT",
@@ -131,7 +147,19 @@ const MORE_CAPABILITIES: [&str; 23] = [
     "CAP_SYS_RESOURCE",
     "CAP_SYS_TIME",
     "CAP_SYS_TTY_CONFIG",
+    "CAP_WAKE_ALARM",
 ];
+
+/// Whether a name, without its `CAP_`, is a capability.
+pub(crate) fn is_capability(name: &str) -> bool {
+    let mut all = DEFAULT_CAPABILITIES.iter().chain(&MORE_CAPABILITIES);
+    all.any(|known| known.strip_prefix("CAP_") == Some(name))
+}
+
+/// Whether every container has a capability that does not drop it.
+pub(crate) fn is_default(name: &str) -> bool {
+    DEFAULT_CAPABILITIES.iter().any(|known| known.strip_prefix("CAP_") == Some(name))
+}
 
 /// The capabilities for `add` and `drop` lists as in a security context.
 pub(crate) fn capabilities(privileged: bool, add: &[String], drop: &[String]) -> Vec<String> {
@@ -207,11 +235,15 @@ impl Spec {
                 "namespaces": namespaces,
                 "maskedPaths": masked,
                 "readonlyPaths": read_only,
+                "sysctl": self.sysctls,
             },
         });
         if let Some(group) = &self.group {
             spec["linux"]["cgroupsPath"] = json!(group.path);
             spec["linux"]["resources"] = group.resources();
+        }
+        if self.seccomp == Seccomp::RuntimeDefault {
+            spec["linux"]["seccomp"] = seccomp::profile(&self.process.capabilities);
         }
         spec
     }
@@ -278,7 +310,7 @@ mod tests {
         let few = capabilities(false, &list(&["NET_ADMIN", "nonsense"]), &list(&["all"]));
         assert_eq!(few, ["CAP_NET_ADMIN"]);
         assert!(!capabilities(false, &[], &list(&["CAP_CHOWN"])).contains(&"CAP_CHOWN".to_owned()));
-        assert_eq!(capabilities(true, &[], &[]).len(), 37);
+        assert_eq!(capabilities(true, &[], &[]).len(), 41);
     }
 
     #[test]

@@ -372,7 +372,9 @@ pub(crate) async fn images_change_in_place() {
 }
 
 pub(crate) async fn every_node_has_its_pods() {
-    let world = World::with_nodes(2).await;
+    let privileged = node::Privileged::Allowed;
+    let permissions = node::Permissions { privileged, ..node::Permissions::default() };
+    let world = World::allowing(2, permissions).await;
     world.create_pod("a", json!({"containers": [program(&["serve", "80"])]})).await;
     let spec = json!({"nodeName": "endstate-1", "containers": [program(&["serve", "80"])]});
     world.create_pod("b", spec).await;

@@ -11,11 +11,13 @@
     reason = "a test with a main"
 )]
 
+mod attacks;
 mod cases;
 mod images;
 mod limits;
 mod program;
 mod restart;
+mod security;
 mod streams;
 mod world;
 
@@ -147,5 +149,13 @@ fn all() -> Vec<(&'static str, Case)> {
         restart::volumes_survive_a_restart,
         restart::a_killed_node_leaves_nothing,
         restart::a_killed_agent_is_replaced,
+        security::a_pods_root_reaches_nothing_else,
+        security::what_the_host_has_needs_a_word,
+        security::host_paths_stay_below_their_folder,
+        security::parts_of_volumes_stay_inside,
+        security::ids_are_honoured_or_refused,
+        security::kernel_parameters_are_the_pods_own,
+        security::system_calls_are_filtered,
+        security::other_runtimes_are_not_replaced_by_ours,
     ]
 }

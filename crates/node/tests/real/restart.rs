@@ -19,6 +19,11 @@ async fn came_back(world: &World, uid: Option<&String>, restarts: i32) {
         })
         .await;
     assert_eq!(pod.metadata.uid.as_ref(), uid);
+    has_counted(world, restarts).await;
+}
+
+/// Waits until the program has written: a container runs a moment before its program does anything.
+async fn has_counted(world: &World, restarts: i32) {
     let expected = "x".repeat(usize::try_from(restarts).unwrap() + 1);
     crate::world::until("the log is there", async || world.logs("p").await.trim() == expected)
         .await;
@@ -28,6 +33,7 @@ pub(crate) async fn volumes_survive_a_restart() {
     let mut world = World::new().await;
     let pod = world.create_pod("p", spec()).await;
     world.running("p").await;
+    has_counted(&world, 0).await;
     let once = json!({"restartPolicy": "Never", "containers": [{"name": "c", "args": ["program", "wait"]}]});
     world.create_pod("once", once).await;
     world.running("once").await;
@@ -43,6 +49,7 @@ pub(crate) async fn a_killed_node_leaves_nothing() {
     let mut world = World::new().await;
     let pod = world.create_pod("p", spec()).await;
     world.running("p").await;
+    has_counted(&world, 0).await;
     world.create_pod("deleted", spec()).await;
     world.running("deleted").await;
     world.kill_node();
@@ -64,6 +71,7 @@ pub(crate) async fn a_killed_agent_is_replaced() {
     let world = World::new().await;
     let pod = world.create_pod("p", spec()).await;
     world.running("p").await;
+    has_counted(&world, 0).await;
     world.kill_agent();
     came_back(&world, pod.metadata.uid.as_ref(), 1).await;
     world.kill_agent();

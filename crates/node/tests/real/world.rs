@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use machinery::stream::{Decoder, Frame, StreamReply, StreamRequest, Target};
-use node::{Options, Supervisor};
+use node::{Options, Permissions, Supervisor};
 use serde_json::{Value, json};
 use store::MemoryStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +24,7 @@ pub(crate) struct World {
     node: Option<Supervisor>,
     shutdown: CancellationToken,
     nodes: u16,
+    permissions: Permissions,
 }
 
 impl World {
@@ -32,6 +33,10 @@ impl World {
     }
 
     pub(crate) async fn with_nodes(nodes: u16) -> Self {
+        Self::allowing(nodes, Permissions::default()).await
+    }
+
+    pub(crate) async fn allowing(nodes: u16, permissions: Permissions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("run");
         std::fs::create_dir_all(&run).unwrap();
@@ -48,7 +53,7 @@ impl World {
         let (api, token) = (server.clone(), shutdown.clone());
         tokio::spawn(async move { api.serve_unix_tls(tls, token).await });
         let client = Client::new(server.service(), "default");
-        let mut world = Self { dir, client, node: None, shutdown, nodes };
+        let mut world = Self { dir, client, node: None, shutdown, nodes, permissions };
         world.create_certificate().await;
         world.start_node().await;
         world
@@ -67,6 +72,7 @@ impl World {
             image_store: self.dir.path().join("images"),
             nodes: self.nodes,
             version: "test".to_owned(),
+            permissions: self.permissions.clone(),
         };
         let start = Instant::now();
         let mut node = Supervisor::start(options).await.unwrap();
@@ -123,13 +129,23 @@ impl World {
 
     /// Creates an object of any kind of the core group or of discovery.
     pub(crate) async fn create(&self, object: Value) {
+        self.post("/namespaces/default", object).await;
+    }
+
+    /// Creates an object that is in no namespace.
+    pub(crate) async fn create_for_all(&self, object: Value) {
+        self.post("", object).await;
+    }
+
+    async fn post(&self, place: &str, object: Value) {
         let text = serde_json::to_vec(&object).unwrap();
-        let plural = format!("{}s", object["kind"].as_str().unwrap().to_lowercase());
+        let kind = object["kind"].as_str().unwrap().to_lowercase();
+        let plural = format!("{kind}{}", if kind.ends_with('s') { "es" } else { "s" });
         let prefix = match object["apiVersion"].as_str().unwrap() {
             "v1" => "/api/v1".to_owned(),
             group => format!("/apis/{group}"),
         };
-        let request = http::Request::post(format!("{prefix}/namespaces/default/{plural}"))
+        let request = http::Request::post(format!("{prefix}{place}/{plural}"))
             .header("content-type", "application/json")
             .body(text)
             .unwrap();
