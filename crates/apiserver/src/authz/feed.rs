@@ -75,22 +75,34 @@ impl Feed {
 
     /// Follows a watch to its end.
     async fn take(&self, watch: &mut Watch) -> Option<Error> {
+        let mut last = Revision(0);
         while let Some(signal) = watch.next().await {
-            let seen = match signal {
+            match signal {
                 Err(error) => return Some(error),
-                Ok(Signal::Progress(revision)) => revision,
+                Ok(Signal::Progress(revision)) => self.reach(revision),
                 Ok(Signal::Event(event)) => {
+                    // A commit may have more than one event, and is in force with its last.
+                    if event.revision > last {
+                        self.reach(last);
+                        last = event.revision;
+                    }
                     let mut policy = self.authorizer.policy_mut();
                     match &event.object {
                         Some(object) => apply(&mut policy, object),
                         None => remove(&mut policy, event.subject()),
                     }
-                    event.revision
                 }
-            };
-            self.authorizer.seen.send_replace(seen);
+            }
         }
         None
+    }
+
+    fn reach(&self, revision: Revision) {
+        self.authorizer.seen.send_if_modified(|seen| {
+            let further = revision > *seen;
+            *seen = revision.max(*seen);
+            further
+        });
     }
 }
 

@@ -39,9 +39,8 @@ async fn token(call: &Call, spec: &Value) -> Result<Value, ApiError> {
     let authenticator =
         Authenticator { store: call.store(), key: call.server.pki().token_key(), now: call.now };
     let Some((claims, identity)) = authenticator.token(token).await? else {
-        return Ok(
-            json!({"user": {}, "error": "the token is invalid, expired, or of an object that is gone"}),
-        );
+        // What is wrong with it is nothing to tell who may only guess.
+        return Ok(json!({"user": {}, "error": "invalid bearer token"}));
     };
     let wanted: Vec<&str> =
         spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
