@@ -2,7 +2,7 @@
 //!
 //! What needs the operator is timed here with the demo's own steps; the rest is the `bench` crate's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -17,7 +17,10 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only these: start, memory, memory-under-load, writes, reads, watches, heal
+    /// Another `endstate` executable to measure in turns with this one: for `access`
+    #[arg(long)]
+    beside: Option<PathBuf>,
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -33,14 +36,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     let heal = args.only.is_empty() || args.only.iter().any(|it| it == "heal");
     let rest: Vec<_> = args.only.iter().filter(|it| *it != "heal").map(String::as_str).collect();
-    let plain = ["start", "memory", "memory-under-load", "writes", "reads", "watches"];
+    let plain = ["start", "memory", "memory-under-load", "access", "writes", "reads", "watches"];
     let rest = if args.only.is_empty() { plain.to_vec() } else { rest };
     if !rest.is_empty() {
-        rows.extend(measured(&endstate, &rest.join(","), args.runs)?);
+        rows.extend(measured(&endstate, &rest.join(","), args)?);
     }
     if heal {
         images::ensure(&endstate, &images::store())?;
-        let by_hand = measured(&endstate, "by-hand", args.runs)?;
+        let by_hand = measured(&endstate, "by-hand", args)?;
         rows.extend(by_hand.iter().cloned());
         let by_hand = by_hand[0]["value"].as_f64().context("a figure is a number")?;
         rows.extend(operator(&endstate, by_hand, args.runs)?);
@@ -54,9 +57,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// What the `bench` crate measures.
-fn measured(endstate: &Path, only: &str, runs: usize) -> Result<Vec<Value>> {
+fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
     let mut bench = run::command(build::executable("bench"));
-    bench.args(["--json", "--only", only, "--runs", &runs.to_string()]);
+    bench.args(["--json", "--only", only, "--runs", &args.runs.to_string()]);
+    if let Some(other) = &args.beside {
+        bench.arg("--beside").arg(other);
+    }
     bench.env("ENDSTATE_BIN", endstate).env("ENDSTATE_TEST_ETCD", images::etcd_binary()?);
     bench.env("ENDSTATE_IMAGE_STORE", images::store()).stderr(std::process::Stdio::inherit());
     let output = bench.output().context("cannot start the benchmarks")?;

@@ -1,5 +1,6 @@
 //! A client as thin as HTTP allows, so that the server is what is measured.
 
+use std::fs::read_to_string;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,12 +55,33 @@ struct UserEntry {
 
 impl Server {
     pub(crate) fn from_kubeconfig(path: &Path) -> Result<Server> {
-        let kubeconfig: Kubeconfig = serde_saphyr::from_str(&std::fs::read_to_string(path)?)?;
+        let kubeconfig: Kubeconfig = serde_saphyr::from_str(&read_to_string(path)?)?;
         let cluster = &kubeconfig.clusters.first().context("no cluster in the kubeconfig")?.entry;
         let user = &kubeconfig.users.first().context("no user in the kubeconfig")?.entry;
         let address =
             cluster.server.strip_prefix("https://").context("the server is no https URL")?;
         Ok(Server { address: address.to_owned(), tls: Arc::new(tls(cluster, user)?) })
+    }
+
+    /// The same server for another user, with a certificate that the cluster's own authority in `pki` signs.
+    pub(crate) fn as_user(&self, name: &str, pki: &Path) -> Result<Server> {
+        let authority = read_to_string(pki.join("ca.crt"))?;
+        let key = rcgen::KeyPair::from_pem(&read_to_string(pki.join("ca.key"))?)?;
+        let issuer = rcgen::Issuer::from_ca_cert_pem(&authority, key)?;
+        let own = rcgen::KeyPair::generate()?;
+        let mut certificate = rcgen::CertificateParams::default();
+        certificate.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = certificate.signed_by(&own, &issuer)?;
+        let pem = base64::prelude::BASE64_STANDARD;
+        let cluster = ClusterEntry {
+            server: self.address.clone(),
+            certificate_authority_data: pem.encode(authority),
+        };
+        let user = UserEntry {
+            client_certificate_data: pem.encode(certificate.pem()),
+            client_key_data: pem.encode(own.serialize_pem()),
+        };
+        Ok(Server { address: self.address.clone(), tls: Arc::new(tls(&cluster, &user)?) })
     }
 
     /// An HTTP/1.1 connection: one request at a time.

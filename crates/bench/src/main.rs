@@ -3,6 +3,7 @@
 //! Speed is judged here and nowhere else. Absolute figures belong to a machine; ratios travel.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
+mod access;
 mod connection;
 mod etcd;
 mod memory;
@@ -33,7 +34,10 @@ struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only these: start, memory, memory-under-load, writes, reads, watches, by-hand
+    /// Another `endstate` executable, measured in turns with the first where that tells more: access
+    #[arg(long)]
+    beside: Option<PathBuf>,
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, by-hand
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -57,6 +61,9 @@ async fn main() -> Result<()> {
     }
     if wanted("memory-under-load") {
         memory::measure(&args, &mut report).await?;
+    }
+    if wanted("access") {
+        access::measure(&args, &mut report).await?;
     }
     if wanted("writes") || wanted("reads") || wanted("watches") {
         let up = Up::start_executable(&args.endstate, 1).await?;

@@ -71,7 +71,7 @@ pub(crate) async fn define(server: &Server) -> Result<()> {
     Ok(())
 }
 
-async fn load(server: &Server, clients: usize) -> Result<(f64, Samples)> {
+pub(crate) async fn load(server: &Server, clients: usize) -> Result<(f64, Samples)> {
     let mut connections = Vec::new();
     for _ in 0..clients {
         connections.push(server.connect().await?);
