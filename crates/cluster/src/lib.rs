@@ -25,6 +25,7 @@ mod sockets;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use apiserver::{ApiServer, Config, Identity, Pki, UnixNodeStreams};
@@ -66,6 +67,8 @@ const UNATTENDED: &[&str] = &[
     "validatingwebhookconfigurations.admissionregistration.k8s.io",
     "volumeattachments.storage.k8s.io",
 ];
+
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 
 /// What a cluster is made of.
 #[derive(Clone, Debug)]
@@ -120,6 +123,7 @@ impl Cluster {
         let names = node::node_names(nodes);
         serve(&server, listener, Doors { state: &state, nodes: names }, &shutdown, &mut tasks)?;
         manage(&server, &shutdown, &mut tasks);
+        tasks.spawn(give_memory_back(shutdown.clone()));
         let kubeconfig = write_kubeconfig(&server, &options, &state, address)?;
         let mut node = Supervisor::start(node::Options {
             state_dir: state,
@@ -170,6 +174,17 @@ impl Cluster {
             ended.context("a part of the control plane panicked")??;
         }
         Ok(())
+    }
+}
+
+/// Gives freed memory back to the system, now and then: what one large request took is not kept for the next one.
+async fn give_memory_back(shutdown: CancellationToken) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(GIVE_BACK_EVERY) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        tokio::task::spawn_blocking(node::give_memory_back).await?;
     }
 }
 

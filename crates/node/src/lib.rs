@@ -60,6 +60,11 @@ pub use config::node_names;
 pub use permissions::{Permissions, Privileged};
 pub use supervisor::{Error, Options, Supervisor};
 
+/// Gives the memory that this process freed back to the system.
+pub fn give_memory_back() {
+    sys::give_memory_back();
+}
+
 /// An error with its causes, for texts that people read.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
