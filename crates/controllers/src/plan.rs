@@ -24,6 +24,8 @@ pub struct Plan {
     pub check_owner: bool,
     /// The API itself must know no node of this name before the first step.
     pub absent_node: Option<String>,
+    /// The API itself must know no pod that uses this claim before the first step.
+    pub unused_claim: Option<Arc<PersistentVolumeClaim>>,
     /// Look again after this long even if nothing changes.
     pub look_again: Option<Duration>,
 }

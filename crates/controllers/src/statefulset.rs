@@ -19,6 +19,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use crate::labels::Selector;
 use crate::owners::{claim, is_deleting, name};
 use crate::plan::Plan;
+pub use identity::is_claim_of;
 use revisions::Revisions;
 
 /// The revision that a pod was made of.

@@ -5,6 +5,7 @@
 //! another claim than the one whose uid it names.
 
 mod binding;
+mod protection;
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, PersistentVo
 use crate::owners::{is_deleting, uid};
 use crate::plan::{Notice, Plan, Write};
 use binding::{bound_claim, bound_volume, fits, provisioned, reserved};
+pub use protection::{ProtectionSnapshot, claim_names, plan_protection, uses};
+use protection::{VOLUME_FINALIZER, guarded};
 
 /// The driver of the volumes that are made here: folders of the cluster's own, which the node keeps by the claim's uid.
 pub const DRIVER: &str = "folder.endstate.dev";
@@ -112,17 +115,24 @@ fn find(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>) {
     }
 }
 
-/// Says how the volume stands; removes one that was made for a claim that is gone.
+/// Says how the volume stands; removes one that was made for a claim that is gone. A volume that is being deleted stays
+/// while its claim is there.
 pub fn plan_volume(snapshot: &VolumeSnapshot<'_>) -> Plan {
     let mut plan = Plan::default();
     let volume = snapshot.volume;
+    let is_claims = |claimed: &str| snapshot.claim.is_some_and(|it| uid(&it.metadata) == claimed);
+    let is_used = || volume_claim_uid(volume).is_some_and(is_claims);
+    if let Some(wanted) = guarded(&**volume, VOLUME_FINALIZER, is_used) {
+        plan.push(Write::update(volume, wanted));
+        return plan;
+    }
     if is_deleting(&volume.metadata) {
         return plan;
     }
     let spec = volume.spec.clone().unwrap_or_default();
     let phase = match volume_claim_uid(volume) {
         None => "Available",
-        Some(claimed) if snapshot.claim.is_some_and(|it| uid(&it.metadata) == claimed) => "Bound",
+        Some(claimed) if is_claims(claimed) => "Bound",
         Some(_) => {
             let is_ours =
                 crate::labels::annotation(&volume.metadata, PROVISIONED_BY) == Some(DRIVER);

@@ -3,10 +3,10 @@
 //! Neighbouring creates run together, and so do deletes, in groups of 1, 2, 4, ...: many pods are made fast, but if the
 //! first one fails (a quota, a bad template) hundreds more are not tried.
 
-use controllers::{Action, Notice, Plan, Propagation, Step, Write};
+use controllers::{Action, Notice, Plan, Propagation, Step, Write, volume};
 use endstate::{Context, Error, Object, ObjectKey};
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::api::{DeleteParams, Preconditions};
 
 /// The same for the write of every kind.
@@ -44,6 +44,9 @@ where
     }
     if let Some(node) = plan.absent_node.as_deref().filter(|_| !plan.steps.is_empty()) {
         check_absent(ctx, node).await?;
+    }
+    if let Some(claim) = plan.unused_claim.as_deref().filter(|_| !plan.steps.is_empty()) {
+        check_unused(ctx, claim).await?;
     }
     carry_out(ctx, Some(object), plan.steps).await
 }
@@ -171,6 +174,16 @@ async fn check_absent(ctx: &Context, node: &str) -> Result<(), Error> {
     }
 }
 
+/// The cache may be behind: only the API can say that no pod uses a claim.
+async fn check_unused(ctx: &Context, claim: &PersistentVolumeClaim) -> Result<(), Error> {
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    let pods = ctx.list_live::<Pod>(namespace).await?;
+    match pods.iter().find(|it| volume::uses(it, claim)) {
+        None => Ok(()),
+        Some(pod) => Err(Error::other(format!("pod {} uses the claim", ObjectKey::of(pod)))),
+    }
+}
+
 /// Does one step and gives the name of the written object.
 async fn act(ctx: &Context, action: Action) -> Result<String, Error> {
     for_each_kind!(action, write => perform(ctx, write).await)
@@ -223,8 +236,6 @@ fn policy(propagation: Propagation) -> endstate::Propagation {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Pod;
-
     use super::*;
 
     #[test]

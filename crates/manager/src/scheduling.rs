@@ -4,19 +4,26 @@
 use std::sync::Arc;
 
 use endstate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler};
-use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use kube::core::Request;
-use scheduler::{Unschedulable, World, is_finished, is_waiting, place};
+use scheduler::{Unschedulable, World, claim_names, is_finished, is_waiting, place};
 use serde_json::json;
 
 /// `client` is the one that binds.
 pub(crate) fn add(engine: &mut Engine, client: Client) {
     let (pods, nodes) = (engine.cache::<Pod>(), engine.cache::<Node>());
+    let claims = engine.cache::<PersistentVolumeClaim>();
     let turn = std::sync::Mutex::new(());
-    let scheduler = Scheduler { client, pods: pods.clone(), nodes: nodes.clone(), turn };
-    let (by_node, by_pod) = (pods.clone(), pods.clone());
+    let (by_node, by_pod, by_claim) = (pods.clone(), pods.clone(), pods.clone());
+    let scheduler = Scheduler {
+        client,
+        pods: pods.clone(),
+        nodes: nodes.clone(),
+        claims: claims.clone(),
+        turn,
+    };
     engine
         .add("scheduler", scheduler)
         .watches(&pods)
@@ -26,6 +33,7 @@ pub(crate) fn add(engine: &mut Engine, client: Client) {
             true => waiting(&by_pod),
             false => Vec::new(),
         })
+        .maps(&claims, move |claim| waiting_for(&by_claim, claim))
         .reports_as("default-scheduler")
         .concurrency(BINDINGS_MAX);
 }
@@ -42,10 +50,19 @@ fn waiting(pods: &Cache<Pod>) -> Vec<ObjectKey> {
     pods.list().iter().filter(|it| is_waiting(it)).map(|it| ObjectKey::of(&**it)).collect()
 }
 
+/// The pods that wait and mount the claim.
+fn waiting_for(pods: &Cache<Pod>, claim: &PersistentVolumeClaim) -> Vec<ObjectKey> {
+    let meta = &claim.metadata;
+    let all = pods.in_namespace(meta.namespace.as_deref().unwrap_or_default());
+    let mounts = |pod: &Pod| claim_names(pod).any(|it| Some(it) == meta.name.as_deref());
+    all.iter().filter(|it| is_waiting(it) && mounts(it)).map(|it| ObjectKey::of(&**it)).collect()
+}
+
 struct Scheduler {
     client: Client,
     pods: Cache<Pod>,
     nodes: Cache<Node>,
+    claims: Cache<PersistentVolumeClaim>,
     /// Held while a decision is made and shown to the next one.
     turn: std::sync::Mutex<()>,
 }
@@ -86,7 +103,11 @@ impl Scheduler {
         let (nodes, pods) = (self.nodes.list(), self.pods.list());
         let nodes: Vec<&Node> = nodes.iter().map(|it| &**it).collect();
         let pods: Vec<&Pod> = pods.iter().map(|it| &**it).filter(|it| !is_finished(it)).collect();
-        place(pod, World { nodes: &nodes, pods: &pods })
+        let claim =
+            |name: &str| self.claims.get(&ObjectKey::new(pod.metadata.namespace.as_deref(), name));
+        let claims: Vec<_> = claim_names(pod).filter_map(claim).collect();
+        let claims: Vec<&PersistentVolumeClaim> = claims.iter().map(|it| &**it).collect();
+        place(pod, World { nodes: &nodes, pods: &pods, claims: &claims })
     }
 
     async fn bind(&self, ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {

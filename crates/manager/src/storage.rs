@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use controllers::{Plan, volume};
 use endstate::{Cache, Engine, ObjectKey};
-use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 
 use crate::shell::{Controller, Look, Shell};
@@ -33,6 +33,22 @@ pub(crate) fn add(engine: &mut Engine) {
             let volume = claim.spec.as_ref().and_then(|it| it.volume_name.as_deref());
             volume.map(ObjectKey::cluster).into_iter().collect()
         });
+    let pods = engine.cache::<Pod>();
+    let leaving = claims.clone();
+    engine
+        .add("claim-protection", Shell::new(Protection { pods: pods.clone() }, &claims))
+        .watches(&claims)
+        .reports_as("pvc-protection-controller")
+        .maps(&pods, move |pod| leaving_claims(&leaving, pod));
+}
+
+/// The claims of a pod that wait for it.
+fn leaving_claims(claims: &Cache<PersistentVolumeClaim>, pod: &Pod) -> Vec<ObjectKey> {
+    let key = |name: String| ObjectKey::new(pod.metadata.namespace.as_deref(), &name);
+    let is_leaving = |key: &ObjectKey| {
+        claims.get(key).is_some_and(|it| it.metadata.deletion_timestamp.is_some())
+    };
+    volume::claim_names(pod).map(key).filter(is_leaving).collect()
 }
 
 fn claim_of(volume: &PersistentVolume) -> Option<ObjectKey> {
@@ -63,6 +79,22 @@ impl Controller for Claims {
             claim: look.object,
             volumes: &self.volumes.list(),
             provisioner: class.as_ref().map(|it| it.provisioner.as_str()),
+        })
+    }
+}
+
+struct Protection {
+    pods: Cache<Pod>,
+}
+
+impl Controller for Protection {
+    type Kind = PersistentVolumeClaim;
+
+    fn plan(&self, look: &Look<'_, PersistentVolumeClaim>) -> Plan {
+        let namespace = look.object.metadata.namespace.as_deref().unwrap_or_default();
+        volume::plan_protection(&volume::ProtectionSnapshot {
+            claim: look.object,
+            pods: &self.pods.in_namespace(namespace),
         })
     }
 }

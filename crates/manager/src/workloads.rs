@@ -45,15 +45,27 @@ fn add_stateful_sets(engine: &mut Engine, pods: &Cache<Pod>) {
     let sets = engine.cache::<StatefulSet>();
     let stateful =
         StatefulSets { pods: pods.clone(), claims: engine.cache(), revisions: engine.cache() };
-    let (claims, revisions, orphans) =
-        (stateful.claims.clone(), stateful.revisions.clone(), sets.clone());
+    let (claims, revisions) = (stateful.claims.clone(), stateful.revisions.clone());
+    let (orphans, of_claim) = (sets.clone(), sets.clone());
     engine
         .add("statefulset", Shell::new(stateful, &sets))
         .watches(&sets)
         .reports_as("statefulset-controller")
         .owned(pods)
         .owned(&revisions)
-        .reads(&claims)
+        // A number whose claim is being deleted waits for its end.
+        .maps(&claims, move |claim| {
+            let Some((namespace, name)) =
+                claim.metadata.namespace.as_ref().zip(claim.metadata.name.as_ref())
+            else {
+                return Vec::new();
+            };
+            let sets = of_claim.in_namespace(namespace);
+            sets.iter()
+                .filter(|it| statefulset::is_claim_of(it, name))
+                .map(|it| ObjectKey::of(&**it))
+                .collect()
+        })
         .maps(pods, move |pod| {
             orphan_of(&pod.metadata, &orphans, |set| set.spec.as_ref().map(|it| &it.selector))
         });

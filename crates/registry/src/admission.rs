@@ -1,4 +1,4 @@
-//! Pure mutations on the way in: what a pod gets because it runs in a cluster.
+//! Pure mutations on the way in: what a pod gets because it runs in a cluster, and what keeps volumes while they are used.
 
 use machinery::names;
 use serde_json::{Value, json};
@@ -25,6 +25,26 @@ pub fn create(resource: &Resource, object: &mut Value, account: Option<&Value>) 
             service_account(object, account);
         }
         tolerations(object);
+    }
+    if let Some(finalizer) = in_use_protection(resource) {
+        protect(object, finalizer);
+    }
+}
+
+/// Who holds an object of a kind until nothing uses it.
+fn in_use_protection(resource: &Resource) -> Option<&'static str> {
+    match (resource.group.as_str(), resource.kind.as_str()) {
+        ("", "PersistentVolumeClaim") => Some("kubernetes.io/pvc-protection"),
+        ("", "PersistentVolume") => Some("kubernetes.io/pv-protection"),
+        _ => None,
+    }
+}
+
+fn protect(object: &mut Value, finalizer: &str) {
+    let is_there = list(object, "metadata.finalizers").iter().any(|it| it == finalizer);
+    let metadata = child(object, "metadata").filter(|_| !is_there);
+    if let Some(metadata) = metadata {
+        push(metadata, "finalizers", json!(finalizer));
     }
 }
 
@@ -173,6 +193,34 @@ mod tests {
         let pod = admitted_as(own, account);
         assert_eq!(pod["spec"]["imagePullSecrets"][0]["name"], "mine");
         assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn volumes_and_claims_are_held_once() {
+        let registry = Registry::new([]);
+        let cases = [
+            (
+                "persistentvolumeclaims",
+                json!(["ex.com/f"]),
+                json!(["ex.com/f", "kubernetes.io/pvc-protection"]),
+            ),
+            ("persistentvolumes", Value::Null, json!(["kubernetes.io/pv-protection"])),
+            ("configmaps", Value::Null, Value::Null),
+        ];
+        for (plural, before, after) in cases {
+            let resource = registry.resource("", "v1", plural).unwrap();
+            let mut object = json!({"metadata": {"name": "x"}});
+            if !before.is_null() {
+                object["metadata"]["finalizers"] = before;
+            }
+            create(&resource, &mut object, None);
+            create(&resource, &mut object, None);
+            assert_eq!(
+                object["metadata"].get("finalizers").unwrap_or(&Value::Null),
+                &after,
+                "{plural}"
+            );
+        }
     }
 
     #[test]

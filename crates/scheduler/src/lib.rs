@@ -10,12 +10,14 @@ mod score;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 
 /// Why no node can take a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unschedulable {
     nodes: usize,
+    /// What rules out all of them.
+    everywhere: Option<String>,
     /// Reason → how many nodes it rules out.
     reasons: BTreeMap<String, usize>,
 }
@@ -25,6 +27,9 @@ impl fmt::Display for Unschedulable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.nodes == 0 {
             return f.write_str("no nodes available to schedule pods");
+        }
+        if let Some(reason) = &self.everywhere {
+            return write!(f, "0/{} nodes are available: {reason}.", self.nodes);
         }
         let reasons: Vec<_> =
             self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
@@ -40,11 +45,26 @@ pub struct World<'a> {
     pub nodes: &'a [&'a Node],
     /// Every pod that is bound and not finished.
     pub pods: &'a [&'a Pod],
+    /// Those of the pod's claims ([`claim_names`]) that are there.
+    pub claims: &'a [&'a PersistentVolumeClaim],
+}
+
+/// The names of the claims that a pod mounts.
+pub fn claim_names(pod: &Pod) -> impl Iterator<Item = &str> {
+    let volumes = pod.spec.iter().flat_map(|it| it.volumes.iter().flatten());
+    volumes.filter_map(|it| Some(it.persistent_volume_claim.as_ref()?.claim_name.as_str()))
 }
 
 /// The name of the node that a pod should run on.
 pub fn place(pod: &Pod, world: World<'_>) -> Result<String, Unschedulable> {
-    let mut refused = Unschedulable { nodes: world.nodes.len(), reasons: BTreeMap::new() };
+    let mut refused = Unschedulable {
+        nodes: world.nodes.len(),
+        everywhere: leaving_claim(world),
+        reasons: BTreeMap::new(),
+    };
+    if refused.everywhere.is_some() {
+        return Err(refused);
+    }
     let mut best: Option<(i64, &str)> = None;
     for node in world.nodes {
         let found =
@@ -60,6 +80,13 @@ pub fn place(pod: &Pod, world: World<'_>) -> Result<String, Unschedulable> {
         }
     }
     best.map(|(_, name)| name.to_owned()).ok_or(refused)
+}
+
+/// A claim that is being deleted waits for the pods that are bound, so no other may be.
+fn leaving_claim(world: World<'_>) -> Option<String> {
+    let leaving = world.claims.iter().find(|it| it.metadata.deletion_timestamp.is_some())?;
+    let name = leaving.metadata.name.as_deref().unwrap_or_default();
+    Some(format!("persistentvolumeclaim \"{name}\" is being deleted"))
 }
 
 /// Whether a pod waits for this scheduler.

@@ -1,7 +1,7 @@
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
-use crate::{World, is_waiting, place};
+use crate::{World, claim_names, is_waiting, place};
 
 fn node(name: &str, cpu: &str) -> Node {
     serde_json::from_value(json!({
@@ -31,12 +31,12 @@ fn pod(name: &str, spec: Value) -> Pod {
 
 fn check(asked: &Pod, nodes: &[Node], pods: &[Pod], expected: &str) {
     let (nodes, pods): (Vec<_>, Vec<_>) = (nodes.iter().collect(), pods.iter().collect());
-    let outcome = place(asked, World { nodes: &nodes, pods: &pods });
+    let outcome = place(asked, World { nodes: &nodes, pods: &pods, claims: &[] });
     let reversed: (Vec<_>, Vec<_>) =
         (nodes.iter().rev().copied().collect(), pods.iter().rev().copied().collect());
     assert_eq!(
         outcome,
-        place(asked, World { nodes: &reversed.0, pods: &reversed.1 }),
+        place(asked, World { nodes: &reversed.0, pods: &reversed.1, claims: &[] }),
         "the order matters"
     );
     assert_eq!(outcome.unwrap_or_else(|it| it.to_string()), expected);
@@ -175,5 +175,28 @@ fn a_cordoned_node_takes_who_tolerates_that() {
         let tolerations =
             json!([{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}]);
         check(&pod("p", json!({"tolerations": tolerations})), &nodes, &[], "a");
+    }
+}
+
+#[test]
+fn no_pod_comes_to_a_claim_that_is_being_deleted() {
+    let claim = |deleted: Value| -> PersistentVolumeClaim {
+        let metadata = json!({"name": "data", "namespace": "n", "deletionTimestamp": deleted});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    };
+    let volumes =
+        json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}, {"name": "w"}]);
+    let pod = pod("p", json!({"volumes": volumes}));
+    assert_eq!(claim_names(&pod).collect::<Vec<_>>(), ["data"]);
+    let node = node("a", "1");
+    for (deleted, expected) in [
+        (Value::Null, "a"),
+        (
+            json!("2026-01-01T00:00:00Z"),
+            "0/1 nodes are available: persistentvolumeclaim \"data\" is being deleted.",
+        ),
+    ] {
+        let world = World { nodes: &[&node], pods: &[], claims: &[&claim(deleted)] };
+        assert_eq!(place(&pod, world).unwrap_or_else(|it| it.to_string()), expected);
     }
 }

@@ -69,6 +69,14 @@ fn claim_name(set: &StatefulSet, template: &PersistentVolumeClaim, ordinal: i32)
     format!("{}-{}-{ordinal}", name(&template.metadata), name(&set.metadata))
 }
 
+/// Whether a claim of this name is one of the set's.
+pub fn is_claim_of(set: &StatefulSet, claim: &str) -> bool {
+    templates(set).iter().any(|template| {
+        let prefix = format!("{}-{}-", name(&template.metadata), name(&set.metadata));
+        claim.strip_prefix(&prefix).is_some_and(|it| it.parse::<i32>().is_ok())
+    })
+}
+
 /// The claims of a number, as they are made.
 pub(super) fn claims(
     set: &StatefulSet,

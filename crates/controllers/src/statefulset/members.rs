@@ -50,6 +50,19 @@ fn create(plan: &mut Plan, view: &View<'_>, ordinal: i32) {
     let revision = revision_for(view, ordinal);
     let Some(template) = revisions::template(revision) else { return };
     let pod = identity::pod(set, &template, ordinal, name(&revision.metadata));
+    let leaving = view.snapshot.claims.iter().filter(|it| is_deleting(&it.metadata));
+    let leaving: Vec<_> = leaving.map(|it| &it.metadata.name).collect();
+    if let Some(claim) =
+        identity::claims(set, ordinal).find(|it| leaving.contains(&&it.metadata.name))
+    {
+        // A pod that names it would get no volume. When it is gone another is made.
+        let (pod, claim) = (name(&pod.metadata), name(&claim.metadata));
+        let note = format!(
+            "create Pod {pod} in StatefulSet {} failed error: pvc {claim} is being deleted",
+            view.name()
+        );
+        return plan.notices.push(Notice::warning("FailedCreate", note));
+    }
     for mut claim in identity::claims(set, ordinal) {
         if view.snapshot.claims.iter().any(|it| it.metadata.name == claim.metadata.name) {
             continue;

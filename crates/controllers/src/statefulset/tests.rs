@@ -311,6 +311,30 @@ fn claims_come_before_their_pod_and_outlive_it() {
 }
 
 #[test]
+fn no_pod_is_made_for_a_claim_that_is_being_deleted() {
+    let mut world = with_claims(json!({}));
+    world.settle();
+    let mut claim = PersistentVolumeClaim::clone(&world.claims[0]);
+    claim.metadata.deletion_timestamp =
+        Some(serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap());
+    world.claims[0] = Arc::new(claim);
+    world.pods.retain(|it| name(&it.metadata) != "db-0");
+    world.made.clear();
+    world.act();
+    let note = "create Pod db-0 in StatefulSet db failed error: pvc data-db-0 is being deleted";
+    assert_eq!(world.plan().notices.first().map(|it| it.note.as_str()), Some(note));
+    assert!(world.made.is_empty(), "{:?}", world.made);
+    world.claims.remove(0);
+    world.act();
+    assert_eq!((world.made.len(), world.claims.len()), (1, 3));
+    let cases =
+        [("data-db-0", true), ("data-db-x", false), ("data-db-e-0", false), ("db-0", false)];
+    for (claim, expected) in cases {
+        assert_eq!(is_claim_of(&world.set, claim), expected, "{claim}");
+    }
+}
+
+#[test]
 fn claims_go_with_their_pod_or_their_set_if_so_wished() {
     let mut world = with_claims(json!({"whenScaled": "Delete", "whenDeleted": "Delete"}));
     world.settle();

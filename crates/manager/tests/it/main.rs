@@ -3,6 +3,7 @@
 
 mod support;
 
+mod claims;
 mod dead;
 mod engine;
 mod garbage;
