@@ -152,6 +152,7 @@ fn all() -> Vec<(&'static str, Case)> {
         security::a_pods_root_reaches_nothing_else,
         security::what_the_host_has_needs_a_word,
         security::host_paths_stay_below_their_folder,
+        security::volumes_are_their_claims,
         security::parts_of_volumes_stay_inside,
         security::ids_are_honoured_or_refused,
         security::kernel_parameters_are_the_pods_own,

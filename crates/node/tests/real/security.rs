@@ -1,8 +1,10 @@
 //! What pods may not: each try of a pod's root, and what the node refuses instead of ignoring it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use node::{Permissions, Privileged};
 use serde_json::{Value, json};
 
@@ -46,6 +48,38 @@ impl World {
         let pod = self.pod_until(name, "has ended", ended).await;
         assert_eq!(phase(&pod), "Succeeded", "{}", self.logs(name).await);
         self.logs(name).await
+    }
+
+    /// Creates a claim that names a volume. Returns its uid.
+    async fn claim(&self, name: &str, volume: &str) -> String {
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+            "spec": {"volumeName": volume, "storageClassName": "", "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}}}});
+        self.create(claim).await;
+        self.claims().get(name).await.unwrap().metadata.uid.unwrap()
+    }
+
+    fn claims(&self) -> Api<PersistentVolumeClaim> {
+        Api::default_namespaced(self.client.clone())
+    }
+
+    async fn say_bound(&self, name: &str) {
+        let patch = Patch::Merge(json!({"status": {"phase": "Bound"}}));
+        self.claims().patch_status(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Makes a claim and a volume for it at a path of the host, as the controllers leave them.
+    async fn bind(&self, claim: &str, path: &Path) {
+        let volume = format!("pv-{claim}");
+        let uid = self.claim(claim, &volume).await;
+        let reference = json!({"kind": "PersistentVolumeClaim", "namespace": "default", "name": claim, "uid": uid});
+        self.create_for_all(
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
+            "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": path}, "claimRef": reference}}),
+        )
+        .await;
+        self.say_bound(claim).await;
     }
 
     /// Waits for an event with these words.
@@ -133,7 +167,7 @@ pub(crate) async fn host_paths_stay_below_their_folder() {
     let permissions = Permissions { host_paths: vec![allowed.clone()], ..Permissions::default() };
     let world = World::allowing(1, permissions).await;
     let mounts = json!([{"name": "v", "mountPath": "/v"}]);
-    let spec = |path: &std::path::Path, args: &[&str]| {
+    let spec = |path: &Path, args: &[&str]| {
         let volumes = json!([{"name": "v", "hostPath": {"path": path}}]);
         with(once(with(program(args), "volumeMounts", mounts.clone())), "volumes", volumes)
     };
@@ -144,24 +178,6 @@ pub(crate) async fn host_paths_stay_below_their_folder() {
     assert_eq!(std::fs::read_to_string(allowed.join("a/b/file")).unwrap(), "made");
     world.create_pod("out", spec(&allowed.join("link"), &["read", "/v/file"])).await;
     world.event("it leads out of its folder").await;
-    // Nor by way of a persistent volume.
-    world.create_for_all(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
-        "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": secret}}})).await;
-    world
-        .create(
-            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "pvc"},
-        "spec": {"volumeName": "pv", "storageClassName": "", "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": "1Gi"}}}}),
-        )
-        .await;
-    let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "pvc"}}]);
-    let by_claim = with(
-        once(with(program(&["read", "/v/file"]), "volumeMounts", mounts.clone())),
-        "volumes",
-        volumes,
-    );
-    world.create_pod("claim", by_claim).await;
-    world.event(&format!("hostPath {} is not below", secret.display())).await;
     for name in ["in", "new"] {
         world.delete(name, 0).await;
         world.gone(name).await;
@@ -173,6 +189,36 @@ pub(crate) async fn host_paths_stay_below_their_folder() {
         "nothing of the host is removed"
     );
     assert_eq!(std::fs::read_to_string(allowed.join("a/b/file")).unwrap(), "made");
+}
+
+/// A volume's path is as far as a pod's own, and only for the claim that the volume names, whatever another says.
+pub(crate) async fn volumes_are_their_claims() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let (allowed, secret) = (root.join("allowed"), root.join("secret"));
+    for folder in [&allowed, &secret] {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("file"), "data").unwrap();
+    }
+    let permissions = Permissions { host_paths: vec![allowed.clone()], ..Permissions::default() };
+    let world = World::allowing(1, permissions).await;
+    let spec = |claim: &str| {
+        let mounts = json!([{"name": "v", "mountPath": "/v"}]);
+        let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]);
+        let container = with(program(&["read", "/v/file"]), "volumeMounts", mounts);
+        with(once(container), "volumes", volumes)
+    };
+    world.bind("out", &secret).await;
+    world.create_pod("out", spec("out")).await;
+    world.event(&format!("hostPath {} is not below", secret.display())).await;
+    world.bind("owner", &allowed).await;
+    assert_eq!(world.output("owner", spec("owner")).await, "data\n");
+    world.claim("thief", "pv-owner").await;
+    world.create_pod("thief", spec("thief")).await;
+    world.event("persistentvolumeclaim \"thief\" is not bound to a volume: it is Pending").await;
+    world.say_bound("thief").await;
+    world.event("\"pv-owner\" is not bound to persistentvolumeclaim \"thief\"").await;
+    world.end().await;
 }
 
 pub(crate) async fn parts_of_volumes_stay_inside() {
