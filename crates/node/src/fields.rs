@@ -105,7 +105,8 @@ pub(crate) fn resource(
         Some(text) => parse(text)?,
     };
     let (amount, divisor) = (amount.nanos(), divisor.nanos().max(1));
-    Ok(((amount + divisor - 1) / divisor).to_string())
+    let rest = i128::from(amount % divisor > 0);
+    Ok((amount / divisor + rest).to_string())
 }
 
 fn allocatable(place: &Place, name: &str) -> Quantity {
@@ -160,6 +161,7 @@ mod tests {
             "initContainers": [{"name": "i", "resources": {"limits": {"hugepages-2Mi": "4Mi"}}}],
             "containers": [
                 {"name": "c", "resources": {"limits": {"memory": "1500Ki", "cpu": "1500m"}}},
+                {"name": "huge", "resources": {"limits": {"memory": "170141183460469231731687303715"}}},
                 {"name": "free", "resources": {"limits": {"cpu": "0"}, "requests": {"cpu": "1m"}}}],
         }}))
         .unwrap();
@@ -181,6 +183,8 @@ mod tests {
             ("free", "requests.cpu", "1", "1"),
             ("free", "limits.hugepages-2Mi", "1", "0"),
             ("i", "limits.hugepages-2Mi", "1Mi", "4"),
+            ("huge", "limits.memory", "1", "170141183460469231731687303715"),
+            ("huge", "limits.memory", "2", "85070591730234615865843651858"),
         ] {
             assert_eq!(
                 amount(container, name, divisor),

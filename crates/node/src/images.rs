@@ -121,7 +121,10 @@ impl Store {
         let mut images = Vec::new();
         for (reference, digest) in index::read(&self.dir)?.references() {
             let size = match self.manifest(&reference, &digest) {
-                Ok(manifest) => manifest.layers().iter().map(|layer| layer.size()).sum(),
+                Ok(manifest) => manifest
+                    .layers()
+                    .iter()
+                    .fold(0, |sum: u64, layer| sum.saturating_add(layer.size())),
                 Err(_) => 0,
             };
             images.push(Image { reference, digest, size });

@@ -126,23 +126,24 @@ pub(crate) fn has_limits(container: &Container) -> bool {
 }
 
 /// What all containers of a pod have together at most, or nothing if one of them has no such amount. Init containers run
-/// one at a time, each beside the sidecars before it.
+/// one at a time, each beside the sidecars before it. Users may ask for more than can be counted: sums end at the largest
+/// number.
 fn total(spec: &PodSpec, pick: fn(&Amounts) -> Option<i64>) -> Option<i64> {
     let amount = |container: &Container| pick(&Amounts::of(container.resources.as_ref()));
-    let mut sidecars = 0;
+    let mut sidecars = 0i64;
     let mut peak = 0;
     for init in spec.init_containers.iter().flatten() {
         let own = amount(init)?;
         if init.restart_policy.as_deref() == Some("Always") {
-            sidecars += own;
+            sidecars = sidecars.saturating_add(own);
             peak = peak.max(sidecars);
         } else {
-            peak = peak.max(sidecars + own);
+            peak = peak.max(sidecars.saturating_add(own));
         }
     }
     let mut mains = sidecars;
     for container in &spec.containers {
-        mains += amount(container)?;
+        mains = mains.saturating_add(amount(container)?);
     }
     Some(peak.max(mains))
 }

@@ -49,10 +49,11 @@ fn is_sibling(pod: &Pod, other: &Pod) -> bool {
 
 /// How full a node is, in tenths of a percent of its processors, and by its pods where those ask for none.
 fn fullness(node: &Node, world: World<'_>) -> i64 {
-    let used: i64 = on_node(world, node).map(|it| requested(it, "cpu").millis()).sum();
+    let used = on_node(world, node)
+        .fold(0i64, |sum, it| sum.saturating_add(requested(it, "cpu").millis()));
     let allocatable = node.status.as_ref().and_then(|it| it.allocatable.as_ref()?.get("cpu"));
     let there = allocatable.and_then(|it| machinery::quantity::Quantity::parse(&it.0).ok());
     let there = there.map_or(1, |it| it.millis()).max(1);
     let pods = i64::try_from(on_node(world, node).count()).unwrap_or(i64::MAX);
-    used.saturating_mul(1_000) / there + pods.min(1_000)
+    (used.saturating_mul(1_000) / there).saturating_add(pods.min(1_000))
 }

@@ -94,6 +94,20 @@ fn a_node_has_room_for_so_many_pods_and_processors() {
     );
 }
 
+/// A pod that names its node was never held against the node's room.
+#[test]
+fn nodes_are_as_full_as_can_be_counted() {
+    let nodes = [node("a", "1m"), node("b", "1")];
+    let there = |name: &str, cpu: &str| {
+        let mut pod = pod(name, json!({"nodeName": "a", "cpu": cpu}));
+        pod.metadata.owner_references = None;
+        pod
+    };
+    for cpus in [["9E", "9E"], ["9E", "1m"], ["9223372036854775807m", "1"]] {
+        check(&pod("p", json!({})), &nodes, &[there("x", cpus[0]), there("y", cpus[1])], "b");
+    }
+}
+
 #[test]
 fn labels_and_affinity_choose() {
     let nodes = [node("a", "1"), node("b", "1")];

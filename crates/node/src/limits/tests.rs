@@ -61,6 +61,29 @@ fn pods_are_limited_in_what_all_containers_are() {
 }
 
 #[test]
+fn sums_end_at_the_largest_number() {
+    let huge = |name: &str| container(name, &limited("9E", "9Ei"));
+    let sidecar = |name: &str| {
+        let mut container = huge(name);
+        container["restartPolicy"] = json!("Always");
+        container
+    };
+    for (what, inits, mains) in [
+        ("mains", json!([]), json!([huge("a"), huge("b")])),
+        ("an init beside a sidecar", json!([sidecar("a"), huge("b")]), json!([huge("c")])),
+        ("sidecars", json!([sidecar("a"), sidecar("b")]), json!([huge("c")])),
+    ] {
+        let spec = json!({"initContainers": inits, "containers": mains});
+        let spec: PodSpec = serde_json::from_value(spec).unwrap();
+        assert_eq!(requested(&spec), (i64::MAX, i64::MAX), "{what}");
+        let settings = Settings::of_pod(&spec);
+        assert_eq!(settings.shares, 262_144, "{what}");
+        assert_eq!(settings.memory, Some(i64::MAX), "{what}");
+        assert!(settings.quota.is_some_and(|it| it > 0), "{what}");
+    }
+}
+
+#[test]
 fn weights_are_those_of_the_runtime() {
     for (shares, weight) in [(0, 1), (2, 1), (102, 4), (1024, 39), (262_144, 10_000)] {
         assert_eq!(Settings { shares, ..Settings::default() }.weight(), weight, "{shares}");

@@ -66,7 +66,9 @@ pub(super) fn pending(snapshot: &Snapshot<'_>, spec: &PodSpec) -> Option<Pending
             "Node didn't have enough capacity: {name}, requested: {wanted}, capacity: {capacity}"
         )));
     }
-    let short = parts.iter().find(|(_, wanted, capacity, others)| wanted + others > *capacity)?;
+    let short = parts
+        .iter()
+        .find(|(_, wanted, capacity, others)| wanted.saturating_add(*others) > *capacity)?;
     let (name, wanted, capacity, others) = short;
     let message = format!(
         "Node didn't have enough resource: {name}, requested: {wanted}, used: {others}, capacity: {capacity}"

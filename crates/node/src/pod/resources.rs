@@ -36,7 +36,9 @@ impl Ledger {
     fn others(&self, uid: &str, node: u16) -> (i64, i64) {
         let pods = self.pods.lock().expect("no panic while held");
         let others = pods.iter().filter(|(other, entry)| *other != uid && entry.0 == node);
-        others.fold((0, 0), |sum, (_, entry)| (sum.0 + entry.1, sum.1 + entry.2))
+        others.fold((0, 0), |sum: (i64, i64), (_, entry)| {
+            (sum.0.saturating_add(entry.1), sum.1.saturating_add(entry.2))
+        })
     }
 }
 
@@ -139,4 +141,22 @@ pub(super) async fn leave_group(shared: &Arc<Shared>, pod: &Pod, live: &LiveCont
         tracing::warn!(%error, pod = uid(pod), run, "cannot remove a container's control group");
     }
     starved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_pods_request_is_summed_up_to_the_largest_number() {
+        let ledger = Ledger::default();
+        for (uid, node, amounts) in
+            [("a", 0, (i64::MAX, 1)), ("b", 0, (1, i64::MAX)), ("c", 0, (1, 2)), ("d", 1, (4, 4))]
+        {
+            ledger.set(uid, node, amounts);
+        }
+        assert_eq!(ledger.others("c", 0), (i64::MAX, i64::MAX));
+        assert_eq!(ledger.others("b", 0), (i64::MAX, 3));
+        assert_eq!(ledger.others("c", 1), (4, 4));
+    }
 }

@@ -98,6 +98,8 @@ fn what_lacks_room_waits_for_it() {
     assert_eq!(world.settle(), [""; 0]);
     assert!(world.told().2.starts_with("PodResizePending Deferred: "), "{:?}", world.told());
     assert!(world.plan().wake_at.is_some());
+    world.room.others = (i64::MAX, i64::MAX);
+    assert_eq!(world.settle(), [""; 0]);
     world.room.others = (2000, 0);
     assert_eq!(world.settle(), ["resize a"]);
     assert_eq!(world.told(), told("2", "2", ""));
