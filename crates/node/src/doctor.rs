@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use nix::unistd::Uid;
+
 use crate::config::Ids;
 use crate::supervisor::delegation::Why;
 use crate::supervisor::{self, delegation};
@@ -35,6 +37,18 @@ pub(crate) const ENFORCED: &str = "enforced by control groups: CPU, memory, proc
 /// What is said wherever somebody asks for a limit that nothing enforces.
 pub(crate) fn not_enforced(why: &str) -> String {
     format!("not enforced: {why}. Containers run without their CPU and memory limits")
+}
+
+/// What is said to who would start the cluster: root lacks one more bound than everybody else.
+fn not_enforced_for(user: Uid, why: &str) -> String {
+    let text = not_enforced(why);
+    if !user.is_root() {
+        return text;
+    }
+    format!(
+        "{text}, and nothing bounds the number of processes of pods that run as root: the kernel exempts uid 0 of the \
+         machine from RLIMIT_NPROC"
+    )
 }
 
 /// Looks at the machine; changes nothing.
@@ -135,7 +149,8 @@ fn limits() -> Check {
             "where limits matter, install the same operators on Kubernetes"
         }
     };
-    check(name, Level::Note, not_enforced(&why.to_string()), Some(hint))
+    let detail = not_enforced_for(nix::unistd::geteuid(), &why.to_string());
+    check(name, Level::Note, detail, Some(hint))
 }
 
 fn way_out() -> Check {
@@ -145,6 +160,15 @@ fn way_out() -> Check {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn root_is_told_that_nothing_bounds_its_processes() {
+        for (user, expected) in [(0, true), (1000, false)] {
+            let text = super::not_enforced_for(super::Uid::from_raw(user), "so");
+            assert!(text.starts_with("not enforced: so. "), "{text}");
+            assert_eq!(text.contains("nothing bounds the number of processes"), expected, "{text}");
+        }
+    }
+
     #[test]
     fn every_failure_has_a_next_step() {
         let checks = super::checks();

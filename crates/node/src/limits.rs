@@ -2,7 +2,7 @@
 //!
 //! What of it is enforced depends on the machine: control groups ([`crate::groups`]) enforce all of it; without them
 //! there are the order in which the kernel kills when memory runs out ([`oom_score`]) and the number of processes
-//! ([`Processes`]), which every user may set.
+//! ([`Processes`]), which every user may set and which does not bind root of the machine.
 
 use std::collections::BTreeMap;
 
@@ -206,6 +206,8 @@ impl OomScale {
 /// The kernel counts the processes of one user id in one user namespace, and all of a namespace's once more for the user
 /// who made it. So a container's limit bounds what all containers of one id have together, whichever of them forks, and
 /// that of the namespace bounds all ids: a container's root may take any. A quarter always stays for the control plane.
+///
+/// The kernel exempts uid 0 of the machine: as root without control groups nothing bounds pods that run as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Processes {
     pub(crate) container: u64,
