@@ -33,7 +33,7 @@ use serde_json::Value;
 
 use crate::driver::{Driver, Outcome};
 use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
-use astray::Astray;
+use astray::Gone;
 pub use declared::Declared;
 pub use pods::member_pod;
 use refusals::Refusals;
@@ -133,7 +133,7 @@ pub struct Operator<O: Operand> {
     budgets: Cache<PodDisruptionBudget>,
     nodes: Cache<Node>,
     refusals: Mutex<Refusals>,
-    astray: Mutex<Astray>,
+    gone: Mutex<Gone>,
 }
 
 /// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
@@ -162,7 +162,7 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
         budgets: budgets.clone(),
         nodes: nodes.clone(),
         refusals: Mutex::default(),
-        astray: Mutex::default(),
+        gone: Mutex::default(),
     };
     engine
         .add(name, operator)
@@ -216,16 +216,16 @@ where
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
             self.refusals().forget(&key);
-            self.forget_astray(&key);
+            self.forget_gone(&key);
             return Ok(Next::Settled);
         };
-        let snapshot = self.observe(&object, ctx).await?;
-        let plan = endstate_core::plan(self.operand.app(), &snapshot);
-        let violations = endstate_core::lint(&snapshot, &plan);
+        let look = self.observe(&object, ctx).await?;
+        let plan = endstate_core::plan(self.operand.app(), &look.snapshot);
+        let violations = endstate_core::lint(&look.snapshot, &plan);
         if !violations.is_empty() {
-            return self.stop(&object, &snapshot, &violations, ctx).await;
+            return self.stop(&object, &look.snapshot, &violations, ctx).await;
         }
-        self.execute(&object, &snapshot, plan, ctx).await
+        self.execute(&object, &look, plan, ctx).await
     }
 }
 

@@ -5,7 +5,7 @@
 //! recorded and not shown is read from the API itself before anything counts as gone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use endstate_core::{Record, Uid};
 use k8s_openapi::api::core::v1::Pod;
@@ -14,99 +14,74 @@ use kube::ResourceExt;
 use super::{Context, Declared, Error, Operand, Operator, SpecOf};
 use crate::ObjectKey;
 
-/// What was found past the watch, for each cluster.
+/// The pods of each cluster that are certainly gone: a uid never comes back, so nobody asks again.
 #[derive(Default)]
-pub(super) struct Astray {
-    clusters: HashMap<ObjectKey, Found>,
+pub(super) struct Gone {
+    clusters: HashMap<ObjectKey, HashSet<Uid>>,
 }
 
-#[derive(Default)]
-struct Found {
-    pods: Vec<Arc<Pod>>,
-    /// Pods that are certainly gone: a uid never comes back, so nobody asks again.
-    gone: HashSet<Uid>,
-}
-
-impl Astray {
-    /// The pods of a cluster that were found at the last look.
-    pub(super) fn pods(&self, key: &ObjectKey) -> Vec<Arc<Pod>> {
-        self.clusters.get(key).map(|it| it.pods.clone()).unwrap_or_default()
+impl Gone {
+    fn has(&self, key: &ObjectKey, uid: Option<&Uid>) -> bool {
+        let gone = self.clusters.get(key);
+        uid.is_some_and(|uid| gone.is_some_and(|it| it.contains(uid)))
     }
 
-    pub(super) fn forget(&mut self, key: &ObjectKey) {
+    fn note(&mut self, key: &ObjectKey, uid: Uid) {
+        self.clusters.entry(key.clone()).or_default().insert(uid);
+    }
+
+    fn forget(&mut self, key: &ObjectKey) {
         self.clusters.remove(key);
-    }
-
-    fn is_gone(&self, key: &ObjectKey, uid: Option<&Uid>) -> bool {
-        let found = self.clusters.get(key);
-        uid.is_some_and(|uid| found.is_some_and(|it| it.gone.contains(uid)))
-    }
-
-    fn note(&mut self, key: &ObjectKey, pods: Vec<Arc<Pod>>, gone: Vec<Uid>) {
-        if pods.is_empty() && gone.is_empty() && !self.clusters.contains_key(key) {
-            return;
-        }
-        let found = self.clusters.entry(key.clone()).or_default();
-        found.pods = pods;
-        found.gone.extend(gone);
     }
 }
 
 impl<O: Operand> Operator<O> {
-    /// Looks for the members' pods that the watch does not show.
+    /// The pods of the members: those that the watch shows, and those that it does not. The cache is read once, since it
+    /// changes during the look: a pod that it showed counts as shown, and what it did not show is read from the API.
     pub(super) async fn look_past_the_watch(
         &self,
         object: &Declared<O::Kind>,
         record: &Record<SpecOf<O>>,
         ctx: &Context,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Arc<Pod>>, Error> {
         let key = ObjectKey::of(object);
-        let shown = self.shown_pods_of(object);
-        if record.is_blank() && shown.is_empty() {
+        let mut pods = self.shown_pods_of(object);
+        if record.is_blank() && pods.is_empty() {
             // Nothing is recorded, so nothing may be there: otherwise the record was lost.
             let all = ctx.list_live::<Pod>(key.namespace().unwrap_or_default()).await?;
             let ours = all.into_iter().filter(|it| is_controlled_by(it, object)).map(Arc::new);
-            self.astray().note(&key, ours.collect(), vec![]);
-            return Ok(());
+            return Ok(ours.collect());
         }
-        let is_shown = |name: &str| shown.iter().any(|it| it.name_any() == name);
-        let (mut pods, mut gone) = (vec![], vec![]);
-        for (name, uid) in record.pods().filter(|(name, _)| !is_shown(name)) {
-            if self.astray().is_gone(&key, uid) {
+        for (name, uid) in record.pods() {
+            let is_seen = pods.iter().any(|it| it.name_any() == name.as_str());
+            if is_seen || self.gone().has(&key, uid) {
                 continue;
             }
-            let pod_key = ObjectKey::new(key.namespace(), name);
-            // One that has its label and lost its owner is in the cache.
-            let found = match self.pods.get(&pod_key) {
-                Some(pod) => Some(pod),
-                None => ctx.get_live::<Pod>(&pod_key).await?.map(Arc::new),
-            };
+            let pod_key = ObjectKey::new(key.namespace(), name.as_str());
+            let found = ctx.get_live::<Pod>(&pod_key).await?;
             match found.filter(|it| is_the_one(it, uid, object)) {
-                Some(pod) => pods.push(pod),
-                None => gone.extend(uid.cloned()),
+                Some(pod) => pods.push(Arc::new(pod)),
+                None => uid.cloned().into_iter().for_each(|it| self.gone().note(&key, it)),
             }
         }
-        self.astray().note(&key, pods, gone);
-        Ok(())
+        Ok(pods)
     }
 
-    fn astray(&self) -> std::sync::MutexGuard<'_, Astray> {
-        self.astray.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The pods of a look, each as its cache has it by now, own writes included. Which pods there are is not asked again.
+    pub(super) fn newest(&self, seen: &[Arc<Pod>]) -> Vec<Arc<Pod>> {
+        let newest = |pod: &Arc<Pod>| {
+            let now = self.pods.get(&ObjectKey::of(&**pod));
+            now.filter(|it| it.metadata.uid == pod.metadata.uid).unwrap_or_else(|| Arc::clone(pod))
+        };
+        seen.iter().map(newest).collect()
     }
 
-    pub(super) fn forget_astray(&self, key: &ObjectKey) {
-        self.astray().forget(key);
+    fn gone(&self) -> MutexGuard<'_, Gone> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pods of the members: those that the watch shows, and those that were found past it.
-    pub(super) fn pods_of(&self, object: &Declared<O::Kind>) -> Vec<Arc<Pod>> {
-        let mut pods = self.shown_pods_of(object);
-        for pod in self.astray().pods(&ObjectKey::of(object)) {
-            if !pods.iter().any(|it| it.name_any() == pod.name_any()) {
-                pods.push(pod);
-            }
-        }
-        pods
+    pub(super) fn forget_gone(&self, key: &ObjectKey) {
+        self.gone().forget(key);
     }
 
     /// The pods that the watch shows and this very object controls; one of the same name before it had another uid.

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::observe::Look;
 use super::{
     APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, EventKind, Identity,
     MemberName, Next, Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest,
@@ -42,7 +43,7 @@ pub(super) enum Stopped {
 
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        if error.is_not_found() { Self::Stale } else { Self::Failed(error) }
     }
 }
 
@@ -53,10 +54,11 @@ where
     pub(super) async fn execute(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
+        look: &Look<SpecOf<O>>,
         plan: Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<Next, Error> {
+        let snapshot = &look.snapshot;
         let (key, term) = (ObjectKey::of(object), ctx.fence().term());
         if let Some(wait) = self.refusals().rest(&key, &plan.actions, Instant::now()) {
             return Ok(Next::After(wait));
@@ -67,7 +69,7 @@ where
         let exists = plan.status.record.cluster_id.is_some();
         if exists && snapshot.status.record.cluster_id.is_none() {
             // Before the record: once it says that the cluster exists, a quorum of its pods says so too.
-            if let Some(refused) = self.mark_pods(object, snapshot, &plan, ctx).await? {
+            if let Some(refused) = self.mark_pods(object, look, &plan, ctx).await? {
                 let why = format!("{}: {}", refused.action, refused.why);
                 return self.halt(object, snapshot, ("PodNotMarked", why), ctx).await;
             }
@@ -80,10 +82,10 @@ where
         for event in &plan.events {
             ctx.notice(object, notice(event));
         }
-        let unmarked = self.mark_pods(object, snapshot, &plan, ctx).await?;
+        let unmarked = self.mark_pods(object, look, &plan, ctx).await?;
         self.support(object, snapshot, &plan.support, ctx).await?;
         self.refusals().ask_again(&key);
-        if let Err(failures) = self.act_in_order(object, snapshot, &plan.actions, ctx).await {
+        if let Err(failures) = self.act_in_order(object, look, &plan.actions, ctx).await {
             return self.ended(&key, failures, term);
         }
         let learned = plan.status.record != snapshot.status.record;
@@ -131,15 +133,14 @@ where
     async fn act_in_order<'a>(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
+        look: &Look<SpecOf<O>>,
         actions: &'a [Action],
         ctx: &Context,
     ) -> Result<(), Vec<(&'a Action, Stopped)>> {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
         for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
-            let acts = group
-                .iter()
-                .map(|it| async move { (it, self.act(object, snapshot, it, ctx).await) });
+            let acts =
+                group.iter().map(|it| async move { (it, self.act(object, look, it, ctx).await) });
             let mut failures = vec![];
             for (action, result) in join_all(acts).await {
                 match result {
@@ -206,24 +207,24 @@ where
     async fn act(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
+        look: &Look<SpecOf<O>>,
         action: &Action,
         ctx: &Context,
     ) -> Result<(), Stopped> {
         match action {
             Action::CreatePod { member, start, launch } => {
-                let request = PodRequest { object: &snapshot.object, member, start, launch };
+                let request = PodRequest { object: &look.snapshot.object, member, start, launch };
                 let mut pod = self.operand.pod(request);
                 own(&mut pod, object, self.operand.app().name());
                 ctx.create(&pod).await.map(drop).map_err(not_created)
             }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
-                let observed = self.exactly(object, pod)?;
+                let observed = self.exactly(look, pod)?;
                 ctx.update(&observed, &self.operand.changed_pod(&observed, launch)).await?;
                 Ok(())
             }
             Action::DeletePod { pod, .. } => {
-                let observed = self.exactly(object, pod)?;
+                let observed = self.exactly(look, pod)?;
                 ctx.delete(&observed, Propagation::Background).await?;
                 Ok(())
             }
@@ -235,9 +236,9 @@ where
                     return Err(Stopped::Stale);
                 }
                 if matches!(action, Action::Promote { .. }) {
-                    self.is_marked(object, action.member())?;
+                    self.is_marked(look, action.member())?;
                 }
-                let via = Address { member: call.via.clone(), host: self.host(object, &call.via) };
+                let via = Address { member: call.via.clone(), host: self.host(look, &call.via) };
                 match self.operand.driver().act(action, &via).await {
                     Outcome::Done => Ok(()),
                     Outcome::Blocked(why) => Err(Stopped::Blocked(why)),
@@ -250,10 +251,10 @@ where
     /// The very pod that was decided about, or a refusal.
     fn exactly(
         &self,
-        object: &Declared<O::Kind>,
+        look: &Look<SpecOf<O>>,
         wanted: &endstate_core::PodRef,
     ) -> Result<Pod, Stopped> {
-        let pods = self.pods_of(object);
+        let pods = self.newest(&look.pods);
         let same = |it: &Pod| {
             it.metadata.uid.as_deref() == Some(wanted.uid.as_str())
                 && it.metadata.resource_version.as_deref() == Some(wanted.resource_version.as_str())
@@ -264,8 +265,8 @@ where
         }
     }
 
-    fn host(&self, object: &Declared<O::Kind>, member: &MemberName) -> Option<String> {
-        let pods = self.pods_of(object);
+    fn host(&self, look: &Look<SpecOf<O>>, member: &MemberName) -> Option<String> {
+        let pods = self.newest(&look.pods);
         let pod = pods.iter().find(|it| it.metadata.name.as_deref() == Some(member.as_str()))?;
         pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role, Snapshot};
+use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::execute::{Stopped, owner};
+use super::observe::Look;
 use super::{
     APP_LABEL, App, Declared, Operand, Operator, ROLE_LABEL, Resource, STARTED_ANNOTATION, SpecOf,
 };
@@ -17,12 +18,12 @@ impl<O: Operand> Operator<O> {
     pub(super) async fn mark_pods(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
+        Look { snapshot, pods }: &Look<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<Option<Blocked>, Error> {
         let mut refused = None;
-        for pod in self.pods_of(object).into_iter().filter(|_| !snapshot.object.deleting) {
+        for pod in self.newest(pods).into_iter().filter(|_| !snapshot.object.deleting) {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
             let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
             let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
@@ -53,7 +54,7 @@ impl<O: Operand> Operator<O> {
     /// A member gets a vote only once its pod says that it was started.
     pub(super) fn is_marked(
         &self,
-        object: &Declared<O::Kind>,
+        look: &Look<SpecOf<O>>,
         member: &MemberName,
     ) -> Result<(), Stopped> {
         let has_mark = |pod: &Pod| {
@@ -61,7 +62,7 @@ impl<O: Operand> Operator<O> {
             pod.metadata.name.as_deref() == Some(member.as_str())
                 && annotations.is_some_and(|it| it.contains_key(STARTED_ANNOTATION))
         };
-        match self.pods_of(object).iter().any(|it| has_mark(it)) {
+        match self.newest(&look.pods).iter().any(|it| has_mark(it)) {
             true => Ok(()),
             false => Err(Stopped::Blocked(format!("pod {member} could not be marked as started"))),
         }

@@ -15,20 +15,25 @@ use crate::{Context, Error, ObjectKey};
 /// How long a node must have been silent before what ran on it is given up.
 const NODE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
+/// One look: what is decided on, and the pods as the API has them.
+pub(super) struct Look<S> {
+    pub(super) snapshot: Snapshot<S>,
+    pub(super) pods: Vec<Arc<Pod>>,
+}
+
 impl<O: Operand> Operator<O> {
     /// Everything the planner may look at, from one moment: pods first, then the members' own answers.
     pub(super) async fn observe(
         &self,
         object: &Declared<O::Kind>,
         ctx: &Context,
-    ) -> Result<Snapshot<SpecOf<O>>, Error> {
+    ) -> Result<Look<SpecOf<O>>, Error> {
         // Before the look: a term that begins during it has not seen what was refused in this one.
         let (key, term) = (ObjectKey::of(object), ctx.fence().term());
         let spec = self.operand.spec(&object.spec).map_err(|it| unreadable("spec", it))?;
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
         let identity = identity(object);
-        self.look_past_the_watch(object, &status.record, ctx).await?;
-        let owned = self.pods_of(object);
+        let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
         let lost = self.lost_nodes(&owned, ctx).await?;
         let pods: Vec<_> = owned
             .iter()
@@ -41,7 +46,7 @@ impl<O: Operand> Operator<O> {
         let members = targets(&status.record, &pods);
         let addresses = addresses(&members, &owned, self.operand.container());
         let view = self.operand.driver().observe(&addresses).await;
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             now: ctx.now(),
             seed: identity.seed(),
             object: identity,
@@ -50,7 +55,8 @@ impl<O: Operand> Operator<O> {
             pods: Some(pods),
             view,
             blocked: self.refusals().last(&key, term),
-        })
+        };
+        Ok(Look { snapshot, pods: owned })
     }
 
     /// The nodes of these pods that are gone, or silent for long.

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod astray;
 mod client;
 mod driver;
 mod launcher;

@@ -20,16 +20,21 @@ use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::operator::{World, wait_for};
 
 /// etcd whose first members all answer at once, and agree.
-struct Answering {
+pub(crate) struct Answering {
     services: Api<Service>,
     /// At each look at members: whether clients could find them.
     found: Arc<Mutex<Vec<bool>>>,
     /// What it was asked to change.
-    asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// Who answers.
+    pub(crate) answers: fn(&Address) -> bool,
+    /// Who did not.
+    pub(crate) silent: Arc<Mutex<Vec<String>>>,
 }
 
 impl Driver for Answering {
@@ -38,7 +43,7 @@ impl Driver for Answering {
             let service = self.services.get_opt("demo-client").await.unwrap();
             self.found.lock().unwrap().push(service.is_some());
         }
-        let ids = || targets.iter().zip(1..).map(|(it, id)| (it.member.clone(), MemberId(id)));
+        let ids = || targets.iter().zip((1..).map(MemberId));
         let status = |id: MemberId| MemberStatus {
             id,
             cluster: ClusterId(9),
@@ -49,12 +54,25 @@ impl Driver for Answering {
             db_size: 1,
             accused: vec![],
         };
-        let answer =
-            |(name, id)| Target { name, reach: Reach::Reachable, status: Some(status(id)) };
-        let members = ids().map(|(name, id)| Entry { id, name, learner: false }).collect();
+        let answer = |(it, id): (&Address, MemberId)| {
+            let status = (self.answers)(it).then(|| status(id));
+            let reach = if status.is_some() { Reach::Reachable } else { Reach::Unreachable };
+            Target { name: it.member.clone(), reach, status }
+        };
+        let entry =
+            |(it, id): (&Address, MemberId)| Entry { id, name: it.member.clone(), learner: false };
+        let silent = targets.iter().filter(|it| !(self.answers)(it));
+        let silent: Vec<_> = silent.map(|it| it.member.to_string()).collect();
+        let agreed = targets.len() - silent.len();
+        self.silent.lock().unwrap().extend(silent);
+        let members = ids().map(entry).collect();
         View {
             targets: ids().map(answer).collect(),
-            membership: Some(Membership { cluster: ClusterId(9), members, agreed: targets.len() }),
+            membership: (agreed > 0 || targets.is_empty()).then_some(Membership {
+                cluster: ClusterId(9),
+                members,
+                agreed,
+            }),
         }
     }
 
@@ -125,15 +143,26 @@ fn operate(world: &World) -> Arc<Mutex<Vec<bool>>> {
     found
 }
 
-fn answering(world: &World) -> Answering {
+pub(crate) fn answering(world: &World) -> Answering {
     let services = Api::namespaced(world.client(), "default");
-    Answering { services, found: Arc::default(), asked: Arc::default() }
+    Answering {
+        services,
+        found: Arc::default(),
+        asked: Arc::default(),
+        answers: |_| true,
+        silent: Arc::default(),
+    }
 }
 
-fn run(answering: Answering, client: Client, shutdown: CancellationToken) {
+/// Runs an operator; what is returned is done when it has ended.
+pub(crate) fn run(
+    answering: Answering,
+    client: Client,
+    shutdown: CancellationToken,
+) -> JoinHandle<()> {
     let mut engine = endstate::Engine::new(client, endstate::Options::new("test"));
     endstate::operator::add(&mut engine, "etcdclusters", answering);
-    tokio::spawn(engine.run(shutdown));
+    tokio::spawn(async move { drop(engine.run(shutdown).await) })
 }
 
 /// Whoever reads that a cluster is available looks for its service next.
@@ -207,7 +236,7 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
 }
 
 /// The revision at which the identity of the cluster was written down.
-async fn first_record(world: &World, since: &str) -> u64 {
+pub(crate) async fn first_record(world: &World, since: &str) -> u64 {
     let changes = world.clusters().watch(&WatchParams::default(), since).await.unwrap();
     let mut changes = std::pin::pin!(changes);
     let recorded = async {
