@@ -52,3 +52,26 @@ pub async fn run(
     universe::add(&mut engine);
     engine.run(shutdown).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whoever stops a cluster that has just begun to start must not wait for lists that nobody will give any more.
+    #[tokio::test(start_paused = true)]
+    async fn the_shutdown_does_not_wait_for_a_server_that_refuses() {
+        let refuse = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("refused"))
+        });
+        let (client, shutdown) = (Client::new(refuse, "default"), CancellationToken::new());
+        let clients = Clients { controllers: client.clone(), scheduler: client };
+        let running = tokio::spawn(run(clients, Options::default(), shutdown.clone()));
+        // Until every task waits.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        shutdown.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(60), running).await;
+        assert!(ended.is_ok(), "it waits for ever");
+    }
+}

@@ -19,7 +19,10 @@ pub(super) async fn run(
     namespaces: Cache<Namespace>,
     stop: CancellationToken,
 ) {
-    namespaces.synced().await;
+    tokio::select! {
+        () = stop.cancelled() => return,
+        () = namespaces.synced() => {}
+    }
     universe.is_whole(&stop).await;
     loop {
         let name = tokio::select! {
