@@ -57,9 +57,17 @@ impl<O: Operand> Operator<O> {
     ) -> Result<(), Error> {
         own(&mut wanted, object, self.operand.app().name());
         match self.current(cache, object, &wanted, ctx).await? {
-            Some(it) if is_kept(&it, &wanted) => Ok(()),
-            _ => ctx.apply(&wanted).await.map(drop),
+            Some(it) if is_kept(&it, &wanted) => return Ok(()),
+            Some(it) => {
+                if let Some(why) = is_strange(&it, object) {
+                    // It came since the look for strangers.
+                    return Err(Error::other(why));
+                }
+                wanted.meta_mut().uid.clone_from(&it.meta().uid);
+            }
+            None => {}
         }
+        ctx.apply(&wanted).await.map(drop)
     }
 
     async fn current<K: Object<DynamicType = ()>>(

@@ -16,7 +16,7 @@ use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
+use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
@@ -322,4 +322,50 @@ async fn nothing_is_started_beside_pods_without_labels_whose_record_is_lost() {
     })
     .await;
     assert_eq!(world.pods().await.len(), 3, "no fourth pod was made");
+}
+
+/// A client that makes a service just before it first writes a status.
+fn with_stranger(client: Client, theirs: Service) -> Client {
+    let theirs = Arc::new(Mutex::new(Some(theirs)));
+    let send = move |request: http::Request<Body>| {
+        let is_status = request.method() == http::Method::PATCH
+            && request.uri().path().ends_with("/etcdclusters/demo/status");
+        let theirs = is_status.then(|| theirs.lock().unwrap().take()).flatten();
+        let client = client.clone();
+        async move {
+            if let Some(theirs) = theirs {
+                let services: Api<Service> = Api::namespaced(client.clone(), "default");
+                services.create(&PostParams::default(), &theirs).await.unwrap();
+            }
+            client.send(request).await
+        }
+    };
+    Client::new(tower::service_fn(send), "default")
+}
+
+#[tokio::test]
+async fn a_service_of_somebody_else_that_comes_after_the_look_for_it_is_left_alone() {
+    let world = World::new().await;
+    let theirs: Service = serde_json::from_value(json!({
+        "metadata": {"name": "demo-peer"},
+        // As one that could be taken over.
+        "spec": {
+            "clusterIP": "None",
+            "ports": [{"name": "a", "port": 80}],
+            "selector": {"app": "theirs"},
+        },
+    }))
+    .unwrap();
+    run(answering(&world), with_stranger(world.client(), theirs), world.shutdown());
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    wait_for(async || {
+        let status = &world.clusters().get("demo").await.unwrap().data["status"];
+        let reasons = status["conditions"].as_array()?.iter().map(|it| it["reason"].as_str());
+        reasons.flatten().any(|it| it == "NameTaken").then_some(())
+    })
+    .await;
+    let services: Api<Service> = Api::namespaced(world.client(), "default");
+    let kept = services.get("demo-peer").await.unwrap();
+    assert_eq!(kept.spec.unwrap().selector.unwrap()["app"], "theirs");
+    assert_eq!(kept.metadata.owner_references, None);
 }
