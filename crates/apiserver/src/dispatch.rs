@@ -180,12 +180,21 @@ struct Input {
 
 async fn handle(call: &Arc<Call>, input: Input) -> Result<Response, ApiError> {
     let Input { body, upgrade } = input;
-    match call.target.subresource.as_deref() {
-        None => main(call, &body).await,
-        Some(name) if call.resource.subresource(name).is_none() => Ok(respond::no_such_path()),
-        Some("status") => status(call, &body).await,
-        Some("log" | "exec" | "attach" | "portforward") => streams::answer(call, upgrade).await,
-        Some(name) => subresources::answer(call, name, &body).await,
+    let Some(name) = call.target.subresource.as_deref() else { return main(call, &body).await };
+    let Some(subresource) = call.resource.subresource(name) else {
+        return Ok(respond::no_such_path());
+    };
+    if let Some(refusal) = subresources::unserved(name, call.verb) {
+        return Err(refusal);
+    }
+    // Who may do one thing to a subresource gets nothing that another verb gives.
+    if !subresource.verbs.contains(&call.verb.as_str()) {
+        return Err(call.method_not_allowed());
+    }
+    match name {
+        "status" => status(call, &body).await,
+        "log" | "exec" | "attach" | "portforward" => streams::answer(call, upgrade).await,
+        name => subresources::answer(call, name, &body).await,
     }
 }
 

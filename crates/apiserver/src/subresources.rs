@@ -23,7 +23,13 @@ use crate::{decode, patch, read, write};
 
 pub(crate) use reviews::review;
 
-/// Answers a request on a subresource that the registry knows.
+/// What is refused otherwise than by saying that the method is not allowed.
+pub(crate) fn unserved(name: &str, verb: Verb) -> Option<ApiError> {
+    let written = name == "ephemeralcontainers" && matches!(verb, Verb::Update | Verb::Patch);
+    written.then(pods::no_ephemeral_containers)
+}
+
+/// Answers a request on a subresource that the registry knows, by a verb that it lists there.
 pub(crate) async fn answer(
     call: &Arc<Call>,
     name: &str,
@@ -36,7 +42,6 @@ pub(crate) async fn answer(
         ("token", Verb::Create) => tokens::request(call, body).await,
         ("finalize", Verb::Update) => write::update(call, body, Endpoint::Finalize).await,
         ("approval" | "ephemeralcontainers" | "resize", Verb::Get) => read::get(call).await,
-        ("ephemeralcontainers", Verb::Update | Verb::Patch) => Err(pods::no_ephemeral_containers()),
         ("resize", Verb::Update) => write::update(call, body, Endpoint::Resize).await,
         ("resize", Verb::Patch) => patch::patch(call, body, Endpoint::Resize).await,
         ("approval", Verb::Update) => write::update(call, body, Endpoint::Status).await,

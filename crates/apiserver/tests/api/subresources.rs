@@ -10,7 +10,7 @@ use serde_json::json;
 use store::MemoryStore;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
-use crate::harness::Server;
+use crate::harness::{SOON, Sent, Server};
 
 const PODS: &str = "/api/v1/namespaces/ns/pods";
 
@@ -294,4 +294,37 @@ async fn unbound_pods_and_unreachable_nodes_say_so() {
     let path = pod(&server, "p").await;
     let message = server.get(&format!("{path}/log")).await.message(503);
     assert!(message.contains("node n1 cannot be reached"), "{message}");
+}
+
+/// Fails if who may only delete pods reads their logs by a DELETE, or if any subresource answers what it does not list.
+#[tokio::test]
+async fn a_subresource_answers_the_methods_it_lists_and_no_other() {
+    let server = Server::with(Arc::new(MemoryStore::new()), Arc::new(EchoNode::default())).await;
+    server.namespace("ns").await;
+    let path = pod(&server, "p").await;
+    for (subresource, methods, code) in [
+        ("log", "POST PUT PATCH DELETE", 405),
+        ("exec", "PUT PATCH DELETE", 405),
+        ("attach", "PUT PATCH DELETE", 405),
+        ("portforward", "PUT PATCH DELETE", 405),
+        // There to be upgraded, which this client does not do.
+        ("exec", "GET POST", 400),
+        ("attach", "GET POST", 400),
+        ("portforward", "GET POST", 400),
+        ("binding", "GET PUT PATCH DELETE", 405),
+        ("eviction", "GET PUT PATCH DELETE", 405),
+        ("resize", "POST DELETE", 405),
+        ("status", "POST DELETE", 405),
+        ("ephemeralcontainers", "POST DELETE", 405),
+        ("ephemeralcontainers", "PUT PATCH", 404),
+    ] {
+        for method in methods.split(' ') {
+            let sent = Sent::json(&json!({}));
+            let asked = format!("{path}/{subresource}?command=ls&stdout=true&ports=80");
+            // An answer that has no end is a wrong one too.
+            let answer = server.request(method, &asked, sent);
+            let answer = tokio::time::timeout(SOON, answer).await.unwrap();
+            assert_eq!(answer.code.as_u16(), code, "{method} {subresource}: {}", answer.text);
+        }
+    }
 }
