@@ -85,25 +85,47 @@ async fn bound(call: &Call, reference: &Value, account: &Value) -> Result<Bound,
         serviceaccount: reference_to(account),
     };
     nodes::may_request(call, reference)?;
-    match reference["kind"].as_str() {
-        None | Some("") => {}
-        Some("Pod") => {
+    if reference.is_null() {
+        return Ok(bound);
+    }
+    let kind = Kind::of(reference);
+    match (kind.group, kind.kind) {
+        ("", "Pod") => {
             let pod = named(call, "pods", reference).await?;
             nodes::may_request_for(call, &pod)?;
             check_account(call, &pod)?;
             bound.node = node_of(call, &pod).await?;
             bound.pod = Some(reference_to(&pod));
         }
-        Some("Secret") => {
+        ("", "Secret") => {
             bound.secret = Some(reference_to(&named(call, "secrets", reference).await?))
         }
-        Some("Node") => bound.node = Some(reference_to(&named(call, "nodes", reference).await?)),
-        Some(other) => {
-            let text = format!("cannot bind token to object of type {other}");
+        ("", "Node") => bound.node = Some(reference_to(&named(call, "nodes", reference).await?)),
+        // Without a kind too: a token that was to be bound and is not would outlive what it was for.
+        _ => {
+            let Kind { group, version, kind } = kind;
+            let text =
+                format!("cannot bind token to object of type {group}/{version}, Kind={kind}");
             return Err(ApiError::bad_request(text));
         }
     }
     Ok(bound)
+}
+
+/// What a reference says that its object is. Parts that it leaves out are empty.
+struct Kind<'a> {
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+}
+
+impl Kind<'_> {
+    fn of(reference: &Value) -> Kind<'_> {
+        let word = |key: &str| reference[key].as_str().unwrap_or("");
+        let api_version = word("apiVersion");
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Kind { group, version, kind: word("kind") }
+    }
 }
 
 /// The object that a reference means, which must be the one of its uid.

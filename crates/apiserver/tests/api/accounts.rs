@@ -214,3 +214,25 @@ async fn a_node_reads_secrets_by_name_and_of_the_others_that_they_change() {
     }
     assert_eq!(get("/api/v1/namespaces/ns/secrets/s/metadata", metadata).await.code, 403);
 }
+
+/// Fails if a reference that names no kind makes a token that no object bounds.
+#[tokio::test]
+async fn a_token_is_bound_to_what_its_reference_names_or_not_made() {
+    let server = server().await;
+    server.post(PODS, pod("p", "default")).await.expect(201);
+    let path = format!("{ACCOUNTS}/default/token");
+    for (reference, kind) in [
+        (json!({"name": "p"}), "/, Kind="),
+        (json!({}), "/, Kind="),
+        (json!({"kind": "", "apiVersion": "v1", "name": "p"}), "/v1, Kind="),
+        (json!({"kind": "ConfigMap", "apiVersion": "v1", "name": "p"}), "/v1, Kind=ConfigMap"),
+        (json!({"kind": "Pod", "apiVersion": "apps/v1", "name": "p"}), "apps/v1, Kind=Pod"),
+    ] {
+        let body = json!({"spec": {"boundObjectRef": reference}});
+        let message = server.post(&path, body).await.message(400);
+        assert_eq!(message, format!("cannot bind token to object of type {kind}"));
+    }
+    for spec in [json!({}), json!({"boundObjectRef": null})] {
+        token(&server, spec).await;
+    }
+}
