@@ -36,14 +36,23 @@ pub(crate) async fn follow(
     let feed = Feed { store, authorizer };
     let watch = feed.load().await?;
     tokio::spawn(async move {
+        let followed = Followed(feed.authorizer.clone());
         tokio::select! {
             () = feed.run(watch) => {}
             () = shutdown.cancelled() => {}
         }
-        // Nobody waits for what nobody follows any more.
-        feed.authorizer.seen.send_replace(Revision(u64::MAX));
+        drop(followed);
     });
     Ok(())
+}
+
+/// As long as it is there, the rules are followed. Nobody waits for what nobody follows any more, whatever ended it.
+struct Followed(Arc<Authorizer>);
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.0.seen.send_replace(Revision(u64::MAX));
+    }
 }
 
 impl Feed {
@@ -59,13 +68,19 @@ impl Feed {
         self.store.watch(prefix(), page.revision).await
     }
 
+    /// Follows the rules until the store stops.
     async fn run(&self, mut watch: Watch) {
         loop {
-            let why = self.take(&mut watch).await;
-            tracing::warn!(?why, "the watch of the access rules ended; they are read anew");
+            match self.take(&mut watch).await {
+                Some(error @ Error::Stopped(_)) => return stopped(&error),
+                why => {
+                    tracing::warn!(?why, "the watch of the access rules ended; they are read anew")
+                }
+            }
             watch = loop {
                 match self.load().await {
                     Ok(watch) => break watch,
+                    Err(error @ Error::Stopped(_)) => return stopped(&error),
                     Err(error) => tracing::warn!(%error, "the access rules cannot be read"),
                 }
                 tokio::time::sleep(RETRY).await;
@@ -106,6 +121,11 @@ impl Feed {
     }
 }
 
+/// The rules in force are the last ones: a store that stopped takes no others.
+fn stopped(error: &Error) {
+    tracing::info!(%error, "the access rules are followed no more");
+}
+
 fn apply(policy: &mut Policy, object: &Object) {
     let Some((plural, namespace, _)) = place(object) else { return };
     match serde_json::from_slice(object.bytes()) {
@@ -132,3 +152,6 @@ fn place(object: &Object) -> Option<(&str, &str, &str)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
