@@ -5,7 +5,7 @@
 //! revision. An event carries stored bytes and shares them: nothing is made for one watcher alone, unless its form asks
 //! for it, and that is counted ([`crate::outgoing`]). The state at the start is made into events as the client takes
 //! them, so a slow one holds no copy of it, and an idle one nothing. What goes wrong after the headers is an ERROR event,
-//! and then the stream ends; one that is too slow just ends, after a whole event.
+//! and then the stream ends; one that is too slow just ends, after a whole event, once the state at the start was sent.
 
 mod encoder;
 
@@ -209,8 +209,10 @@ impl Watcher {
     /// Makes the next part of the state at the start into events, and says where it ends.
     fn add_initial(&mut self) {
         while self.pending.len() < PIECE_BYTES {
-            let Some(object) = self.initial.next() else { break };
+            let Some(object) = self.initial.as_slice().first().cloned() else { break };
             self.add(|encoder, pending| encoder.added(&object, pending));
+            // Only now: what is not sent yet is still to be sent.
+            self.initial.next();
         }
         if self.initial.len() > 0 {
             return;
@@ -225,10 +227,13 @@ impl Watcher {
     }
 
     /// Adds an event. If there is no room for it, this watcher is too slow, or those beside it are: it ends, and its
-    /// client comes back from where it was.
+    /// client comes back from where it was. It was nowhere while a part of the state at the start was not sent.
     fn add(&mut self, event: impl FnOnce(&mut Encoder, &mut Pending) -> Result<(), ApiError>) {
         if self.pending.outgoing().room().is_err() {
-            return self.end();
+            return match self.initial.len() {
+                0 => self.end(),
+                _ => self.fail(&cut_short()),
+            };
         }
         if let Err(error) = event(&mut self.encoder, &mut self.pending) {
             self.fail(&error);
@@ -297,6 +302,14 @@ impl Watcher {
         self.end();
         self.encoder.failure(error, &mut self.pending);
     }
+}
+
+/// Events of the state at the start come in the order of names, not of revisions: who went on from the last one would miss
+/// others. After this answer every client begins anew.
+fn cut_short() -> ApiError {
+    ApiError::expired(
+        "the state at the start was not sent whole, because too many answers are waiting for their readers; begin anew",
+    )
 }
 
 fn watch_error(error: &store::Error) -> ApiError {

@@ -61,9 +61,10 @@ async fn a_watcher_that_was_told_everything_holds_nothing() {
     assert_eq!(held.load(Ordering::Relaxed), 0);
 }
 
-/// Fails if what is made for watchers that take nothing has no bound, or if one ends within an event.
+/// Fails if what is made for watchers that take nothing has no bound, if one ends within an event, or if a part of the
+/// state at the start looks like all of it: its events come by name, so who went on from the last one would miss others.
 #[tokio::test]
-async fn without_room_a_watch_ends_after_a_whole_event() {
+async fn without_room_a_watch_of_the_state_at_the_start_says_that_it_is_cut_short() {
     let (call, held) = call_for(Form { format: Format::Json, shape: Shape::Metadata }).await;
     fill(&call, 50, 10_000).await;
     let (first, mut watcher) = watcher(call, "").next().await.unwrap();
@@ -76,6 +77,22 @@ async fn without_room_a_watch_ends_after_a_whole_event() {
     let text = String::from_utf8(all).unwrap();
     let events: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!((1..50).contains(&events.len()), "{} events", events.len());
-    assert!(events.iter().all(|event| event["type"] == "ADDED"));
+    let (last, added) = events.split_last().unwrap();
+    assert!((1..50).contains(&added.len()), "{} events", added.len());
+    assert!(added.iter().all(|event| event["type"] == "ADDED"));
+    assert_eq!((&last["type"], &last["object"]["code"]), (&json!("ERROR"), &json!(410)));
+}
+
+/// Fails if a watch that told the whole state at the start ends otherwise than after its last event.
+#[tokio::test]
+async fn without_room_a_watch_of_changes_just_ends() {
+    let (call, held) = call_for(Form { format: Format::Json, shape: Shape::Metadata }).await;
+    let server = call.server.clone();
+    fill(&call, 1, 1).await;
+    let (_, watcher) = watcher(call, "").next().await.unwrap();
+    held.fetch_add(Limits::default().answer_bytes_max, Ordering::Relaxed);
+    let metadata = json!({"name": "later", "namespace": "default"});
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+    own::make(&server, "configmaps", object).await.unwrap();
+    assert!(watcher.next().await.is_none());
 }
