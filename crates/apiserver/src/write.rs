@@ -68,12 +68,16 @@ pub(crate) enum Tracked {
     NotYet,
 }
 
-/// POST on a collection.
+/// POST on a collection, or on the name of a custom resource.
 pub(crate) async fn create(call: &Call, body: &Bytes) -> Result<Response, ApiError> {
     if call.target.name.is_some() && !call.resource.is_crd() {
         return Err(call.method_not_allowed());
     }
     let received = receive::object(call, body)?;
+    if call.target.name.is_some() {
+        // By which it was judged whether this may be made.
+        check_name(call, &received.object)?;
+    }
     let object = insert(call, received, Tracked::NotYet).await?;
     call.answer(StatusCode::CREATED, &object)
 }

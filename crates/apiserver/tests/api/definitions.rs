@@ -177,3 +177,19 @@ async fn scope_and_names_are_checked_and_fixed() {
     assert_eq!(server.post("/apis/ex.com/v1/namespaces/ns/globes", body).await.code, 404);
     assert_eq!(server.get("/apis/ex.com/v1/globes/g").await.code, 200);
 }
+
+/// Fails if who may create one name creates another through its path.
+#[tokio::test]
+async fn an_object_created_at_a_path_has_the_name_of_the_path() {
+    let server = Server::with_widgets().await;
+    let widget = |metadata: serde_json::Value| json!({"apiVersion": "ex.com/v1", "kind": "Widget", "metadata": metadata, "spec": {"size": 1}});
+    let path = format!("{WIDGETS}/w");
+    for (metadata, name) in
+        [(json!({"name": "other"}), "other"), (json!({}), ""), (json!({"generateName": "w"}), "")]
+    {
+        let message = server.post(&path, widget(metadata)).await.message(400);
+        let why = format!("the name of the object ({name}) does not match the name on the URL (w)");
+        assert_eq!(message, why);
+    }
+    server.post(&path, widget(json!({"name": "w"}))).await.expect(201);
+}
