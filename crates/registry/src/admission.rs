@@ -1,11 +1,15 @@
 //! Pure mutations on the way in: what a pod gets because it runs in a cluster, and what keeps volumes while they are used.
 
+mod mirror;
+
 use machinery::names;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::resource::Resource;
-use crate::value::{at, child, default, default_text, list, text};
+use crate::value::{child, default, default_text, list, text};
+
+pub(crate) use mirror::annotation as mirror_annotation;
 
 /// Where containers find the token, the CA and the namespace of their service account.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -52,16 +56,20 @@ fn is_pod(resource: &Resource) -> bool {
     resource.group.is_empty() && resource.kind == "Pod"
 }
 
-/// The service account that a new object runs as; `None` if it runs as none.
-pub fn account_name<'a>(resource: &Resource, object: &'a Value) -> Option<&'a str> {
-    // The pod that stands for a process started without the API server has no account.
-    let mirrored = at(object, "metadata.annotations")
-        .is_some_and(|annotations| annotations.get("kubernetes.io/config.mirror").is_some());
-    if !is_pod(resource) || mirrored {
-        return None;
+/// The service account that a new object runs as; `None` if it runs as none; or why it may not be made.
+pub fn account_name<'a>(
+    resource: &Resource,
+    object: &'a Value,
+) -> Result<Option<&'a str>, &'static str> {
+    if !is_pod(resource) {
+        return Ok(None);
     }
     let named = |path: &str| text(object, path).filter(|name| !name.is_empty());
-    Some(named("spec.serviceAccountName").or(named("spec.serviceAccount")).unwrap_or("default"))
+    let name = named("spec.serviceAccountName").or(named("spec.serviceAccount"));
+    if mirror::annotation(object).is_some() {
+        return mirror::check(object, name).map(|()| None);
+    }
+    Ok(Some(name.unwrap_or("default")))
 }
 
 /// The priority of the classes every cluster has; without a class it is 0.
@@ -172,7 +180,7 @@ mod tests {
         let registry = Registry::new([]);
         let pods = registry.resource("", "v1", "pods").unwrap();
         let mut pod = json!({"metadata": {"name": "p", "uid": "u"}, "spec": spec});
-        assert_eq!(account_name(&pods, &pod), account["metadata"]["name"].as_str());
+        assert_eq!(account_name(&pods, &pod), Ok(account["metadata"]["name"].as_str()));
         create(&pods, &mut pod, Some(&account));
         pod
     }

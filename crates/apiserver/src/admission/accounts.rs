@@ -16,9 +16,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The account of a new object, which must be there.
 pub(super) async fn of(call: &Call, object: &Value) -> Result<Option<Value>, ApiError> {
-    let Some(name) = registry::admission::account_name(&call.resource, object) else {
-        return Ok(None);
-    };
+    let pod = object["metadata"]["name"].as_str().unwrap_or("");
+    let refuse = |why: &str| ApiError::forbidden("", "pods", pod, why);
+    let name = registry::admission::account_name(&call.resource, object).map_err(refuse)?;
+    let Some(name) = name else { return Ok(None) };
     let namespace = call.target.namespace.as_deref().unwrap_or("");
     let attempts = if name == DEFAULT { ATTEMPTS } else { 1 };
     for attempt in 1..=attempts {
@@ -29,12 +30,11 @@ pub(super) async fn of(call: &Call, object: &Value) -> Result<Option<Value>, Api
             tokio::time::sleep(PAUSE).await;
         }
     }
-    let pod = object["metadata"]["name"].as_str().unwrap_or("");
     let why = format!(
         "error looking up service account {namespace}/{name}: serviceaccount {} not found",
         quote(name)
     );
-    Err(ApiError::forbidden("", "pods", pod, &why))
+    Err(refuse(&why))
 }
 
 async fn find(call: &Call, namespace: &str, name: &str) -> Result<Option<Value>, ApiError> {

@@ -236,3 +236,45 @@ async fn a_token_is_bound_to_what_its_reference_names_or_not_made() {
         token(&server, spec).await;
     }
 }
+
+/// Fails if an annotation that anybody may set lets a pod run as an account that is not looked at.
+#[tokio::test]
+async fn a_mirror_pod_names_no_account_and_no_secret() {
+    let server = server().await;
+    let volume =
+        |source: Value| json!({"volumes": [{"name": "v", "projected": {"sources": [source]}}]});
+    let env = json!([{"name": "E", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+    for (spec, why) in [
+        (json!({"serviceAccountName": "nope"}), "a mirror pod may not reference service accounts"),
+        (json!({"serviceAccount": "default"}), "a mirror pod may not reference service accounts"),
+        (
+            volume(json!({"serviceAccountToken": {"path": "token"}})),
+            "a mirror pod may not use ServiceAccountToken volume projections",
+        ),
+        (volume(json!({"secret": {"name": "s"}})), "a mirror pod may not reference secrets"),
+        (
+            json!({"containers": [{"name": "c", "image": "i", "env": env}]}),
+            "a mirror pod may not reference secrets",
+        ),
+        (json!({"imagePullSecrets": [{"name": "s"}]}), "a mirror pod may not reference secrets"),
+    ] {
+        let message = server.post(PODS, mirror("m", &spec)).await.message(403);
+        assert_eq!(message, format!("pods \"m\" is forbidden: {why}"));
+    }
+    let message = server.post(PODS, mirror("m", &json!({}))).await.message(422);
+    assert!(
+        message.contains("must set spec.nodeName if mirror pod annotation is set"),
+        "{message}"
+    );
+    let made = server.post(PODS, mirror("m", &json!({"nodeName": "n1"}))).await.expect(201);
+    assert!(made["spec"].get("volumes").is_none());
+}
+
+fn mirror(name: &str, spec: &Value) -> Value {
+    let mut pod = json!({"metadata": {"name": name, "annotations": {"kubernetes.io/config.mirror": "x"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    for (key, value) in spec.as_object().into_iter().flatten() {
+        pod["spec"][key] = value.clone();
+    }
+    pod
+}

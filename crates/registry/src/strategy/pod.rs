@@ -5,6 +5,7 @@ use machinery::quantity::Quantity;
 use serde_json::{Value, json};
 
 use super::{Errors, pod_defaults, pod_rules};
+use crate::admission::mirror_annotation;
 use crate::kind::{DeleteResponse, Strategy};
 use crate::value::{at, at_mut, default, items_mut, list, map, remove, text};
 
@@ -41,10 +42,21 @@ pub(crate) const STRATEGY: Strategy = Strategy {
             let why = "cannot be set on create";
             errors.push(FieldError::forbidden("spec.ephemeralContainers", why));
         }
+        mirror_has_node(object, errors);
     },
     validate_update: unchanged_but_images,
     ..Strategy::SPEC_AND_STATUS
 };
+
+/// The pod of a process that a node started is on that node, and nobody schedules it.
+fn mirror_has_node(pod: &Value, errors: &mut Errors) {
+    let Some(value) = mirror_annotation(pod) else { return };
+    if text(pod, "spec.nodeName").unwrap_or("").is_empty() {
+        let path = "metadata.annotations[kubernetes.io/config.mirror]";
+        let why = "must set spec.nodeName if mirror pod annotation is set";
+        errors.push(FieldError::invalid(path, value.clone(), why));
+    }
+}
 
 fn defaults(object: &mut Value) {
     let Some(spec) = at_mut(object, "spec") else { return };
