@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 use store::{EmbeddedStore, Restored, Revision, Snapshot};
@@ -30,6 +30,8 @@ const FILES: [&str; 4] = ["pki/ca.crt", "pki/ca.key", "pki/sa.key", "nodes"];
 
 /// The store's objects, in a backup.
 const SNAPSHOT: &str = "store.snapshot";
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes the state of a cluster to a file that is not there yet, for its owner only. The file is whole, or not there.
 pub fn backup(state_dir: &Path, target: &Path) -> Result<u64> {
@@ -106,26 +108,32 @@ pub(crate) fn serve(
 ) {
     tasks.spawn(async move {
         loop {
-            let stream = tokio::select! {
+            let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = shutdown.cancelled() => return Ok(()),
             };
-            // One at a time: nobody waits for it but who asked.
-            if let Err(error) = answer(&store, stream).await {
-                tracing::warn!(%error, "a backup was not taken");
+            match accepted {
+                // One at a time: nobody waits for it but who asked.
+                Ok((stream, _)) => {
+                    if let Err(error) = answer(&store, stream).await {
+                        tracing::warn!(%error, "a backup was not taken");
+                    }
+                }
+                Err(error) => {
+                    // Out of file descriptors, most of the time: others must end first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     });
 }
 
-async fn answer(
-    store: &EmbeddedStore,
-    accepted: io::Result<(tokio::net::UnixStream, tokio::net::unix::SocketAddr)>,
-) -> Result<()> {
-    let stream = accepted?.0.into_std()?;
+async fn answer(store: &EmbeddedStore, stream: tokio::net::UnixStream) -> Result<()> {
+    let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     // Who asks and does not read keeps nobody waiting for long.
-    stream.set_write_timeout(Some(std::time::Duration::from_secs(30)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let snapshot = store.snapshot()?;
     let write = move || {
         let mut out = BufWriter::new(stream);
