@@ -30,7 +30,10 @@ pub(crate) fn unwritten(error: io::Error) -> anyhow::Error {
 /// Whether to colour what goes to a stream: what `--color` says, else `NO_COLOR`, `CLICOLOR_FORCE` and `TERM`, else
 /// whether the stream is a terminal.
 pub(crate) fn is_coloured(stream: &impl RawStream) -> bool {
-    AutoStream::choice(stream) != ColorChoice::Never
+    // Where `CI` is set, anstream colours terminals that say that they are dumb, too.
+    let is_forced = ColorChoice::global() != ColorChoice::Auto || anstyle_query::clicolor_force();
+    let is_dumb = !is_forced && !anstyle_query::term_supports_color();
+    !is_dumb && AutoStream::choice(stream) != ColorChoice::Never
 }
 
 /// Whether what stands on the screen can be drawn over: on any terminal but a dumb one.

@@ -129,7 +129,9 @@ async fn pipes(up: &Up, args: &[&str], input: &str) -> Result<String> {
 /// The escapes of colours in what a terminal shows of a command.
 async fn colours(up: &Up, args: &[&str], environment: (&str, &str)) -> Result<bool> {
     let mut command = up.endstate_command(args);
-    command.env("TERM", "xterm").env_remove("NO_COLOR").env(environment.0, environment.1);
+    // As in CI, where some libraries colour everything.
+    command.env("CI", "true").env("TERM", "xterm").env_remove("NO_COLOR");
+    command.env(environment.0, environment.1);
     let mut terminal = Terminal::start(command)?;
     let shown = terminal.shows("\n").await?;
     terminal.ends().await?;
