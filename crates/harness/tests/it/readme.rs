@@ -64,6 +64,8 @@ impl Shell {
     /// A line that goes on until Ctrl-C.
     async fn watches(&mut self, line: &str, until: &str) -> Result<()> {
         self.0.types(line)?;
+        // What was typed is shown too, and may say what is waited for.
+        self.0.shows(line).await?;
         self.0.shows(until).await.with_context(|| format!("after {line:?}"))?;
         self.0.interrupts()?;
         // The shell reports the signal.
