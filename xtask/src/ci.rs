@@ -20,6 +20,8 @@ pub(crate) fn run() -> Result<()> {
             "-p",
             "endstate",
             "-p",
+            "endstate-check",
+            "-p",
             "endstate-core",
             "-p",
             "endstate-etcd",

@@ -160,7 +160,8 @@ pub(crate) struct Plans {
     planner: Planner,
     all: Vec<(Compact, Vec<Rest>)>,
     numbers: HashMap<Compact, u32>,
-    outcomes: HashMap<Vec<u8>, Outcome>,
+    /// By the view's fingerprint.
+    outcomes: HashMap<u128, Outcome>,
 }
 
 impl Plans {
@@ -190,12 +191,12 @@ impl Plans {
 
     /// The plan for a view.
     pub(crate) fn decide(&mut self, view: &View) -> &Outcome {
-        let key = view.key();
-        if !self.outcomes.contains_key(&key) {
+        let print = view.fingerprint();
+        if !self.outcomes.contains_key(&print) {
             let outcome = self.think(view);
-            self.outcomes.insert(key.clone(), outcome);
+            self.outcomes.insert(print, outcome);
         }
-        &self.outcomes[&key]
+        &self.outcomes[&print]
     }
 
     fn think(&mut self, view: &View) -> Outcome {

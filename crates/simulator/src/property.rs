@@ -34,6 +34,14 @@ pub enum Property {
     Reconciles,
 }
 
+impl endstate_check::Property for Property {
+    const RECONCILES: Self = Self::Reconciles;
+
+    fn is_limit(self) -> bool {
+        self == Self::Bounded
+    }
+}
+
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -11,11 +11,64 @@ pub(crate) mod moves;
 pub(crate) mod observe;
 pub(crate) mod script;
 
-use std::hash::Hash;
-
+use endstate_check::{Move as _, Next, Print};
 use endstate_core::quorum;
 
-use crate::scenario::Budgets;
+use crate::{
+    plans::{Planner, Plans},
+    property::Property,
+    scenario::{Budgets, Scenario},
+};
+use moves::Moves;
+use observe::View;
+use script::Move;
+
+/// A step that breaks a property.
+pub(crate) type Broken = endstate_check::Broken<World>;
+
+/// A scenario, and what the planner says in it.
+pub(crate) struct World {
+    scenario: Scenario,
+    pub(crate) plans: Plans,
+}
+
+impl World {
+    pub(crate) fn new(scenario: &Scenario, planner: Planner) -> Self {
+        Self { scenario: scenario.clone(), plans: Plans::new(planner) }
+    }
+}
+
+impl endstate_check::World for World {
+    type State = State;
+    type Move = Move;
+    type Property = Property;
+
+    fn first(&self) -> State {
+        self.scenario.first_state()
+    }
+
+    fn explore(&mut self, state: &State, next: &mut Next<Self>) -> Result<(), Broken> {
+        Moves { scenario: &self.scenario, plans: &mut self.plans, next }.explore(state)
+    }
+
+    /// The operator, looking with fresh eyes, does nothing either.
+    fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
+        let looks = |step: &Move| matches!(step, Move::Observe { .. }) && !step.is_fault();
+        state.is_at_rest() && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
+    }
+
+    fn remark(&mut self, before: &State, step: &Move) -> Vec<String> {
+        let Move::Observe { old_object, old_pods, blind } = *step else { return vec![] };
+        let blind = before.slots.iter().position(|it| Some(it.tag) == blind);
+        let seen = before.seen(old_object, old_pods);
+        self.plans.explain(&View::of(&seen, self.scenario.respec, blind))
+    }
+
+    fn explain(&mut self, state: &State) -> Vec<String> {
+        let view = View::of(&state.seen(false, false), self.scenario.respec, None);
+        self.plans.explain(&view).into_iter().map(|it| format!("operator: {it}")).collect()
+    }
+}
 
 /// The bits of slots and states.
 pub(crate) mod flags {
@@ -459,20 +512,18 @@ impl State {
             (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
             self.cached_flags = self.flags;
         }
-        self.slots.retain(|it| !it.is_forgotten());
+        if self.slots.iter().any(Slot::is_forgotten) {
+            self.slots.retain(|it| !it.is_forgotten());
+        }
         // Any total order will do; the seed picks one, and with it how ties among equals fall.
-        let mask = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+        let mask = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes();
         self.slots.sort_unstable_by_key(|it| {
-            let mut key = it.bytes();
-            for (byte, mask) in key.iter_mut().zip(mask) {
-                *byte ^= mask;
-            }
-            (key, it.late, it.plan, it.ills)
+            (u64::from_be_bytes(it.bytes()) ^ mask, it.late, it.plan, it.ills)
         });
     }
 
-    /// 128 bits that tell states apart; tags do not count.
-    pub(crate) fn fingerprint(&self) -> u128 {
+    /// Tags do not count.
+    fn print(&self) -> u128 {
         let mut print = Print::default();
         for slot in self.slots.iter() {
             print.add(u64::from_le_bytes(slot.bytes()));
@@ -501,7 +552,13 @@ impl State {
         let others = others | u64::from(left.crash) << 40;
         let others = others | u64::from(left.refuse) << 48 | u64::from(left.unnamed) << 56;
         print.add(u64::from(left.delete) | u64::from(left.late) << 8 | others | late << 32);
-        print.0
+        print.finish()
+    }
+}
+
+impl endstate_check::State for State {
+    fn fingerprint(&self) -> u128 {
+        self.print()
     }
 }
 
@@ -517,22 +574,5 @@ impl Slot {
             self.cached_record,
             self.cached_reason,
         ]
-    }
-}
-
-/// A fast hash of words into 128 bits.
-struct Print(u128);
-
-impl Default for Print {
-    fn default() -> Self {
-        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
-    }
-}
-
-impl Print {
-    fn add(&mut self, word: u64) {
-        let mixed =
-            (self.0 ^ u128::from(word)).wrapping_mul(0xda94_2042_e4dd_58b5_9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 61) ^ (mixed >> 89);
     }
 }

@@ -11,7 +11,7 @@ fn scenario(start: Start, sizes: &'static [u8], budgets: Budgets) -> Scenario {
 
 /// Explores, and returns what was found as a script.
 fn found(scenario: &Scenario, planner: Planner) -> (Option<Property>, String) {
-    let report = check(scenario, planner);
+    let report = check(scenario, planner).explored;
     assert!(report.complete || report.finding.is_some());
     let text = report.finding.as_ref().map(ToString::to_string).unwrap_or_default();
     println!("{text}");

@@ -15,17 +15,17 @@ fn the_shipped_planner_is_safe_and_always_arrives() {
     let picked = picked(&std::env::var("SCENARIO").unwrap_or_default());
     assert!(!picked.is_empty(), "no scenario has SCENARIO in its name");
     let reports = explore(picked);
-    let states: usize = reports.iter().map(|it| it.states).sum();
-    let depth = reports.iter().map(|it| it.depth).max().unwrap();
+    let states: usize = reports.iter().map(|it| it.explored.states).sum();
+    let depth = reports.iter().map(|it| it.explored.depth).max().unwrap();
     println!("{} scenarios, {states} states, {depth} deep, {:?}", reports.len(), begun.elapsed());
     for report in &reports {
-        if let Some(finding) = &report.finding {
+        if let Some(finding) = &report.explored.finding {
             println!("\n{}: {finding}", report.scenario);
-        } else if !report.complete {
+        } else if !report.explored.complete {
             println!("\n{}: not all states were visited", report.scenario);
         }
     }
-    assert!(reports.iter().all(|it| it.finding.is_none() && it.complete), "see above");
+    assert!(reports.iter().all(Report::is_fine), "see above");
     let whole = std::env::var_os("SCENARIO").is_none();
     assert!(!whole || states >= 1_000_000, "only {states} states");
 }
@@ -42,8 +42,9 @@ fn explore(todo: Vec<Scenario>) -> Vec<Report> {
     let (todo, done) = (Mutex::new(todo), Mutex::new(vec![]));
     let work = || {
         while let Some(scenario) = { todo.lock().unwrap().pop() } {
+            let begun = Instant::now();
             let report = check(&scenario, Planner::shipped());
-            println!("{report}");
+            println!("{report} {:>7.2} s", begun.elapsed().as_secs_f64());
             done.lock().unwrap().push(report);
         }
     };

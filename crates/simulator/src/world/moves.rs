@@ -1,9 +1,10 @@
 //! Everything that can happen next: the operator, the kubelet, etcd, and what goes wrong.
 
+use endstate_check::Next;
 use endstate_core::quorum;
 
 use super::{
-    Slot, State, Verb,
+    Broken, Slot, State, Verb, World,
     calls::Answer,
     flags::*,
     observe::View,
@@ -15,25 +16,16 @@ use crate::{
     scenario::{Respec, Scenario},
 };
 
-/// A step that breaks a property.
-#[derive(Clone, Debug)]
-pub(crate) struct Broken {
-    pub(crate) property: Property,
-    pub(crate) step: Move,
-    pub(crate) detail: String,
-}
-
 /// Finds what can happen next.
 pub(crate) struct Moves<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) plans: &'a mut Plans,
-    pub(crate) next: Vec<(Move, State)>,
+    pub(crate) next: &'a mut Next<World>,
 }
 
 impl Moves<'_> {
-    /// Fills `next` with every step from this state, normalized.
+    /// Adds every step from this state, normalized.
     pub(crate) fn explore(&mut self, state: &State) -> Result<(), Broken> {
-        self.next.clear();
         self.operator(state)?;
         self.late(state)?;
         for index in 0..state.slots.len() {

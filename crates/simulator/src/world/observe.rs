@@ -1,5 +1,6 @@
 //! From the world to what the operator sees of it, and from its plan back to slots.
 
+use endstate_check::Print;
 use endstate_core::{
     Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Evidence, Exit, Identity, LeaveReason,
     MemberId, MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach,
@@ -114,13 +115,14 @@ impl View {
     }
 
     /// What tells views apart.
-    pub(crate) fn key(&self) -> Vec<u8> {
+    pub(crate) fn fingerprint(&self) -> u128 {
         let (spec, accepted) = (self.spec, self.accepted);
         let seen = u8::from(self.list) | u8::from(self.unnamed) << 1;
         let [low, high] = self.refused.to_le_bytes();
         let head = [spec.0, spec.1, accepted.0, accepted.1, self.flags, seen, low, high];
-        let slots = self.slots.iter().flat_map(|it| [it.pod, it.record, it.reason, it.app]);
-        head.into_iter().chain(slots).collect()
+        let slots = self.slots.iter().map(|it| [it.pod, it.record, it.reason, it.app]);
+        let slots = slots.map(|it| 1 << 32 | u64::from(u32::from_le_bytes(it)));
+        Print::of([u64::from_le_bytes(head)].into_iter().chain(slots))
     }
 
     /// What the shipped planner is given.

@@ -55,9 +55,8 @@ pub(crate) enum Fault {
     Delete,
 }
 
-impl Move {
-    /// Whether it is no part of the fault-free continuation.
-    pub(crate) fn is_fault(&self) -> bool {
+impl endstate_check::Move for Move {
+    fn is_fault(&self) -> bool {
         match self {
             Self::Fault(_) | Self::Late { .. } => true,
             Self::Observe { old_object, old_pods, blind } => {
