@@ -8,6 +8,9 @@ use clap::parser::ValueSource;
 use clap::{
     Args as Group, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
+use endstate::package::Package;
+
+use crate::catalogue::Packages;
 
 /// Run stateful distributed applications by their declared end state
 #[derive(Parser)]
@@ -188,7 +191,8 @@ Examples:
   endstate install etcd --print | kubectl apply --server-side -f -")]
 pub(crate) struct Install {
     /// Which operator
-    pub(crate) operator: OperatorName,
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) operator: &'static dyn Package,
     /// Print the manifests instead of applying them
     #[arg(long)]
     pub(crate) print: bool,
@@ -198,11 +202,6 @@ pub(crate) struct Install {
     /// How long to wait until it is ready, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) timeout: u64,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum OperatorName {
-    Etcd,
 }
 
 #[derive(Group)]
@@ -367,8 +366,10 @@ Examples:
   endstate status etcd demo -o json")]
 pub(crate) struct Status {
     /// Which application
-    pub(crate) application: OperatorName,
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) application: &'static dyn Package,
     /// The cluster's name
+    #[arg(value_name = "CLUSTER")]
     pub(crate) name: String,
     /// Go on showing it as it changes
     #[arg(long, short)]
@@ -447,7 +448,8 @@ pub(crate) struct Completions {
 #[derive(Group)]
 pub(crate) struct Operator {
     /// Which operator
-    pub(crate) operator: OperatorName,
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) operator: &'static dyn Package,
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! The roles that `endstate` plays for itself: the node's agent, the launcher before etcd, the operator in its pod.
+//! The roles that `endstate` plays for itself: the node's agent, the launcher before a member, the operator in its pod.
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use endstate::{launcher, package};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Operator, OperatorName};
+use crate::args::Operator;
 use crate::output;
 
 /// Roles that must run before any thread exists. `None` if the arguments are a user's.
@@ -17,20 +18,18 @@ pub(crate) fn run_before_threads() -> Option<ExitCode> {
             log_to_stderr("warn");
             Some(node::agent::main(args.collect()))
         }
-        "etcd-launch" => Some(endstate_etcd::launcher::main(args.collect())),
+        launcher::SUBCOMMAND => Some(launcher::main(args.collect())),
         _ => None,
     }
 }
 
 /// Runs an operator until the process is asked to end.
 pub(crate) async fn operator(args: Operator) -> Result<()> {
-    let OperatorName::Etcd = args.operator;
     log_to_stderr("info");
     let client = kube::Client::try_default().await.context("cannot reach the cluster's API")?;
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone())?;
-    endstate_etcd::run(client, endstate_etcd::Options::from_env(), shutdown).await?;
-    Ok(())
+    Ok(package::run(args.operator, client, package::Options::from_env(), shutdown).await?)
 }
 
 /// Logs go to the error stream, filtered by `RUST_LOG`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use endstate::package::{self, NAMESPACE};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::PatchParams;
@@ -10,13 +11,13 @@ use kube::runtime::wait::await_condition;
 use serde_json::Value;
 
 use crate::apply::apply_all;
-use crate::args::{Global, Install, OperatorName};
+use crate::args::{Global, Install};
 use crate::connect::{Connection, connect};
 use crate::output;
 
 pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
-    let OperatorName::Etcd = args.operator;
-    let manifests: Vec<Value> = endstate_etcd::manifests(&args.image)
+    let name = package::installed_name(args.operator);
+    let manifests: Vec<Value> = package::manifests(args.operator, &args.image)
         .into_iter()
         .map(serde_json::to_value)
         .collect::<Result<_, _>>()?;
@@ -29,17 +30,16 @@ pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
         let verb = outcome.with_context(|| format!("cannot install {what}"))?;
         output::line(format_args!("{what} {verb}"))?;
     }
-    let deployments = Api::namespaced(client, endstate_etcd::NAMESPACE);
-    let ready = await_condition(deployments, endstate_etcd::NAME, is_available);
+    let deployments = Api::namespaced(client, NAMESPACE);
+    let ready = await_condition(deployments, &name, is_available);
     let timeout = Duration::from_secs(args.timeout);
     tokio::time::timeout(timeout, ready).await.with_context(|| {
         format!(
-            "the operator is not ready after {} s; see `endstate get pods -n {}`",
+            "the operator is not ready after {} s; see `endstate get pods -n {NAMESPACE}`",
             timeout.as_secs(),
-            endstate_etcd::NAMESPACE
         )
     })??;
-    output::line("operator etcd is ready")
+    output::line(format_args!("operator {} is ready", args.operator.name()))
 }
 
 fn print(manifests: &[Value]) -> Result<()> {

@@ -3,6 +3,7 @@
 mod apply;
 mod args;
 mod backup;
+mod catalogue;
 mod connect;
 mod delete;
 mod doctor;

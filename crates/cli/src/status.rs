@@ -7,7 +7,7 @@ use anyhow::Result;
 use endstate_etcd::status::{self, Style, Tree};
 use futures::StreamExt;
 
-use crate::args::{Document, Global, OperatorName, Status};
+use crate::args::{Document, Global, Status};
 use crate::connect::{Connection, connect};
 use crate::output;
 
@@ -15,7 +15,6 @@ use crate::output;
 const ROWS: usize = 24;
 
 pub(crate) async fn run(global: &Global, args: Status) -> Result<()> {
-    let OperatorName::Etcd = args.application;
     let Connection { client, namespace } = connect(global).await?;
     if !args.watch {
         let tree = status::fetch(&client, &namespace, &args.name).await?;

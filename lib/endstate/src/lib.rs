@@ -9,6 +9,7 @@
 //! - [`Context`]: what a reconcile works with: the clock, guarded writes, events.
 //! - [`Reconciler`]: the author's half; [`Engine`]: the rest, for many reconcilers that share caches.
 //! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
+//! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its members.
 //!
 //! # Tasks
 //!
@@ -55,9 +56,11 @@ mod error;
 pub mod event;
 pub mod finalizer;
 pub mod health;
+pub mod launcher;
 pub mod lease;
 mod object;
 pub mod operator;
+pub mod package;
 pub mod patch;
 pub mod queue;
 

@@ -30,9 +30,10 @@ const ETCD: &str = "/usr/local/bin/etcd";
 
 /// How a member is run.
 pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Launch {
-    let launcher =
-        [LAUNCHER, "etcd-launch", "--data-dir", DATA_DIR, "--marker", MARKER, "--", ETCD];
+    // etcd itself takes a directory without a write-ahead log for a new member's.
+    let launcher = [LAUNCHER, "launch", "--data-dir", DATA_DIR, "--present", "member/wal/*.wal"];
     let mut command: Vec<String> = launcher.map(String::from).into();
+    command.extend(["--marker", MARKER, "--", ETCD].map(String::from));
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));

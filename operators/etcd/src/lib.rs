@@ -1,21 +1,17 @@
-//! The etcd operator: custom resources, etcd client, and the operator's main loop.
+//! The etcd operator: custom resources, etcd client, and what the SDK's generic operator must be told.
 //!
 //! What is safe for etcd is decided in `etcd-plan` and `endstate-core`; this crate gives them eyes and hands. Read in
-//! this order: the custom resources; the launcher, which runs inside member pods; etcd's client and the driver made of it; the
-//! objects of a cluster; the operand that joins all of it to the SDK's generic operator; manifests and status for the
-//! command line.
+//! this order: the custom resources; etcd's client and the driver made of it; the objects of a cluster; the operand that
+//! joins all of it to the SDK's generic operator; the package by which it is installed and run.
 
 pub mod client;
 pub mod crd;
 mod driver;
-pub mod launcher;
-mod manifests;
 pub mod objects;
 mod operand;
-mod run;
+mod package;
 pub mod status;
 
 pub use crd::crds;
 pub use driver::EtcdDriver;
-pub use manifests::{HEALTH_PORT, NAME, NAMESPACE, manifests};
-pub use run::{Options, Replica, RunError, run};
+pub use package::EtcdPackage;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use endstate::launcher::STARTED_VARIABLE;
 use endstate::operator::{PodRequest, ROLE_LABEL, STARTED_ANNOTATION};
 use endstate_core::{Identity, Launch, Start};
 use etcd_plan::{DATA_DIR, EtcdClusterSpec, LAUNCHER_DIR, PodPolicy, Version};
@@ -21,7 +22,6 @@ use serde_json::Value;
 
 use super::probes::probes;
 use super::{meta, selector};
-use crate::launcher::STARTED_VARIABLE;
 
 /// The container that runs etcd.
 pub const CONTAINER: &str = "etcd";
@@ -115,7 +115,7 @@ fn annotations(policy: &PodPolicy, launch: &Launch) -> BTreeMap<String, String> 
 }
 
 fn installer(image: &str) -> Container {
-    let install = ["/endstate", "etcd-launch", "--install", INSTALL_DIR];
+    let install = ["/endstate", "launch", "--install", INSTALL_DIR];
     Container {
         name: "launcher".to_owned(),
         image: Some(image.to_owned()),

@@ -53,8 +53,8 @@ fn etcd_runs_behind_the_launcher_on_its_own_volume() {
     assert_eq!(etcd["image"], "quay.io/coreos/etcd:v3.5.16");
     let command: Vec<String> = serde_json::from_value(etcd["command"].clone()).unwrap();
     let dashes = command.iter().position(|it| it == "--").unwrap();
-    let request = crate::launcher::parse(command[2..].iter().map(Into::into)).unwrap();
-    let crate::launcher::Request::Launch(request) = request else { panic!("not a launch") };
+    let request = endstate::launcher::parse(command[2..].iter().map(Into::into)).unwrap();
+    let endstate::launcher::Request::Launch(request) = request else { panic!("not a launch") };
     assert_eq!(command[0], "/endstate/endstate");
     assert_eq!(command[dashes + 1], "/usr/local/bin/etcd");
     let mounts = etcd["volumeMounts"].as_array().unwrap();
@@ -116,7 +116,7 @@ fn the_launcher_hears_at_each_start_what_the_operator_wrote_on_the_pod() {
     let pod = made(&spec(json!({"size": 3, "version": "3.5.16", "pod": user})), &start());
     let env = etcd(&pod)["env"].clone();
     let mark = env.as_array().unwrap().last().unwrap();
-    assert_eq!(mark["name"], crate::launcher::STARTED_VARIABLE);
+    assert_eq!(mark["name"], endstate::launcher::STARTED_VARIABLE);
     let path = &mark["valueFrom"]["fieldRef"]["fieldPath"];
     assert_eq!(*path, format!("metadata.annotations['{STARTED_ANNOTATION}']"));
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::{Place, Process, eventually, wipe};
+use endstate::launcher;
 use endstate_core::{Evidence, Exit};
 use endstate_etcd::client::Connection;
-use endstate_etcd::launcher;
 
 /// Arguments for the child below, separated by line feeds.
 const ARGUMENTS: &str = "ENDSTATE_TEST_LAUNCH";
@@ -30,6 +30,8 @@ fn launch(place: &Place, mark: &str) -> Process {
     let words = [
         "--data-dir".to_owned(),
         place.data_dir().display().to_string(),
+        "--present".to_owned(),
+        "member/wal/*.wal".to_owned(),
         "--marker".to_owned(),
         place.dir.path().join("started").display().to_string(),
         "--termination-log".to_owned(),

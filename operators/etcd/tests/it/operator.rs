@@ -11,7 +11,8 @@ use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
 use async_trait::async_trait;
 use endstate::CancellationToken;
 use endstate::lease::{Candidate, Timing};
-use endstate_etcd::crd;
+use endstate::package::{NAMESPACE, Options, Replica, RunError, installed_name, manifests, run};
+use endstate_etcd::{EtcdPackage, crd};
 use futures::TryStreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -49,7 +50,7 @@ pub(crate) struct World {
 
 /// Makes the roles of the operator and binds them, as an installation does. The lease of these tests is in `default`.
 async fn give_rights(client: &Client) {
-    for mut object in endstate_etcd::manifests("endstate:test") {
+    for mut object in manifests(&EtcdPackage, "endstate:test") {
         let kind = object.types.clone().unwrap().kind;
         let namespaced = matches!(kind.as_str(), "Role" | "RoleBinding");
         if !namespaced && !matches!(kind.as_str(), "ClusterRole" | "ClusterRoleBinding") {
@@ -87,24 +88,20 @@ impl World {
         }
         give_rights(&client).await;
         let account =
-            format!("system:serviceaccount:{}:{}", endstate_etcd::NAMESPACE, endstate_etcd::NAME);
+            format!("system:serviceaccount:{}:{}", NAMESPACE, installed_name(&EtcdPackage));
         let operator = server.service_as(Identity::new(&account, &["system:authenticated"]));
         let operator = Client::new(operator, "default");
         Self { client, operator, stop: CancellationToken::new(), _directory: directory }
     }
 
     fn operate(&self) {
-        let options = endstate_etcd::Options {
-            image: "endstate:test".to_owned(),
-            health: None,
-            replica: None,
-        };
-        tokio::spawn(endstate_etcd::run(self.operator.clone(), options, self.stop.child_token()));
+        let options = Options { image: "endstate:test".to_owned(), health: None, replica: None };
+        tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()));
     }
 
     /// One of several operators; its image tells whose pods are whose.
-    fn replica(&self, name: &str) -> JoinHandle<Result<(), endstate_etcd::RunError>> {
-        let replica = endstate_etcd::Replica {
+    fn replica(&self, name: &str) -> JoinHandle<Result<(), RunError>> {
+        let replica = Replica {
             namespace: "default".to_owned(),
             candidate: Candidate::Other(name.to_owned()),
             timing: Timing {
@@ -113,17 +110,14 @@ impl World {
                 retry: Duration::from_millis(50),
             },
         };
-        let options = endstate_etcd::Options {
-            image: format!("endstate:{name}"),
-            health: None,
-            replica: Some(replica),
-        };
-        tokio::spawn(endstate_etcd::run(self.operator.clone(), options, self.stop.child_token()))
+        let options =
+            Options { image: format!("endstate:{name}"), health: None, replica: Some(replica) };
+        tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()))
     }
 
     async fn holder(&self) -> Option<String> {
         let leases = Api::<Lease>::namespaced(self.client.clone(), "default");
-        leases.get_opt(endstate_etcd::NAME).await.unwrap()?.spec?.holder_identity
+        leases.get_opt(&installed_name(&EtcdPackage)).await.unwrap()?.spec?.holder_identity
     }
 
     /// The operators that made pods, by the images that they gave them.

@@ -1,16 +1,22 @@
-//! Runs the operator: one engine, two kinds, a health endpoint.
+//! Runs an operator: one engine for all of its kinds, a lease, a health endpoint.
 
 use std::net::SocketAddr;
 
-use endstate::lease::{Candidate, Leader, Timing};
-use endstate::{CancellationToken, Engine, ObjectKey, health};
 use kube::Client;
+use tokio_util::sync::CancellationToken;
 
-use crate::crd;
-use crate::operand::EtcdOperand;
-use crate::{NAME, NAMESPACE};
+use super::{NAMESPACE, Package, installed_name};
+use crate::lease::{Candidate, Leader, Timing};
+use crate::operator::Health;
+use crate::{Engine, ObjectKey, health};
 
-/// How the operator runs.
+/// How an operator runs.
+///
+/// ```
+/// use endstate::package::Options;
+/// let options = Options { image: "endstate:0.1.0".into(), health: None, replica: None };
+/// assert!(options.replica.is_none(), "no lease: let no other operator run beside it");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The image that member pods take the launcher from: it holds the `endstate` executable at `/endstate`.
@@ -22,6 +28,14 @@ pub struct Options {
 }
 
 /// One of several operators beside each other.
+///
+/// ```
+/// use endstate::lease::{Candidate, Timing};
+/// use endstate::package::Replica;
+/// let candidate = Candidate::Other("laptop".into());
+/// let replica = Replica { namespace: "default".into(), candidate, timing: Timing::default() };
+/// assert_eq!(replica.namespace, "default");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Replica {
     /// Where the lease is.
@@ -58,7 +72,7 @@ impl Replica {
     }
 }
 
-/// Why the operator ended.
+/// Why an operator ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The health endpoint cannot be served.
@@ -72,46 +86,45 @@ pub enum RunError {
     },
     /// The engine ended.
     #[error("the operator's engine ended")]
-    Engine(#[source] endstate::Error),
+    Engine(#[source] crate::Error),
 }
 
-/// Runs until shutdown.
+/// Runs a package's operator until shutdown.
+///
+/// ```no_run
+/// use endstate::package::{Options, Package, RunError, run};
+/// async fn operate(package: &dyn Package, client: kube::Client) -> Result<(), RunError> {
+///     run(package, client, Options::from_env(), endstate::CancellationToken::new()).await
+/// }
+/// ```
 pub async fn run(
+    package: &dyn Package,
     client: Client,
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let mut engine = engine(client, options.replica);
-    let ready = [
-        endstate::operator::add(
-            &mut engine,
-            "etcdclusters",
-            EtcdOperand::<crd::EtcdCluster>::new(&options.image),
-        ),
-        endstate::operator::add(
-            &mut engine,
-            "etcdclusters.v1beta2",
-            EtcdOperand::<crd::historical::EtcdCluster>::new(&options.image),
-        ),
-    ];
+    let mut engine = engine(&installed_name(package), client, options.replica);
+    let ready = package.operate(&mut engine, &options.image);
     if let Some(address) = options.health {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|source| RunError::Health { address, source })?;
-        let is_ready = move || ready.iter().all(endstate::operator::Health::is_ready);
+        let is_ready = move || ready.iter().all(Health::is_ready);
         engine.spawn(move |shutdown| health::serve(listener, is_ready, shutdown));
     }
-    tracing::info!(image = options.image, "the etcd operator runs");
+    tracing::info!(operator = package.name(), image = options.image, "the operator runs");
     engine.run(shutdown).await.map_err(RunError::Engine)
 }
 
-fn engine(client: Client, replica: Option<Replica>) -> Engine {
-    let options = endstate::Options::new(NAME);
+fn engine(name: &str, client: Client, replica: Option<Replica>) -> Engine {
+    let options = crate::Options::new(name);
     let Some(replica) = replica else {
-        tracing::warn!("this is no pod, so it holds no lease: let no other operator run beside it");
+        tracing::warn!(
+            "without POD_NAME and POD_UID there is no lease: run one replica of this operator"
+        );
         return Engine::new(client, options);
     };
-    let lease = ObjectKey::namespaced(replica.namespace.as_str(), NAME);
+    let lease = ObjectKey::namespaced(replica.namespace.as_str(), name);
     let leader = Leader::new(client.clone(), &lease, &replica.candidate).timing(replica.timing);
     Engine::leading(client, options, leader)
 }

@@ -1,0 +1,190 @@
+//! The launcher's command line, in both directions.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::files::SeedWhen;
+use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND, Seed};
+
+pub(super) const USAGE: &str = "usage: launch --install DIR | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--first-start-file FILE] [--termination-log FILE] -- COMMAND [ARG...]";
+
+/// Where Kubernetes reads a container's termination message from.
+pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// How the start of an application's members is guarded. An operator says it, the pod's command carries it, and [`parse`]
+/// reads it.
+///
+/// ```
+/// use endstate::launcher::Guard;
+/// let guard = Guard::new("/data", &["log/*.log"]).resume();
+/// let command = guard.command("/endstate", &["/bin/server".into()]);
+/// assert_eq!(command[..4], ["/endstate/endstate", "launch", "--data-dir", "/data"]);
+/// assert_eq!(command.last().unwrap(), "/bin/server");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Guard {
+    /// The application's data directory.
+    pub data_dir: String,
+    /// The data is there if a file matches one of these; see [`Pattern`].
+    pub present: Vec<String>,
+    /// Whether the member has data by the operator's record, so that a blank directory is a loss.
+    pub resume: bool,
+    /// Files to copy before the application starts.
+    pub seeds: Vec<Seed>,
+    /// An empty file that permits the application to start empty, made on a first start only.
+    pub first_start_file: Option<String>,
+}
+
+impl Guard {
+    /// A guard of a data directory.
+    #[must_use]
+    pub fn new(data_dir: &str, present: &[&str]) -> Self {
+        Self {
+            data_dir: data_dir.to_owned(),
+            present: present.iter().map(|&it| it.to_owned()).collect(),
+            resume: false,
+            seeds: vec![],
+            first_start_file: None,
+        }
+    }
+
+    /// The same for a member that has data by the operator's record.
+    #[must_use]
+    pub fn resume(self) -> Self {
+        Self { resume: true, ..self }
+    }
+
+    /// The same, and a file is copied first.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seeds.push(seed);
+        self
+    }
+
+    /// The same, and a first start leaves an empty file that permits it.
+    #[must_use]
+    pub fn first_start_file(self, path: &str) -> Self {
+        Self { first_start_file: Some(path.to_owned()), ..self }
+    }
+
+    /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
+    /// then the application's own command.
+    #[must_use]
+    pub fn command(&self, launcher_dir: &str, application: &[String]) -> Vec<String> {
+        let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];
+        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        flag("--data-dir", &self.data_dir);
+        self.present.iter().for_each(|it| flag("--present", it));
+        flag("--marker", &format!("{launcher_dir}/started"));
+        for seed in &self.seeds {
+            let name = match seed.when {
+                SeedWhen::Once => "--seed",
+                SeedWhen::Always => "--seed-always",
+            };
+            flag(name, &format!("{}={}", seed.from.display(), seed.to.display()));
+        }
+        self.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
+        words.extend(self.resume.then(|| "--resume".to_owned()));
+        words.push("--".to_owned());
+        words.extend_from_slice(application);
+        words
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Words {
+    data_dir: Option<PathBuf>,
+    present: Vec<Pattern>,
+    marker: Option<PathBuf>,
+    resume: bool,
+    seeds: Vec<Seed>,
+    first_start_file: Option<PathBuf>,
+    termination_log: Option<PathBuf>,
+}
+
+/// Parses the arguments after `launch`.
+///
+/// ```
+/// use endstate::launcher::{LaunchError, parse};
+/// assert!(matches!(parse(["--frob".into()]), Err(LaunchError::Usage(_))));
+/// ```
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, LaunchError> {
+    let mut args = args.into_iter();
+    let mut words = Words::default();
+    while let Some(flag) = args.next() {
+        match flag.to_str() {
+            Some("--") => break,
+            Some("--resume") => words.resume = true,
+            _ => {
+                let Some(value) = args.next() else {
+                    return Err(LaunchError::Usage(format!("{} needs a value", flag.display())));
+                };
+                if flag == "--install" {
+                    return Ok(Request::Install(value.into()));
+                }
+                words.take(&flag, value)?;
+            }
+        }
+    }
+    words.launch(args.collect())
+}
+
+impl Words {
+    fn take(&mut self, flag: &OsString, value: OsString) -> Result<(), LaunchError> {
+        match flag.to_str() {
+            Some("--data-dir") => self.data_dir = Some(value.into()),
+            Some("--present") => self.present.push(pattern(&value)?),
+            Some("--marker") => self.marker = Some(value.into()),
+            Some("--seed") => self.seeds.push(seed(&value, Seed::once)?),
+            Some("--seed-always") => self.seeds.push(seed(&value, Seed::always)?),
+            Some("--first-start-file") => self.first_start_file = Some(value.into()),
+            Some("--termination-log") => self.termination_log = Some(value.into()),
+            _ => return Err(LaunchError::Usage(format!("unknown flag {}", flag.display()))),
+        }
+        Ok(())
+    }
+
+    fn launch(self, command: Vec<OsString>) -> Result<Request, LaunchError> {
+        let missing = |what: &str| LaunchError::Usage(format!("{what} is missing"));
+        let data_dir = self.data_dir.ok_or_else(|| missing("--data-dir"))?;
+        let marker = self.marker.ok_or_else(|| missing("--marker"))?;
+        if self.present.is_empty() {
+            return Err(missing("--present"));
+        }
+        if command.is_empty() {
+            return Err(missing("the command"));
+        }
+        if marker.starts_with(&data_dir) {
+            let why = "--marker must be outside --data-dir: it has to outlive the data";
+            return Err(LaunchError::Usage(why.to_owned()));
+        }
+        Ok(Request::Launch(Launch {
+            data_dir,
+            present: self.present,
+            marker,
+            pod: Marker::Absent,
+            record: if self.resume { Marker::Present } else { Marker::Absent },
+            seeds: self.seeds,
+            first_start_file: self.first_start_file,
+            termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
+            command,
+        }))
+    }
+}
+
+fn pattern(value: &OsString) -> Result<Pattern, LaunchError> {
+    let text = value.to_str().ok_or_else(|| "--present must be UTF-8".to_owned());
+    text.and_then(str::parse).map_err(LaunchError::Usage)
+}
+
+fn seed(value: &OsString, make: fn(String, String) -> Seed) -> Result<Seed, LaunchError> {
+    let parts = value.to_str().and_then(|it| it.split_once('='));
+    match parts {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+            Ok(make(from.to_owned(), to.to_owned()))
+        }
+        _ => Err(LaunchError::Usage(format!("{} is not FROM=TO", value.display()))),
+    }
+}

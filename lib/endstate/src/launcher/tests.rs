@@ -1,0 +1,213 @@
+use endstate_core::Exit;
+
+use super::arguments::TERMINATION_LOG;
+use super::*;
+
+fn os(args: &[&str]) -> Vec<OsString> {
+    args.iter().map(OsString::from).collect()
+}
+
+fn request(dir: &Path, command: &[&str]) -> Launch {
+    Launch {
+        data_dir: dir.join("data"),
+        present: vec!["log/*.log".parse().unwrap()],
+        marker: dir.join("started"),
+        pod: Marker::Absent,
+        record: Marker::Absent,
+        seeds: vec![],
+        first_start_file: Some(dir.join("data/initialize")),
+        termination_log: dir.join("termination-log"),
+        command: os(command),
+    }
+}
+
+#[test]
+fn arguments_are_parsed_up_to_the_command() {
+    let args = "--data-dir /d --present l/*.l --marker /m -- app --name a -- b";
+    let args: Vec<_> = args.split(' ').collect();
+    let Request::Launch(launch) = parse(os(&args)).unwrap() else { panic!("not a launch") };
+    assert_eq!(launch.data_dir, Path::new("/d"));
+    assert_eq!(launch.termination_log, Path::new(TERMINATION_LOG));
+    assert_eq!(launch.command, os(&["app", "--name", "a", "--", "b"]));
+    assert_eq!(parse(os(&["--install", "/e"])).unwrap(), Request::Install("/e".into()));
+}
+
+#[test]
+fn what_an_operator_says_is_what_the_launcher_reads() {
+    let guard = Guard::new("/d", &["v/log.*", "v/snapshot.*"])
+        .seed(Seed::once("/c/a", "/w/a"))
+        .seed(Seed::always("/c/b", "/w/b"))
+        .first_start_file("/d/initialize")
+        .resume();
+    let command = guard.command("/l", &["app".to_owned(), "--resume".to_owned()]);
+    let words = command[2..].iter().map(OsString::from);
+    let Request::Launch(launch) = parse(words).unwrap() else { panic!("not a launch") };
+    let expected = Launch {
+        data_dir: "/d".into(),
+        present: vec!["v/log.*".parse().unwrap(), "v/snapshot.*".parse().unwrap()],
+        marker: "/l/started".into(),
+        pod: Marker::Absent,
+        record: Marker::Present,
+        seeds: vec![Seed::once("/c/a", "/w/a"), Seed::always("/c/b", "/w/b")],
+        first_start_file: Some("/d/initialize".into()),
+        termination_log: TERMINATION_LOG.into(),
+        command: os(&["app", "--resume"]),
+    };
+    assert_eq!(launch, expected);
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused_with_the_usage() {
+    for args in [
+        "--data-dir /d --present *.l --marker /m",
+        "--data-dir /d --present *.l -- app",
+        "--data-dir /d --marker /m -- app",
+        "--present *.l --marker /m -- app",
+        "--data-dir /d --present *.l --marker /d/m -- app",
+        "--data-dir /d --present /etc/*.l --marker /m -- app",
+        "--data-dir /d --present a*/b.l --marker /m -- app",
+        "--data-dir /d --present a/b*c* --marker /m -- app",
+        "--data-dir /d --present *.l --marker /m --seed a -- app",
+        "--frob x -- app",
+        "--install",
+    ] {
+        let words: Vec<_> = args.split(' ').collect();
+        let message = parse(os(&words)).unwrap_err().to_string();
+        assert!(message.contains("usage: launch"), "{args}: {message}");
+    }
+}
+
+#[test]
+fn only_a_blank_directory_that_nobody_knows_is_a_first_start() {
+    use Marker::{Absent, Present};
+    for (file, pod, record) in [
+        (Absent, Absent, Absent),
+        (Present, Absent, Absent),
+        (Absent, Present, Absent),
+        (Absent, Absent, Present),
+        (Present, Present, Present),
+    ] {
+        let marks = Marks { file, pod, record };
+        let known = [file, pod, record].contains(&Present);
+        let blank = if known { Decision::Refuse } else { Decision::FirstStart };
+        assert_eq!(decide(Data::Blank, marks), blank, "{marks:?}");
+        let data = if file == Present { Decision::Start } else { Decision::MarkAndStart };
+        assert_eq!(decide(Data::Present, marks), data, "{marks:?}");
+    }
+}
+
+#[test]
+fn a_member_that_lost_everything_is_refused_by_its_pod_and_by_the_record() {
+    for (pod, record) in [(Marker::Present, Marker::Absent), (Marker::Absent, Marker::Present)] {
+        let dir = tempfile::tempdir().unwrap();
+        let request = Launch { pod, record, ..request(dir.path(), &["/bin/true"]) };
+        let error = launch(&request).unwrap_err();
+        assert!(matches!(error, LaunchError::DataLost { .. }), "{error}");
+        assert!(!request.marker.exists() && !request.data_dir.exists());
+    }
+}
+
+#[test]
+fn data_is_present_only_with_a_file_that_matches() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let patterns = ["member/wal/*.wal".parse().unwrap(), "version-2/log.*".parse().unwrap()];
+    let observed = || files::observe(&data, &patterns).unwrap();
+    assert_eq!(observed(), Data::Blank);
+    for folder in ["member/wal", "member/snap", "version-2"] {
+        fs::create_dir_all(data.join(folder)).unwrap();
+    }
+    for other in ["member/snap/db", "member/wal/0.tmp", "member/wal/wal", "version-2/log"] {
+        fs::write(data.join(other), "x").unwrap();
+        assert_eq!(observed(), Data::Blank, "{other}");
+    }
+    for own in ["member/wal/0000000000000000-0000000000000000.wal", "version-2/log.1"] {
+        fs::write(data.join(own), "x").unwrap();
+        assert_eq!(observed(), Data::Present, "{own}");
+        fs::remove_file(data.join(own)).unwrap();
+    }
+}
+
+#[test]
+fn a_wiped_member_is_refused_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path(), &["/bin/true"]);
+    files::write_marker(&request.marker).unwrap();
+    let error = launch(&request).unwrap_err();
+    assert!(matches!(error, LaunchError::DataLost { .. }), "{error}");
+    let message = fs::read_to_string(&request.termination_log).unwrap();
+    let code = Evidence::DataLost.exit_code().into();
+    assert_eq!(Exit::of(code, None, &message).evidence, Some(Evidence::DataLost), "{message}");
+    assert!(!request.data_dir.exists(), "a refusal makes nothing");
+}
+
+/// The command fails, so each launch comes back and shows what it left.
+#[test]
+fn only_a_first_start_is_permitted_to_start_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path(), &["/nonexistent/app"]);
+    let permission = request.first_start_file.clone().unwrap();
+    let error = launch(&request).unwrap_err();
+    assert_eq!(error.to_string(), "cannot execute /nonexistent/app");
+    assert!(permission.exists());
+    assert!(!request.marker.exists(), "it never ran, so the next start is the first");
+    fs::remove_file(&permission).unwrap();
+    fs::create_dir_all(request.data_dir.join("log")).unwrap();
+    fs::write(request.data_dir.join("log/1.log"), "x").unwrap();
+    launch(&request).unwrap_err();
+    assert!(!permission.exists(), "it has data");
+}
+
+#[test]
+fn a_seed_that_is_there_stays_unless_it_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, once) = (dir.path().join("from"), dir.path().join("new/once"));
+    let always = dir.path().join("always");
+    let seeds = vec![Seed::once(&from, &once), Seed::always(&from, &always)];
+    let request = Launch { seeds, ..request(dir.path(), &["/nonexistent/app"]) };
+    for (given, kept) in [("1", "1"), ("2", "1")] {
+        fs::write(&from, given).unwrap();
+        fs::set_permissions(&from, fs::Permissions::from_mode(0o444)).unwrap();
+        launch(&request).unwrap_err();
+        assert_eq!(fs::read_to_string(&once).unwrap(), kept);
+        assert_eq!(fs::read_to_string(&always).unwrap(), given);
+        assert_eq!(fs::metadata(&once).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::remove_file(&from).unwrap();
+    }
+}
+
+#[test]
+fn a_refused_start_copies_nothing_and_a_missing_seed_marks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let seeds = vec![Seed::once(&from, &to)];
+    let request = Launch { seeds, ..request(dir.path(), &["/bin/true"]) };
+    let error = launch(&request).unwrap_err();
+    assert!(matches!(error, LaunchError::Io { what: "read", .. }), "{error}");
+    assert!(!request.marker.exists());
+    fs::write(&from, "x").unwrap();
+    launch(&Launch { record: Marker::Present, ..request }).unwrap_err();
+    assert!(!to.exists());
+}
+
+#[test]
+fn an_unreadable_data_directory_is_an_error_not_a_blank() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path(), &["/bin/true"]);
+    fs::create_dir_all(&request.data_dir).unwrap();
+    fs::write(request.data_dir.join("log"), "a file, not a directory").unwrap();
+    assert!(matches!(launch(&request), Err(LaunchError::Io { .. })));
+    assert!(!request.marker.exists());
+}
+
+#[test]
+fn install_puts_an_executable_in_place_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("shared");
+    for _ in 0..2 {
+        install(&target).unwrap();
+    }
+    let installed = target.join(EXECUTABLE);
+    assert_eq!(fs::metadata(&installed).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 1, "no partial file is left");
+}
