@@ -125,7 +125,7 @@ mod tests {
     fn every_state_keeps_its_number() {
         let (mut visited, mut numbers) = (Visited::new(), HashMap::new());
         for round in 0..20_000_u128 {
-            let print = round / 2 * 7 << 64 | round % 1000 / 2;
+            let print = ((round / 2) << 64) | (round % 1000 / 2);
             let next = u32::try_from(numbers.len()).unwrap();
             let known = numbers.get(&print).copied();
             numbers.entry(print).or_insert(next);
