@@ -4,7 +4,7 @@ use std::io::stdout;
 use std::pin::pin;
 
 use anyhow::Result;
-use endstate_etcd::status::{self, Style, Tree};
+use endstate::status::{self, Style, Tree};
 use futures::StreamExt;
 
 use crate::args::{Document, Global, Status};
@@ -17,10 +17,10 @@ const ROWS: usize = 24;
 pub(crate) async fn run(global: &Global, args: Status) -> Result<()> {
     let Connection { client, namespace } = connect(global).await?;
     if !args.watch {
-        let tree = status::fetch(&client, &namespace, &args.name).await?;
+        let tree = status::fetch(args.application, &client, &namespace, &args.name).await?;
         return show(&tree, args.output);
     }
-    let mut trees = pin!(status::watch(client, namespace, args.name));
+    let mut trees = pin!(status::watch(args.application, client, namespace, args.name));
     let mut rows = 0;
     while let Some(tree) = trees.next().await {
         let tree = tree?;

@@ -48,6 +48,9 @@ pub const SUBCOMMAND: &str = "launch";
 /// The name of the launcher's executable inside the directory it is installed to.
 pub const EXECUTABLE: &str = "endstate";
 
+/// The volume of a member's pod that the launcher and its marker are on.
+pub const VOLUME: &str = "launcher";
+
 /// The environment variable that holds the pod's mark; empty or absent until the member has answered.
 pub const STARTED_VARIABLE: &str = "ENDSTATE_STARTED";
 

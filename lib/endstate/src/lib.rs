@@ -9,7 +9,8 @@
 //! - [`Context`]: what a reconcile works with: the clock, guarded writes, events.
 //! - [`Reconciler`]: the author's half; [`Engine`]: the rest, for many reconcilers that share caches.
 //! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
-//! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its members.
+//! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its members;
+//!   [`status`]: the tree of a cluster.
 //!
 //! # Tasks
 //!
@@ -63,6 +64,7 @@ pub mod operator;
 pub mod package;
 pub mod patch;
 pub mod queue;
+pub mod status;
 
 pub use cache::{Cache, Change, Scope};
 pub use context::{Context, Propagation, Writer};

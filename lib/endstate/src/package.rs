@@ -8,9 +8,11 @@ mod run;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::DynamicObject;
 
 use crate::Engine;
 use crate::operator::Health;
+use crate::status::Summary;
 pub use manifests::{HEALTH_PORT, NAMESPACE, managed, manifests};
 pub use run::{Options, Replica, RunError, run};
 
@@ -55,6 +57,17 @@ pub trait Package: Send + Sync {
     /// See [`managed`].
     fn rules(&self) -> Vec<PolicyRule> {
         vec![]
+    }
+
+    /// What the status tree shows of an object of one of its kinds. By default: by the usual names.
+    fn summary(&self, object: &DynamicObject) -> Summary {
+        Summary::of(object)
+    }
+
+    /// What a user can do when too little of a cluster's data is left. It must destroy nothing.
+    fn rescue(&self) -> &'static str {
+        "save first what the pods that are left hold, by a copy of their data directories; \
+         a new cluster can be declared beside this one, under another name"
     }
 
     /// Adds its reconcilers to an engine, one [`crate::operator::add`] for each kind. The image holds the `endstate`

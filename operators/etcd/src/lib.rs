@@ -10,7 +10,6 @@ mod driver;
 pub mod objects;
 mod operand;
 mod package;
-pub mod status;
 
 pub use crd::crds;
 pub use driver::EtcdDriver;

@@ -3,7 +3,11 @@
 use endstate::Engine;
 use endstate::operator::{Health, add};
 use endstate::package::Package;
+use endstate::status::Summary;
+use etcd_plan::CLIENT_PORT;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::DynamicObject;
+use kube::{Resource, ResourceExt};
 
 use crate::crd;
 use crate::operand::EtcdOperand;
@@ -25,6 +29,26 @@ impl Package for EtcdPackage {
         crd::crds()
     }
 
+    fn summary(&self, object: &DynamicObject) -> Summary {
+        let mut summary = Summary::of(object);
+        let namespace = object.namespace().unwrap_or_default();
+        let service = etcd_plan::client_service(&object.name_any());
+        summary.endpoint = Some(format!("http://{service}.{namespace}.svc:{CLIENT_PORT}"));
+        let group = crd::historical::EtcdCluster::group(&());
+        if object.types.as_ref().is_some_and(|it| it.api_version.starts_with(&*group)) {
+            summary.status = summary.status["endstate"].take();
+        }
+        if summary.version.is_empty() {
+            crd::historical::DEFAULT_VERSION.clone_into(&mut summary.version);
+        }
+        summary
+    }
+
+    fn rescue(&self) -> &'static str {
+        "save first what the pods that are left hold, by `etcdctl snapshot save` or a copy of their data directories; \
+         a new cluster can be declared beside this one, under another name"
+    }
+
     fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {
         let new = EtcdOperand::<crd::EtcdCluster>::new(image);
         let historical = EtcdOperand::<crd::historical::EtcdCluster>::new(image);
@@ -36,6 +60,8 @@ impl Package for EtcdPackage {
 mod tests {
     use endstate::package::{installed_name, manifests};
 
+    use serde_json::json;
+
     use super::*;
 
     /// What is installed already keeps its names, and etcd needs no secret.
@@ -44,5 +70,22 @@ mod tests {
         assert_eq!(installed_name(&EtcdPackage), "endstate-etcd");
         let objects = manifests(&EtcdPackage, "endstate:0.1.0");
         assert!(!serde_json::to_string(&objects).unwrap().contains("\"secrets\""));
+    }
+
+    #[test]
+    fn both_kinds_give_one_summary() {
+        let status = json!({ "phase": "Running" });
+        let object = |api_version: &str, spec, status| -> DynamicObject {
+            let metadata = json!({ "name": "demo", "namespace": "default" });
+            let object = json!({ "apiVersion": api_version, "kind": "EtcdCluster",
+                "metadata": metadata, "spec": spec, "status": status });
+            serde_json::from_value(object).unwrap()
+        };
+        let spec = json!({ "size": 3, "version": "3.5.16" });
+        let new = EtcdPackage.summary(&object("etcd.endstate.dev/v1", spec, status.clone()));
+        let inner = json!({ "phase": "Running", "endstate": status });
+        let old = object("etcd.database.coreos.com/v1beta2", json!({ "size": 3 }), inner);
+        assert_eq!(EtcdPackage.summary(&old), new);
+        assert_eq!(new.endpoint.as_deref(), Some("http://demo-client.default.svc:2379"));
     }
 }

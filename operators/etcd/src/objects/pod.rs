@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate::launcher::STARTED_VARIABLE;
+use endstate::launcher::{self, STARTED_VARIABLE};
 use endstate::operator::{PodRequest, ROLE_LABEL, STARTED_ANNOTATION};
 use endstate_core::{Identity, Launch, Start};
 use etcd_plan::{DATA_DIR, EtcdClusterSpec, LAUNCHER_DIR, PodPolicy, Version};
@@ -25,9 +25,6 @@ use super::{meta, selector};
 
 /// The container that runs etcd.
 pub const CONTAINER: &str = "etcd";
-
-/// The volume that the launcher and its marker are on.
-pub const LAUNCHER_VOLUME: &str = "launcher";
 
 /// Where the init container sees the directory it brings the launcher to. Not [`LAUNCHER_DIR`]: in the launcher's own image
 /// that path is the executable.
@@ -121,7 +118,7 @@ fn installer(image: &str) -> Container {
         image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(install.map(str::to_owned).into()),
-        volume_mounts: Some(vec![mount(LAUNCHER_VOLUME, INSTALL_DIR)]),
+        volume_mounts: Some(vec![mount(launcher::VOLUME, INSTALL_DIR)]),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(unprivileged()),
         ..Default::default()
@@ -150,7 +147,7 @@ fn etcd(spec: &EtcdClusterSpec, launch: &Launch) -> Container {
         env: Some(launch.env.iter().map(variable).chain([started()]).collect()),
         ports: Some(launch.ports.iter().map(port).collect()),
         resources: spec.pod().resources.and_then(parsed::<ResourceRequirements>),
-        volume_mounts: Some(vec![mount("data", DATA_DIR), mount(LAUNCHER_VOLUME, LAUNCHER_DIR)]),
+        volume_mounts: Some(vec![mount("data", DATA_DIR), mount(launcher::VOLUME, LAUNCHER_DIR)]),
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
@@ -193,7 +190,7 @@ fn volumes(spec: &EtcdClusterSpec) -> Vec<Volume> {
                 size_limit: data.size_limit.map(Quantity),
             },
         ),
-        directory(LAUNCHER_VOLUME, EmptyDirVolumeSource::default()),
+        directory(launcher::VOLUME, EmptyDirVolumeSource::default()),
     ]
 }
 

@@ -477,10 +477,11 @@ async fn of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_tree_follows_the_cluster() {
-    use endstate_etcd::status::{StatusError, watch};
+    use endstate::status::{StatusError, watch};
     let world = World::new().await;
     world.create("demo", json!({"size": 1, "version": "3.5.16"})).await.unwrap();
-    let mut trees = Box::pin(watch(world.client.clone(), "default".into(), "demo".into()));
+    let mut trees =
+        Box::pin(watch(&EtcdPackage, world.client.clone(), "default".into(), "demo".into()));
     let first = trees.try_next().await.unwrap().unwrap();
     assert!(!first.is_current, "no operator has looked yet");
     world.operate();

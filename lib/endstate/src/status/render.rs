@@ -1,8 +1,17 @@
 //! The tree as text. Pure.
 
-use super::{Condition, Member, PodNode, Tree};
+use endstate_core::{Condition, ConditionType, Truth};
+
+use super::{Member, PodNode, Tree};
 
 /// How the text is adorned.
+///
+/// ```
+/// # use endstate::status::{Style, Tree, render};
+/// fn of(tree: &Tree, terminal: bool) -> String {
+///     render(tree, if terminal { Style::Coloured } else { Style::Plain })
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Letters only: for pipes and files.
@@ -37,6 +46,13 @@ impl Style {
 }
 
 /// The tree as lines of text, each ended by a newline.
+///
+/// ```
+/// # use endstate::status::{Style, Tree, render};
+/// fn lines(tree: &Tree) -> usize {
+///     render(tree, Style::Plain).lines().count()
+/// }
+/// ```
 #[must_use]
 pub fn render(tree: &Tree, style: Style) -> String {
     let mut lines = vec![head(tree, style)];
@@ -65,7 +81,8 @@ fn head(tree: &Tree, style: Style) -> String {
     };
     let name = style.paint(Colour::Bold, &format!("{}/{}", tree.namespace, tree.name));
     let mut text = format!(
-        "etcd {name}  {}  {} of {} members work  {}",
+        "{} {name}  {}  {} of {} members work  {}",
+        tree.application,
         style.paint(colour, &tree.phase),
         tree.ready,
         tree.size,
@@ -86,25 +103,35 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
     }
     lines.extend(tree.waiting.iter().map(|it| style.paint(Colour::Busy, it)));
     lines.extend(tree.conditions.iter().filter(|it| is_bad(it)).map(|it| {
-        let text = format!("{}={}: {}", it.kind, it.status, it.message);
+        let text = format!("{}={:?}: {}", it.kind, it.status, it.message);
         style.paint(Colour::Bad, &text)
     }));
-    if tree.conditions.iter().any(|it| it.kind == "QuorumLost" && it.reason == "DataLost") {
-        lines.push(style.paint(Colour::Busy, LOST));
+    if let Some(rescue) = &tree.rescue {
+        lines.push(style.paint(Colour::Busy, &format!("{LOST}: {rescue}")));
     }
     let warned = tree.conditions.iter().filter(|it| it.reason == "AcceptedWithWarnings");
     lines.extend(warned.map(|it| style.paint(Colour::Busy, &format!("warning: {}", it.message))));
     lines
 }
 
-/// What a user can do about data that is gone.
-const LOST: &str = "nothing is ever started empty by itself, and nothing of what is left is removed: save first what the pods that are left hold, by `etcdctl snapshot save` or a copy of their data directories; a new cluster can be declared beside this one, under another name";
+/// What happens to data of which too little is left.
+const LOST: &str =
+    "nothing is ever started empty by itself, and nothing of what is left is removed";
 
 /// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to tell.
 fn is_bad(it: &Condition) -> bool {
-    let early = it.status == "Unknown" || it.reason == "NotCreated";
+    let early = it.status == Truth::Unknown || it.reason == "NotCreated";
     let halted = ["PlanRejected", "NameTaken"].contains(&it.reason.as_str());
-    halted || (!it.is_good && !early)
+    halted || (!is_good(it) && !early)
+}
+
+fn is_good(it: &Condition) -> bool {
+    use ConditionType::{Available, Degraded, Progressing, QuorumLost, SpecAccepted};
+    match it.kind {
+        Available | SpecAccepted => it.status == Truth::True,
+        Degraded | QuorumLost => it.status == Truth::False,
+        Progressing => true,
+    }
 }
 
 /// The widths of the columns, so that members line up.
@@ -137,14 +164,14 @@ fn member_line(member: &Member, widths: &Widths, style: Style) -> String {
     if let Some(version) = &member.version {
         text += &format!("  {version}");
     }
-    if let Some(index) = member.raft_index {
-        text += &format!("  raft index {index}");
+    if let Some(position) = member.position {
+        text += &format!("  position {position}");
     }
     if let Some(lag) = member.lag.filter(|it| *it > 0) {
         text += &format!(" ({lag} behind)");
     }
-    if let Some(bytes) = member.db_size {
-        text += &format!("  db {}", size(bytes));
+    if let Some(bytes) = member.data_size {
+        text += &format!("  data {}", size(bytes));
     }
     if let Some(id) = &member.id {
         text += &format!("  {}", style.paint(Colour::Dim, &format!("id {id}")));
@@ -162,7 +189,8 @@ fn member_details(member: &Member, style: Style) -> Vec<String> {
         Some(pod) => {
             lines.push(format!("└ {}", pod_line(pod, style)));
             lines.extend(pod.volumes.iter().map(|it| {
-                let text = format!("{}  {}  {}", it.name, it.kind, it.path);
+                let size = it.size.as_ref().map(|it| format!("  {it}")).unwrap_or_default();
+                let text = format!("{}  {}{size}  {}", it.name, it.kind, it.path);
                 format!("  └ volume {}", style.paint(Colour::Dim, &text))
             }));
         }

@@ -1,11 +1,50 @@
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::*;
+use crate::operator::Health;
+use crate::package::Package;
+
+/// An application with an older kind that keeps the status one level down.
+struct Toy;
+
+impl Package for Toy {
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn about(&self) -> &'static str {
+        "toys"
+    }
+
+    fn crds(&self) -> Vec<CustomResourceDefinition> {
+        vec![]
+    }
+
+    fn operate(&self, _: &mut crate::Engine, _: &str) -> Vec<Health> {
+        vec![]
+    }
+
+    fn summary(&self, object: &DynamicObject) -> Summary {
+        let mut summary = Summary::of(object);
+        summary.endpoint = Some(format!("http://{}:1", object.name_any()));
+        if object.types.as_ref().is_some_and(|it| it.api_version == "old.example.com/v1") {
+            summary.status = summary.status["inner"].clone();
+        }
+        summary
+    }
+}
+
+fn tree(object: &DynamicObject, pods: &[Pod]) -> Result<Tree, StatusError> {
+    super::tree(&Toy, &Seen { object, pods, claims: &[] })
+}
 
 fn cluster(status: Value) -> DynamicObject {
     serde_json::from_value(json!({
-        "apiVersion": "etcd.endstate.dev/v1",
-        "kind": "EtcdCluster",
+        "apiVersion": "toy.example.com/v1",
+        "kind": "ToyCluster",
         "metadata": { "name": "demo", "namespace": "default", "uid": "u1", "generation": 2 },
         "spec": { "size": 3, "version": "3.5.16" },
         "status": status,
@@ -16,17 +55,17 @@ fn cluster(status: Value) -> DynamicObject {
 fn pod(name: &str, owner: &str) -> Pod {
     serde_json::from_value(json!({
         "metadata": { "name": name, "namespace": "default", "ownerReferences": [
-            { "apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster", "name": "demo", "uid": owner, "controller": true },
+            { "apiVersion": "toy.example.com/v1", "kind": "ToyCluster", "name": "demo", "uid": owner, "controller": true },
         ]},
         "spec": {
             "nodeName": "node-1",
-            "containers": [{ "name": "etcd", "volumeMounts": [{ "name": "data", "mountPath": "/var/lib/etcd" }] }],
+            "containers": [{ "name": "server", "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }],
             "volumes": [{ "name": "data", "emptyDir": {} }, { "name": "unused", "emptyDir": {} }],
         },
         "status": {
             "phase": "Running", "podIP": "10.244.0.5",
             "conditions": [{ "type": "Ready", "status": "True" }],
-            "containerStatuses": [{ "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 1,
+            "containerStatuses": [{ "name": "server", "image": "", "imageID": "", "ready": true, "restartCount": 1,
                 "state": { "running": {} } }],
         },
     }))
@@ -55,10 +94,10 @@ fn the_tree_reads_from_the_cluster_down_to_the_volumes() {
     let tree = tree(&cluster(status()), &[pod("demo-a", "u1"), pod("demo-x", "other")]).unwrap();
     let text = render(&tree, Style::Plain);
     let expected = "\
-etcd default/demo  Updating  2 of 3 members work  3.5.16  http://demo-client.default.svc:2379
-├─ demo-a  leader  healthy  3.5.16  raft index 120  db 20.0 KiB  id a1
+toy default/demo  Updating  2 of 3 members work  3.5.16  http://demo:1
+├─ demo-a  leader  healthy  3.5.16  position 120  data 20.0 KiB  id a1
 │  └ pod Running, ready  on node-1  10.244.0.5  restarted once
-│    └ volume data  emptyDir  /var/lib/etcd
+│    └ volume data  emptyDir  /data
 ├─ demo-b  voter   not working  id b1
 │  └ its data is lost
 │  └ no pod
@@ -90,11 +129,11 @@ fn a_cluster_that_nobody_has_looked_at_says_so() {
 }
 
 #[test]
-fn a_historical_object_gives_the_same_tree() {
-    let mut object = cluster(json!({ "phase": "Running", "endstate": status() }));
+fn a_kind_with_another_status_gives_the_same_tree() {
+    let mut object = cluster(json!({ "phase": "Running", "inner": status() }));
     object.types = Some(kube::api::TypeMeta {
-        api_version: "etcd.database.coreos.com/v1beta2".into(),
-        kind: "EtcdCluster".into(),
+        api_version: "old.example.com/v1".into(),
+        kind: "ToyCluster".into(),
     });
     let old = tree(&object, &[]).unwrap();
     let new = tree(&cluster(status()), &[]).unwrap();
@@ -103,11 +142,11 @@ fn a_historical_object_gives_the_same_tree() {
 }
 
 #[test]
-fn a_pod_that_etcd_does_not_list_is_shown_all_the_same() {
+fn a_pod_that_the_application_does_not_list_is_shown_all_the_same() {
     let tree = tree(&cluster(status()), &[pod("demo-c", "u1")]).unwrap();
     let member = tree.members.iter().find(|it| it.name == "demo-c").unwrap();
     assert_eq!(member.role, "joining");
-    assert_eq!(member.trouble.as_deref(), Some("etcd does not list it"));
+    assert_eq!(member.trouble.as_deref(), Some("toy does not list it"));
 }
 
 #[test]
@@ -135,4 +174,41 @@ fn lost_data_comes_with_what_can_be_done_and_a_start_without_alarm() {
     );
     assert_eq!(with("Available", "False", "NotCreated").lines().count(), 1);
     assert!(with("Progressing", "False", "NameTaken").contains("Progressing=False: m"));
+}
+
+#[test]
+fn a_claim_is_shown_with_its_size() {
+    let mut pod = pod("demo-a", "u1");
+    let spec = pod.spec.as_mut().unwrap();
+    spec.volumes = serde_json::from_value(json!([
+        { "name": "data", "persistentVolumeClaim": { "claimName": "data-demo-a" } },
+        { "name": crate::launcher::VOLUME, "emptyDir": {} },
+    ]))
+    .unwrap();
+    let asked = json!({ "metadata": { "name": "data-demo-a" },
+        "spec": { "resources": { "requests": { "storage": "1Gi" } } } });
+    let mut bound = asked.clone();
+    bound["status"] = json!({ "capacity": { "storage": "2Gi" } });
+    for (claim, size) in [(asked, "1Gi"), (bound, "2Gi")] {
+        let claims: [PersistentVolumeClaim; 1] = [serde_json::from_value(claim).unwrap()];
+        let (object, pods) = (cluster(status()), [pod.clone()]);
+        let seen = Seen { object: &object, pods: &pods, claims: &claims };
+        let text = render(&super::tree(&Toy, &seen).unwrap(), Style::Plain);
+        let line = format!("volume data  claim data-demo-a  {size}  /data");
+        assert!(text.contains(&line), "{text}");
+        assert!(!text.contains("launcher"), "{text}");
+    }
+}
+
+/// Anybody may change a label or take an owner away; a name is used once, and another's pod has another owner.
+#[test]
+fn pods_are_the_clusters_by_owner_and_those_without_one_by_name() {
+    let mut lost = pod("demo-b", "u1");
+    lost.metadata.owner_references = None;
+    let mut foreign = pod("demo-c", "u1");
+    foreign.metadata.owner_references = None;
+    let tree = tree(&cluster(status()), &[pod("demo-a", "other"), lost, foreign]).unwrap();
+    let has_pod: Vec<_> =
+        tree.members.iter().map(|it| (it.name.as_str(), it.pod.is_some())).collect();
+    assert_eq!(has_pod, [("demo-a", false), ("demo-b", true)]);
 }
