@@ -128,7 +128,7 @@ async fn apply(call: &Call, intent: Intent, endpoint: Endpoint) -> Result<Respon
     }
 }
 
-async fn create(call: &Call, intent: Intent) -> Result<Response, ApiError> {
+async fn create(call: &Call, mut intent: Intent) -> Result<Response, ApiError> {
     let metadata = &intent.intent["metadata"];
     if metadata["uid"].as_str().is_some_and(|uid| !uid.is_empty()) {
         let why = format!(
@@ -141,6 +141,10 @@ async fn create(call: &Call, intent: Intent) -> Result<Response, ApiError> {
             call.name(),
             &why,
         ));
+    }
+    if let Some(metadata) = intent.intent["metadata"].as_object_mut() {
+        // A version is a condition on what is there, and nothing is.
+        metadata.remove("resourceVersion");
     }
     let object = fields::apply(call, None, intent.intent, Endpoint::Main)?;
     let received = Received { object, duplicates: intent.duplicates };

@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use tokio::sync::watch;
 
 use crate::{Object, ObjectKey};
-pub(crate) use feed::{feed, pruned};
+pub(crate) use feed::feed;
 use state::{Outdated, State};
 
 /// Which objects of a kind a cache holds. Label requirements are equalities.
@@ -31,6 +32,7 @@ pub struct Scope {
     labels: BTreeMap<String, String>,
     name: Option<String>,
     fields: Option<String>,
+    has_managed_fields: bool,
 }
 
 impl Scope {
@@ -55,6 +57,13 @@ impl Scope {
     /// only the server can tell what matches.
     pub fn fields(mut self, selector: impl Into<String>) -> Scope {
         self.fields = Some(selector.into());
+        self
+    }
+
+    /// Objects keep their `managedFields`, from which a cache is pruned otherwise: they are about half of an object's
+    /// metadata.
+    pub fn with_managed_fields(mut self) -> Scope {
+        self.has_managed_fields = true;
         self
     }
 
@@ -119,9 +128,13 @@ impl<K: Object> Change<K> {
     }
 }
 
+/// `metadata.managedFields`
+pub(crate) type ManagedFields = Option<Vec<ManagedFieldsEntry>>;
+
 type Subscriber<K> = Box<dyn Fn(&Change<K>) + Send + Sync>;
 
-/// A handle to the shared view of one kind and scope. Cheap to clone. Objects are pruned of `managedFields`.
+/// A handle to the shared view of one kind and scope. Cheap to clone. Objects are pruned of `managedFields`, unless the
+/// scope asks for them.
 pub struct Cache<K: Object> {
     shared: Arc<Shared<K>>,
 }
@@ -225,6 +238,14 @@ impl<K: Object> Cache<K> {
         &self.shared.scope
     }
 
+    /// An object in the form that this cache holds.
+    fn kept(&self, mut object: K) -> Arc<K> {
+        if !self.shared.scope.has_managed_fields {
+            object.meta_mut().managed_fields = None;
+        }
+        Arc::new(object)
+    }
+
     /// Takes in all that there was at a version.
     fn listed(&self, objects: Vec<Arc<K>>, version: Option<u64>) -> Result<(), Outdated> {
         let mut taken = Ok(());
@@ -239,9 +260,13 @@ impl<K: Object> Cache<K> {
         Ok(())
     }
 
-    /// Takes in what a write of this process returned.
-    pub(crate) fn wrote(&self, object: Arc<K>, origin: Option<Origin>) {
+    /// Takes in what a write of this process returned, and its managed fields.
+    pub(crate) fn wrote(&self, object: &Arc<K>, fields: &ManagedFields, origin: Option<Origin>) {
         let scope = &self.shared.scope;
+        let mut object = object.clone();
+        if scope.has_managed_fields {
+            Arc::make_mut(&mut object).meta_mut().managed_fields.clone_from(fields);
+        }
         self.change(|state| {
             let is_known = state.get(&ObjectKey::of(&*object)).is_some();
             match scope.admits(&*object) {

@@ -12,6 +12,7 @@ mod astray;
 mod declared;
 mod execute;
 mod marks;
+mod objects;
 mod observe;
 mod pods;
 mod refusals;
@@ -27,6 +28,7 @@ use endstate_core::{
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
+use kube::api::ApiResource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +37,10 @@ use crate::driver::{Driver, Outcome};
 use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
 use astray::Gone;
 pub use declared::Declared;
+pub use objects::{
+    CLUSTER_LABEL, Conflict, Generated, Objects, Owner, Ownership, Secrets, UID_LABEL, Wanted,
+    conflicts,
+};
 pub use pods::member_pod;
 use refusals::Refusals;
 
@@ -87,6 +93,11 @@ pub trait Operand: Send + Sync + 'static {
     /// The pod as it should be now, made from a running one: what [`Action::UpdatePod`] and [`Action::RestartPod`] want.
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
 
+    /// The kinds of objects that a cluster needs besides its pods.
+    fn kinds(&self) -> Vec<ApiResource> {
+        vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
+    }
+
     /// The services around the members, without owner.
     fn services(&self, object: &Identity, support: &Support) -> Vec<Service>;
 
@@ -129,15 +140,14 @@ pub struct Operator<O: Operand> {
     operand: O,
     objects: Cache<Declared<O::Kind>>,
     pods: Cache<Pod>,
-    services: Cache<Service>,
-    budgets: Cache<PodDisruptionBudget>,
+    around: Objects,
     nodes: Cache<Node>,
     refusals: Mutex<Refusals>,
     gone: Mutex<Gone>,
 }
 
-/// Adds an operand's reconciler to an engine. It wakes for its objects, and for the pods, services and disruption budgets
-/// that they control.
+/// Adds an operand's reconciler to an engine. It wakes for its objects, for the pods that they control, and for the objects
+/// of [`Operand::kinds`] that belong to them.
 ///
 /// ```
 /// # use endstate::operator::{Operand, add};
@@ -150,28 +160,23 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
     let ours = || Scope::all().label(APP_LABEL, operand.app().name());
     let objects = engine.cache::<Declared<O::Kind>>();
     let pods = engine.cache_of::<Pod>((), ours());
-    let services = engine.cache_of::<Service>((), ours());
-    let budgets = engine.cache_of::<PodDisruptionBudget>((), ours());
+    let around = Objects::open(engine, operand.app().name(), &operand.kinds());
     let nodes = engine.cache::<Node>();
     let health = Health::of(&objects, &pods);
     let operator = Operator {
         operand,
         objects: objects.clone(),
         pods: pods.clone(),
-        services: services.clone(),
-        budgets: budgets.clone(),
+        around: around.clone(),
         nodes: nodes.clone(),
         refusals: Mutex::default(),
         gone: Mutex::default(),
     };
-    engine
-        .add(name, operator)
-        .watches(&objects)
-        .owned(&pods)
-        .owned(&services)
-        .owned(&budgets)
-        .reads(&nodes)
-        .concurrency(CONCURRENCY);
+    let registration = engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes);
+    let woken = around.caches().iter().fold(registration, |registration, cache| {
+        registration.owned(cache).maps(cache, objects::cluster_of)
+    });
+    woken.concurrency(CONCURRENCY);
     health
 }
 

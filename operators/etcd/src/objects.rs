@@ -13,8 +13,7 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// The label that tells the pods of this very cluster from those of one that had its name before.
-pub const UID_LABEL: &str = "endstate.dev/cluster-uid";
+pub use endstate::operator::UID_LABEL;
 
 /// The labels of everything that belongs to a cluster.
 #[must_use]

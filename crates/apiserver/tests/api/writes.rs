@@ -309,3 +309,12 @@ async fn applying_takes_over_by_force_and_removes_what_it_no_longer_wants() {
     let with_uid = json!({"apiVersion": "ex.com/v1", "kind": "Widget", "metadata": {"name": "u", "uid": "x"}, "spec": {"size": 1}});
     assert_eq!(server.apply(&format!("{WIDGETS}/u?fieldManager=m"), with_uid).await.code, 409);
 }
+
+#[tokio::test]
+async fn a_first_apply_may_have_a_version_and_creates_only_what_is_not_there() {
+    let server = server().await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "resourceVersion": "1"}});
+    let path = format!("{MAPS}/a?fieldManager=m&force=true");
+    server.apply(&path, map.clone()).await.expect(201);
+    server.apply(&path, map).await.expect(409);
+}

@@ -8,6 +8,7 @@ mod dead;
 mod engine;
 mod garbage;
 mod nodes;
+mod objects;
 mod quiet;
 mod roles;
 mod workloads;

@@ -4,7 +4,6 @@
 //! far the watch has come.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -103,7 +102,7 @@ async fn list<K: Object>(cache: &Cache<K>, api: &Api<K>) -> Result<String, Failu
     let mut version = None;
     loop {
         let page = api.list(&params).await.map_err(Failure::List)?;
-        objects.extend(page.items.into_iter().map(pruned));
+        objects.extend(page.items.into_iter().map(|it| cache.kept(it)));
         version = version.or(page.metadata.resource_version.filter(|it| !it.is_empty()));
         params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
         if params.continue_token.is_none() {
@@ -133,7 +132,7 @@ async fn watch<K: Object>(
         match event.map_err(Failure::Watch)? {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                 moved(version, &object);
-                cache.change(|state| state.applied(pruned(object)));
+                cache.change(|state| state.applied(cache.kept(object)));
             }
             WatchEvent::Deleted(object) => {
                 moved(version, &object);
@@ -155,10 +154,4 @@ fn moved<K: Object>(version: &mut String, object: &K) {
     if let Some(seen) = &object.meta().resource_version {
         version.clone_from(seen);
     }
-}
-
-/// Nobody reads `managedFields` from a cache, and they are about half of an object's metadata.
-pub(crate) fn pruned<K: Object>(mut object: K) -> Arc<K> {
-    object.meta_mut().managed_fields = None;
-    Arc::new(object)
 }

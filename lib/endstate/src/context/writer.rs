@@ -12,7 +12,7 @@ use kube::core::Request;
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::cache::pruned;
+use crate::cache::ManagedFields;
 use crate::patch::merge_diff;
 use crate::{Error, Object, ObjectKey};
 
@@ -173,7 +173,7 @@ impl<K: Object> Writer<'_, K> {
         let request = self.built("delete", &key, self.request(&key).delete(key.name(), params))?;
         let answer = self.ctx.client.request_status::<K>(request);
         match self.bounded("delete", &key, answer).await {
-            Ok(Either::Left(object)) if is_held(&object) => self.show(pruned(object)),
+            Ok(Either::Left(object)) if is_held(&object) => drop(self.show(object)),
             Ok(_) => self.erase(observed),
             Err(error) if error.is_not_found() => self.erase(observed),
             Err(error) => return Err(error),
@@ -219,9 +219,8 @@ impl<K: Object> Writer<'_, K> {
         request: Built,
     ) -> Result<Arc<K>, Error> {
         self.fenced(verb, key)?;
-        let object = pruned(self.send(verb, key, request).await?);
-        self.show(object.clone());
-        Ok(object)
+        let object = self.send(verb, key, request).await?;
+        Ok(self.show(object))
     }
 
     /// Nothing is written but by who leads.
@@ -268,10 +267,13 @@ impl<K: Object> Writer<'_, K> {
         format!("{} {key}", K::kind(&self.kind))
     }
 
-    fn show(&self, object: Arc<K>) {
+    fn show(&self, mut object: K) -> Arc<K> {
+        let fields: ManagedFields = object.meta_mut().managed_fields.take();
+        let object = Arc::new(object);
         self.ctx
             .caches
-            .each(&self.kind, |cache| cache.wrote(object.clone(), self.ctx.origin.clone()));
+            .each(&self.kind, |cache| cache.wrote(&object, &fields, self.ctx.origin.clone()));
+        object
     }
 
     fn erase(&self, observed: &K) {

@@ -1,0 +1,83 @@
+//! Secrets: made of randomness, and handed to the driver.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::ByteString;
+use kube::api::DynamicObject;
+
+use super::Generated;
+use crate::Error;
+
+/// The contents of secrets. They print as names.
+///
+/// ```
+/// let secrets = endstate::operator::Secrets::default();
+/// assert_eq!(secrets.get("demo-admin", "password"), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct Secrets {
+    by_name: BTreeMap<String, BTreeMap<String, ByteString>>,
+}
+
+impl Secrets {
+    /// The value of a key of a secret.
+    pub fn get(&self, name: &str, key: &str) -> Option<&[u8]> {
+        Some(&self.by_name.get(name)?.get(key)?.0)
+    }
+
+    pub(super) fn add(&mut self, name: &str, data: Option<BTreeMap<String, ByteString>>) {
+        self.by_name.extend(data.map(|data| (name.to_owned(), data)));
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.by_name.iter().map(|(name, data)| (name, data.keys().collect::<Vec<_>>()));
+        f.debug_map().entries(keys).finish()
+    }
+}
+
+/// Puts random values into a secret.
+pub(super) fn fill(secret: &mut DynamicObject, keys: &[Generated]) -> Result<(), Error> {
+    let mut data = BTreeMap::new();
+    for Generated { key, random_bytes } in keys {
+        let mut bytes = vec![0; *random_bytes];
+        getrandom::fill(&mut bytes).map_err(|error| Error::other(error.to_string()))?;
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        data.insert(key, ByteString(text.into_bytes()));
+    }
+    secret.data["data"] = serde_json::to_value(data).map_err(Error::other)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::objects::wanted::Content;
+    use crate::operator::{Ownership, Wanted};
+
+    #[test]
+    fn values_are_random_and_are_not_printed() {
+        let keys = vec![Generated { key: "password".into(), random_bytes: 16 }];
+        let wanted = Wanted::generated("admin", keys.clone(), Ownership::Owned);
+        assert!(matches!(wanted.content(), Content::Generated(_)));
+        let make = || {
+            let mut object = DynamicObject {
+                types: None,
+                metadata: Default::default(),
+                data: serde_json::json!({}),
+            };
+            fill(&mut object, &keys).unwrap();
+            let data = serde_json::from_value(object.data["data"].clone()).unwrap();
+            let mut secrets = Secrets::default();
+            secrets.add("admin", Some(data));
+            secrets
+        };
+        let (one, other) = (make(), make());
+        let value = one.get("admin", "password").unwrap();
+        assert_eq!(value.len(), 32);
+        assert_ne!(Some(value), other.get("admin", "password"));
+        assert_eq!(format!("{one:?}"), r#"{"admin": ["password"]}"#);
+    }
+}

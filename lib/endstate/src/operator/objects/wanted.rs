@@ -1,0 +1,260 @@
+//! What is wanted, for whom, and whether it is somebody else's. Pure.
+
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::fields;
+use crate::operator::{APP_LABEL, Declared};
+use crate::{Error, ObjectKey};
+
+/// The label that names the cluster that an object belongs to.
+pub const CLUSTER_LABEL: &str = endstate_core::LABEL_CLUSTER;
+
+/// The label with the uid of the cluster object: it tells the objects of this very cluster from those of one that had its
+/// name before.
+pub const UID_LABEL: &str = "endstate.dev/cluster-uid";
+
+/// Whether an object goes with its cluster.
+///
+/// ```
+/// # use endstate::operator::Ownership;
+/// assert_ne!(Ownership::Owned, Ownership::Kept);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// The cluster object controls it: it is garbage once that is gone.
+    Owned,
+    /// Nobody owns it, so it outlives the cluster object. The labels say whose it is.
+    Kept,
+}
+
+/// A random value in a secret that is created once.
+///
+/// ```
+/// let password = endstate::operator::Generated { key: "password".into(), random_bytes: 24 };
+/// assert_eq!(password.key, "password");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The key in the secret's `data`.
+    pub key: String,
+    /// How many random bytes; the value is their hexadecimal text.
+    pub random_bytes: usize,
+}
+
+#[derive(Clone, PartialEq)]
+pub(super) enum Content {
+    Applied,
+    Generated(Vec<Generated>),
+}
+
+/// An object that a cluster needs. What it prints as has no contents, which may be secret.
+#[derive(Clone, PartialEq)]
+pub struct Wanted {
+    object: DynamicObject,
+    types: TypeMeta,
+    ownership: Ownership,
+    content: Content,
+}
+
+impl Wanted {
+    /// An object as JSON, with `apiVersion`, `kind` and `metadata.name`, that is kept as it is given.
+    ///
+    /// ```
+    /// use endstate::operator::{Ownership, Wanted};
+    /// let map = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap",
+    ///     "metadata": {"name": "demo-config"}, "data": {"a": "1"}});
+    /// assert_eq!(Wanted::new(map, Ownership::Owned).unwrap().to_string(), "ConfigMap demo-config");
+    /// assert!(Wanted::new(serde_json::json!({"data": {}}), Ownership::Owned).is_err());
+    /// ```
+    pub fn new(body: Value, ownership: Ownership) -> Result<Wanted, Error> {
+        let object: DynamicObject = serde_json::from_value(body).map_err(Error::other)?;
+        let is_named = object.metadata.name.as_ref().is_some_and(|name| !name.is_empty());
+        match object.types.clone().filter(|_| is_named) {
+            Some(types) => Ok(Wanted { object, types, ownership, content: Content::Applied }),
+            None => Err(Error::other("a wanted object has no apiVersion, kind or name")),
+        }
+    }
+
+    /// An object of a kind that is known at compile time.
+    pub fn of<K>(object: &K, ownership: Ownership) -> Result<Wanted, Error>
+    where
+        K: Resource<DynamicType = ()> + Serialize,
+    {
+        let mut body = serde_json::to_value(object).map_err(Error::other)?;
+        body["apiVersion"] = K::api_version(&()).into();
+        body["kind"] = K::kind(&()).into();
+        Wanted::new(body, ownership)
+    }
+
+    /// A secret with random values, which is created once and never written again: a password that members were started
+    /// with must not change beneath them.
+    ///
+    /// ```
+    /// use endstate::operator::{Generated, Ownership, Wanted};
+    /// let keys = vec![Generated { key: "password".into(), random_bytes: 24 }];
+    /// assert_eq!(Wanted::generated("demo-admin", keys, Ownership::Owned).to_string(), "Secret demo-admin");
+    /// ```
+    pub fn generated(name: &str, keys: Vec<Generated>, ownership: Ownership) -> Wanted {
+        let types = TypeMeta { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let data = serde_json::json!({"type": "Opaque"});
+        let object = DynamicObject { types: Some(types.clone()), metadata, data };
+        Wanted { object, types, ownership, content: Content::Generated(keys) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it goes with its cluster.
+    pub fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    pub(super) fn is_of(&self, kind: &ApiResource) -> bool {
+        self.types.api_version == kind.api_version && self.types.kind == kind.kind
+    }
+
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The object in full, as it is sent.
+    pub(super) fn intent(&self, owner: &Owner) -> DynamicObject {
+        let mut object = self.object.clone();
+        object.metadata.namespace = Some(owner.namespace.clone());
+        let labels = object.metadata.labels.get_or_insert_default();
+        labels.extend(owner.labels().map(|(label, value)| (label.to_owned(), value.to_owned())));
+        object.metadata.owner_references = match self.ownership {
+            Ownership::Owned => Some(vec![owner.reference.clone()]),
+            Ownership::Kept => None,
+        };
+        if self.content == Content::Applied {
+            fields::mark(&mut object);
+        }
+        object
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.types.kind, self.name())
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} ({:?})", self.ownership)
+    }
+}
+
+/// The cluster object for which objects are wanted, and the application.
+///
+/// ```
+/// # use endstate::operator::{Declared, Owner};
+/// # use k8s_openapi::api::core::v1::ConfigMap;
+/// let object = serde_json::json!({"metadata": {"namespace": "default", "name": "demo", "uid": "9b1d"}});
+/// let object: Declared<ConfigMap> = serde_json::from_value(object).unwrap();
+/// assert_eq!(Owner::of(&object, "etcd").uid(), "9b1d");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Owner {
+    app: String,
+    namespace: String,
+    reference: OwnerReference,
+}
+
+impl Owner {
+    /// The owner of what an application's object needs.
+    pub fn of<T: Resource<DynamicType = ()>>(object: &Declared<T>, app: &str) -> Owner {
+        Owner {
+            app: app.to_owned(),
+            namespace: object.metadata.namespace.clone().unwrap_or_default(),
+            reference: crate::operator::execute::owner(object),
+        }
+    }
+
+    /// The uid of the cluster object.
+    pub fn uid(&self) -> &str {
+        &self.reference.uid
+    }
+
+    pub(super) fn key(&self, name: &str) -> ObjectKey {
+        ObjectKey::namespaced(self.namespace.as_str(), name)
+    }
+
+    fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = [
+            (APP_LABEL, self.app.as_str()),
+            (CLUSTER_LABEL, &self.reference.name),
+            (UID_LABEL, self.uid()),
+        ];
+        labels.into_iter()
+    }
+
+    fn is_labelled(&self, object: &DynamicObject) -> bool {
+        object.labels().get(UID_LABEL).is_some_and(|uid| uid == self.uid())
+    }
+
+    /// Whether the cluster object controls an object, and the object says so itself.
+    pub(super) fn made(&self, object: &DynamicObject) -> bool {
+        controller(object) == Some(self.uid()) && self.is_labelled(object)
+    }
+
+    /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label.
+    pub(super) fn conflict(&self, wanted: &Wanted, current: &DynamicObject) -> Option<Conflict> {
+        let is_ours = match (wanted.ownership, controller(current)) {
+            (Ownership::Owned, Some(uid)) => uid == self.uid(),
+            (Ownership::Owned | Ownership::Kept, None) => self.is_labelled(current),
+            (Ownership::Kept, Some(_)) => false,
+        };
+        (!is_ours).then(|| Conflict {
+            kind: wanted.types.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: wanted.name().to_owned(),
+        })
+    }
+}
+
+fn controller(object: &DynamicObject) -> Option<&str> {
+    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+    Some(&owner.uid)
+}
+
+/// A name that is taken: the object belongs to somebody else.
+///
+/// ```
+/// use endstate::operator::Conflict;
+/// let conflict = Conflict { kind: "Service".into(), namespace: "ns".into(), name: "demo".into() };
+/// assert_eq!(conflict.to_string(), "Service ns/demo exists and belongs to somebody else");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{kind} {namespace}/{name} exists and belongs to somebody else")]
+pub struct Conflict {
+    /// The kind of the object.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The wanted objects whose names are taken; `current` has the object of each wanted one, if there is one.
+pub fn conflicts(
+    owner: &Owner,
+    wanted: &[Wanted],
+    current: &[Option<DynamicObject>],
+) -> Vec<Conflict> {
+    let found = wanted.iter().zip(current);
+    found.filter_map(|(wanted, current)| owner.conflict(wanted, current.as_ref()?)).collect()
+}
+
+#[cfg(test)]
+mod tests;
