@@ -4,7 +4,9 @@ use std::fmt;
 
 use endstate_check::{Finding, STATES_MAX};
 
-use crate::{plans::Planner, property::Property, scenario::Scenario, world::World};
+use crate::{
+    etcd::EtcdModel, plans::Planner, property::Property, scenario::Scenario, world::World,
+};
 
 /// What an exploration of a scenario found.
 #[derive(Debug)]
@@ -32,12 +34,12 @@ impl fmt::Display for Report {
 
 /// Explores a scenario with a planner.
 pub fn check(scenario: &Scenario, planner: Planner) -> Report {
-    let mut world = World::new(scenario, planner);
+    let mut world = World::new(scenario, EtcdModel::of(scenario), planner);
     let explored = endstate_check::check(&mut world, STATES_MAX);
     Report { scenario: scenario.name, views: world.plans.views(), explored }
 }
 
 /// Takes one random walk through a scenario; the seed is the scenario's.
 pub fn walk(scenario: &Scenario, planner: Planner) -> Option<Finding<Property>> {
-    endstate_check::walk(&mut World::new(scenario, planner), scenario.seed)
+    endstate_check::walk(&mut World::new(scenario, EtcdModel::of(scenario), planner), scenario.seed)
 }

@@ -4,27 +4,34 @@
 
 use std::collections::HashMap;
 
-use endstate_core::{Plan, Snapshot, Waiting, lint, plan};
-use etcd_plan::{Etcd, EtcdClusterSpec};
+use endstate_core::{App, Plan, Snapshot, Waiting, lint};
+use etcd_plan::Etcd;
 
-use crate::world::{Spec, Verb, observe::View};
+use crate::{
+    model::AppModel,
+    world::{
+        observe::View,
+        state::{Spec, Verb},
+    },
+};
 
 /// The planner under test.
-#[derive(Clone, Copy, Debug)]
-pub struct Planner {
+pub struct Planner<A: App = Etcd> {
     /// Makes the plan.
-    pub plan: fn(&Snapshot<EtcdClusterSpec>) -> Plan<EtcdClusterSpec>,
+    pub plan: fn(&Snapshot<A::Spec>) -> Plan<A::Spec>,
     /// Whether a plan that the linter refuses is reported. Seeded bugs switch it off to show what
     /// would happen.
     pub linted: bool,
 }
 
-impl Planner {
-    /// The planner and the linter that ship.
-    pub fn shipped() -> Self {
-        Self { plan: |snapshot| plan(&Etcd, snapshot), linted: true }
+// By hand: an `App` need not be copied for a planner to be.
+impl<A: App> Clone for Planner<A> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
+
+impl<A: App> Copy for Planner<A> {}
 
 /// A plan without words. Members are numbered from 1 by their slot when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -156,16 +163,16 @@ pub(crate) struct Outcome {
 }
 
 /// All plans made so far.
-pub(crate) struct Plans {
-    planner: Planner,
+pub(crate) struct Plans<M: AppModel> {
+    planner: Planner<M::App>,
     all: Vec<(Compact, Vec<Rest>)>,
     numbers: HashMap<Compact, u32>,
     /// By the view's fingerprint.
     outcomes: HashMap<u128, Outcome>,
 }
 
-impl Plans {
-    pub(crate) fn new(planner: Planner) -> Self {
+impl<M: AppModel> Plans<M> {
+    pub(crate) fn new(planner: Planner<M::App>) -> Self {
         let empty = Compact::default();
         let numbers = HashMap::from([(empty.clone(), 0)]);
         Self {
@@ -190,7 +197,7 @@ impl Plans {
     }
 
     /// The plan for a view.
-    pub(crate) fn decide(&mut self, view: &View) -> &Outcome {
+    pub(crate) fn decide(&mut self, view: &View<'_, M>) -> &Outcome {
         let print = view.fingerprint();
         if !self.outcomes.contains_key(&print) {
             let outcome = self.think(view);
@@ -199,7 +206,7 @@ impl Plans {
         &self.outcomes[&print]
     }
 
-    fn think(&mut self, view: &View) -> Outcome {
+    fn think(&mut self, view: &View<'_, M>) -> Outcome {
         let snapshot = view.snapshot();
         let plan = (self.planner.plan)(&snapshot);
         let violations = if self.planner.linted { lint(&snapshot, &plan) } else { vec![] };
@@ -229,7 +236,7 @@ impl Plans {
     }
 
     /// What the planner says it waits for, for people.
-    pub(crate) fn explain(&self, view: &View) -> Vec<String> {
+    pub(crate) fn explain(&self, view: &View<'_, M>) -> Vec<String> {
         let plan = (self.planner.plan)(&view.snapshot());
         let acts = plan.actions.iter().map(|it| view.readable(&it.to_string()));
         acts.chain(plan.waits.iter().map(|it| view.readable(&it.to_string()))).collect()

@@ -1,6 +1,6 @@
 //! What is explored: where it starts, what may be declared, which faults may happen and how often.
 
-use crate::world::{Slot, State, flags::*};
+use crate::world::{flags::*, slot::Slot, state::State};
 
 /// One exploration.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl Scenario {
                 state.slots.push(Slot {
                     pod: EXISTS | STARTED,
                     process: RUN | DATA | MARK | CAUGHT | USED,
-                    etcd: if serial == 0 { VOTER | LEADER } else { VOTER },
+                    list: if serial == 0 { VOTER | LEADER } else { VOTER },
                     record: MEMBER | SEEN,
                     tag: serial,
                     ..Slot::default()

@@ -1,19 +1,19 @@
-//! What goes wrong, and what is changed from outside.
+//! What goes wrong and is mended, and what is changed from outside.
 
 use super::{
-    State,
     flags::*,
     moves::Moves,
     script::{Fault, Move},
+    state::State,
 };
-use crate::scenario::Respec;
+use crate::{model::AppModel, scenario::Respec};
 
-impl Moves<'_> {
+impl<M: AppModel> Moves<'_, M> {
     pub(super) fn faults(&mut self, state: &State) {
         let left = &state.left;
         for index in 0..state.slots.len() {
             let slot = &state.slots[index];
-            let there = slot.exists() && slot.pod & NODE_LOST == 0 && slot.etcd & ABANDONED == 0;
+            let there = slot.exists() && slot.pod & NODE_LOST == 0 && slot.marks & ABANDONED == 0;
             if left.kill > 0 && slot.runs() {
                 self.fault(state, Fault::Kill(slot.tag), |it| {
                     it.left.kill -= 1;
@@ -54,7 +54,7 @@ impl Moves<'_> {
                 self.fault(state, Fault::Cut(slot.tag), |it| {
                     it.left.cut -= 1;
                     it.slots[index].ills |= CUT;
-                    it.slots[index].etcd &= !LEADER;
+                    it.slots[index].list &= !LEADER;
                 });
             }
             if left.corrupt > 0 && slot.works() && slot.listed() && state.has(FORMED) {
@@ -109,6 +109,25 @@ impl Moves<'_> {
             after.flags |= ENDING;
             after.object_changed();
             self.push(Move::Fault(Fault::Delete), after);
+        }
+    }
+
+    /// What goes wrong is mended in the end: of a network that stays cut nothing here could tell the
+    /// difference to an outage of the operator's own.
+    pub(super) fn mends(&mut self, state: &State) {
+        for (index, slot) in state.slots.iter().enumerate() {
+            if slot.ills & BROKEN != 0 {
+                let mut after = *state;
+                after.slots[index].ills &= !BROKEN;
+                self.push(Move::Fix(slot.tag), after);
+            }
+            if slot.is_cut() {
+                let mut after = *state;
+                after.slots[index].ills &= !CUT;
+                after.slots[index].process |= if slot.runs() { FRESH } else { 0 };
+                after.meet();
+                self.push(Move::Mend(slot.tag), after);
+            }
         }
     }
 }

@@ -7,26 +7,25 @@ use endstate_core::{
     Record, Restarted, Role, Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView,
     member_name,
 };
-use etcd_plan::{EnvVar, EtcdClusterSpec, PodPolicy};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Spec, State, flags::*};
+use super::{
+    flags::*,
+    slot::SLOTS,
+    state::{Spec, State},
+};
 use crate::{
+    model::{AppModel, SpecOf},
     plans::{Act, Compact, Written, bit},
-    scenario::Respec,
 };
 
 /// The cluster object's name in the model.
 const NAME: &str = "c";
 const SEED: u64 = 0x5eed;
 const CLUSTER: ClusterId = ClusterId(0xc1);
-const VERSION: &str = "3.5.16";
 
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;
-
-/// The end of etcd's log, after a user asked for a role of this name.
-const LOG: &str = r#"{"level":"warn","msg":"apply request took too long","request":"auth_role_add:<name:\"data lost, refusing to start blank\">"}"#;
 
 /// The reasons to leave, by number.
 const REASONS: [LeaveReason; 6] = [
@@ -50,9 +49,9 @@ const ALONE: u8 = 32;
 const ACCUSED: u8 = 128;
 const SECOND: u8 = RUNS_REV;
 
-/// What the operator sees: the object and the pods as cached, etcd as it is.
-#[derive(Clone, Debug)]
-pub(crate) struct View {
+/// What the operator sees: the object and the pods as cached, the application as it is.
+pub(crate) struct View<'a, M> {
+    model: &'a M,
     spec: Spec,
     accepted: Spec,
     flags: u8,
@@ -62,7 +61,6 @@ pub(crate) struct View {
     unnamed: bool,
     /// The pods that the API refused to make, by slot.
     refused: u16,
-    respec: Respec,
     slots: Vec<Seen>,
     /// How many members have appeared. For people.
     tags: u8,
@@ -77,20 +75,19 @@ struct Seen {
     tag: u8,
 }
 
-impl View {
+impl<'a, M: AppModel> View<'a, M> {
     /// Looks. `blind` is the slot of a member that cannot be reached although it works.
-    pub(crate) fn of(state: &State, respec: Respec, blind: Option<usize>) -> Self {
-        let list = state.has_quorum() && state.leader().is_some();
+    pub(crate) fn of(state: &State, model: &'a M, blind: Option<usize>) -> Self {
+        let list = state.can_commit();
         let slots = state.slots.iter().enumerate().map(|(index, slot)| {
-            let mut app = if list { slot.etcd & (LEARNER | VOTER) } else { 0 };
+            let mut app = if list { slot.list & (LEARNER | VOTER) } else { 0 };
             let named = slot.ills & (CORRUPT | UNNAMED) == CORRUPT;
             app |= if list && slot.listed() && named { ACCUSED } else { 0 };
-            let answers = slot.runs() && slot.listed() && state.has(FORMED);
-            if answers && blind != Some(index) {
+            if model.answers(state, index) && blind != Some(index) {
                 app |= REACHED;
-                app |= if list { slot.etcd & LEADER } else { 0 };
+                app |= if list { slot.list & LEADER } else { 0 };
                 app |= if slot.process & CAUGHT == 0 { BEHIND } else { 0 };
-                app |= slot.etcd & SECOND;
+                app |= slot.marks & SECOND;
                 app |= if slot.is_cut() { ALONE } else { 0 };
             }
             Seen {
@@ -102,13 +99,13 @@ impl View {
             }
         });
         Self {
+            model,
             spec: state.cached_spec,
             accepted: state.cached_accepted,
             flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
             list,
             unnamed: list && state.has_unnamed_alarm(),
             refused: refused(state),
-            respec,
             slots: slots.collect(),
             tags: state.tags,
         }
@@ -126,7 +123,7 @@ impl View {
     }
 
     /// What the shipped planner is given.
-    pub(crate) fn snapshot(&self) -> Snapshot<EtcdClusterSpec> {
+    pub(crate) fn snapshot(&self) -> Snapshot<SpecOf<M>> {
         let now = Timestamp::from_second(1_767_225_600).expect("a valid time");
         let uid: Uid = "uid".into();
         Snapshot {
@@ -140,7 +137,7 @@ impl View {
                 deleting: self.flags & ENDING != 0,
             },
             seed: SEED,
-            spec: self.spec_of(self.spec),
+            spec: self.model.spec(self.spec),
             status: Status { record: self.record(now), ..Status::default() },
             pods: Some(self.pods()),
             view: self.app(),
@@ -153,19 +150,6 @@ impl View {
         let not_created = (0..self.slots.len()).filter(refused).map(Self::name).collect();
         let (action, why) = ("create pod".into(), "exceeded quota".into());
         (self.refused != 0).then_some(Blocked { action, why, needs_user: false, not_created })
-    }
-
-    fn spec_of(&self, (size, rev): Spec) -> EtcdClusterSpec {
-        let mut spec = EtcdClusterSpec::new(size.into(), VERSION);
-        match (rev, self.respec) {
-            (0, _) | (_, Respec::Never) => {}
-            (_, Respec::Restart) => spec.version = "3.5.17".into(),
-            (_, Respec::Recreate) => {
-                let gogc = EnvVar { name: "GOGC".into(), value: "50".into() };
-                spec.pod = Some(PodPolicy { etcd_env: vec![gogc], ..PodPolicy::default() });
-            }
-        }
-        spec
     }
 
     fn name(index: usize) -> MemberName {
@@ -184,33 +168,33 @@ impl View {
         format!("pod-{index}").into()
     }
 
-    fn pods(&self) -> Vec<Pod<EtcdClusterSpec>> {
+    fn pods(&self) -> Vec<Pod<SpecOf<M>>> {
         let there = self.slots.iter().enumerate().filter(|(_, it)| it.pod & EXISTS != 0);
         there.map(|(index, it)| self.pod(index, it)).collect()
     }
 
-    fn pod(&self, index: usize, seen: &Seen) -> Pod<EtcdClusterSpec> {
+    fn pod(&self, index: usize, seen: &Seen) -> Pod<SpecOf<M>> {
         let has = |flag| seen.pod & flag != 0;
-        let crash = || Trouble::from_reason("CrashLoopBackOff", LOG);
+        let crash = || Trouble::from_reason("CrashLoopBackOff", self.model.last_words());
         Pod {
             phase: if has(STARTED) { PodPhase::Running } else { PodPhase::Pending },
             trouble: has(CRASH).then(crash),
             started: has(STARTED),
             deleting: has(DELETING),
             restarts: if has(CRASH) { RESTARTS } else { 0 },
-            exit: exit(seen),
+            exit: exit(seen, self.model.last_words()),
             node_lost: has(NODE_LOST),
-            spec: Some(self.spec_of((self.accepted.0, u8::from(has(REV))))),
+            spec: Some(self.model.spec((self.accepted.0, u8::from(has(REV))))),
             ..Pod::new(Self::name(index), Self::uid(index), "1")
         }
     }
 
-    fn record(&self, now: Timestamp) -> Record<EtcdClusterSpec> {
+    fn record(&self, now: Timestamp) -> Record<SpecOf<M>> {
         let member = |(index, it): (usize, &Seen)| Self::member(index, it, now);
         let slots = || self.slots.iter().enumerate();
         let all = |flag| slots().filter(move |(_, it)| it.record & flag != 0).map(member);
         let boot = self.flags & BOOT != 0;
-        let spec = self.spec_of(self.accepted);
+        let spec = self.model.spec(self.accepted);
         Record {
             epoch: 0,
             names: self.slots.len() as u64,
@@ -275,7 +259,7 @@ impl View {
                 role,
                 leader: leader.filter(|_| it.app & ALONE == 0),
                 position: if it.app & BEHIND != 0 { 10 } else { 100 },
-                version: self.spec_of((1, u8::from(it.app & SECOND != 0))).version,
+                version: self.model.version(u8::from(it.app & SECOND != 0)),
                 db_size: 1,
                 accused: if it.app & ALONE == 0 { alarms.clone() } else { vec![] },
             });
@@ -302,7 +286,7 @@ impl View {
     }
 
     /// The plan in slots.
-    pub(crate) fn compact(&self, plan: &Plan<EtcdClusterSpec>) -> Compact {
+    pub(crate) fn compact(&self, plan: &Plan<SpecOf<M>>) -> Compact {
         let before = self.record(Timestamp::UNIX_EPOCH);
         let (old, new) = (self.written(&before), self.written(&plan.status.record));
         // A plan that acts also counts up the epoch, so it is written even if nothing else changes.
@@ -311,7 +295,7 @@ impl View {
         Compact { acts: acts.collect(), write: write.then_some(new) }
     }
 
-    fn written(&self, record: &Record<EtcdClusterSpec>) -> Written {
+    fn written(&self, record: &Record<SpecOf<M>>) -> Written {
         let mut slots = vec![(0, 0); self.slots.len()];
         let mut set = |name: &MemberName, bits: u8, reason: u8| {
             let slot = usize::from(self.slot(name)) - 1;
@@ -345,7 +329,7 @@ impl View {
             }
         }
         Written {
-            accepted: record.accepted.as_ref().map(|it| spec_number(&it.spec)),
+            accepted: record.accepted.as_ref().map(|it| self.model.number(&it.spec)),
             boot: record.bootstrap.is_some(),
             id: record.cluster_id.is_some(),
             slots,
@@ -354,7 +338,7 @@ impl View {
 
     /// The number of a name in this plan, from 1. New names follow those that are there.
     fn slot(&self, name: &str) -> u8 {
-        let index = (0..2 * super::SLOTS).find(|it| *Self::name(*it) == *name);
+        let index = (0..2 * SLOTS).find(|it| *Self::name(*it) == *name);
         let index = index.expect("the planner takes names in their order");
         u8::try_from(index + 1).expect("few slots")
     }
@@ -380,7 +364,7 @@ impl View {
     /// The names of members in a text, as scripts call them: new ones are numbered on.
     pub(crate) fn readable(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        let new = (self.slots.len()..).map(Self::name).zip(self.tags..).take(super::SLOTS);
+        let new = (self.slots.len()..).map(Self::name).zip(self.tags..).take(SLOTS);
         let names = self.names().map(|(name, it)| (name, it.tag)).chain(new);
         for (name, tag) in names {
             text = text.replace(name.as_str(), &format!("m{tag}"));
@@ -389,15 +373,15 @@ impl View {
     }
 }
 
-/// How a container ended that does not answer: in the way of the launcher, or with what etcd's users made it
-/// say. The exit code or the first line may be the launcher's by chance, never both.
-fn exit(seen: &Seen) -> Option<Exit> {
+/// How a container ended that does not answer: in the way of the launcher, or with what the application's users made
+/// it say. The exit code or the first line may be the launcher's by chance, never both.
+fn exit(seen: &Seen, words: &str) -> Option<Exit> {
     let lost = Evidence::DataLost;
     let (code, message) = match seen.pod {
         _ if seen.app & REACHED != 0 => return None,
         pod if pod & LOST != 0 => (lost.exit_code().into(), lost.message("it is empty")),
-        pod if pod & CRASH != 0 => (lost.exit_code().into(), LOG.to_owned()),
-        pod if pod & STARTED != 0 => (137, lost.message(LOG)),
+        pod if pod & CRASH != 0 => (lost.exit_code().into(), words.to_owned()),
+        pod if pod & STARTED != 0 => (137, lost.message(words)),
         _ => return None,
     };
     Some(Exit::of(code, None, &message))
@@ -408,9 +392,4 @@ fn refused(state: &State) -> u16 {
     let slots = state.slots.iter().enumerate();
     let refused = slots.filter(|(_, it)| it.ills & REFUSED != 0);
     refused.fold(0, |all, (index, _)| all | 1 << index)
-}
-
-fn spec_number(spec: &EtcdClusterSpec) -> Spec {
-    let rev = u8::from(spec.version != VERSION || spec.pod.is_some());
-    (u8::try_from(spec.size).expect("sizes are small"), rev)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Verb, calls::Answer};
+use super::{api::Answer, state::Verb};
 
 /// One thing that happens. Numbers are the tags of members, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

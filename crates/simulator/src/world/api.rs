@@ -1,12 +1,15 @@
-//! What the operator's calls do to the world, and what they must never do.
+//! The API: what the operator's calls do, those that are lost, late or refused among them.
 
-use endstate_core::quorum;
-
-use super::{Late, SLOTS, Slot, State, Verb, flags::*};
+use super::{
+    flags::*,
+    rules,
+    slot::{SLOTS, Slot},
+    state::{Late, State, Verb},
+};
 use crate::{
+    model::{AppModel, Change},
     plans::{Act, Compact, Written, bit},
     property::Property,
-    scenario::Environment,
 };
 
 /// Whether a call was answered well. A refusal ends the plan.
@@ -19,10 +22,10 @@ use Answer::{Done, Refused};
 
 /// A call, and the conditions it carries.
 #[derive(Clone, Copy)]
-struct Aim {
+pub(crate) struct Aim {
     verb: Verb,
-    index: usize,
-    pod_as_seen: bool,
+    pub(crate) index: usize,
+    pub(crate) pod_as_seen: bool,
     list_as_seen: bool,
     rev: u8,
 }
@@ -32,12 +35,12 @@ impl State {
     pub(crate) fn make_call(
         &mut self,
         plan: &Compact,
-        environment: Environment,
+        model: &impl AppModel,
     ) -> Result<Answer, Property> {
         let writes = usize::from(plan.write.is_some());
         let answer = match (&plan.write, usize::from(self.call)) {
             (Some(written), 0) => self.write(written)?,
-            (_, call) => self.act(plan.acts[call - writes], environment)?,
+            (_, call) => self.act(plan.acts[call - writes], model)?,
         };
         self.call += 1;
         if answer == Refused || usize::from(self.call) == plan.calls() {
@@ -85,14 +88,15 @@ impl State {
     fn abandon_old_starts(&mut self) {
         if self.has(ID) {
             for slot in self.slots.iter_mut() {
-                slot.etcd &= !INITIAL;
+                slot.list &= !INITIAL;
             }
             return;
         }
-        let old = |it: &Slot| it.etcd & INITIAL != 0 && it.record & FIRST == 0;
+        let old = |it: &Slot| it.list & INITIAL != 0 && it.record & FIRST == 0;
         if self.slots.iter().any(old) {
             for slot in self.slots.iter_mut().filter(|it| old(it)) {
-                slot.etcd = (slot.etcd | ABANDONED) & !(INITIAL | VOTER | LEARNER | LEADER);
+                slot.marks |= ABANDONED;
+                slot.list &= !(INITIAL | VOTER | LEARNER | LEADER);
                 // What its process does matters to nobody any more: only the pod has to go.
                 slot.process = 0;
                 slot.pod &= EXISTS | DELETING;
@@ -102,13 +106,12 @@ impl State {
         }
     }
 
-    fn act(&mut self, act: Act, environment: Environment) -> Result<Answer, Property> {
+    fn act(&mut self, act: Act, model: &impl AppModel) -> Result<Answer, Property> {
         let aim = self.aim(act);
-        let changes = matches!(aim.verb, Verb::Add | Verb::Promote | Verb::MoveLead | Verb::Remove);
-        if changes && !self.list_as_seen {
+        if aim.verb.change().is_some() && !self.list_as_seen {
             return Ok(Refused);
         }
-        self.carry_out(aim, environment)
+        self.carry_out(aim, model)
     }
 
     /// What an action of the plan is about, and whether its conditions hold at this moment.
@@ -121,7 +124,7 @@ impl State {
         Aim {
             verb: act.verb(),
             index,
-            pod_as_seen: self.slots[index].etcd & POD_CHANGED == 0,
+            pod_as_seen: self.slots[index].marks & POD_CHANGED == 0,
             list_as_seen: act.members().is_none_or(|it| it == list),
             rev: self.accepted.1,
         }
@@ -151,7 +154,7 @@ impl State {
     }
 
     /// The call that was given up arrives after all.
-    pub(crate) fn late_call(&mut self, environment: Environment) -> Result<Answer, Property> {
+    pub(crate) fn late_call(&mut self, model: &impl AppModel) -> Result<Answer, Property> {
         let (Some(late), Some(index)) =
             (self.late.take(), self.slots.iter().position(|it| it.late != 0))
         else {
@@ -165,18 +168,17 @@ impl State {
             list_as_seen: bits & LATE_LIST == 0,
             rev: late.rev,
         };
-        self.carry_out(aim, environment)
+        self.carry_out(aim, model)
     }
 
-    fn carry_out(&mut self, aim: Aim, environment: Environment) -> Result<Answer, Property> {
+    fn carry_out(&mut self, aim: Aim, model: &impl AppModel) -> Result<Answer, Property> {
+        if let Some(change) = aim.verb.change() {
+            return self.change(change, aim, model);
+        }
         match aim.verb {
-            Verb::CreateNew | Verb::CreateExisting => Ok(self.create(aim)),
             Verb::Restart => self.restart(aim),
             Verb::Delete => self.delete(aim),
-            Verb::Add => self.add(aim.index, environment),
-            Verb::Promote => self.promote(aim.index, environment),
-            Verb::MoveLead => Ok(self.move_lead(aim.index)),
-            Verb::Remove => self.remove(aim, environment),
+            _ => Ok(self.create(aim)),
         }
     }
 
@@ -194,7 +196,7 @@ impl State {
         }
         if !join && !self.has(FORMED) {
             for slot in self.slots.iter_mut().filter(|it| it.record & FIRST != 0) {
-                slot.etcd |= INITIAL;
+                slot.list |= INITIAL;
             }
         }
         Done
@@ -209,39 +211,18 @@ impl State {
         if !self.may_touch(aim) {
             return Ok(Refused);
         }
+        rules::may_restart(self, aim.index)?;
         let (could, runs) = (self.keeps_quorum(), self.slots[aim.index].runs());
-        if runs && self.has(FORMED) && self.another_is_stopped(aim.index) {
-            return Err(Property::OneDisruption);
-        }
         let rev = if aim.rev == 1 { REV } else { 0 };
         let slot = &mut self.slots[aim.index];
         slot.set_pod((slot.pod & !(REV | CRASH)) | rev);
         // The kubelet stops the process in its own time, unless it is what the pod asks for again.
         slot.process &= !VOLUNTARY;
-        if runs && (rev != 0) != (slot.etcd & RUNS_REV != 0) {
+        if runs && (rev != 0) != (slot.marks & RUNS_REV != 0) {
             slot.process |= VOLUNTARY;
         }
-        self.took_no_quorum(could)
-    }
-
-    /// Whether the operator has stopped another voter that is not back yet.
-    fn another_is_stopped(&self, index: usize) -> bool {
-        let mut others = self.slots.iter().enumerate().filter(|(at, _)| *at != index);
-        others.any(|(_, it)| it.votes() && it.process & VOLUNTARY != 0)
-    }
-
-    fn took_no_quorum(&self, could: bool) -> Result<Answer, Property> {
-        if could && !self.fault_since && !self.keeps_quorum() {
-            return Err(Property::KeepsQuorum);
-        }
+        rules::took_no_quorum(could, self)?;
         Ok(Done)
-    }
-
-    fn took_no_good_data(&self, was_good: bool) -> Result<(), Property> {
-        if was_good && !self.fault_since && self.is_in_doubt() {
-            return Err(Property::KeepsGoodData);
-        }
-        Ok(())
     }
 
     fn delete(&mut self, aim: Aim) -> Result<Answer, Property> {
@@ -249,9 +230,7 @@ impl State {
             return Ok(Refused);
         }
         let slot = &mut self.slots[aim.index];
-        if slot.votes() {
-            return Err(Property::KeepsData);
-        }
+        rules::may_delete(slot)?;
         slot.set_pod(slot.pod | DELETING);
         Ok(Done)
     }
@@ -269,87 +248,23 @@ impl State {
         }
     }
 
-    fn can_commit(&self) -> bool {
-        self.has_quorum() && self.leader().is_some()
-    }
-
-    /// Voters that have been connected for five seconds.
-    fn settled(&self) -> usize {
-        self.voters().filter(|it| it.works() && it.process & FRESH == 0).count()
-    }
-
-    fn add(&mut self, index: usize, environment: Environment) -> Result<Answer, Property> {
-        let (voters, learners) =
-            (self.voters().count(), self.slots.iter().filter(|it| it.learns()).count());
-        // Up to 3.5.30 every voter must be connected, which is stricter than what came later.
-        let ready = !environment.strict || self.settled() == voters;
-        let room = !environment.strict || learners == 0;
-        if !self.can_commit() || !ready || self.slots[index].listed() || !room {
+    fn change(
+        &mut self,
+        change: Change,
+        aim: Aim,
+        model: &impl AppModel,
+    ) -> Result<Answer, Property> {
+        let before = *self;
+        if model.change(self, change, aim.index) == Refused {
             return Ok(Refused);
         }
-        self.list_changed();
-        self.slots[index].etcd |= LEARNER;
-        let learners = self.slots.iter().filter(|it| it.learns()).count();
-        if learners > 1 { Err(Property::OneLearner) } else { Ok(Done) }
-    }
-
-    fn promote(&mut self, index: usize, environment: Environment) -> Result<Answer, Property> {
-        let slot = &self.slots[index];
-        let ready = slot.learns() && slot.runs() && slot.process & CAUGHT != 0;
-        let needed = quorum(self.voters().count() + 1);
-        let safe = !environment.strict || self.settled() + 1 >= needed;
-        if !self.can_commit() || !ready || !safe {
-            return Ok(Refused);
+        match change {
+            Change::Add | Change::Remove => self.list_changed(),
+            // The addresses that a new member is told stay the same.
+            Change::Promote => self.list_as_seen = false,
+            Change::MoveLead => {}
         }
-        let (could, good) = (self.keeps_quorum(), self.has_good_majority());
-        // The addresses that a new member is told stay the same.
-        self.list_as_seen = false;
-        let slot = &mut self.slots[index];
-        slot.etcd = (slot.etcd & !LEARNER) | VOTER;
-        self.took_no_good_data(good)?;
-        self.took_no_quorum(could)
-    }
-
-    fn move_lead(&mut self, index: usize) -> Answer {
-        let heir = &self.slots[index];
-        if !self.can_commit() || !heir.votes() || !heir.works() {
-            return Refused;
-        }
-        for slot in self.slots.iter_mut() {
-            slot.etcd &= !LEADER;
-        }
-        self.slots[index].etcd |= LEADER;
-        Done
-    }
-
-    fn remove(&mut self, aim: Aim, environment: Environment) -> Result<Answer, Property> {
-        let Aim { index, pod_as_seen, .. } = aim;
-        let slot = self.slots[index];
-        let voters = self.voters().count();
-        if !self.can_commit() || !slot.listed() || (slot.votes() && voters == 1) {
-            return Ok(Refused);
-        }
-        // A member that is not connected is no part of the active quorum and may always go.
-        let active = self.settled().saturating_sub(1) >= quorum(voters.saturating_sub(1));
-        if environment.strict && slot.votes() && slot.works() && !active {
-            return Ok(Refused);
-        }
-        if slot.votes() && slot.runs() && self.another_is_stopped(index) {
-            return Err(Property::OneDisruption);
-        }
-        let below = voters - 1 < usize::from(self.spec.0);
-        let healthy = slot.runs() && slot.pod & (DELETING | EXISTS) == EXISTS;
-        let known = self.object_as_seen && pod_as_seen && !self.fault_since;
-        if slot.votes() && healthy && below && known {
-            return Err(Property::KeepsSize);
-        }
-        if slot.votes() && slot.viable() && slot.pod & CRASH == 0 && below && known {
-            return Err(Property::KeepsWhole);
-        }
-        let (could, good) = (self.keeps_quorum(), self.has_good_majority());
-        self.list_changed();
-        self.slots[index].etcd &= !(VOTER | LEARNER | LEADER);
-        self.took_no_good_data(good)?;
-        self.took_no_quorum(could)
+        rules::changed(&before, self, change, aim)?;
+        Ok(Done)
     }
 }

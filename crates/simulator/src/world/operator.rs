@@ -1,0 +1,150 @@
+//! The operator: it looks, plans, and makes its calls one by one.
+
+use super::{
+    Broken,
+    api::Answer,
+    flags::*,
+    moves::Moves,
+    observe::View,
+    script::{Fault, Move},
+    state::{State, Verb},
+};
+use crate::{model::AppModel, plans::Act, property::Property};
+
+impl<M: AppModel> Moves<'_, M> {
+    pub(super) fn operator(&mut self, state: &State) -> Result<(), Broken<M>> {
+        if state.plan == 0 {
+            return self.observe(state);
+        }
+        let mut after = *state;
+        let plan = self.plans.get(state.plan);
+        let writes = usize::from(plan.write.is_some());
+        let act = usize::from(state.call).checked_sub(writes).map(|it| plan.acts[it]);
+        let slot = act.map_or(0, Act::slot);
+        let member =
+            state.slots.iter().find(|it| slot > 0 && it.plan == slot).map_or(0, |it| it.tag);
+        let step = |answer| Move::Call { call: act.map(Act::verb), member, answer };
+        match after.make_call(plan, self.model) {
+            Ok(answer) => self.push(step(answer), after),
+            Err(property) => {
+                let (step, detail) = (step(Answer::Done), String::new());
+                return Err(Broken { property, step, detail });
+            }
+        }
+        if state.left.abort > 0 {
+            let mut after = *state;
+            after.left.abort -= 1;
+            after.forget_refusals();
+            after.idle();
+            self.push(Move::Fault(Fault::Abort), after);
+        }
+        let creates = |it: Act| matches!(it, Act::Create { .. });
+        if state.left.refuse > 0 && act.is_some_and(creates) {
+            let mut after = *state;
+            after.left.refuse -= 1;
+            after.refuse_call(self.plans.get(state.plan));
+            self.push(Move::Fault(Fault::Refuse(member)), after);
+        }
+        // A change of a running pod is not lost: nothing could fence it off, see the design note.
+        let may_be_late = act.is_some_and(|it| it.verb() != Verb::Restart);
+        if state.left.late > 0 && may_be_late && state.late.is_none() {
+            let mut after = *state;
+            after.left.late -= 1;
+            after.lose_call(self.plans.get(state.plan));
+            self.push(Move::Fault(Fault::Lose), after);
+        }
+        Ok(())
+    }
+
+    /// A call that was given up arrives.
+    pub(super) fn late(&mut self, state: &State) -> Result<(), Broken<M>> {
+        let (Some(late), Some(slot)) = (state.late, state.slots.iter().find(|it| it.late != 0))
+        else {
+            return Ok(());
+        };
+        let step = |answer| Move::Late { verb: late.act, member: slot.tag, answer };
+        let mut after = *state;
+        // Whatever the operator has seen since, this call was decided before.
+        (after.object_as_seen, after.fault_since) = (false, late.fault_since);
+        match after.late_call(self.model) {
+            Ok(answer) => {
+                (after.object_as_seen, after.fault_since) =
+                    (state.object_as_seen, state.fault_since);
+                after.list_as_seen |= after.plan == 0;
+                // To the plan under way it is one more thing that it could not see.
+                after.fault_since |= after.plan != 0;
+                self.push(step(answer), after);
+                Ok(())
+            }
+            Err(property) => {
+                let (step, detail) = (step(Answer::Done), String::new());
+                Err(Broken { property, step, detail })
+            }
+        }
+    }
+
+    /// Looks with fresh eyes, with old caches, and without reaching one member.
+    fn observe(&mut self, state: &State) -> Result<(), Broken<M>> {
+        self.look(state, (false, false), None)?;
+        if state.left.stale > 0 {
+            let old_object = state.has(OBJECT_CHANGED);
+            let old_pods = state.slots.iter().any(|it| it.marks & POD_CHANGED != 0);
+            for old in [(true, false), (false, true), (true, true)] {
+                if (!old.0 || old_object) && (!old.1 || old_pods) {
+                    self.look(state, old, None)?;
+                }
+            }
+        }
+        if state.left.blind > 0 {
+            for index in 0..state.slots.len() {
+                if state.slots[index].runs() && state.slots[index].listed() {
+                    self.look(state, (false, false), Some(index))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look(
+        &mut self,
+        state: &State,
+        (old_object, old_pods): (bool, bool),
+        blind: Option<usize>,
+    ) -> Result<(), Broken<M>> {
+        let mut after = state.seen(old_object, old_pods);
+        after.left.stale -= u8::from(old_object || old_pods);
+        after.left.blind -= u8::from(blind.is_some());
+        if after.cached_flags & GONE != 0 {
+            return Ok(());
+        }
+        let view = View::of(&after, self.model, blind);
+        let outcome = self.plans.decide(&view);
+        let blind = blind.map(|it| state.slots[it].tag);
+        let step = Move::Observe { old_object, old_pods, blind };
+        if let Some(refused) = &outcome.refused {
+            let detail = view.readable(refused);
+            return Err(Broken { property: Property::Lint, step, detail });
+        }
+        let fresh = !old_object && !old_pods && after.is_recorded();
+        let false_loss = outcome.claims_lost && fresh && !state.is_lost();
+        if outcome.claims_available && !state.has_quorum() || false_loss {
+            let detail = String::new();
+            return Err(Broken { property: Property::HonestStatus, step, detail });
+        }
+        if outcome.plan == 0 {
+            // Nothing to do; what it knows may have become newer.
+            after.forget_refusals();
+            after.idle();
+        } else {
+            after.plan = outcome.plan;
+            after.call = 0;
+            after.object_as_seen = after.flags & OBJECT_CHANGED == 0;
+            (after.list_as_seen, after.fault_since) = (true, false);
+            for (index, slot) in after.slots.iter_mut().enumerate() {
+                slot.plan = u8::try_from(index + 1).expect("few slots");
+            }
+        }
+        self.push(step, after);
+        Ok(())
+    }
+}
