@@ -20,6 +20,7 @@ pub fn check<W: World>(world: &mut W, states_max: usize) -> Report<W::Property> 
         visited: Visited::new(),
         graph: Graph::default(),
         rests: vec![],
+        prints: vec![],
         steps: 0,
         depth: 0,
     };
@@ -52,6 +53,8 @@ struct Explorer<'a, W> {
     graph: Graph,
     /// Whether a node is at rest.
     rests: Vec<bool>,
+    /// Those of the states that are being numbered.
+    prints: Vec<u128>,
     steps: usize,
     depth: usize,
 }
@@ -86,8 +89,11 @@ impl<W: World> Explorer<'_, W> {
     /// Takes note of the steps from a node, and keeps the states that are new.
     fn follow(&mut self, node: Node, next: &mut Next<W>, new: &mut Vec<W::State>) {
         self.steps += next.len();
-        for (step, after) in next.drain(..) {
-            let (number, is_new) = self.visited.number(after.fingerprint(), node);
+        self.prints.clear();
+        self.prints.extend(next.iter().map(|(_, after)| after.fingerprint()));
+        self.visited.fetch(&self.prints);
+        for ((step, after), print) in next.drain(..).zip(&self.prints) {
+            let (number, is_new) = self.visited.number(*print, node);
             if !step.is_fault() && number != node {
                 self.graph.add(number);
             }

@@ -1,5 +1,7 @@
 //! Which states are known, and from where.
 
+use std::hint::black_box;
+
 use crate::graph::Node;
 
 /// The fingerprints of all states that were seen, numbered in the order of discovery, each with the
@@ -50,6 +52,13 @@ impl Visited {
 
     pub(crate) fn len(&self) -> usize {
         self.parents.len()
+    }
+
+    /// Fetches the lines in which these will be looked for. The processor waits for all of them at
+    /// once instead of one after the other: a tenth of the time of an exploration.
+    pub(crate) fn fetch(&self, prints: &[u128]) {
+        let lines = prints.iter().map(|it| self.buckets[home(*it, &self.buckets)].used);
+        black_box(lines.fold(0, u32::wrapping_add));
     }
 
     /// The number of a state, and whether it is new.

@@ -1,5 +1,7 @@
 //! From the world to what the operator sees of it, and from its plan back to slots.
 
+use std::sync::LazyLock;
+
 use endstate_check::Print;
 use endstate_core::{
     Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Evidence, Exit, Identity, LeaveReason,
@@ -23,6 +25,10 @@ use crate::{
 const NAME: &str = "c";
 const SEED: u64 = 0x5eed;
 const CLUSTER: ClusterId = ClusterId(0xc1);
+
+/// The names of members, those of a plan's new ones included, in the order in which they are taken.
+static NAMES: LazyLock<Vec<MemberName>> =
+    LazyLock::new(|| (0..2 * SLOTS as u64).map(|it| member_name(NAME, SEED, it)).collect());
 
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;
@@ -153,7 +159,7 @@ impl<'a, M: AppModel> View<'a, M> {
     }
 
     fn name(index: usize) -> MemberName {
-        member_name(NAME, SEED, index as u64)
+        NAMES[index].clone()
     }
 
     fn names(&self) -> impl Iterator<Item = (MemberName, &Seen)> {
@@ -338,7 +344,7 @@ impl<'a, M: AppModel> View<'a, M> {
 
     /// The number of a name in this plan, from 1. New names follow those that are there.
     fn slot(&self, name: &str) -> u8 {
-        let index = (0..2 * SLOTS).find(|it| *Self::name(*it) == *name);
+        let index = NAMES.iter().position(|it| **it == *name);
         let index = index.expect("the planner takes names in their order");
         u8::try_from(index + 1).expect("few slots")
     }
@@ -364,7 +370,7 @@ impl<'a, M: AppModel> View<'a, M> {
     /// The names of members in a text, as scripts call them: new ones are numbered on.
     pub(crate) fn readable(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        let new = (self.slots.len()..).map(Self::name).zip(self.tags..).take(SLOTS);
+        let new = NAMES.iter().skip(self.slots.len()).cloned().zip(self.tags..).take(SLOTS);
         let names = self.names().map(|(name, it)| (name, it.tag)).chain(new);
         for (name, tag) in names {
             text = text.replace(name.as_str(), &format!("m{tag}"));
