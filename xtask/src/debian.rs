@@ -4,6 +4,7 @@
 //! state are read or changed, and no privilege is needed.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,12 +27,39 @@ impl Suite {
     }
 }
 
+/// What Debian calls this machine's architecture.
+pub(crate) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 /// Fetches packages of a suite and unpacks them into `into`.
 pub(crate) fn unpack(suite: Suite, packages: &[&str], into: &Path) -> Result<()> {
     let apt = Apt::open(suite)?;
     fs::create_dir_all(into)?;
     for package in apt.download(packages)? {
         run::check_quiet(run::command("dpkg").arg("-x").arg(package).arg(into))?;
+    }
+    relink(into, into)
+}
+
+/// Makes links to absolute paths relative, so that they lead to what is in the folder and not to the host's files.
+fn relink(folder: &Path, root: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_symlink() {
+            let to = fs::read_link(&path)?;
+            if let Ok(inside) = to.strip_prefix("/") {
+                let up = folder.strip_prefix(root)?.components().map(|_| "..");
+                fs::remove_file(&path)?;
+                symlink(up.collect::<PathBuf>().join(inside), &path)?;
+            }
+        } else if path.is_dir() {
+            relink(&path, root)?;
+        }
     }
     Ok(())
 }

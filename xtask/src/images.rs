@@ -1,7 +1,9 @@
-//! `cargo xtask images`: OCI images from Debian packages, for machines that reach no registry.
+//! `cargo xtask images`: OCI images from Debian packages and from jars of Maven's central repository, for machines that reach
+//! no registry of images.
 //!
-//! An image is one layer: the unpacked packages, with the programs also where etcd's own images have them. The archive
-//! is reproducible (sorted, no owners, no times), so an unchanged image keeps its digest.
+//! An image is a layer of unpacked packages, with the programs also where the application's own images have them, and for a
+//! Java program one of its jars. The archive is reproducible (sorted, no owners, no times), so an unchanged layer keeps its digest
+//! and is stored once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +14,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::debian::{self, Suite};
+use crate::maven::{self, Jar};
 use crate::{build, run};
+
+mod zookeeper;
 
 /// Arguments of `images`.
 #[derive(clap::Args)]
@@ -22,26 +27,94 @@ pub(crate) struct Args {
     no_import: bool,
 }
 
+/// An image as data. `{arch}` in a path stands for Debian's name of the architecture.
 struct Image {
     reference: &'static str,
     suite: Suite,
     packages: &'static [&'static str],
-    programs: &'static [&'static str],
+    /// What of the packages no container needs, beside what no image needs.
+    unused: &'static [&'static str],
+    /// Names in `/usr/local/bin`, and what they lead to.
+    programs: &'static [(&'static str, &'static str)],
+    /// The layer above the packages, if there is one.
+    jars: Option<Jars>,
+    entrypoint: &'static [&'static str],
 }
 
-const IMAGES: [Image; 2] = [
+/// A Java program's jars, in the folder where its own images have them, and small files beside them.
+struct Jars {
+    folder: &'static str,
+    jars: &'static [&'static [Jar]],
+    files: &'static [(&'static str, &'static str)],
+}
+
+const IMAGES: [Image; 4] = [
+    etcd("quay.io/coreos/etcd:v3.4.23", Suite::Bookworm),
+    etcd("quay.io/coreos/etcd:v3.5.16", Suite::Trixie),
+    zookeeper(
+        "docker.io/library/zookeeper:3.8.6",
+        "apache-zookeeper-3.8.6-bin/lib",
+        &[&zookeeper::V3_8_6, &zookeeper::COMMON],
+    ),
+    zookeeper(
+        "docker.io/library/zookeeper:3.9.5",
+        "apache-zookeeper-3.9.5-bin/lib",
+        &[&zookeeper::V3_9_5, &zookeeper::COMMON],
+    ),
+];
+
+const fn etcd(reference: &'static str, suite: Suite) -> Image {
     Image {
-        reference: "quay.io/coreos/etcd:v3.4.23",
-        suite: Suite::Bookworm,
+        reference,
+        suite,
         packages: &["libc6", "etcd-server", "etcd-client"],
-        programs: &["etcd", "etcdctl"],
-    },
+        unused: &[],
+        programs: match suite {
+            Suite::Bookworm => &[("etcd", "usr/bin/etcd"), ("etcdctl", "usr/bin/etcdctl")],
+            Suite::Trixie => &[
+                ("etcd", "usr/bin/etcd"),
+                ("etcdctl", "usr/bin/etcdctl"),
+                ("etcdutl", "usr/bin/etcdutl"),
+            ],
+        },
+        jars: None,
+        entrypoint: &["/usr/local/bin/etcd"],
+    }
+}
+
+/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging set up in
+/// `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator writes it.
+const fn zookeeper(
+    reference: &'static str,
+    folder: &'static str,
+    jars: &'static [&'static [Jar]],
+) -> Image {
     Image {
-        reference: "quay.io/coreos/etcd:v3.5.16",
-        suite: Suite::Trixie,
-        packages: &["libc6", "etcd-server", "etcd-client"],
-        programs: &["etcd", "etcdctl", "etcdutl"],
-    },
+        reference,
+        suite: JAVA_SUITE,
+        packages: &JAVA_PACKAGES,
+        unused: &JAVA_UNUSED,
+        programs: &[("java", JAVA)],
+        jars: Some(Jars {
+            folder,
+            jars,
+            files: &[("conf/logback.xml", include_str!("images/logback.xml"))],
+        }),
+        entrypoint: &["/usr/local/bin/java"],
+    }
+}
+
+const JAVA_SUITE: Suite = Suite::Bookworm;
+const JAVA: &str = "usr/lib/jvm/java-17-openjdk-{arch}/bin/java";
+
+/// What a server needs of Java: no fonts, sound, printers or cards.
+const JAVA_PACKAGES: [&str; 5] =
+    ["libc6", "libgcc-s1", "libstdc++6", "zlib1g", "openjdk-17-jre-headless"];
+
+const JAVA_UNUSED: [&str; 3] = [
+    "usr/lib/jvm/java-17-openjdk-{arch}/legal",
+    "usr/lib/jvm/java-17-openjdk-{arch}/lib/ct.sym",
+    "usr/lib/jvm/java-17-openjdk-{arch}/man",
 ];
 
 /// Makes every image and imports it.
@@ -85,6 +158,34 @@ pub(crate) fn etcd_binary() -> Result<PathBuf> {
     Ok(program)
 }
 
+/// The Java of our images, for programs that are run by hand: the folder with `bin/java`.
+pub(crate) fn java() -> Result<PathBuf> {
+    let root = run::target().join("images/java");
+    let java = root.join(path_of(JAVA));
+    if !java.exists() {
+        debian::unpack(JAVA_SUITE, &JAVA_PACKAGES, &root)?;
+    }
+    Ok(java.ancestors().nth(2).context("java lies in a folder bin")?.to_owned())
+}
+
+/// ZooKeeper's servers for tests that start them by hand: a folder with `jre`, and with the jars of each version below `lib`.
+pub(crate) fn zookeeper_servers() -> Result<PathBuf> {
+    let folder = run::target().join("images/zookeeper");
+    for image in &IMAGES {
+        let Some(jars) = &image.jars else { continue };
+        let (_, version) = image.reference.rsplit_once(':').context("no version")?;
+        let lib = folder.join("lib").join(version);
+        if !lib.exists() {
+            maven::fetch(&jars.jars.concat(), &lib)?;
+        }
+    }
+    let jre = folder.join("jre");
+    if !jre.exists() {
+        symlink(java()?, jre)?;
+    }
+    Ok(folder)
+}
+
 /// Makes the OCI archive of an image if it is not there.
 fn archive(image: &Image) -> Result<PathBuf> {
     let name = image.reference.replace(['/', ':'], "_");
@@ -101,8 +202,14 @@ fn archive(image: &Image) -> Result<PathBuf> {
     let root = work.join("root");
     debian::unpack(image.suite, image.packages, &root)?;
     slim(image, &root)?;
+    let mut layers = vec![tar(&root, &work.join("packages.tar"))?];
+    if let Some(jars) = &image.jars {
+        let root = work.join("jars");
+        fill(jars, &root)?;
+        layers.push(tar(&root, &work.join("jars.tar"))?);
+    }
     let layout = work.join("layout");
-    write_layout(image, &tar(&root, &work.join("layer.tar"))?, &layout)?;
+    write_layout(image, &layers, &layout)?;
     let whole = tar(&layout, &folder.join(format!("{name}.partial")))?;
     fs::rename(whole, &archive)?;
     fs::remove_dir_all(&work)?;
@@ -111,16 +218,19 @@ fn archive(image: &Image) -> Result<PathBuf> {
 
 /// Leaves out what no container needs, and puts the programs and libraries where they are looked for.
 fn slim(image: &Image, root: &Path) -> Result<()> {
-    for unused in ["usr/share", "etc/init.d", "etc/default", "usr/lib/systemd", "lib/systemd"] {
-        let path = root.join(unused);
-        if path.exists() {
+    let always = ["usr/share", "etc/init.d", "etc/default", "usr/lib/systemd", "lib/systemd"];
+    for unused in always.iter().chain(image.unused) {
+        let path = root.join(path_of(unused));
+        if path.is_dir() {
             fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            fs::remove_file(&path)?;
         }
     }
     let local = root.join("usr/local/bin");
     fs::create_dir_all(&local)?;
-    for program in image.programs {
-        symlink(format!("../../bin/{program}"), local.join(program))?;
+    for (name, path) in image.programs {
+        symlink(Path::new("../../..").join(path_of(path)), local.join(name))?;
     }
     // From trixie on, packages rely on these links of the base system.
     for folder in ["lib", "lib64"] {
@@ -134,28 +244,42 @@ fn slim(image: &Image, root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_layout(image: &Image, layer: &Path, layout: &Path) -> Result<()> {
+fn fill(jars: &Jars, root: &Path) -> Result<()> {
+    let folder = root.join(jars.folder);
+    fs::create_dir_all(folder.parent().context("jars lie in a folder")?)?;
+    maven::fetch(&jars.jars.concat(), &folder)?;
+    for (path, text) in jars.files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().context("files lie in a folder")?)?;
+        fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+fn path_of(path: &str) -> String {
+    path.replace("{arch}", debian::architecture())
+}
+
+fn write_layout(image: &Image, layers: &[PathBuf], layout: &Path) -> Result<()> {
     fs::create_dir_all(layout.join("blobs/sha256"))?;
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let layer = put(layout, "application/vnd.oci.image.layer.v1.tar", fs::read(layer)?)?;
+    let kind = "application/vnd.oci.image.layer.v1.tar";
+    let layers: Vec<Value> =
+        layers.iter().map(|layer| put(layout, kind, fs::read(layer)?)).collect::<Result<_>>()?;
+    let digests: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
     let config = json!({
-        "architecture": architecture,
+        "architecture": debian::architecture(),
         "os": "linux",
         "config": {
-            "Entrypoint": ["/usr/local/bin/etcd"],
+            "Entrypoint": image.entrypoint,
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         },
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+        "rootfs": {"type": "layers", "diff_ids": digests},
     });
     let config =
         put(layout, "application/vnd.oci.image.config.v1+json", config.to_string().into())?;
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let manifest =
-        json!({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]});
+        json!({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers});
     let mut manifest = put(layout, kind, manifest.to_string().into())?;
     manifest["annotations"] = json!({"org.opencontainers.image.ref.name": image.reference});
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
@@ -166,10 +290,14 @@ fn write_layout(image: &Image, layer: &Path, layout: &Path) -> Result<()> {
 
 /// Stores a blob by its digest and gives its descriptor.
 fn put(layout: &Path, media_type: &str, blob: Vec<u8>) -> Result<Value> {
-    let digest = Sha256::digest(&blob);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = sha256(&blob);
     fs::write(layout.join("blobs/sha256").join(&digest), &blob)?;
     Ok(json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": blob.len()}))
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn tar(folder: &Path, archive: &Path) -> Result<PathBuf> {

@@ -10,6 +10,7 @@ mod ci;
 mod debian;
 mod demo;
 mod images;
+mod maven;
 mod run;
 mod test;
 mod tidy;

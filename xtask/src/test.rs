@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     test.args(&args.filter);
     test.env("ENDSTATE_BIN", &endstate)
         .env("ENDSTATE_IMAGE_STORE", images::store())
-        .env("ENDSTATE_TEST_ETCD", images::etcd_binary()?);
+        .env("ENDSTATE_TEST_ETCD", images::etcd_binary()?)
+        .env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     run::check(&mut test)
 }
