@@ -1,7 +1,7 @@
 //! etcd: raft with learners, the check of strict reconfiguration, and what etcd's start does.
 
 use endstate_core::{plan, quorum};
-use etcd_plan::{EnvVar, Etcd, EtcdClusterSpec, PodPolicy};
+use etcd_plan::{Etcd, EtcdClusterSpec};
 
 use crate::{
     model::{AppModel, Change},
@@ -51,16 +51,13 @@ impl AppModel for EtcdModel {
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}
             (_, Respec::Restart) => spec.version = NEXT_VERSION.into(),
-            (_, Respec::Recreate) => {
-                let gogc = EnvVar { name: "GOGC".into(), value: "50".into() };
-                spec.pod = Some(PodPolicy { etcd_env: vec![gogc], ..PodPolicy::default() });
-            }
+            (_, Respec::Recreate) => spec.env = vec![("GOGC".into(), "50".into())],
         }
         spec
     }
 
     fn number(&self, spec: &EtcdClusterSpec) -> Spec {
-        let rev = u8::from(spec.version != VERSION || spec.pod.is_some());
+        let rev = u8::from(spec.version != VERSION || !spec.env.is_empty());
         (u8::try_from(spec.size).expect("sizes are small"), rev)
     }
 

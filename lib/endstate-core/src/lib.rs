@@ -18,8 +18,10 @@ mod cluster;
 mod exit;
 mod id;
 mod lint;
+mod objects;
 mod plan;
 mod planner;
+mod policy;
 mod record;
 mod snapshot;
 mod status;
@@ -34,8 +36,10 @@ pub use cluster::{
 pub use exit::{Evidence, Exit, Words};
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
 pub use lint::{Rule, Violation, lint};
+pub use objects::{ClusterObjects, LABEL_ROLE, LABEL_UID, VOTER};
 pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
 pub use planner::{member_name, plan};
+pub use policy::{EmptyDir, PodPolicy};
 pub use record::{
     Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Restarted, Setback, Step,
 };

@@ -1,20 +1,24 @@
-//! Definitions of custom resources as an API server takes them without a word.
+//! Definitions of custom resources as an API server takes them without a word, and the parts of specs that all have alike.
+
+mod types;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
+pub use types::{EmptyDir, EnvVar, Opaque, PodPolicy, Resources, Status, published};
+
 /// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with them
-/// stay, so nothing else is let in.
+/// stay, so nothing else is let in. Removes examples from descriptions, too: those of Rust's types are code.
 ///
 /// ```
 /// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 /// # fn show(crd: CustomResourceDefinition) -> CustomResourceDefinition {
-/// endstate::crd::without_rust_formats(crd)
+/// endstate::crd::without_rust(crd)
 /// # }
 /// ```
 #[must_use]
-pub fn without_rust_formats(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+pub fn without_rust(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
         schema.into_iter().for_each(strip);
@@ -23,6 +27,11 @@ pub fn without_rust_formats(mut crd: CustomResourceDefinition) -> CustomResource
 }
 
 fn strip(schema: &mut JSONSchemaProps) {
+    if let Some(text) = &mut schema.description
+        && let Some(start) = text.find("\n```\n")
+    {
+        text.truncate(text[..start].trim_end().len());
+    }
     schema.format.take_if(|it| it.starts_with("uint") || it.starts_with("int8") || it == "int16");
     let maps = [&mut schema.properties, &mut schema.pattern_properties, &mut schema.definitions];
     maps.into_iter().flatten().flat_map(|it| it.values_mut()).for_each(strip);

@@ -11,7 +11,7 @@
 //! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
 //! - [`operator::Objects`]: the ordinary objects around them, kept as wanted by server-side apply.
 //! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its members;
-//!   [`status`]: the tree of a cluster.
+//!   [`template`]: their pods; [`crd`]: what every spec has; [`status`]: the tree of a cluster.
 //!
 //! # Tasks
 //!
@@ -66,6 +66,7 @@ pub mod package;
 pub mod patch;
 pub mod queue;
 pub mod status;
+pub mod template;
 
 pub use cache::{Cache, Change, Scope};
 pub use context::{Context, Propagation, Writer};

@@ -48,8 +48,7 @@ use refusals::Refusals;
 /// the record, and the owner.
 pub const APP_LABEL: &str = "endstate.dev/app";
 
-/// The label that says which part a member plays: `voter` or `learner`. Kept up to date on running pods.
-pub const ROLE_LABEL: &str = "endstate.dev/role";
+pub use endstate_core::LABEL_ROLE as ROLE_LABEL;
 
 /// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in that
 /// pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on the pods of

@@ -129,9 +129,7 @@ mod tests {
         let spec = &EtcdClusterSpec::new(3, version);
         let (object, member) = (&object, &"demo-a".into());
         let command = Etcd.launch(&LaunchOf { object, spec, member, start: Some(start) }).command;
-        // The launcher's own come first.
-        let own = command.iter().position(|it| it == "--").unwrap();
-        let flags = command[own + 1..].iter().filter_map(|it| it.strip_prefix("--"));
+        let flags = command.iter().filter_map(|it| it.strip_prefix("--"));
         let flags: Vec<_> = flags.map(|it| it.split('=').next().unwrap().to_owned()).collect();
         assert!(flags.iter().any(|it| it == "listen-metrics-urls"), "all of them: {flags:?}");
         flags

@@ -1,12 +1,14 @@
 //! etcd's answers to what the planner asks.
 
-use endstate_core::{App, Change, Identity, Launch, LaunchOf, MemberName, Problem, Topology};
+use endstate_core::{
+    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Topology,
+};
 
 use crate::{
     env,
     launch::{self, version_flags},
     names::{client_service, peer_url},
-    spec::{EnvVar, EtcdClusterSpec, Storage},
+    spec::EtcdClusterSpec,
     version::{Version, refusal},
 };
 
@@ -31,8 +33,8 @@ impl App for Etcd {
         problems.extend(name_problem(&object.name));
         problems.extend(size_problem(spec.size));
         problems.extend(version_problem(&spec.version));
-        problems.extend(spec.pod().etcd_env.iter().filter_map(env_problem));
-        problems.extend(storage_problem(&spec.storage()));
+        problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name)));
+        problems.extend(storage_problem(&spec.data));
         problems
     }
 
@@ -40,7 +42,7 @@ impl App for Etcd {
         Topology {
             voters: usize::try_from(spec.size).unwrap_or(0),
             version: spec.version.clone(),
-            paused: spec.paused.unwrap_or(false),
+            paused: spec.paused,
         }
     }
 
@@ -62,15 +64,10 @@ impl App for Etcd {
         if let Some(problem) = refusal(from, to) {
             return Change::Refuse(problem);
         }
-        let (old_pod, new_pod) = (old.pod(), new.pod());
-        // Whatever is in the pod but not in its labels and annotations cannot change in place.
-        let fixed = |pod: &crate::PodPolicy| crate::PodPolicy {
-            labels: Default::default(),
-            annotations: Default::default(),
-            ..pod.clone()
-        };
-        if fixed(&old_pod) != fixed(&new_pod)
-            || old.storage() != new.storage()
+        let pod = old.pod.change(&new.pod);
+        if pod == Change::Recreate
+            || old.env != new.env
+            || old.data != new.data
             || version_flags(from) != version_flags(to)
             // Nothing that a member says tells two builds of one version apart, so a restart in
             // place could not be proven.
@@ -79,10 +76,8 @@ impl App for Etcd {
             Change::Recreate
         } else if old.image() != new.image() {
             Change::Restart
-        } else if old_pod != new_pod {
-            Change::Live
         } else {
-            Change::Nothing
+            pod
         }
     }
 }
@@ -130,15 +125,14 @@ fn version_problem(text: &str) -> Option<Problem> {
 }
 
 /// The definitions refuse these too; a spec may be older than its definition.
-fn env_problem(var: &EnvVar) -> Option<Problem> {
-    (!env::may_set(&var.name)).then(|| {
-        let field = format!("spec.pod.etcdEnv[{}]", var.name);
+fn env_problem(name: &str) -> Option<Problem> {
+    (!env::may_set(name)).then(|| {
+        let field = format!("spec.pod.etcdEnv[{name}]");
         Problem::refused(field, "is the operator's to decide: remove it")
     })
 }
 
-fn storage_problem(storage: &Storage) -> Option<Problem> {
-    let medium = storage.empty_dir.as_ref()?.medium.as_deref()?;
-    (!matches!(medium, "" | "Memory"))
+fn storage_problem(data: &EmptyDir) -> Option<Problem> {
+    (!matches!(data.medium.as_deref(), None | Some("" | "Memory")))
         .then(|| Problem::refused("spec.storage.emptyDir.medium", "must be \"\" or \"Memory\""))
 }

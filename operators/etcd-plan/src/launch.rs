@@ -1,7 +1,4 @@
 //! With which program, flags and environment a member starts, by version.
-//!
-//! The process is guarded by a launcher, which lets etcd start on an empty data directory only once
-//! in the life of a pod: a member whose data disappears stops voting instead of voting blank.
 
 use endstate_core::{Launch, LaunchOf, Start};
 
@@ -19,27 +16,18 @@ pub const PEER_PORT: u16 = 2380;
 pub const METRICS_PORT: u16 = 2381;
 /// Where a member keeps its data.
 pub const DATA_DIR: &str = "/var/lib/etcd";
-/// The directory shared by the container that brings the launcher and the one that runs etcd.
-pub const LAUNCHER_DIR: &str = "/endstate";
-/// The launcher.
-pub const LAUNCHER: &str = "/endstate/endstate";
-/// The launcher's note that etcd has been started here before.
-pub const MARKER: &str = "/endstate/started";
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 
 /// How a member is run.
 pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Launch {
-    // etcd itself takes a directory without a write-ahead log for a new member's.
-    let launcher = [LAUNCHER, "launch", "--data-dir", DATA_DIR, "--present", "member/wal/*.wal"];
-    let mut command: Vec<String> = launcher.map(String::from).into();
-    command.extend(["--marker", MARKER, "--", ETCD].map(String::from));
+    let mut command = vec![ETCD.to_owned()];
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));
     Launch {
         command,
-        env: of.spec.pod().etcd_env.into_iter().map(|it| (it.name, it.value)).collect(),
+        env: of.spec.env.clone(),
         ports: [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT)]
             .map(|(name, port)| (name.to_owned(), port))
             .into(),

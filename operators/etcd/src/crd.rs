@@ -11,48 +11,19 @@
 
 pub mod historical;
 
-use std::collections::BTreeMap;
-
-use endstate::crd::without_rust_formats;
-use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use endstate::crd::{EmptyDir, EnvVar, PodPolicy, without_rust};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::core::Rule;
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// The status of a cluster, as the planner makes it.
-pub type EtcdClusterStatus = endstate_core::Status<etcd_plan::EtcdClusterSpec>;
+/// The status of a cluster, as the definition has it.
+pub type EtcdClusterStatus = endstate::crd::Status;
 
 /// Both definitions, ready to apply.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [EtcdCluster::crd(), historical::EtcdCluster::crd()]
-        .into_iter()
-        .map(|crd| without_rust_formats(without_examples(&crd)))
-        .collect()
-}
-
-/// Descriptions come from the documentation of Rust types; their examples are not for who reads a definition.
-fn without_examples(crd: &CustomResourceDefinition) -> CustomResourceDefinition {
-    let mut value = serde_json::json!(crd);
-    cut_examples(&mut value);
-    serde_json::from_value(value).expect("only texts were changed")
-}
-
-fn cut_examples(value: &mut Value) {
-    if let Some(Value::String(text)) = value.get_mut("description")
-        && let Some(start) = text.find("\n```\n")
-    {
-        text.truncate(text[..start].trim_end().len());
-    }
-    match value {
-        Value::Object(map) => map.values_mut().for_each(cut_examples),
-        Value::Array(list) => list.iter_mut().for_each(cut_examples),
-        _ => {}
-    }
+    [EtcdCluster::crd(), historical::EtcdCluster::crd()].into_iter().map(without_rust).collect()
 }
 
 /// An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without
@@ -119,7 +90,7 @@ pub struct EtcdClusterSpec {
 
     /// What the pods of the members carry beside etcd itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod: Option<PodPolicy>,
+    pub pod: Option<EtcdPodPolicy>,
 
     /// Where members keep their data. Default: a directory on the node that lives as long as the pod. A change moves the
     /// members one by one.
@@ -131,59 +102,36 @@ pub struct EtcdClusterSpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    /// A directory that lives as long as the pod: the only kind so far.
+    /// A directory that lives as long as the pod: the only kind so far. etcd's own quota is 2 GiB unless
+    /// `ETCD_QUOTA_BACKEND_BYTES` says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDir>,
 }
 
-/// A directory that lives as long as the pod.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct EmptyDir {
-    /// Empty for the node's disk (the default), `Memory` for memory: fast, and gone with the node's power.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^(Memory)?$"))]
-    pub medium: Option<String>,
-    /// The most it may hold, such as `8Gi`. Default: no limit. etcd's own quota is 2 GiB unless
-    /// `ETCD_QUOTA_BACKEND_BYTES` says otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size_limit: Option<Quantity>,
+impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
+    fn from(it: EtcdClusterSpec) -> Self {
+        let pod = it.pod.unwrap_or_default();
+        Self {
+            size: it.size,
+            version: it.version,
+            repository: it.repository,
+            paused: it.paused,
+            env: pod.env(),
+            pod: pod.common.into(),
+            data: it.storage.and_then(|it| it.empty_dir).unwrap_or_default().into(),
+        }
+    }
 }
 
 /// What a member's pod carries beside etcd itself. Labels and annotations change in place; for any other change members are
-/// moved one by one: a successor joins, then the member leaves.
+/// moved one by one: a successor joins, then the member leaves. For production etcd's own guidance is at least 2 cores and
+/// 8 GiB of memory (etcd.io/docs, hardware).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct PodPolicy {
-    /// Labels added to every pod. Names under `endstate.dev/` and `app.kubernetes.io/` belong to the operator.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/') && !name.startsWith('app.kubernetes.io/'))", "labels under endstate.dev/ and app.kubernetes.io/ are set by the operator: choose another name"))]
-    #[schemars(extend("maxProperties" = 64))]
-    pub labels: BTreeMap<String, String>,
-
-    /// Annotations added to every pod. Names under `endstate.dev/` belong to the operator.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/'))", "annotations under endstate.dev/ are set by the operator: choose another name"))]
-    #[schemars(extend("maxProperties" = 64))]
-    pub annotations: BTreeMap<String, String>,
-
-    /// The labels that a node must have to run a member.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub node_selector: BTreeMap<String, String>,
-
-    /// The taints that members tolerate.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tolerations: Vec<Toleration>,
-
-    /// Where members may run. Default: members of one cluster prefer different nodes and zones. A value replaces that default
-    /// whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub affinity: Option<Affinity>,
-
-    /// CPU and memory of the etcd container. Default: none. etcd's own guidance is at least 2 cores and 8 GiB for
-    /// production (etcd.io/docs, hardware).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
+pub struct EtcdPodPolicy {
+    /// What every application's pods may carry.
+    #[serde(flatten)]
+    pub common: PodPolicy,
 
     /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`, `ETCD_QUOTA_BACKEND_BYTES`
     /// or `ETCD_HEARTBEAT_INTERVAL`. Of those that begin with `ETCD_` the ones that tune a member are accepted; what decides
@@ -193,6 +141,12 @@ pub struct PodPolicy {
     #[x_kube(validation = env_rule())]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub etcd_env: Vec<EnvVar>,
+}
+
+impl EtcdPodPolicy {
+    fn env(&self) -> Vec<(String, String)> {
+        self.etcd_env.iter().map(|it| (it.name.clone(), it.value.clone())).collect()
+    }
 }
 
 /// The planner's rule about variables, for the API server.
@@ -207,48 +161,6 @@ fn env_rule() -> Rule {
         TUNABLE.join(", ")
     );
     Rule::new(rule).message(message.as_str())
-}
-
-/// One environment variable.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.valueFrom)", "valueFrom is not offered yet: write the value"))]
-pub struct EnvVar {
-    /// Its name.
-    #[schemars(length(min = 1, max = 128))]
-    pub name: String,
-    /// Its value. Default: empty.
-    #[serde(default)]
-    pub value: String,
-    /// Not offered yet, and refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value_from: Option<Opaque>,
-}
-
-/// An object that is known by name only, and refused.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(transparent)]
-pub struct Opaque(pub Value);
-
-impl JsonSchema for Opaque {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Opaque".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
-    }
-}
-
-/// Requests and limits, by resource name.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-pub struct Resources {
-    /// What the scheduler sets aside for a member, such as `{cpu: 500m, memory: 1Gi}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub requests: BTreeMap<String, Quantity>,
-    /// What a member may use at most.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, Quantity>,
 }
 
 fn default_repository() -> String {

@@ -1,117 +1,61 @@
 //! The objects of a cluster, as data: pods, services, the disruption budget. Pure: the same input gives the same object.
 
-pub mod pod;
 mod probes;
 
-use std::collections::BTreeMap;
+use endstate::launcher::Guard;
+use endstate::operator::PodRequest;
+use endstate::template::{PodTemplate, empty_dir};
+use endstate_core::{ClusterObjects, Identity, Support};
+use etcd_plan::{CLIENT_PORT, DATA_DIR, EtcdClusterSpec, PEER_PORT, Version};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use endstate::operator::ROLE_LABEL;
-use endstate_core::{Identity, LABEL_CLUSTER, Support};
-use etcd_plan::{CLIENT_PORT, PEER_PORT};
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
-use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+/// The application's name, and that of the container that runs etcd.
+pub const APPLICATION: &str = "etcd";
 
-pub use endstate::operator::UID_LABEL;
+/// etcd itself takes a directory without a write-ahead log for a new member's.
+const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
 
-/// The labels of everything that belongs to a cluster.
+/// The pod of a new member, without namespace and owner. `launcher_image` holds the `endstate` executable.
 #[must_use]
-pub fn labels(object: &Identity) -> BTreeMap<String, String> {
-    let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    BTreeMap::from([
-        label("app.kubernetes.io/name", "etcd"),
-        label("app.kubernetes.io/instance", &object.name),
-        label("app.kubernetes.io/managed-by", "endstate"),
-        label(LABEL_CLUSTER, &object.name),
-        label(UID_LABEL, &object.uid),
-    ])
+pub fn pod(request: &PodRequest<'_>, launcher_image: &str) -> Pod {
+    let spec: EtcdClusterSpec = serde_json::from_str(&request.launch.spec)
+        .expect("a launch carries the spec it was made from");
+    let guard = Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]);
+    let mut template = PodTemplate::new(APPLICATION, guard, launcher_image);
+    template.subdomain = Some(etcd_plan::peer_service(&request.object.name));
+    // A version that does not parse is never accepted; the probes of the oldest one work everywhere.
+    template.probes = probes::probes(spec.version.parse().unwrap_or(Version::new(4, 0)));
+    template.volume(empty_dir("data", &spec.data), DATA_DIR);
+    template.pod(request, &spec.pod)
 }
 
-/// Which pods are members of a cluster: a name may be used again, a uid never.
-fn selector(object: &Identity) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (LABEL_CLUSTER.to_owned(), object.name.clone()),
-        (UID_LABEL.to_owned(), object.uid.to_string()),
-    ])
-}
-
-fn meta(name: String, object: &Identity) -> ObjectMeta {
-    ObjectMeta { name: Some(name), labels: Some(labels(object)), ..Default::default() }
-}
-
-/// The services that a plan asks for.
+/// The services that a plan asks for: members are found by the first, clients use the second.
 #[must_use]
 pub fn services(object: &Identity, support: &Support) -> Vec<Service> {
-    let peer = support.peer_service.then(|| peer_service(object));
-    let client = support.client_service.then(|| client_service(object));
-    peer.into_iter().chain(client).collect()
+    let objects = ClusterObjects { application: APPLICATION, object };
+    let client = ("client", CLIENT_PORT);
+    let peer = support.peer_service.then(|| {
+        let name = etcd_plan::peer_service(&object.name);
+        objects.peer_service(&name, &[client, ("peer", PEER_PORT)])
+    });
+    let client = support
+        .client_service
+        .then(|| objects.client_service(&etcd_plan::client_service(&object.name), &[client]));
+    peer.into_iter().chain(client).map(typed).collect()
 }
 
-/// The headless service that gives members their names. A member must be found before it is ready, because it
-/// becomes ready only once the others have found it.
-fn peer_service(object: &Identity) -> Service {
-    Service {
-        metadata: meta(etcd_plan::peer_service(&object.name), object),
-        spec: Some(ServiceSpec {
-            cluster_ip: Some("None".to_owned()),
-            publish_not_ready_addresses: Some(true),
-            selector: Some(selector(object)),
-            ports: Some(vec![port("client", CLIENT_PORT), port("peer", PEER_PORT)]),
-            ..Default::default()
-        }),
-        status: None,
-    }
-}
-
-/// The service that clients use: voters that are ready. A learner would refuse nearly every call.
-fn client_service(object: &Identity) -> Service {
-    Service {
-        metadata: meta(etcd_plan::client_service(&object.name), object),
-        spec: Some(ServiceSpec {
-            type_: Some("ClusterIP".to_owned()),
-            selector: Some(voters(object)),
-            ports: Some(vec![port("client", CLIENT_PORT)]),
-            ..Default::default()
-        }),
-        status: None,
-    }
-}
-
-/// What selects the pods of voters: the operator labels them once they vote.
-fn voters(object: &Identity) -> BTreeMap<String, String> {
-    let mut voters = selector(object);
-    voters.insert(ROLE_LABEL.to_owned(), "voter".to_owned());
-    voters
-}
-
-fn port(name: &str, number: u16) -> ServicePort {
-    ServicePort {
-        name: Some(name.to_owned()),
-        port: number.into(),
-        protocol: Some("TCP".to_owned()),
-        target_port: Some(IntOrString::Int(number.into())),
-        ..Default::default()
-    }
-}
-
-/// The disruption budget. An absolute number: a share is taken of the members that are left, and so shrinks with every
-/// eviction. Only voters count, since a learner that is ready keeps no quorum.
+/// The disruption budget.
 #[must_use]
 pub fn budget(object: &Identity, min_available: u32) -> PodDisruptionBudget {
-    let min_available = i32::try_from(min_available).unwrap_or(i32::MAX);
-    PodDisruptionBudget {
-        metadata: meta(etcd_plan::disruption_budget(&object.name), object),
-        spec: Some(PodDisruptionBudgetSpec {
-            min_available: Some(IntOrString::Int(min_available)),
-            selector: Some(LabelSelector {
-                match_labels: Some(voters(object)),
-                match_expressions: None,
-            }),
-            ..Default::default()
-        }),
-        status: None,
-    }
+    let objects = ClusterObjects { application: APPLICATION, object };
+    typed(objects.disruption_budget(&etcd_plan::disruption_budget(&object.name), min_available))
+}
+
+fn typed<K: DeserializeOwned>(object: Value) -> K {
+    serde_json::from_value(object).expect("the library makes objects of their kinds")
 }
 
 #[cfg(test)]

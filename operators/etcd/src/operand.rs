@@ -4,70 +4,79 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use endstate::operator::{Operand, PodRequest};
-use endstate_core::{Identity, Launch, Support};
+use endstate_core::{ClusterObjects, Identity, Launch, Status, Support};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::crd::{self, EtcdClusterStatus};
+use crate::crd::{self, historical};
 use crate::driver::EtcdDriver;
 use crate::objects;
 
-/// A kind that declares an etcd cluster: how its status looks. Specs are all read alike, because the historical one is a part of
-/// the other.
-pub(crate) trait Front:
+/// A kind that declares an etcd cluster: how its spec is read, and how its status looks.
+pub(crate) trait ClusterKind:
     Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync + 'static
 {
-    /// Finds the status in the object's.
+    /// The spec as users write it.
+    type Spec: DeserializeOwned + Into<EtcdClusterSpec>;
+
+    /// Finds the cluster's status in the object's.
     fn read(status: &Value) -> &Value;
-    /// Dresses the status for the object.
-    fn write(name: &str, status: &EtcdClusterStatus) -> Value;
+
+    /// The object's status.
+    fn publish(name: &str, status: &Status<EtcdClusterSpec>) -> Value;
 }
 
-impl Front for crd::EtcdCluster {
+impl ClusterKind for crd::EtcdCluster {
+    type Spec = crd::EtcdClusterSpec;
+
     fn read(status: &Value) -> &Value {
         status
     }
 
-    fn write(_: &str, status: &EtcdClusterStatus) -> Value {
+    fn publish(_: &str, status: &Status<EtcdClusterSpec>) -> Value {
         json!(status)
     }
 }
 
-impl Front for crd::historical::EtcdCluster {
+impl ClusterKind for historical::EtcdCluster {
+    type Spec = historical::EtcdClusterSpec;
+
     fn read(status: &Value) -> &Value {
         &status["endstate"]
     }
 
-    fn write(name: &str, status: &EtcdClusterStatus) -> Value {
-        json!(crd::historical::status(name, status))
+    fn publish(name: &str, status: &Status<EtcdClusterSpec>) -> Value {
+        json!(historical::status(name, status))
     }
 }
 
-/// etcd, declared by objects of the kind `F`.
+/// etcd, declared by objects of the kind `K`.
 #[derive(Debug)]
-pub(crate) struct EtcdOperand<F> {
+pub(crate) struct EtcdOperand<K> {
     driver: EtcdDriver,
     launcher_image: String,
-    front: PhantomData<fn() -> F>,
+    kind: PhantomData<fn() -> K>,
 }
 
-impl<F> EtcdOperand<F> {
+impl<K> EtcdOperand<K> {
     pub(crate) fn new(launcher_image: &str) -> Self {
         Self {
             driver: EtcdDriver::default(),
             launcher_image: launcher_image.to_owned(),
-            front: PhantomData,
+            kind: PhantomData,
         }
     }
 }
 
-impl<F: Front> Operand for EtcdOperand<F> {
+impl<K: ClusterKind> Operand for EtcdOperand<K> {
     type App = Etcd;
     type Driver = EtcdDriver;
-    type Kind = F;
+    type Kind = K;
 
     fn app(&self) -> &Etcd {
         &Etcd
@@ -78,39 +87,34 @@ impl<F: Front> Operand for EtcdOperand<F> {
     }
 
     fn container(&self) -> &'static str {
-        objects::pod::CONTAINER
+        objects::APPLICATION
     }
 
     fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
-        let mut spec = spec.clone();
-        if let Some(fields) = spec.as_object_mut() {
-            // The one field that the historical kind had a default for and the planner has none.
-            fields.entry("version").or_insert_with(|| json!(crd::historical::DEFAULT_VERSION));
-        }
-        serde_json::from_value(spec)
+        K::Spec::deserialize(spec).map(Into::into)
     }
 
-    fn status(&self, status: &Value) -> Result<EtcdClusterStatus, serde_json::Error> {
-        match F::read(status) {
-            Value::Null => Ok(EtcdClusterStatus::default()),
-            status => serde_json::from_value(status.clone()),
+    fn status(&self, status: &Value) -> Result<Status<EtcdClusterSpec>, serde_json::Error> {
+        match K::read(status) {
+            Value::Null => Ok(Status::default()),
+            status => Status::deserialize(status),
         }
     }
 
-    fn publish(&self, object: &Identity, status: &EtcdClusterStatus) -> Value {
-        F::write(&object.name, status)
+    fn publish(&self, object: &Identity, status: &Status<EtcdClusterSpec>) -> Value {
+        K::publish(&object.name, status)
     }
 
     fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        objects::labels(object)
+        ClusterObjects { application: objects::APPLICATION, object }.labels()
     }
 
     fn pod(&self, request: PodRequest<'_>) -> Pod {
-        objects::pod::pod(&request, &self.launcher_image)
+        objects::pod(&request, &self.launcher_image)
     }
 
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
-        objects::pod::changed(pod, launch)
+        endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
     }
 
     fn services(&self, object: &Identity, support: &Support) -> Vec<Service> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role};
+use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role, VOTER};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::execute::{Stopped, owner};
@@ -10,6 +10,7 @@ use super::observe::Look;
 use super::{
     APP_LABEL, App, Declared, Operand, Operator, ROLE_LABEL, Resource, STARTED_ANNOTATION, SpecOf,
 };
+use crate::template::NON_VOTER;
 use crate::{Context, Error};
 
 impl<O: Operand> Operator<O> {
@@ -109,7 +110,7 @@ fn restore<T: Resource<DynamicType = ()>>(
 
 /// The value of [`ROLE_LABEL`]: who leads may change at any time, who votes changes only by a decision.
 fn role_label(role: Role) -> &'static str {
-    if role.votes() { "voter" } else { "learner" }
+    if role.votes() { VOTER } else { NON_VOTER }
 }
 
 #[cfg(test)]

@@ -12,12 +12,10 @@ use super::{Member, PodNode, StatusError, Tree, VolumeNode};
 use crate::launcher;
 use crate::operator::member_pod;
 use crate::package::Package;
+use crate::template::main_container;
 
 /// A status whose recorded spec nobody reads.
 type Status = endstate_core::Status<Value>;
-
-/// The annotation by which pods name the container of the member itself.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// The objects that a tree is made from. More than the cluster's do no harm.
 ///
@@ -150,12 +148,6 @@ fn pod_node(pod: &Pod, sizes: &BTreeMap<String, String>) -> PodNode {
         address: pod.status.as_ref().and_then(|it| it.pod_ip.clone()),
         volumes: volumes(pod, container, sizes),
     }
-}
-
-fn main_container(pod: &Pod) -> Option<&Container> {
-    let containers = &pod.spec.as_ref()?.containers;
-    let named = pod.annotations().get(DEFAULT_CONTAINER);
-    containers.iter().find(|it| Some(&it.name) == named).or(containers.first())
 }
 
 fn trouble_word(trouble: &Trouble) -> String {

@@ -7,7 +7,7 @@ use endstate_core::{
     MemberName, MemberStatus, Membership, Peer, Plan, Pod, PodPhase, Reach, Refusal, Role,
     STABLE_SECONDS, Snapshot, Start, Status, Target, Trouble, View, lint, member_name, plan,
 };
-use etcd_plan::{Etcd, EtcdClusterSpec, PodPolicy};
+use etcd_plan::{Etcd, EtcdClusterSpec};
 use jiff::SignedDuration;
 
 const CLUSTER: ClusterId = ClusterId(0xc1);
@@ -165,19 +165,13 @@ impl World {
             match field.split_once('=').unwrap() {
                 ("size", value) => spec.size = value.parse().unwrap(),
                 ("version", value) => spec.version = value.into(),
-                ("paused", value) => spec.paused = Some(value.parse().unwrap()),
-                (key, value) => {
-                    let pod = spec.pod.get_or_insert_with(PodPolicy::default);
-                    match key {
-                        "label" => drop(pod.labels.insert("team".into(), value.into())),
-                        "selector" => drop(pod.node_selector.insert("disk".into(), value.into())),
-                        "env" => {
-                            pod.etcd_env =
-                                vec![etcd_plan::EnvVar { name: value.into(), value: "1".into() }]
-                        }
-                        _ => panic!("no such field: {key}"),
-                    }
+                ("paused", value) => spec.paused = value.parse().unwrap(),
+                ("label", value) => drop(spec.pod.labels.insert("team".into(), value.into())),
+                ("selector", value) => {
+                    drop(spec.pod.node_selector.insert("disk".into(), value.into()));
                 }
+                ("env", name) => spec.env = vec![(name.into(), "1".into())],
+                (key, _) => panic!("no such field: {key}"),
             }
         }
         self.snapshot.object.generation += 1;

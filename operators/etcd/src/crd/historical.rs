@@ -9,11 +9,12 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use endstate_core::{Phase, Truth};
+use endstate::crd::Opaque;
+use endstate_core::{Phase, Status, Truth};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{Opaque, PodPolicy};
+use super::EtcdPodPolicy;
 
 /// The version that the first etcd operator used when none was given is long gone; this one is used instead.
 pub const DEFAULT_VERSION: &str = "3.5.16";
@@ -90,7 +91,7 @@ pub struct EtcdClusterSpec {
 pub struct HistoricalPodPolicy {
     /// What both kinds have, by the same rules.
     #[serde(flatten)]
-    pub common: PodPolicy,
+    pub common: EtcdPodPolicy,
     /// The image that waited for DNS. Members wait for nothing now, so any value is accepted and no such image is run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busybox_image: Option<String>,
@@ -106,6 +107,20 @@ pub struct HistoricalPodPolicy {
     /// Replaced by `affinity`, and refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anti_affinity: Option<bool>,
+}
+
+impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
+    fn from(it: EtcdClusterSpec) -> Self {
+        super::EtcdClusterSpec {
+            size: it.size,
+            version: it.version,
+            repository: it.repository,
+            paused: it.paused,
+            pod: it.pod.map(|it| it.common),
+            storage: None,
+        }
+        .into()
+    }
 }
 
 fn default_version() -> String {
@@ -125,7 +140,7 @@ pub struct EtcdClusterStatus {
     /// Whether `spec.paused` is heeded.
     #[serde(default)]
     pub control_paused: bool,
-    /// `Available`, `Recovering` and `Scaling`, as they were, and the conditions of this operator.
+    /// The conditions of this operator, in the form they had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -163,32 +178,21 @@ pub struct Members {
     pub unready: Vec<String>,
 }
 
-/// A condition of the first etcd operator.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+/// A condition with the time that the first etcd operator wrote beside it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// When it was last written.
+    /// The condition itself.
+    #[serde(flatten)]
+    pub common: endstate_core::Condition,
+    /// When it was last written: with its last change.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub last_update_time: String,
-    /// When the status last changed.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub last_transition_time: String,
-    /// One word why.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reason: String,
-    /// A sentence why.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
 }
 
 /// The status of this operator in the shape of the first one.
 #[must_use]
-pub fn status(name: &str, status: &super::EtcdClusterStatus) -> EtcdClusterStatus {
+pub fn status<S: Serialize>(name: &str, status: &Status<S>) -> EtcdClusterStatus {
     let names = |healthy: bool| {
         let members = status.members.iter().filter(|it| it.healthy == healthy);
         members.map(|it| it.name.to_string()).collect()
@@ -205,7 +209,7 @@ pub fn status(name: &str, status: &super::EtcdClusterStatus) -> EtcdClusterStatu
         members: Members { ready: names(true), unready: names(false) },
         current_version: status.current_version.clone().unwrap_or_default(),
         target_version: status.target_version.clone().filter(|_| rolling).unwrap_or_default(),
-        endstate: status.clone(),
+        endstate: endstate::crd::published(status),
     }
 }
 
@@ -219,25 +223,12 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-fn failure(status: &super::EtcdClusterStatus) -> String {
+fn failure<S>(status: &Status<S>) -> String {
     let lost = status.condition(endstate_core::ConditionType::QuorumLost);
     let lost = lost.filter(|it| it.status == Truth::True);
     lost.map(|it| it.message.clone()).unwrap_or_default()
 }
 
 fn condition(it: &endstate_core::Condition) -> Condition {
-    let status = match it.status {
-        Truth::True => "True",
-        Truth::False => "False",
-        Truth::Unknown => "Unknown",
-    };
-    let since = it.last_transition_time.to_string();
-    Condition {
-        kind: it.kind.to_string(),
-        status: status.to_owned(),
-        last_update_time: since.clone(),
-        last_transition_time: since,
-        reason: it.reason.clone(),
-        message: it.message.clone(),
-    }
+    Condition { common: it.clone(), last_update_time: it.last_transition_time.to_string() }
 }

@@ -3,19 +3,13 @@
 //! Invariant: liveness is local. A member without a quorum is alive; a node that restarted it for that would turn a lost
 //! majority into a lost cluster.
 
+use endstate::template::Probes;
 use etcd_plan::Version;
 use k8s_openapi::api::core::v1::{HTTPGetAction, Probe, TCPSocketAction};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// A start may replay a long log or receive a whole database: ten minutes, looked at every second.
 const STARTUP_TRIES: i32 = 600;
-
-/// The three probes of a member.
-pub(super) struct Probes {
-    pub(super) startup: Probe,
-    pub(super) liveness: Probe,
-    pub(super) readiness: Probe,
-}
 
 /// `/livez` and `/readyz` came with 3.4.29 and 3.5.11. Before, 3.5 can leave the quorum out of `/health`; 3.4 cannot, so there
 /// only the open metrics port tells that the process lives.
@@ -31,24 +25,24 @@ pub(super) fn probes(version: Version) -> Probes {
         (false, _) => (tcp(), http("/health")),
     };
     Probes {
-        startup: Probe {
+        startup: Some(Probe {
             period_seconds: Some(1),
             failure_threshold: Some(STARTUP_TRIES),
             timeout_seconds: Some(2),
             ..alive.clone()
-        },
-        liveness: Probe {
+        }),
+        liveness: Some(Probe {
             period_seconds: Some(10),
             failure_threshold: Some(6),
             timeout_seconds: Some(5),
             ..alive
-        },
-        readiness: Probe {
+        }),
+        readiness: Some(Probe {
             period_seconds: Some(2),
             failure_threshold: Some(3),
             timeout_seconds: Some(5),
             ..ready
-        },
+        }),
     }
 }
 

@@ -8,8 +8,8 @@ use endstate::CancellationToken;
 use endstate::driver::{Address, Driver, Outcome};
 use endstate::operator::{APP_LABEL, Operand, PodRequest, STARTED_ANNOTATION};
 use endstate_core::{
-    Action, ClusterId, Entry, Identity, Launch, MemberId, MemberStatus, Membership, Reach, Role,
-    Support, Target, View,
+    Action, ClusterId, ClusterObjects, Entry, Identity, Launch, MemberId, MemberStatus, Membership,
+    Reach, Role, Status, Support, Target, View,
 };
 use endstate_etcd::{crd, objects};
 use etcd_plan::{Etcd, EtcdClusterSpec};
@@ -96,34 +96,34 @@ impl Operand for Answering {
     }
 
     fn container(&self) -> &'static str {
-        objects::pod::CONTAINER
+        objects::APPLICATION
     }
 
     fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
-        serde_json::from_value(spec.clone())
+        serde_json::from_value::<crd::EtcdClusterSpec>(spec.clone()).map(Into::into)
     }
 
-    fn status(&self, status: &Value) -> Result<crd::EtcdClusterStatus, serde_json::Error> {
+    fn status(&self, status: &Value) -> Result<Status<EtcdClusterSpec>, serde_json::Error> {
         match status {
-            Value::Null => Ok(crd::EtcdClusterStatus::default()),
+            Value::Null => Ok(Status::default()),
             status => serde_json::from_value(status.clone()),
         }
     }
 
-    fn publish(&self, _: &Identity, status: &crd::EtcdClusterStatus) -> Value {
+    fn publish(&self, _: &Identity, status: &Status<EtcdClusterSpec>) -> Value {
         json!(status)
     }
 
     fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        objects::labels(object)
+        ClusterObjects { application: objects::APPLICATION, object }.labels()
     }
 
     fn pod(&self, request: PodRequest<'_>) -> Pod {
-        objects::pod::pod(&request, "endstate:test")
+        objects::pod(&request, "endstate:test")
     }
 
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
-        objects::pod::changed(pod, launch)
+        endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
     }
 
     fn services(&self, object: &Identity, support: &Support) -> Vec<Service> {

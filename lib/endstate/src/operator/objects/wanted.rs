@@ -17,7 +17,7 @@ pub const CLUSTER_LABEL: &str = endstate_core::LABEL_CLUSTER;
 
 /// The label with the uid of the cluster object: it tells the objects of this very cluster from those of one that had its
 /// name before.
-pub const UID_LABEL: &str = "endstate.dev/cluster-uid";
+pub const UID_LABEL: &str = endstate_core::LABEL_UID;
 
 /// Whether an object goes with its cluster.
 ///

@@ -1,0 +1,149 @@
+//! Bodies of the ordinary objects around members: labels, services, the disruption budget.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{LABEL_CLUSTER, snapshot::Identity};
+
+/// The label that tells the pods of this very cluster from those of one that had its name before.
+pub const LABEL_UID: &str = "endstate.dev/cluster-uid";
+
+/// The label that says whether a member votes. Kept up to date on running pods.
+pub const LABEL_ROLE: &str = "endstate.dev/role";
+
+/// The value of [`LABEL_ROLE`] on the pod of a member that votes.
+pub const VOTER: &str = "voter";
+
+/// A cluster's objects, named and labelled alike.
+///
+/// ```
+/// use endstate_core::{ClusterObjects, Identity};
+/// # let object = Identity { namespace: "default".into(), name: "demo".into(), uid: "0c5f".into(),
+/// #     resource_version: "7".into(), generation: 1, deleting: false };
+/// let objects = ClusterObjects { application: "toy", object: &object };
+/// let service = objects.client_service("demo-client", &[("client", 80)]);
+/// assert_eq!(service["spec"]["selector"]["endstate.dev/role"], "voter");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterObjects<'a> {
+    /// The application's name.
+    pub application: &'a str,
+    /// The cluster object.
+    pub object: &'a Identity,
+}
+
+impl ClusterObjects<'_> {
+    /// The labels of everything that belongs to the cluster.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.selector();
+        for (key, value) in [
+            ("app.kubernetes.io/name", self.application),
+            ("app.kubernetes.io/instance", &self.object.name),
+            ("app.kubernetes.io/managed-by", "endstate"),
+        ] {
+            labels.insert(key.to_owned(), value.to_owned());
+        }
+        labels
+    }
+
+    /// Which pods are members of the cluster: a name may be used again, a uid never.
+    pub fn selector(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (LABEL_CLUSTER.to_owned(), self.object.name.clone()),
+            (LABEL_UID.to_owned(), self.object.uid.to_string()),
+        ])
+    }
+
+    /// Which pods are members that vote: the operator labels them once they do.
+    pub fn voters(&self) -> BTreeMap<String, String> {
+        let mut voters = self.selector();
+        voters.insert(LABEL_ROLE.to_owned(), VOTER.to_owned());
+        voters
+    }
+
+    /// The headless service that gives members their names. A member must be found before it is ready, because it
+    /// becomes ready only once the others have found it.
+    pub fn peer_service(&self, name: &str, ports: &[(&str, u16)]) -> Value {
+        json!({
+            "metadata": self.metadata(name),
+            "spec": {
+                "clusterIP": "None",
+                "publishNotReadyAddresses": true,
+                "selector": self.selector(),
+                "ports": service_ports(ports),
+            },
+        })
+    }
+
+    /// The service that clients use: members that vote and are ready.
+    pub fn client_service(&self, name: &str, ports: &[(&str, u16)]) -> Value {
+        json!({
+            "metadata": self.metadata(name),
+            "spec": {
+                "type": "ClusterIP",
+                "selector": self.voters(),
+                "ports": service_ports(ports),
+            },
+        })
+    }
+
+    /// The disruption budget. An absolute number: a share is taken of the members that are left, and so shrinks with every
+    /// eviction. Only members that vote count, since no other keeps a quorum.
+    pub fn disruption_budget(&self, name: &str, min_available: u32) -> Value {
+        json!({
+            "metadata": self.metadata(name),
+            "spec": { "minAvailable": min_available, "selector": { "matchLabels": self.voters() } },
+        })
+    }
+
+    fn metadata(&self, name: &str) -> Value {
+        json!({ "name": name, "labels": self.labels() })
+    }
+}
+
+fn service_ports(ports: &[(&str, u16)]) -> Vec<Value> {
+    let port = |&(name, port): &(&str, u16)| json!({ "name": name, "port": port, "protocol": "TCP", "targetPort": port });
+    ports.iter().map(port).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            namespace: "default".into(),
+            name: "demo".into(),
+            uid: "u1".into(),
+            resource_version: "7".into(),
+            generation: 1,
+            deleting: false,
+        }
+    }
+
+    #[test]
+    fn clients_reach_voters_only_and_members_find_each_other_before_they_are_ready() {
+        let object = identity();
+        let objects = ClusterObjects { application: "toy", object: &object };
+        let peer = objects.peer_service("demo-peer", &[("peer", 1)]);
+        assert_eq!(peer["spec"]["publishNotReadyAddresses"], true);
+        assert_eq!(peer["spec"]["clusterIP"], "None");
+        assert_eq!(peer["spec"]["selector"].get(LABEL_ROLE), None);
+        let client = objects.client_service("demo-client", &[("client", 2)]);
+        assert_eq!(client["spec"]["selector"][LABEL_ROLE], VOTER);
+        assert_eq!(client["spec"]["selector"][LABEL_UID], "u1");
+        let ports = json!([{ "name": "client", "port": 2, "protocol": "TCP", "targetPort": 2 }]);
+        assert_eq!(client["spec"]["ports"], ports);
+    }
+
+    #[test]
+    fn the_budget_is_a_number_of_voters_and_not_a_share() {
+        let object = identity();
+        let objects = ClusterObjects { application: "toy", object: &object };
+        let budget = objects.disruption_budget("demo", 2);
+        assert_eq!(budget["spec"]["minAvailable"], 2);
+        assert_eq!(budget["spec"].get("maxUnavailable"), None);
+        assert_eq!(budget["spec"]["selector"]["matchLabels"][LABEL_ROLE], VOTER);
+    }
+}

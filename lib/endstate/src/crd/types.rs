@@ -1,0 +1,140 @@
+//! Parts of specs that every application's kind has alike, as users write them.
+//!
+//! Their documentation is for who reads a definition. [`endstate_core`] has the forms that planners see.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies each struct, visibility included, into a function"
+)]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, Toleration};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What a member's pod carries beside the application itself. Labels and annotations change in place; for any other change
+/// members are moved one by one: a successor joins, then the member leaves.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodPolicy {
+    /// Labels added to every pod. Names under `endstate.dev/` and `app.kubernetes.io/` belong to the operator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/') && !name.startsWith('app.kubernetes.io/'))", "labels under endstate.dev/ and app.kubernetes.io/ are set by the operator: choose another name"))]
+    #[schemars(extend("maxProperties" = 64))]
+    pub labels: BTreeMap<String, String>,
+
+    /// Annotations added to every pod. Names under `endstate.dev/` belong to the operator.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = ("self.all(name, !name.startsWith('endstate.dev/'))", "annotations under endstate.dev/ are set by the operator: choose another name"))]
+    #[schemars(extend("maxProperties" = 64))]
+    pub annotations: BTreeMap<String, String>,
+
+    /// The labels that a node must have to run a member.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// The taints that members tolerate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+
+    /// Where members may run. Default: members of one cluster prefer different nodes and zones. A value replaces that default
+    /// whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// CPU and memory of the member's container. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+impl From<PodPolicy> for endstate_core::PodPolicy {
+    fn from(it: PodPolicy) -> Self {
+        Self {
+            labels: it.labels,
+            annotations: it.annotations,
+            node_selector: it.node_selector,
+            affinity: it.affinity.map(|it| json!(it)),
+            tolerations: it.tolerations.into_iter().map(|it| json!(it)).collect(),
+            resources: it.resources.map(|it| json!(it)),
+        }
+    }
+}
+
+/// A directory that lives as long as the pod.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EmptyDir {
+    /// Empty for the node's disk (the default), `Memory` for memory: fast, and gone with the node's power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(Memory)?$"))]
+    pub medium: Option<String>,
+    /// The most it may hold, such as `8Gi`. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_limit: Option<Quantity>,
+}
+
+impl From<EmptyDir> for endstate_core::EmptyDir {
+    fn from(it: EmptyDir) -> Self {
+        Self { medium: it.medium, size_limit: it.size_limit.map(|it| it.0) }
+    }
+}
+
+/// One environment variable.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.valueFrom)", "valueFrom is not offered yet: write the value"))]
+pub struct EnvVar {
+    /// Its name.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// Its value. Default: empty.
+    #[serde(default)]
+    pub value: String,
+    /// Not offered yet, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<Opaque>,
+}
+
+/// Requests and limits, by resource name.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// What the scheduler sets aside for a member, such as `{cpu: 500m, memory: 1Gi}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, Quantity>,
+    /// What a member may use at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// An object of which a definition says nothing: one that is refused, or that only its operator reads.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct Opaque(pub Value);
+
+impl JsonSchema for Opaque {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Opaque".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+    }
+}
+
+/// The status of a cluster as a definition has it: the spec in the record is for the operator alone.
+pub type Status = endstate_core::Status<Opaque>;
+
+/// An application's status as its definition has it.
+///
+/// ```
+/// let status = endstate::crd::published(&endstate_core::Status::<u32>::default());
+/// assert_eq!(status, endstate::crd::Status::default());
+/// ```
+#[must_use]
+pub fn published<S: Serialize>(status: &endstate_core::Status<S>) -> Status {
+    serde_json::from_value(json!(status)).expect("they differ in the recorded spec, which is any")
+}

@@ -1,0 +1,144 @@
+use endstate_core::{Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName};
+use serde_json::json;
+
+use super::*;
+
+fn identity() -> Identity {
+    Identity {
+        namespace: "default".into(),
+        name: "demo".into(),
+        uid: "u1".into(),
+        resource_version: "7".into(),
+        generation: 1,
+        deleting: false,
+    }
+}
+
+fn launch(image: &str, policy: &PodPolicy) -> Launch {
+    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let of = LaunchOf { object: &object, spec: policy, member: &member, start: None };
+    Launch {
+        command: vec!["/bin/server".into()],
+        env: vec![("TZ".into(), "UTC".into()), (STARTED_VARIABLE.into(), "never".into())],
+        ports: vec![("client".into(), 1)],
+        ..Launch::new(image, &of)
+    }
+}
+
+fn policy(value: Value) -> PodPolicy {
+    let wire: crate::crd::PodPolicy = serde_json::from_value(value).unwrap();
+    wire.into()
+}
+
+fn made(policy: &PodPolicy, start: &Start) -> Pod {
+    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let launch = launch("server:1", policy);
+    let request = PodRequest { object: &object, member: &member, start, launch: &launch };
+    let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*.log"]), "endstate:0");
+    template.subdomain = Some("demo-peer".into());
+    template.volume(empty_dir("data", &EmptyDir::default()), "/data");
+    template.pod(&request, policy)
+}
+
+fn new() -> Start {
+    Start::New { token: "u1".into(), members: vec![] }
+}
+
+#[test]
+fn a_member_runs_behind_the_launcher_which_its_own_container_brings() {
+    let pod = json!(made(&PodPolicy::default(), &new()));
+    assert_eq!(pod["spec"]["hostname"], "demo-a");
+    assert_eq!(pod["spec"]["subdomain"], "demo-peer");
+    let installer = &pod["spec"]["initContainers"][0];
+    assert_eq!(installer["image"], "endstate:0");
+    let main = &pod["spec"]["containers"][0];
+    let command: Vec<String> = serde_json::from_value(main["command"].clone()).unwrap();
+    let Ok(launcher::Request::Launch(request)) =
+        launcher::parse(command[2..].iter().map(Into::into))
+    else {
+        panic!("{command:?}")
+    };
+    assert_eq!(request.command, ["/bin/server"]);
+    let mounted = |container: &Value, volume: &str| {
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let mut mounts = mounts.filter(|it| it["name"] == volume);
+        mounts.next().map(|it| it["mountPath"].as_str().unwrap().to_owned())
+    };
+    let volume = launcher::VOLUME;
+    assert_eq!(mounted(main, "data").as_deref(), Some("/data"));
+    assert!(request.marker.starts_with(mounted(main, volume).unwrap()), "beside the data");
+    assert_eq!(command[0], format!("{}/endstate", mounted(main, volume).unwrap()));
+    assert_eq!(installer["command"][3], mounted(installer, volume).unwrap());
+    assert_eq!(pod["spec"]["volumes"][1]["name"], volume);
+}
+
+/// Later names win, so the mark comes last whatever a user writes.
+#[test]
+fn the_launcher_hears_at_each_start_what_the_operator_wrote_on_the_pod() {
+    let pod = json!(made(&PodPolicy::default(), &new()));
+    let mark = pod["spec"]["containers"][0]["env"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(mark["name"], STARTED_VARIABLE);
+    let path = &mark["valueFrom"]["fieldRef"]["fieldPath"];
+    assert_eq!(*path, format!("metadata.annotations['{STARTED_ANNOTATION}']"));
+}
+
+#[test]
+fn every_field_of_the_pod_policy_takes_effect() {
+    let written = json!({
+        "labels": {"team": "a"},
+        "annotations": {"note": "b"},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "k", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
+    });
+    let pod = json!(made(&policy(written.clone()), &new()));
+    assert_eq!(pod["metadata"]["labels"]["team"], "a");
+    assert_eq!(pod["metadata"]["annotations"]["note"], "b");
+    for field in ["nodeSelector", "tolerations", "affinity"] {
+        assert_eq!(pod["spec"][field], written[field], "{field}");
+    }
+    assert_eq!(pod["spec"]["containers"][0]["resources"], written["resources"]);
+}
+
+#[test]
+fn members_of_one_cluster_prefer_other_nodes_by_default() {
+    let pod = json!(made(&PodPolicy::default(), &new()));
+    let anti = &pod["spec"]["affinity"]["podAntiAffinity"];
+    let first = &anti["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"];
+    assert_eq!(first["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(first["labelSelector"]["matchLabels"][LABEL_UID], "u1");
+}
+
+#[test]
+fn who_joins_does_not_vote_yet() {
+    let existing = Start::Existing { members: vec![] };
+    for (start, role) in [(new(), VOTER), (existing, NON_VOTER)] {
+        let pod = made(&PodPolicy::default(), &start);
+        assert_eq!(pod.labels()[LABEL_ROLE], role);
+    }
+}
+
+#[test]
+fn a_change_in_place_removes_what_the_policy_no_longer_has_and_keeps_what_others_added() {
+    let before = policy(json!({"labels": {"old": "1", "both": "1"}, "annotations": {"old": "1"}}));
+    let after = policy(json!({"labels": {"both": "2"}}));
+    let mut running = made(&before, &new());
+    running.labels_mut().insert("foreign".into(), "x".into());
+    running.annotations_mut().insert(STARTED_ANNOTATION.into(), "a1".into());
+    let change = |pod: &Pod| changed(pod, &launch("server:2", &after), |it: PodPolicy| it);
+    let new = change(&running);
+    assert_eq!(new.labels().get("old"), None);
+    assert_eq!(new.labels()["both"], "2");
+    assert_eq!(new.labels()["foreign"], "x");
+    assert_eq!(new.labels()[LABEL_CLUSTER], "demo");
+    assert_eq!(new.annotations().get("old"), None);
+    assert_eq!(new.annotations()[STARTED_ANNOTATION], "a1", "it stays started");
+    let images = |pod: &Pod| {
+        let spec = pod.spec.clone().unwrap();
+        let containers = spec.init_containers.into_iter().flatten().chain(spec.containers);
+        containers.filter_map(|it| it.image).collect::<Vec<_>>()
+    };
+    assert_eq!(images(&new), ["endstate:0", "server:2"]);
+    assert_eq!(change(&new), new, "twice is once");
+}
