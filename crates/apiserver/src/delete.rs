@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use machinery::Propagation;
 use machinery::error::{ApiError, FieldError, success};
-use registry::{DeleteResponse, Propagation};
+use registry::DeleteResponse;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Object, Write};
@@ -82,7 +83,7 @@ impl DeleteOptions {
                 policy.as_str(),
                 "orphanDependents and deletionPropagation cannot be both set",
             ),
-            (Some(policy), None) if propagation(policy).is_none() => {
+            (Some(policy), None) if Propagation::parse(policy).is_none() => {
                 let supported = ["Background", "Foreground", "Orphan"];
                 FieldError::not_supported("propagationPolicy", policy.as_str(), &supported)
             }
@@ -93,20 +94,11 @@ impl DeleteOptions {
 
     fn propagation(&self) -> Option<Propagation> {
         match (&self.propagation_policy, self.orphan_dependents) {
-            (Some(policy), _) => propagation(policy),
+            (Some(policy), _) => Propagation::parse(policy),
             (None, Some(true)) => Some(Propagation::Orphan),
             (None, Some(false)) => Some(Propagation::Background),
             (None, None) => None,
         }
-    }
-}
-
-fn propagation(policy: &str) -> Option<Propagation> {
-    match policy {
-        "Background" => Some(Propagation::Background),
-        "Foreground" => Some(Propagation::Foreground),
-        "Orphan" => Some(Propagation::Orphan),
-        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::labels::Selector;
 use crate::owners::{claim, is_deleting, name};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::rounding::{Round, resolve};
 pub use sets::{HASH_LABEL, hash_of_text};
 
@@ -186,7 +186,7 @@ fn scale_to(plan: &mut Plan, view: &View<'_>, set: &Arc<ReplicaSet>, replicas: i
         format!("Scaled {way} replica set {} from {before} to {replicas}", name(&set.metadata));
     plan.announce(
         Write::update(set, wanted),
-        Notice::normal("ScalingReplicaSet", note),
+        Event::normal("ScalingReplicaSet", note),
         "FailedScale",
     );
 }

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::owners::is_deleting;
-use crate::plan::{Notice, Plan, Step, Write};
+use crate::plan::{Event, Plan, Step, Write};
 use crate::pods::{condition, is_terminal, node_name};
 use crate::taints::{Leave, OUT_OF_SERVICE, driving, leave};
 
@@ -104,7 +104,7 @@ fn evict(plan: &mut Plan, snapshot: &Snapshot<'_>, node: &Node) {
     let note = format!("Marking for deletion Pod {}/{name}", namespace.unwrap_or_default());
     plan.steps.push(Step {
         action: Write::delete(pod).into(),
-        done: Some(Notice::normal("TaintManagerEviction", note)),
+        done: Some(Event::normal("TaintManagerEviction", note)),
         failed: None,
     });
 }

@@ -10,6 +10,8 @@ mod graph;
 
 use std::collections::BTreeMap;
 
+use machinery::Propagation;
+
 pub use graph::{Graph, Node, Object, Owner, Uid};
 
 /// Holds an object that is deleted in the foreground until its blocking dependents are gone.
@@ -46,7 +48,7 @@ pub struct Plan {
 pub enum Action {
     Delete {
         object: Object,
-        policy: Policy,
+        policy: Propagation,
     },
     /// Leaves these owners only.
     SetOwners {
@@ -58,14 +60,6 @@ pub enum Action {
         object: Object,
         finalizers: Vec<String>,
     },
-}
-
-/// How a dependent is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    Background,
-    Foreground,
-    Orphan,
 }
 
 /// Plans for one object.
@@ -151,14 +145,14 @@ fn delete(graph: &Graph, node: &Node, nobody_waits: bool) -> Plan {
     let object = node.object.clone();
     let has_dependents = graph.dependents(&object.uid).next().is_some();
     let policy = match () {
-        () if node.has_finalizer(ORPHAN) => Policy::Orphan,
-        () if node.has_finalizer(FOREGROUND) => Policy::Foreground,
-        () if !nobody_waits && has_dependents => Policy::Foreground,
-        () => Policy::Background,
+        () if node.has_finalizer(ORPHAN) => Propagation::Orphan,
+        () if node.has_finalizer(FOREGROUND) => Propagation::Foreground,
+        () if !nobody_waits && has_dependents => Propagation::Foreground,
+        () => Propagation::Background,
     };
     let mut plan = Plan::default();
     // Part of a cycle: a dependent is itself waiting for its dependents, perhaps for this object. Stop blocking.
-    let is_cyclic = policy == Policy::Foreground
+    let is_cyclic = policy == Propagation::Foreground
         && graph.dependents(&object.uid).any(|it| it.is_deleting && it.has_finalizer(FOREGROUND));
     if is_cyclic && node.owners.iter().any(|it| it.blocks) {
         let owners = node.owners.iter().map(|it| Owner { blocks: false, ..it.clone() }).collect();

@@ -28,7 +28,7 @@ pub mod service_account;
 pub mod statefulset;
 pub mod volume;
 
-pub use plan::{Action, Notice, Plan, Propagation, Step, Write};
+pub use plan::{Action, Event, Plan, Propagation, Step, Write};
 
 #[cfg(test)]
 mod world;

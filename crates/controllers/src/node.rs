@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::owners::{is_deleting, name};
-use crate::plan::{Action, Notice, Plan, Step, Write};
+use crate::plan::{Action, Event, Plan, Step, Write};
 use crate::taints::{NO_EXECUTE, NO_SCHEDULE, NOT_READY, UNREACHABLE, UNSCHEDULABLE, taints};
 pub use conditions::is_ready;
 use conditions::{condition, silenced, unready};
@@ -70,7 +70,7 @@ fn listen(plan: &mut Plan, snapshot: &Snapshot<'_>) {
     let note = format!("Node {} status is now: NodeNotReady", name(&node.metadata));
     plan.steps.push(Step {
         action: Action::from(Write::update_status(node, wanted)),
-        done: was_ready.then(|| Notice::normal("NodeNotReady", note)),
+        done: was_ready.then(|| Event::normal("NodeNotReady", note)),
         failed: None,
     });
 }

@@ -12,13 +12,16 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::ClusterRole;
 
+pub use endstate_core::Event;
+pub use machinery::Propagation;
+
 /// What to do about one object, and when to look again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// In order. Neighbouring steps of the same sort (creates, deletes) may run together; the first failure ends the plan.
     pub steps: Vec<Step>,
     /// What is worth an event although no step goes with it.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<Event>,
     /// The object itself must be read from the API before the first step, and have the uid that was planned for: some
     /// step ties others to it.
     pub check_owner: bool,
@@ -35,7 +38,7 @@ pub struct Plan {
 pub struct Step {
     pub action: Action,
     /// The event once it is done; `{name}` stands for the name of the written object.
-    pub done: Option<Notice>,
+    pub done: Option<Event>,
     /// The reason of the event if it fails.
     pub failed: Option<&'static str>,
 }
@@ -60,22 +63,6 @@ pub enum Write<K> {
     DeleteNow {
         observed: Arc<K>,
     },
-}
-
-/// What happens to the dependents of a deleted object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
-    Background,
-    Foreground,
-    Orphan,
-}
-
-/// Something worth telling whoever looks at the object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    pub is_warning: bool,
-    pub reason: &'static str,
-    pub note: String,
 }
 
 macro_rules! kinds {
@@ -119,7 +106,7 @@ impl Plan {
     }
 
     /// Adds a step with the event it is worth, and the reason of the event if it fails.
-    pub fn announce(&mut self, action: impl Into<Action>, done: Notice, failed: &'static str) {
+    pub fn announce(&mut self, action: impl Into<Action>, done: Event, failed: &'static str) {
         self.steps.push(Step { action: action.into(), done: Some(done), failed: Some(failed) });
     }
 
@@ -131,16 +118,6 @@ impl Plan {
     /// Looks again after this long, or earlier if something else asks for it.
     pub fn look_again_in(&mut self, delay: Duration) {
         self.look_again = Some(self.look_again.map_or(delay, |it| it.min(delay)));
-    }
-}
-
-impl Notice {
-    pub fn normal(reason: &'static str, note: impl Into<String>) -> Notice {
-        Notice { is_warning: false, reason, note: note.into() }
-    }
-
-    pub fn warning(reason: &'static str, note: impl Into<String>) -> Notice {
-        Notice { is_warning: true, reason, note: note.into() }
     }
 }
 

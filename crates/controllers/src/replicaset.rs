@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::labels::{Selector, annotation};
 use crate::owners::{claim, controller, controller_reference, is_deleting, name};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::pods::{self, Availability};
 use crate::rounding::count;
 
@@ -70,7 +70,7 @@ fn create(plan: &mut Plan, set: &Arc<ReplicaSet>, missing: usize) {
     );
     pod.metadata.generate_name = Some(pods::generate_name(name(&set.metadata)));
     for _ in 0..missing {
-        let done = Notice::normal("SuccessfulCreate", "Created pod: {name}");
+        let done = Event::normal("SuccessfulCreate", "Created pod: {name}");
         plan.announce(Write::create(pod.clone()), done, "FailedCreate");
     }
 }
@@ -81,7 +81,7 @@ fn delete(plan: &mut Plan, snapshot: &Snapshot<'_>, active: &[Arc<Pod>], surplus
     ranked.sort_by_key(|pod| rank(pod, &siblings));
     for pod in ranked.into_iter().take(surplus) {
         let done =
-            Notice::normal("SuccessfulDelete", format!("Deleted pod: {}", name(&pod.metadata)));
+            Event::normal("SuccessfulDelete", format!("Deleted pod: {}", name(&pod.metadata)));
         plan.announce(Write::delete(pod), done, "FailedDelete");
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeClaim};
 
 use crate::owners::{is_deleting, uid};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use binding::{bound_claim, bound_volume, fits, provisioned, reserved};
 pub use protection::{ProtectionSnapshot, claim_names, plan_protection, uses};
 use protection::{VOLUME_FINALIZER, guarded};
@@ -106,7 +106,7 @@ fn find(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>) {
         let volume = provisioned(claim);
         let note =
             format!("Successfully provisioned volume {}", crate::owners::name(&volume.metadata));
-        let done = Notice::normal("ProvisioningSucceeded", note);
+        let done = Event::normal("ProvisioningSucceeded", note);
         return plan.announce(Write::create(volume), done, "ProvisioningFailed");
     }
     let wanted = bound_claim_without(claim, "Pending");

@@ -15,6 +15,7 @@ pub mod names;
 pub mod ownership;
 pub mod patch;
 pub mod pretty;
+mod propagation;
 pub mod quantity;
 pub mod schema;
 pub mod selector;
@@ -22,4 +23,5 @@ pub mod stream;
 pub mod table;
 
 pub use error::{ApiError, FieldError};
+pub use propagation::Propagation;
 pub use schema::Schema;

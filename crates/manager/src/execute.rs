@@ -3,7 +3,7 @@
 //! Neighbouring creates run together, and so do deletes, in groups of 1, 2, 4, ...: many pods are made fast, but if the
 //! first one fails (a quota, a bad template) hundreds more are not tried.
 
-use controllers::{Action, Notice, Plan, Propagation, Step, Write, volume};
+use controllers::{Action, Event, Plan, Propagation, Step, Write, volume};
 use endstate::{Context, Error, Object, ObjectKey};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
@@ -112,7 +112,7 @@ where
     match Box::pin(act(ctx, step.action)).await {
         Ok(name) => {
             if let Some((object, mut notice)) = object.zip(step.done) {
-                notice.note = notice.note.replace("{name}", &name);
+                notice.message = notice.message.replace("{name}", &name);
                 announce(ctx, object, notice);
             }
             Ok(())
@@ -120,7 +120,7 @@ where
         Err(error) => {
             let reason = step.failed.filter(|_| !error.is_conflict());
             if let Some((object, reason)) = object.zip(reason) {
-                announce(ctx, object, Notice::warning(reason, error.chain()));
+                announce(ctx, object, Event::warning(reason, error.chain()));
             }
             Err(error)
         }
@@ -148,9 +148,8 @@ impl Sort {
     }
 }
 
-fn announce<K: Object<DynamicType: Default>>(ctx: &Context, object: &K, notice: Notice) {
-    let make = if notice.is_warning { endstate::Notice::warning } else { endstate::Notice::normal };
-    ctx.notice(object, make(notice.reason, "Reconcile", notice.note));
+fn announce<K: Object<DynamicType: Default>>(ctx: &Context, object: &K, notice: Event) {
+    ctx.notice(object, endstate::Notice::of(notice, "Reconcile"));
 }
 
 /// Ties nothing to an object that is gone or was replaced: the cache may be behind.
@@ -226,7 +225,8 @@ fn is_account<K: Object<DynamicType: Default>>() -> bool {
     K::kind(&K::DynamicType::default()) == "ServiceAccount"
 }
 
-fn policy(propagation: Propagation) -> endstate::Propagation {
+/// As the client has it.
+pub(crate) fn policy(propagation: Propagation) -> endstate::Propagation {
     match propagation {
         Propagation::Background => endstate::Propagation::Background,
         Propagation::Foreground => endstate::Propagation::Foreground,

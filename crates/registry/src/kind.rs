@@ -93,14 +93,6 @@ pub enum DeleteResponse {
     Object,
 }
 
-/// What happens to dependents when the request does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
-    Background,
-    Foreground,
-    Orphan,
-}
-
 pub(crate) const ALL_VERBS: &[&str] =
     &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 /// Namespaces and services had no deletecollection until late; namespaces still have none.

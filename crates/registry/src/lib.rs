@@ -26,6 +26,6 @@ mod strategy;
 mod table;
 mod value;
 
-pub use kind::{DeleteResponse, Propagation};
+pub use kind::DeleteResponse;
 pub use registry::Registry;
 pub use resource::{Fields, Resource, Scale, Subresource};

@@ -10,7 +10,9 @@ use machinery::schema::Schema;
 use serde_json::{Map, Value};
 
 use crate::crd::Custom;
-use crate::kind::{DeleteResponse, Kind, NameRule, Propagation};
+use machinery::Propagation;
+
+use crate::kind::{DeleteResponse, Kind, NameRule};
 use crate::strategy::{event, pod_warnings};
 use crate::value::{at, keep, remove};
 use crate::{metadata, schemas};

@@ -293,12 +293,24 @@ pub struct Event {
     pub message: String,
 }
 
+impl Event {
+    /// An event of the usual course.
+    pub fn normal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: EventKind::Normal, reason: reason.into(), message: message.into() }
+    }
+
+    /// An event that somebody should look at.
+    pub fn warning(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind: EventKind::Warning, ..Self::normal(reason, message) }
+    }
+}
+
 /// Whether an event is bad.
 ///
 /// ```
 /// assert_ne!(endstate_core::EventKind::Normal, endstate_core::EventKind::Warning);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventKind {
     /// As it should go.
     Normal,

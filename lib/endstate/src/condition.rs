@@ -1,5 +1,6 @@
 //! Conditions with honest transition times.
 
+use endstate_core::Truth;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -32,15 +33,16 @@ pub fn set(conditions: &mut Vec<Condition>, mut wanted: Condition, now: Timestam
 /// A condition, its time still to be [`set`].
 ///
 /// ```
-/// use endstate::condition::{Status, condition};
-/// let unknown = condition("Ready", Status::Unknown, "Unreachable", "no member answers");
+/// use endstate::condition::condition;
+/// use endstate_core::Truth;
+/// let unknown = condition("Ready", Truth::Unknown, "Unreachable", "no member answers");
 /// assert_eq!((unknown.type_.as_str(), unknown.status.as_str()), ("Ready", "Unknown"));
 /// ```
-pub fn condition(kind: &str, status: impl Into<Status>, reason: &str, message: &str) -> Condition {
+pub fn condition(kind: &str, status: impl Into<Truth>, reason: &str, message: &str) -> Condition {
     let status = match status.into() {
-        Status::True => "True",
-        Status::False => "False",
-        Status::Unknown => "Unknown",
+        Truth::True => "True",
+        Truth::False => "False",
+        Truth::Unknown => "Unknown",
     };
     Condition {
         type_: kind.to_owned(),
@@ -61,26 +63,4 @@ pub fn condition(kind: &str, status: impl Into<Status>, reason: &str, message: &
 /// ```
 pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|it| it.type_ == kind)
-}
-
-/// The three values of a condition. `true` and `false` convert.
-///
-/// ```
-/// use endstate::condition::Status;
-/// assert_eq!(Status::from(false), Status::False);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It holds.
-    True,
-    /// It does not hold.
-    False,
-    /// It cannot be told.
-    Unknown,
-}
-
-impl From<bool> for Status {
-    fn from(holds: bool) -> Status {
-        if holds { Status::True } else { Status::False }
-    }
 }

@@ -14,7 +14,9 @@ use crate::cache::{AnyCache, Origin};
 use crate::event::{Recorder, reference};
 use crate::lease::Fence;
 use crate::{Cache, Error, Notice, Object, ObjectKey, Scope};
-pub use writer::{Propagation, Writer};
+/// What happens to the dependents of a deleted object.
+pub use kube::api::PropagationPolicy as Propagation;
+pub use writer::Writer;
 
 /// A reconcile's access to the world. Every write is bounded by a deadline, and its result is in every cache of the
 /// kind before the call returns.

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use endstate_core::EventKind;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event, EventSeries};
@@ -38,7 +39,7 @@ const REMEMBERED_MAX: usize = 4_000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notice {
     /// Whether somebody should worry.
-    pub severity: Severity,
+    pub severity: EventKind,
     /// A word in CamelCase that programs can switch on: `ScalingReplicaSet`.
     pub reason: String,
     /// What was done or tried, a word in CamelCase: `Create`.
@@ -47,21 +48,16 @@ pub struct Notice {
     pub note: String,
 }
 
-/// Whether somebody should worry.
-///
-/// ```
-/// use endstate::{Notice, event::Severity};
-/// assert_eq!(Notice::normal("PodCreated", "Create", "").severity, Severity::Normal);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// The usual course.
-    Normal,
-    /// It may need attention.
-    Warning,
-}
-
 impl Notice {
+    /// What a plan says, and what was done or tried then.
+    pub fn of(event: endstate_core::Event, action: impl Into<String>) -> Notice {
+        let make = match event.kind {
+            EventKind::Normal => Notice::normal,
+            EventKind::Warning => Notice::warning,
+        };
+        make(event.reason, action.into(), event.message)
+    }
+
     /// A notice of the usual course.
     pub fn normal(
         reason: impl Into<String>,
@@ -69,7 +65,7 @@ impl Notice {
         note: impl Into<String>,
     ) -> Notice {
         Notice {
-            severity: Severity::Normal,
+            severity: EventKind::Normal,
             reason: reason.into(),
             action: action.into(),
             note: note.into(),
@@ -82,7 +78,7 @@ impl Notice {
         action: impl Into<String>,
         note: impl Into<String>,
     ) -> Notice {
-        Notice { severity: Severity::Warning, ..Notice::normal(reason, action, note) }
+        Notice { severity: EventKind::Warning, ..Notice::normal(reason, action, note) }
     }
 }
 
@@ -226,8 +222,8 @@ impl Poster {
                 ..Default::default()
             },
             type_: Some(match notice.severity {
-                Severity::Normal => "Normal".to_owned(),
-                Severity::Warning => "Warning".to_owned(),
+                EventKind::Normal => "Normal".to_owned(),
+                EventKind::Warning => "Warning".to_owned(),
             }),
             reason: Some(notice.reason),
             action: Some(notice.action),

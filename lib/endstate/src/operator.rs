@@ -22,8 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
-    Action, App, Blocked, EventKind, Identity, Launch, MemberName, Plan, Snapshot, Start, Status,
-    Support,
+    Action, App, Blocked, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Support,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;

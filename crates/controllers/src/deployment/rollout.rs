@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use super::{DESIRED, MAX, REVISION, View, scale_to, sets};
 use crate::labels::{annotate, annotation};
 use crate::owners::{is_controlled_by, name, uid};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::pods;
 
 /// New pods before old ones go, within surge and unavailability.
@@ -137,7 +137,7 @@ fn create_new(plan: &mut Plan, view: &View<'_>, replicas: i32) {
     let note = format!("Scaled up replica set {} from 0 to {replicas}", name(&set.metadata));
     plan.announce(
         Write::create(set),
-        Notice::normal("ScalingReplicaSet", note),
+        Event::normal("ScalingReplicaSet", note),
         "ReplicaSetCreateError",
     );
 }

@@ -50,7 +50,7 @@ fn absence_is_proven_before_anything_is_deleted() {
     let second = plan(&graph, &"child".into(), &absent(&["gone"]));
     assert_eq!(
         second.actions,
-        [Action::Delete { object: object("child"), policy: Policy::Background }]
+        [Action::Delete { object: object("child"), policy: Propagation::Background }]
     );
     let unknown = Checked::from([("gone".into(), Presence::Unknown)]);
     assert!(plan(&graph, &"child".into(), &unknown).actions.is_empty(), "unknown is not gone");
@@ -88,7 +88,7 @@ fn foreground_waits_for_blocking_dependents_only() {
     let goes = plan(&blocked, &"child".into(), &Checked::new());
     assert_eq!(
         goes.actions,
-        [Action::Delete { object: object("child"), policy: Policy::Background }]
+        [Action::Delete { object: object("child"), policy: Propagation::Background }]
     );
 }
 
@@ -139,7 +139,7 @@ fn apply(graph: &mut Graph, action: Action) -> Vec<Uid> {
             object,
             Box::new(move |it| {
                 it.is_deleting = true;
-                if policy == Policy::Foreground {
+                if policy == Propagation::Foreground {
                     it.finalizers = vec![FOREGROUND.into()];
                 }
             }),

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::verdict::Verdict;
 use super::{View, indexes};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::rounding::count;
 
 /// When the job ended, if it has.
@@ -31,7 +31,7 @@ pub(super) fn write(plan: &mut Plan, view: &View<'_>) {
     plan.push(Write::update_status(job, wanted));
 }
 
-fn status(view: &View<'_>, old: &JobStatus) -> (JobStatus, Option<Notice>) {
+fn status(view: &View<'_>, old: &JobStatus) -> (JobStatus, Option<Event>) {
     let (tally, now) = (&view.tally, view.snapshot.now);
     let is_indexed = view.spec.completion_mode.as_deref() == Some("Indexed");
     let completed = indexes::render(&tally.total.indexes);
@@ -57,7 +57,7 @@ fn suspend(
     view: &View<'_>,
     status: &mut JobStatus,
     conditions: &mut Vec<JobCondition>,
-) -> Option<Notice> {
+) -> Option<Event> {
     let was = conditions.iter().any(|it| it.type_ == "Suspended" && it.status == "True");
     let is = view.verdict == Verdict::Suspended;
     if is {
@@ -66,12 +66,12 @@ fn suspend(
     match (was, is) {
         (false, true) => {
             put(view, conditions, "Suspended", "True", ("JobSuspended", "Job suspended"));
-            Some(Notice::normal("Suspended", "Job suspended"))
+            Some(Event::normal("Suspended", "Job suspended"))
         }
         (true, false) => {
             status.start_time = Some(Time(view.snapshot.now));
             put(view, conditions, "Suspended", "False", ("JobResumed", "Job resumed"));
-            Some(Notice::normal("Resumed", "Job resumed"))
+            Some(Event::normal("Resumed", "Job resumed"))
         }
         _ => None,
     }
@@ -82,7 +82,7 @@ fn judge(
     view: &View<'_>,
     status: &mut JobStatus,
     conditions: &mut Vec<JobCondition>,
-) -> Option<Notice> {
+) -> Option<Event> {
     if !view.verdict.ends() {
         return None;
     }
@@ -96,7 +96,7 @@ fn judge(
             }
             put(view, conditions, "Complete", "True", why);
             status.completion_time = Some(Time(view.snapshot.now));
-            Some(Notice::normal("Completed", "Job completed"))
+            Some(Event::normal("Completed", "Job completed"))
         }
         Verdict::Failed { reason, message } => {
             put(view, conditions, "FailureTarget", "True", (reason, message));
@@ -104,7 +104,7 @@ fn judge(
                 return None;
             }
             put(view, conditions, "Failed", "True", (reason, message));
-            Some(Notice::warning(reason, message.clone()))
+            Some(Event::warning(*reason, message.clone()))
         }
         Verdict::Working | Verdict::Suspended => None,
     }

@@ -11,7 +11,7 @@ use super::tally::{has_finalizer, index, release};
 use super::verdict::{Verdict, time_left};
 use super::{INDEX, TRACKING, View};
 use crate::owners::{controller_reference, name};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::pods;
 
 /// The first rest after a failure; doubled with each further one.
@@ -84,7 +84,7 @@ fn end_uncounted(plan: &mut Plan, pod: &Arc<Pod>) {
 
 fn end(plan: &mut Plan, pod: &Arc<Pod>) {
     let note = format!("Deleted pod: {}", name(&pod.metadata));
-    plan.announce(Write::delete(pod), Notice::normal("SuccessfulDelete", note), "FailedDelete");
+    plan.announce(Write::delete(pod), Event::normal("SuccessfulDelete", note), "FailedDelete");
 }
 
 fn create(plan: &mut Plan, view: &View<'_>, missing: usize) {
@@ -100,7 +100,7 @@ fn create(plan: &mut Plan, view: &View<'_>, missing: usize) {
             },
             false => pod(view),
         };
-        let done = Notice::normal("SuccessfulCreate", "Created pod: {name}");
+        let done = Event::normal("SuccessfulCreate", "Created pod: {name}");
         plan.announce(Write::create(pod), done, "FailedCreate");
     }
 }

@@ -110,7 +110,7 @@ fn a_silent_node_is_unknown_after_its_grace() {
     let early = look(&told, 49, &[]);
     assert_eq!((early.is_empty(), early.look_again), (true, Some(Duration::from_secs(1))));
     let late = look(&told, 50, &[]);
-    assert_eq!(late.steps[0].done.as_ref().map(|it| it.reason), Some("NodeNotReady"));
+    assert_eq!(late.steps[0].done.as_ref().map(|it| it.reason.as_str()), Some("NodeNotReady"));
     let Action::Node(Write::UpdateStatus { wanted, .. }) = &late.steps[0].action else {
         panic!("{late:?}")
     };

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{Member, View, identity, revisions};
 use crate::owners::{is_deleting, name};
-use crate::plan::{Notice, Plan, Write};
+use crate::plan::{Event, Plan, Write};
 use crate::pods::{self, Availability};
 
 /// Adds the next step, if nothing must be waited for. With `Parallel`, the steps of all numbers.
@@ -61,7 +61,7 @@ fn create(plan: &mut Plan, view: &View<'_>, ordinal: i32) {
             "create Pod {pod} in StatefulSet {} failed error: pvc {claim} is being deleted",
             view.name()
         );
-        return plan.notices.push(Notice::warning("FailedCreate", note));
+        return plan.notices.push(Event::warning("FailedCreate", note));
     }
     for mut claim in identity::claims(set, ordinal) {
         if view.snapshot.claims.iter().any(|it| it.metadata.name == claim.metadata.name) {
@@ -77,13 +77,13 @@ fn create(plan: &mut Plan, view: &View<'_>, ordinal: i32) {
         );
         plan.announce(
             Write::create(claim),
-            Notice::normal("SuccessfulCreate", note),
+            Event::normal("SuccessfulCreate", note),
             "FailedCreate",
         );
     }
     let note =
         format!("create Pod {} in StatefulSet {} successful", name(&pod.metadata), view.name());
-    plan.announce(Write::create(pod), Notice::normal("SuccessfulCreate", note), "FailedCreate");
+    plan.announce(Write::create(pod), Event::normal("SuccessfulCreate", note), "FailedCreate");
 }
 
 /// The revision that a new pod of a number is made of.
@@ -128,7 +128,7 @@ fn renew(plan: &mut Plan, view: &View<'_>) {
 
 fn delete(plan: &mut Plan, pod: &Arc<Pod>, why: &'static str) {
     let note = format!("delete Pod {} successful ({why})", name(&pod.metadata));
-    plan.announce(Write::delete(pod), Notice::normal("SuccessfulDelete", note), "FailedDelete");
+    plan.announce(Write::delete(pod), Event::normal("SuccessfulDelete", note), "FailedDelete");
 }
 
 fn is_available(plan: &mut Plan, view: &View<'_>, pod: &Pod) -> bool {

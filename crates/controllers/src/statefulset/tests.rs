@@ -322,7 +322,7 @@ fn no_pod_is_made_for_a_claim_that_is_being_deleted() {
     world.made.clear();
     world.act();
     let note = "create Pod db-0 in StatefulSet db failed error: pvc data-db-0 is being deleted";
-    assert_eq!(world.plan().notices.first().map(|it| it.note.as_str()), Some(note));
+    assert_eq!(world.plan().notices.first().map(|it| it.message.as_str()), Some(note));
     assert!(world.made.is_empty(), "{:?}", world.made);
     world.claims.remove(0);
     world.act();

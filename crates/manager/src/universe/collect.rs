@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use controllers::garbage::{self, Action, Checked, Object, Owner, Policy, Presence, Uid};
+use controllers::Propagation;
+use controllers::garbage::{self, Action, Checked, Object, Owner, Presence, Uid};
 use endstate::CancellationToken;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::{Kind, Universe, api, rest};
+use crate::execute::policy;
 
 pub(super) async fn run(universe: Arc<Universe>, stop: CancellationToken) {
     universe.is_whole(&stop).await;
@@ -88,14 +90,14 @@ async fn act(universe: &Universe, action: Action) -> Result<(), kube::Error> {
     }
 }
 
-async fn delete(universe: &Universe, object: &Object, policy: Policy) -> Result<(), kube::Error> {
+async fn delete(
+    universe: &Universe,
+    object: &Object,
+    propagation: Propagation,
+) -> Result<(), kube::Error> {
     let Some(kind) = universe.kind(&object.resource) else { return Ok(()) };
     let params = DeleteParams {
-        propagation_policy: Some(match policy {
-            Policy::Background => PropagationPolicy::Background,
-            Policy::Foreground => PropagationPolicy::Foreground,
-            Policy::Orphan => PropagationPolicy::Orphan,
-        }),
+        propagation_policy: Some(policy(propagation)),
         preconditions: Some(Preconditions {
             uid: Some(object.uid.to_string()),
             resource_version: Some(object.resource_version.to_string()),

@@ -6,37 +6,17 @@ use either::Either;
 use http::Request as HttpRequest;
 use kube::api::{
     DeleteParams, ListParams, ObjectList, Patch, PatchParams, PostParams, Preconditions,
-    PropagationPolicy,
 };
 use kube::core::Request;
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, Propagation};
 use crate::cache::ManagedFields;
 use crate::patch::merge_diff;
 use crate::{Error, Object, ObjectKey};
 
 /// How many objects are read at a time.
 const PAGE: u32 = 500;
-
-/// What happens to the dependents of a deleted object.
-///
-/// ```
-/// # use endstate::{Context, Error, Propagation};
-/// # use k8s_openapi::api::apps::v1::ReplicaSet;
-/// # async fn delete(ctx: &Context, observed: &ReplicaSet) -> Result<(), Error> {
-/// ctx.delete(observed, Propagation::Foreground).await // its pods first
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Propagation {
-    /// They are deleted after it.
-    Background,
-    /// They are deleted before it.
-    Foreground,
-    /// They stay.
-    Orphan,
-}
 
 /// Writes objects of one kind. Made by [`Context::of`]; for kinds known at compile time [`Context`] has the same
 /// methods.
@@ -156,7 +136,7 @@ impl<K: Object> Writer<'_, K> {
     /// Deletes an observed object, guarded by its uid and resource version. An object that is gone already is success.
     pub async fn delete(&self, observed: &K, propagation: Propagation) -> Result<(), Error> {
         let params = DeleteParams {
-            propagation_policy: Some(propagation.policy()),
+            propagation_policy: Some(propagation),
             preconditions: Some(Preconditions {
                 uid: observed.meta().uid.clone(),
                 resource_version: observed.meta().resource_version.clone(),
@@ -284,16 +264,6 @@ impl<K: Object> Writer<'_, K> {
 }
 
 type Built = Result<HttpRequest<Vec<u8>>, kube::core::request::Error>;
-
-impl Propagation {
-    fn policy(self) -> PropagationPolicy {
-        match self {
-            Propagation::Background => PropagationPolicy::Background,
-            Propagation::Foreground => PropagationPolicy::Foreground,
-            Propagation::Orphan => PropagationPolicy::Orphan,
-        }
-    }
-}
 
 /// Whether an object that a delete returned still exists: held by finalizers, or by its grace period.
 fn is_held<K: Object>(object: &K) -> bool {

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 
 use super::observe::Look;
 use super::{
-    APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, EventKind, Identity,
-    MemberName, Next, Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest,
-    Resource, Snapshot, SpecOf, Status,
+    APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, Identity, MemberName, Next,
+    Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest, Resource, Snapshot,
+    SpecOf, Status,
 };
 use crate::Propagation;
 use crate::driver::Address;
@@ -80,7 +80,7 @@ where
             return Ok(Next::Settled);
         }
         for event in &plan.events {
-            ctx.notice(object, notice(event));
+            ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
         let unmarked = self.mark_pods(object, look, &plan, ctx).await?;
         self.support(object, snapshot, &plan.support, ctx).await?;
@@ -341,13 +341,6 @@ fn halted<S>(
     status.conditions.retain(|it| it.kind != ConditionType::Progressing);
     status.conditions.push(condition);
     status.conditions.sort_by_key(|it| it.kind);
-}
-
-fn notice(event: &endstate_core::Event) -> Notice {
-    match event.kind {
-        EventKind::Normal => Notice::normal(&event.reason, "Observe", &event.message),
-        EventKind::Warning => Notice::warning(&event.reason, "Observe", &event.message),
-    }
 }
 
 fn done(action: &Action) -> Notice {
