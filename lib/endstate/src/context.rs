@@ -13,7 +13,7 @@ use kube::Client;
 use crate::cache::{AnyCache, Origin};
 use crate::event::{Recorder, reference};
 use crate::lease::Fence;
-use crate::{Cache, Error, Notice, Object, ObjectKey, Scope};
+use crate::{Cache, Error, Metrics, Notice, Object, ObjectKey, Scope};
 /// What happens to the dependents of a deleted object.
 pub use kube::api::PropagationPolicy as Propagation;
 pub use writer::Writer;
@@ -29,6 +29,7 @@ pub struct Context {
     pub(crate) request_deadline: Duration,
     pub(crate) origin: Option<Origin>,
     pub(crate) fence: Fence,
+    pub(crate) metrics: Metrics,
 }
 
 impl Context {

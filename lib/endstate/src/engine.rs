@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::Caches;
 use crate::event::{Poster, recorder};
 use crate::lease::{Fence, Leader};
-use crate::{Cache, Context, Error, Failure, Notice, Object, ObjectKey, Scope};
+use crate::{Cache, Context, Error, Failure, Metrics, Notice, Object, ObjectKey, Scope};
 pub use registration::Registration;
 
 /// What a reconcile wants next.
@@ -140,6 +140,7 @@ impl Engine {
             request_deadline: options.request_deadline,
             origin: None,
             fence,
+            metrics: Metrics::default(),
         };
         Engine { options, context, poster, tasks: Vec::new(), leader: None }
     }
@@ -167,6 +168,11 @@ impl Engine {
     /// A context outside any reconcile.
     pub fn context(&self) -> Context {
         self.context.clone()
+    }
+
+    /// What the engine counts.
+    pub fn metrics(&self) -> Metrics {
+        self.context.metrics.clone()
     }
 
     /// Adds a task of the application's own. It must end when the token is cancelled.

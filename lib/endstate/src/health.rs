@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` for probes: the smallest HTTP that a kubelet speaks.
+//! `/livez` and `/readyz` for probes, and `/metrics`: the smallest HTTP that a kubelet and Prometheus speak.
 //!
 //! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most two
 //! seconds; so whoever talks to it cannot cost the operator anything. More connections wait in the listener's queue.
@@ -11,11 +11,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::Metrics;
+
 const CONNECTIONS_MAX: usize = 16;
 const REQUEST_BYTES_MAX: usize = 4_096;
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Serves until shutdown. `/livez` says yes as long as this process schedules tasks; `/readyz` asks `is_ready`.
+/// What the endpoints ask.
+pub struct Endpoints {
+    /// For `/readyz`: whether the caches are complete.
+    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// For `/metrics`.
+    pub metrics: Metrics,
+}
+
+/// Serves until shutdown. `/livez` says yes as long as this process schedules tasks.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -24,7 +34,9 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
 /// let address = listener.local_addr().unwrap();
 /// let shutdown = endstate::CancellationToken::new();
-/// tokio::spawn(endstate::health::serve(listener, || false, shutdown.clone()));
+/// # let metrics = endstate::Metrics::default();
+/// let endpoints = endstate::health::Endpoints { is_ready: Box::new(|| false), metrics };
+/// tokio::spawn(endstate::health::serve(listener, endpoints, shutdown.clone()));
 ///
 /// let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
 /// client.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -33,12 +45,8 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(2);
 /// assert!(answer.starts_with("HTTP/1.1 503 "));
 /// # }
 /// ```
-pub async fn serve(
-    listener: TcpListener,
-    is_ready: impl Fn() -> bool + Send + Sync + 'static,
-    shutdown: CancellationToken,
-) {
-    let is_ready: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(is_ready);
+pub async fn serve(listener: TcpListener, endpoints: Endpoints, shutdown: CancellationToken) {
+    let endpoints = Arc::new(endpoints);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // Before it accepts: a probe that is turned away counts as a failure, one that waits a moment does not.
@@ -57,15 +65,15 @@ pub async fn serve(
                 }
             },
         };
-        let is_ready = is_ready.clone();
+        let endpoints = endpoints.clone();
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(CONNECTION_TIME_MAX, answer(stream, &*is_ready)).await;
+            let _ = tokio::time::timeout(CONNECTION_TIME_MAX, answer(stream, &endpoints)).await;
             drop(slot);
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, is_ready: &(dyn Fn() -> bool + Send + Sync)) {
+async fn answer(mut stream: TcpStream, endpoints: &Endpoints) {
     let mut request = Vec::new();
     let mut buffer = [0; 512];
     while !request.windows(4).any(|it| it == b"\r\n\r\n") && request.len() < REQUEST_BYTES_MAX {
@@ -75,14 +83,20 @@ async fn answer(mut stream: TcpStream, is_ready: &(dyn Fn() -> bool + Send + Syn
         }
     }
     let path = request.split(|it| *it == b' ').nth(1).unwrap_or_default();
-    let (status, body) = match path.split(|it| *it == b'?').next().unwrap_or_default() {
-        b"/livez" | b"/healthz" => ("200 OK", "ok"),
-        b"/readyz" if is_ready() => ("200 OK", "ok"),
-        b"/readyz" => ("503 Service Unavailable", "the caches are not complete"),
-        _ => ("404 Not Found", "try /livez or /readyz"),
+    let path = path.split(|it| *it == b'?').next().unwrap_or_default();
+    let (status, body) = match path {
+        b"/livez" | b"/healthz" => ("200 OK", "ok".to_owned()),
+        b"/readyz" if (endpoints.is_ready)() => ("200 OK", "ok".to_owned()),
+        b"/readyz" => ("503 Service Unavailable", "the caches are not complete".to_owned()),
+        b"/metrics" => ("200 OK", endpoints.metrics.text()),
+        _ => ("404 Not Found", "try /livez, /readyz or /metrics".to_owned()),
+    };
+    let media_type = match status == "200 OK" && path == b"/metrics" {
+        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        false => "text/plain",
     };
     let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     let _ = stream.write_all(answer.as_bytes()).await;
@@ -93,12 +107,36 @@ async fn answer(mut stream: TcpStream, is_ready: &(dyn Fn() -> bool + Send + Syn
 mod tests {
     use super::*;
 
+    fn endpoints() -> Endpoints {
+        Endpoints { is_ready: Box::new(|| true), metrics: Metrics::default() }
+    }
+
+    #[tokio::test]
+    async fn metrics_are_in_the_format_that_their_type_says() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let endpoints = endpoints();
+        endpoints.metrics.rejected("toy");
+        let serving = tokio::spawn(serve(listener, endpoints, shutdown.clone()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Content-Type: application/openmetrics-text"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+        assert!(body.contains("endstate_plans_rejected_total") && body.ends_with("# EOF\n"));
+        shutdown.cancel();
+        serving.await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_probe_beyond_the_limit_waits_and_is_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, || true, shutdown.clone()));
+        let serving = tokio::spawn(serve(listener, endpoints(), shutdown.clone()));
         let mut idle = Vec::new();
         for _ in 0..CONNECTIONS_MAX {
             idle.push(TcpStream::connect(address).await.unwrap());

@@ -54,6 +54,7 @@ struct Running {
     runs: Arc<Mutex<BTreeMap<String, usize>>>,
     shutdown: CancellationToken,
     engine: tokio::task::JoinHandle<Result<(), Error>>,
+    metrics: endstate::Metrics,
 }
 
 /// Looks often, but waits for a silent holder longer than any of these tests does.
@@ -110,10 +111,11 @@ impl Running {
         let backoff = Backoff { base: Duration::from_millis(20), max: Duration::from_millis(40) };
         engine.add("scripted", scripted).watches(&cache).backoff(backoff);
         let shutdown = CancellationToken::new();
+        let metrics = engine.metrics();
         let engine = tokio::spawn(engine.run(shutdown.clone()));
         cache.synced().await;
         let maps = Api::default_namespaced(cluster.client());
-        Running { cluster, maps, runs, shutdown, engine }
+        Running { cluster, maps, runs, shutdown, engine, metrics }
     }
 
     async fn create(&self, name: &str) {
@@ -183,6 +185,15 @@ async fn a_panic_stops_its_key_only_and_is_told() {
         events.len() == 1 && events[0].series.as_ref().is_some_and(|it| it.count >= 2)
     })
     .await;
+    let counted = running.metrics.text();
+    for line in [
+        r#"endstate_reconciles_total{controller="scripted",result="panic"} "#,
+        r#"endstate_reconcile_duration_seconds_count{controller="scripted"} "#,
+        r#"endstate_queue_depth{controller="scripted"} "#,
+        r#"endstate_requests_total{verb="update",kind="ConfigMap",result="ok"} 1"#,
+    ] {
+        assert!(counted.contains(line), "{line} is not in\n{counted}");
+    }
     running.stop().await;
 }
 

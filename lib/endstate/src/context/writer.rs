@@ -234,13 +234,24 @@ impl<K: Object> Writer<'_, K> {
         answer: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
         let after = self.ctx.request_deadline;
-        match tokio::time::timeout(after, answer).await {
+        let result = match tokio::time::timeout(after, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 Err(Error::Request { verb, target: self.target(key), source: Box::new(error) })
             }
             Err(_) => Err(Error::Deadline { verb, target: self.target(key), after }),
-        }
+        };
+        self.count(verb, result.as_ref().err());
+        result
+    }
+
+    fn count(&self, verb: &'static str, error: Option<&Error>) {
+        let result = match error {
+            None => "ok".to_owned(),
+            Some(Error::Deadline { .. }) => "deadline".to_owned(),
+            Some(error) => error.code().map_or("unreachable".to_owned(), |it| it.to_string()),
+        };
+        self.ctx.metrics.requested(verb, &K::kind(&self.kind), result);
     }
 
     fn target(&self, key: &ObjectKey) -> String {

@@ -78,6 +78,7 @@ impl<R: Reconciler> Worker<R> {
             }
             // Who stands by keeps its queue, and looks at it when it leads.
             let next = self.inbox.queue().next_moment().filter(|_| leads);
+            self.count_queued();
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = fence.opened(), if !leads => {}
@@ -92,6 +93,11 @@ impl<R: Reconciler> Worker<R> {
         }
     }
 
+    fn count_queued(&self) {
+        let (ready, in_work) = self.inbox.queue().depth();
+        self.context.metrics.queued(&self.name, ready + in_work);
+    }
+
     fn pop(&self) -> Option<ObjectKey> {
         self.inbox.queue().pop(self.inbox.now())
     }
@@ -104,7 +110,9 @@ impl<R: Reconciler> Worker<R> {
         let (reconciler, deadline) = (self.reconciler.clone(), self.deadline);
         let origin = Origin { controller: self.name.clone(), key: key.clone() };
         let context = Context { origin: Some(origin), ..self.context.clone() };
+        let (metrics, name) = (self.context.metrics.clone(), self.name.clone());
         async move {
+            let begun = Instant::now();
             let reconcile =
                 AssertUnwindSafe(reconciler.reconcile(key.clone(), &context)).catch_unwind();
             let result = match tokio::time::timeout(deadline, Box::pin(reconcile)).await {
@@ -112,6 +120,7 @@ impl<R: Reconciler> Worker<R> {
                 Ok(Err(panic)) => Err(Failure::Panic(panic_message(&*panic))),
                 Err(_) => Err(Failure::Deadline(deadline)),
             };
+            metrics.reconciled(&name, outcome_name(&result), begun.elapsed());
             (key, result)
         }
     }
@@ -154,6 +163,17 @@ fn outdated(failure: &Failure, exists: bool) -> bool {
     match failure {
         Failure::Error(error) => error.is_conflict() || (error.is_not_found() && !exists),
         Failure::Panic(_) | Failure::Deadline(_) => false,
+    }
+}
+
+/// How a reconcile ended, in one word.
+fn outcome_name(result: &Result<Next, Failure>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(Failure::Error(error)) if error.is_conflict() => "conflict",
+        Err(Failure::Error(_)) => "error",
+        Err(Failure::Panic(_)) => "panic",
+        Err(Failure::Deadline(_)) => "deadline",
     }
 }
 

@@ -178,6 +178,7 @@ where
         violations: &[Violation],
         ctx: &Context,
     ) -> Result<Next, Error> {
+        ctx.metrics.rejected(self.operand.app().name());
         let what: Vec<_> = violations.iter().map(ToString::to_string).collect();
         let what = what.join("; ");
         tracing::error!(key = %ObjectKey::of(object), %what, "a plan breaks the rules and is not carried out");

@@ -21,7 +21,7 @@ use crate::{Engine, ObjectKey, health};
 pub struct Options {
     /// The image that member pods take the launcher from: it holds the `endstate` executable at `/endstate`.
     pub image: String,
-    /// Where `/livez` and `/readyz` are served; `None` for nowhere.
+    /// Where `/livez`, `/readyz` and `/metrics` are served; `None` for nowhere.
     pub health: Option<SocketAddr>,
     /// Who this replica is, for the lease by which one of several acts; `None` if no other can run.
     pub replica: Option<Replica>,
@@ -109,8 +109,9 @@ pub async fn run(
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|source| RunError::Health { address, source })?;
-        let is_ready = move || ready.iter().all(Health::is_ready);
-        engine.spawn(move |shutdown| health::serve(listener, is_ready, shutdown));
+        let is_ready = Box::new(move || ready.iter().all(Health::is_ready));
+        let endpoints = health::Endpoints { is_ready, metrics: engine.metrics() };
+        engine.spawn(move |shutdown| health::serve(listener, endpoints, shutdown));
     }
     tracing::info!(operator = package.name(), image = options.image, "the operator runs");
     engine.run(shutdown).await.map_err(RunError::Engine)

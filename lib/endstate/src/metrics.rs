@@ -1,0 +1,116 @@
+//! What an operator counts, for Prometheus.
+//!
+//! Every [`Engine`](crate::Engine) counts; who serves it is another's choice, see [`crate::health`]. Labels are names that
+//! the program itself gives, so their number is bounded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds, in seconds, of how long a reconcile takes.
+const BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0];
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// The counters of one engine. Cheap to clone.
+///
+/// ```
+/// let engine = |client| endstate::Engine::new(client, endstate::Options::new("labeller"));
+/// # let _ = |client| {
+/// println!("{}", engine(client).metrics().text());
+/// # };
+/// ```
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<Labels<2>, Counter>,
+    durations: Family<Labels<1>, Histogram>,
+    queued: Family<Labels<1>, Gauge>,
+    requests: Family<Labels<3>, Counter>,
+    rejected: Family<Labels<1>, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("endstate");
+        let (reconciles, queued) = (Family::default(), Family::default());
+        let (requests, rejected) = (Family::default(), Family::default());
+        let durations =
+            Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        registry.register("reconciles", "Reconciles that ended, by result", reconciles.clone());
+        let help = "How long reconciles took";
+        registry.register_with_unit("reconcile_duration", help, Unit::Seconds, durations.clone());
+        registry.register("queue_depth", "Objects to be looked at, or being so", queued.clone());
+        let help = "Requests of reconciles to the API, by result: ok, the HTTP status of a refusal, or why there was no answer";
+        registry.register("requests", help, requests.clone());
+        let help = "Plans that the linter rejected: each is a bug";
+        registry.register("plans_rejected", help, rejected.clone());
+        Self { registry: Arc::new(registry), reconciles, durations, queued, requests, rejected }
+    }
+}
+
+impl Metrics {
+    /// All of them, in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes any text");
+        text
+    }
+
+    pub(crate) fn reconciled(&self, controller: &str, result: &str, took: Duration) {
+        let labels = [("controller", controller.to_owned()), ("result", result.to_owned())];
+        self.reconciles.get_or_create(&labels).inc();
+        self.durations.get_or_create(&by_controller(controller)).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn queued(&self, controller: &str, depth: usize) {
+        let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+        self.queued.get_or_create(&by_controller(controller)).set(depth);
+    }
+
+    pub(crate) fn requested(&self, verb: &str, kind: &str, result: String) {
+        let (verb, kind) = (("verb", verb.to_owned()), ("kind", kind.to_owned()));
+        self.requests.get_or_create(&[verb, kind, ("result", result)]).inc();
+    }
+
+    pub(crate) fn rejected(&self, application: &str) {
+        self.rejected.get_or_create(&[("application", application.to_owned())]).inc();
+    }
+}
+
+fn by_controller(controller: &str) -> Labels<1> {
+    [("controller", controller.to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_told_by_its_labels() {
+        let metrics = Metrics::default();
+        metrics.reconciled("pods", "settled", Duration::from_millis(3));
+        metrics.reconciled("pods", "settled", Duration::from_secs(3));
+        metrics.queued("pods", 7);
+        metrics.requested("apply", "Pod", "409".to_owned());
+        metrics.rejected("toy");
+        let text = metrics.text();
+        for line in [
+            r#"endstate_reconciles_total{controller="pods",result="settled"} 2"#,
+            r#"endstate_reconcile_duration_seconds_bucket{le="0.005",controller="pods"} 1"#,
+            r#"endstate_reconcile_duration_seconds_count{controller="pods"} 2"#,
+            r#"endstate_queue_depth{controller="pods"} 7"#,
+            r#"endstate_requests_total{verb="apply",kind="Pod",result="409"} 1"#,
+            r#"endstate_plans_rejected_total{application="toy"} 1"#,
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+    }
+}
