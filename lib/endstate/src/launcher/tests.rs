@@ -7,7 +7,8 @@ fn os(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
-fn request(dir: &Path, command: &[&str]) -> Launch {
+/// The command must not be there: one that is would take this process over and end it with success.
+fn request(dir: &Path) -> Launch {
     Launch {
         data_dir: dir.join("data"),
         present: vec!["log/*.log".parse().unwrap()],
@@ -17,7 +18,7 @@ fn request(dir: &Path, command: &[&str]) -> Launch {
         seeds: vec![],
         first_start_file: Some(dir.join("data/initialize")),
         termination_log: dir.join("termination-log"),
-        command: os(command),
+        command: os(&["/nonexistent/app"]),
     }
 }
 
@@ -100,7 +101,7 @@ fn only_a_blank_directory_that_nobody_knows_is_a_first_start() {
 fn a_member_that_lost_everything_is_refused_by_its_pod_and_by_the_record() {
     for (pod, record) in [(Marker::Present, Marker::Absent), (Marker::Absent, Marker::Present)] {
         let dir = tempfile::tempdir().unwrap();
-        let request = Launch { pod, record, ..request(dir.path(), &["/bin/true"]) };
+        let request = Launch { pod, record, ..request(dir.path()) };
         let error = launch(&request).unwrap_err();
         assert!(matches!(error, LaunchError::DataLost { .. }), "{error}");
         assert!(!request.marker.exists() && !request.data_dir.exists());
@@ -131,7 +132,7 @@ fn data_is_present_only_with_a_file_that_matches() {
 #[test]
 fn a_wiped_member_is_refused_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let request = request(dir.path(), &["/bin/true"]);
+    let request = request(dir.path());
     files::write_marker(&request.marker).unwrap();
     let error = launch(&request).unwrap_err();
     assert!(matches!(error, LaunchError::DataLost { .. }), "{error}");
@@ -145,7 +146,7 @@ fn a_wiped_member_is_refused_and_says_so() {
 #[test]
 fn only_a_first_start_is_permitted_to_start_empty() {
     let dir = tempfile::tempdir().unwrap();
-    let request = request(dir.path(), &["/nonexistent/app"]);
+    let request = request(dir.path());
     let permission = request.first_start_file.clone().unwrap();
     let error = launch(&request).unwrap_err();
     assert_eq!(error.to_string(), "cannot execute /nonexistent/app");
@@ -164,7 +165,7 @@ fn a_seed_that_is_there_stays_unless_it_is_made_anew() {
     let (from, once) = (dir.path().join("from"), dir.path().join("new/once"));
     let always = dir.path().join("always");
     let seeds = vec![Seed::once(&from, &once), Seed::always(&from, &always)];
-    let request = Launch { seeds, ..request(dir.path(), &["/nonexistent/app"]) };
+    let request = Launch { seeds, ..request(dir.path()) };
     for (given, kept) in [("1", "1"), ("2", "1")] {
         fs::write(&from, given).unwrap();
         fs::set_permissions(&from, fs::Permissions::from_mode(0o444)).unwrap();
@@ -181,7 +182,7 @@ fn a_refused_start_copies_nothing_and_a_missing_seed_marks_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
     let seeds = vec![Seed::once(&from, &to)];
-    let request = Launch { seeds, ..request(dir.path(), &["/bin/true"]) };
+    let request = Launch { seeds, ..request(dir.path()) };
     let error = launch(&request).unwrap_err();
     assert!(matches!(error, LaunchError::Io { what: "read", .. }), "{error}");
     assert!(!request.marker.exists());
@@ -193,7 +194,7 @@ fn a_refused_start_copies_nothing_and_a_missing_seed_marks_nothing() {
 #[test]
 fn an_unreadable_data_directory_is_an_error_not_a_blank() {
     let dir = tempfile::tempdir().unwrap();
-    let request = request(dir.path(), &["/bin/true"]);
+    let request = request(dir.path());
     fs::create_dir_all(&request.data_dir).unwrap();
     fs::write(request.data_dir.join("log"), "a file, not a directory").unwrap();
     assert!(matches!(launch(&request), Err(LaunchError::Io { .. })));

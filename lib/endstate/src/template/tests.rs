@@ -112,6 +112,7 @@ fn members_of_one_cluster_prefer_other_nodes_by_default() {
 
 #[test]
 fn who_joins_does_not_vote_yet() {
+    assert_ne!(VOTER, NON_VOTER);
     let existing = Start::Existing { members: vec![] };
     for (start, role) in [(new(), VOTER), (existing, NON_VOTER)] {
         let pod = made(&PodPolicy::default(), &start);
