@@ -37,8 +37,8 @@ use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, 
 use astray::Gone;
 pub use declared::Declared;
 pub use objects::{
-    CLUSTER_LABEL, Conflict, Generated, Objects, Owner, Ownership, Secrets, UID_LABEL, Wanted,
-    conflicts,
+    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership, Secrets,
+    UID_LABEL, Wanted, conflicts,
 };
 pub use pods::member_pod;
 use refusals::Refusals;

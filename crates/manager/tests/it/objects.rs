@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Cluster, eventually};
-use endstate::operator::{Declared, Generated, Objects, Owner, Ownership, Wanted};
+use endstate::operator::{Claim, Declared, Generated, Objects, Owner, Ownership, Wanted};
 use endstate::{
     Cache, CancellationToken, Context, Engine, Error, Next, ObjectKey, Options, Reconciler, Scope,
 };
@@ -28,6 +28,7 @@ struct Seen {
     looks: AtomicUsize,
     conflicts: Mutex<Vec<String>>,
     password: Mutex<Option<String>>,
+    claims: Mutex<Vec<Claim>>,
 }
 
 impl Reconciler for Keeper {
@@ -45,6 +46,7 @@ impl Reconciler for Keeper {
             self.objects.apply(&owner, &wanted, ctx).await?;
             self.objects.prune(&owner, &wanted, ctx).await?;
         }
+        *self.seen.claims.lock().unwrap() = self.objects.claims(&owner);
         let secrets = self.objects.secrets(&owner, &["admin"], ctx).await?;
         let password = secrets.get("admin", "password");
         let password = password.map(|it| String::from_utf8(it.to_vec()).unwrap());
@@ -62,7 +64,11 @@ fn wanted(text: &str) -> Vec<Wanted> {
             let keys = vec![Generated { key: "password".into(), random_bytes: 16 }];
             Wanted::generated(body["metadata"]["name"].as_str().unwrap(), keys, Ownership::Owned)
         }
-        "PersistentVolumeClaim" => Wanted::new(body, Ownership::Kept).unwrap(),
+        "PersistentVolumeClaim" => {
+            let is_owned = body["metadata"]["labels"]["policy"] == "Delete";
+            let ownership = if is_owned { Ownership::Owned } else { Ownership::Kept };
+            Wanted::new(body, ownership).unwrap().of_member("demo-0")
+        }
         _ => Wanted::new(body, Ownership::Owned).unwrap(),
     });
     wanted.collect()
@@ -72,6 +78,8 @@ struct World {
     cluster: Cluster,
     maps: Api<ConfigMap>,
     seen: Arc<Seen>,
+    objects: Objects,
+    ctx: Context,
     writes: Arc<AtomicUsize>,
     shutdown: CancellationToken,
     engine: tokio::task::JoinHandle<Result<(), Error>>,
@@ -102,10 +110,10 @@ impl World {
             Keeper { owners: owners.clone(), objects: objects.clone(), seen: seen.clone() };
         let registration = engine.add("keeper", keeper).watches(&owners);
         drop(objects.caches().iter().fold(registration, |it, cache| it.owned(cache)));
-        let shutdown = CancellationToken::new();
+        let (shutdown, ctx) = (CancellationToken::new(), engine.context());
         let engine = tokio::spawn(engine.run(shutdown.clone()));
         let maps = Api::default_namespaced(cluster.client());
-        World { cluster, maps, seen, writes, shutdown, engine }
+        World { cluster, maps, seen, objects, ctx, writes, shutdown, engine }
     }
 
     fn api<K>(&self) -> Api<K>
@@ -290,5 +298,59 @@ async fn a_generated_secret_is_made_once() {
     secrets.patch("admin", &PatchParams::default(), &theirs).await.unwrap();
     let read = async || world.seen.password.lock().unwrap().as_deref() == Some("theirs");
     eventually("their password", read).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn claims_are_of_one_cluster_object_and_end_by_an_act() {
+    let world = World::start().await;
+    let claims = world.api::<PersistentVolumeClaim>();
+    let mut other = claim();
+    other["metadata"]["name"] = "data-1".into();
+    world.want("demo", json!([claim(), other])).await;
+    let is_bound = async |name: &str| {
+        claims
+            .get(name)
+            .await
+            .unwrap()
+            .status
+            .is_some_and(|it| it.phase.as_deref() == Some("Bound"))
+    };
+    eventually("bound claims", async || is_bound("data-0").await && is_bound("data-1").await).await;
+    world.want("demo", json!([])).await;
+    let seen = world.seen.claims.lock().unwrap().clone();
+    let names: Vec<_> = seen.iter().map(|it| (it.name(), it.member())).collect();
+    assert_eq!(names, [("data-0", Some("demo-0")), ("data-1", Some("demo-0"))]);
+
+    let note = Patch::Merge(json!({"metadata": {"annotations": {"changed": "since"}}}));
+    claims.patch("data-0", &PatchParams::default(), &note).await.unwrap();
+    let stale = world.objects.delete_claim(&seen[0], &world.ctx).await;
+    assert!(stale.unwrap_err().is_conflict());
+    world.objects.delete_claim(&seen[1], &world.ctx).await.unwrap();
+    eventually("no claim", async || claims.get_opt("data-1").await.unwrap().is_none()).await;
+
+    // The next cluster of this name has no data: what is there is not its own.
+    world.maps.delete("demo", &DeleteParams::default()).await.unwrap();
+    world.want("demo", json!([])).await;
+    assert!(world.seen.claims.lock().unwrap().is_empty());
+    assert_eq!(claims.get("data-0").await.unwrap().metadata.deletion_timestamp, None);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_claim_goes_with_its_cluster_if_its_policy_says_so_and_is_never_pruned() {
+    let world = World::start().await;
+    let claims = world.api::<PersistentVolumeClaim>();
+    let owners = async || claims.get("data-0").await.unwrap().owner_references().len();
+    let mut delete = claim();
+    delete["metadata"]["labels"] = json!({"policy": "Delete"});
+    for (wanted, expected) in [(claim(), 0), (delete.clone(), 1), (claim(), 0), (delete, 1)] {
+        world.want("demo", json!([wanted])).await;
+        assert_eq!(owners().await, expected);
+    }
+    world.want("demo", json!([])).await;
+    assert_eq!(claims.get("data-0").await.unwrap().metadata.deletion_timestamp, None);
+    world.maps.delete("demo", &DeleteParams::default()).await.unwrap();
+    eventually("no claim", async || claims.get_opt("data-0").await.unwrap().is_none()).await;
     world.stop().await;
 }

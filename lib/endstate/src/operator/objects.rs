@@ -6,10 +6,12 @@
 //! rest. A field that is no longer wanted leaves with the next intent.
 //!
 //! Invariants: an object of the same name that belongs to somebody else is never written ([`conflicts`]), not even one
-//! that appears in the moment of the write; what is deleted here belongs to this very cluster object, by uid; claims and
-//! whatever else is [`Kept`](Ownership::Kept) are never deleted here; a [generated](Wanted::generated) secret is created once
+//! that appears in the moment of the write; what is pruned belongs to this very cluster object, by uid; what is
+//! [`Kept`](Ownership::Kept) is never pruned, and a claim in no case: its deletion is an act of its own
+//! ([`delete_claim`](Objects::delete_claim)); a [generated](Wanted::generated) secret is created once
 //! and never written again.
 
+mod claims;
 mod fields;
 mod secrets;
 mod wanted;
@@ -21,11 +23,14 @@ use kube::api::{ApiResource, DynamicObject};
 
 use super::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
+pub use claims::Claim;
+use claims::is_of_claims;
 use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;
 pub use wanted::{
-    CLUSTER_LABEL, Conflict, Generated, Owner, Ownership, UID_LABEL, Wanted, conflicts,
+    CLUSTER_LABEL, Conflict, Generated, MEMBER_LABEL, Owner, Ownership, UID_LABEL, Wanted,
+    conflicts,
 };
 
 /// A resource version that no object has. An apply that carries it creates the object, or fails if there is one.
@@ -91,14 +96,14 @@ impl Objects {
         try_join_all(wanted.iter().map(|it| self.keep(owner, it, ctx))).await.map(drop)
     }
 
-    /// Deletes what the cluster owns and is no longer wanted.
+    /// Deletes what the cluster owns and is no longer wanted, but claims.
     pub async fn prune(
         &self,
         owner: &Owner,
         wanted: &[Wanted],
         ctx: &Context,
     ) -> Result<(), Error> {
-        for cache in &self.caches {
+        for cache in self.caches.iter().filter(|cache| !is_of_claims(cache.kind())) {
             let kind = cache.kind();
             let is_wanted = |object: &DynamicObject| {
                 wanted.iter().any(|it| it.is_of(kind) && it.name() == object.name_any())

@@ -1,6 +1,7 @@
 //! What is wanted, for whom, and whether it is somebody else's. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::fields;
 use crate::operator::{APP_LABEL, Declared};
-use crate::{Error, ObjectKey};
+use crate::{Cache, Error, ObjectKey};
 
 /// The label that names the cluster that an object belongs to.
 pub const CLUSTER_LABEL: &str = endstate_core::LABEL_CLUSTER;
@@ -18,6 +19,9 @@ pub const CLUSTER_LABEL: &str = endstate_core::LABEL_CLUSTER;
 /// The label with the uid of the cluster object: it tells the objects of this very cluster from those of one that had its
 /// name before.
 pub const UID_LABEL: &str = endstate_core::LABEL_UID;
+
+/// The label with the name of the member that an object belongs to.
+pub const MEMBER_LABEL: &str = "endstate.dev/member";
 
 /// Whether an object goes with its cluster.
 ///
@@ -106,6 +110,13 @@ impl Wanted {
         let data = serde_json::json!({"type": "Opaque"});
         let object = DynamicObject { types: Some(types.clone()), metadata, data };
         Wanted { object, types, ownership, content: Content::Generated(keys) }
+    }
+
+    /// The same object, of a member.
+    #[must_use]
+    pub fn of_member(mut self, member: &str) -> Wanted {
+        self.object.labels_mut().insert(MEMBER_LABEL.to_owned(), member.to_owned());
+        self
     }
 
     /// Its name.
@@ -208,12 +219,18 @@ impl Owner {
         controller(object) == Some(self.uid()) && self.is_labelled(object)
     }
 
+    /// The objects of the cluster by its label, ordered by name.
+    pub(super) fn labelled_in(&self, cache: &Cache<DynamicObject>) -> Vec<Arc<DynamicObject>> {
+        cache.labelled(&self.namespace, UID_LABEL, self.uid())
+    }
+
     /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label.
     pub(super) fn conflict(&self, wanted: &Wanted, current: &DynamicObject) -> Option<Conflict> {
         let is_ours = match (wanted.ownership, controller(current)) {
             (Ownership::Owned, Some(uid)) => uid == self.uid(),
             (Ownership::Owned | Ownership::Kept, None) => self.is_labelled(current),
-            (Ownership::Kept, Some(_)) => false,
+            // It was owned until now.
+            (Ownership::Kept, Some(uid)) => uid == self.uid() && self.is_labelled(current),
         };
         (!is_ours).then(|| Conflict {
             kind: wanted.types.kind.clone(),

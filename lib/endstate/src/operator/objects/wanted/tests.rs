@@ -40,6 +40,8 @@ fn what_belongs_to_somebody_else_is_a_conflict() {
         // Of a cluster that had this name before.
         (Kept, None, Some("before"), true),
         (Kept, Some("other"), Some("u1"), true),
+        // Its policy was another.
+        (Kept, Some("u1"), Some("u1"), false),
     ];
     for (ownership, controller, label, is_conflict) in cases {
         let current = [Some(found(controller, label))];
