@@ -7,6 +7,7 @@ mod accounts;
 mod addresses;
 mod runtime_class;
 mod security;
+mod storage;
 
 use machinery::error::{ApiError, Cause, Reason};
 use registry::Resource;
@@ -31,6 +32,7 @@ pub(crate) async fn create(call: &Call, object: &mut Value) -> Result<(), ApiErr
         return Err(ApiError::new(405, Reason::MethodNotAllowed, text));
     }
     runtime_class::check(call, object).await?;
+    storage::default_class(call, object).await?;
     let account = accounts::of(call, object).await?;
     registry::admission::create(&call.resource, object, account.as_ref());
     Ok(())
@@ -43,6 +45,9 @@ pub(crate) async fn validate(
     object: &Value,
     endpoint: Endpoint,
 ) -> Result<(), ApiError> {
+    if let Some(old) = old {
+        storage::check_growth(call, old, object).await?;
+    }
     security::check(call, old, object, endpoint).await
 }
 

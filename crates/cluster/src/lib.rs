@@ -21,6 +21,7 @@ mod lock;
 mod nodes;
 mod permissions;
 mod sockets;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -122,6 +123,7 @@ impl Cluster {
         backup::serve(store, door, shutdown.clone(), &mut tasks);
         let names = node::node_names(nodes);
         serve(&server, listener, Doors { state: &state, nodes: names }, &shutdown, &mut tasks)?;
+        storage::ensure_default_class(&client(&server)).await?;
         manage(&server, &shutdown, &mut tasks);
         tasks.spawn(give_memory_back(shutdown.clone()));
         let kubeconfig = write_kubeconfig(&server, &options, &state, address)?;

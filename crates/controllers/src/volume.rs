@@ -1,19 +1,26 @@
-//! Persistent volumes and claims: which claim has which volume, and the built-in provisioner.
+//! Persistent volumes and claims: which claim has which volume, the built-in provisioner, and growth.
 //!
 //! A binding has two ends and is made in one order: the volume names the claim (with its uid), then the claim names the
 //! volume, then each says so in its status. Wherever that stops, the next plan goes on. A volume is never given to
-//! another claim than the one whose uid it names.
+//! another claim than the one whose uid it names. A claim whose class waits for its first consumer gets a volume once the
+//! scheduler has said on which node, and the volume stays there.
 
 mod binding;
+mod class;
+mod growth;
 mod protection;
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::storage::v1::StorageClass;
 
 use crate::owners::{is_deleting, uid};
 use crate::plan::{Event, Plan, Write};
-use binding::{bound_claim, bound_volume, fits, provisioned, reserved};
+use binding::{bound_claim, bound_volume, fits, is_anywhere, provisioned, reserved};
+use class::{Binding, binding, of_class};
+pub use class::{SELECTED_NODE, default_class, the_default, waits_for_consumer};
+use growth::grown;
 pub use protection::{ProtectionSnapshot, claim_names, plan_protection, uses};
 use protection::{VOLUME_FINALIZER, guarded};
 
@@ -22,12 +29,17 @@ pub const DRIVER: &str = "folder.endstate.dev";
 /// Who made a volume.
 pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 
+/// Keeps a volume that was made here until its folder is gone, or is left to whoever retains it.
+pub const FOLDER_FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
+
 /// What the plan for a claim may look at.
 pub struct ClaimSnapshot<'a> {
     pub claim: &'a Arc<PersistentVolumeClaim>,
     pub volumes: &'a [Arc<PersistentVolume>],
-    /// Who provisions for the claim's class, if there is such a class.
-    pub provisioner: Option<&'a str>,
+    /// The class that the claim names, if there is such a class.
+    pub class: Option<&'a StorageClass>,
+    /// The class of claims that name none, if there is one.
+    pub default_class: Option<&'a str>,
 }
 
 /// What the plan for a volume may look at.
@@ -50,7 +62,7 @@ pub fn plan_claim(snapshot: &ClaimSnapshot<'_>) -> Plan {
         Some(name) => {
             let volume =
                 snapshot.volumes.iter().find(|it| it.metadata.name.as_deref() == Some(name));
-            follow(&mut plan, claim, volume);
+            follow(&mut plan, snapshot, volume);
         }
         None => find(&mut plan, snapshot),
     }
@@ -58,15 +70,19 @@ pub fn plan_claim(snapshot: &ClaimSnapshot<'_>) -> Plan {
 }
 
 /// The claim names a volume: make the volume name it too, then say that they are bound.
-fn follow(
-    plan: &mut Plan,
-    claim: &Arc<PersistentVolumeClaim>,
-    volume: Option<&Arc<PersistentVolume>>,
-) {
+fn follow(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>, volume: Option<&Arc<PersistentVolume>>) {
+    let claim = snapshot.claim;
     let phase = claim.status.as_ref().and_then(|it| it.phase.as_deref());
     let wanted = match volume {
         Some(volume) if is_for(volume, claim) => match volume_claim_uid(volume) {
-            Some(_) => bound_claim(claim, volume, "Bound"),
+            Some(_) => match grown(volume, claim, snapshot.class) {
+                Some(larger) => {
+                    let done = Event::normal("VolumeResizeSuccessful", "Resize volume succeeded");
+                    let write = Write::update(volume, larger);
+                    return plan.announce(write, done, "VolumeResizeFailed");
+                }
+                None => bound_claim(claim, volume, "Bound"),
+            },
             None => return plan.push(Write::update(volume, reserved(volume, claim))),
         },
         // Its data is gone, or somebody else's: never another volume in its place.
@@ -87,6 +103,10 @@ fn bound_claim_without(claim: &Arc<PersistentVolumeClaim>, phase: &str) -> Persi
 /// The claim names no volume: one that names it, one that fits, or a new one.
 fn find(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>) {
     let claim = snapshot.claim;
+    if let (None, Some(class)) = (class::name(claim), snapshot.default_class) {
+        // As on Kubernetes, where a class that becomes the default is the class of claims that wait.
+        return plan.push(Write::update(claim, of_class(claim, class)));
+    }
     let mut volumes: Vec<_> =
         snapshot.volumes.iter().filter(|it| !is_deleting(&it.metadata)).collect();
     volumes.sort_by_key(|it| (binding::capacity(it), it.metadata.name.clone()));
@@ -96,19 +116,35 @@ fn find(plan: &mut Plan, snapshot: &ClaimSnapshot<'_>) {
             None => plan.push(Write::update(volume, reserved(volume, claim))),
         };
     }
-    if let Some(volume) = volumes.iter().find(|it| fits(it, claim)) {
+    let node = match binding(claim, snapshot.class) {
+        Binding::Anywhere => None,
+        Binding::On(node) => Some(node),
+        Binding::Waits => {
+            let note = "waiting for first consumer to be created before binding";
+            plan.notices.push(Event::normal("WaitForFirstConsumer", note));
+            return wait(plan, claim);
+        }
+    };
+    let may_have = |it: &PersistentVolume| node.is_none() || is_anywhere(it);
+    if let Some(volume) = volumes.iter().find(|it| fits(it, claim) && may_have(it)) {
         return plan.push(Write::update(volume, reserved(volume, claim)));
     }
-    let class = claim.spec.as_ref().and_then(|it| it.storage_class_name.as_deref());
-    // No class: the default is ours. The empty class: only volumes that somebody made.
-    let is_ours = class.is_none() || snapshot.provisioner == Some(DRIVER);
-    if is_ours {
-        let volume = provisioned(claim);
-        let note =
-            format!("Successfully provisioned volume {}", crate::owners::name(&volume.metadata));
-        let done = Event::normal("ProvisioningSucceeded", note);
-        return plan.announce(Write::create(volume), done, "ProvisioningFailed");
+    match class::provisioning(claim, snapshot.class) {
+        Ok(()) => {
+            let volume = provisioned(claim, snapshot.class, node);
+            let name = crate::owners::name(&volume.metadata);
+            let note = format!("Successfully provisioned volume {name}");
+            let done = Event::normal("ProvisioningSucceeded", note);
+            plan.announce(Write::create(volume), done, "ProvisioningFailed");
+        }
+        Err(why) => {
+            plan.notices.push(why);
+            wait(plan, claim);
+        }
     }
+}
+
+fn wait(plan: &mut Plan, claim: &Arc<PersistentVolumeClaim>) {
     let wanted = bound_claim_without(claim, "Pending");
     if wanted.status != claim.status {
         plan.push(Write::update_status(claim, wanted));

@@ -14,6 +14,7 @@ mod storage;
 mod universe;
 mod workloads;
 
+pub use controllers::volume::{default_class, the_default};
 use endstate::{CancellationToken, Engine};
 use kube::Client;
 

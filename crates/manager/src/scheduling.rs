@@ -1,28 +1,37 @@
 //! The scheduler on the engine. Decisions are made one after the other, each on a view that shows where the pods before
 //! went; the bindings themselves are written side by side.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
+use controllers::volume::waits_for_consumer;
 use endstate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{
+    Node, PersistentVolume, PersistentVolumeClaim, Pod, PodCondition, PodStatus,
+};
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use kube::core::Request;
-use scheduler::{Unschedulable, World, claim_names, is_finished, is_waiting, place};
+use scheduler::{
+    Mount, SELECTED_NODE, Unschedulable, World, claim_names, is_finished, is_waiting, place,
+};
 use serde_json::json;
 
 /// `client` is the one that binds.
 pub(crate) fn add(engine: &mut Engine, client: Client) {
     let (pods, nodes) = (engine.cache::<Pod>(), engine.cache::<Node>());
     let claims = engine.cache::<PersistentVolumeClaim>();
-    let turn = std::sync::Mutex::new(());
+    let (volumes, classes) = (engine.cache::<PersistentVolume>(), engine.cache::<StorageClass>());
     let (by_node, by_pod, by_claim) = (pods.clone(), pods.clone(), pods.clone());
     let scheduler = Scheduler {
         client,
         pods: pods.clone(),
         nodes: nodes.clone(),
         claims: claims.clone(),
-        turn,
+        volumes: volumes.clone(),
+        classes: classes.clone(),
+        reserved: std::sync::Mutex::default(),
     };
     engine
         .add("scheduler", scheduler)
@@ -34,6 +43,8 @@ pub(crate) fn add(engine: &mut Engine, client: Client) {
             false => Vec::new(),
         })
         .maps(&claims, move |claim| waiting_for(&by_claim, claim))
+        .reads(&volumes)
+        .reads(&classes)
         .reports_as("default-scheduler")
         .concurrency(BINDINGS_MAX);
 }
@@ -63,8 +74,19 @@ struct Scheduler {
     pods: Cache<Pod>,
     nodes: Cache<Node>,
     claims: Cache<PersistentVolumeClaim>,
-    /// Held while a decision is made and shown to the next one.
-    turn: std::sync::Mutex<()>,
+    volumes: Cache<PersistentVolume>,
+    classes: Cache<StorageClass>,
+    /// Pods whose volumes are being made, as they will be on their nodes: to the others they are there already. Held while a
+    /// decision is made and shown to the next one.
+    reserved: std::sync::Mutex<BTreeMap<ObjectKey, Pod>>,
+}
+
+/// What was decided about a pod.
+enum Decision {
+    /// Its node.
+    Bind(String),
+    /// Its node, once its claims have their volumes there.
+    Tell(String, Vec<Arc<PersistentVolumeClaim>>),
 }
 
 impl Reconciler for Scheduler {
@@ -72,14 +94,20 @@ impl Reconciler for Scheduler {
 
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(pod) = self.pods.get(&key).filter(|it| is_waiting(it)) else {
+            self.reserved().remove(&key);
             return Ok(Next::Settled);
         };
         match self.decide(&pod, ctx) {
-            Ok(node) => {
+            Ok(Decision::Bind(node)) => {
                 if let Err(error) = self.bind(ctx, &pod, &node).await {
                     // It is not there after all, as far as is known.
                     ctx.assume(Pod::clone(&pod));
                     return Err(error);
+                }
+            }
+            Ok(Decision::Tell(node, claims)) => {
+                for claim in claims {
+                    tell(ctx, &claim, &node).await?;
                 }
             }
             Err(why) => refuse(ctx, &pod, &why).await?,
@@ -88,26 +116,54 @@ impl Reconciler for Scheduler {
     }
 }
 
+/// Says on a claim where its volume is to be. Its change, when it is bound, wakes the pod again.
+async fn tell(ctx: &Context, claim: &PersistentVolumeClaim, node: &str) -> Result<(), Error> {
+    let mut wanted = claim.clone();
+    let annotations = wanted.metadata.annotations.get_or_insert_default();
+    annotations.insert(SELECTED_NODE.to_owned(), node.to_owned());
+    ctx.update(claim, &wanted).await.map(drop)
+}
+
 impl Scheduler {
-    /// Chooses a node, and shows the pod there to the decisions that follow.
-    fn decide(&self, pod: &Pod, ctx: &Context) -> Result<String, Unschedulable> {
-        let _turn = self.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let node = self.place(pod)?;
-        let mut bound = pod.clone();
-        bound.spec.get_or_insert_default().node_name = Some(node.clone());
-        ctx.assume(bound);
-        Ok(node)
+    fn reserved(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, Pod>> {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self, pod: &Pod) -> Result<String, Unschedulable> {
+    /// Chooses a node, and shows the pod there to the decisions that follow.
+    fn decide(&self, pod: &Pod, ctx: &Context) -> Result<Decision, Unschedulable> {
+        let mut reserved = self.reserved();
+        let key = ObjectKey::of(pod);
+        reserved.remove(&key);
+        let (node, claims) = self.place(pod, &reserved)?;
+        let mut bound = pod.clone();
+        bound.spec.get_or_insert_default().node_name = Some(node.clone());
+        if claims.is_empty() {
+            ctx.assume(bound);
+            return Ok(Decision::Bind(node));
+        }
+        reserved.insert(key, bound);
+        Ok(Decision::Tell(node, claims))
+    }
+
+    /// A node, and the claims that are to have their volumes there first.
+    fn place(
+        &self,
+        pod: &Pod,
+        reserved: &BTreeMap<ObjectKey, Pod>,
+    ) -> Result<(String, Vec<Arc<PersistentVolumeClaim>>), Unschedulable> {
         let (nodes, pods) = (self.nodes.list(), self.pods.list());
         let nodes: Vec<&Node> = nodes.iter().map(|it| &**it).collect();
-        let pods: Vec<&Pod> = pods.iter().map(|it| &**it).filter(|it| !is_finished(it)).collect();
-        let claim =
-            |name: &str| self.claims.get(&ObjectKey::new(pod.metadata.namespace.as_deref(), name));
-        let claims: Vec<_> = claim_names(pod).filter_map(claim).collect();
-        let claims: Vec<&PersistentVolumeClaim> = claims.iter().map(|it| &**it).collect();
-        place(pod, World { nodes: &nodes, pods: &pods, claims: &claims })
+        let is_there = |it: &&Pod| !is_finished(it) && !reserved.contains_key(&ObjectKey::of(*it));
+        let pods = pods.iter().map(|it| &**it).filter(is_there);
+        let pods: Vec<&Pod> = pods.chain(reserved.values()).collect();
+        let namespace = pod.metadata.namespace.as_deref();
+        let found: Vec<_> = claim_names(pod)
+            .map(|name| Found::look(self, name, self.claims.get(&ObjectKey::new(namespace, name))))
+            .collect();
+        let mounts: Vec<_> = found.iter().map(Found::mount).collect();
+        let node = place(pod, World { nodes: &nodes, pods: &pods, mounts: &mounts })?;
+        let told = mounts.iter().zip(&found).filter(|(mount, _)| mount.is_to_be_told());
+        Ok((node, told.filter_map(|(_, found)| found.claim.clone()).collect()))
     }
 
     async fn bind(&self, ctx: &Context, pod: &Arc<Pod>, node: &str) -> Result<(), Error> {
@@ -132,6 +188,35 @@ impl Scheduler {
         let note = format!("Successfully assigned {key} to {node}");
         ctx.notice(&**pod, Notice::normal("Scheduled", "Binding", note));
         Ok(())
+    }
+}
+
+/// A claim of a pod, with what belongs to it.
+struct Found<'a> {
+    name: &'a str,
+    claim: Option<Arc<PersistentVolumeClaim>>,
+    volume: Option<Arc<PersistentVolume>>,
+    class: Option<Arc<StorageClass>>,
+}
+
+impl<'a> Found<'a> {
+    fn look(from: &Scheduler, name: &'a str, claim: Option<Arc<PersistentVolumeClaim>>) -> Self {
+        let spec = claim.as_ref().and_then(|it| it.spec.as_ref());
+        let named = |name: Option<&str>| name.filter(|it| !it.is_empty()).map(ObjectKey::cluster);
+        let volume = named(spec.and_then(|it| it.volume_name.as_deref()));
+        let class = named(spec.and_then(|it| it.storage_class_name.as_deref()));
+        let volume = volume.and_then(|it| from.volumes.get(&it));
+        let class = class.and_then(|it| from.classes.get(&it));
+        Found { name, volume, class, claim }
+    }
+
+    fn mount(&self) -> Mount<'_> {
+        Mount {
+            name: self.name,
+            claim: self.claim.as_deref(),
+            volume: self.volume.as_deref(),
+            waits_for_consumer: self.class.as_deref().is_some_and(waits_for_consumer),
+        }
     }
 }
 

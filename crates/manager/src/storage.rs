@@ -75,10 +75,13 @@ impl Controller for Claims {
     fn plan(&self, look: &Look<'_, PersistentVolumeClaim>) -> Plan {
         let class = look.object.spec.as_ref().and_then(|it| it.storage_class_name.as_deref());
         let class = class.and_then(|it| self.classes.get(&ObjectKey::cluster(it)));
+        let classes = self.classes.list();
+        let default = volume::the_default(classes.iter().map(|it| &**it));
         volume::plan_claim(&volume::ClaimSnapshot {
             claim: look.object,
             volumes: &self.volumes.list(),
-            provisioner: class.as_ref().map(|it| it.provisioner.as_str()),
+            class: class.as_deref(),
+            default_class: default.and_then(|it| it.metadata.name.as_deref()),
         })
     }
 }

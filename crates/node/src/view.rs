@@ -1,4 +1,4 @@
-//! What the agent knows of the cluster: caches of pods, services and endpoint slices, fed by watches; of config maps and
+//! What the agent knows of the cluster: caches of pods, services, endpoint slices and volumes, fed by watches; of config maps and
 //! secrets only their metadata, which tells when to read one again.
 //!
 //! A cache starts empty and is only believed once its first list is complete; a watch that breaks is resumed or listed
@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -115,6 +115,7 @@ pub(crate) struct View {
     pub(crate) slices: Arc<Cache<EndpointSlice>>,
     pub(crate) config_maps: Arc<Cache<PartialObjectMeta<ConfigMap>>>,
     pub(crate) secrets: Arc<Cache<PartialObjectMeta<Secret>>>,
+    pub(crate) volumes: Arc<Cache<PersistentVolume>>,
 }
 
 impl View {
@@ -131,6 +132,7 @@ impl View {
         tokio::spawn(self.slices.clone().follow(all(client)));
         tokio::spawn(self.config_maps.clone().follow(all(client)));
         tokio::spawn(self.secrets.clone().follow(all(client)));
+        tokio::spawn(self.volumes.clone().follow(all(client)));
     }
 
     /// The versions of the objects that a pod refers to; another answer means that some changed.

@@ -6,13 +6,14 @@
 //! | emptyDir in memory | a tmpfs in the private folder | the agent |
 //! | configMap, secret, projected, downwardAPI | the private folder, so never on disk | the agent, refilled after |
 //! | hostPath | the host's own path, below the folders that are allowed | |
-//! | persistentVolumeClaim | what the volume says, by default `persistent/UID` | the claim |
+//! | persistentVolumeClaim | what the volume says: `persistent/HANDLE` of those made here | the volume, see [`reclaim`] |
 //!
 //! Files of the API's objects are swapped atomically, see [`payload`].
 
 mod claims;
 mod host;
 mod payload;
+pub(crate) mod reclaim;
 mod write;
 
 use std::collections::BTreeMap;
@@ -116,16 +117,33 @@ impl Volumes {
             return block_in_place(|| self.host_path(pod, &volume.name, host));
         }
         if let Some(claim) = &volume.persistent_volume_claim {
-            let folder = match claims::find(&self.client, pod, &claim.claim_name).await? {
-                claims::Found::Own { uid } => self.paths.persistent().join(uid),
+            return match claims::find(&self.client, pod, &claim.claim_name).await? {
+                claims::Found::Folder(folder) => self.persistent(pod, folder).await,
                 claims::Found::Host(host) => {
-                    return block_in_place(|| self.host_path(pod, &volume.name, &host));
+                    block_in_place(|| self.host_path(pod, &volume.name, &host))
                 }
             };
-            let opened = block_in_place(|| open_to_all(&folder, self.group(pod)));
-            return opened.map(|()| folder).map_err(|error| error.to_string());
         }
         Err("this kind of volume is not supported".to_owned())
+    }
+
+    /// The folder of a persistent volume: made once, and never again.
+    async fn persistent(&self, pod: &Pod, found: claims::Folder) -> Result<PathBuf, String> {
+        let folder = self.paths.persistent().join(&found.name);
+        if found.is_made {
+            return match folder.exists() {
+                true => Ok(folder),
+                false => Err(format!(
+                    "the folder of persistentvolume \"{}\" is missing, it was {}",
+                    found.volume,
+                    folder.display()
+                )),
+            };
+        }
+        block_in_place(|| open_to_all(&folder, self.group(pod)))
+            .map_err(|error| error.to_string())?;
+        claims::note_made(&self.client, &found.volume).await?;
+        Ok(folder)
     }
 
     fn host_path(

@@ -6,11 +6,13 @@
 mod affinity;
 mod fit;
 mod score;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod};
+pub use volumes::{Mount, SELECTED_NODE, claim_names};
 
 /// Why no node can take a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,21 +47,15 @@ pub struct World<'a> {
     pub nodes: &'a [&'a Node],
     /// Every pod that is bound and not finished.
     pub pods: &'a [&'a Pod],
-    /// Those of the pod's claims ([`claim_names`]) that are there.
-    pub claims: &'a [&'a PersistentVolumeClaim],
-}
-
-/// The names of the claims that a pod mounts.
-pub fn claim_names(pod: &Pod) -> impl Iterator<Item = &str> {
-    let volumes = pod.spec.iter().flat_map(|it| it.volumes.iter().flatten());
-    volumes.filter_map(|it| Some(it.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+    /// The pod's claims.
+    pub mounts: &'a [Mount<'a>],
 }
 
 /// The name of the node that a pod should run on.
 pub fn place(pod: &Pod, world: World<'_>) -> Result<String, Unschedulable> {
     let mut refused = Unschedulable {
         nodes: world.nodes.len(),
-        everywhere: leaving_claim(world),
+        everywhere: world.mounts.iter().find_map(volumes::obstacle_everywhere),
         reasons: BTreeMap::new(),
     };
     if refused.everywhere.is_some() {
@@ -69,7 +65,8 @@ pub fn place(pod: &Pod, world: World<'_>) -> Result<String, Unschedulable> {
     for node in world.nodes {
         let found =
             fit::obstacles(pod, node, world).chain(affinity::obstacles(pod, node, world)).next();
-        if let Some(reason) = found {
+        let elsewhere = || world.mounts.iter().find_map(|it| volumes::obstacle(it, node));
+        if let Some(reason) = found.or_else(|| elsewhere().map(str::to_owned)) {
             *refused.reasons.entry(reason).or_default() += 1;
             continue;
         }
@@ -80,13 +77,6 @@ pub fn place(pod: &Pod, world: World<'_>) -> Result<String, Unschedulable> {
         }
     }
     best.map(|(_, name)| name.to_owned()).ok_or(refused)
-}
-
-/// A claim that is being deleted waits for the pods that are bound, so no other may be.
-fn leaving_claim(world: World<'_>) -> Option<String> {
-    let leaving = world.claims.iter().find(|it| it.metadata.deletion_timestamp.is_some())?;
-    let name = leaving.metadata.name.as_deref().unwrap_or_default();
-    Some(format!("persistentvolumeclaim \"{name}\" is being deleted"))
 }
 
 /// Whether a pod waits for this scheduler.

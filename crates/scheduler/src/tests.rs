@@ -1,7 +1,7 @@
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use serde_json::{Value, json};
 
-use crate::{World, claim_names, is_waiting, place};
+use crate::{Mount, SELECTED_NODE, World, claim_names, is_waiting, place};
 
 fn node(name: &str, cpu: &str) -> Node {
     serde_json::from_value(json!({
@@ -31,12 +31,12 @@ fn pod(name: &str, spec: Value) -> Pod {
 
 fn check(asked: &Pod, nodes: &[Node], pods: &[Pod], expected: &str) {
     let (nodes, pods): (Vec<_>, Vec<_>) = (nodes.iter().collect(), pods.iter().collect());
-    let outcome = place(asked, World { nodes: &nodes, pods: &pods, claims: &[] });
+    let outcome = place(asked, World { nodes: &nodes, pods: &pods, mounts: &[] });
     let reversed: (Vec<_>, Vec<_>) =
         (nodes.iter().rev().copied().collect(), pods.iter().rev().copied().collect());
     assert_eq!(
         outcome,
-        place(asked, World { nodes: &reversed.0, pods: &reversed.1, claims: &[] }),
+        place(asked, World { nodes: &reversed.0, pods: &reversed.1, mounts: &[] }),
         "the order matters"
     );
     assert_eq!(outcome.unwrap_or_else(|it| it.to_string()), expected);
@@ -192,25 +192,61 @@ fn a_cordoned_node_takes_who_tolerates_that() {
     }
 }
 
-#[test]
-fn no_pod_comes_to_a_claim_that_is_being_deleted() {
-    let claim = |deleted: Value| -> PersistentVolumeClaim {
-        let metadata = json!({"name": "data", "namespace": "n", "deletionTimestamp": deleted});
-        serde_json::from_value(json!({"metadata": metadata})).unwrap()
-    };
+/// Where a pod goes that mounts one claim, of two nodes.
+fn place_with(mount: Mount<'_>) -> String {
     let volumes =
         json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}, {"name": "w"}]);
     let pod = pod("p", json!({"volumes": volumes}));
     assert_eq!(claim_names(&pod).collect::<Vec<_>>(), ["data"]);
-    let node = node("a", "1");
-    for (deleted, expected) in [
-        (Value::Null, "a"),
+    let mut nodes = [node("a", "1"), node("b", "1")];
+    for node in &mut nodes {
+        let name = node.metadata.name.clone().unwrap();
+        let labels = node.metadata.labels.get_or_insert_default();
+        labels.insert("kubernetes.io/hostname".to_owned(), name);
+    }
+    let world = World { nodes: &[&nodes[0], &nodes[1]], pods: &[], mounts: &[mount] };
+    place(&pod, world).unwrap_or_else(|it| it.to_string())
+}
+
+#[test]
+fn a_pod_goes_where_the_volumes_of_its_claims_are() {
+    let claim =
+        |volume: &str, selected: Option<&str>, deleted: Option<&str>| -> PersistentVolumeClaim {
+            let annotations = selected.map(|it| json!({SELECTED_NODE: it}));
+            let metadata =
+                json!({"name": "data", "deletionTimestamp": deleted, "annotations": annotations});
+            serde_json::from_value(json!({"metadata": metadata, "spec": {"volumeName": volume}}))
+                .unwrap()
+        };
+    let volume = |node: &str| -> PersistentVolume {
+        let term = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]});
+        let affinity = json!({"required": {"nodeSelectorTerms": [term]}});
+        serde_json::from_value(json!({"metadata": {}, "spec": {"nodeAffinity": affinity}})).unwrap()
+    };
+    let (free, on_b, on_c) = (PersistentVolume::default(), volume("b"), volume("c"));
+    let (bound, unbound) = (claim("v", None, None), claim("", None, None));
+    let (told, astray) = (claim("", Some("b"), None), claim("", Some("c"), None));
+    let leaving = claim("v", None, Some("2026-01-01T00:00:00Z"));
+    let none = |why: &str| format!("0/2 nodes are available: {why}.");
+    let mount = Mount { name: "data", claim: None, volume: None, waits_for_consumer: false };
+    let of = |claim, volume| Mount { claim: Some(claim), volume, ..mount };
+    let waits = |claim| Mount { claim: Some(claim), waits_for_consumer: true, ..mount };
+    let cases = [
+        (mount, none("persistentvolumeclaim \"data\" not found")),
+        (of(&leaving, Some(&free)), none("persistentvolumeclaim \"data\" is being deleted")),
+        (of(&unbound, None), none("pod has unbound immediate PersistentVolumeClaims")),
         (
-            json!("2026-01-01T00:00:00Z"),
-            "0/1 nodes are available: persistentvolumeclaim \"data\" is being deleted.",
+            of(&bound, None),
+            none("persistentvolumeclaim \"data\" bound to non-existent persistentvolume \"v\""),
         ),
-    ] {
-        let world = World { nodes: &[&node], pods: &[], claims: &[&claim(deleted)] };
-        assert_eq!(place(&pod, world).unwrap_or_else(|it| it.to_string()), expected);
+        (of(&bound, Some(&free)), "a".to_owned()),
+        (of(&bound, Some(&on_b)), "b".to_owned()),
+        (of(&bound, Some(&on_c)), none("2 node(s) had volume node affinity conflict")),
+        (waits(&unbound), "a".to_owned()),
+        (waits(&told), "b".to_owned()),
+        (waits(&astray), none("2 node(s) didn't find available persistent volumes to bind")),
+    ];
+    for (mount, expected) in cases {
+        assert_eq!(place_with(mount), expected, "{mount:?}");
     }
 }

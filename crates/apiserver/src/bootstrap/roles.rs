@@ -62,8 +62,9 @@ fn node() -> Value {
         {"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps", "secrets"]},
         {"verbs": ["list", "watch"], "apiGroups": [""],
             "resources": ["configmaps/metadata", "secrets/metadata"]},
-        {"verbs": ["get"], "apiGroups": [""],
-            "resources": ["persistentvolumeclaims", "persistentvolumes"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["persistentvolumeclaims"]},
+        // Those of its own kind end when their folder is removed.
+        {"verbs": ["get", "list", "watch", "patch"], "apiGroups": [""], "resources": ["persistentvolumes"]},
         {"verbs": ["get"], "apiGroups": ["node.k8s.io"], "resources": ["runtimeclasses"]},
         {"verbs": ["create"], "apiGroups": [""], "resources": ["serviceaccounts/token"]},
         {"verbs": ["create", "patch"], "apiGroups": [""], "resources": ["events"]},

@@ -3,25 +3,31 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{
-    CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec,
+    CSIPersistentVolumeSource, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, VolumeNodeAffinity,
 };
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{DRIVER, PROVISIONED_BY, claim_reference};
-use crate::labels::{Selector, annotate};
+use super::{DRIVER, FOLDER_FINALIZER, PROVISIONED_BY, claim_reference};
+use crate::labels::{Selector, annotate, annotation};
 use crate::owners::{reference, uid};
 
-const STORAGE: &str = "storage";
+pub(super) const STORAGE: &str = "storage";
 
 /// The size of a volume, in billionths of a byte.
 pub(super) fn capacity(volume: &PersistentVolume) -> i128 {
     size(volume.spec.as_ref().and_then(|it| it.capacity.as_ref()?.get(STORAGE)))
 }
 
-fn wanted_size(claim: &PersistentVolumeClaim) -> i128 {
-    let resources = claim.spec.as_ref().and_then(|it| it.resources.as_ref());
-    size(resources.and_then(|it| it.requests.as_ref()?.get(STORAGE)))
+/// The size that a claim asks for, in billionths of a byte.
+pub(super) fn wanted_size(claim: &PersistentVolumeClaim) -> i128 {
+    size(requested(claim))
+}
+
+pub(super) fn requested(claim: &PersistentVolumeClaim) -> Option<&Quantity> {
+    claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get(STORAGE)
 }
 
 fn size(quantity: Option<&Quantity>) -> i128 {
@@ -44,6 +50,11 @@ pub(super) fn fits(volume: &PersistentVolume, claim: &PersistentVolumeClaim) -> 
         && wants.access_modes.iter().flatten().all(|it| modes.contains(it))
         && capacity(volume) >= wanted_size(claim)
         && is_selected
+}
+
+/// Whether a volume can be used on every node.
+pub(super) fn is_anywhere(volume: &PersistentVolume) -> bool {
+    volume.spec.as_ref().is_none_or(|it| it.node_affinity.is_none())
 }
 
 /// The volume, reserved for the claim.
@@ -71,6 +82,9 @@ pub(super) fn bound_volume(
     wanted.spec.get_or_insert_default().volume_name.clone_from(&volume.metadata.name);
     annotate(&mut wanted.metadata, "pv.kubernetes.io/bind-completed", "yes");
     annotate(&mut wanted.metadata, "pv.kubernetes.io/bound-by-controller", "yes");
+    if let Some(provisioner) = annotation(&volume.metadata, PROVISIONED_BY) {
+        annotate(&mut wanted.metadata, "volume.kubernetes.io/storage-provisioner", provisioner);
+    }
     wanted
 }
 
@@ -89,19 +103,27 @@ pub(super) fn bound_claim(
     wanted
 }
 
-/// A volume for the claim, as large as it asks. Its name is the claim's uid, so it is made once.
-pub(super) fn provisioned(claim: &PersistentVolumeClaim) -> PersistentVolume {
+/// A volume for the claim, as large as it asks, on a node if one is said. Its name is the claim's uid, so it is made once.
+/// It stays until the node has removed the folder, or has seen that it is to be kept.
+pub(super) fn provisioned(
+    claim: &PersistentVolumeClaim,
+    class: Option<&StorageClass>,
+    node: Option<&str>,
+) -> PersistentVolume {
     let spec = claim.spec.clone().unwrap_or_default();
-    let requests = spec.resources.and_then(|it| it.requests).unwrap_or_default();
-    let size = requests.get(STORAGE).cloned().unwrap_or_else(|| Quantity("1Gi".to_owned()));
-    let mut metadata =
-        ObjectMeta { name: Some(format!("pvc-{}", uid(&claim.metadata))), ..Default::default() };
+    let size = requested(claim).cloned().unwrap_or_else(|| Quantity("1Gi".to_owned()));
+    let mut metadata = ObjectMeta {
+        name: Some(format!("pvc-{}", uid(&claim.metadata))),
+        finalizers: Some(vec![FOLDER_FINALIZER.to_owned()]),
+        ..Default::default()
+    };
     annotate(&mut metadata, PROVISIONED_BY, DRIVER);
     let source = CSIPersistentVolumeSource {
         driver: DRIVER.to_owned(),
         volume_handle: uid(&claim.metadata).to_owned(),
         ..Default::default()
     };
+    let policy = class.and_then(|it| it.reclaim_policy.clone());
     PersistentVolume {
         metadata,
         spec: Some(PersistentVolumeSpec {
@@ -109,11 +131,22 @@ pub(super) fn provisioned(claim: &PersistentVolumeClaim) -> PersistentVolume {
             capacity: Some([(STORAGE.to_owned(), size)].into()),
             claim_ref: Some(claim_of(claim)),
             csi: Some(source),
-            persistent_volume_reclaim_policy: Some("Delete".to_owned()),
+            node_affinity: node.map(only_on),
+            persistent_volume_reclaim_policy: policy.or_else(|| Some("Delete".to_owned())),
             storage_class_name: spec.storage_class_name,
             volume_mode: spec.volume_mode,
             ..Default::default()
         }),
         status: None,
     }
+}
+
+fn only_on(node: &str) -> VolumeNodeAffinity {
+    let is_it = NodeSelectorRequirement {
+        key: "kubernetes.io/hostname".to_owned(),
+        operator: "In".to_owned(),
+        values: Some(vec![node.to_owned()]),
+    };
+    let term = NodeSelectorTerm { match_expressions: Some(vec![is_it]), match_fields: None };
+    VolumeNodeAffinity { required: Some(NodeSelector { node_selector_terms: vec![term] }) }
 }

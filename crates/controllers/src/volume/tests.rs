@@ -4,6 +4,7 @@ use super::*;
 use crate::plan::Action;
 
 struct World {
+    class: Option<StorageClass>,
     claim: Option<Arc<PersistentVolumeClaim>>,
     volumes: Vec<Arc<PersistentVolume>>,
 }
@@ -15,15 +16,51 @@ impl World {
         for (field, to) in spec.as_object().unwrap() {
             value["spec"][field] = to.clone();
         }
-        World { claim: Some(Arc::new(serde_json::from_value(value).unwrap())), volumes }
+        let claim = Some(Arc::new(serde_json::from_value(value).unwrap()));
+        World { class: None, claim, volumes }
+    }
+
+    /// A claim of the class that the embedded cluster starts with, changed.
+    fn of_class(change: impl FnOnce(&mut StorageClass)) -> World {
+        let mut class = default_class();
+        change(&mut class);
+        World { class: Some(class), ..World::new(json!({}), vec![]) }
+    }
+
+    fn annotate(&mut self, key: &str, value: &str) {
+        let claim = Arc::make_mut(self.claim.as_mut().unwrap());
+        crate::labels::annotate(&mut claim.metadata, key, value);
+    }
+
+    fn request(&mut self, size: &str) {
+        let claim = Arc::make_mut(self.claim.as_mut().unwrap());
+        let resources = claim.spec.as_mut().unwrap().resources.as_mut().unwrap();
+        let size = k8s_openapi::apimachinery::pkg::api::resource::Quantity(size.to_owned());
+        resources.requests.as_mut().unwrap().insert("storage".to_owned(), size);
+    }
+
+    fn snapshot<'a>(&'a self, claim: &'a Arc<PersistentVolumeClaim>) -> ClaimSnapshot<'a> {
+        let named = claim.spec.as_ref().and_then(|it| it.storage_class_name.as_deref());
+        let name = self.class.as_ref().and_then(|it| it.metadata.name.as_deref());
+        let class = self.class.as_ref().filter(|_| named == name);
+        ClaimSnapshot { claim, volumes: &self.volumes, class, default_class: name }
+    }
+
+    /// What the next plan for the claim tells of.
+    fn told(&self) -> Vec<(String, String)> {
+        let plan = plan_claim(&self.snapshot(self.claim.as_ref().unwrap()));
+        plan.notices.into_iter().map(|it| (it.reason, it.message)).collect()
+    }
+
+    fn sizes(&self) -> [String; 2] {
+        let status = self.claim.as_ref().unwrap().status.clone().unwrap_or_default();
+        let volume = self.volumes[0].spec.clone().unwrap();
+        [status.capacity, volume.capacity].map(|it| it.unwrap()["storage"].0.clone())
     }
 
     fn plans(&self) -> Vec<Plan> {
         let volumes = &self.volumes;
-        let claim = self
-            .claim
-            .iter()
-            .map(|claim| plan_claim(&ClaimSnapshot { claim, volumes, provisioner: None }));
+        let claim = self.claim.iter().map(|claim| plan_claim(&self.snapshot(claim)));
         let of = |volume: &PersistentVolume| {
             let wanted = claim_reference(volume).and_then(|it| it.name.clone());
             self.claim.as_ref().filter(|it| it.metadata.name == wanted)
@@ -153,4 +190,71 @@ fn classes_of_others_wait() {
     let mut world = World::new(json!({"storageClassName": "theirs"}), vec![]);
     world.settle();
     assert_eq!((world.claim_phase(), world.volumes.len()), (Some("Pending"), 0));
+}
+
+#[test]
+fn a_volume_is_made_where_its_first_consumer_will_be() {
+    let mut world = World::of_class(|_| {});
+    world.settle();
+    assert_eq!((world.claim_phase(), world.volumes.len()), (Some("Pending"), 0));
+    let note = "waiting for first consumer to be created before binding";
+    assert_eq!(world.told(), [("WaitForFirstConsumer".to_owned(), note.to_owned())]);
+    world.annotate(SELECTED_NODE, "node-2");
+    world.settle();
+    assert_eq!((world.claim_phase(), world.bound_to()), (Some("Bound"), Some("pvc-c1")));
+    let spec = json!(world.volumes[0].spec);
+    let term = &spec["nodeAffinity"]["required"]["nodeSelectorTerms"][0]["matchExpressions"][0];
+    assert_eq!(
+        *term,
+        json!({"key": "kubernetes.io/hostname", "operator": "In", "values": ["node-2"]})
+    );
+    assert_eq!(spec["persistentVolumeReclaimPolicy"], "Delete");
+    assert_eq!(spec["storageClassName"], "standard", "a claim without a class has the default");
+}
+
+#[test]
+fn a_class_retains_volumes() {
+    let mut world = World::of_class(|class| {
+        class.reclaim_policy = Some("Retain".into());
+        class.volume_binding_mode = Some("Immediate".into());
+    });
+    world.settle();
+    assert_eq!(world.phases(), ["Bound"]);
+    world.claim = None;
+    world.settle();
+    assert_eq!(world.phases(), ["Released"]);
+}
+
+#[test]
+fn a_volume_grows_if_its_class_says_so() {
+    for (may_grow, grown) in [(Some(true), "5Gi"), (Some(false), "2Gi"), (None, "2Gi")] {
+        let mut world = World::of_class(|class| class.allow_volume_expansion = may_grow);
+        world.annotate(SELECTED_NODE, "node-1");
+        world.settle();
+        assert_eq!(world.sizes(), ["2Gi", "2Gi"]);
+        world.request("5Gi");
+        world.settle();
+        assert_eq!(world.sizes(), [grown, grown], "{may_grow:?}");
+    }
+}
+
+#[test]
+fn what_is_not_provisioned_is_told() {
+    let cases = [
+        (json!({"storageClassName": "theirs"}), "ProvisioningFailed", "\"theirs\" not found"),
+        (json!({"storageClassName": ""}), "FailedBinding", "no storage class is set"),
+        (json!({"selector": {}}), "ProvisioningFailed", "Selector is not supported"),
+        (json!({"volumeMode": "Block"}), "ProvisioningFailed", "mode Block"),
+    ];
+    for (spec, reason, note) in cases {
+        let mut world = World::new(spec, vec![]);
+        world.settle();
+        assert_eq!((world.claim_phase(), world.volumes.len()), (Some("Pending"), 0), "{note}");
+        let told = world.told();
+        assert!(told[0].0 == reason && told[0].1.contains(note), "{told:?}");
+    }
+    let mut theirs = World::of_class(|class| class.provisioner = "theirs".into());
+    theirs.annotate(SELECTED_NODE, "node-1");
+    theirs.settle();
+    assert_eq!(theirs.told()[0].0, "ExternalProvisioning");
 }

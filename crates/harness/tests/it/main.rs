@@ -7,3 +7,4 @@ mod kubectl;
 mod person;
 mod readme;
 mod restart;
+mod volumes;

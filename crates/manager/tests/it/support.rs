@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
 use endstate::CancellationToken;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, PersistentVolume};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -61,13 +61,29 @@ impl Cluster {
     /// A node that is ready and has room.
     pub(crate) async fn add_node(&self, name: &str) {
         let nodes: Api<Node> = Api::all(self.client());
-        let node = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let node = serde_json::from_value(
+            json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}}),
+        )
+        .unwrap();
         nodes.create(&PostParams::default(), &node).await.unwrap();
         let status = json!({"status": {
             "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "110"},
             "conditions": [{"type": "Ready", "status": "True"}],
         }});
         nodes.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+
+    /// What a node does once nobody else holds a volume.
+    pub(crate) async fn remove_folder(&self, volume: &str) {
+        let volumes: Api<PersistentVolume> = Api::all(self.client());
+        let held = ["external-provisioner.volume.kubernetes.io/finalizer"];
+        eventually("a volume that only its node holds", async || {
+            let meta = volumes.get(volume).await.unwrap().metadata;
+            meta.deletion_timestamp.is_some() && meta.finalizers.unwrap_or_default() == held
+        })
+        .await;
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        volumes.patch(volume, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// Ends the controllers, and starts others on the same API server.

@@ -237,7 +237,9 @@ async fn a_claim_gets_a_volume_that_goes_with_it() {
     claims.create(&PostParams::default(), &claim).await.unwrap();
     let phase = async || claims.get("data").await.unwrap().status.and_then(|it| it.phase);
     eventually("a bound claim", async || phase().await.as_deref() == Some("Bound")).await;
+    let volume = claims.get("data").await.unwrap().spec.unwrap().volume_name.unwrap();
     claims.delete("data", &DeleteParams::default()).await.unwrap();
+    cluster.remove_folder(&volume).await;
     eventually("no volume", async || {
         volumes.list(&ListParams::default()).await.unwrap().items.is_empty()
     })

@@ -16,6 +16,7 @@ use crate::puller::Puller;
 use crate::runtime::Runtime;
 use crate::streams::{self, Streams};
 use crate::view::View;
+use crate::volumes::reclaim;
 use crate::{api, chain, dns, nodes, pods, proxy, sys};
 
 pub(super) fn run(config: AgentConfig) -> Result<(), String> {
@@ -86,6 +87,7 @@ async fn serve(config: AgentConfig, stopping: CancellationToken) -> Result<(), S
     Report::Registered.send();
     shared.puller.remove_unused();
     view.start(&client);
+    tokio::spawn(reclaim::run(view.volumes.clone(), client.clone(), paths.clone()));
     tokio::spawn(proxy::run(view, paths.api_tls_sock()));
     tokio::spawn(nodes::beat(client, config));
     pods::run(shared).await;

@@ -1,20 +1,45 @@
-//! Persistent volume claims: the path of the host that the claim's volume names, else a folder of the claim's own.
+//! Persistent volume claims: the path of the host that the claim's volume names, or the folder of a volume that the cluster made.
 
 use k8s_openapi::api::core::v1::{
     ContainerStatus, HostPathVolumeSource, ObjectReference, PersistentVolume,
     PersistentVolumeClaim, Pod,
 };
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use serde_json::json;
 
 use super::namespace;
+
+/// The driver of volumes that are folders of the node, as `controllers::volume` makes them.
+pub(crate) const DRIVER: &str = "folder.endstate.dev";
+
+/// The annotation of a volume whose folder was made.
+const MADE: &str = "folder.endstate.dev/made";
 
 /// Where a claim's files are.
 #[derive(Debug, PartialEq)]
 pub(super) enum Found {
-    /// In a folder of the claim with this uid.
-    Own { uid: String },
+    /// In a folder below that of persistent volumes.
+    Folder(Folder),
     /// Where the volume says, by the same rules as a pod's own `hostPath`.
     Host(HostPathVolumeSource),
+}
+
+/// The folder of a volume.
+#[derive(Debug, PartialEq)]
+pub(super) struct Folder {
+    pub(super) name: String,
+    pub(super) volume: String,
+    /// It was made before: if it is not there, its data is lost, and an empty one must not pass for it.
+    pub(super) is_made: bool,
+}
+
+/// Says on a volume that its folder is made.
+pub(super) async fn note_made(client: &Client, volume: &str) -> Result<(), String> {
+    let volumes: Api<PersistentVolume> = Api::all(client.clone());
+    let patch = Patch::Merge(json!({"metadata": {"annotations": {MADE: "true"}}}));
+    let noted = volumes.patch(volume, &PatchParams::default(), &patch).await;
+    noted.map(drop).map_err(|error| error.to_string())
 }
 
 /// Waits, by failing, until the claim is bound. Whoever may write claims may name any volume in one; who has the volume is
@@ -31,8 +56,14 @@ pub(super) async fn find(client: &Client, pod: &Pod, name: &str) -> Result<Found
     let volumes: Api<PersistentVolume> = Api::all(client.clone());
     let found = volumes.get_opt(volume).await.map_err(|error| error.to_string())?;
     let found = found.ok_or_else(|| format!("persistentvolume \"{volume}\" not found"))?;
-    place(&claim, found).ok_or_else(|| {
-        format!("persistentvolume \"{volume}\" is not bound to persistentvolumeclaim \"{name}\"")
+    if !found.spec.as_ref().and_then(|it| it.claim_ref.as_ref()).is_some_and(|it| names(it, &claim))
+    {
+        return Err(format!(
+            "persistentvolume \"{volume}\" is not bound to persistentvolumeclaim \"{name}\""
+        ));
+    }
+    place(&found).ok_or_else(|| {
+        format!("persistentvolume \"{volume}\" is of a kind that this node does not support")
     })
 }
 
@@ -55,17 +86,30 @@ fn bound(claim: &PersistentVolumeClaim) -> Result<&str, String> {
     Ok(volume)
 }
 
-/// Where the volume's files are, if it is this claim's.
-fn place(claim: &PersistentVolumeClaim, volume: PersistentVolume) -> Option<Found> {
-    let spec = volume.spec.unwrap_or_default();
-    spec.claim_ref.filter(|it| names(it, claim))?;
-    let local = spec
-        .local
-        .map(|it| HostPathVolumeSource { path: it.path, type_: Some("Directory".to_owned()) });
-    match spec.host_path.or(local) {
+/// Where the volume's files are.
+fn place(volume: &PersistentVolume) -> Option<Found> {
+    let spec = volume.spec.as_ref()?;
+    let local = spec.local.as_ref().map(|it| HostPathVolumeSource {
+        path: it.path.clone(),
+        type_: Some("Directory".to_owned()),
+    });
+    match spec.host_path.clone().or(local) {
         Some(host) => Some(Found::Host(host)),
-        None => claim.metadata.uid.clone().map(|uid| Found::Own { uid }),
+        None => folder(volume).map(|name| {
+            let meta = &volume.metadata;
+            let is_made = meta.annotations.as_ref().is_some_and(|it| it.contains_key(MADE));
+            let volume = meta.name.clone().unwrap_or_default();
+            Found::Folder(Folder { name: name.to_owned(), volume, is_made })
+        }),
     }
+}
+
+/// The name of the volume's folder, if it is one that this driver keeps. It is a name, and no path.
+pub(super) fn folder(volume: &PersistentVolume) -> Option<&str> {
+    let source = volume.spec.as_ref()?.csi.as_ref().filter(|it| it.driver == DRIVER)?;
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    let name = Some(source.volume_handle.as_str()).filter(|it| !it.is_empty())?;
+    name.chars().all(is_plain).then_some(name)
 }
 
 fn names(reference: &ObjectReference, claim: &PersistentVolumeClaim) -> bool {
@@ -77,7 +121,7 @@ fn names(reference: &ObjectReference, claim: &PersistentVolumeClaim) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
 
@@ -87,30 +131,20 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn of(reference: &Value) -> Option<Found> {
-        let spec = json!({"hostPath": {"path": "/data"}, "claimRef": reference});
-        let volume = serde_json::from_value(json!({"spec": spec})).unwrap();
-        place(&claim("Bound", "v"), volume)
-    }
-
     #[test]
     fn only_the_claim_that_the_volume_names_has_it() {
-        let reference = |namespace: &str, name: &str, uid: Option<&str>| {
-            of(&json!({"namespace": namespace, "name": name, "uid": uid}))
+        let claim = claim("Bound", "v");
+        let is_named = |namespace: &str, name: &str, uid: Option<&str>| {
+            let reference = json!({"namespace": namespace, "name": name, "uid": uid});
+            names(&serde_json::from_value(reference).unwrap(), &claim)
         };
-        let host = HostPathVolumeSource { path: "/data".to_owned(), type_: None };
-        assert_eq!(reference("n", "c", Some("u")), Some(Found::Host(host)));
-        for other in [
-            of(&Value::Null),
-            reference("n", "c", None),
-            reference("n", "c", Some("")),
-            // A claim of the same name before this one.
-            reference("n", "c", Some("older")),
-            reference("other", "c", Some("u")),
-            reference("n", "other", Some("u")),
-        ] {
-            assert_eq!(other, None);
-        }
+        assert!(is_named("n", "c", Some("u")));
+        assert!(!is_named("n", "c", None));
+        assert!(!is_named("n", "c", Some("")));
+        // A claim of the same name before this one.
+        assert!(!is_named("n", "c", Some("older")));
+        assert!(!is_named("other", "c", Some("u")));
+        assert!(!is_named("n", "other", Some("u")));
     }
 
     #[test]
@@ -123,12 +157,31 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_without_a_path_is_a_folder_of_the_claim() {
-        let reference = json!({"namespace": "n", "name": "c", "uid": "u"});
-        let spec = json!({"csi": {"driver": "d", "volumeHandle": "u"}, "claimRef": reference});
-        let volume = serde_json::from_value(json!({"spec": spec})).unwrap();
-        let own = Found::Own { uid: "u".to_owned() };
-        assert_eq!(place(&claim("Bound", "v"), volume), Some(own));
+    fn a_volume_says_where_its_files_are() {
+        let host = HostPathVolumeSource { path: "/data".to_owned(), type_: None };
+        let csi =
+            |driver: &str, handle: &str| json!({"csi": {"driver": driver, "volumeHandle": handle}});
+        let folder = |is_made| {
+            let (name, volume) = ("0-ab".to_owned(), "v".to_owned());
+            Some(Found::Folder(Folder { name, volume, is_made }))
+        };
+        let cases = [
+            (json!({"hostPath": {"path": "/data"}}), Some(Found::Host(host))),
+            (csi(DRIVER, "0-ab"), folder(false)),
+            (csi(DRIVER, "../pods"), None),
+            (csi(DRIVER, ""), None),
+            (csi("other", "0-ab"), None),
+            (json!({"nfs": {"server": "s", "path": "/"}}), None),
+        ];
+        let volume = |spec: &Value| -> PersistentVolume {
+            serde_json::from_value(json!({"metadata": {"name": "v"}, "spec": spec})).unwrap()
+        };
+        for (spec, expected) in cases {
+            assert_eq!(place(&volume(&spec)), expected, "{spec}");
+        }
+        let mut made = volume(&csi(DRIVER, "0-ab"));
+        made.metadata.annotations = Some([(MADE.to_owned(), "true".to_owned())].into());
+        assert_eq!(place(&made), folder(true));
     }
 
     #[test]

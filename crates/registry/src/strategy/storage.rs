@@ -1,6 +1,7 @@
 //! Volumes, claims and storage classes.
 
 use machinery::error::FieldError;
+use machinery::quantity::Quantity;
 use serde_json::{Value, json};
 
 use super::{Errors, one_of, require};
@@ -153,6 +154,16 @@ fn claim_update(object: &Value, old: &Value, errors: &mut Errors) {
     };
     let bound = text(old, "status.phase") == Some("Bound");
     let resources_changed = at(object, "spec.resources") != at(old, "spec.resources");
+    let size = |value: &Value, at: &str| {
+        let size = map(value, at).and_then(|it| it.get("storage"));
+        size.and_then(|it| Quantity::from_value(it).ok()).map_or(0, Quantity::nanos)
+    };
+    let wanted = size(object, "spec.resources.requests");
+    if wanted < size(old, "spec.resources.requests") && wanted <= size(old, "status.capacity") {
+        // Down to what there is, a growth that fails may be taken back.
+        let field = "spec.resources.requests.storage";
+        errors.push(FieldError::forbidden(field, "field can not be less than status.capacity"));
+    }
     if fixed(object) != fixed(old) || (resources_changed && !bound) {
         let why = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
         errors.push(FieldError::forbidden("spec", why));
@@ -188,6 +199,23 @@ mod tests {
         let moved = json!({"spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "w"}});
         claim_update(&moved, &bound, &mut errors);
         assert!(texts(&errors)[0].starts_with("spec: Forbidden: spec is immutable"));
+    }
+
+    #[test]
+    fn claims_never_shrink_below_what_they_have() {
+        let claim = |size: &str| {
+            let requests = json!({"requests": {"storage": size}});
+            json!({"spec": {"resources": requests}, "status": {"phase": "Bound", "capacity": {"storage": "2Gi"}}})
+        };
+        // Of a claim that asks for 4Gi and has 2Gi still.
+        for (size, is_refused) in
+            [("5Gi", false), ("4Gi", false), ("3Gi", false), ("2048Mi", true), ("1Gi", true)]
+        {
+            let mut errors = Errors::new();
+            claim_update(&claim(size), &claim("4Gi"), &mut errors);
+            let why = "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity";
+            assert_eq!(texts(&errors), if is_refused { vec![why] } else { vec![] }, "{size}");
+        }
     }
 
     #[test]
