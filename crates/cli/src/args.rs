@@ -187,14 +187,15 @@ pub(crate) struct Restore {
 #[derive(Group)]
 #[command(after_help = "\
 Examples:
+  endstate install
   endstate install etcd
   endstate install etcd --print | kubectl apply --server-side -f -")]
 pub(crate) struct Install {
-    /// Which operator
+    /// Which operator; without it, which there are is listed
     #[arg(value_name = "NAME", value_parser = Packages)]
-    pub(crate) operator: &'static dyn Package,
+    pub(crate) operator: Option<&'static dyn Package>,
     /// Print the manifests instead of applying them
-    #[arg(long)]
+    #[arg(long, requires = "operator")]
     pub(crate) print: bool,
     /// The image that the operator's pod runs
     #[arg(long, default_value = concat!("endstate:", env!("CARGO_PKG_VERSION")))]

@@ -12,12 +12,14 @@ use serde_json::Value;
 
 use crate::apply::apply_all;
 use crate::args::{Global, Install};
+use crate::catalogue::PACKAGES;
 use crate::connect::{Connection, connect};
 use crate::output;
 
 pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
-    let name = package::installed_name(args.operator);
-    let manifests: Vec<Value> = package::manifests(args.operator, &args.image)
+    let Some(operator) = args.operator else { return output::text(&listed()) };
+    let name = package::installed_name(operator);
+    let manifests: Vec<Value> = package::manifests(operator, &args.image)
         .into_iter()
         .map(serde_json::to_value)
         .collect::<Result<_, _>>()?;
@@ -39,7 +41,13 @@ pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
             timeout.as_secs(),
         )
     })??;
-    output::line(format_args!("operator {} is ready", args.operator.name()))
+    output::line(format_args!("operator {} is ready", operator.name()))
+}
+
+/// The operators that there are, a line each.
+fn listed() -> String {
+    let width = PACKAGES.iter().map(|it| it.name().len()).max().unwrap_or(0);
+    PACKAGES.iter().map(|it| format!("{:<width$}  {}\n", it.name(), it.about())).collect()
 }
 
 fn print(manifests: &[Value]) -> Result<()> {
