@@ -4,7 +4,7 @@
 
 use endstate_core::{
     Action, App, Call, ConditionType, Evidence, LaunchOf, LeaveReason, MemberName, MemberRecord,
-    MemberStatus, Peer, Plan, PodRef, Snapshot, Start, Step, Truth, member_name, plan,
+    MemberStatus, Peer, Plan, PodRef, Request, Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -12,6 +12,8 @@ use crate::plans::Planner;
 
 type See = Snapshot<EtcdClusterSpec>;
 type Do = Plan<EtcdClusterSpec>;
+
+const ROLE: &str = "member";
 
 /// E2: a member whose pod is gone gets it back as it was first made, `--initial-cluster-state=new`
 /// included.
@@ -24,7 +26,7 @@ fn start_new_again(snapshot: &See) -> Do {
     let Some(pods) = &snapshot.pods else { return plan };
     let record = &snapshot.status.record;
     let gone = record.members.iter().find(|it| !pods.iter().any(|pod| pod.name == it.name));
-    if let (Some(member), Some(_)) = (gone, record.cluster_id) {
+    if let (Some(member), Some(_)) = (gone, &record.cluster_id) {
         let members = record.members.iter().map(|it| peer(snapshot, &it.name)).collect();
         let start = Start::New { token: snapshot.object.uid.to_string(), members };
         undecided(snapshot, &mut plan);
@@ -34,8 +36,9 @@ fn start_new_again(snapshot: &See) -> Do {
 }
 
 fn create(snapshot: &See, member: &MemberName, start: Start) -> Action {
-    let of =
-        LaunchOf { object: &snapshot.object, spec: &snapshot.spec, member, start: Some(&start) };
+    let (object, spec) = (&snapshot.object, &snapshot.spec);
+    let known = MemberRecord::new(member.clone(), ROLE);
+    let of = LaunchOf { object, spec, member: &known, start: Some(&start) };
     let launch = Box::new(Etcd.launch(&of));
     Action::CreatePod { member: member.clone(), start, launch }
 }
@@ -50,7 +53,7 @@ fn promote_first(snapshot: &See) -> Do {
     let mut plan = plan(&Etcd, snapshot);
     let Some(list) = &snapshot.view.membership else { return plan };
     match plan.actions.as_slice() {
-        [Action::AddLearner { member, .. }] => {
+        [Action::Call(Call { request: Request::Join { member, .. }, .. })] => {
             let names = list.members.iter().map(|it| &it.name).chain([member]);
             let start = Start::Existing { members: names.map(|it| peer(snapshot, it)).collect() };
             let action = create(snapshot, member, start);
@@ -58,10 +61,11 @@ fn promote_first(snapshot: &See) -> Do {
         }
         [Action::CreatePod { member, start: Start::Existing { .. }, .. }] => {
             let Some(entry) = list.entry(member) else { return plan };
-            let member = member.clone();
+            let (member, id) = (member.clone(), entry.id.clone());
+            let address = Etcd.address(&snapshot.object, &member);
             undecided(snapshot, &mut plan);
-            let call = Call { via: list.members[0].name.clone(), members: list.roster() };
-            plan.actions = vec![Action::Promote { member, id: entry.id, call }];
+            let via = list.members[0].name.clone();
+            plan.actions = vec![call(snapshot, via, Request::Promote { member, id, address })];
         }
         _ => {}
     }
@@ -78,18 +82,23 @@ fn remove_blindly(snapshot: &See) -> Do {
     let Some(list) = &snapshot.view.membership else { return plan };
     let wanted = usize::try_from(snapshot.spec.size).unwrap_or(0);
     let leads = |name: &str| {
-        let status = snapshot.view.target(name).and_then(|it| it.status.as_ref());
-        status.is_some_and(|it| it.leader == Some(it.id))
+        snapshot.view.answer(name).is_some_and(|it| it.leader.as_ref() == Some(&it.id))
     };
     let last = list.voters().filter(|it| !leads(&it.name)).max_by(|a, b| a.name.cmp(&b.name));
     if let (Some(last), true) = (last, list.voters().count() > wanted) {
         let reason = LeaveReason::ScaleDown;
-        let (name, id) = (last.name.clone(), Some(last.id));
+        let (member, id) = (last.name.clone(), last.id.clone());
         undecided(snapshot, &mut plan);
-        plan.status.record.step = Some(Step::Leave { name, id, pod: None, reason });
-        let call = Call { via: last.name.clone(), members: list.roster() };
-        plan.actions =
-            vec![Action::RemoveMember { member: last.name.clone(), id: last.id, reason, call }];
+        plan.status.record.step = Some(Step::Leave {
+            name: member.clone(),
+            role: ROLE.into(),
+            id: Some(id.clone()),
+            pod: None,
+            reason,
+            drains: false,
+        });
+        let via = member.clone();
+        plan.actions = vec![call(snapshot, via, Request::Leave { member, id, reason })];
     }
     plan
 }
@@ -116,7 +125,7 @@ pub fn reuses_names() -> Planner {
 
 fn reuse_names(snapshot: &See) -> Do {
     let mut plan = plan(&Etcd, snapshot);
-    if let Some(Action::RemoveMember { member, .. }) = plan.actions.first().cloned()
+    if let Some(Request::Leave { member, .. }) = requested(&plan)
         && let (Some(pods), Some(list)) = (&snapshot.pods, &snapshot.view.membership)
         && !pods.iter().any(|it| it.name == member)
     {
@@ -168,7 +177,7 @@ pub fn hears_no_alarm() -> Planner {
 fn hear_no_alarm(snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     let statuses = seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut());
-    statuses.for_each(|it| it.accused.clear());
+    statuses.for_each(|it| it.corruption.clear());
     plan(&Etcd, &seen)
 }
 
@@ -193,11 +202,11 @@ pub fn counts_who_follows_nobody() -> Planner {
 
 fn count_who_follows_nobody(snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
-    let leads = |it: &MemberStatus| it.leader == Some(it.id);
+    let leads = |it: &MemberStatus| it.leader.as_ref() == Some(&it.id);
     let statuses = || snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
-    let leader = statuses().find(|it| leads(it)).map(|it| it.id);
+    let leader = statuses().find(|it| leads(it)).map(|it| it.id.clone());
     for status in seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut()) {
-        status.leader = status.leader.or(leader);
+        status.leader = status.leader.take().or_else(|| leader.clone());
     }
     plan(&Etcd, &seen)
 }
@@ -209,7 +218,7 @@ pub fn deletes_first() -> Planner {
 
 fn delete_first(snapshot: &See) -> Do {
     let mut plan = plan(&Etcd, snapshot);
-    if let Some(Action::RemoveMember { member, reason, .. }) = plan.actions.first().cloned()
+    if let Some(Request::Leave { member, reason, .. }) = requested(&plan)
         && let Some(pod) = snapshot.pods.iter().flatten().find(|it| it.name == member)
     {
         plan.actions = vec![Action::DeletePod { pod: PodRef::from(pod), reason }];
@@ -231,10 +240,11 @@ fn add_many(snapshot: &See) -> Do {
         let record = &mut plan.status.record;
         let member = member_name(&object.name, snapshot.seed, record.names);
         record.names += 1;
-        record.step = Some(Step::Join { member: MemberRecord::new(member.clone()) });
+        record.step = Some(Step::Join { member: MemberRecord::new(member.clone(), ROLE) });
         let address = Etcd.address(object, &member);
-        let call = Call { via: list.members[0].name.clone(), members: list.roster() };
-        plan.actions = vec![Action::AddLearner { member, address, call }];
+        let via = list.members[0].name.clone();
+        let request = Request::Join { member, id: None, address, votes: false };
+        plan.actions = vec![call(snapshot, via, request)];
     }
     plan
 }
@@ -281,7 +291,17 @@ fn trust_pods(snapshot: &See) -> Do {
 }
 
 fn peer(snapshot: &See, name: &MemberName) -> Peer {
-    Peer { name: name.clone(), address: Etcd.address(&snapshot.object, name) }
+    Peer::new(name.clone(), Etcd.address(&snapshot.object, name), ROLE)
+}
+
+fn call(snapshot: &See, via: MemberName, request: Request) -> Action {
+    let list = snapshot.view.membership.as_ref();
+    let roster = list.map(endstate_core::Membership::roster).unwrap_or_default();
+    Action::Call(Call { request, via, roster })
+}
+
+fn requested(plan: &Do) -> Option<Request> {
+    plan.actions.first().and_then(Action::request).cloned()
 }
 
 /// Takes back what the plan recorded.

@@ -52,7 +52,7 @@ fn a_learner_without_a_pod_is_found() {
     assert!(script.contains("! operator crashes"), "{script}");
     let (property, script) = found(&grown, bugs::promotes_first().linted());
     assert_eq!(property, Some(Property::Lint));
-    assert!(script.contains("would start empty without being listed as a learner"), "{script}");
+    assert!(script.contains("would start empty with a vote, or told of other members"), "{script}");
     assert_eq!(found(&grown, Planner::shipped()).0, None);
 }
 

@@ -2,10 +2,10 @@
 //!
 //! All of them are parsed where they enter the program and are plain data afterwards.
 
-use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr};
+use std::{borrow::Borrow, fmt, ops::Deref};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -91,67 +91,33 @@ text_id! {
     ResourceVersion
 }
 
-macro_rules! number_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u64);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:x}", self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = std::num::ParseIntError;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                u64::from_str_radix(text, 16).map(Self)
-            }
-        }
-
-        // JSON numbers lose digits beyond 2^53 in many clients, so an id travels as text.
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                out.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(input)?;
-                text.parse().map_err(D::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{1,16}$" })
-            }
-        }
-    };
-}
-
-number_id! {
-    /// The id the application gave to a member. Written in hexadecimal, as etcd does.
+text_id! {
+    /// The id the application knows a member by: given by the application at the join, or allocated
+    /// before the start. Opaque; compared and shown, never computed with.
     ///
     /// ```
     /// use endstate_core::MemberId;
-    /// let id: MemberId = "8e9e05c52164694d".parse().unwrap();
-    /// assert_eq!(id.to_string(), "8e9e05c52164694d");
+    /// assert_eq!(MemberId::from("8e9e05c52164694d").to_string(), "8e9e05c52164694d");
     /// ```
     MemberId
 }
 
-number_id! {
-    /// The id the application gave to the cluster when it was formed.
+text_id! {
+    /// The id of a cluster, given when it was formed. Opaque.
     ///
     /// ```
     /// use endstate_core::ClusterId;
-    /// assert_eq!(ClusterId(255).to_string(), "ff");
+    /// assert_ne!(ClusterId::from("cdf818194e3a8c32"), ClusterId::default());
     /// ```
     ClusterId
+}
+
+text_id! {
+    /// The name of a role: the part that a set of members plays in a cluster.
+    ///
+    /// ```
+    /// use endstate_core::RoleName;
+    /// assert_eq!(RoleName::from("server").as_str(), "server");
+    /// ```
+    RoleName
 }

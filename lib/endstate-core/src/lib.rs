@@ -14,39 +14,61 @@
 #![warn(missing_docs)]
 
 mod app;
-mod cluster;
+mod assess;
 mod exit;
 mod id;
+mod launch;
+mod limits;
 mod lint;
+mod member;
 mod objects;
 mod plan;
 mod planner;
+mod pod;
 mod policy;
+mod position;
+mod problem;
+mod reason;
 mod record;
+mod request;
 mod snapshot;
 mod status;
+mod topology;
 mod view;
 mod waiting;
+mod words;
 
-pub use app::{App, Change, Launch, LaunchOf, MayStop, Peer, Problem, Severity, Start, Topology};
-pub use cluster::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, Cluster, Health, Member, RESTART_SECONDS,
-    STABLE_SECONDS, UNSEEN_SECONDS, quorum, targets,
-};
+pub use app::{App, CatchUp, MayStop};
+pub use assess::{Assessed, Situation, assess, targets};
 pub use exit::{Evidence, Exit, Words};
-pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, Uid};
-pub use lint::{Rule, Violation, lint};
-pub use objects::{ClusterObjects, LABEL_ROLE, LABEL_UID, VOTER};
-pub use plan::{Action, Call, Event, EventKind, Plan, PodRef, Support};
-pub use planner::{member_name, plan};
-pub use policy::{EmptyDir, PodPolicy};
-pub use record::{
-    Accepted, Bootstrap, LeaveReason, MemberRecord, Record, Restarted, Setback, Step,
+pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
+pub use launch::{Launch, LaunchOf, Peer, Start, VolumeSpec};
+pub use limits::{
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, RESTART_SECONDS, STABLE_SECONDS, UNSEEN_SECONDS,
+    quorum,
 };
-pub use snapshot::{Blocked, Identity, Pod, PodPhase, Snapshot, Trouble};
+pub use lint::{Rule, Violation, lint};
+pub use member::{Cluster, Health, Member};
+pub use objects::{ClusterObjects, LABEL_ROLE, LABEL_UID, NON_VOTER, VOTER};
+pub use plan::{Action, Event, EventKind, Plan, Surroundings};
+pub use planner::{member_name, plan};
+pub use pod::{Claim, Marks, Pod, PodPhase, PodRef, Trouble};
+pub use policy::{EmptyDir, PodPolicy};
+pub use position::{Position, PositionError};
+pub use problem::{Change, Problem, Severity};
+pub use reason::{Cause, End, Shortage, VersionMismatch};
+pub use record::{
+    Accepted, Backoff, Bootstrap, LeaveReason, MemberRecord, Record, Restarted, Step,
+};
+pub use request::{ActionKey, ActionKind, AppStep, Call, Request, RequestKind};
+pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-pub use view::{Entry, MemberStatus, Membership, Reach, Refusal, Role, Roster, Target, View};
-pub use waiting::Waiting;
+pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Role, Topology};
+pub use view::{
+    Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Roster, Standing, Target, Task,
+    View,
+};
+pub use waiting::{SourceLack, Waiting};
 
 /// The label that every object of a cluster carries: the cluster object's name.
 pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

@@ -6,17 +6,23 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{Peer, Start},
-    cluster::quorum,
     id::{MemberId, MemberName},
-    plan::{Action, Call, Plan, PodRef},
+    launch::{Peer, Start},
+    limits::quorum,
+    plan::{Action, Plan},
+    pod::{Claim, Marks, Pod, PodPhase, PodRef},
     record::{LeaveReason, Step},
-    snapshot::{Pod, PodPhase, Snapshot},
-    view::{Entry, MemberStatus, Membership, Reach},
+    request::{Call, Request},
+    snapshot::Snapshot,
+    view::{Corruption, Entry, MemberStatus, Membership, Reach},
 };
+
+/// How long an action that was refused rests, at the least.
+const REST_MS: i64 = 500;
 
 /// What a plan must not break. The numbers are those of the properties of the house.
 ///
@@ -44,6 +50,10 @@ pub enum Rule {
     DeletesOnlyWhatLeaves,
     /// The intent log: a plan that acts counts up the epoch, and remembers what it must.
     IntentFirst,
+    /// That a member was started is on its pod before anything depends on it.
+    MarksFirst,
+    /// What was refused a moment ago is not asked for again at once.
+    RefusedRests,
 }
 
 impl fmt::Display for Rule {
@@ -58,6 +68,8 @@ impl fmt::Display for Rule {
             Self::Preconditions => "S7 destructive calls say exactly what they mean",
             Self::DeletesOnlyWhatLeaves => "S9 only what left is deleted",
             Self::IntentFirst => "the intent is recorded before the act",
+            Self::MarksFirst => "a start is marked on the pod before anything depends on it",
+            Self::RefusedRests => "a refused action rests",
         })
     }
 }
@@ -89,10 +101,8 @@ impl std::error::Error for Violation {}
 ///
 /// ```
 /// # use endstate_core::*;
-/// # let object = Identity { namespace: "default".into(), name: "example".into(), uid: "0c5f".into(),
-/// #     resource_version: "7".into(), generation: 1, deleting: false };
-/// # let snapshot = Snapshot { now: "2026-01-01T00:00:00Z".parse().unwrap(), seed: 1, object, spec: 3_u32,
-/// #     status: Status::default(), pods: Some(vec![]), view: View::default(), blocked: None };
+/// # let object = Identity::new("default", "example", "0c5f");
+/// # let snapshot = Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, 3_u32);
 /// let mut plan = Plan::<u32>::idle(Status::default());
 /// assert!(lint(&snapshot, &plan).is_empty());
 ///
@@ -101,10 +111,10 @@ impl std::error::Error for Violation {}
 /// assert!(lint(&snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
 /// ```
 pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
-    let mut lint = Lint { snapshot, plan, accused: vec![], found: vec![] };
+    let mut lint = Lint { snapshot, plan, corruption: vec![], found: vec![] };
     let voters = lint.list().into_iter().flat_map(Membership::voters);
     let answers = voters.filter_map(|it| lint.answer(it));
-    lint.accused = answers.flat_map(|it| it.accused.iter().copied()).collect();
+    lint.corruption = answers.flat_map(|it| &it.corruption).collect();
     lint.plan_as_a_whole();
     for action in &plan.actions {
         match action {
@@ -112,13 +122,9 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
             Action::UpdatePod { pod, .. } => lint.pod(pod),
             Action::RestartPod { pod, .. } => lint.restart(pod),
             Action::DeletePod { pod, reason } => lint.delete(pod, *reason),
-            Action::AddLearner { member, call, .. } => lint.add(member, call),
-            Action::Promote { id, call, .. } => lint.promote(*id, call),
-            Action::MoveLead { id, call, .. } => lint.move_lead(*id, call),
-            Action::RemoveMember { member, id, reason, call } => {
-                lint.remove(member, *id, call);
-                lint.give_up(member, *reason);
-            }
+            Action::DeleteClaim { claim } => lint.delete_claim(claim),
+            Action::MarkPod { pod, marks } => lint.mark(pod, marks),
+            Action::Call(call) => lint.call(call),
         }
     }
     lint.found
@@ -127,9 +133,14 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
 struct Lint<'a, S> {
     snapshot: &'a Snapshot<S>,
     plan: &'a Plan<S>,
-    /// Whose data is corrupt, by the word of a voter; 0 if any member's may be.
-    accused: Vec<MemberId>,
+    /// What is corrupt, by the word of a voter.
+    corruption: Vec<&'a Corruption>,
     found: Vec<Violation>,
+}
+
+/// Ids are used again only by an attempt to form a cluster that replaces one which came to nothing.
+fn keeps_ids<S>(old: &crate::Record<S>, new: &crate::Record<S>) -> bool {
+    new.ids >= old.ids || new.cluster_id.is_none() && new.bootstrap != old.bootstrap
 }
 
 impl<'a, S> Lint<'a, S> {
@@ -145,14 +156,10 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::OneDisruption, dangerous <= 1, || {
             format!("{dangerous} dangerous actions")
         });
-        let counted = new.epoch == old.epoch + u64::from(!self.plan.actions.is_empty());
+        let acts = self.plan.actions.iter().filter(|it| !it.is_mark()).count();
+        let counted = new.epoch == old.epoch + u64::from(acts > 0);
         self.check(Rule::IntentFirst, counted, || {
-            format!(
-                "epoch goes from {} to {} with {} actions",
-                old.epoch,
-                new.epoch,
-                self.plan.actions.len()
-            )
+            format!("epoch goes from {} to {} with {} actions", old.epoch, new.epoch, acts)
         });
         self.check(Rule::IntentFirst, new.names >= old.names, || "names are counted down".into());
         let keeps = old.cluster_id.is_none() || new.cluster_id == old.cluster_id;
@@ -161,11 +168,45 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::NoSecondStart, !again, || {
             "a start is planned for a cluster that exists".into()
         });
+        self.check(Rule::NoSecondStart, keeps_ids(old, new), || "ids are counted down".into());
         self.asked_once();
-        let acts = !self.plan.actions.is_empty();
-        let alone = self.snapshot.object.deleting || self.snapshot.pods.is_none();
-        self.check(Rule::DeletesOnlyWhatLeaves, !(acts && alone), || {
-            "it acts on an object that is being deleted, or without the list of pods".into()
+        self.marked_first();
+        self.rests();
+        let alone = self.snapshot.object.deleting
+            || self.snapshot.pods.is_none()
+            || !self.snapshot.conflicts.is_empty();
+        self.check(Rule::DeletesOnlyWhatLeaves, acts == 0 || !alone, || {
+            "it acts on an object that is being deleted, without the list of pods, or under names of others".into()
+        });
+        let clients = self.plan.surroundings.as_ref().is_some_and(|it| it.clients);
+        self.check(Rule::MarksFirst, !clients || new.cluster_id.is_some(), || {
+            "clients are let in before the cluster is recorded".into()
+        });
+    }
+
+    /// Before a cluster is recorded the pods of a quorum say that their members were started.
+    fn marked_first(&mut self) {
+        let (old, new) = (&self.snapshot.status.record, &self.plan.status.record);
+        if old.cluster_id.is_some() || new.cluster_id.is_none() {
+            return;
+        }
+        let list = self.snapshot.view.membership.as_ref();
+        let voters = list.map_or(0, |it| it.voters().count());
+        let names = list.into_iter().flat_map(Membership::voters).map(|it| &it.name);
+        let marked = names.filter(|it| self.is_marked(it)).count();
+        self.check(Rule::MarksFirst, marked >= quorum(voters), || {
+            format!("the cluster would be recorded with {marked} of {voters} pods marked")
+        });
+    }
+
+    /// An action that was refused a moment ago rests.
+    fn rests(&mut self) {
+        let Some(blocked) = &self.snapshot.blocked else { return };
+        let rest = SignedDuration::from_millis(REST_MS);
+        let again = self.plan.actions.iter().any(|it| it.key() == blocked.action);
+        let rested = self.snapshot.now.duration_since(blocked.at) >= rest;
+        self.check(Rule::RefusedRests, !again || rested, || {
+            format!("{} was refused a moment ago", blocked.action)
         });
     }
 
@@ -186,7 +227,9 @@ impl<'a, S> Lint<'a, S> {
     fn create(&mut self, member: &MemberName, start: &Start) {
         match start {
             Start::New { members, .. } => self.create_first(member, members),
-            Start::Existing { members } => self.create_learner(member, members.len()),
+            Start::Existing { members } => self.create_joining(member, members),
+            Start::Resume { .. } => return self.create_again(member),
+            Start::Recover { members, .. } => return self.create_alone(member, members),
         }
         let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
         self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
@@ -211,14 +254,122 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    fn create_learner(&mut self, member: &MemberName, told: usize) {
-        let listed = self.proven().is_some_and(|list| {
-            list.entry(member).is_some_and(|it| it.learner) && list.members.len() == told
+    /// Empty it may start only without a vote, and told of all members.
+    fn create_joining(&mut self, member: &MemberName, told: &[Peer]) {
+        let fits = self.proven().is_some_and(|list| {
+            let known = |it: &&Entry| told.iter().any(|peer| peer.name == it.name);
+            let others = told.iter().filter(|it| list.entry(&it.name).is_none());
+            // A list that this very plan changes is not the one that it would be told.
+            let joins = |it: &Action| matches!(it.request(), Some(Request::Join { .. }));
+            !self.plan.actions.iter().any(joins)
+                && list.entry(member).is_none_or(|it| !it.votes)
+                && list.members.iter().filter(known).count() == list.members.len()
+                && others.count() == usize::from(list.entry(member).is_none())
         });
-        self.check(Rule::OneIdentity, listed, || {
-            format!("{member} would start empty without being listed as a learner")
+        self.check(Rule::OneIdentity, fits, || {
+            format!("{member} would start empty with a vote, or told of other members")
         });
         self.joins(member);
+    }
+
+    /// On its claim it may start again whenever its pod is gone, and only then.
+    fn create_again(&mut self, member: &MemberName) {
+        let record = &self.plan.status.record;
+        let known = record.everyone().any(|it| it.name == *member) && record.cluster_id.is_some();
+        let claimed = self.snapshot.claim(member).is_some();
+        self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
+            format!("{member} would go on without its claim, or beside its own pod")
+        });
+    }
+
+    fn create_alone(&mut self, member: &MemberName, told: &[Peer]) {
+        self.create_again(member);
+        self.recovers(member);
+        let alone = told.len() == 1 && told[0].name == *member;
+        self.check(Rule::KeepsData, alone, || format!("{member} would be told of other members"));
+    }
+
+    /// A recovery has a person's consent, was recorded, and its source has all that others are known to have had.
+    fn recovers(&mut self, source: &MemberName) {
+        let consent = self.snapshot.recover_from.as_ref() == Some(source);
+        let before = matches!(&self.snapshot.status.record.step,
+            Some(Step::Recover { source: it, .. }) if it == source);
+        self.check(Rule::KeepsData, consent || before, || {
+            format!("nobody consented to go on with what {source} has")
+        });
+        let step = &self.plan.status.record.step;
+        let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
+        self.check(Rule::IntentFirst, intended, || format!("no recovery of {source} is recorded"));
+        let rows = &self.snapshot.status.members;
+        let own = rows.iter().find(|it| it.name == *source).and_then(|it| it.position.clone());
+        let own = own.unwrap_or_default();
+        let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
+        let mut others = rows.iter().filter(votes).filter_map(|it| it.position.as_ref());
+        self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
+            format!("another member had what {source} lacks")
+        });
+    }
+
+    fn mark(&mut self, pod: &PodRef, marks: &Marks) {
+        self.pod(pod);
+        let before = self.find(&pod.name).and_then(|it| it.marks.started.clone());
+        let answered = self.snapshot.view.answer(&pod.name).map(|it| it.id.clone());
+        let kept = before.is_none() || before == marks.started;
+        let known = marks.started.is_none() || before.is_some() || marks.started == answered;
+        self.check(Rule::MarksFirst, kept && known, || {
+            format!("pod {} would be marked as what its member does not say", pod.name)
+        });
+    }
+
+    fn is_marked(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|it| it.marks.started.is_some())
+    }
+
+    /// The data of a member that has left goes only when nothing of the member is there any more.
+    fn delete_claim(&mut self, claim: &Claim) {
+        let exact = self.snapshot.claims.iter().any(|it| it == claim);
+        self.check(Rule::Preconditions, exact, || {
+            format!("{} is not the claim that was seen", claim.name)
+        });
+        let record = &self.plan.status.record;
+        let listed = self.list().is_some_and(|it| it.entry(&claim.member).is_some());
+        let proven = record.cluster_id.is_none() || self.proven().is_some();
+        let recorded = record.everyone().any(|it| it.name == claim.member);
+        let used = self.find(&claim.member).is_some();
+        let known = record.cluster_id.is_some() || record.bootstrap.is_some();
+        let free = proven && known && !listed && !recorded && !used && !claim.retained;
+        self.check(Rule::KeepsData, free, || {
+            format!("claim {} may still hold the data of a member", claim.name)
+        });
+    }
+
+    fn call(&mut self, call: &Call) {
+        match &call.request {
+            Request::Join { member, .. } => self.add(member, call),
+            Request::Promote { id, member, .. } => self.promote(id, member, call),
+            Request::Transfer { id, .. } => self.transfer(id, call),
+            Request::Leave { member, id, reason } => {
+                self.remove(member, id, call);
+                self.give_up(member, *reason);
+            }
+            Request::Drain { member, .. } => {
+                self.change(call);
+                self.leaves(member);
+            }
+            Request::App(step) => {
+                self.change(call);
+                let own = matches!(&self.plan.status.record.step,
+                    Some(Step::App { step: it }) if it == step);
+                self.check(Rule::IntentFirst, own, || format!("{} is not recorded", step.name));
+            }
+            Request::Cancel { .. } => drop(self.change(call)),
+        }
+    }
+
+    fn leaves(&mut self, member: &MemberName) {
+        let step = &self.plan.status.record.step;
+        let intended = matches!(step, Some(Step::Leave { name, .. }) if name == member);
+        self.check(Rule::IntentFirst, intended, || format!("{member} is not recorded to leave"));
     }
 
     fn joins(&mut self, member: &MemberName) {
@@ -231,7 +382,7 @@ impl<'a, S> Lint<'a, S> {
         self.pod(pod);
         let Some(list) = self.list() else { return };
         let runs = self.snapshot.view.reach(&pod.name) == Reach::Reachable;
-        let votes = list.entry(&pod.name).is_some_and(|it| !it.learner);
+        let votes = list.entry(&pod.name).is_some_and(|it| it.votes);
         let left = self.working(list, |it| *it != pod.name);
         let needed = quorum(list.voters().count());
         self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
@@ -245,7 +396,14 @@ impl<'a, S> Lint<'a, S> {
     }
 
     fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {
-        self.pod(pod);
+        match reason {
+            LeaveReason::Recreated => return self.recreate(pod),
+            LeaveReason::Recovered => {
+                self.recreate(pod);
+                return self.recovers(&pod.name);
+            }
+            _ => self.pod(pod),
+        }
         let record = &self.plan.status.record;
         if record.cluster_id.is_none() {
             let first = record.bootstrap.iter().flat_map(|it| &it.members);
@@ -261,26 +419,41 @@ impl<'a, S> Lint<'a, S> {
         });
         let recorded = record.members.iter().any(|it| it.name == pod.name);
         self.check(Rule::DeletesOnlyWhatLeaves, !recorded, || format!("{} is recorded", pod.name));
-        let intended = matches!(&record.step, Some(Step::Leave { name, .. }) if *name == pod.name);
-        self.check(Rule::IntentFirst, intended, || {
-            format!("{} is not recorded to leave", pod.name)
-        });
+        self.leaves(&pod.name);
+    }
+
+    /// A pod that makes room for another on the same claim is restarted, as far as its member is concerned.
+    fn recreate(&mut self, pod: &PodRef) {
+        self.restart(pod);
+        let claimed = self.snapshot.claim(&pod.name).is_some();
+        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
     }
 
     fn add(&mut self, member: &MemberName, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let learners = list.learners().count();
-        self.check(Rule::OneChange, learners == 0, || format!("there are {learners} learners"));
+        let half = list.non_voters().filter(|it| self.is_half_joined(&it.name)).count();
+        self.check(Rule::OneChange, half == 0, || format!("{half} members have no vote yet"));
         let new = list.entry(member).is_none();
         self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
         self.joins(member);
     }
 
-    fn promote(&mut self, id: MemberId, call: &Call) {
+    /// Whether a member without a vote is recorded as none that is complete.
+    fn is_half_joined(&self, name: &str) -> bool {
+        !self.plan.status.record.members.iter().any(|it| *it.name == *name)
+    }
+
+    fn promote(&mut self, id: &MemberId, member: &MemberName, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let entry = list.members.iter().find(|it| it.id == id);
-        let ready = entry.is_some_and(|it| it.learner && self.works(it));
-        self.check(Rule::KeepsQuorum, ready, || format!("{id} is no learner that works"));
+        let entry = list.members.iter().find(|it| it.id == *id);
+        let ready = entry.is_some_and(|it| !it.votes && self.works(it));
+        self.check(Rule::KeepsQuorum, ready, || {
+            format!("{id} is no member without a vote that works")
+        });
+        let marked = self.find(member).is_none() || self.is_marked(member);
+        self.check(Rule::MarksFirst, marked, || {
+            format!("{member} would get a vote before its pod says that it was started")
+        });
         let (working, needed) =
             (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
         self.check(Rule::KeepsQuorum, working >= needed, || {
@@ -288,23 +461,21 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    fn move_lead(&mut self, id: MemberId, call: &Call) {
+    fn transfer(&mut self, id: &MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let heir = list.voters().find(|it| it.id == id);
+        let heir = list.voters().find(|it| it.id == *id);
         let ready = heir.is_some_and(|it| self.works(it));
         self.check(Rule::KeepsQuorum, ready, || format!("{id} is no voter that works"));
     }
 
-    fn remove(&mut self, member: &MemberName, id: MemberId, call: &Call) {
+    fn remove(&mut self, member: &MemberName, id: &MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let Some(entry) = list.members.iter().find(|it| it.id == id) else {
+        let Some(entry) = list.members.iter().find(|it| it.id == *id) else {
             return self.check(Rule::Preconditions, false, || format!("{id} is no member"));
         };
         self.check(Rule::Preconditions, entry.name == *member, || format!("{id} is not {member}"));
-        let step = &self.plan.status.record.step;
-        let intended = matches!(step, Some(Step::Leave { name, .. }) if name == member);
-        self.check(Rule::IntentFirst, intended, || format!("{member} is not recorded to leave"));
-        if entry.learner {
+        self.leaves(member);
+        if !entry.votes {
             return;
         }
         let left = self.working(list, |it| it != member);
@@ -322,10 +493,9 @@ impl<'a, S> Lint<'a, S> {
         let same = known.is_none_or(|it| it.pod.as_ref().is_none_or(|uid| *uid == pod.uid));
         let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;
         let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
-        let elsewhere = self.snapshot.view.target(member).and_then(|it| it.status.as_ref());
-        let elsewhere = elsewhere.is_some_and(|it| {
-            self.snapshot.status.record.cluster_id.is_some_and(|id| id != it.cluster)
-        });
+        let known = self.snapshot.status.record.cluster_id.as_ref();
+        let elsewhere = self.snapshot.view.answer(member);
+        let elsewhere = elsewhere.is_some_and(|it| known.is_some_and(|id| *id != it.cluster));
         self.check(Rule::KeepsData, !(stays && runs) || elsewhere, || {
             format!("{member} would be given up although nothing shows that it cannot come back")
         });
@@ -336,7 +506,7 @@ impl<'a, S> Lint<'a, S> {
         let proven = self.proven();
         self.check(Rule::OneChange, proven.is_some(), || "no quorum agrees on the members".into());
         let list = proven?;
-        self.check(Rule::Preconditions, call.members == list.roster(), || {
+        self.check(Rule::Preconditions, call.roster == list.roster(), || {
             "the call is not conditioned on the list it was decided on".into()
         });
         Some(list)
@@ -348,8 +518,8 @@ impl<'a, S> Lint<'a, S> {
     }
 
     fn list(&self) -> Option<&'a Membership> {
-        let id = self.snapshot.status.record.cluster_id;
-        self.snapshot.view.membership.as_ref().filter(|it| id == Some(it.cluster))
+        let id = self.snapshot.status.record.cluster_id.as_ref();
+        self.snapshot.view.membership.as_ref().filter(|it| id == Some(&it.cluster))
     }
 
     fn working(&self, list: &Membership, counts: impl Fn(&MemberName) -> bool) -> usize {
@@ -359,9 +529,12 @@ impl<'a, S> Lint<'a, S> {
     /// Whether a member answered for itself, follows a leader, and has good data: one that follows nobody is
     /// cut off from those it would have to vote with.
     fn works(&self, member: &Entry) -> bool {
-        let accused = |it: &MemberId| it.0 == 0 || *it == member.id;
+        let about = |it: &&Corruption| match it {
+            Corruption::Of(id) => *id == member.id,
+            Corruption::Undetermined => true,
+        };
         let follows = self.answer(member).is_some_and(|it| it.leader.is_some());
-        follows && !self.accused.iter().any(accused)
+        follows && !self.corruption.iter().any(about)
     }
 
     fn answer(&self, member: &Entry) -> Option<&'a MemberStatus> {

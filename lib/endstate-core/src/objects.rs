@@ -15,12 +15,14 @@ pub const LABEL_ROLE: &str = "endstate.dev/role";
 /// The value of [`LABEL_ROLE`] on the pod of a member that votes.
 pub const VOTER: &str = "voter";
 
+/// The value of [`LABEL_ROLE`] on the pod of a member that does not vote.
+pub const NON_VOTER: &str = "non-voter";
+
 /// A cluster's objects, named and labelled alike.
 ///
 /// ```
 /// use endstate_core::{ClusterObjects, Identity};
-/// # let object = Identity { namespace: "default".into(), name: "demo".into(), uid: "0c5f".into(),
-/// #     resource_version: "7".into(), generation: 1, deleting: false };
+/// # let object = Identity::new("default", "demo", "0c5f");
 /// let objects = ClusterObjects { application: "toy", object: &object };
 /// let service = objects.client_service("demo-client", &[("client", 80)]);
 /// assert_eq!(service["spec"]["selector"]["endstate.dev/role"], "voter");
@@ -66,6 +68,8 @@ impl ClusterObjects<'_> {
     /// becomes ready only once the others have found it.
     pub fn peer_service(&self, name: &str, ports: &[(&str, u16)]) -> Value {
         json!({
+            "apiVersion": "v1",
+            "kind": "Service",
             "metadata": self.metadata(name),
             "spec": {
                 "clusterIP": "None",
@@ -79,6 +83,8 @@ impl ClusterObjects<'_> {
     /// The service that clients use: members that vote and are ready.
     pub fn client_service(&self, name: &str, ports: &[(&str, u16)]) -> Value {
         json!({
+            "apiVersion": "v1",
+            "kind": "Service",
             "metadata": self.metadata(name),
             "spec": {
                 "type": "ClusterIP",
@@ -92,6 +98,8 @@ impl ClusterObjects<'_> {
     /// eviction. Only members that vote count, since no other keeps a quorum.
     pub fn disruption_budget(&self, name: &str, min_available: u32) -> Value {
         json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
             "metadata": self.metadata(name),
             "spec": { "minAvailable": min_available, "selector": { "matchLabels": self.voters() } },
         })
@@ -112,14 +120,7 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity {
-            namespace: "default".into(),
-            name: "demo".into(),
-            uid: "u1".into(),
-            resource_version: "7".into(),
-            generation: 1,
-            deleting: false,
-        }
+        Identity::new("default", "demo", "u1")
     }
 
     #[test]

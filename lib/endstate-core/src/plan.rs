@@ -4,25 +4,25 @@
 //!
 //! 1. If [`Plan::status`] differs from the status in the snapshot, write it, on the condition that
 //!    the object still has the snapshot's resourceVersion. If that fails, stop: somebody else acted.
-//! 2. Apply [`Plan::support`].
+//! 2. Apply the objects that the application asks for in these [`Plan::surroundings`], and prune the rest.
 //! 3. Carry out [`Plan::actions`] in order; stop at the first that fails, and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
 //! 4. Observe and plan again: at once when something was done, else at a change or after
 //!    [`Plan::look_again_ms`].
 //!
 //! A plan that acts always has a new status, because it counts up
-//! [`Record::epoch`](crate::Record::epoch); so step 1 fences every action.
-
-use std::fmt;
+//! [`Record::epoch`](crate::Record::epoch); so step 1 fences every action. Marks alone are no act: they say what is so,
+//! and whoever writes them writes the same.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{Launch, Start},
-    id::{MemberId, MemberName, ResourceVersion, Uid},
+    id::MemberName,
+    launch::{Launch, Start},
+    pod::{Claim, Marks, PodRef},
     record::LeaveReason,
+    request::{ActionKey, ActionKind, Call, Request},
     status::Status,
-    view::Roster,
     waiting::Waiting,
 };
 
@@ -34,11 +34,12 @@ use crate::{
 /// assert!(plan.actions.is_empty());
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plan<S> {
     /// The status to publish first.
     pub status: Status<S>,
-    /// The objects around the members that must exist.
-    pub support: Support,
+    /// What the objects around the members depend on; `None` when they are to be left as they are.
+    pub surroundings: Option<Surroundings>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
@@ -54,7 +55,7 @@ impl<S> Plan<S> {
     pub fn idle(status: Status<S>) -> Self {
         Self {
             status,
-            support: Support::default(),
+            surroundings: None,
             actions: vec![],
             waits: vec![],
             events: vec![],
@@ -63,21 +64,21 @@ impl<S> Plan<S> {
     }
 }
 
-/// The objects around the members. The executor applies what is asked for and differs, and never
-/// deletes one while the cluster object exists.
+/// What the objects around the members depend on.
 ///
 /// ```
-/// let support = endstate_core::Support::default();
-/// assert!(!support.client_service, "no clients before the cluster is known to exist");
+/// let surroundings = endstate_core::Surroundings::default();
+/// assert!(!surroundings.clients, "no clients before the cluster is known to exist");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Support {
-    /// The headless service that gives the members their names (not-ready addresses included).
-    pub peer_service: bool,
-    /// The service that clients use: ready members only. Not before the identity is recorded.
-    pub client_service: bool,
-    /// The disruption budget's `minAvailable`.
-    pub min_available: Option<u32>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Surroundings {
+    /// Whether clients may be let in: the identity of the cluster is recorded.
+    pub clients: bool,
+    /// How many voters must go on working: what a disruption budget guards.
+    pub min_available: u32,
+    /// The members that have a volume, or are to get one.
+    pub volumes: Vec<MemberName>,
 }
 
 /// One thing to do. Each carries the conditions under which it is still right, so that a plan that
@@ -102,10 +103,17 @@ pub enum Action {
     CreatePod {
         /// The member's name, and the pod's.
         member: MemberName,
-        /// How its process starts if its data directory is empty.
+        /// How its process starts.
         start: Start,
         /// What to run.
         launch: Box<Launch>,
+    },
+    /// Write on a pod what is known of its member.
+    MarkPod {
+        /// The pod, as it was seen.
+        pod: PodRef,
+        /// What it should carry.
+        marks: Marks,
     },
     /// Bring labels and annotations of a running pod up to date.
     UpdatePod {
@@ -121,155 +129,72 @@ pub enum Action {
         /// What it should run.
         launch: Box<Launch>,
     },
-    /// Delete a pod, and with it its data.
+    /// Delete a pod, and with it its data unless that is on a claim.
     DeletePod {
         /// The pod, as it was seen.
         pod: PodRef,
         /// Why.
         reason: LeaveReason,
     },
-    /// Make the application expect a new member that does not vote yet.
-    AddLearner {
-        /// Its name.
-        member: MemberName,
-        /// Where the others will find it.
-        address: String,
-        /// Whom to ask, and on which condition.
-        call: Call,
+    /// Delete the claim of a member that has left, and with it its data.
+    DeleteClaim {
+        /// The claim, as it was seen.
+        claim: Claim,
     },
-    /// Let a learner vote.
-    Promote {
-        /// Its name.
-        member: MemberName,
-        /// Its id.
-        id: MemberId,
-        /// Whom to ask, and on which condition.
-        call: Call,
-    },
-    /// Hand the lead to another voter.
-    MoveLead {
-        /// To whom.
-        to: MemberName,
-        /// The id of that voter.
-        id: MemberId,
-        /// Whom to ask (the one who leads), and on which condition.
-        call: Call,
-    },
-    /// Take a member off the list.
-    RemoveMember {
-        /// Its name.
-        member: MemberName,
-        /// Its id.
-        id: MemberId,
-        /// Why.
-        reason: LeaveReason,
-        /// Whom to ask, and on which condition.
-        call: Call,
-    },
+    /// Ask the application for a change.
+    Call(Call),
 }
 
 impl Action {
     /// Whether it touches membership, leadership, a running process or data. A plan holds at most
     /// one such action.
     pub fn is_dangerous(&self) -> bool {
-        !matches!(self, Self::CreatePod { .. } | Self::UpdatePod { .. })
+        match self {
+            Self::CreatePod { .. } | Self::UpdatePod { .. } | Self::MarkPod { .. } => false,
+            Self::RestartPod { .. } | Self::DeletePod { .. } | Self::DeleteClaim { .. } => true,
+            Self::Call(call) => call.request.is_dangerous(),
+        }
+    }
+
+    /// Whether it only says what is so. Such an action needs no record.
+    pub fn is_mark(&self) -> bool {
+        matches!(self, Self::MarkPod { .. })
     }
 
     /// Whom it is about.
     pub fn member(&self) -> &MemberName {
         match self {
-            Self::CreatePod { member, .. }
-            | Self::AddLearner { member, .. }
-            | Self::Promote { member, .. }
-            | Self::RemoveMember { member, .. }
-            | Self::MoveLead { to: member, .. } => member,
-            Self::UpdatePod { pod, .. }
+            Self::CreatePod { member, .. } => member,
+            Self::MarkPod { pod, .. }
+            | Self::UpdatePod { pod, .. }
             | Self::RestartPod { pod, .. }
             | Self::DeletePod { pod, .. } => &pod.name,
+            Self::DeleteClaim { claim } => &claim.member,
+            Self::Call(call) => call.request.member(),
         }
     }
 
-    /// The word for its event.
-    pub fn reason(&self) -> &'static str {
+    /// Which action it is, in this plan and in others.
+    pub fn key(&self) -> ActionKey {
+        let kind = match self {
+            Self::CreatePod { .. } => ActionKind::CreatePod,
+            Self::MarkPod { .. } => ActionKind::MarkPod,
+            Self::UpdatePod { .. } => ActionKind::UpdatePod,
+            Self::RestartPod { .. } => ActionKind::RestartPod,
+            Self::DeletePod { .. } => ActionKind::DeletePod,
+            Self::DeleteClaim { .. } => ActionKind::DeleteClaim,
+            Self::Call(call) => ActionKind::Request(call.request.kind()),
+        };
+        ActionKey { kind, member: self.member().clone() }
+    }
+
+    /// The request, if it is one.
+    pub fn request(&self) -> Option<&Request> {
         match self {
-            Self::CreatePod { .. } => "PodCreated",
-            Self::UpdatePod { .. } => "PodUpdated",
-            Self::RestartPod { .. } => "MemberRestarted",
-            Self::DeletePod { .. } => "PodDeleted",
-            Self::AddLearner { .. } => "LearnerAdded",
-            Self::Promote { .. } => "LearnerPromoted",
-            Self::MoveLead { .. } => "LeadMoved",
-            Self::RemoveMember { .. } => "MemberRemoved",
+            Self::Call(call) => Some(&call.request),
+            _ => None,
         }
     }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CreatePod { member, start: Start::New { members, .. }, .. } => {
-                write!(f, "create pod {member}: first start of {} members", members.len())
-            }
-            Self::CreatePod { member, start: Start::Existing { .. }, .. } => {
-                write!(f, "create pod {member}: joins the cluster")
-            }
-            Self::UpdatePod { pod, .. } => write!(f, "update labels of pod {}", pod.name),
-            Self::RestartPod { pod, launch } => {
-                write!(f, "restart {} in place with image {}", pod.name, launch.image)
-            }
-            Self::DeletePod { pod, reason } => write!(f, "delete pod {}: {reason}", pod.name),
-            Self::AddLearner { member, .. } => write!(f, "add learner {member}"),
-            Self::Promote { member, .. } => write!(f, "promote learner {member}"),
-            Self::MoveLead { to, call, .. } => write!(f, "move the lead from {} to {to}", call.via),
-            Self::RemoveMember { member, id, reason, .. } => {
-                write!(f, "remove member {member} ({id}): {reason}")
-            }
-        }
-    }
-}
-
-/// Which pod, exactly. Deletes and updates carry uid and resourceVersion as preconditions.
-///
-/// ```
-/// use endstate_core::{Pod, PodRef};
-/// let pod = Pod::<u32>::new("example-x7k2p", "9b1d", "41");
-/// assert_eq!(PodRef::from(&pod).uid.as_str(), "9b1d");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PodRef {
-    /// Its name.
-    pub name: MemberName,
-    /// Its uid.
-    pub uid: Uid,
-    /// The version that was looked at.
-    pub resource_version: ResourceVersion,
-}
-
-impl<S> From<&crate::Pod<S>> for PodRef {
-    fn from(pod: &crate::Pod<S>) -> Self {
-        Self {
-            name: pod.name.clone(),
-            uid: pod.uid.clone(),
-            resource_version: pod.resource_version.clone(),
-        }
-    }
-}
-
-/// Whom to ask for a change of membership or leadership, and on which condition.
-///
-/// ```
-/// use endstate_core::{Call, ClusterId, MemberId, Roster};
-/// let members = Roster { cluster: ClusterId(9), voters: [MemberId(1)].into(), learners: [].into() };
-/// let call = Call { via: "example-x7k2p".into(), members };
-/// assert_eq!(call.members.voters.len(), 1);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// The one member to ask: the leader.
-    pub via: MemberName,
-    /// The list that the decision was made on. The driver lists again right before the call and fails
-    /// if it differs.
-    pub members: Roster,
 }
 
 /// Something worth telling in an event.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::Change;
+use crate::problem::Change;
 
 /// What a member's pod carries beside the application itself.
 ///

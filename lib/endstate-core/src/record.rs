@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     exit::Words,
-    id::{ClusterId, MemberId, MemberName, Uid},
-    snapshot::Pod,
+    id::{ClusterId, MemberId, MemberName, RoleName, Uid},
+    pod::Pod,
+    reason::Cause,
+    request::AppStep,
 };
 
 /// The recorded state of one cluster.
@@ -31,6 +33,9 @@ pub struct Record<S> {
     /// How many names were given out.
     #[serde(default)]
     pub names: u64,
+    /// The highest id that was allocated to a member. None is used twice.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ids: u64,
     /// The last spec that was found valid and reachable from the one before: what is worked
     /// towards, also while a later edit is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +51,7 @@ pub struct Record<S> {
     pub step: Option<Step>,
     /// The tries in a row that brought no member that works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub setback: Option<Setback>,
+    pub backoff: Option<Backoff>,
     /// The members that belong to the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberRecord>,
@@ -57,11 +62,12 @@ impl<S> Default for Record<S> {
         Self {
             epoch: 0,
             names: 0,
+            ids: 0,
             accepted: None,
             bootstrap: None,
             cluster_id: None,
             step: None,
-            setback: None,
+            backoff: None,
             members: vec![],
         }
     }
@@ -73,9 +79,18 @@ impl<S> Record<S> {
         let first = self.bootstrap.iter_mut().flat_map(|it| &mut it.members);
         let coming = self.step.iter_mut().filter_map(|it| match it {
             Step::Join { member } => Some(member),
-            Step::Leave { .. } | Step::Restart { .. } => None,
+            _ => None,
         });
         first.chain(&mut self.members).chain(coming)
+    }
+
+    /// What is recorded of the member of this name.
+    ///
+    /// ```
+    /// assert!(endstate_core::Record::<u32>::default().find("example-x7k2p").is_none());
+    /// ```
+    pub fn find(&self, name: &str) -> Option<&MemberRecord> {
+        self.everyone().find(|it| it.name.as_str() == name)
     }
 
     /// Whether nothing was ever recorded of a cluster.
@@ -92,7 +107,7 @@ impl<S> Record<S> {
     ///
     /// ```
     /// use endstate_core::{MemberRecord, Record};
-    /// let seen = MemberRecord { pod: Some("9b1d".into()), ..MemberRecord::new("example-x7k2p") };
+    /// let seen = MemberRecord { pod: Some("9b1d".into()), ..MemberRecord::new("example-x7k2p", "member") };
     /// let record = Record::<u32> { members: vec![seen], ..Record::default() };
     /// assert_eq!(record.pods().next(), Some((&"example-x7k2p".into(), Some(&"9b1d".into()))));
     /// ```
@@ -113,7 +128,7 @@ impl<S> Record<S> {
         let first = self.bootstrap.iter().flat_map(|it| &it.members);
         let coming = self.step.iter().filter_map(|it| match it {
             Step::Join { member } => Some(member),
-            Step::Leave { .. } | Step::Restart { .. } => None,
+            _ => None,
         });
         first.chain(&self.members).chain(coming)
     }
@@ -142,7 +157,7 @@ pub struct Accepted<S> {
 ///
 /// ```
 /// use endstate_core::{Bootstrap, MemberRecord};
-/// let bootstrap = Bootstrap { attempt: 1, members: vec![MemberRecord::new("example-x7k2p")] };
+/// let bootstrap = Bootstrap { attempt: 1, members: vec![MemberRecord::new("example-x7k2p", "member")] };
 /// assert_eq!(bootstrap.members.len(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -153,36 +168,45 @@ pub struct Bootstrap {
     pub members: Vec<MemberRecord>,
 }
 
-/// Tries to start a cluster, or a member, that came to nothing. The next one waits, longer each time:
-/// who fails for ever must not use up names, pods and calls for ever. Forgotten when a try succeeds, and
+/// Tries to start a cluster, or a member, that came to nothing. The next one waits, longer each time: a permanent
+/// failure must not consume names, pods and API calls indefinitely. Forgotten when a try succeeds, and
 /// when the spec changes; it holds up nothing once members were lost, because repair is another matter than
 /// the growth that failed.
 ///
 /// ```
-/// use endstate_core::Setback;
+/// use endstate_core::{Backoff, Cause};
 /// let at = "2026-01-01T00:00:00Z".parse().unwrap();
-/// let setback = Setback { times: 2, at, why: "its data is lost".into(), members: 3 };
-/// assert!(serde_json::to_string(&setback).unwrap().contains("lost"));
+/// let backoff = Backoff { times: 2, at, cause: Cause::PodGone, members: 3 };
+/// assert!(serde_json::to_string(&backoff).unwrap().contains("PodGone"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Setback {
+pub struct Backoff {
     /// How many in a row.
     pub times: u32,
     /// When the last was given up.
     #[schemars(with = "String")]
     pub at: Timestamp,
     /// What became of it.
-    pub why: String,
+    #[schemars(schema_with = "any_object")]
+    pub cause: Cause,
     /// How many members belonged to the cluster.
     #[serde(default)]
     pub members: usize,
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A member that belongs to the cluster, or will.
 ///
 /// ```
 /// use endstate_core::MemberRecord;
-/// let member = MemberRecord::new("example-x7k2p");
+/// let member = MemberRecord::new("example-x7k2p", "member");
 /// assert!(member.pod.is_none(), "nobody has seen its pod yet");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -190,7 +214,13 @@ pub struct Setback {
 pub struct MemberRecord {
     /// Its name.
     pub name: MemberName,
-    /// The id the application gave it, once known.
+    /// Its role.
+    #[serde(default)]
+    pub role: RoleName,
+    /// Its group within the role, counted from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub group: u32,
+    /// Its id: allocated before its start, or given by the application, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MemberId>,
     /// When its pod was asked for, as long as it was not seen. That happens once: a pod that is not
@@ -211,24 +241,30 @@ pub struct MemberRecord {
     /// When it was last seen to work again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
-    pub recovered: Option<Timestamp>,
-    /// What its container said when it ended, other than that its data is lost. For people.
+    pub recovered_at: Option<Timestamp>,
+    /// What its container said when it ended last, other than that its data is lost. For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<Words>,
+    pub last_termination_message: Option<Words>,
+}
+
+fn is_first(group: &u32) -> bool {
+    *group == 0
 }
 
 impl MemberRecord {
     /// A member of which nothing but the name is known.
-    pub fn new(name: impl Into<MemberName>) -> Self {
+    pub fn new(name: impl Into<MemberName>, role: impl Into<RoleName>) -> Self {
         Self {
             name: name.into(),
+            role: role.into(),
+            group: 0,
             id: None,
             asked: None,
             pod: None,
             restarted: None,
             failing_since: None,
-            recovered: None,
-            said: None,
+            recovered_at: None,
+            last_termination_message: None,
         }
     }
 }
@@ -273,18 +309,20 @@ impl Restarted {
 /// A step that spans several plans. At most one is under way.
 ///
 /// ```
-/// use endstate_core::{LeaveReason, MemberId, Step};
+/// use endstate_core::{LeaveReason, Step};
 /// let step = Step::Leave {
 ///     name: "example-x7k2p".into(),
-///     id: Some(MemberId(1)),
+///     role: "server".into(),
+///     id: Some("a1".into()),
 ///     pod: Some("9b1d".into()),
 ///     reason: LeaveReason::ScaleDown,
+///     drains: false,
 /// };
 /// assert_eq!(step.member().as_str(), "example-x7k2p");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Step {
-    /// A new member comes: added as a learner, started, promoted when it has caught up.
+    /// A new member comes: listed, started, given a vote when it has caught up; in which order is its role's [`Growth`](crate::Growth).
     Join {
         /// Who.
         member: MemberRecord,
@@ -294,6 +332,9 @@ pub enum Step {
     Leave {
         /// Its name.
         name: MemberName,
+        /// Its role.
+        #[serde(default)]
+        role: RoleName,
         /// Its id, when the application knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<MemberId>,
@@ -302,6 +343,9 @@ pub enum Step {
         pod: Option<Uid>,
         /// Why it goes.
         reason: LeaveReason,
+        /// Whether what it holds is being moved to others first.
+        #[serde(default)]
+        drains: bool,
     },
     /// A member that works is restarted in place. Over when it says that it runs what is asked for:
     /// its pod may be seen as it was before, and then nothing else would tell. Over also when it was
@@ -311,6 +355,19 @@ pub enum Step {
         /// Its name.
         name: MemberName,
     },
+    /// A step of the application's own. Over when it is not due any more.
+    App {
+        /// Which.
+        step: AppStep,
+    },
+    /// The cluster goes on with what one member has, by a person's consent.
+    Recover {
+        /// Whose data.
+        source: MemberName,
+        /// The uid of its pod from before, which makes room for another on the same volume.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pod: Option<Uid>,
+    },
 }
 
 impl Step {
@@ -319,11 +376,13 @@ impl Step {
         match self {
             Self::Join { member } => &member.name,
             Self::Leave { name, .. } | Self::Restart { name } => name,
+            Self::App { step } => &step.member,
+            Self::Recover { source, .. } => source,
         }
     }
 }
 
-/// Why a member goes.
+/// Why a member, or only its pod, goes.
 ///
 /// ```
 /// use endstate_core::LeaveReason;
@@ -339,21 +398,12 @@ pub enum LeaveReason {
     Outdated,
     /// Its data is corrupt; its successor has joined already.
     Corrupt,
-    /// It never came up as a learner; another try follows under another name.
+    /// It never caught up; another try follows under another name.
     FailedJoin,
-    /// It belongs to nothing: a pod or a learner nobody asked for.
+    /// It belongs to nothing: a pod or a member that nobody asked for.
     Stray,
-}
-
-impl std::fmt::Display for LeaveReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::ScaleDown => "fewer members are asked for",
-            Self::Dead => "it does not come back",
-            Self::Outdated => "it was made from an older spec",
-            Self::Corrupt => "its data is corrupt",
-            Self::FailedJoin => "it did not come up",
-            Self::Stray => "it belongs to no one",
-        })
-    }
+    /// Only its pod goes; another one is made on the same volume.
+    Recreated,
+    /// Only its pod goes; another one is made on the same volume, as the only member.
+    Recovered,
 }

@@ -3,40 +3,29 @@
 //! A snapshot is never mixed from two observations, and says of everything whether it was seen at
 //! all: unknown is not absent, and unknown is not down.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    exit::{Evidence, Exit, Words},
+    exit::Words,
     id::{MemberName, ResourceVersion, Uid},
+    limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN},
+    pod::{Claim, Pod},
+    request::ActionKey,
     status::Status,
-    view::View,
+    view::{Membership, View},
 };
 
 /// Everything the planner may look at. There is no clock, no randomness and no I/O behind it.
 ///
 /// ```
-/// use endstate_core::{Identity, Snapshot, Status, View};
-/// let snapshot: Snapshot<u32> = Snapshot {
-///     now: "2026-01-01T00:00:00Z".parse().unwrap(),
-///     object: Identity {
-///         namespace: "default".into(),
-///         name: "example".into(),
-///         uid: "0c5f".into(),
-///         resource_version: "7".into(),
-///         generation: 1,
-///         deleting: false,
-///     },
-///     seed: 12,
-///     spec: 3,
-///     status: Status::default(),
-///     pods: Some(vec![]),
-///     view: View::default(),
-///     blocked: None,
-/// };
+/// use endstate_core::{Identity, Snapshot};
+/// let object = Identity::new("default", "example", "0c5f");
+/// let snapshot = Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, 3_u32);
 /// assert!(snapshot.status.record.cluster_id.is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Snapshot<S> {
     /// When the observation was complete.
     pub now: Timestamp,
@@ -51,26 +40,77 @@ pub struct Snapshot<S> {
     pub status: Status<S>,
     /// The member pods that this object owns, by name; `None` when they could not be listed.
     pub pods: Option<Vec<Pod<S>>>,
+    /// The volume claims of members of this very object.
+    pub claims: Vec<Claim>,
+    /// What has a name that the cluster needs and belongs to somebody else.
+    pub conflicts: Vec<Conflict>,
     /// What the application says about itself.
     pub view: View,
     /// The last action of this object that the application or the API refused, if it was the last
-    /// thing that happened. Shown to the user; nothing is decided on it but that pods which were not
-    /// made may be asked for again.
+    /// thing that happened. It paces the tries, and pods that were not made may be asked for again.
     pub blocked: Option<Blocked>,
+    /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
+    pub recover_from: Option<MemberName>,
+}
+
+/// The annotation by which a person consents to go on with what one member has, after so many lost their data that no
+/// quorum can come back. Its value is the member's name.
+pub const RECOVER_ANNOTATION: &str = "endstate.dev/recover-from";
+
+impl<S> Snapshot<S> {
+    /// An object that nobody has looked at yet: no pods, no answers.
+    pub fn new(now: Timestamp, object: Identity, spec: S) -> Self {
+        Self {
+            now,
+            seed: object.seed(),
+            object,
+            spec,
+            status: Status::default(),
+            pods: Some(vec![]),
+            claims: vec![],
+            conflicts: vec![],
+            view: View::default(),
+            blocked: None,
+            recover_from: None,
+        }
+    }
+
+    /// The pod of this name; `None` also when the pods are not known.
+    pub fn pod(&self, name: &str) -> Option<&Pod<S>> {
+        self.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
+    }
+
+    /// The claim that holds this member's data, unless it is going.
+    pub fn claim(&self, member: &str) -> Option<&Claim> {
+        self.claims.iter().find(|it| it.member.as_str() == member && !it.deleting)
+    }
+
+    /// The list of members of the recorded cluster, however many agree on it; any, before one is recorded.
+    pub(crate) fn list(&self) -> Option<&Membership> {
+        let known = self.status.record.cluster_id.as_ref();
+        self.view.membership.as_ref().filter(|it| known.is_none_or(|id| *id == it.cluster))
+    }
+}
+
+/// An object of somebody else's in the place of one that the cluster needs.
+///
+/// ```
+/// let conflict = endstate_core::Conflict { kind: "Service".into(), name: "example-client".into() };
+/// assert_eq!(conflict.to_string(), "Service example-client");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Conflict {
+    /// Its kind.
+    pub kind: String,
+    /// Its name, in the cluster's namespace.
+    pub name: String,
 }
 
 /// The identity of the object that declares the cluster.
 ///
 /// ```
 /// use endstate_core::Identity;
-/// let mut object = Identity {
-///     namespace: "default".into(),
-///     name: "example".into(),
-///     uid: "0c5f".into(),
-///     resource_version: "7".into(),
-///     generation: 1,
-///     deleting: false,
-/// };
+/// let mut object = Identity::new("default", "example", "0c5f");
 /// let seed = object.seed();
 /// object.resource_version = "8".into();
 /// assert_eq!(seed, object.seed(), "a seed stays for the life of the object");
@@ -92,6 +132,18 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// An object of the first generation.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>, uid: impl Into<Uid>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: uid.into(),
+            resource_version: "1".into(),
+            generation: 1,
+            deleting: false,
+        }
+    }
+
     /// A number made from the uid (FNV-1a).
     pub fn seed(&self) -> u64 {
         let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -99,180 +151,72 @@ impl Identity {
     }
 }
 
-/// One member's pod as the API shows it.
-///
-/// ```
-/// use endstate_core::{Pod, PodPhase};
-/// let pod = Pod::<u32> { phase: PodPhase::Failed, ..Pod::new("example-x7k2p", "9b1d", "41") };
-/// assert!(!pod.ready);
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pod<S> {
-    /// `metadata.name`
-    pub name: MemberName,
-    /// `metadata.uid`
-    pub uid: Uid,
-    /// `metadata.resourceVersion`
-    pub resource_version: ResourceVersion,
-    /// `status.phase`
-    pub phase: PodPhase,
-    /// Why it is not running yet, or no longer: the waiting reason of the first container that
-    /// waits, or the scheduler's word.
-    pub trouble: Option<Trouble>,
-    /// The member's container has been started at least once.
-    pub started: bool,
-    /// The pod's `Ready` condition.
-    pub ready: bool,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
-    /// How often the member's container was restarted.
-    pub restarts: u32,
-    /// Since when the member's container runs, by the node's clock.
-    pub running_since: Option<Timestamp>,
-    /// How the member's container ended last; `None` while it runs.
-    pub exit: Option<Exit>,
-    /// How it ended before that, as far as it is known.
-    pub exit_before: Option<Exit>,
-    /// The node it is bound to is known to be gone or has not reported for a minute or longer.
-    pub node_lost: bool,
-    /// The node it is bound to.
-    pub node: Option<String>,
-    /// What the pod was made from: the value of [`Launch::ANNOTATION`](crate::Launch::ANNOTATION).
-    pub spec: Option<S>,
-}
-
-impl<S> Pod<S> {
-    /// A pod that was just created: pending, nothing started.
-    pub fn new(
-        name: impl Into<MemberName>,
-        uid: impl Into<Uid>,
-        version: impl Into<ResourceVersion>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            uid: uid.into(),
-            resource_version: version.into(),
-            phase: PodPhase::Pending,
-            trouble: None,
-            started: false,
-            ready: false,
-            deleting: false,
-            restarts: 0,
-            running_since: None,
-            exit: None,
-            exit_before: None,
-            node_lost: false,
-            node: None,
-            spec: None,
-        }
-    }
-
-    /// Whether the launcher found the data directory empty although it had been filled before, and
-    /// therefore refuses to start.
-    ///
-    /// ```
-    /// use endstate_core::{Evidence, Exit, Pod};
-    /// let (mut pod, lost) = (Pod::<u32>::new("example-x7k2p", "9b1d", "41"), Evidence::DataLost);
-    /// pod.exit = Some(Exit::of(1, None, "data lost"));
-    /// assert!(!pod.data_lost());
-    /// pod.exit = Some(Exit::of(lost.exit_code().into(), None, &lost.message("it is empty")));
-    /// assert!(pod.data_lost());
-    /// ```
-    pub fn data_lost(&self) -> bool {
-        self.exit.as_ref().is_some_and(|it| it.evidence == Some(Evidence::DataLost))
-    }
-}
-
-/// `status.phase` of a pod.
-///
-/// ```
-/// assert_ne!(endstate_core::PodPhase::Unknown, endstate_core::PodPhase::Failed);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PodPhase {
-    /// Not all containers run yet.
-    Pending,
-    /// At least one container runs or restarts.
-    Running,
-    /// All containers ended, none will be restarted.
-    Succeeded,
-    /// All containers ended, one badly; none will be restarted.
-    Failed,
-    /// The node does not report.
-    Unknown,
-}
-
-/// Why a pod does not run.
-///
-/// ```
-/// use endstate_core::Trouble;
-/// let trouble = Trouble::from_reason("ImagePullBackOff", "no such tag");
-/// assert!(matches!(trouble, Trouble::Image { message } if message.to_string() == "no such tag"));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Trouble {
-    /// The scheduler found no place.
-    Unschedulable {
-        /// The scheduler's message.
-        message: Words,
-    },
-    /// The image cannot be had. A replacement would fare no better.
-    Image {
-        /// The node's message.
-        message: Words,
-    },
-    /// The container ends again and again, and is started again with growing delay.
-    CrashLoop {
-        /// What it said last, or the node's message.
-        message: Words,
-    },
-    /// Anything else the node waits for: volumes, configuration, the sandbox.
-    Starting {
-        /// The reason word of the node.
-        reason: String,
-        /// The node's message.
-        message: Words,
-    },
-}
-
-impl Trouble {
-    /// From the reason and message of a container that waits or a pod that is not scheduled.
-    pub fn from_reason(reason: &str, message: &str) -> Self {
-        let message = Words::of(message);
-        match reason {
-            "Unschedulable" => Self::Unschedulable { message },
-            "ErrImagePull"
-            | "ImagePullBackOff"
-            | "InvalidImageName"
-            | "ErrImageNeverPull"
-            | "ImageInspectError"
-            | "RegistryUnavailable" => Self::Image { message },
-            "CrashLoopBackOff" => Self::CrashLoop { message },
-            other => Self::Starting { reason: other.to_owned(), message },
-        }
-    }
-}
-
 /// An action that was refused, as the executor reported it.
 ///
 /// ```
-/// let blocked = endstate_core::Blocked {
-///     action: "add learner example-x7k2p".into(),
-///     why: "unhealthy cluster".into(),
-///     needs_user: false,
-///     not_created: vec![],
-/// };
-/// assert!(blocked.why.contains("unhealthy"));
+/// use endstate_core::{ActionKey, ActionKind, Blocked, Denial, Words};
+/// let action = ActionKey { kind: ActionKind::CreatePod, member: "example-x7k2p".into() };
+/// let denial = Denial::Api { message: Words::of("exceeded quota") };
+/// let blocked = Blocked::new(action, denial, "2026-01-01T00:00:00Z".parse().unwrap());
+/// assert_eq!(blocked.times, 1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Blocked {
-    /// The action, as it displays.
-    pub action: String,
-    /// The answer.
-    pub why: String,
-    /// Whether it was refused because the operator has no user there.
-    pub needs_user: bool,
+    /// The action.
+    pub action: ActionKey,
+    /// Who refused it, and how.
+    pub denial: Denial,
+    /// How often in a row.
+    pub times: u32,
+    /// When it was refused last.
+    pub at: Timestamp,
     /// The members whose pods the API refused to make: they are not there, and will not come. One whose
     /// creation was not answered is not among them.
     pub not_created: Vec<MemberName>,
+}
+
+impl Blocked {
+    /// An action that was refused for the first time.
+    pub fn new(action: ActionKey, denial: Denial, at: Timestamp) -> Self {
+        Self { action, denial, times: 1, at, not_created: vec![] }
+    }
+
+    /// When it may be tried again: first soon, because most refusals end by themselves within seconds, then seldom.
+    pub fn again(&self) -> Timestamp {
+        let wait = if self.times <= REFUSED_OFTEN { REFUSED_MS } else { REFUSED_MS_MAX };
+        self.at + SignedDuration::from_millis(wait)
+    }
+
+    /// The same, of pods that were certainly not made.
+    #[must_use]
+    pub fn not_created(self, not_created: Vec<MemberName>) -> Self {
+        Self { not_created, ..self }
+    }
+}
+
+/// Who refused an action. What was said is for people.
+///
+/// ```
+/// use endstate_core::{Denial, Words};
+/// let denial = Denial::Application { message: Words::of("unhealthy cluster") };
+/// assert_eq!(denial.to_string(), "unhealthy cluster");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Denial {
+    /// The API.
+    Api {
+        /// What it said.
+        message: Words,
+    },
+    /// The application.
+    Application {
+        /// What it said.
+        message: Words,
+    },
+    /// The application, because the operator has no user there.
+    NeedsUser {
+        /// What it said.
+        message: Words,
+    },
 }

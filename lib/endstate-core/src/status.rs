@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{MemberId, MemberName},
+    id::{MemberId, MemberName, RoleName},
+    position::Position,
     record::Record,
-    view::Role,
+    view::Standing,
 };
 
 /// The status of a cluster object.
@@ -212,7 +213,7 @@ impl From<bool> for Truth {
 ///
 /// ```
 /// use endstate_core::MemberRow;
-/// assert!(!MemberRow::new("example-x7k2p").healthy);
+/// assert!(!MemberRow::new("example-x7k2p", "server").healthy);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -222,9 +223,12 @@ pub struct MemberRow {
     /// Its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MemberId>,
-    /// Its part.
+    /// Its role.
+    #[serde(default)]
+    pub role: RoleName,
+    /// Its standing in the quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    pub standing: Option<Standing>,
     /// Whether it works.
     pub healthy: bool,
     /// Why not, in words.
@@ -238,24 +242,25 @@ pub struct MemberRow {
     /// The node it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// How far its log was when the status was written.
+    /// How much of the history it had when the status was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<u64>,
+    pub position: Option<Position>,
     /// How far it was behind the furthest member then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
     /// Bytes on disk then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub db_size: Option<u64>,
+    pub data_size: Option<u64>,
 }
 
 impl MemberRow {
     /// A member of which nothing but the name is known.
-    pub fn new(name: impl Into<MemberName>) -> Self {
+    pub fn new(name: impl Into<MemberName>, role: impl Into<RoleName>) -> Self {
         Self {
             name: name.into(),
             id: None,
-            role: None,
+            role: role.into(),
+            standing: None,
             healthy: false,
             trouble: None,
             updated: false,
@@ -263,7 +268,7 @@ impl MemberRow {
             node: None,
             position: None,
             lag: None,
-            db_size: None,
+            data_size: None,
         }
     }
 }

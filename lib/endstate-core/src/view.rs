@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, MemberId, MemberName};
+use crate::{
+    id::{ClusterId, MemberId, MemberName},
+    position::Position,
+    request::RequestKind,
+};
 
 /// The application's own view: one answer per member that was asked, and the list of members that
 /// its voters agree on.
@@ -23,12 +27,19 @@ pub struct View {
     pub targets: Vec<Target>,
     /// The list of members; `None` when no voter gave one.
     pub membership: Option<Membership>,
+    /// Requests that the application is at work on.
+    pub tasks: Vec<Task>,
 }
 
 impl View {
     /// What the member of this name answered.
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|it| it.name.as_str() == name)
+    }
+
+    /// What the member of this name says about itself.
+    pub fn answer(&self, name: &str) -> Option<&MemberStatus> {
+        self.target(name)?.status.as_ref()
     }
 
     /// Whether the member of this name could be reached.
@@ -41,8 +52,7 @@ impl View {
 ///
 /// ```
 /// use endstate_core::{Reach, Target};
-/// let target = Target { name: "example-x7k2p".into(), reach: Reach::Unreachable, status: None };
-/// assert!(target.status.is_none());
+/// assert!(Target::silent("example-x7k2p", Reach::Unreachable).status.is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -52,6 +62,18 @@ pub struct Target {
     pub reach: Reach,
     /// The answer, when `reach` is [`Reach::Reachable`].
     pub status: Option<MemberStatus>,
+}
+
+impl Target {
+    /// A member that answered for itself.
+    pub fn answered(name: impl Into<MemberName>, status: MemberStatus) -> Self {
+        Self { name: name.into(), reach: Reach::Reachable, status: Some(status) }
+    }
+
+    /// A member that did not.
+    pub fn silent(name: impl Into<MemberName>, reach: Reach) -> Self {
+        Self { name: name.into(), reach, status: None }
+    }
 }
 
 /// How far a question came. Only [`Reach::Reachable`] proves that a member is alive, and nothing here
@@ -81,112 +103,200 @@ pub enum Reach {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// It asks who asks, and the driver has no user. It serves: it made a read that needs a quorum.
+    /// It requires authentication, and the driver has no user. It serves: it made a read that needs a quorum.
     Guarded,
-    /// It asks who asks, and the driver has no user.
+    /// It requires authentication, and the driver has no user.
     NeedsUser,
-    /// Not for learners, or not now.
+    /// Not of this member, or not now.
     Other,
 }
 
 /// What a member says about itself.
 ///
 /// ```
-/// use endstate_core::{ClusterId, MemberId, MemberStatus, Role};
-/// let status = MemberStatus {
-///     id: MemberId(1),
-///     cluster: ClusterId(9),
-///     role: Role::Leader,
-///     leader: Some(MemberId(1)),
-///     position: 42,
-///     version: "3.5.16".into(),
-///     db_size: 20_480,
-///     accused: vec![],
-/// };
-/// assert_eq!(status.role, Role::Leader);
+/// use endstate_core::{MemberStatus, Position, Standing};
+/// let status = MemberStatus::new("a1", "c9", Standing::Leader)
+///     .follows("a1")
+///     .at(Position::at(42))
+///     .runs("3.5.16");
+/// assert_eq!(status.leader, Some("a1".into()));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MemberStatus {
     /// Its id.
     pub id: MemberId,
     /// The cluster it belongs to.
     pub cluster: ClusterId,
-    /// Its part.
-    pub role: Role,
+    /// Its standing in the quorum.
+    pub standing: Standing,
     /// Whom it follows; `None` when it knows no leader.
     pub leader: Option<MemberId>,
-    /// How far its log is: comparable among the members of one cluster (raft's index).
-    pub position: u64,
-    /// The application's version it runs.
+    /// How much of the history it has; `None` if it does not say.
+    pub position: Option<Position>,
+    /// The version it runs; empty if it does not say.
     pub version: String,
     /// Bytes on disk.
-    pub db_size: u64,
-    /// Whose data is corrupt, by alarms that it tells of: they are part of what the voters agree on, so any of
-    /// them tells of all. Id 0 stands for data that differs without a proof whose is wrong.
-    pub accused: Vec<MemberId>,
+    pub data_size: u64,
+    /// What is corrupt, by alarms that it reports: they are part of what the voters agree on, so any of them reports
+    /// all.
+    pub corruption: Vec<Corruption>,
 }
 
-/// The part a member plays.
+impl MemberStatus {
+    /// A member that says who it is, and no more.
+    pub fn new(id: impl Into<MemberId>, cluster: impl Into<ClusterId>, standing: Standing) -> Self {
+        Self {
+            id: id.into(),
+            cluster: cluster.into(),
+            standing,
+            leader: None,
+            position: None,
+            version: String::new(),
+            data_size: 0,
+            corruption: vec![],
+        }
+    }
+
+    /// The same, following that member.
+    #[must_use]
+    pub fn follows(self, leader: impl Into<MemberId>) -> Self {
+        Self { leader: Some(leader.into()), ..self }
+    }
+
+    /// The same, with so much of the history.
+    #[must_use]
+    pub fn at(self, position: Position) -> Self {
+        Self { position: Some(position), ..self }
+    }
+
+    /// The same, running that version.
+    #[must_use]
+    pub fn runs(self, version: impl Into<String>) -> Self {
+        Self { version: version.into(), ..self }
+    }
+
+    /// The same, with so many bytes on disk.
+    #[must_use]
+    pub fn holds(self, data_size: u64) -> Self {
+        Self { data_size, ..self }
+    }
+
+    /// The same, reporting these alarms.
+    #[must_use]
+    pub fn reports(self, corruption: Vec<Corruption>) -> Self {
+        Self { corruption, ..self }
+    }
+}
+
+/// Data that the application found to be corrupt.
 ///
 /// ```
-/// assert!(endstate_core::Role::Leader.votes());
+/// use endstate_core::Corruption;
+/// assert_ne!(Corruption::Of("a1".into()), Corruption::Undetermined);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Corruption {
+    /// That of this member.
+    Of(MemberId),
+    /// Members differ, and nothing proves whose data is wrong.
+    Undetermined,
+}
+
+/// A member's standing in the quorum.
+///
+/// ```
+/// assert!(endstate_core::Standing::Leader.votes());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Role {
+pub enum Standing {
     /// Votes and leads.
     Leader,
     /// Votes.
     Voter,
-    /// Receives the log and does not vote.
-    Learner,
+    /// Has the data, or is getting it, and does not vote.
+    NonVoter,
 }
 
-impl Role {
+impl Standing {
     /// Whether its loss counts against the quorum.
     pub fn votes(self) -> bool {
-        self != Self::Learner
+        self != Self::NonVoter
     }
+}
+
+/// A request that takes long: draining a member, moving data.
+///
+/// ```
+/// use endstate_core::{RequestKind, Task};
+/// let task = Task { request: RequestKind::Drain, member: "example-x7k2p".into(), done: 3, of: 40 };
+/// assert!(task.done < task.of);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// What was asked for.
+    pub request: RequestKind,
+    /// Whom it is about.
+    pub member: MemberName,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much.
+    pub of: u64,
 }
 
 /// The list of members as the voters give it.
 ///
 /// The driver asks every voter it reaches, drops lists of another cluster, and reports the list that
 /// the leader gave (without a leader's answer: the one most of them gave), with the number of voters
-/// on that list who gave the same one. An entry's `name` is taken from its peer address, which
-/// names the pod, because a member that has never started has no name in etcd's list.
+/// on that list who gave the same one. An entry's `name` is that of its pod, however the application calls it.
 ///
 /// ```
-/// use endstate_core::{ClusterId, Entry, MemberId, Membership};
-/// let list = Membership {
-///     cluster: ClusterId(9),
-///     members: vec![
-///         Entry { id: MemberId(1), name: "example-x7k2p".into(), learner: false },
-///         Entry { id: MemberId(2), name: "example-b9qrt".into(), learner: true },
-///     ],
-///     agreed: 1,
-/// };
+/// use endstate_core::{Entry, Membership};
+/// let members = [Entry::voter("1", "example-x7k2p"), Entry::non_voter("2", "example-b9qrt")];
+/// let list = Membership::new("c9", members).agreed(1);
 /// assert_eq!(list.voters().count(), 1);
-/// assert_eq!(list.id_of("example-b9qrt"), Some(MemberId(2)));
+/// assert_eq!(list.id_of("example-b9qrt"), Some(&"2".into()));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Membership {
     /// The cluster whose list this is.
     pub cluster: ClusterId,
-    /// Voters and learners, in any order.
+    /// All members, in any order.
     pub members: Vec<Entry>,
     /// How many voters of this very list gave it.
     pub agreed: usize,
+    /// The version of the list, where the application counts one.
+    pub revision: Option<u64>,
 }
 
 impl Membership {
-    /// Those who vote.
-    pub fn voters(&self) -> impl Iterator<Item = &Entry> {
-        self.members.iter().filter(|it| !it.learner)
+    /// A list that nobody agrees on yet.
+    pub fn new(cluster: impl Into<ClusterId>, members: impl IntoIterator<Item = Entry>) -> Self {
+        let members = members.into_iter().collect();
+        Self { cluster: cluster.into(), members, agreed: 0, revision: None }
     }
 
-    /// Those who only listen.
-    pub fn learners(&self) -> impl Iterator<Item = &Entry> {
-        self.members.iter().filter(|it| it.learner)
+    /// The same, given by so many of its voters.
+    #[must_use]
+    pub fn agreed(self, agreed: usize) -> Self {
+        Self { agreed, ..self }
+    }
+
+    /// The same, at this version.
+    #[must_use]
+    pub fn revision(self, revision: u64) -> Self {
+        Self { revision: Some(revision), ..self }
+    }
+
+    /// Those who vote.
+    pub fn voters(&self) -> impl Iterator<Item = &Entry> {
+        self.members.iter().filter(|it| it.votes)
+    }
+
+    /// Those who do not.
+    pub fn non_voters(&self) -> impl Iterator<Item = &Entry> {
+        self.members.iter().filter(|it| !it.votes)
     }
 
     /// The entry of this name.
@@ -195,16 +305,17 @@ impl Membership {
     }
 
     /// The id of the member with this name.
-    pub fn id_of(&self, name: &str) -> Option<MemberId> {
-        self.entry(name).map(|it| it.id)
+    pub fn id_of(&self, name: &str) -> Option<&MemberId> {
+        self.entry(name).map(|it| &it.id)
     }
 
     /// What of the list decides: what a membership call is conditioned on.
     pub fn roster(&self) -> Roster {
         Roster {
-            cluster: self.cluster,
-            voters: self.voters().map(|it| it.id).collect(),
-            learners: self.learners().map(|it| it.id).collect(),
+            cluster: self.cluster.clone(),
+            voters: self.voters().map(|it| it.id.clone()).collect(),
+            non_voters: self.non_voters().map(|it| it.id.clone()).collect(),
+            revision: self.revision,
         }
     }
 }
@@ -212,15 +323,11 @@ impl Membership {
 /// Who belongs to a cluster, whatever they are called and in whatever order they are listed.
 ///
 /// ```
-/// use endstate_core::{ClusterId, MemberId, Roster};
-/// let of = |voters: &[u64], learners: &[u64]| Roster {
-///     cluster: ClusterId(9),
-///     voters: voters.iter().copied().map(MemberId).collect(),
-///     learners: learners.iter().copied().map(MemberId).collect(),
-/// };
-/// assert_eq!(of(&[1, 2], &[3]), of(&[2, 1], &[3]));
-/// assert_ne!(of(&[1, 2], &[3]), of(&[1, 2, 3], &[]));
-/// assert_ne!(of(&[1 << 63 | 5], &[]), of(&[], &[5]));
+/// use endstate_core::{Entry, Membership};
+/// let of = |members: [Entry; 2]| Membership::new("c9", members).roster();
+/// let (a, b) = (Entry::voter("1", "a"), Entry::non_voter("2", "b"));
+/// assert_eq!(of([a.clone(), b.clone()]), of([b, a.clone()]));
+/// assert_ne!(of([a.clone(), Entry::voter("2", "b")]), of([a, Entry::non_voter("2", "b")]));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
@@ -228,16 +335,17 @@ pub struct Roster {
     pub cluster: ClusterId,
     /// Those who vote.
     pub voters: BTreeSet<MemberId>,
-    /// Those who only listen.
-    pub learners: BTreeSet<MemberId>,
+    /// Those who do not.
+    pub non_voters: BTreeSet<MemberId>,
+    /// The version of the list, where the application counts one.
+    pub revision: Option<u64>,
 }
 
 /// One row of the list of members.
 ///
 /// ```
-/// use endstate_core::{Entry, MemberId};
-/// let entry = Entry { id: MemberId(1), name: "example-x7k2p".into(), learner: false };
-/// assert!(!entry.learner);
+/// use endstate_core::Entry;
+/// assert!(Entry::voter("1", "example-x7k2p").votes);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -245,6 +353,18 @@ pub struct Entry {
     pub id: MemberId,
     /// The name of its pod.
     pub name: MemberName,
-    /// Whether it only listens.
-    pub learner: bool,
+    /// Whether it votes.
+    pub votes: bool,
+}
+
+impl Entry {
+    /// A member that votes.
+    pub fn voter(id: impl Into<MemberId>, name: impl Into<MemberName>) -> Self {
+        Self { id: id.into(), name: name.into(), votes: true }
+    }
+
+    /// A member that does not.
+    pub fn non_voter(id: impl Into<MemberId>, name: impl Into<MemberName>) -> Self {
+        Self { votes: false, ..Self::voter(id, name) }
+    }
 }

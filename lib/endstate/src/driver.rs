@@ -6,61 +6,145 @@
 
 use std::future::Future;
 
-use endstate_core::{Action, MemberName, View};
+use endstate_core::{Call, Identity, MemberId, MemberName, RoleName, View, Words};
 
-/// A member to be asked, and where its pod can be reached.
+use crate::operator::Secrets;
+
+/// A member, and where its pod can be reached.
 ///
 /// ```
-/// let target = endstate::driver::Address { member: "example-x7k2p".into(), host: None };
-/// assert!(target.host.is_none(), "its pod has no address yet");
+/// let address = endstate::driver::Address::of("example-x7k2p", None);
+/// assert!(address.host.is_none(), "its pod has no address yet");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Address {
     /// The member.
     pub member: MemberName,
+    /// Its role; empty for one that is not recorded.
+    pub role: RoleName,
+    /// Its id, as far as it is recorded.
+    pub id: Option<MemberId>,
     /// The address of its pod; `None` while there is none.
     pub host: Option<String>,
 }
 
-/// How an action ended, as far as the application said.
+impl Address {
+    /// A member of which nothing but its address is known.
+    pub fn of(member: impl Into<MemberName>, host: Option<String>) -> Self {
+        Self { member: member.into(), role: RoleName::default(), id: None, host }
+    }
+}
+
+/// Whom a driver works for: the cluster, all its members in all roles, and what opens them.
+///
+/// ```
+/// use endstate::driver::{Address, Target};
+/// use endstate_core::Identity;
+/// let object = Identity::new("default", "example", "0c5f");
+/// let target = Target::new(&object, &3).member(Address::of("example-x7k2p", None));
+/// assert!(target.address("example-x7k2p").is_some());
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Target<'a, S> {
+    /// The cluster object.
+    pub object: &'a Identity,
+    /// The spec that is worked towards.
+    pub spec: &'a S,
+    /// Every member that is recorded or has a pod, of every role, by name.
+    pub members: Vec<Address>,
+    /// The contents of the secrets that the operand names.
+    pub secrets: Secrets,
+}
+
+impl<'a, S> Target<'a, S> {
+    /// A cluster without members.
+    pub fn new(object: &'a Identity, spec: &'a S) -> Self {
+        Self { object, spec, members: vec![], secrets: Secrets::default() }
+    }
+
+    /// The same, with one more member.
+    #[must_use]
+    pub fn member(mut self, member: Address) -> Self {
+        self.members.push(member);
+        self
+    }
+
+    /// The same, with the contents of secrets.
+    #[must_use]
+    pub fn secrets(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// Where the member of this name is.
+    pub fn address(&self, member: &str) -> Option<&Address> {
+        self.members.iter().find(|it| *it.member == *member)
+    }
+}
+
+/// How a request ended, as far as the application said.
 ///
 /// ```
 /// use endstate::driver::Outcome;
-/// assert_ne!(Outcome::Done, Outcome::Blocked("unhealthy cluster".into()));
+/// assert_ne!(Outcome::Done, Outcome::Running { done: 3, of: 40 });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was accepted, or had been done before.
     Done,
+    /// The application is at work on it. The next observation says how far it is, in [`View::tasks`].
+    Running {
+        /// How much is done.
+        done: u64,
+        /// Of how much.
+        of: u64,
+    },
     /// It was not done, and why. The next observation decides whether it is tried again.
-    Blocked(String),
+    Blocked(Words),
     /// It was refused because the driver has no user there, and the words of the refusal.
-    NeedsUser(String),
+    NeedsUser(Words),
+}
+
+impl Outcome {
+    /// It was not done, for this reason.
+    pub fn blocked(why: impl std::fmt::Display) -> Self {
+        Self::Blocked(Words::of(&why.to_string()))
+    }
 }
 
 /// Asks and changes one application. Calls have deadlines of their own, far below a reconcile's.
 ///
 /// ```
-/// use endstate::driver::{Address, Driver, Outcome};
-/// use endstate_core::{Action, View};
+/// use endstate::driver::{Driver, Outcome, Target};
+/// use endstate_core::{Call, View};
 ///
 /// /// An application that nobody can ask anything.
 /// struct Silent;
 ///
 /// impl Driver for Silent {
-///     async fn observe(&self, _: &[Address]) -> View {
+///     type Spec = u32;
+///
+///     async fn observe(&self, _: &Target<'_, u32>) -> View {
 ///         View::default()
 ///     }
-///     async fn act(&self, _: &Action, _: &Address) -> Outcome {
-///         Outcome::Blocked("there is nobody to ask".into())
+///     async fn act(&self, _: &Target<'_, u32>, _: &Call) -> Outcome {
+///         Outcome::blocked("there is nobody to ask")
 ///     }
 /// }
 /// ```
 pub trait Driver: Send + Sync + 'static {
-    /// Asks every member what it says about itself, all at once, each at its own address and nowhere else.
-    fn observe(&self, targets: &[Address]) -> impl Future<Output = View> + Send;
+    /// The spec of the cluster object.
+    type Spec: Sync;
 
-    /// Carries out one application call, asked of the member at `via`: `AddLearner`, `Promote`, `MoveLead` or
-    /// `RemoveMember`. It lists the members again first and is blocked if the list is another than the one decided on.
-    fn act(&self, action: &Action, via: &Address) -> impl Future<Output = Outcome> + Send;
+    /// Asks every member what it says about itself, all at once, each at its own address and nowhere else.
+    fn observe(&self, target: &Target<'_, Self::Spec>) -> impl Future<Output = View> + Send;
+
+    /// Carries out one request, asked of the member at [`Call::via`]. It lists the members again first and is blocked if
+    /// the list is another than the one decided on.
+    fn act(
+        &self,
+        target: &Target<'_, Self::Spec>,
+        call: &Call,
+    ) -> impl Future<Output = Outcome> + Send;
 }

@@ -16,13 +16,12 @@ mod objects;
 mod observe;
 mod pods;
 mod refusals;
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
-    Action, App, Blocked, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Support,
+    App, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Surroundings,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -32,13 +31,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::driver::{Driver, Outcome};
-use crate::{Cache, Context, Engine, Error, Next, Notice, ObjectKey, Reconciler, Scope};
+use crate::driver::Driver;
+use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
 use astray::Gone;
 pub use declared::Declared;
 pub use objects::{
-    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership, Secrets,
-    UID_LABEL, Wanted, conflicts,
+    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership,
+    RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
 };
 pub use pods::member_pod;
 use refusals::Refusals;
@@ -51,8 +50,8 @@ pub use endstate_core::LABEL_ROLE as ROLE_LABEL;
 
 /// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in that
 /// pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on the pods of
-/// a quorum before it is recorded that a cluster exists (and so before clients are led to it), and on a learner's before
-/// it gets a vote.
+/// a quorum before it is recorded that a cluster exists (and so before clients are led to it), and on that of a member without
+/// a vote before it gets one.
 pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 
 /// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
@@ -60,7 +59,7 @@ pub trait Operand: Send + Sync + 'static {
     /// What is safe.
     type App: App<Spec: Send + Sync + std::fmt::Debug> + Send + Sync + 'static;
     /// How members are asked.
-    type Driver: Driver;
+    type Driver: Driver<Spec = SpecOf<Self>>;
     /// The kind that declares a cluster.
     type Kind: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
 
@@ -88,7 +87,8 @@ pub trait Operand: Send + Sync + 'static {
     /// The pod of a new member, without owner.
     fn pod(&self, request: PodRequest<'_>) -> Pod;
 
-    /// The pod as it should be now, made from a running one: what [`Action::UpdatePod`] and [`Action::RestartPod`] want.
+    /// The pod as it should be now, made from a running one: what [`Action::UpdatePod`](endstate_core::Action::UpdatePod)
+    /// and [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
 
     /// The kinds of objects that a cluster needs besides its pods.
@@ -96,11 +96,40 @@ pub trait Operand: Send + Sync + 'static {
         vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
     }
 
-    /// The services around the members, without owner.
-    fn services(&self, object: &Identity, support: &Support) -> Vec<Service>;
+    /// Whatever a cluster needs besides its pods: services, a disruption budget, configuration, claims. Applied in full, and
+    /// what is no longer among them is deleted.
+    fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
-    /// The disruption budget, without owner.
-    fn budget(&self, object: &Identity, min_available: u32) -> PodDisruptionBudget;
+    /// The secrets whose contents the driver needs. By default none.
+    fn secrets(&self, _: &Identity) -> Vec<String> {
+        vec![]
+    }
+}
+
+/// What [`Operand::objects`] is asked about.
+///
+/// ```
+/// # use endstate::operator::ObjectsOf;
+/// fn client_service_is_due<S>(of: &ObjectsOf<'_, S>) -> bool {
+///     of.surroundings.clients
+/// }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ObjectsOf<'a, S> {
+    /// The cluster object.
+    pub object: &'a Identity,
+    /// The spec that is worked towards.
+    pub spec: &'a S,
+    /// What the plan says about the surroundings.
+    pub surroundings: &'a Surroundings,
+}
+
+impl<'a, S> ObjectsOf<'a, S> {
+    /// The objects around this cluster.
+    pub fn new(object: &'a Identity, spec: &'a S, surroundings: &'a Surroundings) -> Self {
+        Self { object, spec, surroundings }
+    }
 }
 
 /// The spec type of an operand.

@@ -118,7 +118,7 @@ pub struct Member {
     /// The version it runs.
     pub version: Option<String>,
     /// How much of the history it has.
-    pub position: Option<u64>,
+    pub position: Option<String>,
     /// How far it is behind.
     pub lag: Option<u64>,
     /// The size of its data in bytes.

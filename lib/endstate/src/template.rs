@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{ClusterObjects, EmptyDir, LABEL_ROLE, Launch, PodPolicy, Start, VOTER};
+use endstate_core::{ClusterObjects, EmptyDir, LABEL_ROLE, Launch, NON_VOTER, PodPolicy, Start};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ObjectFieldSelector, Pod, PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, Probe,
-    ResourceRequirements, SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
-    WeightedPodAffinityTerm,
+    ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm, PodAntiAffinity,
+    PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+    Toleration, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -30,9 +30,6 @@ const INSTALL_DIR: &str = "/launcher";
 
 /// The annotation by which pods name the container of the member itself.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
-
-/// The value of [`LABEL_ROLE`] on the pod of a member that does not vote yet.
-pub(crate) const NON_VOTER: &str = "learner";
 
 /// What an application says about the pods of its members.
 ///
@@ -108,12 +105,9 @@ impl PodTemplate {
     #[must_use]
     pub fn pod(&self, request: &PodRequest<'_>, policy: &PodPolicy) -> Pod {
         let objects = ClusterObjects { application: self.application, object: request.object };
-        let role = match request.start {
-            Start::New { .. } => VOTER,
-            Start::Existing { .. } => NON_VOTER,
-        };
         let mut labels = objects.labels();
-        labels.insert(LABEL_ROLE.to_owned(), role.to_owned());
+        // The operator marks who votes, once there is proof.
+        labels.insert(LABEL_ROLE.to_owned(), NON_VOTER.to_owned());
         labels.extend(policy.labels.clone());
         let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
         let mut annotations = annotations(policy, request.launch);
@@ -134,12 +128,22 @@ impl PodTemplate {
                     .then(|| policy.node_selector.clone()),
                 tolerations: tolerations(policy),
                 init_containers: Some(vec![self.installer()]),
-                containers: vec![self.container(request.launch, policy)],
+                containers: vec![self.container(
+                    &self.guard_of(request.start),
+                    request.launch,
+                    policy,
+                )],
                 volumes: Some(self.volumes.iter().cloned().chain([launcher]).collect()),
                 ..common()
             }),
             status: None,
         }
+    }
+
+    /// One that goes on with its volume never starts without data.
+    fn guard_of(&self, start: &Start) -> Guard {
+        let guard = self.guard.clone();
+        if start.may_be_blank() { guard } else { guard.resume() }
     }
 
     fn installer(&self) -> Container {
@@ -156,13 +160,13 @@ impl PodTemplate {
         }
     }
 
-    fn container(&self, launch: &Launch, policy: &PodPolicy) -> Container {
+    fn container(&self, guard: &Guard, launch: &Launch, policy: &PodPolicy) -> Container {
         let mounts = self.mounts.iter().cloned();
         Container {
             name: self.application.to_owned(),
             image: Some(launch.image.clone()),
             image_pull_policy: Some("IfNotPresent".to_owned()),
-            command: Some(self.guard.command(LAUNCHER_DIR, &launch.command)),
+            command: Some(guard.command(LAUNCHER_DIR, &launch.command)),
             env: Some(launch.env.iter().map(variable).chain([started()]).collect()),
             ports: Some(launch.ports.iter().map(port).collect()),
             resources: policy.resources.clone().and_then(parsed::<ResourceRequirements>),
@@ -273,6 +277,19 @@ fn started() -> EnvVar {
             ..Default::default()
         }),
     }
+}
+
+/// The volume of a member's claim, which [`Wanted::claim`](crate::operator::Wanted::claim) makes.
+///
+/// ```
+/// let volume = endstate::template::claim("data", "demo-x7k2p");
+/// assert_eq!(volume.persistent_volume_claim.unwrap().claim_name, "data-demo-x7k2p");
+/// ```
+#[must_use]
+pub fn claim(name: &str, member: &str) -> Volume {
+    let claim_name = crate::operator::claim_of(member);
+    let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: None };
+    Volume { name: name.to_owned(), persistent_volume_claim: Some(source), ..Default::default() }
 }
 
 /// A volume that is a directory of the pod's.

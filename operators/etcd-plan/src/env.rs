@@ -53,7 +53,7 @@ pub fn may_set(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use endstate_core::{App, Identity, LaunchOf, Start};
+    use endstate_core::{App, Identity, LaunchOf, MemberRecord, Start};
 
     use super::*;
     use crate::{Etcd, EtcdClusterSpec};
@@ -118,16 +118,9 @@ mod tests {
 
     /// The names of etcd's flags in the command of a member.
     fn flags(version: &str, start: &Start) -> Vec<String> {
-        let object = Identity {
-            namespace: "default".into(),
-            name: "demo".into(),
-            uid: "0c5f".into(),
-            resource_version: "1".into(),
-            generation: 1,
-            deleting: false,
-        };
+        let object = Identity::new("default", "demo", "0c5f");
         let spec = &EtcdClusterSpec::new(3, version);
-        let (object, member) = (&object, &"demo-a".into());
+        let (object, member) = (&object, &MemberRecord::new("demo-a", "member"));
         let command = Etcd.launch(&LaunchOf { object, spec, member, start: Some(start) }).command;
         let flags = command.iter().filter_map(|it| it.strip_prefix("--"));
         let flags: Vec<_> = flags.map(|it| it.split('=').next().unwrap().to_owned()).collect();

@@ -1,7 +1,7 @@
 //! etcd's answers to what the planner asks.
 
 use endstate_core::{
-    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Topology,
+    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology,
 };
 
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
 const SIZE_MAX: i32 = 7;
 /// The longest label in DNS, which a service's name must fit.
 const LABEL_MAX: usize = 63;
+
+/// etcd has one role.
+const ROLE: &str = "member";
 
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,11 +42,9 @@ impl App for Etcd {
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
-        Topology {
-            voters: usize::try_from(spec.size).unwrap_or(0),
-            version: spec.version.clone(),
-            paused: spec.paused,
-        }
+        // Raft: learners first, the lead is handed over, and etcd gives the ids.
+        let members = Role::voting(ROLE, usize::try_from(spec.size).unwrap_or(0));
+        Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
 
     fn launch(&self, member: &LaunchOf<'_, EtcdClusterSpec>) -> Launch {

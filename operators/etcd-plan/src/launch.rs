@@ -25,18 +25,12 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));
-    Launch {
-        command,
-        env: of.spec.env.clone(),
-        ports: [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT)]
-            .map(|(name, port)| (name.to_owned(), port))
-            .into(),
-        ..Launch::new(of.spec.image(), of)
-    }
+    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT)];
+    Launch::new(of.spec.image(), of).command(command).env(of.spec.env.clone()).ports(ports)
 }
 
 fn address_flags(of: &LaunchOf<'_, EtcdClusterSpec>) -> [String; 7] {
-    let (object, member) = (of.object, of.member);
+    let (object, member) = (of.object, &of.member.name);
     [
         format!("--name={member}"),
         format!("--data-dir={DATA_DIR}"),
@@ -59,7 +53,10 @@ fn start_flags(start: &Start) -> Vec<String> {
             "--initial-cluster-state=new".into(),
             format!("--initial-cluster-token={token}"),
         ],
-        Start::Existing { .. } => vec![members, "--initial-cluster-state=existing".into()],
+        // Members have no volumes yet, so none is ever told to go on with one.
+        Start::Existing { .. } | Start::Resume { .. } | Start::Recover { .. } => {
+            vec![members, "--initial-cluster-state=existing".into()]
+        }
     }
 }
 

@@ -7,15 +7,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use endstate_core::{
-    Accepted, Action, Blocked, ClusterId, Entry, Evidence, Exit, Identity, MemberId, MemberName,
-    MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach, Record, Role, Snapshot,
-    Status, Target, Trouble, View, lint, plan,
+    Accepted, Action, ActionKey, ActionKind, Blocked, Cause, Denial, Entry, Evidence, Exit,
+    Identity, Marks, MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase,
+    Position, Reach, Record, Snapshot, Standing, Status, Target, Trouble, Words, lint, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-const CLUSTER: ClusterId = ClusterId(0xc1);
+const CLUSTER: &str = "c1";
 
 /// How a member is at the moment.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,7 @@ fn pod(index: usize, is: Is, said: &str) -> Pod<EtcdClusterSpec> {
     let mut pod = Pod::new(name(index), format!("pod-{index}"), "1");
     (pod.phase, pod.started) = (PodPhase::Running, true);
     pod.spec = Some(EtcdClusterSpec::new(3, "3.5.16"));
+    pod.marks = Marks { started: Some(id(index).into()), votes: true, owned: true };
     match is {
         Is::Well => {}
         Is::Ended(code) | Is::Crashing(code) => {
@@ -93,82 +94,65 @@ fn pod(index: usize, is: Is, said: &str) -> Pod<EtcdClusterSpec> {
 fn record(index: usize, is: Is) -> MemberRecord {
     let long = SignedDuration::from_secs(if matches!(is, Is::Crashing(_)) { 120 } else { 1 });
     MemberRecord {
-        id: Some(MemberId(index as u64 + 1)),
+        id: Some(id(index).into()),
         pod: Some(format!("pod-{index}").into()),
         failing_since: (!matches!(is, Is::Well)).then(|| now() - long),
-        ..MemberRecord::new(name(index))
+        ..MemberRecord::new(name(index), "member")
     }
 }
 
 fn snapshot(are: [Is; 3], said: &str, refused: bool) -> Snapshot<EtcdClusterSpec> {
     let well = |it: &usize| matches!(are[*it], Is::Well);
     let up: Vec<_> = (0..3).filter(well).collect();
-    let leader = (up.len() > 1).then(|| MemberId(up[0] as u64 + 1));
+    let leader = (up.len() > 1).then(|| id(up[0]));
     let target = |index: usize| {
-        let id = MemberId(index as u64 + 1);
-        let role = if leader == Some(id) { Role::Leader } else { Role::Voter };
-        let (position, version, accused) = (100, "3.5.16".into(), vec![]);
-        let status = MemberStatus {
-            id,
-            cluster: CLUSTER,
-            role,
-            leader,
-            position,
-            version,
-            db_size: 1,
-            accused,
-        };
-        let up = up.contains(&index);
-        let reach = if up { Reach::Reachable } else { Reach::Unreachable };
-        Target { name: name(index), reach, status: up.then_some(status) }
+        if !up.contains(&index) {
+            return Target::silent(name(index), Reach::Unreachable);
+        }
+        let leads = leader.as_deref() == Some(&id(index));
+        let standing = if leads { Standing::Leader } else { Standing::Voter };
+        let status = MemberStatus::new(id(index), CLUSTER, standing);
+        let mut status = status.at(Position::at(100)).runs("3.5.16").holds(1);
+        status.leader = leader.clone().map(Into::into);
+        Target::answered(name(index), status)
     };
-    let entry = |it: usize| Entry { id: MemberId(it as u64 + 1), name: name(it), learner: false };
-    let list =
-        Membership { cluster: CLUSTER, members: (0..3).map(entry).collect(), agreed: up.len() };
+    let entry = |it: usize| Entry::voter(id(it), name(it));
+    let list = Membership::new(CLUSTER, (0..3).map(entry)).agreed(up.len());
     let spec = EtcdClusterSpec::new(3, "3.5.16");
     let record = Record {
         names: 3,
         accepted: Some(Accepted { generation: 1, spec: spec.clone() }),
-        cluster_id: Some(CLUSTER),
+        cluster_id: Some(CLUSTER.into()),
         members: (0..3).map(|it| record(it, are[it])).collect(),
         ..Record::default()
     };
-    let object = Identity {
-        namespace: "default".into(),
-        name: "demo".into(),
-        uid: "0c5f".into(),
-        resource_version: "1".into(),
-        generation: 1,
-        deleting: false,
+    let blocked = || {
+        let action = ActionKey { kind: ActionKind::CreatePod, member: "demo-x".into() };
+        Blocked::new(action, Denial::Application { message: Words::of(said) }, now())
     };
-    let blocked = refused.then(|| Blocked {
-        action: "add learner demo-x".into(),
-        why: said.into(),
-        needs_user: false,
-        not_created: vec![],
-    });
-    Snapshot {
-        now: now(),
-        seed: object.seed(),
-        object,
-        spec,
-        status: Status { record, ..Status::default() },
-        pods: Some((0..3).map(|it| pod(it, are[it], said)).collect()),
-        view: View { targets: (0..3).map(target).collect(), membership: leader.map(|_| list) },
-        blocked,
-    }
+    let mut snapshot = Snapshot::new(now(), Identity::new("default", "demo", "0c5f"), spec);
+    snapshot.status = Status { record, ..Status::default() };
+    snapshot.pods = Some((0..3).map(|it| pod(it, are[it], said)).collect());
+    snapshot.view.targets = (0..3).map(target).collect();
+    snapshot.view.membership = leader.is_some().then_some(list);
+    snapshot.blocked = refused.then(blocked);
+    snapshot
+}
+
+fn id(index: usize) -> String {
+    (index + 1).to_string()
 }
 
 /// Everything of a plan but the words.
 fn decided(plan: &Plan<EtcdClusterSpec>) -> impl PartialEq + std::fmt::Debug + use<> {
     let mut record = plan.status.record.clone();
-    record.members.iter_mut().for_each(|it| it.said = None);
-    record.setback.iter_mut().for_each(|it| it.why.clear());
+    record.members.iter_mut().for_each(|it| it.last_termination_message = None);
+    record.backoff.iter_mut().for_each(|it| it.cause = Cause::CannotForm);
     let judged = plan.status.conditions.iter();
     let judged: Vec<_> = judged.map(|it| (it.kind, it.status, it.reason.clone())).collect();
     let waits: Vec<_> = plan.waits.iter().map(|it| (it.reason(), it.what())).collect();
     let acts: Vec<Action> = plan.actions.clone();
-    (record, judged, waits, acts, plan.support, plan.look_again_ms)
+    (record, judged, waits, acts, plan.surroundings.clone(), plan.look_again_ms)
 }
 
 proptest! {

@@ -4,12 +4,12 @@
 //! needs a quorum, so that a stale member cannot give an old one; before a change the list is read again from the member that
 //! is asked for it; nothing is retried here.
 
-use endstate::driver::{Address, Driver, Outcome};
+use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate_core::{
-    Action, ClusterId, Entry, MemberId, MemberStatus, Membership, Reach, Refusal, Role, Roster,
-    Target, View,
+    Call, Corruption, Entry, MemberStatus, Membership, Position, Reach, Refusal, Request, Roster,
+    Standing, View, Words,
 };
-use etcd_plan::CLIENT_PORT;
+use etcd_plan::{CLIENT_PORT, EtcdClusterSpec};
 use futures::future::join_all;
 
 use crate::client::{Connection, Failure, Members, Status};
@@ -27,19 +27,23 @@ impl Default for EtcdDriver {
 }
 
 impl Driver for EtcdDriver {
-    async fn observe(&self, targets: &[Address]) -> View {
-        let answers = join_all(targets.iter().map(|it| self.ask(it))).await;
+    type Spec = EtcdClusterSpec;
+
+    async fn observe(&self, target: &Target<'_, EtcdClusterSpec>) -> View {
+        let answers = join_all(target.members.iter().map(|it| self.ask(it))).await;
         let membership = agreed(&answers);
-        View { targets: answers.iter().map(Answer::target).collect(), membership }
+        let targets = answers.iter().map(Answer::target).collect();
+        View { targets, membership, tasks: vec![] }
     }
 
-    async fn act(&self, action: &Action, via: &Address) -> Outcome {
-        let Some(endpoint) = self.endpoint(via) else {
-            return Outcome::Blocked(format!("{} has no address", via.member));
+    async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
+        let endpoint = target.address(&call.via).and_then(|it| self.endpoint(it));
+        let Some(endpoint) = endpoint else {
+            return Outcome::blocked(format_args!("{} has no address", call.via));
         };
-        match change(action, &endpoint).await {
+        match change(call, &endpoint).await {
             Ok(()) => Outcome::Done,
-            Err(why) => Box::pin(why.outcome(action)).await,
+            Err(why) => Box::pin(why.outcome(&call.request)).await,
         }
     }
 }
@@ -113,22 +117,22 @@ struct Answer {
 }
 
 impl Answer {
-    fn target(&self) -> Target {
-        let status = self.status.as_ref().map(|(it, corrupt)| MemberStatus {
-            id: MemberId(it.member),
-            cluster: ClusterId(it.cluster),
-            role: match it {
-                it if it.learner => Role::Learner,
-                it if it.leader == it.member => Role::Leader,
-                _ => Role::Voter,
-            },
-            leader: (it.leader != 0).then_some(MemberId(it.leader)),
-            position: it.raft_index,
-            version: it.version.clone(),
-            db_size: it.db_size_bytes,
-            accused: corrupt.iter().copied().map(MemberId).collect(),
+    fn target(&self) -> endstate_core::Target {
+        let status = self.status.as_ref().map(|(it, corrupt)| {
+            let standing = match it {
+                it if it.learner => Standing::NonVoter,
+                it if it.leader == it.member => Standing::Leader,
+                _ => Standing::Voter,
+            };
+            let mut status = MemberStatus::new(hex(it.member), hex(it.cluster), standing)
+                .at(Position::at(it.raft_index))
+                .runs(it.version.clone())
+                .holds(it.db_size_bytes)
+                .reports(corrupt.iter().copied().map(corruption).collect());
+            status.leader = (it.leader != 0).then(|| hex(it.leader).into());
+            status
         });
-        Target { name: self.name.as_str().into(), reach: self.reach, status }
+        endstate_core::Target { name: self.name.as_str().into(), reach: self.reach, status }
     }
 
     fn leads(&self) -> bool {
@@ -154,16 +158,31 @@ fn agreed(answers: &[Answer]) -> Option<Membership> {
     };
     let lists = || answers.iter().filter_map(|it| Some((it.leads(), it.members.as_ref()?)));
     let (_, list) = lists().max_by_key(|(leads, list)| (*leads, support(list)))?;
+    Some(membership(list).agreed(support(list)))
+}
+
+/// The list, as the planner has it.
+fn membership(list: &Members) -> Membership {
     let entry = |it: &crate::client::Member| Entry {
-        id: MemberId(it.id),
-        name: pod_name(it).into(),
-        learner: it.learner,
+        votes: !it.learner,
+        ..Entry::voter(hex(it.id), pod_name(it))
     };
-    Some(Membership {
-        cluster: ClusterId(list.cluster),
-        members: list.members.iter().map(entry).collect(),
-        agreed: support(list),
-    })
+    Membership::new(hex(list.cluster), list.members.iter().map(entry))
+}
+
+/// What decides of a list. Names differ for a moment after a member's first start, and decide nothing.
+fn roster(list: &Members) -> Roster {
+    membership(list).roster()
+}
+
+/// etcd writes its ids in hexadecimal.
+fn hex(id: u64) -> String {
+    format!("{id:x}")
+}
+
+/// Id 0 stands for data that differs without a proof whose is wrong.
+fn corruption(id: u64) -> Corruption {
+    if id == 0 { Corruption::Undetermined } else { Corruption::Of(hex(id).into()) }
 }
 
 /// A member that has never started has no name in etcd, but its peer address begins with its pod's.
@@ -189,17 +208,19 @@ enum Blocked {
     Refused { connection: Box<Connection>, failure: Failure },
     #[error("the list of members has changed since")]
     Moved,
-    #[error("this is no call to etcd")]
+    #[error("{0:?} is no id of etcd's")]
+    NoId(String),
+    #[error("etcd has no such call")]
     NoCall,
 }
 
 impl Blocked {
     /// What became of the action. A refusal has one code for several causes, so the list is read again: what is so already was
     /// carried out by an earlier call.
-    async fn outcome(self, action: &Action) -> Outcome {
-        let why = self.to_string();
+    async fn outcome(self, request: &Request) -> Outcome {
+        let why = Words::of(&self.to_string());
         let Self::Refused { connection, failure } = self else { return Outcome::Blocked(why) };
-        if connection.members().await.is_ok_and(|list| is_done(action, &list)) {
+        if connection.members().await.is_ok_and(|list| is_done(request, &list)) {
             return Outcome::Done;
         }
         // A change may have a wrong argument, a read has none.
@@ -209,28 +230,20 @@ impl Blocked {
     }
 }
 
-async fn change(action: &Action, endpoint: &str) -> Result<(), Blocked> {
-    let call = match action {
-        Action::AddLearner { call, .. }
-        | Action::Promote { call, .. }
-        | Action::MoveLead { call, .. }
-        | Action::RemoveMember { call, .. } => call,
-        Action::CreatePod { .. }
-        | Action::UpdatePod { .. }
-        | Action::RestartPod { .. }
-        | Action::DeletePod { .. } => return Err(Blocked::NoCall),
-    };
+async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
     let connection = Connection::to(endpoint).await?;
     // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
-    if roster(&connection.members().await?) != call.members {
+    if roster(&connection.members().await?) != call.roster {
         return Err(Blocked::Moved);
     }
-    let made = match action {
-        Action::AddLearner { address, .. } => connection.add_learner(address).await.map(drop),
-        Action::Promote { id, .. } => connection.promote(id.0).await,
-        Action::MoveLead { id, .. } => connection.move_leader(id.0).await,
-        Action::RemoveMember { id, .. } => connection.remove(id.0).await,
-        _ => Ok(()),
+    let made = match &call.request {
+        Request::Join { address, .. } => connection.add_learner(address).await.map(drop),
+        Request::Promote { id, .. } => connection.promote(number(id)?).await,
+        Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
+        Request::Leave { id, .. } => connection.remove(number(id)?).await,
+        Request::Drain { .. } | Request::App(_) | Request::Cancel { .. } => {
+            return Err(Blocked::NoCall);
+        }
     };
     match made {
         Err(failure @ Failure::Refused { .. }) => {
@@ -240,24 +253,19 @@ async fn change(action: &Action, endpoint: &str) -> Result<(), Blocked> {
     }
 }
 
-/// What decides of a list. Names differ for a moment after a member's first start.
-fn roster(list: &Members) -> Roster {
-    let ids = |learner| {
-        let some = list.members.iter().filter(move |it| it.learner == learner);
-        some.map(|it| MemberId(it.id)).collect()
-    };
-    Roster { cluster: ClusterId(list.cluster), voters: ids(false), learners: ids(true) }
+fn number(id: &str) -> Result<u64, Blocked> {
+    u64::from_str_radix(id, 16).map_err(|_| Blocked::NoId(id.to_owned()))
 }
 
-/// Whether the list is as an action wants it.
-fn is_done(action: &Action, list: &Members) -> bool {
-    let find = |id: MemberId| list.members.iter().find(|it| it.id == id.0);
-    match action {
-        Action::AddLearner { address, .. } => {
+/// Whether the list is as a request wants it.
+fn is_done(request: &Request, list: &Members) -> bool {
+    let find = |id: &str| list.members.iter().find(|it| hex(it.id) == *id);
+    match request {
+        Request::Join { address, .. } => {
             list.members.iter().any(|it| it.peer_urls.contains(address))
         }
-        Action::Promote { id, .. } => find(*id).is_some_and(|it| !it.learner),
-        Action::RemoveMember { id, .. } => find(*id).is_none(),
+        Request::Promote { id, .. } => find(id).is_some_and(|it| !it.learner),
+        Request::Leave { id, .. } => find(id).is_none(),
         _ => false,
     }
 }

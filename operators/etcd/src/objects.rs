@@ -2,15 +2,13 @@
 
 mod probes;
 
+use endstate::Error;
 use endstate::launcher::Guard;
-use endstate::operator::PodRequest;
+use endstate::operator::{ObjectsOf, Ownership, PodRequest, Wanted};
 use endstate::template::{PodTemplate, empty_dir};
-use endstate_core::{ClusterObjects, Identity, Support};
+use endstate_core::ClusterObjects;
 use etcd_plan::{CLIENT_PORT, DATA_DIR, EtcdClusterSpec, PEER_PORT, Version};
-use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Pod;
 
 /// The application's name, and that of the container that runs etcd.
 pub const APPLICATION: &str = "etcd";
@@ -32,30 +30,19 @@ pub fn pod(request: &PodRequest<'_>, launcher_image: &str) -> Pod {
     template.pod(request, &spec.pod)
 }
 
-/// The services that a plan asks for: members are found by the first, clients use the second.
-#[must_use]
-pub fn services(object: &Identity, support: &Support) -> Vec<Service> {
-    let objects = ClusterObjects { application: APPLICATION, object };
+/// What a cluster needs besides its pods: members find each other by the first service, clients use the second, and the
+/// budget keeps a quorum from being evicted.
+pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
+    let (name, objects) =
+        (&of.object.name, ClusterObjects { application: APPLICATION, object: of.object });
     let client = ("client", CLIENT_PORT);
-    let peer = support.peer_service.then(|| {
-        let name = etcd_plan::peer_service(&object.name);
-        objects.peer_service(&name, &[client, ("peer", PEER_PORT)])
-    });
-    let client = support
-        .client_service
-        .then(|| objects.client_service(&etcd_plan::client_service(&object.name), &[client]));
-    peer.into_iter().chain(client).map(typed).collect()
-}
-
-/// The disruption budget.
-#[must_use]
-pub fn budget(object: &Identity, min_available: u32) -> PodDisruptionBudget {
-    let objects = ClusterObjects { application: APPLICATION, object };
-    typed(objects.disruption_budget(&etcd_plan::disruption_budget(&object.name), min_available))
-}
-
-fn typed<K: DeserializeOwned>(object: Value) -> K {
-    serde_json::from_value(object).expect("the library makes objects of their kinds")
+    let peers =
+        objects.peer_service(&etcd_plan::peer_service(name), &[client, ("peer", PEER_PORT)]);
+    let clients = objects.client_service(&etcd_plan::client_service(name), &[client]);
+    let budget = objects
+        .disruption_budget(&etcd_plan::disruption_budget(name), of.surroundings.min_available);
+    let wanted = [Some(peers), of.surroundings.clients.then_some(clients), Some(budget)];
+    wanted.into_iter().flatten().map(|it| Wanted::new(it, Ownership::Owned)).collect()
 }
 
 #[cfg(test)]

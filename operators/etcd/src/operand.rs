@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use endstate::operator::{Operand, PodRequest};
-use endstate_core::{ClusterObjects, Identity, Launch, Status, Support};
+use endstate::Error;
+use endstate::operator::{ObjectsOf, Operand, PodRequest, Wanted};
+use endstate_core::{ClusterObjects, Identity, Launch, Status};
 use etcd_plan::{Etcd, EtcdClusterSpec};
-use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -117,11 +117,7 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
         endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
     }
 
-    fn services(&self, object: &Identity, support: &Support) -> Vec<Service> {
-        objects::services(object, support)
-    }
-
-    fn budget(&self, object: &Identity, min_available: u32) -> PodDisruptionBudget {
-        objects::budget(object, min_available)
+    fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
+        objects::objects(of)
     }
 }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use endstate_check::Print;
 use endstate_core::{
-    Accepted, Action, Blocked, Bootstrap, ClusterId, Entry, Evidence, Exit, Identity, LeaveReason,
-    MemberId, MemberName, MemberRecord, MemberStatus, Membership, Plan, Pod, PodPhase, Reach,
-    Record, Restarted, Role, Snapshot, Start, Status, Step, Target, Trouble, Uid, View as AppView,
-    member_name,
+    Accepted, Action, ActionKey, ActionKind, Blocked, Bootstrap, Corruption, Denial, Entry,
+    Evidence, Exit, Identity, LeaveReason, Marks, MemberId, MemberName, MemberRecord, MemberStatus,
+    Membership, Plan, Pod, PodPhase, Position, Reach, Record, Request, Restarted, Snapshot,
+    Standing, Start, Step, Target, Trouble, Uid, View as AppView, Words, member_name,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +24,9 @@ use crate::{
 /// The cluster object's name in the model.
 const NAME: &str = "c";
 const SEED: u64 = 0x5eed;
-const CLUSTER: ClusterId = ClusterId(0xc1);
+/// The role of all members.
+const ROLE: &str = "member";
+const CLUSTER: &str = "c1";
 
 /// The names of members, those of a plan's new ones included, in the order in which they are taken.
 static NAMES: LazyLock<Vec<MemberName>> =
@@ -131,31 +133,26 @@ impl<'a, M: AppModel> View<'a, M> {
     /// What the shipped planner is given.
     pub(crate) fn snapshot(&self) -> Snapshot<SpecOf<M>> {
         let now = Timestamp::from_second(1_767_225_600).expect("a valid time");
-        let uid: Uid = "uid".into();
-        Snapshot {
-            now,
-            object: Identity {
-                namespace: "ns".into(),
-                name: NAME.into(),
-                uid,
-                resource_version: "1".into(),
-                generation: 1,
-                deleting: self.flags & ENDING != 0,
-            },
-            seed: SEED,
-            spec: self.model.spec(self.spec),
-            status: Status { record: self.record(now), ..Status::default() },
-            pods: Some(self.pods()),
-            view: self.app(),
-            blocked: self.blocked(),
-        }
+        let object =
+            Identity { deleting: self.flags & ENDING != 0, ..Identity::new("ns", NAME, "uid") };
+        let mut snapshot = Snapshot::new(now, object, self.model.spec(self.spec));
+        snapshot.seed = SEED;
+        snapshot.status.record = self.record(now);
+        snapshot.pods = Some(self.pods());
+        snapshot.view = self.app();
+        snapshot.blocked = self.blocked(now);
+        snapshot
     }
 
-    fn blocked(&self) -> Option<Blocked> {
+    /// A refusal of a while ago: the model has no time.
+    fn blocked(&self, now: Timestamp) -> Option<Blocked> {
         let refused = |index: &usize| self.refused & 1 << index != 0;
-        let not_created = (0..self.slots.len()).filter(refused).map(Self::name).collect();
-        let (action, why) = ("create pod".into(), "exceeded quota".into());
-        (self.refused != 0).then_some(Blocked { action, why, needs_user: false, not_created })
+        let not_created: Vec<_> = (0..self.slots.len()).filter(refused).map(Self::name).collect();
+        let member = not_created.first()?.clone();
+        let action = ActionKey { kind: ActionKind::CreatePod, member };
+        let denial = Denial::Api { message: Words::of("exceeded quota") };
+        let at = now - SignedDuration::from_hours(1);
+        Some(Blocked::new(action, denial, at).not_created(not_created))
     }
 
     fn name(index: usize) -> MemberName {
@@ -167,7 +164,7 @@ impl<'a, M: AppModel> View<'a, M> {
     }
 
     fn id(index: usize) -> MemberId {
-        MemberId(index as u64 + 1)
+        MemberId::from((index + 1).to_string())
     }
 
     fn uid(index: usize) -> Uid {
@@ -191,6 +188,11 @@ impl<'a, M: AppModel> View<'a, M> {
             exit: exit(seen, self.model.last_words()),
             node_lost: has(NODE_LOST),
             spec: Some(self.model.spec((self.accepted.0, u8::from(has(REV))))),
+            marks: Marks {
+                started: (seen.app & REACHED != 0).then(|| Self::id(index)),
+                votes: seen.app & LISTED_VOTER != 0,
+                owned: true,
+            },
             ..Pod::new(Self::name(index), Self::uid(index), "1")
         }
     }
@@ -202,15 +204,14 @@ impl<'a, M: AppModel> View<'a, M> {
         let boot = self.flags & BOOT != 0;
         let spec = self.model.spec(self.accepted);
         Record {
-            epoch: 0,
             names: self.slots.len() as u64,
             accepted: (self.flags & ACCEPTED != 0).then_some(Accepted { generation: 1, spec }),
             bootstrap: boot.then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
-            cluster_id: (self.flags & ID != 0).then_some(CLUSTER),
+            cluster_id: (self.flags & ID != 0).then(|| CLUSTER.into()),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
-            setback: None,
             step: slots().find_map(|(index, it)| self.step(index, it, now)),
             members: all(MEMBER).collect(),
+            ..Record::default()
         }
     }
 
@@ -219,14 +220,12 @@ impl<'a, M: AppModel> View<'a, M> {
         let old = now - SignedDuration::from_hours(1);
         let told = Restarted { at: old, restarts: RESTARTS, running_since: None };
         MemberRecord {
-            name: Self::name(index),
             id: (it.record & MEMBER != 0).then(|| Self::id(index)),
             asked: (it.record & ASKED != 0).then_some(old),
             pod: (it.record & SEEN != 0).then(|| Self::uid(index)),
             failing_since: (it.record & FAILING != 0).then_some(old),
             restarted: (it.reason & TOLD != 0).then_some(told),
-            recovered: None,
-            said: None,
+            ..MemberRecord::new(Self::name(index), ROLE)
         }
     }
 
@@ -238,7 +237,8 @@ impl<'a, M: AppModel> View<'a, M> {
         } else if has(LEAVING) {
             let (pod, reason) =
                 (has(LEAVING_POD).then(uid), REASONS[usize::from(it.reason & !TOLD)]);
-            Some(Step::Leave { name, id: Some(Self::id(index)), pod, reason })
+            let (role, id) = (ROLE.into(), Some(Self::id(index)));
+            Some(Step::Leave { name, role, id, pod, reason, drains: false })
         } else if it.reason & RESTARTING != 0 {
             Some(Step::Restart { name })
         } else {
@@ -250,45 +250,44 @@ impl<'a, M: AppModel> View<'a, M> {
         let leader = self.slots.iter().position(|it| it.app & LEADS != 0).map(Self::id);
         let accused = self.slots.iter().enumerate().filter(|(_, it)| it.app & ACCUSED != 0);
         let accused = accused.map(|(index, _)| Self::id(index));
-        let alarms: Vec<_> = accused.chain(self.unnamed.then_some(MemberId(0))).collect();
+        let accused = accused.map(Corruption::Of);
+        let alarms: Vec<_> =
+            accused.chain(self.unnamed.then_some(Corruption::Undetermined)).collect();
         let targets = self.names().enumerate().map(|(index, (name, it))| {
-            let reached = it.app & REACHED != 0;
-            let reach = if reached { Reach::Reachable } else { Reach::Unreachable };
-            let role = match it.app {
-                app if app & LEADS != 0 => Role::Leader,
-                app if app & LISTED_LEARNER != 0 => Role::Learner,
-                _ => Role::Voter,
+            if it.app & REACHED == 0 {
+                return Target::silent(name, Reach::Unreachable);
+            }
+            let standing = match it.app {
+                app if app & LEADS != 0 => Standing::Leader,
+                app if app & LISTED_LEARNER != 0 => Standing::NonVoter,
+                _ => Standing::Voter,
             };
-            let status = reached.then(|| MemberStatus {
-                id: Self::id(index),
-                cluster: CLUSTER,
-                role,
-                leader: leader.filter(|_| it.app & ALONE == 0),
-                position: if it.app & BEHIND != 0 { 10 } else { 100 },
-                version: self.model.version(u8::from(it.app & SECOND != 0)),
-                db_size: 1,
-                accused: if it.app & ALONE == 0 { alarms.clone() } else { vec![] },
-            });
-            Target { name, reach, status }
+            let alone = it.app & ALONE != 0;
+            let mut status = MemberStatus::new(Self::id(index), CLUSTER, standing)
+                .at(Position::at(if it.app & BEHIND != 0 { 10 } else { 100 }))
+                .runs(self.model.version(u8::from(it.app & SECOND != 0)))
+                .holds(1)
+                .reports(if alone { vec![] } else { alarms.clone() });
+            status.leader = leader.clone().filter(|_| !alone);
+            Target::answered(name, status)
         });
-        AppView { targets: targets.collect(), membership: self.list.then(|| self.membership()) }
+        AppView {
+            targets: targets.collect(),
+            membership: self.list.then(|| self.membership()),
+            tasks: vec![],
+        }
     }
 
     fn membership(&self) -> Membership {
         let listed = |it: &Seen| it.app & (LISTED_LEARNER | LISTED_VOTER) != 0;
         let entries = self.names().enumerate().filter(|(_, (_, it))| listed(it));
+        let entries = entries.map(|(index, (name, it))| Entry {
+            votes: it.app & LISTED_LEARNER == 0,
+            ..Entry::voter(Self::id(index), name)
+        });
         let voters = self.slots.iter().filter(|it| it.app & LISTED_VOTER != 0);
-        Membership {
-            cluster: CLUSTER,
-            members: entries
-                .map(|(index, (name, it))| Entry {
-                    id: Self::id(index),
-                    name,
-                    learner: it.app & LISTED_LEARNER != 0,
-                })
-                .collect(),
-            agreed: voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count(),
-        }
+        let agreed = voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count();
+        Membership::new(CLUSTER, entries).agreed(agreed)
     }
 
     /// The plan in slots.
@@ -333,6 +332,9 @@ impl<'a, M: AppModel> View<'a, M> {
                 let pod = if pod.is_some() { LEAVING_POD } else { 0 };
                 set(name, LEAVING | pod, u8::try_from(number).expect("few"));
             }
+            Some(Step::App { .. } | Step::Recover { .. }) => {
+                unreachable!("the model has no steps of an application's own, and nobody consents")
+            }
         }
         Written {
             accepted: record.accepted.as_ref().map(|it| self.model.number(&it.spec)),
@@ -357,13 +359,19 @@ impl<'a, M: AppModel> View<'a, M> {
                 join: matches!(start, Start::Existing { .. }),
                 members: start.members().iter().fold(0, |all, it| all | bit(self.slot(&it.name))),
             },
-            Action::UpdatePod { .. } => return None,
+            Action::UpdatePod { .. } | Action::MarkPod { .. } => return None,
             Action::RestartPod { .. } => Act::Restart(slot),
             Action::DeletePod { .. } => Act::Delete(slot),
-            Action::AddLearner { .. } => Act::Add(slot),
-            Action::Promote { .. } => Act::Promote(slot),
-            Action::MoveLead { .. } => Act::MoveLead(slot),
-            Action::RemoveMember { .. } => Act::Remove(slot),
+            Action::DeleteClaim { .. } => unreachable!("the model has no claims"),
+            Action::Call(call) => match call.request {
+                Request::Join { .. } => Act::Add(slot),
+                Request::Promote { .. } => Act::Promote(slot),
+                Request::Transfer { .. } => Act::MoveLead(slot),
+                Request::Leave { .. } => Act::Remove(slot),
+                Request::Drain { .. } | Request::App(_) | Request::Cancel { .. } => {
+                    unreachable!("the model has no tasks")
+                }
+            },
         })
     }
 

@@ -1,11 +1,13 @@
-//! Carries out one plan: the status, the marks on pods, then the objects around the members, then the actions in order.
-//! The marks come before the status that first says that the cluster exists.
+//! Carries out one plan: the status, then the objects around the members, then the actions in order.
 //!
-//! There are no choices here. The first thing that fails ends it; the next look decides what then.
+//! There are no choices here. The first thing that fails ends it, but for marks, of which none depends on another; the
+//! next look decides what then.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use endstate_core::{Condition, ConditionType, Truth, Violation};
+use endstate_core::{
+    Action, Blocked, Call, Condition, ConditionType, Denial, Truth, Violation, Words,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -14,12 +16,12 @@ use serde::de::DeserializeOwned;
 
 use super::observe::Look;
 use super::{
-    APP_LABEL, Action, App, Blocked, Context, Declared, Driver, Error, Identity, MemberName, Next,
-    Notice, ObjectKey, Operand, Operator, Outcome, Plan, Pod, PodRequest, Resource, Snapshot,
-    SpecOf, Status,
+    APP_LABEL, App, Claim, Context, Declared, Driver, Error, Identity, Next, ObjectKey, ObjectsOf,
+    Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status,
+    Surroundings,
 };
-use crate::Propagation;
-use crate::driver::Address;
+use crate::driver::{Outcome, Target};
+use crate::{Notice, Propagation};
 
 /// How long an object that cannot go on waits for what nothing tells of.
 const HALTED_WAIT: Duration = Duration::from_secs(2);
@@ -30,11 +32,9 @@ const STALE_WAIT: Duration = Duration::from_millis(50);
 /// Why an action ended a plan.
 pub(super) enum Stopped {
     /// Somebody said no; the next snapshot tells.
-    Blocked(String),
-    /// The application said no to somebody without a user.
-    NeedsUser(String),
+    Denied(Denial),
     /// The API said no to a pod, so there is none.
-    NotCreated(String),
+    NotCreated(Words),
     /// The pod is no longer the one that was decided about, or this replica no longer the one that decides.
     Stale,
     /// The API failed.
@@ -60,20 +60,6 @@ where
     ) -> Result<Next, Error> {
         let snapshot = &look.snapshot;
         let (key, term) = (ObjectKey::of(object), ctx.fence().term());
-        if let Some(wait) = self.refusals().rest(&key, &plan.actions, Instant::now()) {
-            return Ok(Next::After(wait));
-        }
-        if let Some(why) = self.stranger(object, snapshot, &plan.support, ctx).await? {
-            return self.halt(object, snapshot, ("NameTaken", why), ctx).await;
-        }
-        let exists = plan.status.record.cluster_id.is_some();
-        if exists && snapshot.status.record.cluster_id.is_none() {
-            // Before the record: once it says that the cluster exists, a quorum of its pods says so too.
-            if let Some(refused) = self.mark_pods(object, look, &plan, ctx).await? {
-                let why = format!("{}: {}", refused.action, refused.why);
-                return self.halt(object, snapshot, ("PodNotMarked", why), ctx).await;
-            }
-        }
         self.publish(object, snapshot, &plan, ctx).await?;
         if snapshot.object.deleting {
             // The garbage collector takes what the object owns; there is nothing to keep up.
@@ -82,23 +68,16 @@ where
         for event in &plan.events {
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
-        let unmarked = self.mark_pods(object, look, &plan, ctx).await?;
-        self.support(object, snapshot, &plan.support, ctx).await?;
+        if let Some(surroundings) = &plan.surroundings {
+            self.surround(object, &plan, surroundings, ctx).await?;
+        }
         self.refusals().ask_again(&key);
-        if let Err(failures) = self.act_in_order(object, look, &plan.actions, ctx).await {
-            return self.ended(&key, failures, term);
+        let failures = self.act_in_order(object, look, &plan.actions, ctx).await;
+        if !failures.is_empty() {
+            return self.ended(&key, failures, (term, ctx.now()));
         }
         let learned = plan.status.record != snapshot.status.record;
-        let was_refused = match unmarked {
-            None => self.refusals().forget(&key),
-            Some(blocked) => {
-                let wait = self.refusals().note(&key, blocked, term, Instant::now());
-                if plan.actions.is_empty() && !learned {
-                    return Ok(Next::After(wait));
-                }
-                true
-            }
-        };
+        let was_refused = self.forget_refusal(&key, snapshot);
         if learned || was_refused || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
@@ -107,25 +86,47 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
+    /// Forgets a refusal that was answered better since, or rests no more and was not asked for again.
+    fn forget_refusal(&self, key: &ObjectKey, snapshot: &Snapshot<SpecOf<O>>) -> bool {
+        let rests = snapshot.blocked.as_ref().is_some_and(|it| snapshot.now < it.again());
+        !rests && self.refusals().forget(key)
+    }
+
+    /// Applies the objects around the members, and deletes those that are no longer wanted.
+    async fn surround(
+        &self,
+        object: &Declared<O::Kind>,
+        plan: &Plan<SpecOf<O>>,
+        surroundings: &Surroundings,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        let Some(accepted) = &plan.status.record.accepted else { return Ok(()) };
+        let identity = super::observe::identity(object);
+        let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
+        let wanted = self.operand.objects(&of)?;
+        let owner = Owner::of(object, self.operand.app().name());
+        self.around.apply(&owner, &wanted, ctx).await?;
+        self.around.prune(&owner, &wanted, ctx).await
+    }
+
     /// Remembers what was refused, whatever else went wrong beside it, and says what is next.
     fn ended(
         &self,
         key: &ObjectKey,
         failures: Vec<(&Action, Stopped)>,
-        term: u64,
+        (term, now): (u64, Timestamp),
     ) -> Result<Next, Error> {
-        let wait = refused(&failures).map(|blocked| {
-            tracing::info!(%key, action = %blocked.action, why = %blocked.why, "blocked");
-            self.refusals().note(key, blocked, term, Instant::now())
-        });
+        let blocked = refused(&failures, now);
+        let next = if blocked.is_some() { Next::Again } else { Next::After(STALE_WAIT) };
+        if let Some(blocked) = blocked {
+            tracing::info!(%key, action = %blocked.action, why = %blocked.denial, "blocked");
+            self.refusals().note(key, blocked, term);
+        }
         let failed = failures.into_iter().find_map(|(_, it)| match it {
             Stopped::Failed(error) => Some(error),
             _ => None,
         });
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Next::After(wait.unwrap_or(STALE_WAIT))),
-        }
+        failed.map_or(Ok(next), Err)
     }
 
     /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at once: none
@@ -136,23 +137,25 @@ where
         look: &Look<SpecOf<O>>,
         actions: &'a [Action],
         ctx: &Context,
-    ) -> Result<(), Vec<(&'a Action, Stopped)>> {
+    ) -> Vec<(&'a Action, Stopped)> {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
-        for group in actions.chunk_by(|a, b| creates(a) && creates(b)) {
+        let mut failures = vec![];
+        for group in actions.chunk_by(|a, b| creates(a) && creates(b) || a.is_mark() && b.is_mark())
+        {
             let acts =
                 group.iter().map(|it| async move { (it, self.act(object, look, it, ctx).await) });
-            let mut failures = vec![];
             for (action, result) in join_all(acts).await {
                 match result {
+                    Ok(()) if action.is_mark() => {}
                     Ok(()) => ctx.notice(object, done(action)),
                     Err(stopped) => failures.push((action, stopped)),
                 }
             }
-            if !failures.is_empty() {
-                return Err(failures);
+            if failures.iter().any(|(it, _)| !it.is_mark()) {
+                break;
             }
         }
-        Ok(())
+        failures
     }
 
     /// Writes the status if it differs, on the condition that the object is still the one that was planned for.
@@ -219,6 +222,11 @@ where
                 own(&mut pod, object, self.operand.app().name());
                 ctx.create(&pod).await.map(drop).map_err(not_created)
             }
+            Action::MarkPod { pod, marks } => {
+                let observed = self.exactly(look, pod)?;
+                let wanted = self.belonging(object).marked(&observed, marks);
+                ctx.update(&observed, &wanted).await.map(drop).map_err(denied)
+            }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
                 let observed = self.exactly(look, pod)?;
                 ctx.update(&observed, &self.operand.changed_pod(&observed, launch)).await?;
@@ -229,23 +237,44 @@ where
                 ctx.delete(&observed, Propagation::Background).await?;
                 Ok(())
             }
-            Action::AddLearner { call, .. }
-            | Action::Promote { call, .. }
-            | Action::MoveLead { call, .. }
-            | Action::RemoveMember { call, .. } => {
-                if !ctx.fence().is_open() {
-                    return Err(Stopped::Stale);
-                }
-                if matches!(action, Action::Promote { .. }) {
-                    self.is_marked(look, action.member())?;
-                }
-                let via = Address { member: call.via.clone(), host: self.host(look, &call.via) };
-                match self.operand.driver().act(action, &via).await {
-                    Outcome::Done => Ok(()),
-                    Outcome::Blocked(why) => Err(Stopped::Blocked(why)),
-                    Outcome::NeedsUser(why) => Err(Stopped::NeedsUser(why)),
-                }
+            Action::DeleteClaim { claim } => {
+                let owner = Owner::of(object, self.operand.app().name());
+                let same = |it: &&Claim| {
+                    it.uid() == claim.uid.as_str()
+                        && it.resource_version() == claim.resource_version.as_str()
+                };
+                let claims = self.around.claims(&owner);
+                let observed = claims.iter().find(same).ok_or(Stopped::Stale)?;
+                self.around.delete_claim(observed, ctx).await?;
+                Ok(())
             }
+            Action::Call(call) => self.call(look, call, ctx).await,
+        }
+    }
+
+    /// Asks the application, as long as this replica is the one that decides.
+    async fn call(
+        &self,
+        look: &Look<SpecOf<O>>,
+        call: &Call,
+        ctx: &Context,
+    ) -> Result<(), Stopped> {
+        if !ctx.fence().is_open() {
+            return Err(Stopped::Stale);
+        }
+        let snapshot = &look.snapshot;
+        let accepted = snapshot.status.record.accepted.as_ref();
+        let spec = accepted.map_or(&snapshot.spec, |it| &it.spec);
+        let pods = self.newest(&look.pods);
+        let target = Target {
+            members: self.addresses(snapshot, &pods),
+            secrets: look.secrets.clone(),
+            ..Target::new(&snapshot.object, spec)
+        };
+        match self.operand.driver().act(&target, call).await {
+            Outcome::Done | Outcome::Running { .. } => Ok(()),
+            Outcome::Blocked(message) => Err(Stopped::Denied(Denial::Application { message })),
+            Outcome::NeedsUser(message) => Err(Stopped::Denied(Denial::NeedsUser { message })),
         }
     }
 
@@ -265,33 +294,34 @@ where
             None => Err(Stopped::Stale),
         }
     }
-
-    fn host(&self, look: &Look<SpecOf<O>>, member: &MemberName) -> Option<String> {
-        let pods = self.newest(&look.pods);
-        let pod = pods.iter().find(|it| it.metadata.name.as_deref() == Some(member.as_str()))?;
-        pod.status.as_ref()?.pod_ip.clone().filter(|it| !it.is_empty())
-    }
 }
 
 /// The first refusal among failures, with every pod that was refused.
-fn refused(failures: &[(&Action, Stopped)]) -> Option<Blocked> {
-    let (action, why, needs_user) = failures.iter().find_map(|(action, it)| match it {
-        Stopped::Blocked(why) | Stopped::NotCreated(why) => {
-            Some((action.to_string(), why.clone(), false))
-        }
-        Stopped::NeedsUser(why) => Some((action.to_string(), why.clone(), true)),
+fn refused(failures: &[(&Action, Stopped)], now: Timestamp) -> Option<Blocked> {
+    let (action, denial) = failures.iter().find_map(|(action, it)| match it {
+        Stopped::Denied(denial) => Some((action, denial.clone())),
+        Stopped::NotCreated(message) => Some((action, Denial::Api { message: message.clone() })),
         Stopped::Stale | Stopped::Failed(_) => None,
     })?;
     let not_made = failures.iter().filter(|(_, it)| matches!(it, Stopped::NotCreated(_)));
     let not_created = not_made.map(|(action, _)| action.member().clone()).collect();
-    Some(Blocked { action, why, needs_user, not_created })
+    Some(Blocked::new(action.key(), denial, now).not_created(not_created))
 }
 
 /// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there is one, and
 /// everything else that it is not known.
 fn not_created(error: Error) -> Stopped {
     match error.code() {
-        Some(400 | 403 | 404 | 413 | 422) => Stopped::NotCreated(error.chain()),
+        Some(400 | 403 | 404 | 413 | 422) => Stopped::NotCreated(Words::of(&error.chain())),
+        _ => Stopped::Failed(error),
+    }
+}
+
+/// What the API refuses to write on one pod keeps nothing from the others.
+fn denied(error: Error) -> Stopped {
+    match error.code() {
+        _ if error.is_conflict() || error.is_not_found() => Stopped::Stale,
+        Some(400..500) => Stopped::Denied(Denial::Api { message: Words::of(&error.chain()) }),
         _ => Stopped::Failed(error),
     }
 }
@@ -363,12 +393,13 @@ mod tests {
         let (silent, first, second) = (action("a"), action("b"), action("c"));
         let failures = [
             (&silent, Stopped::Failed(Error::other("no answer"))),
-            (&first, Stopped::NotCreated("no".into())),
-            (&second, Stopped::NotCreated("never".into())),
+            (&first, Stopped::NotCreated(Words::of("no"))),
+            (&second, Stopped::NotCreated(Words::of("never"))),
         ];
-        let blocked = refused(&failures).unwrap();
-        assert_eq!((blocked.action, blocked.why), (first.to_string(), "no".to_owned()));
+        let now = Timestamp::UNIX_EPOCH;
+        let blocked = refused(&failures, now).unwrap();
+        assert_eq!((&blocked.action, blocked.denial.to_string()), (&first.key(), "no".to_owned()));
         assert_eq!(blocked.not_created, ["b".into(), "c".into()]);
-        assert_eq!(refused(&failures[..1]), None);
+        assert_eq!(refused(&failures[..1], now), None);
     }
 }

@@ -1,159 +1,109 @@
-//! What a pod carries of what its operator knows: whose it is, whether its member votes, and that it was started.
+//! What a pod carries of what its operator knows: whose it is, whether its member votes, and that it was started. Pure;
+//! which marks a pod should carry is the planner's to say.
 
 use std::collections::BTreeMap;
 
-use endstate_core::{Blocked, MemberName, MemberStatus, Plan, Role, VOTER};
+use endstate_core::{Marks, MemberId, NON_VOTER, VOTER};
 use k8s_openapi::api::core::v1::Pod;
+use kube::{Resource, ResourceExt};
 
-use super::execute::{Stopped, owner};
-use super::observe::Look;
-use super::{
-    APP_LABEL, App, Declared, Operand, Operator, ROLE_LABEL, Resource, STARTED_ANNOTATION, SpecOf,
-};
-use crate::template::NON_VOTER;
-use crate::{Context, Error};
+use super::execute::owner;
+use super::{APP_LABEL, Declared, ROLE_LABEL, STARTED_ANNOTATION};
 
-impl<O: Operand> Operator<O> {
-    /// Writes on the pods what the plan knows of their members. What the API refuses for one pod keeps nothing from the
-    /// others, and is given back.
-    pub(super) async fn mark_pods(
-        &self,
-        object: &Declared<O::Kind>,
-        Look { snapshot, pods }: &Look<SpecOf<O>>,
-        plan: &Plan<SpecOf<O>>,
-        ctx: &Context,
-    ) -> Result<Option<Blocked>, Error> {
-        let mut refused = None;
-        for pod in self.newest(pods).into_iter().filter(|_| !snapshot.object.deleting) {
-            let name = pod.metadata.name.as_deref().unwrap_or_default();
-            let row = plan.status.members.iter().find(|it| it.name.as_str() == name);
-            let role = row.filter(|it| it.id.is_some()).and_then(|it| it.role);
-            let answer = snapshot.view.target(name).and_then(|it| it.status.as_ref());
-            let labels = self.operand.labels(&snapshot.object);
-            let mut wanted = marked(&pod, role, answer);
-            restore(&mut wanted, object, &labels, self.operand.app().name());
-            if wanted == *pod {
-                continue;
-            }
-            match ctx.update(&*pod, &wanted).await {
-                Ok(_) => {}
-                Err(error) if is_outdated(&error) => return Err(error),
-                Err(error) => {
-                    let (action, why) = (format!("mark pod {name}"), error.chain());
-                    refused = refused.or(Some(Blocked {
-                        action,
-                        why,
-                        needs_user: false,
-                        not_created: vec![],
-                    }));
-                }
-            }
-        }
-        Ok(refused)
-    }
+/// The labels by which a pod is found, and the owner with whom it goes.
+pub(super) struct Belonging<'a, K> {
+    pub(super) object: &'a Declared<K>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) app: &'a str,
+}
 
-    /// A member gets a vote only once its pod says that it was started.
-    pub(super) fn is_marked(
-        &self,
-        look: &Look<SpecOf<O>>,
-        member: &MemberName,
-    ) -> Result<(), Stopped> {
-        let has_mark = |pod: &Pod| {
-            let annotations = pod.metadata.annotations.as_ref();
-            pod.metadata.name.as_deref() == Some(member.as_str())
-                && annotations.is_some_and(|it| it.contains_key(STARTED_ANNOTATION))
-        };
-        match self.newest(&look.pods).iter().any(|it| has_mark(it)) {
-            true => Ok(()),
-            false => Err(Stopped::Blocked(format!("pod {member} could not be marked as started"))),
+impl<K: Resource<DynamicType = ()>> Belonging<'_, K> {
+    /// The marks on a pod.
+    pub(super) fn marks(&self, pod: &Pod) -> Marks {
+        let started = pod.annotations().get(STARTED_ANNOTATION).filter(|it| !it.is_empty());
+        Marks {
+            started: started.map(|it| MemberId::from(it.as_str())),
+            votes: pod.labels().get(ROLE_LABEL).is_some_and(|it| it == VOTER),
+            owned: self.restored(pod) == *pod,
         }
     }
-}
 
-/// Whether the next look is all that is needed.
-fn is_outdated(error: &Error) -> bool {
-    error.is_conflict() || error.is_not_found() || matches!(error, Error::NotLeading { .. })
-}
-
-/// The pod with its marks up to date. `answer` is what the member said of itself, if it said anything: only a process that
-/// runs on its data can. The mark stays for the life of the pod.
-pub(super) fn marked(pod: &Pod, role: Option<Role>, answer: Option<&MemberStatus>) -> Pod {
-    let mut wanted = pod.clone();
-    if let Some(role) = role {
-        let labels = wanted.metadata.labels.get_or_insert_default();
-        labels.insert(ROLE_LABEL.to_owned(), role_label(role).to_owned());
+    /// The pod with these marks.
+    pub(super) fn marked(&self, pod: &Pod, marks: &Marks) -> Pod {
+        let mut wanted = if marks.owned { self.restored(pod) } else { pod.clone() };
+        let label = if marks.votes { VOTER } else { NON_VOTER };
+        wanted.labels_mut().insert(ROLE_LABEL.to_owned(), label.to_owned());
+        if let Some(id) = &marks.started {
+            wanted.annotations_mut().insert(STARTED_ANNOTATION.to_owned(), id.to_string());
+        }
+        wanted
     }
-    if let Some(answer) = answer {
-        let annotations = wanted.metadata.annotations.get_or_insert_default();
-        annotations.entry(STARTED_ANNOTATION.to_owned()).or_insert_with(|| answer.id.to_string());
-    }
-    wanted
-}
 
-/// Gives a pod back what somebody took away: the labels by which it is found, and its owner, with whom it goes. An owner that
-/// somebody else is stays, since there can be one controller only.
-fn restore<T: Resource<DynamicType = ()>>(
-    pod: &mut Pod,
-    object: &Declared<T>,
-    labels: &BTreeMap<String, String>,
-    app: &str,
-) {
-    let current = pod.metadata.labels.get_or_insert_default();
-    current.extend(labels.clone());
-    current.insert(APP_LABEL.to_owned(), app.to_owned());
-    let owners = pod.metadata.owner_references.get_or_insert_default();
-    if !owners.iter().any(|it| it.controller == Some(true)) {
-        owners.retain(|it| Some(it.uid.as_str()) != object.metadata.uid.as_deref());
-        owners.push(owner(object));
+    /// The pod with what somebody took away. An owner that somebody else is stays, since there can be one controller only.
+    fn restored(&self, pod: &Pod) -> Pod {
+        let mut pod = pod.clone();
+        let labels = pod.labels_mut();
+        labels.extend(self.labels.clone());
+        labels.insert(APP_LABEL.to_owned(), self.app.to_owned());
+        if !pod.owner_references().iter().any(|it| it.controller == Some(true)) {
+            let uid = self.object.metadata.uid.as_deref();
+            let owners = pod.owner_references_mut();
+            owners.retain(|it| Some(it.uid.as_str()) != uid);
+            owners.push(owner(self.object));
+        }
+        pod
     }
-}
-
-/// The value of [`ROLE_LABEL`]: who leads may change at any time, who votes changes only by a decision.
-fn role_label(role: Role) -> &'static str {
-    if role.votes() { VOTER } else { NON_VOTER }
 }
 
 #[cfg(test)]
 mod tests {
-    use endstate_core::{ClusterId, MemberId};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
 
     use super::*;
 
-    fn answer(id: u64) -> MemberStatus {
-        MemberStatus {
-            id: MemberId(id),
-            cluster: ClusterId(9),
-            role: Role::Leader,
-            leader: Some(MemberId(id)),
-            position: 1,
-            version: "1".into(),
-            db_size: 0,
-            accused: vec![],
-        }
+    fn object() -> Declared<ConfigMap> {
+        let metadata = json!({ "namespace": "default", "name": "demo", "uid": "0c5f" });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
     }
 
-    fn annotation(pod: &Pod) -> Option<&str> {
-        pod.metadata.annotations.as_ref()?.get(STARTED_ANNOTATION).map(String::as_str)
+    fn belonging(object: &Declared<ConfigMap>) -> Belonging<'_, ConfigMap> {
+        let labels = [("endstate.dev/cluster".to_owned(), "demo".to_owned())].into();
+        Belonging { object, labels, app: "toy" }
     }
 
     #[test]
-    fn a_member_that_answered_is_marked_once_and_for_all() {
-        let pod = Pod::default();
-        assert_eq!(marked(&pod, None, None), pod, "nothing is known yet");
-        let first = marked(&pod, None, Some(&answer(0xa1)));
-        assert_eq!(annotation(&first), Some("a1"));
-        assert_eq!(marked(&first, None, None), first, "silence takes nothing back");
-        assert_eq!(marked(&first, None, Some(&answer(0xb2))), first);
+    fn what_is_written_is_read() {
+        let object = object();
+        let belonging = belonging(&object);
+        for started in [None, Some(MemberId::from("a1"))] {
+            for votes in [true, false] {
+                let marks = Marks { started: started.clone(), votes, owned: true };
+                let marked = belonging.marked(&Pod::default(), &marks);
+                assert_eq!(belonging.marks(&marked), marks);
+                assert_eq!(belonging.marked(&marked, &marks), marked, "and written once");
+            }
+        }
     }
 
     #[test]
-    fn the_label_says_who_votes() {
-        for (role, label) in
-            [(Role::Leader, "voter"), (Role::Voter, "voter"), (Role::Learner, "learner")]
-        {
-            let pod = marked(&Pod::default(), Some(role), None);
-            assert_eq!(pod.metadata.labels.unwrap()[ROLE_LABEL], label);
-            assert_eq!(pod.metadata.annotations, None);
+    fn what_somebody_took_away_is_missed_and_given_back() {
+        let object = object();
+        let belonging = belonging(&object);
+        let whole = belonging.marked(&Pod::default(), &Marks::default());
+        let cases: [fn(&mut Pod); 3] = [
+            |it| it.metadata.owner_references = None,
+            |it| it.metadata.labels = None,
+            |it| drop(it.labels_mut().insert(APP_LABEL.to_owned(), "other".to_owned())),
+        ];
+        for take in cases {
+            let mut pod = whole.clone();
+            take(&mut pod);
+            assert!(!belonging.marks(&pod).owned);
+            assert_eq!(belonging.marked(&pod, &Marks::default()), whole);
         }
+        let mut adopted = whole.clone();
+        adopted.owner_references_mut()[0].uid = "somebody".into();
+        assert!(belonging.marks(&adopted).owned, "there can be one controller only");
     }
 }

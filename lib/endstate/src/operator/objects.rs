@@ -29,8 +29,8 @@ use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;
 pub use wanted::{
-    CLUSTER_LABEL, Conflict, Generated, MEMBER_LABEL, Owner, Ownership, UID_LABEL, Wanted,
-    conflicts,
+    CLUSTER_LABEL, Conflict, Generated, MEMBER_LABEL, Owner, Ownership, RETAINED_LABEL, UID_LABEL,
+    Wanted, claim_of, conflicts,
 };
 
 /// A resource version that no object has. An apply that carries it creates the object, or fails if there is one.

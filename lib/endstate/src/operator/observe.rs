@@ -3,13 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use endstate_core::{Identity, MemberName, Snapshot, targets};
+use endstate_core::{
+    Conflict, Identity, MemberName, RECOVER_ANNOTATION, Record, Snapshot, Status, Surroundings,
+    targets,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
 
-use super::{Declared, Operand, Operator, SpecOf, member_pod};
-use crate::driver::{Address, Driver};
+use super::marks::Belonging;
+use super::{
+    App, Claim, Declared, ObjectsOf, Operand, Operator, Owner, Secrets, SpecOf, Wanted, member_pod,
+};
+use crate::driver::{Address, Driver, Target};
 use crate::{Context, Error, ObjectKey};
 
 /// How long a node must have been silent before what ran on it is given up.
@@ -19,6 +25,7 @@ const NODE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Look<S> {
     pub(super) snapshot: Snapshot<S>,
     pub(super) pods: Vec<Arc<Pod>>,
+    pub(super) secrets: Secrets,
 }
 
 impl<O: Operand> Operator<O> {
@@ -34,29 +41,107 @@ impl<O: Operand> Operator<O> {
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
         let identity = identity(object);
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
-        let lost = self.lost_nodes(&owned, ctx).await?;
-        let pods: Vec<_> = owned
-            .iter()
-            .map(|pod| {
-                let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
-                let node_lost = node.is_some_and(|it| lost.contains(it));
-                member_pod(pod, self.operand.container(), node_lost)
-            })
-            .collect();
+        let pods = self.members(object, &owned, ctx).await?;
+        let secrets = self.secrets(object, &identity, ctx).await?;
+        let accepted = status.record.accepted.as_ref().map_or(&spec, |it| &it.spec);
         let members = targets(&status.record, &pods);
-        let addresses = addresses(&members, &owned, self.operand.container());
-        let view = self.operand.driver().observe(&addresses).await;
-        let snapshot = Snapshot {
-            now: ctx.now(),
-            seed: identity.seed(),
-            object: identity,
-            spec,
-            status,
-            pods: Some(pods),
-            view,
-            blocked: self.refusals().last(&key, term),
+        let target = Target {
+            members: addresses(&status.record, &members, &owned, self.operand.container()),
+            secrets,
+            ..Target::new(&identity, accepted)
         };
-        Ok(Look { snapshot, pods: owned })
+        let view = self.operand.driver().observe(&target).await;
+        let secrets = target.secrets;
+        let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
+        snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
+        snapshot.claims = self.claims(object);
+        snapshot.status = status;
+        snapshot.pods = Some(pods);
+        snapshot.view = view;
+        snapshot.blocked = self.refusals().last(&key, term);
+        snapshot.recover_from = recover_from(object);
+        Ok(Look { snapshot, pods: owned, secrets })
+    }
+
+    /// Where the members of a snapshot are by now.
+    pub(super) fn addresses(
+        &self,
+        snapshot: &Snapshot<SpecOf<O>>,
+        pods: &[Arc<Pod>],
+    ) -> Vec<Address> {
+        let record = &snapshot.status.record;
+        let members = targets(record, snapshot.pods.as_deref().unwrap_or_default());
+        addresses(record, &members, pods, self.operand.container())
+    }
+
+    /// The pods as the planner wants them.
+    async fn members(
+        &self,
+        object: &Declared<O::Kind>,
+        owned: &[Arc<Pod>],
+        ctx: &Context,
+    ) -> Result<Vec<endstate_core::Pod<SpecOf<O>>>, Error> {
+        let lost = self.lost_nodes(owned, ctx).await?;
+        let belonging = self.belonging(object);
+        let member = |pod: &Arc<Pod>| {
+            let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
+            let node_lost = node.is_some_and(|it| lost.contains(it));
+            let seen = member_pod(pod, self.operand.container(), node_lost);
+            endstate_core::Pod { marks: belonging.marks(pod), ..seen }
+        };
+        Ok(owned.iter().map(member).collect())
+    }
+
+    /// How the pods of an object are found, and with whom they go.
+    pub(super) fn belonging<'a>(&'a self, object: &'a Declared<O::Kind>) -> Belonging<'a, O::Kind> {
+        let labels = self.operand.labels(&identity(object));
+        Belonging { object, labels, app: self.operand.app().name() }
+    }
+
+    async fn secrets(
+        &self,
+        object: &Declared<O::Kind>,
+        identity: &Identity,
+        ctx: &Context,
+    ) -> Result<Secrets, Error> {
+        let names = self.operand.secrets(identity);
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let owner = Owner::of(object, self.operand.app().name());
+        self.around.secrets(&owner, &names, ctx).await
+    }
+
+    /// The claims of members.
+    fn claims(&self, object: &Declared<O::Kind>) -> Vec<endstate_core::Claim> {
+        let owner = Owner::of(object, self.operand.app().name());
+        let claim = |it: Claim| {
+            let member = it.member()?;
+            let mut claim =
+                endstate_core::Claim::new(it.name(), it.uid(), it.resource_version(), member);
+            (claim.retained, claim.deleting) = (it.is_retained(), it.is_deleting());
+            Some(claim)
+        };
+        self.around.claims(&owner).into_iter().filter_map(claim).collect()
+    }
+
+    /// What has a name that the cluster needs, now or once it is formed, and belongs to somebody else.
+    async fn conflicts(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        status: &Status<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<Vec<Conflict>, Error> {
+        if snapshot.object.deleting {
+            return Ok(vec![]);
+        }
+        let mut surroundings = Surroundings::default();
+        surroundings.clients = status.record.cluster_id.is_some();
+        let spec = status.record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec);
+        let wanted: Vec<Wanted> =
+            self.operand.objects(&ObjectsOf::new(&snapshot.object, spec, &surroundings))?;
+        let owner = Owner::of(object, self.operand.app().name());
+        let found = self.around.conflicts(&owner, &wanted, ctx).await?;
+        Ok(found.into_iter().map(|it| Conflict { kind: it.kind, name: it.name }).collect())
     }
 
     /// The nodes of these pods that are gone, or silent for long.
@@ -87,8 +172,14 @@ fn unreadable(what: &str, error: serde_json::Error) -> Error {
     Error::other(format!("the {what} of this object cannot be read, so nothing is done: {error}"))
 }
 
+/// The member that a person named as the source of a recovery.
+fn recover_from<K>(object: &Declared<K>) -> Option<MemberName> {
+    let annotations = object.metadata.annotations.as_ref()?;
+    annotations.get(RECOVER_ANNOTATION).map(|it| MemberName::from(it.trim()))
+}
+
 /// Who the object is, as the planner wants it.
-fn identity<K>(object: &Declared<K>) -> Identity {
+pub(super) fn identity<K>(object: &Declared<K>) -> Identity {
     let meta = &object.metadata;
     Identity {
         namespace: meta.namespace.clone().unwrap_or_default(),
@@ -102,13 +193,26 @@ fn identity<K>(object: &Declared<K>) -> Identity {
 
 /// Where the members are. One whose process is known not to run has no address: asking it would only take the time that a silence
 /// takes.
-fn addresses(members: &[MemberName], pods: &[Arc<Pod>], container: &str) -> Vec<Address> {
+fn addresses<S>(
+    record: &Record<S>,
+    members: &[MemberName],
+    pods: &[Arc<Pod>],
+    container: &str,
+) -> Vec<Address> {
     let host = |name: &str| {
         let pod = pods.iter().find(|it| it.name_any() == name)?;
         let status = pod.status.as_ref().filter(|it| is_running(it, container))?;
         status.pod_ip.clone().filter(|it| !it.is_empty())
     };
-    members.iter().map(|it| Address { member: it.clone(), host: host(it) }).collect()
+    let address = |name: &MemberName| {
+        let known = record.find(name);
+        Address {
+            role: known.map(|it| it.role.clone()).unwrap_or_default(),
+            id: known.and_then(|it| it.id.clone()),
+            ..Address::of(name.clone(), host(name))
+        }
+    };
+    members.iter().map(address).collect()
 }
 
 fn is_running(status: &PodStatus, container: &str) -> bool {

@@ -1,6 +1,6 @@
 //! A pod of the API as the planner sees it. Pure.
 
-use endstate_core::{Exit, Launch, PodPhase, Trouble};
+use endstate_core::{Exit, Launch, Marks, PodPhase, Trouble};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
@@ -43,6 +43,7 @@ pub fn member_pod<S: DeserializeOwned>(
         node_lost,
         node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
         spec: spec.and_then(|it| serde_json::from_str(it).ok()),
+        marks: Marks::default(),
     }
 }
 

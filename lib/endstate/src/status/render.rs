@@ -164,7 +164,7 @@ fn member_line(member: &Member, widths: &Widths, style: Style) -> String {
     if let Some(version) = &member.version {
         text += &format!("  {version}");
     }
-    if let Some(position) = member.position {
+    if let Some(position) = &member.position {
         text += &format!("  position {position}");
     }
     if let Some(lag) = member.lag.filter(|it| *it > 0) {

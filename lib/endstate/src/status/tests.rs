@@ -80,9 +80,9 @@ fn status() -> Value {
               "lastTransitionTime": "2026-01-01T00:00:00Z" },
         ],
         "members": [
-            { "name": "demo-a", "id": "a1", "role": "Leader", "healthy": true, "updated": true, "version": "3.5.16",
-              "position": 120, "lag": 0, "dbSize": 20480 },
-            { "name": "demo-b", "id": "b1", "role": "Voter", "healthy": false, "updated": true, "trouble": "its data is lost" },
+            { "name": "demo-a", "id": "a1", "role": "server", "standing": "Leader", "healthy": true, "updated": true, "version": "3.5.16",
+              "position": "120", "lag": 0, "dataSize": 20480 },
+            { "name": "demo-b", "id": "b1", "role": "server", "standing": "Voter", "healthy": false, "updated": true, "trouble": "its data is lost" },
         ],
         "waiting": [{ "for": "member demo-b to work", "because": "its data is lost" }],
         "record": { "clusterId": "ff" },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{ConditionType, MemberRow, Trouble, Truth};
+use endstate_core::{ConditionType, MemberRow, Standing, Trouble, Truth};
 use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, Pod, Volume};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -59,7 +59,7 @@ pub fn tree(package: &dyn Package, seen: &Seen<'_>) -> Result<Tree, StatusError>
         size: summary.size,
         ready: status.ready,
         version: summary.version,
-        cluster_id: status.record.cluster_id.map(|it| it.to_string()),
+        cluster_id: status.record.cluster_id.as_ref().map(ToString::to_string),
         endpoint: summary.endpoint.filter(|_| status.record.cluster_id.is_some()),
         is_current: status.observed_generation == object.metadata.generation,
         waiting: status.waiting.iter().map(ToString::to_string).collect(),
@@ -111,22 +111,27 @@ fn unlisted_member(application: &str, pod: &Pod, node: PodNode) -> Member {
         Some(_) => ("leaving", "its pod is being deleted".to_owned()),
         None => ("joining", format!("{application} does not list it")),
     };
-    let row = member(&MemberRow::new(pod.name_any()), Some(node));
+    let row = member(&MemberRow::new(pod.name_any(), ""), Some(node));
     Member { role: role.to_owned(), trouble: Some(trouble), ..row }
 }
 
 fn member(row: &MemberRow, pod: Option<PodNode>) -> Member {
-    let role = row.role.map_or("joining".to_owned(), |it| format!("{it:?}").to_lowercase());
+    let standing = match row.standing {
+        Some(Standing::Leader) => "leader",
+        Some(Standing::Voter) => "voter",
+        Some(Standing::NonVoter) => "non-voter",
+        None => "joining",
+    };
     Member {
         name: row.name.to_string(),
-        role,
+        role: standing.to_owned(),
         healthy: row.healthy,
         trouble: row.trouble.clone(),
-        id: row.id.map(|it| it.to_string()),
+        id: row.id.as_ref().map(ToString::to_string),
         version: row.version.clone(),
-        position: row.position,
+        position: row.position.as_ref().map(ToString::to_string),
         lag: row.lag,
-        data_size: row.db_size,
+        data_size: row.data_size,
         pod,
     }
 }

@@ -1,28 +1,19 @@
-use endstate_core::{Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName};
+use endstate_core::{
+    Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName, MemberRecord, Start,
+};
 use serde_json::json;
 
 use super::*;
 
 fn identity() -> Identity {
-    Identity {
-        namespace: "default".into(),
-        name: "demo".into(),
-        uid: "u1".into(),
-        resource_version: "7".into(),
-        generation: 1,
-        deleting: false,
-    }
+    Identity::new("default", "demo", "u1")
 }
 
 fn launch(image: &str, policy: &PodPolicy) -> Launch {
-    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
     let of = LaunchOf { object: &object, spec: policy, member: &member, start: None };
-    Launch {
-        command: vec!["/bin/server".into()],
-        env: vec![("TZ".into(), "UTC".into()), (STARTED_VARIABLE.into(), "never".into())],
-        ports: vec![("client".into(), 1)],
-        ..Launch::new(image, &of)
-    }
+    let env = vec![("TZ".into(), "UTC".into()), (STARTED_VARIABLE.into(), "never".into())];
+    Launch::new(image, &of).command(vec!["/bin/server".into()]).env(env).ports([("client", 1)])
 }
 
 fn policy(value: Value) -> PodPolicy {
@@ -111,12 +102,22 @@ fn members_of_one_cluster_prefer_other_nodes_by_default() {
 }
 
 #[test]
-fn who_joins_does_not_vote_yet() {
-    assert_ne!(VOTER, NON_VOTER);
-    let existing = Start::Existing { members: vec![] };
-    for (start, role) in [(new(), VOTER), (existing, NON_VOTER)] {
+fn who_goes_on_with_a_volume_never_starts_without_data() {
+    let resumes = |start: &Start| {
+        let pod = json!(made(&PodPolicy::default(), start));
+        pod["spec"]["containers"][0]["command"].to_string().contains("--resume")
+    };
+    assert!(!resumes(&new()) && !resumes(&Start::Existing { members: vec![] }));
+    assert!(resumes(&Start::Resume { members: vec![] }));
+    assert!(resumes(&Start::Recover { token: "t".into(), members: vec![] }));
+}
+
+/// Whoever finds pods by that label must find none of an attempt that was given up.
+#[test]
+fn no_pod_is_made_as_that_of_a_voter() {
+    for start in [new(), Start::Existing { members: vec![] }] {
         let pod = made(&PodPolicy::default(), &start);
-        assert_eq!(pod.labels()[LABEL_ROLE], role);
+        assert_eq!(pod.labels()[LABEL_ROLE], NON_VOTER);
     }
 }
 

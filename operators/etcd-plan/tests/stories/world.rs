@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use endstate_core::{
-    Action, App, Blocked, ClusterId, Entry, Evidence, Exit, Identity, LaunchOf, MemberId,
-    MemberName, MemberStatus, Membership, Peer, Plan, Pod, PodPhase, Reach, Refusal, Role,
-    STABLE_SECONDS, Snapshot, Start, Status, Target, Trouble, View, lint, member_name, plan,
+    Action, ActionKey, ActionKind, App, Blocked, Corruption, Denial, Entry, Evidence, Exit,
+    Identity, LaunchOf, MemberId, MemberName, MemberRecord, MemberStatus, Membership, Peer, Plan,
+    Pod, PodPhase, Position, Reach, Refusal, Request, STABLE_SECONDS, Snapshot, Standing, Start,
+    Status, Target, Trouble, Words, lint, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use jiff::SignedDuration;
 
-const CLUSTER: ClusterId = ClusterId(0xc1);
+const CLUSTER: &str = "c1";
 
 #[derive(Clone)]
 pub(crate) struct World {
@@ -27,7 +28,7 @@ pub(crate) struct World {
     /// What each member's process runs.
     running: BTreeMap<MemberName, String>,
     /// Whom the alarms that stand accuse of corrupt data.
-    alarms: Vec<MemberId>,
+    alarms: Vec<Corruption>,
     /// What images hold, whatever their tags say.
     mislabelled: Option<String>,
     /// When the last plan wants to look again.
@@ -39,24 +40,9 @@ pub(crate) struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let object = Identity {
-            namespace: "default".into(),
-            name: "demo".into(),
-            uid: "0c5f".into(),
-            resource_version: "1".into(),
-            generation: 1,
-            deleting: false,
-        };
-        let snapshot = Snapshot {
-            now: "2026-01-01T00:00:00Z".parse().unwrap(),
-            seed: object.seed(),
-            object,
-            spec: EtcdClusterSpec::new(3, "3.5.16"),
-            status: Status::default(),
-            pods: Some(vec![]),
-            view: View::default(),
-            blocked: None,
-        };
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let object = Identity::new("default", "demo", "0c5f");
+        let snapshot = Snapshot::new(now, object, EtcdClusterSpec::new(3, "3.5.16"));
         Self {
             snapshot,
             working: vec![],
@@ -78,74 +64,77 @@ impl World {
     /// Does what a line says; answers with what there is to see.
     pub(crate) fn tell(&mut self, line: &str) -> String {
         let words: Vec<_> = line.split_whitespace().collect();
-        let answer = match words.as_slice() {
-            ["spec", fields @ ..] => self.edit(fields),
-            ["plan"] => self.plan(),
-            ["plan", "refused"] => self.plan_refused("unhealthy cluster", false),
-            ["plan", "without", "user"] => self.plan_refused("user name is empty", true),
-            ["guard"] => self.set_guarded(true),
-            ["unguard"] => self.set_guarded(false),
-            ["plan", "until", "idle"] => self.plan_until_idle(),
-            ["status"] => self.status(),
-            ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
-            ["launch", version, start] => self.launch(version, start),
-            ["start", names @ ..] => self.each(names, Self::start),
-            ["stop", names @ ..] => self.each(names, Self::stop),
-            ["wipe", names @ ..] => self.each(names, Self::wipe),
-            ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
-            ["mislead", id, names @ ..] => self.each(names, |it, name| {
-                it.misled.insert(name.clone(), MemberId(id.parse().unwrap()));
-            }),
-            ["follow", names @ ..] => self.each(names, |it, name| {
-                it.misled.remove(name);
-            }),
-            ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
-            ["evict", names @ ..] => self.each(names, Self::evict),
-            ["crash", names @ ..] => self.each(names, Self::crash),
-            ["end", words @ ..] => self.end(words, line),
-            ["not-created", names @ ..] => self.not_created(names),
-            ["alarm", id] => {
-                self.alarms.push(MemberId(id.parse().unwrap()));
-                String::new()
-            }
-            ["alarm"] => {
-                self.alarms.push(MemberId(0));
-                String::new()
-            }
-            ["disarm"] => {
-                self.alarms.clear();
-                String::new()
-            }
-            ["images", "hold", version] => {
-                self.mislabelled = Some((*version).to_owned());
-                String::new()
-            }
-            ["no-image", names @ ..] => self.each(names, Self::no_image),
-            ["no-node", names @ ..] => self.each(names, Self::no_node),
-            ["node-lost", names @ ..] => self.each(names, Self::lose_node),
-            ["unlist", names @ ..] => self.each(names, Self::unlist),
-            ["list", name] => self.list(name, Role::Voter),
-            ["list-learner", name] => self.list(name, Role::Learner),
-            ["promote", names @ ..] => self.each(names, Self::promote),
-            ["wait", seconds] => {
-                let seconds = SignedDuration::from_secs(seconds.parse().unwrap());
-                self.snapshot.now += seconds;
-                String::new()
-            }
-            ["delete"] => {
-                self.snapshot.object.deleting = true;
-                String::new()
-            }
-            ["forget", "status"] => {
-                self.snapshot.status = Status::default();
-                String::new()
-            }
-            ["no", "pods", "listed"] => {
-                self.snapshot.pods = None;
-                String::new()
-            }
-            _ => panic!("no such command: {line}"),
-        };
+        let answer =
+            match words.as_slice() {
+                ["spec", fields @ ..] => self.edit(fields),
+                ["plan"] => self.plan(),
+                ["plan", "refused"] => self
+                    .plan_refused(Denial::Application { message: Words::of("unhealthy cluster") }),
+                ["plan", "without", "user"] => self
+                    .plan_refused(Denial::NeedsUser { message: Words::of("user name is empty") }),
+                ["guard"] => self.set_guarded(true),
+                ["unguard"] => self.set_guarded(false),
+                ["plan", "until", "idle"] => self.plan_until_idle(),
+                ["status"] => self.status(),
+                ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
+                ["launch", version, start] => self.launch(version, start),
+                ["start", names @ ..] => self.each(names, Self::start),
+                ["stop", names @ ..] => self.each(names, Self::stop),
+                ["wipe", names @ ..] => self.each(names, Self::wipe),
+                ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
+                ["mislead", id, names @ ..] => self.each(names, |it, name| {
+                    it.misled.insert(name.clone(), (*id).into());
+                }),
+                ["follow", names @ ..] => self.each(names, |it, name| {
+                    it.misled.remove(name);
+                }),
+                ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
+                ["evict", names @ ..] => self.each(names, Self::evict),
+                ["crash", names @ ..] => self.each(names, Self::crash),
+                ["end", words @ ..] => self.end(words, line),
+                ["not-created", names @ ..] => self.not_created(names),
+                ["alarm", id] => {
+                    self.alarms.push(Corruption::Of((*id).into()));
+                    String::new()
+                }
+                ["alarm"] => {
+                    self.alarms.push(Corruption::Undetermined);
+                    String::new()
+                }
+                ["disarm"] => {
+                    self.alarms.clear();
+                    String::new()
+                }
+                ["images", "hold", version] => {
+                    self.mislabelled = Some((*version).to_owned());
+                    String::new()
+                }
+                ["no-image", names @ ..] => self.each(names, Self::no_image),
+                ["no-node", names @ ..] => self.each(names, Self::no_node),
+                ["node-lost", names @ ..] => self.each(names, Self::lose_node),
+                ["unlist", names @ ..] => self.each(names, Self::unlist),
+                ["list", name] => self.list(name, true),
+                ["list-learner", name] => self.list(name, false),
+                ["promote", names @ ..] => self.each(names, Self::promote),
+                ["wait", seconds] => {
+                    let seconds = SignedDuration::from_secs(seconds.parse().unwrap());
+                    self.snapshot.now += seconds;
+                    String::new()
+                }
+                ["delete"] => {
+                    self.snapshot.object.deleting = true;
+                    String::new()
+                }
+                ["forget", "status"] => {
+                    self.snapshot.status = Status::default();
+                    String::new()
+                }
+                ["no", "pods", "listed"] => {
+                    self.snapshot.pods = None;
+                    String::new()
+                }
+                _ => panic!("no such command: {line}"),
+            };
         self.elect();
         self.readable(&answer)
     }
@@ -201,10 +190,9 @@ impl World {
             let names: Vec<_> = first.members.iter().map(|it| it.name.clone()).collect();
             let up = names.iter().filter(|it| self.working.contains(it)).count();
             if up > names.len() / 2 {
-                let entry = |(id, name)| Entry { id: MemberId(id), name, learner: false };
-                let members = (1..).zip(names).map(entry).collect();
-                self.snapshot.view.membership =
-                    Some(Membership { cluster: CLUSTER, members, agreed: 0 });
+                let entry = |(id, name): (u64, _)| Entry::voter(id.to_string(), name);
+                let members = (1..).zip(names).map(entry);
+                self.snapshot.view.membership = Some(Membership::new(CLUSTER, members));
             }
         }
     }
@@ -235,21 +223,23 @@ impl World {
             it.evict(name);
             not_created.push(name.clone());
         });
-        let (action, why) = ("create pod".into(), "exceeded quota".into());
-        self.snapshot.blocked = Some(Blocked { action, why, needs_user: false, not_created });
+        let action = ActionKey { kind: ActionKind::CreatePod, member: not_created[0].clone() };
+        let denial = Denial::Api { message: Words::of("exceeded quota") };
+        let blocked = Blocked::new(action, denial, self.snapshot.now);
+        self.snapshot.blocked = Some(blocked.not_created(not_created));
         String::new()
     }
 
-    fn list(&mut self, name: &str, role: Role) -> String {
+    fn list(&mut self, name: &str, votes: bool) -> String {
         let list = self.snapshot.view.membership.as_mut().unwrap();
-        let id = MemberId(list.members.len() as u64 + 20);
-        list.members.push(Entry { id, name: name.into(), learner: role == Role::Learner });
+        let id = (list.members.len() + 20).to_string();
+        list.members.push(Entry { votes, ..Entry::voter(id, name) });
         String::new()
     }
 
     fn promote(&mut self, name: &MemberName) {
         let list = self.snapshot.view.membership.as_mut().unwrap();
-        list.members.iter_mut().find(|it| it.name == *name).unwrap().learner = false;
+        list.members.iter_mut().find(|it| it.name == *name).unwrap().votes = true;
     }
 
     fn unlist(&mut self, name: &MemberName) {
@@ -302,8 +292,8 @@ impl World {
         let view = &mut self.snapshot.view;
         let Some(list) = &mut view.membership else {
             let pods = self.snapshot.pods.iter().flatten().filter(|it| !working.contains(&it.name));
-            let silent = |name| Target { name, reach: Reach::Unreachable, status: None };
-            view.targets = pods.map(|it| silent(it.name.clone())).collect();
+            let silent = |it: &Pod<_>| Target::silent(it.name.clone(), Reach::Unreachable);
+            view.targets = pods.map(silent).collect();
             return;
         };
         let voters: Vec<_> = list.voters().map(|it| it.name.clone()).collect();
@@ -318,31 +308,23 @@ impl World {
         list.agreed = if self.leader.is_some() { up } else { 0 };
         let leader = self.leader.as_ref().and_then(|it| list.id_of(it));
         let target = |entry: &Entry| {
-            let reached = working.contains(&entry.name);
-            let role = match entry {
-                it if it.learner => Role::Learner,
-                it if leader == Some(it.id) => Role::Leader,
-                _ => Role::Voter,
-            };
-            let status = MemberStatus {
-                id: entry.id,
-                cluster: CLUSTER,
-                role,
-                leader: self
-                    .misled
-                    .get(&entry.name)
-                    .copied()
-                    .or_else(|| leader.filter(|_| meets(&entry.name))),
-                position: 1_000,
-                version: self.running.get(&entry.name).cloned().unwrap_or_default(),
-                db_size: 20_480,
-                accused: self.alarms.clone(),
-            };
-            Target {
-                name: entry.name.clone(),
-                reach: if reached { Reach::Reachable } else { Reach::Unreachable },
-                status: reached.then_some(status),
+            if !working.contains(&entry.name) {
+                return Target::silent(entry.name.clone(), Reach::Unreachable);
             }
+            let standing = match entry {
+                it if !it.votes => Standing::NonVoter,
+                it if leader == Some(&it.id) => Standing::Leader,
+                _ => Standing::Voter,
+            };
+            let follows = self.misled.get(&entry.name);
+            let follows = follows.or_else(|| leader.filter(|_| meets(&entry.name)));
+            let mut status = MemberStatus::new(entry.id.clone(), CLUSTER, standing)
+                .at(Position::at(1_000))
+                .runs(self.running.get(&entry.name).cloned().unwrap_or_default())
+                .holds(20_480)
+                .reports(self.alarms.clone());
+            status.leader = follows.cloned();
+            Target::answered(entry.name.clone(), status)
         };
         view.targets = list.members.iter().map(target).collect();
     }
@@ -367,8 +349,7 @@ impl World {
     }
 
     fn plan(&mut self) -> String {
-        let seen = self.seen();
-        let plan = plan(&Etcd, &seen);
+        let (seen, plan) = self.marked();
         assert_eq!(plan, endstate_core::plan(&Etcd, &reversed(&seen)), "lists have no order");
         let mut told = String::new();
         let changed = plan.status != seen.status;
@@ -391,16 +372,39 @@ impl World {
         told
     }
 
+    /// Plans on pods that carry what is known of their members: marks are written first, and are no news.
+    fn marked(&mut self) -> (Snapshot<EtcdClusterSpec>, Plan<EtcdClusterSpec>) {
+        let seen = self.seen();
+        let planned = plan(&Etcd, &seen);
+        let marks = planned.actions.iter().filter_map(|it| match it {
+            Action::MarkPod { pod, marks } => Some((pod.clone(), marks.clone())),
+            _ => None,
+        });
+        let marks: Vec<_> = marks.collect();
+        if marks.is_empty() {
+            return (seen, planned);
+        }
+        assert!(lint(&seen, &planned).is_empty());
+        for (pod, marks) in marks {
+            self.pod(&pod.name).marks = marks;
+        }
+        let seen = self.seen();
+        let planned = plan(&Etcd, &seen);
+        (seen, planned)
+    }
+
     /// Plans; the status is published, and then the first action is refused.
-    fn plan_refused(&mut self, why: &str, needs_user: bool) -> String {
+    fn plan_refused(&mut self, denial: Denial) -> String {
+        let (_, planned) = self.marked();
+        let action = planned.actions.first().map(Action::key);
         let before = self.clone();
         let told = self.plan();
         let status = std::mem::take(&mut self.snapshot.status);
         *self = before;
         self.snapshot.status = status;
-        let action = told.lines().next().unwrap_or_default().to_owned();
-        self.snapshot.blocked =
-            Some(Blocked { action, why: why.into(), needs_user, not_created: vec![] });
+        // The refusal was a while ago when the next plan is made.
+        let at = self.snapshot.now - SignedDuration::from_secs(1);
+        self.snapshot.blocked = action.map(|it| Blocked::new(it, denial, at));
         told
     }
 
@@ -457,20 +461,26 @@ impl World {
                 self.changed.push(pod.name);
             }
             Action::DeletePod { pod, .. } => self.evict(&pod.name),
-            Action::AddLearner { member, .. } => {
-                let list = self.snapshot.view.membership.as_mut().unwrap();
-                let id = list.members.iter().map(|it| it.id.0).max().unwrap_or(0) + 1;
-                list.members.push(Entry { id: MemberId(id), name: member, learner: true });
+            Action::MarkPod { pod, marks } => self.pod(&pod.name).marks = marks,
+            Action::DeleteClaim { .. } => panic!("there are no claims"),
+            Action::Call(call) => self.call(call.request),
+        }
+    }
+
+    fn call(&mut self, request: Request) {
+        let list = self.snapshot.view.membership.as_mut().unwrap();
+        match request {
+            Request::Join { member, .. } => {
+                let id = |it: &Entry| it.id.parse::<u64>().unwrap();
+                let id = list.members.iter().map(id).max().unwrap_or(0) + 1;
+                list.members.push(Entry::non_voter(id.to_string(), member));
             }
-            Action::Promote { id, .. } => {
-                let list = self.snapshot.view.membership.as_mut().unwrap();
-                list.members.iter_mut().find(|it| it.id == id).unwrap().learner = false;
+            Request::Promote { id, .. } => {
+                list.members.iter_mut().find(|it| it.id == id).unwrap().votes = true;
             }
-            Action::MoveLead { to, .. } => self.leader = Some(to),
-            Action::RemoveMember { id, .. } => {
-                let list = self.snapshot.view.membership.as_mut().unwrap();
-                list.members.retain(|it| it.id != id);
-            }
+            Request::Transfer { to, .. } => self.leader = Some(to),
+            Request::Leave { id, .. } => list.members.retain(|it| it.id != id),
+            other => panic!("etcd knows no such call: {other}"),
         }
     }
 
@@ -484,7 +494,7 @@ impl World {
             writeln!(told, "{} {:?} {}: {}", it.kind, it.status, it.reason, it.message).unwrap();
         }
         for it in &status.members {
-            let role = it.role.map_or("unknown".into(), |it| format!("{it:?}"));
+            let role = it.standing.map_or("unknown".into(), |it| format!("{it:?}"));
             let trouble = it.trouble.as_deref().unwrap_or("healthy");
             writeln!(told, "{} {role} {trouble}", it.name).unwrap();
         }
@@ -495,9 +505,8 @@ impl World {
     fn launch(&self, version: &str, start: &str) -> String {
         let object = &self.snapshot.object;
         let spec = EtcdClusterSpec::new(3, version);
-        let member: MemberName = "demo-a".into();
-        let peer =
-            |name: &str| Peer { name: name.into(), address: Etcd.address(object, &name.into()) };
+        let member = MemberRecord::new("demo-a", "member");
+        let peer = |name: &str| Peer::new(name, Etcd.address(object, &name.into()), "member");
         let members = vec![peer("demo-a"), peer("demo-b")];
         let start = match start {
             "new" => Start::New { token: "0c5f".into(), members },

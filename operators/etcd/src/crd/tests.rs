@@ -162,7 +162,7 @@ fn the_historical_status_has_its_shape() {
         conditions: vec![condition],
         members: vec![endstate_core::MemberRow {
             healthy: true,
-            ..endstate_core::MemberRow::new("a-1")
+            ..endstate_core::MemberRow::new("a-1", "member")
         }],
         ..EtcdClusterStatus::default()
     };

@@ -1,20 +1,15 @@
 use endstate::launcher;
-use endstate_core::{App, Launch, LaunchOf, MemberName, Peer, Start};
+use endstate_core::{
+    App, Identity, Launch, LaunchOf, MemberName, MemberRecord, Peer, Start, Surroundings,
+};
 use etcd_plan::Etcd;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::crd;
 
 fn identity() -> Identity {
-    Identity {
-        namespace: "default".into(),
-        name: "demo".into(),
-        uid: "u1".into(),
-        resource_version: "7".into(),
-        generation: 1,
-        deleting: false,
-    }
+    Identity::new("default", "demo", "u1")
 }
 
 /// A spec as a user writes it.
@@ -23,13 +18,13 @@ fn spec(value: Value) -> EtcdClusterSpec {
 }
 
 fn launch(spec: &EtcdClusterSpec, start: &Start) -> Launch {
-    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
     Etcd.launch(&LaunchOf { object: &object, spec, member: &member, start: Some(start) })
 }
 
 fn start() -> Start {
     let address = "http://demo-a.demo-peer.default.svc:2380".to_owned();
-    Start::New { token: "u1".into(), members: vec![Peer { name: "demo-a".into(), address }] }
+    Start::New { token: "u1".into(), members: vec![Peer::new("demo-a", address, "member")] }
 }
 
 fn made(spec: &EtcdClusterSpec) -> Value {
@@ -90,11 +85,15 @@ fn every_field_of_etcds_own_takes_effect() {
 
 #[test]
 fn members_and_clients_find_each_other_by_the_names_that_members_are_told() {
-    let support = Support { peer_service: true, client_service: true, min_available: None };
-    let [peer, client] = &services(&identity(), &support)[..] else { panic!() };
-    let pod = made(&spec(json!({"size": 3, "version": "3.5.16"})));
-    assert_eq!(json!(peer)["metadata"]["name"], pod["spec"]["subdomain"]);
-    let ports = |service: &Service| json!(service)["spec"]["ports"].as_array().unwrap().len();
-    assert_eq!((ports(peer), ports(client)), (2, 1));
-    assert_eq!(json!(budget(&identity(), 2))["spec"]["minAvailable"], 2);
+    let (object, spec) = (identity(), spec(json!({"size": 3, "version": "3.5.16"})));
+    let mut around = Surroundings::default();
+    (around.clients, around.min_available) = (true, 2);
+    let made = objects(&ObjectsOf::new(&object, &spec, &around)).unwrap();
+    let names: Vec<_> = made.iter().map(ToString::to_string).collect();
+    let expected = ["Service demo-peer", "Service demo-client", "PodDisruptionBudget demo"];
+    assert_eq!(names, expected);
+    assert_eq!(super::tests::made(&spec)["spec"]["subdomain"], "demo-peer");
+    around.clients = false;
+    let closed = objects(&ObjectsOf::new(&object, &spec, &around)).unwrap();
+    assert_eq!(closed.len(), 2, "clients are let in once the cluster is recorded");
 }

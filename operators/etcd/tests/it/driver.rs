@@ -2,16 +2,39 @@
 //! old list is not carried out.
 
 use crate::support::{Place, Process, eventually};
-use endstate::driver::{Address, Driver, Outcome};
-use endstate_core::{Action, Call, LeaveReason, MemberId, Membership, Reach, Role, View};
+use endstate::driver::{Address, Driver, Outcome, Target};
+use endstate_core::{
+    Call, Corruption, Identity, LeaveReason, MemberId, Membership, Reach, Request, Standing, View,
+};
 use endstate_etcd::EtcdDriver;
 use endstate_etcd::client::Connection;
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, ConnectOptions};
+use etcd_plan::EtcdClusterSpec;
 
-fn addresses(places: &[&Place]) -> Vec<Address> {
-    let address =
-        |it: &&Place| Address { member: it.name.as_str().into(), host: Some(it.client.clone()) };
-    places.iter().map(address).collect()
+/// Looks at these members.
+async fn observe(places: &[&Place]) -> View {
+    let (object, spec) = cluster();
+    EtcdDriver::default().observe(&target(&object, &spec, places)).await
+}
+
+/// Asks one member for a change, on the list that was seen.
+async fn act(request: &Request, view: &View, via: &Place) -> Outcome {
+    let (object, spec) = cluster();
+    let call = Call { request: request.clone(), ..call(view, via) };
+    EtcdDriver::default().act(&target(&object, &spec, &[via]), &call).await
+}
+
+fn cluster() -> (Identity, EtcdClusterSpec) {
+    (Identity::new("default", "demo", "0c5f"), EtcdClusterSpec::new(3, "3.5.16"))
+}
+
+fn target<'a>(
+    object: &'a Identity,
+    spec: &'a EtcdClusterSpec,
+    places: &[&Place],
+) -> Target<'a, EtcdClusterSpec> {
+    let address = |it: &&Place| Address::of(it.name.as_str(), Some(it.client.clone()));
+    places.iter().map(address).fold(Target::new(object, spec), Target::member)
 }
 
 fn start(places: &[&Place]) -> Vec<Process> {
@@ -21,7 +44,7 @@ fn start(places: &[&Place]) -> Vec<Process> {
 /// Looks until so many voters give the same list and all of those asked answer.
 async fn settled(places: &[&Place], agreed: usize) -> View {
     eventually("the members agree", async || {
-        let view = EtcdDriver::default().observe(&addresses(places)).await;
+        let view = observe(places).await;
         let enough = view.membership.as_ref().is_some_and(|it| it.agreed == agreed);
         if enough { Ok(view) } else { Err(view) }
     })
@@ -32,14 +55,15 @@ fn leader<'a>(view: &View, places: &[&'a Place]) -> &'a Place {
     let leads = view
         .targets
         .iter()
-        .find(|it| it.status.as_ref().is_some_and(|status| status.role == Role::Leader));
+        .find(|it| it.status.as_ref().is_some_and(|status| status.standing == Standing::Leader));
     let name = &leads.expect("one leads").name;
     places.iter().find(|it| it.name == name.as_str()).unwrap()
 }
 
 fn call(view: &View, via: &Place) -> Call {
     let list: &Membership = view.membership.as_ref().unwrap();
-    Call { via: via.name.as_str().into(), members: list.roster() }
+    let request = Request::Transfer { to: "nobody".into(), id: "1".into() };
+    Call { request, via: via.name.as_str().into(), roster: list.roster() }
 }
 
 #[tokio::test]
@@ -57,28 +81,20 @@ async fn a_dead_member_is_unreachable_and_is_removed_once() {
     assert_eq!(view.reach(&places[dead].name), Reach::Unreachable);
 
     let lead = leader(&view, &places);
-    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap();
-    let via = addresses(&[lead]).remove(0);
-    let remove = |call| Action::RemoveMember {
-        member: places[dead].name.as_str().into(),
-        id,
-        reason: LeaveReason::Dead,
-        call,
-    };
-    let driver = EtcdDriver::default();
-    let mut old = call(&view, lead);
-    old.members.learners.insert(MemberId(1));
-    let stale = driver.act(&remove(old), &via).await;
-    assert_eq!(stale, Outcome::Blocked("the list of members has changed since".into()));
-    eventually("it is removed", async || {
-        match driver.act(&remove(call(&view, lead)), &via).await {
-            Outcome::Done => Ok(()),
-            // The others must have been connected for five seconds.
-            other => Err(other),
-        }
+    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap().clone();
+    let member = places[dead].name.as_str().into();
+    let remove = Request::Leave { member, id, reason: LeaveReason::Dead };
+    let mut old = view.clone();
+    old.membership.as_mut().unwrap().members.pop();
+    let stale = act(&remove, &old, lead).await;
+    assert_eq!(stale, Outcome::blocked("the list of members has changed since"));
+    eventually("it is removed", async || match act(&remove, &view, lead).await {
+        Outcome::Done => Ok(()),
+        // The others must have been connected for five seconds.
+        other => Err(other),
     })
     .await;
-    let again = driver.act(&remove(call(&view, lead)), &via).await;
+    let again = act(&remove, &view, lead).await;
     assert!(matches!(again, Outcome::Blocked(_)), "the decision was made on the list before");
     let left = settled(&places, 2).await;
     assert_eq!(left.membership.unwrap().members.len(), 2);
@@ -89,34 +105,32 @@ async fn a_learner_works_and_gives_no_list() {
     let (a, b) = (Place::new("a"), Place::new("b"));
     let _a = start(&[&a]);
     let alone = settled(&[&a], 1).await;
-    let driver = EtcdDriver::default();
-    let via = addresses(&[&a]).remove(0);
-    let add =
-        Action::AddLearner { member: "b".into(), address: b.peer.clone(), call: call(&alone, &a) };
-    assert_eq!(driver.act(&add, &via).await, Outcome::Done);
+    let add = Request::Join { member: "b".into(), id: None, address: b.peer.clone(), votes: false };
+    assert_eq!(act(&add, &alone, &a).await, Outcome::Done);
     let _b = b.start(&[&a, &b], "existing");
     // Here peer addresses are numbers, so the list names a member only once it has told its name.
     let view = eventually("the learner answers and has told its name", async || {
-        let view = driver.observe(&addresses(&[&a, &b])).await;
+        let view = observe(&[&a, &b]).await;
         let named = view.membership.as_ref().is_some_and(|it| it.id_of("b").is_some());
         if named && view.reach("b") == Reach::Reachable { Ok(view) } else { Err(view) }
     })
     .await;
-    let learner = view.target("b").unwrap().status.as_ref().unwrap();
-    assert_eq!(learner.role, Role::Learner);
+    let learner = view.answer("b").unwrap();
+    assert_eq!(learner.standing, Standing::NonVoter);
     let list = view.membership.clone().unwrap();
-    assert_eq!((list.agreed, list.learners().count()), (1, 1));
-    assert_eq!(list.id_of("b"), Some(learner.id));
+    assert_eq!((list.agreed, list.non_voters().count()), (1, 1));
+    assert_eq!(list.id_of("b"), Some(&learner.id));
 
-    let promote = Action::Promote { member: "b".into(), id: learner.id, call: call(&view, &a) };
-    eventually("it is promoted", async || match driver.act(&promote, &via).await {
+    let (member, id, address) = ("b".into(), learner.id.clone(), b.peer.clone());
+    let promote = Request::Promote { member, id, address };
+    eventually("it is promoted", async || match act(&promote, &view, &a).await {
         Outcome::Done => Ok(()),
         other => Err(other),
     })
     .await;
     let both = settled(&[&a, &b], 2).await;
-    let lead = Action::MoveLead { to: "b".into(), id: learner.id, call: call(&both, &a) };
-    eventually("the lead moves", async || match driver.act(&lead, &via).await {
+    let lead = Request::Transfer { to: "b".into(), id: learner.id.clone() };
+    eventually("the lead moves", async || match act(&lead, &both, &a).await {
         Outcome::Done => Ok(()),
         other => Err(other),
     })
@@ -130,34 +144,35 @@ async fn an_alarm_names_the_member_with_corrupt_data_and_its_successor_can_join(
     let places = [&a, &b, &c];
     let _processes = start(&places);
     let view = settled(&places, 3).await;
-    let guilty = view.target("b").unwrap().status.as_ref().unwrap().id;
-    let accused = |view: &View| -> Vec<Vec<MemberId>> {
+    let guilty: MemberId = view.answer("b").unwrap().id.clone();
+    let accused = |view: &View| -> Vec<Vec<Corruption>> {
         let answers = view.targets.iter().map(|it| it.status.as_ref().unwrap());
-        answers.map(|it| it.accused.clone()).collect()
+        answers.map(|it| it.corruption.clone()).collect()
     };
     assert_eq!(accused(&view), vec![vec![]; 3]);
 
     let mut client = etcd_client::Client::connect([&a.client], None).await.unwrap();
     let mut alarm = async |action| {
         let mut of = AlarmOptions::new();
-        of.with_member(guilty.0);
+        of.with_member(u64::from_str_radix(&guilty, 16).unwrap());
         client.alarm(action, AlarmType::Corrupt, Some(of)).await.unwrap();
     };
     alarm(AlarmAction::Activate).await;
     let view = eventually("all tell of it", async || {
         let view = settled(&places, 3).await;
-        if accused(&view) == vec![vec![guilty]; 3] { Ok(view) } else { Err(view) }
+        if accused(&view) == vec![vec![Corruption::Of(guilty.clone())]; 3] {
+            Ok(view)
+        } else {
+            Err(view)
+        }
     })
     .await;
     let lead = leader(&view, &places);
-    let member = "d".into();
-    let add = Action::AddLearner { member, address: d.peer.clone(), call: call(&view, lead) };
-    let via = addresses(&[lead]).remove(0);
-    eventually("the successor is expected", async || {
-        match EtcdDriver::default().act(&add, &via).await {
-            Outcome::Done => Ok(()),
-            blocked => Err(blocked),
-        }
+    let (member, address) = ("d".into(), d.peer.clone());
+    let add = Request::Join { member, id: None, address, votes: false };
+    eventually("the successor is expected", async || match act(&add, &view, lead).await {
+        Outcome::Done => Ok(()),
+        blocked => Err(blocked),
     })
     .await;
     alarm(AlarmAction::Deactivate).await;
@@ -190,28 +205,20 @@ async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_ar
     processes[dead].kill();
     let view = settled(&places, 2).await;
     let lead = leader(&view, &places);
-    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap();
-    let remove = Action::RemoveMember {
-        member: places[dead].name.as_str().into(),
-        id,
-        reason: LeaveReason::Dead,
-        call: call(&view, lead),
-    };
-    let add = Action::AddLearner {
-        member: "d".into(),
-        address: "http://127.0.0.1:1".into(),
-        call: call(&view, lead),
-    };
-    let via = addresses(&[lead]).remove(0);
-    for action in [&remove, &add] {
-        let outcome = EtcdDriver::default().act(action, &via).await;
-        assert!(matches!(outcome, Outcome::NeedsUser(_)), "{action}: {outcome:?}");
+    let id = view.membership.as_ref().unwrap().id_of(&places[dead].name).unwrap().clone();
+    let member = places[dead].name.as_str().into();
+    let remove = Request::Leave { member, id, reason: LeaveReason::Dead };
+    let (member, address) = ("d".into(), "http://127.0.0.1:1".into());
+    let add = Request::Join { member, id: None, address, votes: false };
+    for request in [&remove, &add] {
+        let outcome = act(request, &view, lead).await;
+        assert!(matches!(outcome, Outcome::NeedsUser(_)), "{request}: {outcome:?}");
     }
     // What the hint says: the operator goes on.
     let root = ConnectOptions::new().with_user("root", "secret");
     let mut client = etcd_client::Client::connect([&lead.client], Some(root)).await.unwrap();
     client.auth_disable().await.unwrap();
-    eventually("it is removed", async || match EtcdDriver::default().act(&remove, &via).await {
+    eventually("it is removed", async || match act(&remove, &view, lead).await {
         Outcome::Done => Ok(()),
         other => Err(other),
     })

@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use endstate::CancellationToken;
-use endstate::driver::{Address, Driver, Outcome};
-use endstate::operator::{APP_LABEL, Operand, PodRequest, STARTED_ANNOTATION};
+use endstate::Error;
+use endstate::driver::{Address, Driver, Outcome, Target};
+use endstate::operator::{APP_LABEL, ObjectsOf, Operand, PodRequest, STARTED_ANNOTATION, Wanted};
 use endstate_core::{
-    Action, ClusterId, ClusterObjects, Entry, Identity, Launch, MemberId, MemberStatus, Membership,
-    Reach, Role, Status, Support, Target, View,
+    Call, ClusterObjects, Entry, Identity, Launch, MemberStatus, Membership, Position, Reach,
+    Standing, Status, View,
 };
 use endstate_etcd::{crd, objects};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
@@ -38,47 +38,40 @@ pub(crate) struct Answering {
 }
 
 impl Driver for Answering {
-    async fn observe(&self, targets: &[Address]) -> View {
-        if !targets.is_empty() {
+    type Spec = EtcdClusterSpec;
+
+    async fn observe(&self, target: &Target<'_, EtcdClusterSpec>) -> View {
+        let members = &target.members;
+        if !members.is_empty() {
             let service = self.services.get_opt("demo-client").await.unwrap();
             self.found.lock().unwrap().push(service.is_some());
         }
-        let ids = || targets.iter().zip((1..).map(MemberId));
-        let status = |id: MemberId| MemberStatus {
-            id,
-            cluster: ClusterId(9),
-            role: if id.0 == 1 { Role::Leader } else { Role::Voter },
-            leader: Some(MemberId(1)),
-            position: 8,
-            version: "3.5.16".into(),
-            db_size: 1,
-            accused: vec![],
+        let ids = || members.iter().zip(1_u64..);
+        let answer = |(it, id): (&Address, u64)| {
+            if !(self.answers)(it) {
+                return endstate_core::Target::silent(it.member.clone(), Reach::Unreachable);
+            }
+            let standing = if id == 1 { Standing::Leader } else { Standing::Voter };
+            let status = MemberStatus::new(id.to_string(), "9", standing).follows("1");
+            let status = status.at(Position::at(8)).runs("3.5.16").holds(1);
+            endstate_core::Target::answered(it.member.clone(), status)
         };
-        let answer = |(it, id): (&Address, MemberId)| {
-            let status = (self.answers)(it).then(|| status(id));
-            let reach = if status.is_some() { Reach::Reachable } else { Reach::Unreachable };
-            Target { name: it.member.clone(), reach, status }
-        };
-        let entry =
-            |(it, id): (&Address, MemberId)| Entry { id, name: it.member.clone(), learner: false };
-        let silent = targets.iter().filter(|it| !(self.answers)(it));
+        let entry = |(it, id): (&Address, u64)| Entry::voter(id.to_string(), it.member.clone());
+        let silent = members.iter().filter(|it| !(self.answers)(it));
         let silent: Vec<_> = silent.map(|it| it.member.to_string()).collect();
-        let agreed = targets.len() - silent.len();
+        let agreed = members.len() - silent.len();
         self.silent.lock().unwrap().extend(silent);
-        let members = ids().map(entry).collect();
+        let list = Membership::new("9", ids().map(entry)).agreed(agreed);
         View {
             targets: ids().map(answer).collect(),
-            membership: (agreed > 0 || targets.is_empty()).then_some(Membership {
-                cluster: ClusterId(9),
-                members,
-                agreed,
-            }),
+            membership: (agreed > 0 || members.is_empty()).then_some(list),
+            tasks: vec![],
         }
     }
 
-    async fn act(&self, action: &Action, _: &Address) -> Outcome {
-        self.asked.lock().unwrap().push(action.to_string());
-        Outcome::Blocked("nothing is to be changed".into())
+    async fn act(&self, _: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
+        self.asked.lock().unwrap().push(call.request.to_string());
+        Outcome::blocked("nothing is to be changed")
     }
 }
 
@@ -126,12 +119,8 @@ impl Operand for Answering {
         endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
     }
 
-    fn services(&self, object: &Identity, support: &Support) -> Vec<Service> {
-        objects::services(object, support)
-    }
-
-    fn budget(&self, object: &Identity, min_available: u32) -> PodDisruptionBudget {
-        objects::budget(object, min_available)
+    fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
+        objects::objects(of)
     }
 }
 
@@ -171,8 +160,9 @@ async fn the_service_for_clients_comes_with_the_record_and_not_a_look_later() {
     let world = World::new().await;
     let found = operate(&world);
     world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
-    let first_two = async || found.lock().unwrap().get(..2).map(<[bool]>::to_vec);
-    assert_eq!(wait_for(first_two).await, [false, true]);
+    // The first look has the pods marked, the second has the cluster recorded.
+    let first = async || found.lock().unwrap().get(..3).map(<[bool]>::to_vec);
+    assert_eq!(wait_for(first).await, [false, false, true]);
 }
 
 /// Between a first start and the mark a pod that lost everything would start blank. Nothing may count on the cluster by then.

@@ -362,12 +362,10 @@ async fn pods_that_the_api_refuses_are_asked_for_again_under_their_names() {
     let bad = json!({"size": 3, "version": "3.5.16", "pod": {"labels": {"team": "no label"}}});
     world.create("demo", bad).await.unwrap();
     let refused = world
-        .until(&world.clusters(), "demo", |it| {
-            condition(it, "Progressing")["reason"] == "TriesFailed"
-        })
+        .until(&world.clusters(), "demo", |it| condition(it, "Progressing")["reason"] == "BackOff")
         .await;
     let told = condition(&refused.data["status"], "Progressing")["message"].to_string();
-    assert!(told.contains("a try failed: create pod demo-"), "{told}");
+    assert!(told.contains("a try failed: the API refused to make its pod: "), "{told}");
     assert!(told.contains("no label"), "the reason is the API's: {told}");
     let names = |it: &DynamicObject| -> Vec<String> {
         let members = it.data["status"]["members"].as_array().unwrap();

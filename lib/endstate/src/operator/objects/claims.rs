@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
-use super::wanted::MEMBER_LABEL;
+use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
 use super::{Objects, Owner};
 use crate::{Cache, Context, Error, Propagation};
 
@@ -35,6 +35,16 @@ impl Claim {
     /// Its uid: another claim of the same name has other data.
     pub fn uid(&self) -> &str {
         crate::object::uid(&*self.object)
+    }
+
+    /// Its version: what it is deleted as.
+    pub fn resource_version(&self) -> &str {
+        self.object.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it is kept when its member has left the cluster.
+    pub fn is_retained(&self) -> bool {
+        self.object.labels().get(RETAINED_LABEL).is_some_and(|it| it == "true")
     }
 
     /// The member whose data it holds.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use endstate_core::VolumeSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -22,6 +23,9 @@ pub const UID_LABEL: &str = endstate_core::LABEL_UID;
 
 /// The label with the name of the member that an object belongs to.
 pub const MEMBER_LABEL: &str = "endstate.dev/member";
+
+/// The label on the claim of a member that says `true` if it is kept when the member has left the cluster.
+pub const RETAINED_LABEL: &str = "endstate.dev/retained";
 
 /// Whether an object goes with its cluster.
 ///
@@ -55,6 +59,15 @@ pub struct Generated {
 pub(super) enum Content {
     Applied,
     Generated(Vec<Generated>),
+}
+
+/// The name of the claim of a member's volume.
+///
+/// ```
+/// assert_eq!(endstate::operator::claim_of("demo-x7k2p"), "data-demo-x7k2p");
+/// ```
+pub fn claim_of(member: &str) -> String {
+    format!("data-{member}")
 }
 
 /// An object that a cluster needs. What it prints as has no contents, which may be secret.
@@ -110,6 +123,33 @@ impl Wanted {
         let data = serde_json::json!({"type": "Opaque"});
         let object = DynamicObject { types: Some(types.clone()), metadata, data };
         Wanted { object, types, ownership, content: Content::Generated(keys) }
+    }
+
+    /// The claim of the volume on which a member keeps its data, owned by nobody. It is named by [`claim_of`].
+    ///
+    /// ```
+    /// use endstate::operator::{Ownership, Wanted};
+    /// use endstate_core::VolumeSpec;
+    /// let claim = Wanted::claim("demo-x7k2p", &VolumeSpec::new("1Gi")).unwrap();
+    /// assert_eq!(claim.to_string(), "PersistentVolumeClaim data-demo-x7k2p");
+    /// assert_eq!(claim.ownership(), Ownership::Kept);
+    /// ```
+    pub fn claim(member: &str, volume: &VolumeSpec) -> Result<Wanted, Error> {
+        let retained = if volume.retained { "true" } else { "false" };
+        let mut spec = serde_json::json!({
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": volume.size}},
+        });
+        if let Some(class) = &volume.class {
+            spec["storageClassName"] = class.as_str().into();
+        }
+        let body = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim_of(member), "labels": {RETAINED_LABEL: retained}},
+            "spec": spec,
+        });
+        Ok(Wanted::new(body, Ownership::Kept)?.of_member(member))
     }
 
     /// The same object, of a member.

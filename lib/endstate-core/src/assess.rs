@@ -1,0 +1,226 @@
+//! What a snapshot means: computed once, before anything is decided.
+//!
+//! [`assess`] joins what the record, the API and the application say, brings the record up to date with what this look
+//! teaches (a pod that was seen, a cluster that was formed, a step that is over), and says in which [`Situation`] the
+//! cluster is. Every step of the planner reads this and nothing else.
+
+mod accept;
+pub(crate) mod cluster;
+mod forming;
+pub(crate) mod health;
+pub(crate) mod learn;
+pub(crate) mod rules;
+pub(crate) mod settle;
+
+use std::collections::BTreeSet;
+
+use crate::{
+    app::App,
+    id::MemberName,
+    limits::quorum,
+    member::{Cluster, Health},
+    pod::Pod,
+    problem::Problem,
+    record::{MemberRecord, Record, Step},
+    snapshot::Snapshot,
+    topology::{Role, Topology},
+    view::{Membership, Reach, Refusal},
+    waiting::Waiting,
+};
+use cluster::Joined;
+
+/// A snapshot, assessed.
+///
+/// ```
+/// # use endstate_core::*;
+/// # struct Toy;
+/// # impl App for Toy {
+/// #     type Spec = usize;
+/// #     fn name(&self) -> &'static str { "toy" }
+/// #     fn validate(&self, _: &Identity, _: &usize) -> Vec<Problem> { vec![] }
+/// #     fn topology(&self, size: &usize) -> Topology { Topology::new("1", [Role::voting("member", *size)]) }
+/// #     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch { Launch::new("toy:1", member) }
+/// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
+/// #     fn change(&self, _: &usize, _: &usize) -> Change { Change::Nothing }
+/// # }
+/// let object = Identity::new("default", "example", "0c5f");
+/// let snapshot = Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, 3);
+/// let assessed = assess(&Toy, &snapshot);
+/// assert!(matches!(assessed.situation, Situation::Forming) && assessed.cluster.is_none());
+/// ```
+#[non_exhaustive]
+pub struct Assessed<'a, A: App> {
+    /// The application.
+    pub app: &'a A,
+    /// What was seen.
+    pub snapshot: &'a Snapshot<A::Spec>,
+    /// The record, with all that this look teaches.
+    pub record: Record<A::Spec>,
+    /// What is wrong with the spec.
+    pub problems: Vec<Problem>,
+    /// What the accepted spec asks for.
+    pub target: Option<Topology>,
+    /// The members, where a quorum of them proves the list.
+    pub cluster: Option<Cluster>,
+    /// How things stand.
+    pub situation: Situation,
+}
+
+/// How things stand: which steps of the planner have their turn.
+///
+/// ```
+/// assert_ne!(endstate_core::Situation::Paused, endstate_core::Situation::Forming);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Situation {
+    /// The object is being deleted: what it owns goes with it.
+    Deleting,
+    /// No spec was ever accepted.
+    NotAccepted,
+    /// The user wants the cluster left alone.
+    Paused,
+    /// Somebody else has objects of names that the cluster needs.
+    NameTaken,
+    /// The pods could not be listed.
+    PodsUnknown,
+    /// Pods were certainly not made: the record says so first, so that they may be asked for again.
+    PodsRefused,
+    /// No cluster exists yet.
+    Forming,
+    /// The first members have formed the cluster, and this is recorded now.
+    Formed,
+    /// A quorum proves the list of members, and one of them leads.
+    Quorum,
+    /// Nothing proves it; what is missing.
+    NoQuorum(Waiting),
+}
+
+/// Assesses a snapshot.
+pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assessed<'a, A> {
+    let mut record = snapshot.status.record.clone();
+    let problems = accept::accept(app, snapshot, &mut record);
+    let target = record.accepted.as_ref().map(|it| app.topology(&it.spec));
+    let situation = Situation::NotAccepted;
+    let cluster = None;
+    let mut assessed = Assessed { app, snapshot, record, problems, target, cluster, situation };
+    assessed.situation = assessed.look();
+    assessed
+}
+
+impl<'a, A: App> Assessed<'a, A> {
+    fn look(&mut self) -> Situation {
+        let snapshot = self.snapshot;
+        if snapshot.object.deleting {
+            return Situation::Deleting;
+        }
+        if self.target.is_none() {
+            return Situation::NotAccepted;
+        }
+        if self.app.topology(&snapshot.spec).paused {
+            self.look_only();
+            return Situation::Paused;
+        }
+        if !snapshot.conflicts.is_empty() {
+            self.look_only();
+            return Situation::NameTaken;
+        }
+        let Some(pods) = &snapshot.pods else { return Situation::PodsUnknown };
+        self.note_pods(pods);
+        self.note_last_words(pods);
+        self.note_restarts();
+        if self.note_refusals() {
+            self.look_only();
+            return Situation::PodsRefused;
+        }
+        if self.record.cluster_id.is_none() {
+            return if self.note_formation() { Situation::Formed } else { Situation::Forming };
+        }
+        match self.proof() {
+            Ok(cluster) => {
+                self.settle(&cluster);
+                self.cluster = Some(cluster);
+                Situation::Quorum
+            }
+            Err(lack) => Situation::NoQuorum(lack),
+        }
+    }
+
+    /// What is seen is told, also where nothing is done.
+    fn look_only(&mut self) {
+        self.cluster = self.record.cluster_id.as_ref().and_then(|_| self.proof().ok());
+    }
+
+    /// The members, if a quorum of the voters gave the same list and one of them leads; otherwise what is missing.
+    fn proof(&self) -> Result<Cluster, Waiting> {
+        let list = self.list();
+        let voters = list.map_or(self.voting_members().count(), |it| it.voters().count());
+        let needed = quorum(voters);
+        let healthy = self.voting_members().filter(|it| self.health(it).is_alive()).count();
+        let agreed = list.map_or(0, |it| it.agreed);
+        match list.map(|it| self.join(it)) {
+            Some(cluster) if agreed >= needed && cluster.leader().is_some() => Ok(cluster),
+            _ if self.asks_for_user() => {
+                let hint = self.app.without_user().into();
+                Err(Waiting::ForUser { action: None, hint })
+            }
+            _ if healthy < needed => Err(Waiting::ForQuorum { healthy, needed }),
+            _ if agreed < needed => Err(Waiting::ForAgreement { agreed, needed }),
+            _ => Err(Waiting::ForLeader),
+        }
+    }
+
+    /// Whether members do not answer because the driver has no user.
+    fn asks_for_user(&self) -> bool {
+        let guarded = [Refusal::Guarded, Refusal::NeedsUser].map(Reach::Refused);
+        let mut members = self.record.members.iter();
+        members.any(|it| guarded.contains(&self.snapshot.view.reach(&it.name)))
+    }
+
+    /// A list joined with everything else that is known of its members.
+    fn join(&self, list: &Membership) -> Cluster {
+        let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
+        let accepted = accepted.zip(self.target.as_ref());
+        Joined { app: self.app, snapshot: self.snapshot, accepted }.with(list)
+    }
+
+    /// The list of members of the recorded cluster, however many agree on it.
+    pub fn list(&self) -> Option<&'a Membership> {
+        let known = self.record.cluster_id.as_ref();
+        self.snapshot.list().filter(|it| known.is_none_or(|id| *id == it.cluster))
+    }
+
+    /// Whether a recorded member works.
+    pub fn health(&self, member: &MemberRecord) -> Health {
+        health::health(self.snapshot, member)
+    }
+
+    /// The role of a recorded member; the voting one if it has none that exists.
+    pub fn role<'t>(&self, target: &'t Topology, member: &MemberRecord) -> Option<&'t Role> {
+        target.role(&member.role).or_else(|| target.voting())
+    }
+
+    /// The recorded members whose role votes.
+    pub fn voting_members(&self) -> impl Iterator<Item = &MemberRecord> {
+        let voting = self.target.as_ref().and_then(Topology::voting).map(|it| &it.name);
+        let others = move |name: &str| {
+            self.target.iter().flat_map(|it| &it.roles).any(|it| !it.votes && *it.name == *name)
+        };
+        self.record.members.iter().filter(move |it| voting == Some(&it.role) || !others(&it.role))
+    }
+}
+
+/// Which members the driver should ask, in the order of their names: all that are recorded, and all
+/// that have a pod.
+///
+/// ```
+/// use endstate_core::{Pod, Record, targets};
+/// let pods = [Pod::<u32>::new("example-x7k2p", "9b1d", "41")];
+/// assert_eq!(targets(&Record::default(), &pods), ["example-x7k2p".into()]);
+/// ```
+pub fn targets<S>(record: &Record<S>, pods: &[Pod<S>]) -> Vec<MemberName> {
+    let first = record.bootstrap.iter().flat_map(|it| &it.members);
+    let recorded = first.chain(&record.members).map(|it| &it.name);
+    let coming = record.step.iter().map(Step::member);
+    let names = recorded.chain(coming).chain(pods.iter().map(|it| &it.name));
+    names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}

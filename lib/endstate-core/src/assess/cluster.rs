@@ -1,0 +1,176 @@
+//! The list of members joined with everything else that is known of each.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::health::health;
+use crate::{
+    app::App,
+    id::{MemberId, MemberName},
+    limits::{RESTART_SECONDS, STABLE_SECONDS},
+    member::{Cluster, Health, Member},
+    pod::{Pod, PodRef},
+    problem::Change,
+    reason::{Cause, VersionMismatch},
+    record::{MemberRecord, Record, Step},
+    snapshot::Snapshot,
+    topology::Topology,
+    view::{Corruption, Entry, MemberStatus, Membership},
+};
+
+/// What a list is joined with.
+pub(super) struct Joined<'a, A: App> {
+    pub(super) app: &'a A,
+    pub(super) snapshot: &'a Snapshot<A::Spec>,
+    /// The spec that is worked towards, and what it asks for.
+    pub(super) accepted: Option<(&'a A::Spec, &'a Topology)>,
+}
+
+impl<A: App> Joined<'_, A> {
+    pub(super) fn with(&self, list: &Membership) -> Cluster {
+        let leads = leader(self.snapshot, list);
+        let corruption = corruption(self.snapshot, list);
+        let mut members: Vec<_> = list.members.iter().map(|it| self.member(it)).collect();
+        for member in &mut members {
+            member.leads = leads == Some(&member.id);
+            if member.health.is_alive() && corruption.contains(&Corruption::Of(member.id.clone())) {
+                (member.health, member.recovered_at) = (Health::Corrupt, None);
+            }
+        }
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        Cluster { members, corruption }
+    }
+
+    fn member(&self, entry: &Entry) -> Member {
+        let snapshot = self.snapshot;
+        let known = recorded(&snapshot.status.record, &entry.name);
+        let pod = snapshot.pod(&entry.name);
+        let answer = snapshot.view.answer(&entry.name).filter(|it| it.id == entry.id);
+        let change = self.change(pod);
+        let durable = snapshot.claim(&entry.name).is_some();
+        let facts = known.clone().unwrap_or_else(|| self.unknown(entry));
+        let mismatch = self.mismatch(pod, answer);
+        let mut health =
+            health(snapshot, &MemberRecord { id: Some(entry.id.clone()), ..facts.clone() });
+        if known.is_none() && pod.is_none() && !health.is_healthy() {
+            health = Health::NotReady(Cause::NothingKnown);
+        } else if change == Change::Recreate
+            && !durable
+            && !health.is_alive()
+            && pod.is_some_and(is_held_up)
+        {
+            // With a claim it gets another pod, and goes on with its data.
+            health = Health::Failed(Cause::OutdatedAndDown);
+        }
+        if let (Health::Healthy, true, Some(versions)) =
+            (&health, is_restarting(snapshot, &facts), &mismatch)
+        {
+            // Its pod was changed and its process was not restarted yet: it works, but not for long.
+            health = Health::NotReady(Cause::VersionMismatch { versions: versions.clone() });
+        }
+        let recovered_at =
+            recovered_at(pod, known.as_ref(), snapshot.now).filter(|_| health.is_healthy());
+        Member {
+            votes: entry.votes,
+            group: facts.group,
+            health,
+            recovered_at,
+            position: answer.and_then(|it| it.position.clone()),
+            outdated: change != Change::Nothing,
+            change,
+            version_mismatch: mismatch,
+            recorded: known.is_some(),
+            pod: pod.map(PodRef::from),
+            durable,
+            ..Member::new(entry.name.clone(), entry.id.clone(), facts.role)
+        }
+    }
+
+    /// One that is listed, and that nothing here added: as far as is known it has the role of those who vote or not.
+    fn unknown(&self, entry: &Entry) -> MemberRecord {
+        let roles = self.accepted.iter().flat_map(|(_, topology)| &topology.roles);
+        let role = roles.filter(|it| it.votes).map(|it| it.name.clone()).next();
+        MemberRecord::new(entry.name.clone(), role.unwrap_or_default())
+    }
+
+    fn change(&self, pod: Option<&Pod<A::Spec>>) -> Change {
+        match (pod.and_then(|it| it.spec.as_ref()), self.accepted) {
+            (Some(old), Some((new, _))) => self.app.change(old, new),
+            _ => Change::Nothing,
+        }
+    }
+
+    fn mismatch(
+        &self,
+        pod: Option<&Pod<A::Spec>>,
+        answer: Option<&MemberStatus>,
+    ) -> Option<VersionMismatch> {
+        let (spec, answer) = (pod?.spec.as_ref()?, answer?);
+        let asked = (!self.app.runs(spec, answer)).then(|| self.app.topology(spec).version)?;
+        Some(VersionMismatch { runs: answer.version.clone(), asked })
+    }
+}
+
+/// The voter of this list that says it leads; if several do, the one that most voters follow.
+pub(super) fn leader<'a, S>(
+    snapshot: &'a Snapshot<S>,
+    list: &'a Membership,
+) -> Option<&'a MemberId> {
+    let follows = |entry: &Entry| {
+        let status = snapshot.view.answer(&entry.name)?;
+        let ours = status.id == entry.id && status.cluster == list.cluster;
+        status.leader.as_ref().filter(|_| ours)
+    };
+    let votes = |id: &MemberId| list.voters().filter(|it| follows(it) == Some(id)).count();
+    let claims = list.voters().filter(|it| follows(it) == Some(&it.id)).map(|it| &it.id);
+    claims.max_by_key(|id| (votes(id), *id))
+}
+
+/// What the voters of this list report.
+fn corruption<S>(snapshot: &Snapshot<S>, list: &Membership) -> Vec<Corruption> {
+    let answers = list.voters().filter_map(|it| snapshot.view.answer(&it.name));
+    let ours = answers.filter(|it| it.cluster == list.cluster);
+    let all: BTreeSet<_> = ours.flat_map(|it| &it.corruption).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// Since when a member is back, if that is a moment ago. A node whose clock is ahead tells nothing.
+fn recovered_at<S>(
+    pod: Option<&Pod<S>>,
+    member: Option<&MemberRecord>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let started = pod.and_then(|it| it.running_since);
+    // Who is recorded as failing and works is back this very moment.
+    let failed = member.and_then(|it| it.failing_since).map(|_| now);
+    let since = started.max(member.and_then(|it| it.recovered_at)).max(failed)?;
+    let age = now.duration_since(since);
+    (!age.is_negative() && age < SignedDuration::from_secs(STABLE_SECONDS)).then_some(since)
+}
+
+/// Whether a member was told to restart in place and may not have done so yet: its pod does not show it,
+/// or it was told so lately that what shows may be another restart. A node that is stuck may take any time.
+pub(super) fn is_restarting<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> bool {
+    let Some(told) = &member.restarted else { return false };
+    let patience = SignedDuration::from_secs(RESTART_SECONDS);
+    let seen = snapshot.pod(&member.name).is_some_and(|it| told.is_seen(it));
+    !seen || snapshot.now.duration_since(told.at) < patience
+}
+
+/// What the record says of a member, whether it belongs to the cluster, is coming, or going.
+fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
+    let known = record.members.iter().find(|it| it.name == *name).cloned();
+    known.or_else(|| match record.step.as_ref()? {
+        Step::Join { member } if member.name == *name => Some(member.clone()),
+        Step::Leave { name: leaves, pod, role, .. } if leaves == name => {
+            Some(MemberRecord { pod: pod.clone(), ..MemberRecord::new(name.clone(), role.clone()) })
+        }
+        _ => None,
+    })
+}
+
+/// Whether something but time holds a pod up.
+fn is_held_up<S>(pod: &Pod<S>) -> bool {
+    pod.trouble.is_some() || !pod.started
+}

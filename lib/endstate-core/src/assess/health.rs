@@ -1,0 +1,169 @@
+//! Whether one member works: from its pod, its own answer and what was recorded about it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::cluster::leader;
+use crate::{
+    exit::Words,
+    id::{ClusterId, MemberId, Uid},
+    limits::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, UNSEEN_SECONDS},
+    member::Health,
+    pod::{Pod, PodPhase, Trouble},
+    reason::{Cause, End},
+    record::MemberRecord,
+    snapshot::Snapshot,
+    view::{Reach, Refusal},
+};
+
+/// Whether a member works.
+pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {
+    let answer = answer(snapshot, member);
+    if snapshot.pods.is_none() {
+        return answer.health().unwrap_or(Health::NotReady(Cause::PodsUnknown));
+    }
+    let durable = snapshot.claim(&member.name).is_some();
+    let Some(pod) = snapshot.pod(&member.name) else {
+        return without_pod(snapshot, member, &answer, durable);
+    };
+    if let Some(cause) = ended(pod, member.pod.as_ref()) {
+        let comes_back = durable && cause != Cause::PodReplaced;
+        return if comes_back { Health::Stopped(cause) } else { Health::Dead(cause) };
+    }
+    match answer {
+        Answer::Follows => Health::Healthy,
+        Answer::Alone => Health::Leaderless,
+        Answer::Guarded => Health::Guarded,
+        Answer::AnotherCluster(cluster) => Health::Failed(Cause::AnotherCluster { cluster }),
+        Answer::None(cause) => silent(pod, member, snapshot.now, cause),
+    }
+}
+
+/// What a member's answer is worth.
+enum Answer {
+    /// It is the member it should be, and follows the leader.
+    Follows,
+    /// It is the member it should be, and follows nobody, or somebody else.
+    Alone,
+    /// It serves together with a quorum, and does not say who it is.
+    Guarded,
+    /// It works, somewhere else.
+    AnotherCluster(ClusterId),
+    /// It proves nothing.
+    None(Cause),
+}
+
+impl Answer {
+    /// What it says of a member by itself.
+    fn health(&self) -> Option<Health> {
+        match self {
+            Self::Follows => Some(Health::Healthy),
+            Self::Alone => Some(Health::Leaderless),
+            Self::Guarded => Some(Health::Guarded),
+            Self::AnotherCluster(_) | Self::None(_) => None,
+        }
+    }
+}
+
+fn answer<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Answer {
+    let target = snapshot.view.target(&member.name);
+    let status = match target.map_or(Reach::Unknown, |it| it.reach) {
+        Reach::Unknown => return Answer::None(Cause::NotAsked),
+        Reach::Refused(Refusal::Guarded) => return Answer::Guarded,
+        Reach::Refused(Refusal::NeedsUser) => return Answer::None(Cause::NeedsUser),
+        Reach::Refused(Refusal::Other) => return Answer::None(Cause::Refuses),
+        Reach::Unreachable => return Answer::None(Cause::Silent),
+        Reach::Reachable => target.and_then(|it| it.status.as_ref()),
+    };
+    let (id, cluster) = (member.id.as_ref(), snapshot.status.record.cluster_id.as_ref());
+    match status {
+        None => Answer::None(Cause::EmptyAnswer),
+        Some(it) if cluster.is_some_and(|id| *id != it.cluster) => {
+            Answer::AnotherCluster(it.cluster.clone())
+        }
+        Some(it) if id.is_some_and(|id| *id != it.id) => Answer::None(Cause::AnotherMember),
+        Some(it) if it.leader.as_ref().is_some_and(|it| leads(snapshot, it)) => Answer::Follows,
+        Some(_) => Answer::Alone,
+    }
+}
+
+/// Whether this one leads, as far as is known: who follows another was left behind, or has not heard of it yet.
+fn leads<S>(snapshot: &Snapshot<S>, id: &MemberId) -> bool {
+    snapshot.list().and_then(|it| leader(snapshot, it)).is_none_or(|it| it == id)
+}
+
+fn without_pod<S>(
+    snapshot: &Snapshot<S>,
+    member: &MemberRecord,
+    answer: &Answer,
+    durable: bool,
+) -> Health {
+    let patience = SignedDuration::from_secs(UNSEEN_SECONDS);
+    let belongs = snapshot.status.record.members.iter().any(|it| it.name == member.name);
+    match (&member.pod, member.asked) {
+        // The list of pods may be older than the answer.
+        _ if answer.health().is_some() => Health::NotReady(Cause::AnswersWithoutPod),
+        (None, None) if !belongs => Health::Stopped(Cause::NoPodYet),
+        (None, Some(asked)) if snapshot.now.duration_since(asked) < patience => {
+            Health::Stopped(Cause::PodAwaited)
+        }
+        _ if durable => Health::Stopped(Cause::PodGoneVolumeKept),
+        _ => Health::Dead(Cause::PodGone),
+    }
+}
+
+/// Why the pod cannot run again, whatever it answers now.
+fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<Cause> {
+    if seen.is_some_and(|uid| *uid != pod.uid) {
+        return Some(Cause::PodReplaced);
+    }
+    if pod.deleting {
+        return Some(Cause::PodDeleting);
+    }
+    match pod.phase {
+        PodPhase::Failed | PodPhase::Succeeded => Some(Cause::PodEnded),
+        PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => None,
+    }
+}
+
+/// How a container ended, in its own words if it left any.
+fn end<S>(pod: &Pod<S>, message: &Words) -> End {
+    match &pod.exit {
+        Some(exit) => End { code: Some(exit.code), message: exit.words.clone() },
+        None => End { code: None, message: message.clone() },
+    }
+}
+
+fn silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, cause: Cause) -> Health {
+    if pod.data_lost() {
+        return Health::Dead(Cause::DataLost { before: member.last_termination_message.clone() });
+    }
+    if pod.node_lost {
+        return Health::Failed(Cause::NodeLost);
+    }
+    match &pod.trouble {
+        Some(Trouble::CrashLoop { message }) => crashed(pod, member, now, message),
+        Some(Trouble::Image { message }) => {
+            Health::Stopped(Cause::NoImage { message: message.clone() })
+        }
+        Some(Trouble::Unschedulable { message }) => {
+            Health::Stopped(Cause::Unschedulable { message: message.clone() })
+        }
+        Some(Trouble::Starting { reason, message }) => {
+            let (reason, message) = (reason.clone(), message.clone());
+            Health::Stopped(Cause::Waiting { reason, message })
+        }
+        None if pod.phase == PodPhase::Pending => Health::Stopped(Cause::PodStarting),
+        None => Health::NotReady(cause),
+    }
+}
+
+fn crashed<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, message: &Words) -> Health {
+    let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+    let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
+    let end = end(pod, message);
+    if long && pod.restarts >= CRASH_LOOP_RESTARTS {
+        Health::Failed(Cause::CrashLoop { end })
+    } else {
+        Health::Stopped(Cause::Crashed { end })
+    }
+}

@@ -1,0 +1,103 @@
+//! What a look teaches, whatever is decided: pods that were seen, restarts that are over, pods that were not made.
+
+use super::{Assessed, cluster::is_restarting};
+use crate::{
+    app::App,
+    exit::Words,
+    pod::Pod,
+    problem::Change,
+    reason::Cause,
+    record::{Backoff, MemberRecord, Record},
+    snapshot::{Denial, Snapshot},
+};
+
+impl<A: App> Assessed<'_, A> {
+    /// Remembers the pods that are seen for the first time.
+    pub(super) fn note_pods(&mut self, pods: &[Pod<A::Spec>]) {
+        for member in self.record.everyone_mut() {
+            if member.pod.is_none() {
+                let pod = pods.iter().find(|it| it.name == member.name);
+                member.pod = pod.map(|it| it.uid.clone());
+            }
+            if member.pod.is_some() {
+                member.asked = None;
+            }
+        }
+    }
+
+    /// Forgets restarts that are over: the member says so, or was started anew and never will.
+    pub(super) fn note_restarts(&mut self) {
+        let (app, snapshot) = (self.app, self.snapshot);
+        let Some(spec) = self.record.accepted.as_ref().map(|it| it.spec.clone()) else { return };
+        for member in self.record.everyone_mut().filter(|it| it.restarted.is_some()) {
+            if !is_restarting(snapshot, member) || runs(app, snapshot, &spec, member) {
+                member.restarted = None;
+            }
+        }
+    }
+
+    /// Pods that the API refused to make were never there, so their names can be asked for again.
+    pub(super) fn note_refusals(&mut self) -> bool {
+        let Some(blocked) = &self.snapshot.blocked else { return false };
+        let refused = &blocked.not_created;
+        let mut found = false;
+        for member in self.record.everyone_mut().filter(|it| refused.contains(&it.name)) {
+            found |= member.asked.is_some() && member.pod.is_none();
+            member.asked = None;
+        }
+        if found {
+            let (Denial::Api { message }
+            | Denial::Application { message }
+            | Denial::NeedsUser { message }) = blocked.denial.clone();
+            back_off(&mut self.record, self.snapshot, Cause::PodRefused { message });
+        }
+        found
+    }
+
+    /// Remembers what containers said when they ended. A launcher that refuses to start on an empty
+    /// directory says so in place of what went wrong before.
+    pub(super) fn note_last_words(&mut self, pods: &[Pod<A::Spec>]) {
+        for member in self.record.everyone_mut() {
+            let pod = pods.iter().find(|it| it.name == member.name);
+            if let Some(words) = pod.and_then(last_termination_message) {
+                member.last_termination_message = Some(words);
+            }
+        }
+    }
+}
+
+/// Whether a member says that it runs what is asked for, and its pod asks for nothing else.
+fn runs<A: App>(
+    app: &A,
+    snapshot: &Snapshot<A::Spec>,
+    spec: &A::Spec,
+    member: &MemberRecord,
+) -> bool {
+    let made_from = snapshot.pod(&member.name).and_then(|it| it.spec.as_ref());
+    let runs = snapshot.view.answer(&member.name).is_some_and(|it| app.runs(spec, it));
+    runs && made_from.is_some_and(|it| app.change(it, spec) == Change::Nothing)
+}
+
+/// What was said at the last end that says what went wrong.
+fn last_termination_message<S>(pod: &Pod<S>) -> Option<Words> {
+    let ends = [&pod.exit, &pod.exit_before].into_iter().flatten();
+    let mut own = ends.filter(|it| it.evidence.is_none() && !it.words.is_empty());
+    own.next().map(|it| it.words.clone())
+}
+
+/// Notes that a try came to nothing.
+pub(crate) fn back_off<S>(record: &mut Record<S>, snapshot: &Snapshot<S>, cause: Cause) {
+    record.backoff = Some(next_backoff(record, snapshot, cause));
+}
+
+/// The back-off after one more try.
+pub(crate) fn next_backoff<S>(record: &Record<S>, snapshot: &Snapshot<S>, cause: Cause) -> Backoff {
+    let times = backoff(record).map_or(0, |it| it.times).saturating_add(1);
+    Backoff { times, at: snapshot.now, cause, members: record.members.len() }
+}
+
+/// The tries in a row that failed at what is tried now: with fewer members than then it is a repair,
+/// which does not wait for the growth, or the move, that failed before.
+pub(crate) fn backoff<S>(record: &Record<S>) -> Option<&Backoff> {
+    record.backoff.as_ref().filter(|it| it.members <= record.members.len())
+}

@@ -1,0 +1,196 @@
+//! The step under way: whether it is over, or has no reason any more. What is left to do for it is the planner's.
+
+use super::{
+    Assessed,
+    learn::back_off,
+    rules::{
+        self, Unit, has_given_up, has_surplus, is_in_doubt, is_replaced, may_remove, needs_repair,
+        wants_another,
+    },
+};
+use crate::{
+    app::App,
+    id::{MemberName, Uid},
+    member::{Cluster, Health, Member},
+    pod::Pod,
+    problem::Change,
+    reason::Cause,
+    record::{LeaveReason, MemberRecord, Step},
+    topology::{Growth, Topology},
+};
+
+impl<A: App> Assessed<'_, A> {
+    /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.
+    pub(super) fn settle(&mut self, cluster: &Cluster) {
+        let Some(target) = self.target.clone() else { return };
+        if is_in_doubt(cluster) || rules::corrupt_leader(cluster, &target).is_some() {
+            return;
+        }
+        if let Some(step) = self.record.step.clone() {
+            self.settle_step(cluster, &target, step);
+        }
+        if self.record.step.is_none() {
+            // Somebody else took them off the list; what is left of them is cleared away.
+            self.record.members.retain(|it| cluster.member(&it.name).is_some());
+        }
+    }
+
+    fn settle_step(&mut self, cluster: &Cluster, target: &Topology, step: Step) {
+        match step {
+            Step::Join { member } => self.settle_join(cluster, target, member),
+            Step::Leave { name, pod, reason, .. } => match cluster.member(&name) {
+                Some(member) if !self.leaves(cluster, target, member, reason) => self.stay(member),
+                Some(_) => {}
+                None => self.settle_clearing(&name, pod.as_ref()),
+            },
+            Step::Restart { name } => {
+                let member = cluster.member(&name);
+                if member.is_none_or(|it| self.is_restarted(cluster, it)) {
+                    self.record.step = None;
+                }
+            }
+            Step::App { step } => {
+                let running = self.snapshot.view.tasks.iter().any(|it| it.member == step.member);
+                if !running && !self.due(cluster).contains(&step) {
+                    self.record.step = None;
+                }
+            }
+            // The source serves alone, and proves its list.
+            Step::Recover { .. } => self.record.step = None,
+        }
+    }
+
+    /// The application's own steps that are due.
+    pub(crate) fn due(&self, cluster: &Cluster) -> Vec<crate::AppStep> {
+        let accepted = self.record.accepted.as_ref();
+        accepted.map_or_else(Vec::new, |it| self.app.steps(&it.spec, cluster))
+    }
+
+    fn settle_join(&mut self, cluster: &Cluster, target: &Topology, new: MemberRecord) {
+        let begun = is_begun(&new);
+        match cluster.member(&new.name) {
+            Some(member) if self.has_joined(target, member) => {
+                let id = Some(member.id.clone());
+                self.record.members.push(MemberRecord { id, ..new });
+                self.record.step = None;
+                self.record.backoff = None;
+            }
+            Some(_) => {}
+            None if begun && self.grows_directly(target, &new) => {}
+            None if begun => {
+                back_off(&mut self.record, self.snapshot, Cause::Unlisted);
+                let (name, pod) = (new.name.clone(), new.pod.clone());
+                let (role, reason) = (new.role, LeaveReason::FailedJoin);
+                let (id, drains) = (None, false);
+                self.record.step =
+                    Some(Step::Leave { name: new.name, role, id, pod: new.pod, reason, drains });
+                self.settle_clearing(&name, pod.as_ref());
+            }
+            // Before it is added nothing is lost by making room for a repair: nobody can be added beside another
+            // that has no vote yet, nor (in some applications) while a voter is down.
+            None if self.is_welcome(cluster, target, &new) && !needs_repair(cluster, target) => {}
+            None => self.record.step = None,
+        }
+    }
+
+    fn has_joined(&self, target: &Topology, member: &Member) -> bool {
+        match target.role(&member.role) {
+            Some(role) if !role.votes => member.health.is_healthy(),
+            _ => member.votes,
+        }
+    }
+
+    pub(crate) fn grows_directly(&self, target: &Topology, new: &MemberRecord) -> bool {
+        self.role(target, new).is_some_and(|it| it.growth == Growth::Direct)
+    }
+
+    /// Whether a member that is coming is still wanted.
+    pub(crate) fn is_welcome(
+        &self,
+        cluster: &Cluster,
+        target: &Topology,
+        new: &MemberRecord,
+    ) -> bool {
+        let unit = target.role(&new.role).filter(|it| new.group < it.groups);
+        unit.is_some_and(|role| wants_another(cluster, (role, new.group), Some(&new.name)))
+    }
+
+    /// Whether the leave of a listed member still has its reason, and is safe.
+    fn leaves(
+        &self,
+        cluster: &Cluster,
+        target: &Topology,
+        member: &Member,
+        reason: LeaveReason,
+    ) -> bool {
+        let unit = rules::unit_of(target, member);
+        let surplus = unit.is_none_or(|it: Unit<'_>| has_surplus(cluster, it));
+        let holds = match reason {
+            _ if rules::is_half_joined(target, member) => true,
+            LeaveReason::ScaleDown => surplus,
+            LeaveReason::Outdated => surplus && member.outdated,
+            LeaveReason::Corrupt => surplus && is_replaced(cluster, member),
+            LeaveReason::Dead => member.health.is_given_up(),
+            LeaveReason::FailedJoin
+            | LeaveReason::Stray
+            | LeaveReason::Recreated
+            | LeaveReason::Recovered => false,
+        };
+        holds && may_remove(cluster, member)
+    }
+
+    /// The leave is over before it began. Who votes belongs to the cluster, also one that was given
+    /// up on its way and promoted by a call that came late.
+    fn stay(&mut self, member: &Member) {
+        let (pod, role) = match self.record.step.take() {
+            Some(Step::Leave { pod, role, .. }) => (pod, role),
+            _ => (None, member.role.clone()),
+        };
+        if member.votes && !self.record.members.iter().any(|it| it.name == member.name) {
+            let (name, id) = (member.name.clone(), Some(member.id.clone()));
+            self.record.members.push(MemberRecord { id, pod, ..MemberRecord::new(name, role) });
+        }
+    }
+
+    /// A member that is off the list: the step is over when its pod and its claim are gone, or going.
+    fn settle_clearing(&mut self, name: &MemberName, pod: Option<&Uid>) {
+        self.record.members.retain(|it| it.name != *name);
+        let pod = self.leftover_pod(name, pod).is_some();
+        let claim = self.snapshot.claim(name).is_some_and(|it| !it.retained);
+        if !pod && !claim {
+            self.record.step = None;
+        }
+    }
+
+    /// The pod of a member that has left, unless it is going already.
+    pub(crate) fn leftover_pod(&self, name: &str, pod: Option<&Uid>) -> Option<&Pod<A::Spec>> {
+        let seen = self.snapshot.pod(name).filter(|it| !it.deleting);
+        seen.filter(|it| pod.is_none_or(|uid| *uid == it.uid))
+    }
+
+    /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was
+    /// before, and then nothing else would tell. A member that does not come back is no reason to let others go
+    /// without help.
+    fn is_restarted(&self, cluster: &Cluster, member: &Member) -> bool {
+        let told = self.record.find(&member.name).and_then(|it| it.restarted.as_ref());
+        let done = told.is_none() || self.runs_accepted(&member.name);
+        match &member.health {
+            Health::Healthy | Health::Corrupt if done && !rules::restarts(member) => true,
+            Health::Failed(_) | Health::Dead(_) => true,
+            health if !health.is_healthy() && has_given_up(cluster) => true,
+            _ => member.change == Change::Recreate && !member.durable,
+        }
+    }
+
+    /// Whether a member says that it runs what is asked for.
+    fn runs_accepted(&self, name: &str) -> bool {
+        let accepted = self.record.accepted.as_ref();
+        let answer = self.snapshot.view.answer(name);
+        accepted.zip(answer).is_some_and(|(spec, answer)| self.app.runs(&spec.spec, answer))
+    }
+}
+
+/// Whether a member's pod was asked for.
+pub(crate) fn is_begun(new: &MemberRecord) -> bool {
+    new.asked.is_some() || new.pod.is_some()
+}

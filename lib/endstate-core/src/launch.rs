@@ -1,0 +1,236 @@
+//! How a member is run: what its pod is made from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{MemberId, MemberName, RoleName},
+    record::MemberRecord,
+    snapshot::Identity,
+};
+
+/// How a member's process starts.
+///
+/// ```
+/// use endstate_core::{Peer, Start};
+/// let peer = Peer::new("example-x7k2p", "http://a:2380", "member").voting(true);
+/// let start = Start::Existing { members: vec![peer] };
+/// assert_eq!(start.members().len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// It helps to form a new cluster of exactly these members, on an empty data directory.
+    New {
+        /// Unique for this attempt of this object.
+        token: String,
+        /// All of them, itself included.
+        members: Vec<Peer>,
+    },
+    /// It joins a cluster that exists, on an empty data directory.
+    Existing {
+        /// The list of members at this moment, itself included.
+        members: Vec<Peer>,
+    },
+    /// It goes on with the data on its volume, and never without.
+    Resume {
+        /// The list of members as far as it is known, itself included.
+        members: Vec<Peer>,
+    },
+    /// It goes on with the data on its volume as the only member: the others' data is lost, and a person consented.
+    Recover {
+        /// Unique for this recovery: it is done once, however often the container starts.
+        token: String,
+        /// Itself alone.
+        members: Vec<Peer>,
+    },
+}
+
+impl Start {
+    /// The members it is told about.
+    pub fn members(&self) -> &[Peer] {
+        match self {
+            Self::New { members, .. }
+            | Self::Existing { members }
+            | Self::Resume { members }
+            | Self::Recover { members, .. } => members,
+        }
+    }
+
+    /// Whether it may begin without data.
+    pub fn may_be_blank(&self) -> bool {
+        matches!(self, Self::New { .. } | Self::Existing { .. })
+    }
+}
+
+/// A member and where it is found.
+///
+/// ```
+/// let peer = endstate_core::Peer::new("example-x7k2p", "http://a:2380", "member");
+/// assert!(peer.address.ends_with(":2380") && !peer.votes);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its name.
+    pub name: MemberName,
+    /// Its peer address.
+    pub address: String,
+    /// Its role.
+    pub role: RoleName,
+    /// Its id, where it is known before the start.
+    pub id: Option<MemberId>,
+    /// Whether it votes.
+    pub votes: bool,
+}
+
+impl Peer {
+    /// A member without a vote and of unknown id.
+    pub fn new(
+        name: impl Into<MemberName>,
+        address: impl Into<String>,
+        role: impl Into<RoleName>,
+    ) -> Self {
+        let (name, address, role) = (name.into(), address.into(), role.into());
+        Self { name, address, role, id: None, votes: false }
+    }
+
+    /// The same, with or without a vote.
+    #[must_use]
+    pub fn voting(self, votes: bool) -> Self {
+        Self { votes, ..self }
+    }
+
+    /// The same, with an id.
+    #[must_use]
+    pub fn id(self, id: Option<MemberId>) -> Self {
+        Self { id, ..self }
+    }
+}
+
+/// For whom a launch is asked.
+///
+/// ```
+/// use endstate_core::*;
+/// let (object, member) = (Identity::new("default", "example", "0c5f"), MemberRecord::new("example-x7k2p", "member"));
+/// let of = LaunchOf { object: &object, spec: &3, member: &member, start: None };
+/// assert!(of.start.is_none(), "a process that restarts in its pod needs no start");
+/// ```
+#[derive(Debug)]
+pub struct LaunchOf<'a, S> {
+    /// The cluster object.
+    pub object: &'a Identity,
+    /// The accepted spec.
+    pub spec: &'a S,
+    /// The member: its name, its role, its id if it is known.
+    pub member: &'a MemberRecord,
+    /// How it starts; `None` for a pod that is there and is changed in place.
+    pub start: Option<&'a Start>,
+}
+
+/// How a member is run: what the pod is made from.
+///
+/// ```
+/// use endstate_core::*;
+/// # let (object, member) = (Identity::new("default", "example", "0c5f"), MemberRecord::new("example-x7k2p", "member"));
+/// let of = LaunchOf { object: &object, spec: &3, member: &member, start: None };
+/// let launch = Launch::new("toy:1", &of);
+/// assert_eq!(launch.spec, "3");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Launch {
+    /// The image of the main container.
+    pub image: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Environment variables, in order.
+    pub env: Vec<(String, String)>,
+    /// Ports by name.
+    pub ports: Vec<(String, u16)>,
+    /// The volume that its data is on; `None` if its data goes with its pod.
+    pub volume: Option<VolumeSpec>,
+    /// The role of the member.
+    pub role: RoleName,
+    /// The spec it was made from, as JSON: the value of [`Launch::ANNOTATION`].
+    pub spec: String,
+}
+
+impl Launch {
+    /// The pod annotation that holds [`Launch::spec`]; read back into
+    /// [`Pod::spec`](crate::Pod::spec).
+    pub const ANNOTATION: &'static str = "endstate.dev/spec";
+
+    /// A launch of an image with nothing else.
+    pub fn new<S: Serialize>(image: impl Into<String>, of: &LaunchOf<'_, S>) -> Self {
+        Self {
+            image: image.into(),
+            command: vec![],
+            env: vec![],
+            ports: vec![],
+            volume: None,
+            role: of.member.role.clone(),
+            spec: serde_json::to_string(of.spec)
+                .expect("a spec is a tree with text keys, as JSON is"),
+        }
+    }
+
+    /// The same, with a program and its arguments.
+    #[must_use]
+    pub fn command(self, command: Vec<String>) -> Self {
+        Self { command, ..self }
+    }
+
+    /// The same, with environment variables.
+    #[must_use]
+    pub fn env(self, env: Vec<(String, String)>) -> Self {
+        Self { env, ..self }
+    }
+
+    /// The same, with these ports.
+    #[must_use]
+    pub fn ports<'a>(self, ports: impl IntoIterator<Item = (&'a str, u16)>) -> Self {
+        let ports = ports.into_iter().map(|(name, port)| (name.to_owned(), port)).collect();
+        Self { ports, ..self }
+    }
+
+    /// The same, with its data on a volume that outlives its pod.
+    #[must_use]
+    pub fn volume(self, volume: Option<VolumeSpec>) -> Self {
+        Self { volume, ..self }
+    }
+}
+
+/// A volume for a member's data.
+///
+/// ```
+/// use endstate_core::VolumeSpec;
+/// assert!(!VolumeSpec::new("1Gi").retained);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct VolumeSpec {
+    /// How much it holds, as a quantity. It may grow while it is used.
+    pub size: String,
+    /// Its storage class; the cluster's default if there is none.
+    pub class: Option<String>,
+    /// Whether it is kept when its member has left the cluster. It is always kept when the cluster object is deleted.
+    pub retained: bool,
+}
+
+impl VolumeSpec {
+    /// A volume of this size, of the default class, that goes when its member has left.
+    pub fn new(size: impl Into<String>) -> Self {
+        Self { size: size.into(), class: None, retained: false }
+    }
+
+    /// The same, of another class.
+    #[must_use]
+    pub fn class(self, class: Option<String>) -> Self {
+        Self { class, ..self }
+    }
+
+    /// The same, kept or not when its member has left.
+    #[must_use]
+    pub fn retained(self, retained: bool) -> Self {
+        Self { retained, ..self }
+    }
+}

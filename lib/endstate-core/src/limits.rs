@@ -1,0 +1,39 @@
+//! The numbers of the house: how many are a majority, and how patient the planner is.
+
+/// How long a member must have been in a crash loop before it is given up, which it is only beside a quorum of
+/// others that work.
+pub const CRASH_LOOP_SECONDS: i64 = 60;
+
+/// How often it must have been restarted by then.
+pub const CRASH_LOOP_RESTARTS: u32 = 3;
+
+/// How long a pod that was asked for may take to be seen before it is given up.
+pub const UNSEEN_SECONDS: i64 = 10;
+
+/// How long voters must have been well before the list of members is changed: a member that failed a moment ago is the
+/// likeliest to fail again. (etcd's own check asks for connections of this age.)
+pub const STABLE_SECONDS: i64 = 5;
+
+/// How long a member that was told to restart in place, and was started since, may go on saying that it runs
+/// what it ran before. Until then it may stop at any moment; afterwards its image does not hold the version
+/// that was asked for.
+pub const RESTART_SECONDS: i64 = 60;
+
+/// How long a refused action rests before it is tried again at first.
+pub(crate) const REFUSED_MS: i64 = 700;
+
+/// How many tries are "at first".
+pub(crate) const REFUSED_OFTEN: u32 = 12;
+
+/// How long it rests after that.
+pub(crate) const REFUSED_MS_MAX: i64 = 8_000;
+
+/// How many of `voters` are a majority.
+///
+/// ```
+/// use endstate_core::quorum;
+/// assert_eq!([1, 2, 3, 4, 5].map(quorum), [1, 2, 2, 3, 3]);
+/// ```
+pub fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
+}

@@ -1,0 +1,105 @@
+//! The fold: verdicts, one after the other, become one decision.
+
+use super::{
+    Step, pace,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::App,
+    assess::{Assessed, learn::back_off},
+    member::Cluster,
+    plan::Action,
+    record::{Record, Step as RecordedStep},
+    snapshot::Snapshot,
+    waiting::Waiting,
+};
+
+/// What is recorded, done and waited for.
+pub(super) struct Decision<S> {
+    pub(super) record: Record<S>,
+    pub(super) actions: Vec<Action>,
+    pub(super) waits: Vec<Waiting>,
+}
+
+impl<S: Clone> Decision<S> {
+    /// Nothing but what the look taught.
+    pub(super) fn new<A: App<Spec = S>>(assessed: &Assessed<'_, A>) -> Self {
+        Self { record: assessed.record.clone(), actions: vec![], waits: vec![] }
+    }
+
+    /// Asks steps in order, up to the first that wants nothing beside it.
+    pub(super) fn ask<A: App<Spec = S>>(&mut self, assessed: &Assessed<'_, A>, steps: &[Step<A>]) {
+        for step in steps {
+            if self.take(assessed, step(assessed)) {
+                break;
+            }
+        }
+    }
+
+    /// Takes a verdict in; says whether it wants nothing beside it.
+    pub(super) fn take<A: App<Spec = S>>(
+        &mut self,
+        assessed: &Assessed<'_, A>,
+        verdict: Verdict,
+    ) -> bool {
+        let (wanted, only) = match verdict {
+            Verdict::Pass => return false,
+            Verdict::Also(wanted) => (wanted, false),
+            Verdict::Only(wanted) => (wanted, true),
+        };
+        self.merge(assessed.snapshot, pace::hold(assessed, wanted));
+        only
+    }
+
+    fn merge(&mut self, snapshot: &Snapshot<S>, wanted: Move) {
+        for note in wanted.notes {
+            self.note(snapshot, note);
+        }
+        self.actions.extend(wanted.actions);
+        for wait in wanted.waits {
+            self.wait(wait);
+        }
+    }
+
+    fn note(&mut self, snapshot: &Snapshot<S>, note: Note) {
+        let record = &mut self.record;
+        match note {
+            Note::Step(step) => record.step = step,
+            Note::Attempt { first, names, ids } => {
+                record.bootstrap = Some(first);
+                (record.names, record.ids) = (names, ids);
+            }
+            Note::Coming { member, names, ids } => {
+                record.step = Some(RecordedStep::Join { member });
+                (record.names, record.ids) = (names, ids);
+            }
+            Note::Asked(names) => {
+                for member in record.everyone_mut().filter(|it| names.contains(&it.name)) {
+                    (member.asked, member.pod) = (Some(snapshot.now), None);
+                }
+            }
+            Note::Restarted { member, told } => {
+                for it in record.everyone_mut().filter(|it| it.name == member) {
+                    it.restarted = Some(told.clone());
+                }
+            }
+            Note::Failed(cause) => back_off(record, snapshot, cause),
+        }
+    }
+
+    pub(super) fn wait(&mut self, wait: Waiting) {
+        if !self.waits.contains(&wait) {
+            self.waits.push(wait);
+        }
+    }
+
+    /// Says of every member that does not work why it is waited for.
+    pub(super) fn wait_for_members(&mut self, cluster: &Cluster) {
+        let busy = self.record.step.as_ref().map(|it| it.member().clone());
+        for member in cluster.members.iter().filter(|it| busy.as_ref() != Some(&it.name)) {
+            if let Some(cause) = member.health.cause() {
+                self.wait(Waiting::ForMember { member: member.name.clone(), cause });
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! How a member joins: listed, started and given a vote, in the order of its role's [`Growth`].
+
+use jiff::SignedDuration;
+
+use super::{
+    Proof, pace,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::{App, CatchUp},
+    assess::{rules::has_given_up, settle::is_begun},
+    launch::Start,
+    limits::{CRASH_LOOP_SECONDS, quorum},
+    member::{Health, Member},
+    plan::Action,
+    pod::PodRef,
+    problem::Change,
+    reason::{Cause, Shortage},
+    record::{LeaveReason, MemberRecord, Step},
+    request::Request,
+    waiting::Waiting,
+};
+
+impl<A: App> Proof<'_, '_, A> {
+    pub(super) fn go_on_joining(&self, new: &MemberRecord) -> Verdict {
+        let welcome = self.assessed.is_welcome(self.cluster, self.target, new);
+        let directly = self.assessed.grows_directly(self.target, new);
+        match self.cluster.member(&new.name) {
+            Some(listed) if !welcome => self.give_up(listed, LeaveReason::ScaleDown, None),
+            Some(_) if !is_begun(new) => self.ask_for_pod(new),
+            Some(listed) => self.bring_up(new, listed),
+            None if !directly => self.list(new, false),
+            None if !welcome => self.discard(new, LeaveReason::ScaleDown, None),
+            None if !is_begun(new) => self.ask_for_pod(new),
+            None => self.bring_up_unlisted(new),
+        }
+    }
+
+    /// Makes the application expect it. All voters have been well for a while then: some applications ask for that, and
+    /// to ask earlier would only bring refusals.
+    fn list(&self, new: &MemberRecord, votes: bool) -> Verdict {
+        let needed = self.cluster.voters().count();
+        if let Err(wait) = self.settled(&new.name, needed) {
+            return Verdict::wait(wait);
+        }
+        let (member, id) = (new.name.clone(), new.id.clone());
+        let address = self.assessed.address(&member);
+        self.call(Request::Join { member, id, address, votes })
+    }
+
+    /// Asks for its pod, once.
+    fn ask_for_pod(&self, new: &MemberRecord) -> Verdict {
+        let assessed = self.assessed;
+        if let Err(wait) = pace::may_try(&assessed.record, assessed.snapshot.now) {
+            return Verdict::wait(wait);
+        }
+        let mut members = assessed.peers(self.cluster);
+        if !members.iter().any(|it| it.name == new.name) {
+            members.push(assessed.peer(new));
+            members.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let start = Start::Existing { members };
+        let launch = assessed.launch(new, Some(&start));
+        let create = Action::CreatePod { member: new.name.clone(), start, launch };
+        Verdict::Only(Move::default().notes(Note::Asked(vec![new.name.clone()])).acts(create))
+    }
+
+    /// A member that has a pod gets a vote when it has caught up.
+    fn bring_up(&self, new: &MemberRecord, listed: &Member) -> Verdict {
+        let snapshot = self.assessed.snapshot;
+        match (&listed.health, snapshot.pod(&listed.name)) {
+            (Health::Failed(cause) | Health::Dead(cause), _) => {
+                self.give_up(listed, LeaveReason::FailedJoin, Some(cause.clone()))
+            }
+            (Health::Corrupt, _) => {
+                self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::Corrupt))
+            }
+            (Health::Healthy, _) => self.promote_when_ready(listed),
+            (Health::Stopped(_), Some(pod)) if listed.change == Change::Restart => {
+                Verdict::Only(self.assessed.restart(pod))
+            }
+            (Health::Stopped(Cause::PodGoneVolumeKept), None) => {
+                Verdict::Only(self.assessed.resume(&[new]))
+            }
+            // It stands in the way of a repair that does not need it.
+            (health, _) if has_given_up(self.cluster) && self.is_overdue(new) => {
+                self.give_up(listed, LeaveReason::FailedJoin, health.cause())
+            }
+            (health, _) => wait_for_pod(new, health),
+        }
+    }
+
+    /// A member that is not listed yet is listed, with its vote, when it has caught up.
+    fn bring_up_unlisted(&self, new: &MemberRecord) -> Verdict {
+        let health = self.assessed.health(new);
+        match &health {
+            Health::Failed(cause) | Health::Dead(cause) => {
+                self.discard(new, LeaveReason::FailedJoin, Some(cause.clone()))
+            }
+            Health::Healthy => {
+                let votes = self.assessed.role(self.target, new).is_some_and(|it| it.votes);
+                let id = new.id.clone().unwrap_or_default();
+                let member = Member::new(new.name.clone(), id, new.role.clone());
+                let answer = self.assessed.snapshot.view.answer(&new.name);
+                let position = answer.and_then(|it| it.position.clone());
+                match self.lacks_catch_up(&Member { position, ..member }) {
+                    Some(wait) => Verdict::wait(wait),
+                    None => self.list(new, votes),
+                }
+            }
+            Health::Stopped(Cause::PodGoneVolumeKept) => {
+                Verdict::Only(self.assessed.resume(&[new]))
+            }
+            _ if has_given_up(self.cluster) && self.is_overdue(new) => {
+                self.discard(new, LeaveReason::FailedJoin, health.cause())
+            }
+            _ => wait_for_pod(new, &health),
+        }
+    }
+
+    /// Whether who is coming has not worked for a long time.
+    fn is_overdue(&self, new: &MemberRecord) -> bool {
+        let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+        let now = self.assessed.snapshot.now;
+        new.failing_since.is_some_and(|since| now.duration_since(since) >= patience)
+    }
+
+    fn promote_when_ready(&self, listed: &Member) -> Verdict {
+        if let Some(wait) = self.lacks_catch_up(listed) {
+            return Verdict::wait(wait);
+        }
+        let member = listed.name.clone();
+        let voters = self.cluster.voters().count();
+        let (working, needed) = (self.cluster.healthy_voters() + 1, quorum(voters + 1));
+        if working < needed {
+            let shortage = Shortage::TooFewWithIt { working, needed };
+            return Verdict::wait(Waiting::ForRedundancy { member, shortage });
+        }
+        let pod = self.assessed.snapshot.pod(&member);
+        if pod.is_some_and(|it| it.marks.started.is_none()) {
+            return Verdict::wait(Waiting::ForMarks { marked: 0, needed: 1 });
+        }
+        if let Err(wait) = self.settled(&member, needed - 1) {
+            return Verdict::wait(wait);
+        }
+        let address = self.assessed.address(&member);
+        self.call(Request::Promote { member, id: listed.id.clone(), address })
+    }
+
+    /// What it lacks of what the leader has, by the application's answer.
+    fn lacks_catch_up(&self, new: &Member) -> Option<Waiting> {
+        let member = new.name.clone();
+        match self.assessed.app.caught_up(self.cluster.leader()?, new) {
+            CatchUp::Yes => None,
+            CatchUp::Diverged => Some(Waiting::ForSameHistory { member }),
+            CatchUp::Behind(entries) => {
+                // One digit is enough to see it shrink; each change is a write.
+                let scale = 10_u64.pow(entries.checked_ilog10().unwrap_or(0));
+                Some(Waiting::ForCatchUp { member, behind: entries / scale * scale })
+            }
+        }
+    }
+
+    /// Turns the join under way into a leave.
+    pub(super) fn give_up(
+        &self,
+        listed: &Member,
+        reason: LeaveReason,
+        failed: Option<Cause>,
+    ) -> Verdict {
+        let pod = match &self.assessed.record.step {
+            Some(Step::Join { member }) => member.pod.clone(),
+            _ => None,
+        };
+        let step = Step::Leave {
+            name: listed.name.clone(),
+            role: listed.role.clone(),
+            id: Some(listed.id.clone()),
+            pod,
+            reason,
+            drains: false,
+        };
+        self.also_note(failed, Note::Step(Some(step)), self.remove(listed, reason))
+    }
+
+    /// A member that was never listed: only its pod goes.
+    fn discard(&self, new: &MemberRecord, reason: LeaveReason, failed: Option<Cause>) -> Verdict {
+        let step = Step::Leave {
+            name: new.name.clone(),
+            role: new.role.clone(),
+            id: None,
+            pod: new.pod.clone(),
+            reason,
+            drains: false,
+        };
+        let wanted = match self.assessed.leftover_pod(&new.name, new.pod.as_ref()) {
+            Some(pod) => Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason }),
+            None => Verdict::Only(Move::default()),
+        };
+        self.also_note(failed, Note::Step(Some(step)), wanted)
+    }
+
+    fn also_note(&self, failed: Option<Cause>, note: Note, verdict: Verdict) -> Verdict {
+        let failed = failed.map(Note::Failed);
+        match verdict {
+            Verdict::Only(mut wanted) => {
+                wanted.notes = failed.into_iter().chain([note]).chain(wanted.notes).collect();
+                Verdict::Only(wanted)
+            }
+            other => other,
+        }
+    }
+}
+
+fn wait_for_pod(new: &MemberRecord, health: &Health) -> Verdict {
+    let cause = health.cause().unwrap_or(Cause::Silent);
+    Verdict::wait(Waiting::ForPod { member: new.name.clone(), cause })
+}

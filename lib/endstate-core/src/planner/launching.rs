@@ -1,0 +1,113 @@
+//! Launches, peers and names of new members.
+
+use super::names::member_name;
+use crate::{
+    app::App,
+    assess::Assessed,
+    id::{MemberId, MemberName},
+    launch::{Launch, LaunchOf, Peer, Start},
+    member::Cluster,
+    plan::Action,
+    planner::verdict::{Move, Note},
+    pod::{Pod, PodRef},
+    record::LeaveReason,
+    record::{MemberRecord, Restarted},
+    topology::{IdSource, Role},
+    waiting::Waiting,
+};
+
+/// Names, and ids, that were never used before.
+pub(super) struct New {
+    pub(super) members: Vec<MemberRecord>,
+    pub(super) names: u64,
+    pub(super) ids: u64,
+}
+
+impl<A: App> Assessed<'_, A> {
+    pub(super) fn launch(&self, member: &MemberRecord, start: Option<&Start>) -> Box<Launch> {
+        let accepted = self.record.accepted.as_ref();
+        let spec = accepted.map_or(&self.snapshot.spec, |it| &it.spec);
+        let object = &self.snapshot.object;
+        Box::new(self.app.launch(&LaunchOf { object, spec, member, start }))
+    }
+
+    /// What is recorded of a member that may be nobody's.
+    pub(super) fn recorded(&self, name: &MemberName) -> MemberRecord {
+        let known = self.record.find(name).cloned();
+        let role = || self.target.as_ref().and_then(|it| it.voting()).map(|it| it.name.clone());
+        known.unwrap_or_else(|| MemberRecord::new(name.clone(), role().unwrap_or_default()))
+    }
+
+    /// How others find a member.
+    pub(super) fn peer(&self, member: &MemberRecord) -> Peer {
+        let address = self.address(&member.name);
+        Peer::new(member.name.clone(), address, member.role.clone()).id(member.id.clone())
+    }
+
+    pub(super) fn address(&self, member: &MemberName) -> String {
+        self.app.address(&self.snapshot.object, member)
+    }
+
+    /// How the members of a cluster find each other, by name.
+    pub(super) fn peers(&self, cluster: &Cluster) -> Vec<Peer> {
+        let peer = |it: &crate::Member| {
+            let address = self.address(&it.name);
+            let peer = Peer::new(it.name.clone(), address, it.role.clone());
+            peer.id(Some(it.id.clone())).voting(it.votes)
+        };
+        cluster.members.iter().map(peer).collect()
+    }
+
+    /// New members of a role: `count` of them, after so many names and ids.
+    pub(super) fn new_members(&self, role: &Role, count: usize, ids: u64) -> Result<New, Waiting> {
+        let (object, first) = (&self.snapshot.object, self.record.names);
+        let allocated = |index: u64| match role.identity {
+            IdSource::Application => Ok(None),
+            IdSource::Allocated { max } if ids + index >= max => Err(Waiting::ForIds { max }),
+            IdSource::Allocated { .. } => Ok(Some(MemberId::from((ids + index + 1).to_string()))),
+        };
+        let member = |index: u64| {
+            let name = member_name(&object.name, self.snapshot.seed, first + index);
+            let id = allocated(index)?;
+            Ok(MemberRecord { id, ..MemberRecord::new(name, role.name.clone()) })
+        };
+        let count = count as u64;
+        let ids = match role.identity {
+            IdSource::Application => ids,
+            IdSource::Allocated { .. } => ids + count,
+        };
+        let members = (0..count).map(member).collect::<Result<_, Waiting>>()?;
+        Ok(New { members, names: first + count, ids })
+    }
+
+    /// Restarts a pod in place.
+    pub(super) fn restart(&self, pod: &Pod<A::Spec>) -> Move {
+        let launch = self.launch(&self.recorded(&pod.name), None);
+        self.told(pod).acts(Action::RestartPod { pod: PodRef::from(pod), launch })
+    }
+
+    /// Deletes a pod so that another is made on the same claim.
+    pub(super) fn recreate(&self, pod: &Pod<A::Spec>) -> Move {
+        let reason = LeaveReason::Recreated;
+        self.told(pod).acts(Action::DeletePod { pod: PodRef::from(pod), reason })
+    }
+
+    fn told(&self, pod: &Pod<A::Spec>) -> Move {
+        let told = Restarted::of(pod, self.snapshot.now);
+        Move::default().notes(Note::Restarted { member: pod.name.clone(), told })
+    }
+
+    /// Makes the pods of these members again, on their claims.
+    pub(super) fn resume(&self, members: &[&MemberRecord]) -> Move {
+        let all = self.record.members.iter().map(|it| self.peer(it));
+        let peers: Vec<_> = all.collect();
+        let names = members.iter().map(|it| it.name.clone()).collect();
+        let mut wanted = Move::default().notes(Note::Asked(names));
+        for member in members {
+            let start = Start::Resume { members: peers.clone() };
+            let launch = self.launch(member, Some(&start));
+            wanted = wanted.acts(Action::CreatePod { member: member.name.clone(), start, launch });
+        }
+        wanted
+    }
+}

@@ -1,0 +1,122 @@
+//! How a member leaves: drained, its lead handed over, taken off the list; then its pod and its claim go.
+
+use super::{
+    Proof,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::App,
+    assess::rules::{can_transfer, heir, may_remove},
+    id::Uid,
+    limits::quorum,
+    member::Member,
+    plan::Action,
+    pod::PodRef,
+    reason::Shortage,
+    record::{LeaveReason, Step},
+    request::{Call, Request, RequestKind},
+    topology::Placement,
+    view::Membership,
+    waiting::Waiting,
+};
+
+impl<A: App> Proof<'_, '_, A> {
+    /// Starts a leave, unless it would leave too few.
+    pub(super) fn leave(&self, member: &Member, reason: LeaveReason) -> Verdict {
+        if !may_remove(self.cluster, member) {
+            let others = self.cluster.voters().count() - 1;
+            let shortage = Shortage::TooFewOthers { others, needed: quorum(others) };
+            let member = member.name.clone();
+            return Verdict::say([Waiting::ForRedundancy { member, shortage }]);
+        }
+        let step = Step::Leave {
+            name: member.name.clone(),
+            role: member.role.clone(),
+            id: Some(member.id.clone()),
+            pod: member.pod.as_ref().map(|it| it.uid.clone()),
+            reason,
+            drains: self.must_drain(member),
+        };
+        match self.go_on_leaving(member, reason) {
+            Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(step)))),
+            other => other,
+        }
+    }
+
+    /// Off the list first, then the pod. Until it is off the list the step can be abandoned, and is
+    /// when its reason is gone or when it is not safe any more.
+    pub(super) fn go_on_leaving(&self, member: &Member, reason: LeaveReason) -> Verdict {
+        if self.must_drain(member) {
+            return self.drain(member);
+        }
+        // The removal follows when another leads.
+        let transfer = member.leads.then(|| self.transfer(member)).flatten();
+        transfer.map_or_else(|| self.remove(member, reason), Verdict::act)
+    }
+
+    /// Whether a member that works still holds what the application placed on it.
+    fn must_drain(&self, member: &Member) -> bool {
+        let role = self.target.role(&member.role);
+        let placed = role.is_some_and(|it| it.placement == Placement::Application);
+        placed && member.health.is_alive() && !self.assessed.app.is_drained(self.cluster, member)
+    }
+
+    fn drain(&self, member: &Member) -> Verdict {
+        match self.running(&RequestKind::Drain, &member.name) {
+            Some(wait) => Verdict::wait(wait),
+            None => {
+                let (member, id) = (member.name.clone(), member.id.clone());
+                self.call(Request::Drain { member, id })
+            }
+        }
+    }
+
+    pub(super) fn remove(&self, member: &Member, reason: LeaveReason) -> Verdict {
+        let stay = self.cluster.voters().count() - usize::from(member.votes);
+        if member.votes
+            && let Err(wait) = self.settled(&member.name, quorum(stay))
+        {
+            return Verdict::wait(wait);
+        }
+        let (member, id) = (member.name.clone(), member.id.clone());
+        self.call(Request::Leave { member, id, reason })
+    }
+
+    /// Hands the lead to the voter that works and has the most, if there is one and the application can.
+    pub(super) fn transfer(&self, from: &Member) -> Option<Action> {
+        if !can_transfer(self.target, from) {
+            return None;
+        }
+        let heir = heir(self.cluster, from)?;
+        let request = Request::Transfer { to: heir.name.clone(), id: heir.id.clone() };
+        let via = self.assessed.app.via(self.cluster, &request)?;
+        Some(Action::Call(Call { request, via, roster: self.roster() }))
+    }
+
+    /// The member is off the list: its pod goes, and its claim unless that is retained, and the step is done.
+    pub(super) fn clear_away(&self, name: &str, pod: Option<&Uid>, reason: LeaveReason) -> Verdict {
+        if let Some(pod) = self.assessed.leftover_pod(name, pod) {
+            return Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason });
+        }
+        let snapshot = self.assessed.snapshot;
+        match snapshot.claim(name).filter(|it| !it.retained) {
+            Some(claim) if snapshot.pod(name).is_none() => {
+                Verdict::act(Action::DeleteClaim { claim: claim.clone() })
+            }
+            Some(claim) => Verdict::wait(Waiting::ForClaim { claim: claim.clone() }),
+            None => Verdict::Only(Move::default()),
+        }
+    }
+
+    /// A request to the member that the application chooses, conditioned on the list that was decided on.
+    pub(super) fn call(&self, request: Request) -> Verdict {
+        match self.assessed.app.via(self.cluster, &request) {
+            None => Verdict::Only(Move::default()),
+            Some(via) => Verdict::act(Action::Call(Call { request, via, roster: self.roster() })),
+        }
+    }
+
+    fn roster(&self) -> crate::Roster {
+        self.assessed.list().map(Membership::roster).unwrap_or_default()
+    }
+}

@@ -1,0 +1,128 @@
+//! What is broken: reported, taken away, or started again. Before any change that is asked for.
+
+use super::{
+    Proof,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::App,
+    assess::rules::is_half_joined,
+    member::{Health, Member},
+    plan::Action,
+    pod::{Pod, PodPhase, PodRef},
+    problem::Change,
+    reason::Cause,
+    record::{LeaveReason, Step},
+    waiting::Waiting,
+};
+
+/// Voters that nothing here added are counted, reported, and left alone.
+pub(super) fn report_unknown_members<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let unknown = proof.cluster.voters().filter(|it| !it.recorded);
+    Verdict::say(unknown.map(|it| Waiting::ForUnknownMember { member: it.name.clone() }))
+}
+
+/// Labels and annotations do no harm, so all of them are brought up to date at once.
+pub(super) fn update_labels<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let live = proof.cluster.members.iter().filter(|it| it.change == Change::Live);
+    let actions: Vec<_> = live
+        .filter_map(|member| {
+            let launch = proof.assessed.launch(&proof.assessed.recorded(&member.name), None);
+            Some(Action::UpdatePod { pod: member.pod.clone()?, launch })
+        })
+        .collect();
+    if actions.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Also(Move { actions, ..Move::default() })
+    }
+}
+
+/// A member without a vote, in a role that votes, that nobody waits for.
+pub(super) fn remove_half_joined<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let stray = proof.cluster.members.iter().find(|it| is_half_joined(proof.target, it));
+    stray.map_or(Verdict::Pass, |it| proof.leave(it, LeaveReason::Stray))
+}
+
+/// The most dispensable member that does not come back.
+pub(super) fn remove_given_up<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let order = proof.assessed.app.order(proof.cluster);
+    let gone = |it: &&Member| it.recorded && it.health.is_given_up();
+    let mut waits = vec![];
+    for member in order.into_iter().filter(gone) {
+        match proof.leave(member, LeaveReason::Dead) {
+            Verdict::Also(wanted) => waits.extend(wanted.waits),
+            verdict => return verdict.after(waits),
+        }
+    }
+    Verdict::say(waits)
+}
+
+/// A pod, then a claim, that is no member's any more.
+pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let (snapshot, record) = (proof.assessed.snapshot, &proof.assessed.record);
+    let belongs = |name: &str| {
+        proof.cluster.member(name).is_some() || record.members.iter().any(|it| *it.name == *name)
+    };
+    let pods = snapshot.pods.iter().flatten();
+    let stray = pods.filter(|it| !belongs(&it.name) && !it.deleting).min_by_key(|it| &it.name);
+    if let Some(pod) = stray {
+        return delete(pod);
+    }
+    let kept = |it: &&crate::Claim| {
+        belongs(&it.member) || it.retained || it.deleting || snapshot.pod(&it.member).is_some()
+    };
+    let claims = snapshot.claims.iter().filter(|it| !kept(it));
+    match claims.min_by_key(|it| &it.name) {
+        Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
+        None => Verdict::Pass,
+    }
+}
+
+fn delete<S>(pod: &Pod<S>) -> Verdict {
+    let reason = LeaveReason::Stray;
+    let (name, uid) = (pod.name.clone(), Some(pod.uid.clone()));
+    let role = crate::RoleName::default();
+    let step = Step::Leave { name, role, id: None, pod: uid, reason, drains: false };
+    let action = Action::DeletePod { pod: PodRef::from(pod), reason };
+    Verdict::Only(Move::default().notes(Note::Step(Some(step))).acts(action))
+}
+
+/// Members whose pod is gone and whose claim is not get another pod on it, whatever step is under way: it may wait for
+/// them.
+pub(super) fn resume<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    proof.assessed.resume_all().map_or(Verdict::Pass, Verdict::Also)
+}
+
+/// A pod that has ended makes room for another on the same claim.
+pub(super) fn clear_ended<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    proof.assessed.clear_ended().map_or(Verdict::Pass, Verdict::Only)
+}
+
+/// A process that does not run is brought up to date first.
+pub(super) fn restart_broken<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    proof.restart_broken().map_or(Verdict::Pass, Verdict::Only)
+}
+
+impl<A: App> crate::assess::Assessed<'_, A> {
+    /// Another pod for every recorded member that has a claim and no pod.
+    pub(super) fn resume_all(&self) -> Option<Move> {
+        let gone = |it: &&crate::MemberRecord| {
+            self.health(it) == Health::Stopped(Cause::PodGoneVolumeKept)
+        };
+        let members: Vec<_> = self.record.members.iter().filter(gone).collect();
+        (!members.is_empty()).then(|| self.resume(&members))
+    }
+
+    /// The first pod of a recorded member that has ended and has a claim.
+    pub(super) fn clear_ended(&self) -> Option<Move> {
+        let ended = |it: &&Pod<A::Spec>| {
+            let ended = matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded);
+            let member = self.record.members.iter().any(|member| member.name == it.name);
+            ended && member && !it.deleting && self.snapshot.claim(&it.name).is_some()
+        };
+        let pod = self.snapshot.pods.iter().flatten().filter(ended).min_by_key(|it| &it.name)?;
+        let reason = LeaveReason::Recreated;
+        Some(Move::default().acts(Action::DeletePod { pod: PodRef::from(pod), reason }))
+    }
+}

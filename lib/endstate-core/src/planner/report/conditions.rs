@@ -1,0 +1,263 @@
+//! The conditions: what of a cluster is so, why, and since when.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Report;
+use crate::{
+    app::App,
+    id::{MemberId, MemberName},
+    limits::{STABLE_SECONDS, quorum},
+    member::{Cluster, Health},
+    problem::Severity,
+    record::MemberRecord,
+    status::{Condition, ConditionType, Truth},
+    view::Corruption,
+    waiting::Waiting,
+    words,
+};
+
+impl<A: App> Report<'_, '_, A> {
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let kinds = [
+            (ConditionType::Available, self.available()),
+            (ConditionType::Degraded, self.degraded()),
+            (ConditionType::Progressing, self.progressing()),
+            (ConditionType::QuorumLost, self.quorum_lost()),
+            (ConditionType::SpecAccepted, self.spec_accepted()),
+        ];
+        kinds.into_iter().map(|(kind, judged)| self.condition(kind, judged)).collect()
+    }
+
+    fn condition(&self, kind: ConditionType, (status, reason, message): Judged) -> Condition {
+        let before = self.assessed.snapshot.status.condition(kind);
+        let since = before.filter(|it| it.status == status).map(|it| it.last_transition_time);
+        Condition {
+            kind,
+            status,
+            reason: reason.into(),
+            message,
+            observed_generation: Some(self.assessed.snapshot.object.generation),
+            last_transition_time: since.unwrap_or_else(|| seconds(self.assessed.snapshot.now)),
+        }
+    }
+
+    /// Claimed only on the proof of this very observation.
+    fn available(&self) -> Judged {
+        if self.decision.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        if self.assessed.snapshot.status.record.cluster_id.is_none() {
+            // What lets clients in is made after the record; whoever waits for this must find it.
+            return (
+                Truth::False,
+                "NotServed",
+                "it was formed, and clients are let in next".into(),
+            );
+        }
+        if let Some(message) = self.served() {
+            return (Truth::True, "ReadServed", message);
+        }
+        let Some(cluster) = self.cluster() else {
+            let (lost, reason, message) = self.quorum_lost();
+            let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
+            return (status, if lost == Truth::True { reason } else { "Unknown" }, message);
+        };
+        if !cluster.corruption.is_empty() {
+            // An application that found corrupt data serves little or nothing until somebody clears it.
+            return (Truth::False, "DataCorrupt", corruption(cluster));
+        }
+        let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
+        let message = format!("{working} of {of} voters work");
+        if working >= quorum(of) {
+            (Truth::True, "QuorumHealthy", message)
+        } else {
+            (Truth::Unknown, "QuorumAtRisk", message)
+        }
+    }
+
+    fn degraded(&self) -> Judged {
+        if self.decision.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        let recorded = || self.decision.record.members.iter();
+        let ill: Vec<_> = recorded()
+            .map(|it| (it, self.health_of(it)))
+            .filter(|(_, health)| self.cluster().is_some() || !health.is_alive())
+            .filter(|(it, health)| !self.is_catching_on(it, health))
+            .filter_map(|(it, health)| Some(format!("{}: {}", it.name, health.cause()?)))
+            .collect();
+        let wanted = self.assessed.target.iter().flat_map(|it| &it.roles);
+        let wanted: usize = wanted.map(|it| it.size * it.groups as usize).sum();
+        let has = recorded().count();
+        if let Some(cluster) = self.cluster().filter(|it| !it.corruption.is_empty()) {
+            let told = [vec![corruption(cluster)], ill].concat();
+            (Truth::True, "DataCorrupt", told.join("; "))
+        } else if !ill.is_empty() {
+            (Truth::True, "MembersUnhealthy", ill.join("; "))
+        } else if has >= wanted {
+            self.all_work()
+        } else if self.was_degraded() {
+            (Truth::True, "MembersMissing", format!("there are {has} of {wanted} members"))
+        } else {
+            (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
+        }
+    }
+
+    /// Every member works; what some of them run may be worth a word all the same.
+    fn all_work(&self) -> Judged {
+        let members = self.cluster().into_iter().flat_map(|it| &it.members);
+        let differs = members
+            .filter_map(|it| Some(format!("{}: {}", it.name, it.version_mismatch.as_ref()?)));
+        let differs: Vec<_> = differs.collect();
+        match differs.is_empty() {
+            true => (Truth::False, "MembersHealthy", "every member works".into()),
+            false => {
+                let message = format!("every member works; {}", differs.join("; "));
+                (Truth::False, "VersionMismatch", message)
+            }
+        }
+    }
+
+    /// Whether a member still follows the leader that was before, and may not have been asked since. That
+    /// is no news.
+    fn is_catching_on(&self, member: &MemberRecord, health: &Health) -> bool {
+        let patience = SignedDuration::from_secs(STABLE_SECONDS);
+        let now = self.assessed.snapshot.now;
+        let lately = member.failing_since.is_some_and(|it| now.duration_since(it) < patience);
+        lately && *health == Health::Leaderless && self.leader_of(member).is_some()
+    }
+
+    /// Whom a member says it follows.
+    fn leader_of(&self, member: &MemberRecord) -> Option<&MemberId> {
+        self.assessed.snapshot.view.answer(&member.name)?.leader.as_ref()
+    }
+
+    /// A cluster that lost a member is degraded until it has another; one that grows is not.
+    fn was_degraded(&self) -> bool {
+        let before = self.assessed.snapshot.status.condition(ConditionType::Degraded);
+        before.is_some_and(|it| it.status == Truth::True)
+    }
+
+    fn progressing(&self) -> Judged {
+        if let Some((reason, message)) = self.progress() {
+            return (Truth::True, reason, message);
+        }
+        match self.decision.waits.iter().find(|it| it.needs_user()) {
+            Some(wait) => (Truth::False, wait.reason(), wait.to_string()),
+            None => (Truth::False, "UpToDate", "the cluster is as declared".into()),
+        }
+    }
+
+    /// What is under way; nothing when only the user can lead on, or all is done.
+    pub(super) fn progress(&self) -> Option<(&'static str, String)> {
+        if self.decision.waits.iter().any(Waiting::stops_all) {
+            return None;
+        }
+        let wait = self.decision.waits.iter().find(|it| !it.needs_user());
+        match (self.decision.actions.iter().find(|it| !it.is_mark()), wait) {
+            (Some(action), _) => Some((action.reason(), action.to_string())),
+            (None, Some(wait)) => Some((wait.reason(), wait.to_string())),
+            (None, None) if self.decision.record.step.is_some() => {
+                Some(("StepUnderWay", "a step is under way".into()))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Lost only if a member says so or too many are known not to run: not being able to ask is not
+    /// a loss.
+    pub(super) fn quorum_lost(&self) -> Judged {
+        let fine = |message: &str| (Truth::False, "QuorumHealthy", message.to_owned());
+        if self.decision.record.cluster_id.is_none() {
+            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        if self.cluster().is_some() {
+            return fine("a quorum of the voters works");
+        }
+        if let Some(message) = self.served() {
+            return (Truth::False, "ReadServed", message);
+        }
+        let members = self.assessed.voting_members();
+        let healths: Vec<_> = members.map(|it| self.assessed.health(it)).collect();
+        let of = healths.len();
+        let needed = quorum(of);
+        let left = healths.iter().filter(|it| !it.is_lost()).count();
+        let perhaps = healths.iter().filter(|it| !it.is_stopped()).count();
+        if left < needed {
+            let message =
+                format!("the data of {left} of {of} voters is left, and {needed} are needed");
+            (Truth::True, "DataLost", message)
+        } else if perhaps < needed {
+            let whole = if left == of { "; no data is known to be lost" } else { "" };
+            let message = format!("{perhaps} of {of} voters run, and {needed} are needed{whole}");
+            (Truth::True, "MembersStopped", message)
+        } else if let Some(witness) = self.witness()
+            && healths.iter().filter(|it| it.is_alive()).count() < needed
+        {
+            let message = format!("{witness} says that nobody leads, and too few others answer");
+            (Truth::True, "NoLeader", message)
+        } else {
+            let message = "no quorum of the voters answers, and it is not known why".to_owned();
+            (Truth::Unknown, "NoAnswer", message)
+        }
+    }
+
+    /// Who made a read that needs a quorum, where nothing else is known.
+    fn served(&self) -> Option<String> {
+        let guarded = |it: &&MemberRecord| self.assessed.health(it) == Health::Guarded;
+        let served = self.assessed.voting_members().filter(guarded).count();
+        let of = self.assessed.voting_members().count();
+        (self.cluster().is_none() && served > 0)
+            .then(|| format!("{served} of {of} voters made a read that needs a quorum"))
+    }
+
+    /// A voter that is alive and knows no leader.
+    fn witness(&self) -> Option<&MemberName> {
+        let leaderless = |it: &&MemberRecord| {
+            self.assessed.health(it) == Health::Leaderless && self.leader_of(it).is_none()
+        };
+        self.assessed.voting_members().find(leaderless).map(|it| &it.name)
+    }
+
+    fn spec_accepted(&self) -> Judged {
+        let told = |severity| {
+            let found = self.assessed.problems.iter().filter(|it| it.severity == severity);
+            words::list(&found.cloned().collect::<Vec<_>>())
+        };
+        let (refused, warned) = (told(Severity::Refused), told(Severity::Warning));
+        if !refused.is_empty() {
+            let before = match &self.decision.record.accepted {
+                Some(it) => format!("; generation {} stays in force", it.generation),
+                None => String::new(),
+            };
+            (Truth::False, "Refused", format!("{refused}{before}"))
+        } else if !warned.is_empty() {
+            (Truth::True, "AcceptedWithWarnings", warned)
+        } else {
+            (Truth::True, "Accepted", "the spec is valid and can be reached".into())
+        }
+    }
+}
+
+/// Whose data is corrupt.
+fn corruption(cluster: &Cluster) -> String {
+    let name = |it: &Corruption| {
+        let Corruption::Of(id) = it else { return None };
+        let member = cluster.members.iter().find(|it| it.id == *id);
+        let left = || format!("member {id}, which is none any more");
+        Some(member.map_or_else(left, |it| it.name.to_string()))
+    };
+    let names: Vec<_> = cluster.corruption.iter().filter_map(name).collect();
+    match names.is_empty() {
+        true => "the data of members differs".into(),
+        false => format!("there is an alarm about corrupt data of {}", names.join(", ")),
+    }
+}
+
+/// A condition's status, reason and message.
+type Judged = (Truth, &'static str, String);
+
+/// Kubernetes writes these times in whole seconds.
+fn seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).expect("whole seconds of a valid time are valid")
+}

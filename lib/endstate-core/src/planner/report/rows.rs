@@ -1,0 +1,99 @@
+//! One row per member that is listed, recorded or coming.
+
+use super::Report;
+use crate::{
+    app::App,
+    member::{Health, Member},
+    position::Position,
+    problem::Change,
+    record::MemberRecord,
+    status::MemberRow,
+    view::Standing,
+};
+
+impl<A: App> Report<'_, '_, A> {
+    pub(super) fn rows(&self) -> Vec<MemberRow> {
+        let members = || self.cluster().into_iter().flat_map(|it| &it.members);
+        let furthest = members().filter_map(|it| it.position.as_ref()).max_by_key(|it| it.count());
+        let mut rows: Vec<_> = members().map(|it| self.row(it, furthest)).collect();
+        let record = &self.decision.record;
+        let first = record.bootstrap.iter().flat_map(|it| &it.members);
+        for member in first.chain(&record.members) {
+            if !rows.iter().any(|it| it.name == member.name) {
+                rows.push(self.row_of_record(member));
+            }
+        }
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
+    }
+
+    fn row(&self, member: &Member, furthest: Option<&Position>) -> MemberRow {
+        let snapshot = self.assessed.snapshot;
+        let answer = snapshot.view.answer(&member.name);
+        let standing = match member {
+            it if !it.votes => Standing::NonVoter,
+            it if it.leads => Standing::Leader,
+            _ => Standing::Voter,
+        };
+        let lag = furthest.zip(member.position.as_ref()).and_then(|(ahead, has)| has.behind(ahead));
+        let cause = member.health.cause().map(|it| it.to_string());
+        let mismatch = member.version_mismatch.as_ref().map(ToString::to_string);
+        MemberRow {
+            id: Some(member.id.clone()),
+            standing: Some(standing),
+            healthy: member.health.is_healthy(),
+            trouble: cause.or(mismatch),
+            updated: !member.outdated && member.pod.is_some(),
+            version: answer.map(|it| it.version.clone()),
+            node: snapshot.pod(&member.name).and_then(|it| it.node.clone()),
+            position: member.position.clone().or_else(|| self.position_before(&member.name)),
+            lag,
+            data_size: answer.map(|it| it.data_size),
+            ..MemberRow::new(member.name.clone(), member.role.clone())
+        }
+    }
+
+    /// How far a member was when it last said so: what a recovery is measured against.
+    fn position_before(&self, name: &str) -> Option<Position> {
+        let rows = &self.assessed.snapshot.status.members;
+        rows.iter().find(|it| *it.name == *name)?.position.clone()
+    }
+
+    /// A member without proof of its part: only what its own pod and answer say.
+    fn row_of_record(&self, member: &MemberRecord) -> MemberRow {
+        let snapshot = self.assessed.snapshot;
+        let health = self.assessed.health(member);
+        let pod = snapshot.pod(&member.name);
+        let updated = match (pod.and_then(|it| it.spec.as_ref()), &self.decision.record.accepted) {
+            (Some(old), Some(new)) => self.assessed.app.change(old, &new.spec) == Change::Nothing,
+            _ => false,
+        };
+        // Without a quorum nobody has a leader to follow, which is no fault of a member.
+        let alive = health.is_alive();
+        MemberRow {
+            id: member.id.clone(),
+            standing: self.standing_of_record(member),
+            healthy: alive,
+            trouble: health.cause().filter(|_| !alive).map(|it| it.to_string()),
+            updated,
+            node: pod.and_then(|it| it.node.clone()),
+            position: self.position_before(&member.name),
+            ..MemberRow::new(member.name.clone(), member.role.clone())
+        }
+    }
+
+    /// A member that is recorded votes if its role does, as far as is known: the size does not shrink because
+    /// nobody can be asked.
+    fn standing_of_record(&self, member: &MemberRecord) -> Option<Standing> {
+        let belongs = self.decision.record.members.iter().any(|it| it.name == member.name);
+        let role = self.assessed.target.as_ref().and_then(|it| self.assessed.role(it, member));
+        let votes = role.is_none_or(|it| it.votes);
+        belongs.then_some(if votes { Standing::Voter } else { Standing::NonVoter })
+    }
+
+    /// With proof of a quorum, as its members see each other; without, as each says itself.
+    pub(super) fn health_of(&self, member: &MemberRecord) -> Health {
+        let listed = self.cluster().and_then(|it| it.member(&member.name));
+        listed.map_or_else(|| self.assessed.health(member), |it| it.health.clone())
+    }
+}

@@ -1,0 +1,71 @@
+//! The number of members: the unit that comes first is completed before the next is begun.
+
+use super::{
+    Proof, pace,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::App,
+    assess::rules::{
+        Unit, counted, has_surplus, is_replaced, must_move, unit_of, units, wants_another,
+    },
+    member::Member,
+    record::{LeaveReason, MemberRecord},
+    topology::Edge,
+};
+
+/// Takes away what is too much, then adds what is missing, a unit after the other.
+pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    if let Some(member) = unwanted(proof) {
+        return proof.leave(member, LeaveReason::ScaleDown);
+    }
+    for unit in units(proof.target, Edge::Starts) {
+        if has_surplus(proof.cluster, unit) {
+            return shrink(proof, unit);
+        }
+        if wants_another(proof.cluster, unit, None) {
+            return grow(proof, unit);
+        }
+    }
+    Verdict::Pass
+}
+
+/// A member of a role, or a group, that is not asked for any more.
+fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> Option<&'p Member> {
+    let order = proof.assessed.app.order(proof.cluster);
+    order.into_iter().find(|it| it.recorded && unit_of(proof.target, it).is_none())
+}
+
+fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
+    let order = proof.assessed.app.order(proof.cluster);
+    let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
+    let Some(first) = order.into_iter().find(of_unit) else { return Verdict::Pass };
+    let reason = match first {
+        it if is_replaced(proof.cluster, it) => LeaveReason::Corrupt,
+        it if it.outdated && must_move(proof.cluster, it) => LeaveReason::Outdated,
+        _ => LeaveReason::ScaleDown,
+    };
+    proof.leave(first, reason)
+}
+
+fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {
+    let assessed = proof.assessed;
+    if let Err(wait) = pace::may_try(&assessed.record, assessed.snapshot.now) {
+        return Verdict::wait(wait);
+    }
+    let new = match assessed.new_members(role, 1, assessed.record.ids) {
+        Err(wait) => return Verdict::wait(wait),
+        Ok(new) => new,
+    };
+    let (names, ids) = (new.names, new.ids);
+    let Some(member) = new.members.into_iter().next() else { return Verdict::Pass };
+    let member = MemberRecord { group, ..member };
+    let coming = Note::Coming { member: member.clone(), names, ids };
+    let wanted = match proof.go_on_joining(&member) {
+        Verdict::Only(wanted) | Verdict::Also(wanted) => wanted,
+        Verdict::Pass => Move::default(),
+    };
+    // Its name is recorded before anything else is.
+    let notes = std::iter::once(coming).chain(wanted.notes).collect();
+    Verdict::Only(Move { notes, ..wanted })
+}

@@ -1,0 +1,114 @@
+//! How members are brought up to date on the data they have: one at a time, who leads last.
+
+use super::{
+    Proof,
+    verdict::{Move, Note, Verdict},
+};
+use crate::{
+    app::{App, MayStop},
+    assess::rules,
+    member::{Health, Member},
+    pod::Pod,
+    problem::Change,
+    reason::Shortage,
+    record::Step,
+    topology::Edge,
+    waiting::Waiting,
+};
+
+/// Restarts the next member that is not up to date. A role whose turn comes after another's waits for it.
+pub(super) fn roll<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let order = proof.assessed.app.order(proof.cluster);
+    let ours = |it: &&Member| it.recorded && !it.health.is_given_up() && rules::restarts(it);
+    for role in proof.target.in_order(Edge::Upgrades) {
+        let outdated = order.iter().copied().filter(ours).find(|it| it.role == role.name);
+        if let Some(member) = outdated.filter(|it| it.votes == role.votes) {
+            return proof.restart_member(member);
+        }
+        let behind = order.iter().any(|it| it.role == role.name && it.outdated);
+        let after = |it: &&crate::Role| it.comes_after(Edge::Upgrades, &role.name);
+        if let (true, Some(waits)) = (behind, proof.target.roles.iter().find(after)) {
+            let shortage = Shortage::RoleBefore { role: role.name.clone() };
+            return Verdict::wait(Waiting::ForRole { role: waits.name.clone(), shortage });
+        }
+    }
+    Verdict::Pass
+}
+
+impl<A: App> Proof<'_, '_, A> {
+    /// Until the member says itself that it runs what is asked for, no other is touched.
+    pub(super) fn go_on_restarting(&self, member: &Member) -> Verdict {
+        let pod = self.assessed.snapshot.pod(&member.name);
+        match &member.health {
+            _ if rules::restarts(member) && pod.is_some_and(|it| !it.deleting) => {
+                self.restart_member(member)
+            }
+            health => Verdict::wait(match health.cause() {
+                Some(cause) => Waiting::ForMember { member: member.name.clone(), cause },
+                None => Waiting::ForRestart { member: member.name.clone() },
+            }),
+        }
+    }
+
+    /// Restarts a member if the others can do without it.
+    pub(super) fn restart_member(&self, member: &Member) -> Verdict {
+        let may = match member.health {
+            Health::Stopped(_) => MayStop::Yes,
+            _ => self.assessed.app.may_stop(self.cluster, &[&member.name]),
+        };
+        let over = || Move::default().notes(Note::Step(None));
+        if let MayStop::NotYet(shortage) | MayStop::Never(shortage) = may {
+            let wait = Waiting::ForRedundancy { member: member.name.clone(), shortage };
+            return Verdict::Also(over().waits(wait));
+        }
+        if let Some(transfer) = member.leads.then(|| self.transfer(member)).flatten() {
+            return Verdict::Only(over().acts(transfer));
+        }
+        let step = Note::Step(Some(Step::Restart { name: member.name.clone() }));
+        match self.assessed.snapshot.pod(&member.name) {
+            Some(pod) => Verdict::Only(self.assessed.renew(pod, member).notes(step)),
+            None => Verdict::Also(over()),
+        }
+    }
+
+    /// A process that does not run is brought up to date first and without asking anybody: a bad
+    /// change must always be followed by its fix.
+    pub(super) fn restart_broken(&self) -> Option<Move> {
+        let broken = |it: &&Member| it.health.is_stopped() && !it.health.is_lost();
+        let members =
+            self.cluster.members.iter().filter(|it| !rules::is_half_joined(self.target, it));
+        let pods = members.filter(broken).filter_map(|it| self.assessed.snapshot.pod(&it.name));
+        self.assessed.restart_first_outdated(pods)
+    }
+}
+
+impl<A: App> crate::assess::Assessed<'_, A> {
+    /// Another image in its pod, or another pod on its claim.
+    fn renew(&self, pod: &Pod<A::Spec>, member: &Member) -> Move {
+        match member.change {
+            Change::Recreate => self.recreate(pod),
+            _ => self.restart(pod),
+        }
+    }
+
+    /// Brings the first of these pods up to date that can be on its data.
+    pub(super) fn restart_first_outdated<'p>(
+        &self,
+        pods: impl Iterator<Item = &'p Pod<A::Spec>>,
+    ) -> Option<Move>
+    where
+        A::Spec: 'p,
+    {
+        let accepted = &self.record.accepted.as_ref()?.spec;
+        let mut pods = pods.filter(|it| !it.deleting).filter_map(|pod| {
+            match self.app.change(pod.spec.as_ref()?, accepted) {
+                Change::Restart => Some(self.restart(pod)),
+                Change::Recreate if self.snapshot.claim(&pod.name).is_some() => {
+                    Some(self.recreate(pod))
+                }
+                _ => None,
+            }
+        });
+        pods.next()
+    }
+}

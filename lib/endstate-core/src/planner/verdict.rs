@@ -1,0 +1,92 @@
+//! What a step of the planner answers.
+
+use crate::{
+    plan::Action,
+    reason::Cause,
+    record::{Bootstrap, MemberRecord, Restarted, Step},
+    waiting::Waiting,
+};
+
+/// A step's answer.
+pub(super) enum Verdict {
+    /// Nothing to do or to say here.
+    Pass,
+    /// This, and whatever the next steps say.
+    Also(Move),
+    /// This, and nothing more in this plan.
+    Only(Move),
+}
+
+impl Verdict {
+    /// The next steps wait for this, too.
+    pub(super) fn wait(waiting: Waiting) -> Self {
+        Self::Only(Move::default().waits(waiting))
+    }
+
+    /// This is said, and the next steps are asked.
+    pub(super) fn say(waits: impl IntoIterator<Item = Waiting>) -> Self {
+        let waits: Vec<_> = waits.into_iter().collect();
+        if waits.is_empty() { Self::Pass } else { Self::Also(Move { waits, ..Move::default() }) }
+    }
+
+    /// The same, after something else was said.
+    pub(super) fn after(self, mut waits: Vec<Waiting>) -> Self {
+        match self {
+            Self::Pass => Self::say(waits),
+            Self::Also(wanted) | Self::Only(wanted) if waits.is_empty() => Self::Only(wanted),
+            Self::Also(wanted) | Self::Only(wanted) => {
+                waits.extend(wanted.waits);
+                Self::Only(Move { waits, ..wanted })
+            }
+        }
+    }
+
+    /// One action, and nothing more.
+    pub(super) fn act(action: Action) -> Self {
+        Self::Only(Move::default().acts(action))
+    }
+}
+
+/// What a step wants to be recorded, done and said.
+#[derive(Default)]
+pub(super) struct Move {
+    pub(super) notes: Vec<Note>,
+    pub(super) actions: Vec<Action>,
+    pub(super) waits: Vec<Waiting>,
+}
+
+impl Move {
+    /// The same, with an action.
+    pub(super) fn acts(mut self, action: Action) -> Self {
+        self.actions.push(action);
+        self
+    }
+
+    /// The same, with something to be recorded before.
+    pub(super) fn notes(mut self, note: Note) -> Self {
+        self.notes.push(note);
+        self
+    }
+
+    /// The same, with something to be said.
+    pub(super) fn waits(mut self, waiting: Waiting) -> Self {
+        self.waits.push(waiting);
+        self
+    }
+}
+
+/// A change of the record.
+pub(super) enum Note {
+    /// The step under way is another, or none.
+    Step(Option<Step>),
+    /// An attempt to form the cluster, by members of new names.
+    Attempt { first: Bootstrap, names: u64, ids: u64 },
+    /// A new member of a new name comes.
+    Coming { member: MemberRecord, names: u64, ids: u64 },
+    /// The pods of these members are asked for.
+    Asked(Vec<crate::MemberName>),
+    /// A member was told to restart.
+    Restarted { member: crate::MemberName, told: Restarted },
+    /// A try came to nothing.
+    Failed(Cause),
+}

@@ -1,0 +1,241 @@
+//! What is asked of the application: the generic changes of membership and leadership, and its own steps.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{MemberId, MemberName},
+    record::LeaveReason,
+    view::Roster,
+};
+
+/// A change that the application makes.
+///
+/// ```
+/// use endstate_core::{Request, RequestKind};
+/// let request = Request::Transfer { to: "example-x7k2p".into(), id: "a1".into() };
+/// assert_eq!(request.kind(), RequestKind::Transfer);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Expect a new member.
+    Join {
+        /// Its name.
+        member: MemberName,
+        /// Its id, where it is allocated before the start.
+        id: Option<MemberId>,
+        /// Where the others will find it.
+        address: String,
+        /// Whether it votes from now on.
+        votes: bool,
+    },
+    /// Let a member vote.
+    Promote {
+        /// Its name.
+        member: MemberName,
+        /// Its id.
+        id: MemberId,
+        /// Where the others find it.
+        address: String,
+    },
+    /// Hand the lead to another voter.
+    Transfer {
+        /// To whom.
+        to: MemberName,
+        /// The id of that voter.
+        id: MemberId,
+    },
+    /// Move what a member holds to others.
+    Drain {
+        /// Its name.
+        member: MemberName,
+        /// Its id.
+        id: MemberId,
+    },
+    /// Take a member off the list.
+    Leave {
+        /// Its name.
+        member: MemberName,
+        /// Its id.
+        id: MemberId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// The application's own.
+    App(AppStep),
+    /// Stop what an earlier request began.
+    Cancel {
+        /// What was asked for.
+        request: RequestKind,
+        /// Whom it was about.
+        member: MemberName,
+    },
+}
+
+impl Request {
+    /// What kind of change.
+    pub fn kind(&self) -> RequestKind {
+        match self {
+            Self::Join { .. } => RequestKind::Join,
+            Self::Promote { .. } => RequestKind::Promote,
+            Self::Transfer { .. } => RequestKind::Transfer,
+            Self::Drain { .. } => RequestKind::Drain,
+            Self::Leave { .. } => RequestKind::Leave,
+            Self::App(step) => RequestKind::App(step.name.clone()),
+            Self::Cancel { .. } => RequestKind::Cancel,
+        }
+    }
+
+    /// Whom it is about.
+    pub fn member(&self) -> &MemberName {
+        match self {
+            Self::Join { member, .. }
+            | Self::Promote { member, .. }
+            | Self::Drain { member, .. }
+            | Self::Leave { member, .. }
+            | Self::Cancel { member, .. }
+            | Self::Transfer { to: member, .. } => member,
+            Self::App(step) => &step.member,
+        }
+    }
+
+    /// Whether it touches membership, leadership or data.
+    pub fn is_dangerous(&self) -> bool {
+        match self {
+            Self::App(step) => step.dangerous,
+            Self::Cancel { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// A step of the application's own. What it means only the application knows.
+///
+/// ```
+/// use endstate_core::AppStep;
+/// let step = AppStep::new("RaiseFeatureLevel", "example-x7k2p").with("level", "27");
+/// assert!(!step.dangerous);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AppStep {
+    /// What it is called, as one word.
+    pub name: String,
+    /// The member it is about, or is sent to.
+    pub member: MemberName,
+    /// Whatever else it needs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<String, String>,
+    /// Whether it touches membership, leadership or data. Such a step is planned only with proof of a quorum, alone.
+    #[serde(default)]
+    pub dangerous: bool,
+}
+
+impl AppStep {
+    /// A harmless step without arguments.
+    pub fn new(name: impl Into<String>, member: impl Into<MemberName>) -> Self {
+        Self {
+            name: name.into(),
+            member: member.into(),
+            arguments: BTreeMap::new(),
+            dangerous: false,
+        }
+    }
+
+    /// The same, with one more argument.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.arguments.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same, dangerous.
+    #[must_use]
+    pub fn dangerous(self) -> Self {
+        Self { dangerous: true, ..self }
+    }
+}
+
+/// What kind of change.
+///
+/// ```
+/// assert_eq!(endstate_core::RequestKind::Transfer.to_string(), "transfer leadership to");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestKind {
+    /// [`Request::Join`]
+    Join,
+    /// [`Request::Promote`]
+    Promote,
+    /// [`Request::Transfer`]
+    Transfer,
+    /// [`Request::Drain`]
+    Drain,
+    /// [`Request::Leave`]
+    Leave,
+    /// [`Request::App`], by its name.
+    App(String),
+    /// [`Request::Cancel`]
+    Cancel,
+}
+
+/// A request, whom to send it to, and on which condition.
+///
+/// ```
+/// use endstate_core::{Call, Entry, Membership, Request};
+/// let roster = Membership::new("c9", [Entry::voter("1", "example-x7k2p")]).roster();
+/// let request = Request::Transfer { to: "example-b9qrt".into(), id: "2".into() };
+/// let call = Call { request, via: "example-x7k2p".into(), roster };
+/// assert_eq!(call.roster.voters.len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// What is asked for.
+    pub request: Request,
+    /// The one member to ask.
+    pub via: MemberName,
+    /// The list that the decision was made on. The driver lists again right before the call and fails
+    /// if it differs.
+    pub roster: Roster,
+}
+
+/// Which action, of whatever plan.
+///
+/// ```
+/// use endstate_core::{ActionKey, ActionKind};
+/// let key = ActionKey { kind: ActionKind::DeletePod, member: "example-x7k2p".into() };
+/// assert_eq!(key.to_string(), "delete pod example-x7k2p");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionKey {
+    /// What is done.
+    pub kind: ActionKind,
+    /// To whom.
+    pub member: MemberName,
+}
+
+/// What an action does.
+///
+/// ```
+/// assert_eq!(endstate_core::ActionKind::CreatePod.to_string(), "create pod");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActionKind {
+    /// Makes a pod.
+    CreatePod,
+    /// Changes labels and annotations.
+    UpdatePod,
+    /// Writes marks on a pod.
+    MarkPod,
+    /// Restarts a pod's container.
+    RestartPod,
+    /// Deletes a pod.
+    DeletePod,
+    /// Deletes a claim.
+    DeleteClaim,
+    /// Asks the application.
+    Request(RequestKind),
+}

@@ -1,0 +1,319 @@
+//! What a cluster is made of: roles, how many members each has, and what members of a role can do.
+//!
+//! Cluster → role → group → member → volume. A *role* is a set of members that are run alike. A *group* is a set of
+//! members that hold the same data: a quorum is one group, a sharded role has one a shard. What a role can do is
+//! told by its capabilities, so that the planner asks for no hand-over of a lead that the application cannot hand
+//! over, and for no non-voting start where there is none.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{id::RoleName, problem::Problem};
+
+/// What a spec asks for.
+///
+/// ```
+/// use endstate_core::{Role, Topology};
+/// let topology = Topology::new("3.9.5", [Role::voting("server", 3), Role::following("observer", 2)]);
+/// assert_eq!(topology.voting().unwrap().size, 3);
+/// assert!(topology.problems().is_empty());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Topology {
+    /// The version that members run.
+    pub version: String,
+    /// Whether the cluster is to be left alone.
+    pub paused: bool,
+    /// Its roles. One of them votes.
+    pub roles: Vec<Role>,
+}
+
+impl Topology {
+    /// A topology that is worked towards.
+    pub fn new(version: impl Into<String>, roles: impl IntoIterator<Item = Role>) -> Self {
+        Self { version: version.into(), paused: false, roles: roles.into_iter().collect() }
+    }
+
+    /// The same, left alone if told so.
+    #[must_use]
+    pub fn paused(self, paused: bool) -> Self {
+        Self { paused, ..self }
+    }
+
+    /// The role of this name.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|it| it.name.as_str() == name)
+    }
+
+    /// The role that votes.
+    pub fn voting(&self) -> Option<&Role> {
+        self.roles.iter().find(|it| it.votes)
+    }
+
+    /// The roles in the order of an edge: those that others come after first.
+    pub fn in_order(&self, edge: Edge) -> Vec<&Role> {
+        let (mut rest, mut sorted): (Vec<&Role>, Vec<&Role>) =
+            (self.roles.iter().collect(), vec![]);
+        while !rest.is_empty() {
+            let waits = |it: &Role| rest.iter().any(|other| it.comes_after(edge, &other.name));
+            // A cycle is refused with the spec; should there be one, the rest goes in its own order.
+            let next = rest.iter().position(|it| !waits(it)).unwrap_or(0);
+            sorted.push(rest.remove(next));
+        }
+        sorted
+    }
+
+    /// What the planner cannot work towards.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = vec![];
+        let mut refuse = |why: &str| problems.push(Problem::refused("spec", why));
+        let names: BTreeSet<_> = self.roles.iter().map(|it| &it.name).collect();
+        if names.len() != self.roles.len() {
+            refuse("two roles have the same name");
+        }
+        if self.roles.iter().filter(|it| it.votes).map(|it| it.groups).sum::<u32>() != 1 {
+            refuse("a cluster has exactly one role that votes, with one group");
+        }
+        let edges = || self.roles.iter().flat_map(|it| &it.after);
+        if edges().any(|(_, name)| !names.contains(name)) {
+            refuse("a role comes after one that does not exist");
+        }
+        if [Edge::Starts, Edge::Upgrades].into_iter().any(|it| self.has_cycle(it)) {
+            refuse("roles come after each other in a circle");
+        }
+        problems
+    }
+
+    fn has_cycle(&self, edge: Edge) -> bool {
+        let sorted = self.in_order(edge);
+        let later = |index: usize, role: &Role| {
+            sorted[index..].iter().any(|it| role.comes_after(edge, &it.name))
+        };
+        sorted.iter().enumerate().any(|(index, role)| later(index, role))
+    }
+}
+
+/// A set of members that are run alike.
+///
+/// ```
+/// use endstate_core::{Growth, Lead, Role};
+/// let role = Role::voting("controller", 3).lead(Lead::Stays).growth(Growth::Direct);
+/// assert!(role.votes && role.groups == 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Role {
+    /// Its name.
+    pub name: RoleName,
+    /// How many members each group has.
+    pub size: usize,
+    /// How many groups there are.
+    pub groups: u32,
+    /// Whether its members count for the quorum.
+    pub votes: bool,
+    /// Whether a member that leads can hand over.
+    pub lead: Lead,
+    /// How a member joins.
+    pub growth: Growth,
+    /// Where its members' ids come from.
+    pub identity: IdSource,
+    /// How the first members start.
+    pub formation: Formation,
+    /// Who places data on members.
+    pub placement: Placement,
+    /// Which other roles it comes after, and in what.
+    pub after: Vec<(Edge, RoleName)>,
+}
+
+impl Role {
+    /// A role whose members vote: one group, a lead that can be handed over, members that join without a vote first,
+    /// ids given by the application, all first members started at once.
+    pub fn voting(name: impl Into<RoleName>, size: usize) -> Self {
+        Self {
+            name: name.into(),
+            size,
+            groups: 1,
+            votes: true,
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            identity: IdSource::Application,
+            formation: Formation::AllAtOnce,
+            placement: Placement::Operator,
+            after: vec![],
+        }
+    }
+
+    /// A role whose members do not vote and never lead.
+    pub fn following(name: impl Into<RoleName>, size: usize) -> Self {
+        Self { votes: false, lead: Lead::Stays, ..Self::voting(name, size) }
+    }
+
+    /// The same with another capability.
+    #[must_use]
+    pub fn lead(self, lead: Lead) -> Self {
+        Self { lead, ..self }
+    }
+
+    /// The same with another way to join.
+    #[must_use]
+    pub fn growth(self, growth: Growth) -> Self {
+        Self { growth, ..self }
+    }
+
+    /// The same with ids from elsewhere.
+    #[must_use]
+    pub fn identity(self, identity: IdSource) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// The same with another first start.
+    #[must_use]
+    pub fn formation(self, formation: Formation) -> Self {
+        Self { formation, ..self }
+    }
+
+    /// The same with data placed by somebody else.
+    #[must_use]
+    pub fn placement(self, placement: Placement) -> Self {
+        Self { placement, ..self }
+    }
+
+    /// The same after another role.
+    #[must_use]
+    pub fn after(mut self, edge: Edge, role: impl Into<RoleName>) -> Self {
+        self.after.push((edge, role.into()));
+        self
+    }
+
+    /// Whether it comes after that role in this.
+    pub fn comes_after(&self, edge: Edge, role: &RoleName) -> bool {
+        self.after.iter().any(|it| it.0 == edge && it.1 == *role)
+    }
+}
+
+/// Whether a member that leads can hand the lead to another.
+///
+/// ```
+/// assert_ne!(endstate_core::Lead::Transfers, endstate_core::Lead::Stays);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lead {
+    /// On request, without an election.
+    Transfers,
+    /// It leads until it stops. It is stopped last, which costs one election.
+    Stays,
+}
+
+/// How a member joins.
+///
+/// ```
+/// assert_ne!(endstate_core::Growth::NonVoting, endstate_core::Growth::Direct);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Growth {
+    /// Listed without a vote, then started, then given a vote when it has caught up: a raft learner, a ZAB observer.
+    NonVoting,
+    /// Started first, and listed with its vote when it has caught up.
+    Direct,
+}
+
+/// Where the ids of members come from.
+///
+/// ```
+/// assert_ne!(endstate_core::IdSource::Allocated { max: 255 }, endstate_core::IdSource::Application);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdSource {
+    /// The application gives one at the join.
+    Application,
+    /// Counted from 1 before the start, recorded, and never used again.
+    Allocated {
+        /// The highest that the application takes.
+        max: u64,
+    },
+}
+
+/// How the first members start.
+///
+/// ```
+/// assert_ne!(endstate_core::Formation::AllAtOnce, endstate_core::Formation::One);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Formation {
+    /// All together, each knowing the others.
+    AllAtOnce,
+    /// One, which the others join.
+    One,
+}
+
+/// Who places data on members.
+///
+/// ```
+/// assert_ne!(endstate_core::Placement::Operator, endstate_core::Placement::Application);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Placement {
+    /// Every member of a group holds all data of the group: quorums, shards, replica sets.
+    Operator,
+    /// The application spreads data over members (partitions, regions): a member is drained before it leaves.
+    Application,
+}
+
+/// In what one role comes after another.
+///
+/// ```
+/// assert_ne!(endstate_core::Edge::Starts, endstate_core::Edge::Upgrades);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edge {
+    /// Its members are started once the other role is complete.
+    Starts,
+    /// Its members are restarted once the other role is up to date.
+    Upgrades,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(roles: Vec<&Role>) -> Vec<&str> {
+        roles.into_iter().map(|it| it.name.as_str()).collect()
+    }
+
+    #[test]
+    fn roles_are_sorted_by_each_edge() {
+        let topology = Topology::new(
+            "1",
+            [
+                Role::following("c", 1).after(Edge::Starts, "b"),
+                Role::following("b", 1).after(Edge::Starts, "a").after(Edge::Upgrades, "c"),
+                Role::voting("a", 1),
+            ],
+        );
+        assert_eq!(names(topology.in_order(Edge::Starts)), ["a", "b", "c"]);
+        assert_eq!(names(topology.in_order(Edge::Upgrades)), ["c", "b", "a"]);
+        assert!(topology.problems().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_worked_towards_is_refused() {
+        let a = || Role::voting("a", 3);
+        let b = || Role::following("b", 3);
+        let cases = [
+            vec![a(), a()],
+            vec![b()],
+            vec![],
+            vec![Role { groups: 2, ..a() }],
+            vec![a(), Role::voting("b", 1)],
+            vec![a(), b().after(Edge::Starts, "c")],
+            vec![a().after(Edge::Starts, "b"), b().after(Edge::Starts, "a")],
+            vec![a(), b().after(Edge::Upgrades, "b")],
+        ];
+        for roles in cases {
+            let topology = Topology::new("1", roles);
+            assert!(!topology.problems().is_empty(), "{topology:?}");
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The one place where reasons, waits and actions are put in words.
+//!
+//! Nothing is decided here, and nothing that is decided on is text.
+
+use std::fmt::{Display, Formatter, Result};
+
+use jiff::Timestamp;
+
+use crate::{
+    launch::Start,
+    limits::STABLE_SECONDS,
+    plan::Action,
+    problem::Problem,
+    reason::{Cause, End, Shortage, VersionMismatch},
+    record::LeaveReason,
+    request::{ActionKey, ActionKind, Request, RequestKind},
+    snapshot::{Conflict, Denial},
+    status::WaitRow,
+    waiting::{SourceLack, Waiting},
+};
+
+impl Display for Cause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let text = match self {
+            Self::AnotherCluster { cluster } => {
+                return write!(f, "it answers as one of cluster {cluster}");
+            }
+            Self::VersionMismatch { versions } => return versions.fmt(f),
+            Self::Crashed { end } => return write!(f, "it crashed: {end}"),
+            Self::NoImage { message } => return write!(f, "no image: {message}"),
+            Self::Unschedulable { message } => {
+                return write!(f, "no node can take its pod: {message}");
+            }
+            Self::Waiting { reason, message } if message.is_empty() => {
+                return write!(f, "its pod is starting: {reason}");
+            }
+            Self::Waiting { reason, message } => {
+                return write!(f, "its pod is starting: {reason} {message}");
+            }
+            Self::CrashLoop { end } => return write!(f, "it crashes again and again: {end}"),
+            Self::DataLost { before: Some(words) } => {
+                return write!(f, "its data is lost; before that it ended with \"{words}\"");
+            }
+            Self::PodRefused { message } => {
+                return write!(f, "the API refused to make its pod: {message}");
+            }
+            Self::PodsUnknown => "the pods could not be listed",
+            Self::NotAsked => "it was not asked",
+            Self::NeedsUser => "it answers nobody without a user, and serves nothing",
+            Self::Refuses => "it refuses to answer",
+            Self::Silent => "it does not answer",
+            Self::EmptyAnswer => "its answer is empty",
+            Self::AnotherMember => "it answers as another member",
+            Self::AnswersWithoutPod => "it answers although its pod is gone",
+            Self::NothingKnown => "nothing is known of it",
+            Self::Leaderless => "it answers and does not follow the leader",
+            Self::Guarded => "it serves, and says no more without a user",
+            Self::Corrupt => "its data is corrupt, by the application's own alarm",
+            Self::NoPodYet => "its pod does not exist yet",
+            Self::PodAwaited => "its pod was asked for and is not there yet",
+            Self::PodStarting => "its pod is starting",
+            Self::NodeLost => "its node is lost",
+            Self::OutdatedAndDown => "it does not run, and is made from an older spec",
+            Self::PodGoneVolumeKept => "its pod is gone, and its volume is kept",
+            Self::PodGone => "its pod is gone",
+            Self::PodReplaced => "its pod was replaced by another",
+            Self::PodDeleting => "its pod is being deleted",
+            Self::PodEnded => "its pod has ended",
+            Self::DataLost { before: None } => "its data is lost",
+            Self::Unlisted => "it was taken off the list of members",
+            Self::CannotForm => "too few of the first members are left to form a cluster",
+        };
+        f.write_str(text)
+    }
+}
+
+impl Display for End {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.code {
+            Some(code) if self.message.is_empty() => write!(f, "exit code {code}"),
+            Some(code) => write!(f, "exit code {code}, \"{}\"", self.message),
+            None => self.message.fmt(f),
+        }
+    }
+}
+
+impl Display for VersionMismatch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "it runs version {} where {} is asked for", self.runs, self.asked)
+    }
+}
+
+impl Display for Shortage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::TooFewVoters { left, needed } => {
+                write!(f, "{left} voters would work and {needed} are needed")
+            }
+            Self::AnotherIsDown { member } => write!(f, "{member} does not work"),
+            Self::TooFewOthers { others, needed } => {
+                write!(f, "fewer than {needed} of the {others} other voters work")
+            }
+            Self::TooFewWithIt { working, needed } => {
+                write!(f, "with it {working} of the {needed} voters needed then would work")
+            }
+            Self::RoleBefore { role } => write!(f, "role {role} comes first"),
+            Self::Application { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+impl Display for SourceLack {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Unknown => f.write_str("there is no such member"),
+            Self::NoVolume => f.write_str("its data is not on a volume, and would go with its pod"),
+            Self::DataLost => f.write_str("its own data is lost"),
+            Self::Behind { other } => write!(f, "{other} has, or had, what it lacks"),
+            Self::NotNeeded => f.write_str("a quorum is there, or may come back by itself"),
+        }
+    }
+}
+
+impl Display for LeaveReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::ScaleDown => "fewer members are asked for",
+            Self::Dead => "it does not come back",
+            Self::Outdated => "it was made from an older spec",
+            Self::Corrupt => "its data is corrupt",
+            Self::FailedJoin => "it did not come up",
+            Self::Stray => "it belongs to no one",
+            Self::Recreated => "it is made again on the same volume",
+            Self::Recovered => "it is made again on the same volume, as the only member",
+        })
+    }
+}
+
+impl Display for Conflict {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl Display for Denial {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Api { message } | Self::Application { message } | Self::NeedsUser { message } => {
+                message.fmt(f)
+            }
+        }
+    }
+}
+
+impl Display for RequestKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::Join => "add member",
+            Self::Promote => "promote",
+            Self::Transfer => "transfer leadership to",
+            Self::Drain => "drain",
+            Self::Leave => "remove member",
+            Self::App(name) => name,
+            Self::Cancel => "cancel the task of",
+        })
+    }
+}
+
+impl Display for ActionKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::CreatePod => f.write_str("create pod"),
+            Self::UpdatePod => f.write_str("update labels of pod"),
+            Self::MarkPod => f.write_str("mark pod"),
+            Self::RestartPod => f.write_str("restart"),
+            Self::DeletePod => f.write_str("delete pod"),
+            Self::DeleteClaim => f.write_str("delete the claim of"),
+            Self::Request(kind) => kind.fmt(f),
+        }
+    }
+}
+
+impl Display for ActionKey {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{} {}", self.kind, self.member)
+    }
+}
+
+impl Display for Request {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Join { member, votes: true, .. } => write!(f, "add member {member}"),
+            Self::Join { member, .. } => write!(f, "add member {member}, without a vote"),
+            Self::Promote { member, .. } => write!(f, "promote {member}"),
+            Self::Transfer { to, .. } => write!(f, "transfer leadership to {to}"),
+            Self::Drain { member, .. } => write!(f, "drain {member}"),
+            Self::Leave { member, id, reason } => {
+                write!(f, "remove member {member} ({id}): {reason}")
+            }
+            Self::App(step) => write!(f, "{} {}", step.name, step.member),
+            Self::Cancel { request, member } => write!(f, "cancel: {request} {member}"),
+        }
+    }
+}
+
+impl Display for Action {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::CreatePod { member, start, .. } => write!(f, "create pod {member}: {start}"),
+            Self::MarkPod { pod, .. } => write!(f, "mark pod {}", pod.name),
+            Self::UpdatePod { pod, .. } => write!(f, "update labels of pod {}", pod.name),
+            Self::RestartPod { pod, launch } => {
+                write!(f, "restart {} in place with image {}", pod.name, launch.image)
+            }
+            Self::DeletePod { pod, reason } => write!(f, "delete pod {}: {reason}", pod.name),
+            Self::DeleteClaim { claim } => {
+                write!(f, "delete claim {}: {} has left", claim.name, claim.member)
+            }
+            Self::Call(call) => call.request.fmt(f),
+        }
+    }
+}
+
+impl Display for Start {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::New { members, .. } => write!(f, "first start of {} members", members.len()),
+            Self::Existing { .. } => f.write_str("joins the cluster"),
+            Self::Resume { .. } => f.write_str("goes on with its volume"),
+            Self::Recover { .. } => f.write_str("goes on with its volume as the only member"),
+        }
+    }
+}
+
+impl Action {
+    /// The reason of its event.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::CreatePod { .. } => "PodCreated",
+            Self::MarkPod { .. } => "PodMarked",
+            Self::UpdatePod { .. } => "PodUpdated",
+            Self::RestartPod { .. } => "MemberRestarted",
+            Self::DeletePod { .. } => "PodDeleted",
+            Self::DeleteClaim { .. } => "ClaimDeleted",
+            Self::Call(call) => match &call.request {
+                Request::Join { .. } => "MemberAdded",
+                Request::Promote { .. } => "MemberPromoted",
+                Request::Transfer { .. } => "LeadershipTransferred",
+                Request::Drain { .. } => "MemberDraining",
+                Request::Leave { .. } => "MemberRemoved",
+                Request::App(_) => "ApplicationStep",
+                Request::Cancel { .. } => "TaskCancelled",
+            },
+        }
+    }
+}
+
+impl Waiting {
+    /// What is awaited.
+    pub fn what(&self) -> String {
+        match self {
+            Self::ForSpec { .. } => "a valid spec".into(),
+            Self::ForUnpause => "spec.paused to become false".into(),
+            Self::ForDeletion => "the owned objects to be deleted".into(),
+            Self::ForPodList => "the list of pods".into(),
+            Self::ForName { conflict } => format!("the name of {conflict}"),
+            Self::ForFormation { .. } => "the first members to form the cluster".into(),
+            Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
+            Self::ForPod { member, .. } => format!("pod {member} to run"),
+            Self::ForMember { member, .. } => format!("member {member} to work"),
+            Self::ForRestart { member } => format!("member {member} to restart"),
+            Self::ForCatchUp { member, .. } => format!("member {member} to catch up"),
+            Self::ForSameHistory { member } => format!("member {member} to follow the leader"),
+            Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to be done"),
+            Self::ForLeader => "a leader".into(),
+            Self::ForQuorum { .. } => "a quorum".into(),
+            Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
+            Self::ForConsent { .. } => "a decision about the lost data".into(),
+            Self::ForSource { .. } => "another source of the recovery".into(),
+            Self::ForRetry { at, .. } => format!("the next try at {}", to_the_second(*at)),
+            Self::ForStability { member, .. } => format!("member {member} to have settled"),
+            Self::ForGoodData { .. } => "a majority with good data".into(),
+            Self::ForCulprit => "a decision whose data is wrong".into(),
+            Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
+            Self::ForRedundancy { member, .. } => format!("a safe moment to stop {member}"),
+            Self::ForRole { role, .. } => format!("the turn of role {role}"),
+            Self::ForRecord { .. } => "a decision about the lost status".into(),
+            Self::ForIds { .. } => "an id for a new member".into(),
+            Self::ForUnknownMember { member } => format!("a decision about member {member}"),
+            Self::ForUser { .. } => "a user for the operator".into(),
+            Self::ForAnswer { action, .. } => format!("a better answer to \"{action}\""),
+            Self::ForClaim { claim } => format!("claim {} to be deleted", claim.name),
+        }
+    }
+
+    /// Why it has not come.
+    pub fn why(&self) -> String {
+        match self {
+            Self::ForSpec { problems } => list(problems),
+            Self::ForUnpause => "the cluster is paused".into(),
+            Self::ForDeletion => "the object is being deleted".into(),
+            Self::ForPodList => "it could not be read".into(),
+            Self::ForName { .. } => {
+                "it exists and belongs to somebody else: give the cluster another name".into()
+            }
+            Self::ForFormation { started, of } => {
+                format!("{started} of {of} have started and none leads yet")
+            }
+            Self::ForMarks { marked, needed } => format!("{marked} of {needed} are"),
+            Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
+            Self::ForRestart { .. } => "it does not report yet that it was restarted".into(),
+            Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
+            Self::ForSameHistory { .. } => "it has data that the leader has not".into(),
+            Self::ForTask { done, of, .. } => format!("{done} of {of} are done"),
+            Self::ForLeader => "no member says who leads".into(),
+            Self::ForQuorum { healthy, needed } => {
+                format!("{healthy} of the {needed} voters it needs work")
+            }
+            Self::ForAgreement { agreed, needed } => {
+                format!("{agreed} of the {needed} voters it needs gave the same list")
+            }
+            Self::ForConsent { left, of, sources } => consent(*left, *of, sources),
+            Self::ForSource { member, lack } => {
+                format!("{member} was named in {}, and {lack}", crate::RECOVER_ANNOTATION)
+            }
+            Self::ForRetry { times: 1, cause, .. } => format!("a try failed: {cause}"),
+            Self::ForRetry { times, cause, .. } => {
+                format!("{times} tries failed in a row, the last one so: {cause}")
+            }
+            Self::ForStability { .. } => {
+                format!("it is back for less than {STABLE_SECONDS} seconds")
+            }
+            Self::ForGoodData { corrupt, good, of } => {
+                format!("{corrupt} of {of} voters hold corrupt data and {good} work with good data")
+            }
+            Self::ForCulprit => "members differ, and the alarm names none of them".into(),
+            Self::ForAllClear => {
+                "whom it is about has left, and the application serves little until then".into()
+            }
+            Self::ForRedundancy { shortage, .. } | Self::ForRole { shortage, .. } => {
+                shortage.to_string()
+            }
+            Self::ForRecord { pods, claims: 0 } => {
+                format!("there are {pods} member pods and no record of a cluster")
+            }
+            Self::ForRecord { pods, claims } => format!(
+                "there are {pods} member pods, {claims} claims of volumes, and no record of a cluster"
+            ),
+            Self::ForIds { max } => format!("all ids up to {max} were given out"),
+            Self::ForUser { action: None, hint } => {
+                format!("members say nothing without one: {hint}")
+            }
+            Self::ForUser { action: Some(action), hint } => {
+                format!("\"{action}\" is refused without one: {hint}")
+            }
+            Self::ForUnknownMember { .. } => "it votes and nothing here added it".into(),
+            Self::ForAnswer { denial, .. } => denial.to_string(),
+            Self::ForClaim { claim } => format!("{} has left", claim.member),
+        }
+    }
+
+    /// One word, for programs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ForSpec { .. } => "SpecRefused",
+            Self::ForUnpause => "Paused",
+            Self::ForDeletion => "Deleting",
+            Self::ForPodList => "PodsUnknown",
+            Self::ForName { .. } => "NameTaken",
+            Self::ForFormation { .. } => "Forming",
+            Self::ForMarks { .. } => "PodNotMarked",
+            Self::ForPod { .. } => "PodNotRunning",
+            Self::ForMember { .. } => "MemberUnhealthy",
+            Self::ForRestart { .. } => "MemberRestarting",
+            Self::ForCatchUp { .. } => "MemberBehind",
+            Self::ForSameHistory { .. } => "MemberDiverged",
+            Self::ForTask { .. } => "TaskRunning",
+            Self::ForLeader => "NoLeader",
+            Self::ForQuorum { .. } => "NoQuorum",
+            Self::ForAgreement { .. } => "NoAgreement",
+            Self::ForConsent { .. } => "DataLost",
+            Self::ForSource { .. } => "SourceRefused",
+            Self::ForRetry { .. } => "BackOff",
+            Self::ForStability { .. } => "MemberNotSettled",
+            Self::ForGoodData { .. } => "DataCorrupt",
+            Self::ForCulprit => "DataDiffers",
+            Self::ForAllClear => "AlarmStands",
+            Self::ForRedundancy { .. } => "TooFewMembers",
+            Self::ForRole { .. } => "RoleWaits",
+            Self::ForRecord { .. } => "RecordLost",
+            Self::ForIds { .. } => "IdsExhausted",
+            Self::ForUnknownMember { .. } => "UnknownMember",
+            Self::ForUser { .. } => "CredentialsNeeded",
+            Self::ForAnswer { .. } => "ActionRefused",
+            Self::ForClaim { .. } => "ClaimDeleting",
+        }
+    }
+}
+
+fn consent(left: usize, of: usize, sources: &[crate::MemberName]) -> String {
+    let lost = format!("the data of {left} of {of} voters is left, which is no majority");
+    if sources.is_empty() {
+        return lost;
+    }
+    let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
+    format!(
+        "{lost}; the annotation {} names the member to go on with, and gives up what only the lost ones had: {}",
+        crate::RECOVER_ANNOTATION,
+        names.join(" or ")
+    )
+}
+
+/// Problems in one line.
+pub(crate) fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A time to the second, as Kubernetes writes it.
+fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl Display for Waiting {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        WaitRow::from(self).fmt(f)
+    }
+}
+
+impl From<&Waiting> for WaitRow {
+    fn from(wait: &Waiting) -> Self {
+        Self { what: wait.what(), because: wait.why() }
+    }
+}
