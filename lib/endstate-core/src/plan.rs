@@ -95,7 +95,7 @@ pub struct Surroundings {
 ///     reason: LeaveReason::Dead,
 /// };
 /// assert!(action.is_dangerous());
-/// assert_eq!(action.to_string(), "delete pod example-x7k2p: it does not come back");
+/// assert_eq!(action.to_string(), "delete pod example-x7k2p: it did not recover");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {

@@ -139,7 +139,7 @@ pub struct End {
 /// ```
 /// use endstate_core::VersionMismatch;
 /// let versions = VersionMismatch { runs: "1.0".into(), asked: "1.1".into() };
-/// assert_eq!(versions.to_string(), "it runs version 1.0 where 1.1 is asked for");
+/// assert_eq!(versions.to_string(), "it runs version 1.0 instead of 1.1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionMismatch {
@@ -154,7 +154,7 @@ pub struct VersionMismatch {
 /// ```
 /// use endstate_core::Shortage;
 /// let shortage = Shortage::TooFewVoters { left: 1, needed: 2 };
-/// assert_eq!(shortage.to_string(), "1 voters would work and 2 are needed");
+/// assert_eq!(shortage.to_string(), "1 healthy voters would be left and 2 are needed");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

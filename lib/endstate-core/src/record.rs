@@ -386,7 +386,7 @@ impl Step {
 ///
 /// ```
 /// use endstate_core::LeaveReason;
-/// assert_eq!(LeaveReason::Dead.to_string(), "it does not come back");
+/// assert_eq!(LeaveReason::Dead.to_string(), "it did not recover");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LeaveReason {

@@ -19,7 +19,7 @@ use crate::{
 /// let wait = Waiting::ForQuorum { healthy: 1, needed: 2 };
 /// assert_eq!(
 ///     wait.to_string(),
-///     "waiting for a quorum because 1 of the 2 voters it needs work"
+///     "waiting for a quorum because 1 of the 2 voters it needs are healthy"
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

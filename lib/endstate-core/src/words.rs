@@ -1,6 +1,6 @@
-//! The one place where reasons, waits and actions are put in words.
+//! The one renderer of reasons, waits and actions.
 //!
-//! Nothing is decided here, and nothing that is decided on is text.
+//! It decides nothing, and no decision reads its text.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -23,13 +23,13 @@ impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let text = match self {
             Self::AnotherCluster { cluster } => {
-                return write!(f, "it answers as one of cluster {cluster}");
+                return write!(f, "it answers as a member of cluster {cluster}");
             }
             Self::VersionMismatch { versions } => return versions.fmt(f),
             Self::Crashed { end } => return write!(f, "it crashed: {end}"),
-            Self::NoImage { message } => return write!(f, "no image: {message}"),
+            Self::NoImage { message } => return write!(f, "its image is not available: {message}"),
             Self::Unschedulable { message } => {
-                return write!(f, "no node can take its pod: {message}");
+                return write!(f, "its pod cannot be scheduled: {message}");
             }
             Self::Waiting { reason, message } if message.is_empty() => {
                 return write!(f, "its pod is starting: {reason}");
@@ -37,38 +37,41 @@ impl Display for Cause {
             Self::Waiting { reason, message } => {
                 return write!(f, "its pod is starting: {reason} {message}");
             }
-            Self::CrashLoop { end } => return write!(f, "it crashes again and again: {end}"),
+            Self::CrashLoop { end } => return write!(f, "it keeps crashing: {end}"),
             Self::DataLost { before: Some(words) } => {
-                return write!(f, "its data is lost; before that it ended with \"{words}\"");
+                return write!(
+                    f,
+                    "its data is lost; last termination message before that: \"{words}\""
+                );
             }
             Self::PodRefused { message } => {
-                return write!(f, "the API refused to make its pod: {message}");
+                return write!(f, "the API server refused to create its pod: {message}");
             }
             Self::PodsUnknown => "the pods could not be listed",
-            Self::NotAsked => "it was not asked",
-            Self::NeedsUser => "it answers nobody without a user, and serves nothing",
+            Self::NotAsked => "it was not queried",
+            Self::NeedsUser => "it requires authentication, and serves nothing",
             Self::Refuses => "it refuses to answer",
             Self::Silent => "it does not answer",
             Self::EmptyAnswer => "its answer is empty",
             Self::AnotherMember => "it answers as another member",
             Self::AnswersWithoutPod => "it answers although its pod is gone",
-            Self::NothingKnown => "nothing is known of it",
-            Self::Leaderless => "it answers and does not follow the leader",
-            Self::Guarded => "it serves, and says no more without a user",
-            Self::Corrupt => "its data is corrupt, by the application's own alarm",
+            Self::NothingKnown => "nothing is known about it",
+            Self::Leaderless => "it answers but does not follow the leader",
+            Self::Guarded => "it serves, but does not report its state without authentication",
+            Self::Corrupt => "the application reports that its data is corrupt",
             Self::NoPodYet => "its pod does not exist yet",
-            Self::PodAwaited => "its pod was asked for and is not there yet",
+            Self::PodAwaited => "its pod was requested and does not exist yet",
             Self::PodStarting => "its pod is starting",
             Self::NodeLost => "its node is lost",
-            Self::OutdatedAndDown => "it does not run, and is made from an older spec",
-            Self::PodGoneVolumeKept => "its pod is gone, and its volume is kept",
+            Self::OutdatedAndDown => "it is not running and was created from an older spec",
+            Self::PodGoneVolumeKept => "its pod is gone; its volume is kept",
             Self::PodGone => "its pod is gone",
             Self::PodReplaced => "its pod was replaced by another",
             Self::PodDeleting => "its pod is being deleted",
             Self::PodEnded => "its pod has ended",
             Self::DataLost { before: None } => "its data is lost",
-            Self::Unlisted => "it was taken off the list of members",
-            Self::CannotForm => "too few of the first members are left to form a cluster",
+            Self::Unlisted => "it was removed from the list of members",
+            Self::CannotForm => "too few of the initial members are left to form a cluster",
         };
         f.write_str(text)
     }
@@ -86,7 +89,7 @@ impl Display for End {
 
 impl Display for VersionMismatch {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "it runs version {} where {} is asked for", self.runs, self.asked)
+        write!(f, "it runs version {} instead of {}", self.runs, self.asked)
     }
 }
 
@@ -94,14 +97,14 @@ impl Display for Shortage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::TooFewVoters { left, needed } => {
-                write!(f, "{left} voters would work and {needed} are needed")
+                write!(f, "{left} healthy voters would be left and {needed} are needed")
             }
-            Self::AnotherIsDown { member } => write!(f, "{member} does not work"),
+            Self::AnotherIsDown { member } => write!(f, "{member} is not healthy"),
             Self::TooFewOthers { others, needed } => {
-                write!(f, "fewer than {needed} of the {others} other voters work")
+                write!(f, "fewer than {needed} of the {others} other voters are healthy")
             }
             Self::TooFewWithIt { working, needed } => {
-                write!(f, "with it {working} of the {needed} voters needed then would work")
+                write!(f, "with it, {working} of the {needed} voters needed then would be healthy")
             }
             Self::RoleBefore { role } => write!(f, "role {role} comes first"),
             Self::Application { message, .. } => f.write_str(message),
@@ -113,10 +116,12 @@ impl Display for SourceLack {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::Unknown => f.write_str("there is no such member"),
-            Self::NoVolume => f.write_str("its data is not on a volume, and would go with its pod"),
+            Self::NoVolume => {
+                f.write_str("its data is not on a volume and would be deleted with its pod")
+            }
             Self::DataLost => f.write_str("its own data is lost"),
-            Self::Behind { other } => write!(f, "{other} has, or had, what it lacks"),
-            Self::NotNeeded => f.write_str("a quorum is there, or may come back by itself"),
+            Self::Behind { other } => write!(f, "{other} has, or had, data that it lacks"),
+            Self::NotNeeded => f.write_str("the quorum is available, or may recover by itself"),
         }
     }
 }
@@ -124,14 +129,14 @@ impl Display for SourceLack {
 impl Display for LeaveReason {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
-            Self::ScaleDown => "fewer members are asked for",
-            Self::Dead => "it does not come back",
-            Self::Outdated => "it was made from an older spec",
+            Self::ScaleDown => "scaling down",
+            Self::Dead => "it did not recover",
+            Self::Outdated => "it was created from an older spec",
             Self::Corrupt => "its data is corrupt",
-            Self::FailedJoin => "it did not come up",
-            Self::Stray => "it belongs to no one",
-            Self::Recreated => "it is made again on the same volume",
-            Self::Recovered => "it is made again on the same volume, as the only member",
+            Self::FailedJoin => "it failed to join",
+            Self::Stray => "it is a leftover",
+            Self::Recreated => "it is recreated on the same volume",
+            Self::Recovered => "it is recreated on the same volume, as the only member",
         })
     }
 }
@@ -190,7 +195,7 @@ impl Display for Request {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::Join { member, votes: true, .. } => write!(f, "add member {member}"),
-            Self::Join { member, .. } => write!(f, "add member {member}, without a vote"),
+            Self::Join { member, .. } => write!(f, "add non-voting member {member}"),
             Self::Promote { member, .. } => write!(f, "promote {member}"),
             Self::Transfer { to, .. } => write!(f, "transfer leadership to {to}"),
             Self::Drain { member, .. } => write!(f, "drain {member}"),
@@ -224,10 +229,10 @@ impl Display for Action {
 impl Display for Start {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::New { members, .. } => write!(f, "first start of {} members", members.len()),
+            Self::New { members, .. } => write!(f, "bootstrap of {} members", members.len()),
             Self::Existing { .. } => f.write_str("joins the cluster"),
-            Self::Resume { .. } => f.write_str("goes on with its volume"),
-            Self::Recover { .. } => f.write_str("goes on with its volume as the only member"),
+            Self::Resume { .. } => f.write_str("resumes on its volume"),
+            Self::Recover { .. } => f.write_str("resumes on its volume as the only member"),
         }
     }
 }
@@ -256,44 +261,44 @@ impl Action {
 }
 
 impl Waiting {
-    /// What is awaited.
+    /// What it waits for.
     pub fn what(&self) -> String {
         match self {
             Self::ForSpec { .. } => "a valid spec".into(),
             Self::ForUnpause => "spec.paused to become false".into(),
             Self::ForDeletion => "the owned objects to be deleted".into(),
             Self::ForPodList => "the list of pods".into(),
-            Self::ForName { conflict } => format!("the name of {conflict}"),
-            Self::ForFormation { .. } => "the first members to form the cluster".into(),
+            Self::ForName { conflict } => format!("the name of {conflict} to be free"),
+            Self::ForFormation { .. } => "the initial members to form the cluster".into(),
             Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
             Self::ForPod { member, .. } => format!("pod {member} to run"),
-            Self::ForMember { member, .. } => format!("member {member} to work"),
+            Self::ForMember { member, .. } => format!("member {member} to be healthy"),
             Self::ForRestart { member } => format!("member {member} to restart"),
             Self::ForCatchUp { member, .. } => format!("member {member} to catch up"),
             Self::ForSameHistory { member } => format!("member {member} to follow the leader"),
-            Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to be done"),
+            Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to finish"),
             Self::ForLeader => "a leader".into(),
             Self::ForQuorum { .. } => "a quorum".into(),
             Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
             Self::ForConsent { .. } => "a decision about the lost data".into(),
-            Self::ForSource { .. } => "another source of the recovery".into(),
-            Self::ForRetry { at, .. } => format!("the next try at {}", to_the_second(*at)),
-            Self::ForStability { member, .. } => format!("member {member} to have settled"),
+            Self::ForSource { .. } => "another recovery source".into(),
+            Self::ForRetry { at, .. } => format!("the next attempt at {}", to_the_second(*at)),
+            Self::ForStability { member, .. } => format!("member {member} to be stable"),
             Self::ForGoodData { .. } => "a majority with good data".into(),
-            Self::ForCulprit => "a decision whose data is wrong".into(),
+            Self::ForCulprit => "a decision about which data is wrong".into(),
             Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
-            Self::ForRedundancy { member, .. } => format!("a safe moment to stop {member}"),
+            Self::ForRedundancy { member, .. } => format!("a safe moment to change {member}"),
             Self::ForRole { role, .. } => format!("the turn of role {role}"),
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForIds { .. } => "an id for a new member".into(),
             Self::ForUnknownMember { member } => format!("a decision about member {member}"),
-            Self::ForUser { .. } => "a user for the operator".into(),
-            Self::ForAnswer { action, .. } => format!("a better answer to \"{action}\""),
+            Self::ForUser { .. } => "credentials for the operator".into(),
+            Self::ForAnswer { action, .. } => format!("\"{action}\" to be accepted"),
             Self::ForClaim { claim } => format!("claim {} to be deleted", claim.name),
         }
     }
 
-    /// Why it has not come.
+    /// Why that has not happened yet.
     pub fn why(&self) -> String {
         match self {
             Self::ForSpec { problems } => list(problems),
@@ -301,41 +306,46 @@ impl Waiting {
             Self::ForDeletion => "the object is being deleted".into(),
             Self::ForPodList => "it could not be read".into(),
             Self::ForName { .. } => {
-                "it exists and belongs to somebody else: give the cluster another name".into()
+                "it exists and has another owner: give the cluster another name".into()
             }
             Self::ForFormation { started, of } => {
-                format!("{started} of {of} have started and none leads yet")
+                format!("{started} of {of} have started and there is no leader yet")
             }
-            Self::ForMarks { marked, needed } => format!("{marked} of {needed} are"),
+            Self::ForMarks { marked, needed } => format!("{marked} of {needed} are marked"),
             Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
-            Self::ForRestart { .. } => "it does not report yet that it was restarted".into(),
+            Self::ForRestart { .. } => "it has not reported the restart yet".into(),
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
-            Self::ForSameHistory { .. } => "it has data that the leader has not".into(),
+            Self::ForSameHistory { .. } => "it has data that the leader does not have".into(),
             Self::ForTask { done, of, .. } => format!("{done} of {of} are done"),
-            Self::ForLeader => "no member says who leads".into(),
+            Self::ForLeader => "no member reports a leader".into(),
             Self::ForQuorum { healthy, needed } => {
-                format!("{healthy} of the {needed} voters it needs work")
+                format!("{healthy} of the {needed} voters it needs are healthy")
             }
             Self::ForAgreement { agreed, needed } => {
-                format!("{agreed} of the {needed} voters it needs gave the same list")
+                format!("{agreed} of the {needed} voters needed returned the same list")
             }
             Self::ForConsent { left, of, sources } => consent(*left, *of, sources),
             Self::ForSource { member, lack } => {
-                format!("{member} was named in {}, and {lack}", crate::RECOVER_ANNOTATION)
+                format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
             }
-            Self::ForRetry { times: 1, cause, .. } => format!("a try failed: {cause}"),
+            Self::ForRetry { times: 1, cause, .. } => format!("an attempt failed: {cause}"),
             Self::ForRetry { times, cause, .. } => {
-                format!("{times} tries failed in a row, the last one so: {cause}")
+                format!("{times} attempts failed in a row, the last with: {cause}")
             }
             Self::ForStability { .. } => {
-                format!("it is back for less than {STABLE_SECONDS} seconds")
+                format!("it has been back for less than {STABLE_SECONDS} seconds")
             }
             Self::ForGoodData { corrupt, good, of } => {
-                format!("{corrupt} of {of} voters hold corrupt data and {good} work with good data")
+                format!(
+                    "{corrupt} of {of} voters have corrupt data and {good} are healthy with good data"
+                )
             }
-            Self::ForCulprit => "members differ, and the alarm names none of them".into(),
+            Self::ForCulprit => {
+                "the data of the members differs and the alarm names none of them".into()
+            }
             Self::ForAllClear => {
-                "whom it is about has left, and the application serves little until then".into()
+                "the member it names has left, and the application restricts service until then"
+                    .into()
             }
             Self::ForRedundancy { shortage, .. } | Self::ForRole { shortage, .. } => {
                 shortage.to_string()
@@ -344,16 +354,16 @@ impl Waiting {
                 format!("there are {pods} member pods and no record of a cluster")
             }
             Self::ForRecord { pods, claims } => format!(
-                "there are {pods} member pods, {claims} claims of volumes, and no record of a cluster"
+                "there are {pods} member pods, {claims} volume claims and no record of a cluster"
             ),
-            Self::ForIds { max } => format!("all ids up to {max} were given out"),
+            Self::ForIds { max } => format!("all ids up to {max} have been used"),
             Self::ForUser { action: None, hint } => {
-                format!("members say nothing without one: {hint}")
+                format!("members require authentication: {hint}")
             }
             Self::ForUser { action: Some(action), hint } => {
-                format!("\"{action}\" is refused without one: {hint}")
+                format!("\"{action}\" is refused without authentication: {hint}")
             }
-            Self::ForUnknownMember { .. } => "it votes and nothing here added it".into(),
+            Self::ForUnknownMember { .. } => "it is a voter that the operator did not add".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
             Self::ForClaim { claim } => format!("{} has left", claim.member),
         }
@@ -381,12 +391,12 @@ impl Waiting {
             Self::ForConsent { .. } => "DataLost",
             Self::ForSource { .. } => "SourceRefused",
             Self::ForRetry { .. } => "BackOff",
-            Self::ForStability { .. } => "MemberNotSettled",
+            Self::ForStability { .. } => "MemberNotStable",
             Self::ForGoodData { .. } => "DataCorrupt",
             Self::ForCulprit => "DataDiffers",
-            Self::ForAllClear => "AlarmStands",
+            Self::ForAllClear => "AlarmActive",
             Self::ForRedundancy { .. } => "TooFewMembers",
-            Self::ForRole { .. } => "RoleWaits",
+            Self::ForRole { .. } => "RoleNotReady",
             Self::ForRecord { .. } => "RecordLost",
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",
@@ -398,13 +408,13 @@ impl Waiting {
 }
 
 fn consent(left: usize, of: usize, sources: &[crate::MemberName]) -> String {
-    let lost = format!("the data of {left} of {of} voters is left, which is no majority");
+    let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
     if sources.is_empty() {
         return lost;
     }
     let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
     format!(
-        "{lost}; the annotation {} names the member to go on with, and gives up what only the lost ones had: {}",
+        "{lost}; the annotation {} names the member to recover from, and gives up what only the lost members had: {}",
         crate::RECOVER_ANNOTATION,
         names.join(" or ")
     )

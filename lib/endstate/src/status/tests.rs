@@ -76,7 +76,7 @@ fn status() -> Value {
     json!({
         "observedGeneration": 2, "phase": "Updating", "size": 3, "ready": 2,
         "conditions": [
-            { "type": "Degraded", "status": "True", "reason": "MembersDoNotWork", "message": "demo-b: its data is lost",
+            { "type": "Degraded", "status": "True", "reason": "MembersUnhealthy", "message": "demo-b: its data is lost",
               "lastTransitionTime": "2026-01-01T00:00:00Z" },
         ],
         "members": [
@@ -84,7 +84,7 @@ fn status() -> Value {
               "position": "120", "lag": 0, "dataSize": 20480 },
             { "name": "demo-b", "id": "b1", "role": "server", "standing": "Voter", "healthy": false, "updated": true, "trouble": "its data is lost" },
         ],
-        "waiting": [{ "for": "member demo-b to work", "because": "its data is lost" }],
+        "waiting": [{ "for": "member demo-b to be healthy", "because": "its data is lost" }],
         "record": { "clusterId": "ff" },
     })
 }
@@ -101,7 +101,7 @@ toy default/demo  Updating  2 of 3 members work  3.5.16  http://demo:1
 ├─ demo-b  voter   not working  id b1
 │  └ its data is lost
 │  └ no pod
-├─ waiting for member demo-b to work because its data is lost
+├─ waiting for member demo-b to be healthy because its data is lost
 └─ Degraded=True: demo-b: its data is lost
 ";
     assert_eq!(text, expected);

@@ -415,7 +415,7 @@ impl World {
             let before = self.snapshot.status.clone();
             let answer = self.plan();
             let idle = answer == "nothing to do\n";
-            let timed = ["to have settled", "the next try at"];
+            let timed = ["to be stable", "the next attempt at"];
             if timed.iter().any(|it| answer.contains(it)) {
                 self.snapshot.now += SignedDuration::from_secs(STABLE_SECONDS);
             } else if before == self.snapshot.status {

@@ -365,7 +365,10 @@ async fn pods_that_the_api_refuses_are_asked_for_again_under_their_names() {
         .until(&world.clusters(), "demo", |it| condition(it, "Progressing")["reason"] == "BackOff")
         .await;
     let told = condition(&refused.data["status"], "Progressing")["message"].to_string();
-    assert!(told.contains("a try failed: the API refused to make its pod: "), "{told}");
+    assert!(
+        told.contains("an attempt failed: the API server refused to create its pod: "),
+        "{told}"
+    );
     assert!(told.contains("no label"), "the reason is the API's: {told}");
     let names = |it: &DynamicObject| -> Vec<String> {
         let members = it.data["status"]["members"].as_array().unwrap();

@@ -51,7 +51,7 @@ impl<A: App> Report<'_, '_, A> {
             return (
                 Truth::False,
                 "NotServed",
-                "it was formed, and clients are let in next".into(),
+                "the cluster has formed and is not open to clients yet".into(),
             );
         }
         if let Some(message) = self.served() {
@@ -67,7 +67,7 @@ impl<A: App> Report<'_, '_, A> {
             return (Truth::False, "DataCorrupt", corruption(cluster));
         }
         let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
-        let message = format!("{working} of {of} voters work");
+        let message = format!("{working} of {of} voters are healthy");
         if working >= quorum(of) {
             (Truth::True, "QuorumHealthy", message)
         } else {
@@ -97,7 +97,7 @@ impl<A: App> Report<'_, '_, A> {
         } else if has >= wanted {
             self.all_work()
         } else if self.was_degraded() {
-            (Truth::True, "MembersMissing", format!("there are {has} of {wanted} members"))
+            (Truth::True, "MembersMissing", format!("{has} of {wanted} members exist"))
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
         }
@@ -110,9 +110,9 @@ impl<A: App> Report<'_, '_, A> {
             .filter_map(|it| Some(format!("{}: {}", it.name, it.version_mismatch.as_ref()?)));
         let differs: Vec<_> = differs.collect();
         match differs.is_empty() {
-            true => (Truth::False, "MembersHealthy", "every member works".into()),
+            true => (Truth::False, "MembersHealthy", "every member is healthy".into()),
             false => {
-                let message = format!("every member works; {}", differs.join("; "));
+                let message = format!("every member is healthy; {}", differs.join("; "));
                 (Truth::False, "VersionMismatch", message)
             }
         }
@@ -144,7 +144,7 @@ impl<A: App> Report<'_, '_, A> {
         }
         match self.decision.waits.iter().find(|it| it.needs_user()) {
             Some(wait) => (Truth::False, wait.reason(), wait.to_string()),
-            None => (Truth::False, "UpToDate", "the cluster is as declared".into()),
+            None => (Truth::False, "UpToDate", "the cluster matches its spec".into()),
         }
     }
 
@@ -158,7 +158,7 @@ impl<A: App> Report<'_, '_, A> {
             (Some(action), _) => Some((action.reason(), action.to_string())),
             (None, Some(wait)) => Some((wait.reason(), wait.to_string())),
             (None, None) if self.decision.record.step.is_some() => {
-                Some(("StepUnderWay", "a step is under way".into()))
+                Some(("StepRunning", "a step is running".into()))
             }
             (None, None) => None,
         }
@@ -172,7 +172,7 @@ impl<A: App> Report<'_, '_, A> {
             return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
         }
         if self.cluster().is_some() {
-            return fine("a quorum of the voters works");
+            return fine("a quorum of the voters is healthy");
         }
         if let Some(message) = self.served() {
             return (Truth::False, "ReadServed", message);
@@ -194,10 +194,11 @@ impl<A: App> Report<'_, '_, A> {
         } else if let Some(witness) = self.witness()
             && healths.iter().filter(|it| it.is_alive()).count() < needed
         {
-            let message = format!("{witness} says that nobody leads, and too few others answer");
+            let message =
+                format!("{witness} reports that there is no leader, and too few others answer");
             (Truth::True, "NoLeader", message)
         } else {
-            let message = "no quorum of the voters answers, and it is not known why".to_owned();
+            let message = "no quorum of the voters answers, for an unknown reason".to_owned();
             (Truth::Unknown, "NoAnswer", message)
         }
     }
@@ -208,7 +209,7 @@ impl<A: App> Report<'_, '_, A> {
         let served = self.assessed.voting_members().filter(guarded).count();
         let of = self.assessed.voting_members().count();
         (self.cluster().is_none() && served > 0)
-            .then(|| format!("{served} of {of} voters made a read that needs a quorum"))
+            .then(|| format!("{served} of {of} voters served a read that needs a quorum"))
     }
 
     /// A voter that is alive and knows no leader.
@@ -227,14 +228,14 @@ impl<A: App> Report<'_, '_, A> {
         let (refused, warned) = (told(Severity::Refused), told(Severity::Warning));
         if !refused.is_empty() {
             let before = match &self.decision.record.accepted {
-                Some(it) => format!("; generation {} stays in force", it.generation),
+                Some(it) => format!("; generation {} remains in effect", it.generation),
                 None => String::new(),
             };
             (Truth::False, "Refused", format!("{refused}{before}"))
         } else if !warned.is_empty() {
             (Truth::True, "AcceptedWithWarnings", warned)
         } else {
-            (Truth::True, "Accepted", "the spec is valid and can be reached".into())
+            (Truth::True, "Accepted", "the spec is valid and reachable".into())
         }
     }
 }
@@ -244,13 +245,13 @@ fn corruption(cluster: &Cluster) -> String {
     let name = |it: &Corruption| {
         let Corruption::Of(id) = it else { return None };
         let member = cluster.members.iter().find(|it| it.id == *id);
-        let left = || format!("member {id}, which is none any more");
+        let left = || format!("former member {id}");
         Some(member.map_or_else(left, |it| it.name.to_string()))
     };
     let names: Vec<_> = cluster.corruption.iter().filter_map(name).collect();
     match names.is_empty() {
-        true => "the data of members differs".into(),
-        false => format!("there is an alarm about corrupt data of {}", names.join(", ")),
+        true => "the data of the members differs".into(),
+        false => format!("the application reports corrupt data of {}", names.join(", ")),
     }
 }
 
