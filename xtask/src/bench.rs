@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Another `endstate` executable to measure in turns with this one: for `access`
+    /// Another `endstate` executable to measure in turns with this one: for `access` and `heal`
     #[arg(long)]
     beside: Option<PathBuf>,
     /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let by_hand = measured(&endstate, "by-hand", args)?;
         rows.extend(by_hand.iter().cloned());
         let by_hand = by_hand[0]["value"].as_f64().context("a figure is a number")?;
-        rows.extend(operator(&endstate, by_hand, args.runs)?);
+        rows.extend(operator(&endstate, args.beside.as_deref(), by_hand, args.runs)?);
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -70,35 +70,77 @@ fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
     serde_json::from_slice(&output.stdout).context("the benchmarks printed no JSON")
 }
 
-/// Three members from nothing, and a lost member back.
-fn operator(endstate: &Path, by_hand_ms: f64, runs: usize) -> Result<Vec<Value>> {
-    let state = crate::demo::fresh_state_dir("bench")?;
-    let cluster = Cluster::start(endstate, &state, &images::store())?;
-    cluster.endstate(&["install", "etcd"])?;
-    let example = crate::demo::example()?;
-    let (mut created, mut healed) = (Vec::new(), Vec::new());
+/// Three members from nothing, and a lost member back; in turns with another executable if there is one.
+fn operator(
+    endstate: &Path,
+    beside: Option<&Path>,
+    by_hand_ms: f64,
+    runs: usize,
+) -> Result<Vec<Value>> {
+    let mut sides = vec![Side::start("bench", endstate)?];
+    if let Some(other) = beside {
+        sides.push(Side::start("bench-beside", other)?);
+    }
     for number in 0..runs {
         eprintln!("operator: run {} of {runs}", number + 1);
+        sides.iter_mut().try_for_each(Side::run)?;
+    }
+    let mut medians = sides.into_iter().map(Side::end);
+    let (created, healed) = medians.next().context("there is one")??;
+    let created_row = "apply → 3 members ready, median";
+    let healed_row = "member killed and wiped → full redundancy, median";
+    let beside = |what: &str, value: f64, baseline: f64, of: &str| {
+        json!({"what": what, "value": value, "unit": "ms", "baseline": baseline,
+            "ratio": value / baseline, "of": of})
+    };
+    let mut rows = vec![beside(created_row, created, by_hand_ms, "started by hand")];
+    match medians.next().transpose()? {
+        None => rows.push(json!({"what": healed_row, "value": healed, "unit": "ms"})),
+        Some((other_created, other_healed)) => {
+            rows.push(beside(created_row, created, other_created, "the other executable"));
+            rows.push(beside(healed_row, healed, other_healed, "the other executable"));
+        }
+    }
+    Ok(rows)
+}
+
+/// An embedded cluster of one executable, and what it took so far.
+struct Side {
+    cluster: Cluster,
+    created: Vec<Duration>,
+    healed: Vec<Duration>,
+}
+
+impl Side {
+    fn start(name: &str, endstate: &Path) -> Result<Self> {
+        let state = crate::demo::fresh_state_dir(name)?;
+        let cluster = Cluster::start(endstate, &state, &images::store())?;
+        cluster.endstate(&["install", "etcd"])?;
+        Ok(Self { cluster, created: Vec::new(), healed: Vec::new() })
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let cluster = &self.cluster;
         let start = Instant::now();
-        cluster.apply(&example)?;
+        cluster.apply(&crate::demo::example()?)?;
         cluster.settled(3, STEP_MAX, |_| {})?;
-        created.push(start.elapsed());
+        self.created.push(start.elapsed());
         let victim = cluster.member_to_kill()?;
         let start = Instant::now();
         damage::kill_and_wipe(&cluster.state, &victim)?;
         cluster.replaced(&victim, STEP_MAX, |_| {})?;
         cluster.settled(3, STEP_MAX, |_| {})?;
-        healed.push(start.elapsed());
-        cluster.delete()?;
+        self.healed.push(start.elapsed());
+        cluster.delete()
     }
-    cluster.stop()?;
-    std::fs::remove_dir_all(&state)?;
-    let created = median_ms(created);
-    Ok(vec![
-        json!({"what": "apply → 3 members ready, median", "value": created, "unit": "ms",
-            "baseline": by_hand_ms, "ratio": created / by_hand_ms, "of": "started by hand"}),
-        json!({"what": "member killed and wiped → full redundancy, median", "value": median_ms(healed), "unit": "ms"}),
-    ])
+
+    /// The medians, in milliseconds.
+    fn end(self) -> Result<(f64, f64)> {
+        let state = self.cluster.state.clone();
+        self.cluster.stop()?;
+        std::fs::remove_dir_all(&state)?;
+        Ok((median_ms(self.created), median_ms(self.healed)))
+    }
 }
 
 fn median_ms(mut times: Vec<Duration>) -> f64 {
