@@ -345,7 +345,12 @@ impl<'a, S> Lint<'a, S> {
 
     fn call(&mut self, call: &Call) {
         match &call.request {
-            Request::Join { member, .. } => self.add(member, call),
+            Request::Join { member, votes, .. } => {
+                self.add(member, call);
+                if *votes {
+                    self.votes_at_once(member);
+                }
+            }
             Request::Promote { id, member, .. } => self.promote(id, member, call),
             Request::Transfer { id, .. } => self.transfer(id, call),
             Request::Leave { member, id, reason } => {
@@ -436,6 +441,25 @@ impl<'a, S> Lint<'a, S> {
         let new = list.entry(member).is_none();
         self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
         self.joins(member);
+    }
+
+    /// Who votes from its join on must work, be marked, and leave a quorum with it.
+    fn votes_at_once(&mut self, member: &MemberName) {
+        let Some(list) = self.proven() else { return };
+        let target = self.snapshot.view.target(member);
+        let answers = target.is_some_and(|it| {
+            let follows = it.status.as_ref().is_some_and(|it| it.leader.is_some());
+            it.reach == Reach::Reachable && follows
+        });
+        let (working, needed) =
+            (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
+        self.check(Rule::KeepsQuorum, answers && working >= needed, || {
+            format!("with {member} {working} voters would work and {needed} are needed, or it does not work itself")
+        });
+        let marked = self.is_marked(member);
+        self.check(Rule::MarksFirst, marked, || {
+            format!("{member} would get a vote before its pod says that it was started")
+        });
     }
 
     /// Whether a member without a vote is recorded as none that is complete.

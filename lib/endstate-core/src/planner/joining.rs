@@ -103,7 +103,9 @@ impl<A: App> Proof<'_, '_, A> {
                 let member = Member::new(new.name.clone(), id, new.role.clone());
                 let answer = self.assessed.snapshot.view.answer(&new.name);
                 let position = answer.and_then(|it| it.position.clone());
-                match self.lacks_catch_up(&Member { position, ..member }) {
+                let member = Member { position, ..member };
+                let lacks = self.lacks_catch_up(&member);
+                match lacks.or_else(|| self.lacks_for_vote(&member).filter(|_| votes)) {
                     Some(wait) => Verdict::wait(wait),
                     None => self.list(new, votes),
                 }
@@ -129,22 +131,29 @@ impl<A: App> Proof<'_, '_, A> {
         if let Some(wait) = self.lacks_catch_up(listed) {
             return Verdict::wait(wait);
         }
+        if let Some(wait) = self.lacks_for_vote(listed) {
+            return Verdict::wait(wait);
+        }
         let member = listed.name.clone();
-        let voters = self.cluster.voters().count();
-        let (working, needed) = (self.cluster.healthy_voters() + 1, quorum(voters + 1));
-        if working < needed {
-            let shortage = Shortage::TooFewWithIt { working, needed };
-            return Verdict::wait(Waiting::ForRedundancy { member, shortage });
-        }
-        let pod = self.assessed.snapshot.pod(&member);
-        if pod.is_some_and(|it| it.marks.started.is_none()) {
-            return Verdict::wait(Waiting::ForMarks { marked: 0, needed: 1 });
-        }
+        let needed = quorum(self.cluster.voters().count() + 1);
         if let Err(wait) = self.settled(&member, needed - 1) {
             return Verdict::wait(wait);
         }
         let address = self.assessed.address(&member);
         self.call(Request::Promote { member, id: listed.id.clone(), address })
+    }
+
+    /// What is lacking before it may vote: a quorum of those who vote then, and the mark on its pod.
+    fn lacks_for_vote(&self, new: &Member) -> Option<Waiting> {
+        let voters = self.cluster.voters().count();
+        let (working, needed) = (self.cluster.healthy_voters() + 1, quorum(voters + 1));
+        if working < needed {
+            let (member, shortage) = (new.name.clone(), Shortage::TooFewWithIt { working, needed });
+            return Some(Waiting::ForRedundancy { member, shortage });
+        }
+        let pod = self.assessed.snapshot.pod(&new.name);
+        let unmarked = pod.is_some_and(|it| it.marks.started.is_none());
+        unmarked.then_some(Waiting::ForMarks { marked: 0, needed: 1 })
     }
 
     /// What it lacks of what the leader has, by the application's answer.
