@@ -1,9 +1,9 @@
-//! `cargo xtask images`: OCI images from Debian packages and from jars of Maven's central repository, for machines that reach
-//! no registry of images.
+//! `cargo xtask images`: OCI images from Debian packages and from jars of Maven's central repository, for machines that
+//! reach no registry of images.
 //!
-//! An image is a layer of unpacked packages, with the programs also where the application's own images have them, and for a
-//! Java program one of its jars. The archive is reproducible (sorted, no owners, no times), so an unchanged layer keeps its digest
-//! and is stored once.
+//! An image is a layer of unpacked packages, with the programs also where the application's own images have them, and
+//! for a Java program one of its jars. The archive is reproducible (sorted, no owners, no times), so an unchanged layer
+//! keeps its digest and is stored once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -82,8 +82,9 @@ const fn etcd(reference: &'static str, suite: Suite) -> Image {
     }
 }
 
-/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging set up in
-/// `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator writes it.
+/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging set
+/// up in `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator
+/// writes it.
 const fn zookeeper(
     reference: &'static str,
     folder: &'static str,
@@ -168,7 +169,8 @@ pub(crate) fn java() -> Result<PathBuf> {
     Ok(java.ancestors().nth(2).context("java lies in a folder bin")?.to_owned())
 }
 
-/// ZooKeeper's servers for tests that start them by hand: a folder with `jre`, and with the jars of each version below `lib`.
+/// ZooKeeper's servers for tests that start them by hand: a folder with `jre`, and with the jars of each version below
+/// `lib`.
 pub(crate) fn zookeeper_servers() -> Result<PathBuf> {
     let folder = run::target().join("images/zookeeper");
     for image in &IMAGES {

@@ -1,6 +1,6 @@
-//! Jars from Maven's central repository: fetched by Maven, which is unpacked from Debian's packages below `target/maven`
-//! and runs on the Java of our own images. Nothing is installed on the host; a proxy or mirror in the user's
-//! `~/.m2/settings.xml` is heeded. What arrives is held against its pinned checksum.
+//! Jars from Maven's central repository: fetched by Maven, which is unpacked from Debian's packages below
+//! `target/maven` and runs on the Java of our own images. Nothing is installed on the host; a proxy or mirror in the
+//! user's `~/.m2/settings.xml` is heeded. What arrives is held against its pinned checksum.
 
 use std::fs;
 use std::path::Path;

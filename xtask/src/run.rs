@@ -26,8 +26,8 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 pub(crate) fn cargo() -> Command {
     let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.env("PROTOC", crate::tools::bin().join("protoc"));
-    // What `cargo run` tells of this package is not for the other cargo: build scripts that look at it (ring's) would run
-    // again, and most of the workspace with them, whenever automation and a person build in turns.
+    // What `cargo run` tells of this package is not for the other cargo: build scripts that look at it (ring's) would
+    // run again, and most of the workspace with them, whenever automation and a person build in turns.
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_package(name)) {
         command.env_remove(name);
     }

@@ -2,8 +2,11 @@
 //!
 //! Each rule gives a list of what breaks it; nothing is fixed here.
 
+mod comments;
 mod fences;
+mod files;
 mod layers;
+mod neutral;
 mod sizes;
 
 use std::path::PathBuf;
@@ -30,6 +33,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut problems = layers::check(&workspace)?;
     problems.extend(fences::check(&workspace)?);
     problems.extend(sizes::check(&workspace)?);
+    let sources = files::all(&workspace)?;
+    problems.extend(comments::check(&sources));
+    problems.extend(neutral::check(&workspace, &sources)?);
     if problems.is_empty() {
         return Ok(());
     }

@@ -5,8 +5,8 @@
 //! [`subresources`] handler → the store → [`respond`].
 //!
 //! - A [`call::Call`] is one request on one resource; one path serves built-in kinds and custom ones.
-//! - Who asks is found in [`authn`] and [`impersonate`]; whether they may, is decided in [`authz`] alone, before a body is
-//!   read.
+//! - Who asks is found in [`authn`] and [`impersonate`]; whether they may, is decided in [`authz`] alone, before a body
+//!   is read.
 //! - What a kind is, is asked of the [`registry`]; what patches, selectors and errors mean, of `machinery`.
 //! - Definitions of custom resources take effect before the request that wrote them is answered ([`crd`]).
 

@@ -14,15 +14,15 @@ use crate::decode::BODY_BYTES_MAX;
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections on one listener; one more is closed as it comes. Listeners do not share them, so that pods cannot
-    /// shut the administrator out. One that was upgraded (exec, port-forward) does not count any more: whoever opened it
-    /// had an identity.
+    /// shut the administrator out. One that was upgraded (exec, port-forward) does not count any more: whoever opened
+    /// it had an identity.
     pub connections_max: usize,
     /// Bytes of the bodies of all requests of one listener that are being read or answered; one more is answered 429.
     /// Listeners do not share them either: what pods send must not stop the node's writes.
     pub body_bytes_max: usize,
-    /// Bytes made for the answers of all connections that no reader has taken yet: pieces of lists, events in a form that
-    /// is not the stored one. With more a list is answered 429, or cut off where it is, and a watch ends. Stored bytes
-    /// are not counted: answers share them with the store.
+    /// Bytes made for the answers of all connections that no reader has taken yet: pieces of lists, events in a form
+    /// that is not the stored one. With more a list is answered 429, or cut off where it is, and a watch ends. Stored
+    /// bytes are not counted: answers share them with the store.
     pub answer_bytes_max: usize,
     /// From accepting a connection to the end of the TLS handshake.
     pub handshake_timeout: Duration,

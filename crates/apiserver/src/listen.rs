@@ -1,8 +1,8 @@
 //! Listeners: TLS over TCP and Unix sockets, and plain HTTP for a fixed identity.
 //!
-//! Invariants: a peer that does not finish its handshake or its headers in time, asks nothing or lets nothing be written
-//! to its socket for too long is dropped ([`Limits`]); a connection's failure is its own; a shutdown stops accepting at
-//! once and gives open requests a moment.
+//! Invariants: a peer that does not finish its handshake or its headers in time, asks nothing or lets nothing be
+//! written to its socket for too long is dropped ([`Limits`]); a connection's failure is its own; a shutdown stops
+//! accepting at once and gives open requests a moment.
 
 use std::future::Future;
 use std::io;

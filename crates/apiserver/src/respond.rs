@@ -33,7 +33,8 @@ pub(crate) fn with_body(code: StatusCode, content_type: &'static str, body: Body
     response
 }
 
-/// Bytes in pieces; what is one piece is an answer like any other. A failure before the second piece is answered as one.
+/// Bytes in pieces; what is one piece is an answer like any other. A failure before the second piece is answered as
+/// one.
 pub(crate) fn pieces(
     code: StatusCode,
     content_type: &'static str,

@@ -4,8 +4,9 @@
 //! an object that enters a selector is ADDED, one that leaves it is DELETED with its old state and the event's
 //! revision. An event carries stored bytes and shares them: nothing is made for one watcher alone, unless its form asks
 //! for it, and that is counted ([`crate::outgoing`]). The state at the start is made into events as the client takes
-//! them, so a slow one holds no copy of it, and an idle one nothing. What goes wrong after the headers is an ERROR event,
-//! and then the stream ends; one that is too slow just ends, after a whole event, once the state at the start was sent.
+//! them, so a slow one holds no copy of it, and an idle one nothing. What goes wrong after the headers is an ERROR
+//! event, and then the stream ends; one that is too slow just ends, after a whole event, once the state at the start
+//! was sent.
 
 mod encoder;
 
@@ -304,8 +305,8 @@ impl Watcher {
     }
 }
 
-/// Events of the state at the start come in the order of names, not of revisions: who went on from the last one would miss
-/// others. After this answer every client begins anew.
+/// Events of the state at the start come in the order of names, not of revisions: who went on from the last one would
+/// miss others. After this answer every client begins anew.
 fn cut_short() -> ApiError {
     ApiError::expired(
         "the state at the start was not sent whole, because too many answers are waiting for their readers; begin anew",

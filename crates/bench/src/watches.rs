@@ -1,7 +1,7 @@
 //! From a write to the last of 1,000 watchers.
 //!
-//! The clock starts when the write is sent: the moment of the commit cannot be seen from outside, and watchers often know
-//! before the writer does. So each figure holds the write itself, whose own time stands beside it.
+//! The clock starts when the write is sent: the moment of the commit cannot be seen from outside, and watchers often
+//! know before the writer does. So each figure holds the write itself, whose own time stands beside it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

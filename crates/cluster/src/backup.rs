@@ -1,9 +1,10 @@
 //! A backup of a cluster's state in one file, and a state directory made of one.
 //!
-//! What is in it: every object at one revision, the keys that kubeconfigs and tokens rely on, the number of nodes. Not in it:
-//! the volumes of pods, images, logs.
+//! What is in it: every object at one revision, the keys that kubeconfigs and tokens rely on, the number of nodes. Not
+//! in it: the volumes of pods, images, logs.
 //!
-//! A running cluster gives the objects on a Unix socket that only its user reaches; of a stopped one the store is opened.
+//! A running cluster gives the objects on a Unix socket that only its user reaches; of a stopped one the store is
+//! opened.
 
 mod archive;
 
@@ -86,8 +87,8 @@ fn take_snapshot(state_dir: &Path, target: &mut File) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Asks the running cluster. What it sends says itself where it ends, and is looked through when it is restored; here it is
-/// enough that the end is there.
+/// Asks the running cluster. What it sends says itself where it ends, and is looked through when it is restored; here
+/// it is enough that the end is there.
 fn receive(state_dir: &Path, target: &mut File) -> Result<()> {
     let path = sockets::backup(state_dir);
     let mut socket = UnixStream::connect(&path).with_context(|| {
@@ -143,8 +144,8 @@ async fn answer(store: &EmbeddedStore, stream: tokio::net::UnixStream) -> Result
     Ok(tokio::task::spawn_blocking(write).await??)
 }
 
-/// Makes a state directory of a backup: all of it, or nothing. It is made under another name beside it and renamed when it is
-/// whole.
+/// Makes a state directory of a backup: all of it, or nothing. It is made under another name beside it and renamed when
+/// it is whole.
 pub fn restore(backup: &Path, state_dir: &Path) -> Result<Restored> {
     refuse_non_empty(state_dir)?;
     let file = File::open(backup).with_context(|| format!("cannot read {}", backup.display()))?;
@@ -198,9 +199,9 @@ fn fill(backup: File, state: &Path) -> Result<Restored> {
     Ok(restored)
 }
 
-/// A revision that no cluster of this state can have reached, whatever was lost after the backup, and however often it was
-/// restored: the time in microseconds. A store makes less than a revision each microsecond, and begins at 1 or at the
-/// time of its own restore.
+/// A revision that no cluster of this state can have reached, whatever was lost after the backup, and however often it
+/// was restored: the time in microseconds. A store makes less than a revision each microsecond, and begins at 1 or at
+/// the time of its own restore.
 fn beyond_all() -> Result<Revision> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is not set")?;
     Ok(Revision(u64::try_from(since.as_micros())?))

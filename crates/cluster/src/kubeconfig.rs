@@ -31,8 +31,8 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     )
 }
 
-/// Writes the file in the state directory, whatever it held, because it is ours by its place, and the one that was asked
-/// for.
+/// Writes the file in the state directory, whatever it held, because it is ours by its place, and the one that was
+/// asked for.
 pub(crate) fn write_all(own: &Path, asked_for: Option<&Path>, text: &str) -> Result<()> {
     replace(own, text).with_context(|| cannot(own))?;
     asked_for.map_or(Ok(()), |path| write(path, text))

@@ -1,8 +1,8 @@
 //! The embedded cluster: API server, controllers, scheduler and node, wired.
 //!
 //! The control plane lives in this process and shares no socket between its parts: controllers talk to the API server
-//! through its own tower service. The node is a child process in namespaces of its own and comes in through Unix sockets
-//! in `STATE/run`. Everybody else comes in over TLS.
+//! through its own tower service. The node is a child process in namespaces of its own and comes in through Unix
+//! sockets in `STATE/run`. Everybody else comes in over TLS.
 //!
 //! ```text
 //! STATE/lock         held while a cluster runs

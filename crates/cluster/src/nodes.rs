@@ -1,4 +1,5 @@
-//! How many virtual nodes a state directory has: pods and their volumes are on them, so none may be left out by accident.
+//! How many virtual nodes a state directory has: pods and their volumes are on them, so none may be left out by
+//! accident.
 
 use std::path::Path;
 

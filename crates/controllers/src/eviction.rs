@@ -1,8 +1,8 @@
 //! Pods that cannot stay: driven from their node by a taint, or of a node that is no more.
 //!
 //! Why a pod goes is written into its status before it does, in a plan of its own: the next look sees it, and deletes.
-//! Invariant: a pod is taken for one without a node only after the node was missing for the quarantine, and the API itself
-//! must agree before anything is done ([`Plan::absent_node`]).
+//! Invariant: a pod is taken for one without a node only after the node was missing for the quarantine, and the API
+//! itself must agree before anything is done ([`Plan::absent_node`]).
 
 use std::sync::Arc;
 use std::time::Duration;

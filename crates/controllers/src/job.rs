@@ -1,7 +1,7 @@
 //! Job: pods that run to their end, a number of times.
 //!
-//! In reading order: [`plan`] counts what has ended ([`tally`]), decides how it stands ([`verdict`]), makes or ends pods
-//! ([`work`]), and writes the status ([`status`]).
+//! In reading order: [`plan`] counts what has ended ([`tally`]), decides how it stands ([`verdict`]), makes or ends
+//! pods ([`work`]), and writes the status ([`status`]).
 //!
 //! Every pod carries a finalizer until it has been counted: its uid is first written into the status, then the
 //! finalizer goes, and only then it becomes part of a number. So nothing is lost or counted twice, wherever this stops.
@@ -82,8 +82,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     plan
 }
 
-/// Lets go of the pods of a job that is gone: nobody will count them. `job` is the one that has its name now, if any; the
-/// plan holds only if the API agrees.
+/// Lets go of the pods of a job that is gone: nobody will count them. `job` is the one that has its name now, if any;
+/// the plan holds only if the API agrees.
 pub fn release_orphans(job_name: &str, job: Option<&Job>, pods: &[Arc<Pod>]) -> Plan {
     let mut plan = Plan { check_owner: true, ..Plan::default() };
     for pod in pods.iter().filter(|it| tally::has_finalizer(it)) {

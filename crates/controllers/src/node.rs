@@ -1,8 +1,8 @@
 //! The life of nodes: one that is silent is not ready; what is wrong with a node is said in taints for whoever looks at
 //! taints, and in the readiness of its pods.
 //!
-//! Times and reasons are those of Kubernetes' node lifecycle controller. As there, no pod is driven away while no node at
-//! all is ready: then it is more likely us who hear nothing.
+//! Times and reasons are those of Kubernetes' node lifecycle controller. As there, no pod is driven away while no node
+//! at all is ready: then it is more likely us who hear nothing.
 
 mod conditions;
 

@@ -18,7 +18,8 @@ pub use machinery::Propagation;
 /// What to do about one object, and when to look again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// In order. Neighbouring steps of the same sort (creates, deletes) may run together; the first failure ends the plan.
+    /// In order. Neighbouring steps of the same sort (creates, deletes) may run together; the first failure ends the
+    /// plan.
     pub steps: Vec<Step>,
     /// What is worth an event although no step goes with it.
     pub notices: Vec<Event>,

@@ -106,8 +106,8 @@ fn siblings_per_node<'a>(
     nodes
 }
 
-/// Pods with a smaller rank are deleted first: unscheduled, pending, not ready, cheap, doubled up on a node, ready for a
-/// shorter time, restarted more often, younger.
+/// Pods with a smaller rank are deleted first: unscheduled, pending, not ready, cheap, doubled up on a node, ready for
+/// a shorter time, restarted more often, younger.
 fn rank(pod: &Pod, siblings: &HashMap<&str, usize>) -> impl Ord + use<> {
     let phase = match pods::phase(pod) {
         "Pending" => 0,

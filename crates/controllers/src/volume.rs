@@ -2,8 +2,8 @@
 //!
 //! A binding has two ends and is made in one order: the volume names the claim (with its uid), then the claim names the
 //! volume, then each says so in its status. Wherever that stops, the next plan goes on. A volume is never given to
-//! another claim than the one whose uid it names. A claim whose class waits for its first consumer gets a volume once the
-//! scheduler has said on which node, and the volume stays there.
+//! another claim than the one whose uid it names. A claim whose class waits for its first consumer gets a volume once
+//! the scheduler has said on which node, and the volume stays there.
 
 mod binding;
 mod class;

@@ -1,12 +1,12 @@
 //! Who owns which field: server-side apply and the tracking of every other write in `metadata.managedFields`.
 //!
-//! A *manager* is a name with an operation (Apply or Update), for Update also an API version, and a subresource. Each owns a
-//! set of fields, kept in the wire form of `FieldsV1`. [`apply`] merges a manager's full intent into an object, refuses to
-//! overwrite what others own (or takes it by force) and removes what the manager no longer asks for. [`update`] finds out
-//! what a plain write changed and gives that to its manager.
+//! A *manager* is a name with an operation (Apply or Update), for Update also an API version, and a subresource. Each
+//! owns a set of fields, kept in the wire form of `FieldsV1`. [`apply`] merges a manager's full intent into an object,
+//! refuses to overwrite what others own (or takes it by force) and removes what the manager no longer asks for.
+//! [`update`] finds out what a plain write changed and gives that to its manager.
 //!
-//! Invariants: what did not change keeps its owners and timestamps; applying the same intent twice changes nothing; a set is
-//! only built for what differs; at most [`UPDATE_MANAGERS_MAX`] Update managers are kept.
+//! Invariants: what did not change keeps its owners and timestamps; applying the same intent twice changes nothing; a
+//! set is only built for what differs; at most [`UPDATE_MANAGERS_MAX`] Update managers are kept.
 
 mod compare;
 mod conflict;

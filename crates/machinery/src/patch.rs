@@ -1,8 +1,8 @@
 //! The three patches that change an object from the outside: JSON patch, JSON merge patch and strategic merge patch.
 //! (The fourth, server-side apply, is [`crate::ownership::apply`].)
 //!
-//! Invariants: every patch works on a copy and returns it whole or not at all; the number of operations and the growth of
-//! the result are bounded.
+//! Invariants: every patch works on a copy and returns it whole or not at all; the number of operations and the growth
+//! of the result are bounded.
 
 mod json;
 mod merge;

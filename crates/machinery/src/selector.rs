@@ -1,6 +1,7 @@
 //! Label and field selectors: parsing of their two text forms, of `matchLabels`/`matchExpressions`, and matching.
 //!
-//! Invariants: a parsed selector is bounded ([`REQUIREMENTS_MAX`]); its keys and values are valid label keys and values.
+//! Invariants: a parsed selector is bounded ([`REQUIREMENTS_MAX`]); its keys and values are valid label keys and
+//! values.
 
 mod field;
 mod parser;

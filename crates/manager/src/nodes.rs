@@ -48,7 +48,8 @@ struct Nodes {
     nodes: Cache<Node>,
     leases: Cache<Lease>,
     pods: Cache<Pod>,
-    /// What was last heard of each node, and when by our clock: those of others may differ, and a suspended machine's stops.
+    /// What was last heard of each node, and when by our clock: those of others may differ, and a suspended machine's
+    /// stops.
     heard: Mutex<HashMap<ObjectKey, (Sign, Instant)>>,
 }
 

@@ -76,8 +76,8 @@ struct Scheduler {
     claims: Cache<PersistentVolumeClaim>,
     volumes: Cache<PersistentVolume>,
     classes: Cache<StorageClass>,
-    /// Pods whose volumes are being made, as they will be on their nodes: to the others they are there already. Held while a
-    /// decision is made and shown to the next one.
+    /// Pods whose volumes are being made, as they will be on their nodes: to the others they are there already. Held
+    /// while a decision is made and shown to the next one.
     reserved: std::sync::Mutex<BTreeMap<ObjectKey, Pod>>,
 }
 

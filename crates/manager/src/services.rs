@@ -176,7 +176,8 @@ impl Controller for Budgets {
 }
 
 impl Budgets {
-    /// How many pods a controller wants. Sets of a deployment stand for that: during a rollout none of them has its size.
+    /// How many pods a controller wants. Sets of a deployment stand for that: during a rollout none of them has its
+    /// size.
     fn size(&self, namespace: &str, uid: &str) -> Option<i32> {
         if let Some(set) = by_uid(&self.stateful_sets, namespace, uid) {
             return set.spec.as_ref()?.replicas;

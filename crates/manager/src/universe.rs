@@ -1,8 +1,9 @@
 //! Everything that exists, as metadata: what garbage collection and the deletion of namespaces look at.
 //!
-//! Tasks: one that follows the served kinds ([`kinds`]), one per kind that feeds the graph ([`feed`]), one that collects
-//! garbage ([`collect`]), one that empties namespaces ([`empty`]). They meet in [`Universe`], and wake each other
-//! through two queues of names ([`waiting`]). A feed that panics is started again; another task that does ends the engine.
+//! Tasks: one that follows the served kinds ([`kinds`]), one per kind that feeds the graph ([`feed`]), one that
+//! collects garbage ([`collect`]), one that empties namespaces ([`empty`]). They meet in [`Universe`], and wake each
+//! other through two queues of names ([`waiting`]). A feed that panics is started again; another task that does ends
+//! the engine.
 //!
 //! Invariants: nothing is collected and no namespace is finished before every kind's first list is in the graph; the
 //! graph holds no more of an object than its name, its owners and its finalizers.

@@ -1,9 +1,10 @@
 //! The node's process inside the namespace: `endstate node-agent`.
 //!
 //! It enters in two steps, each a fresh execution of the same binary, because a process only becomes the first of a pid
-//! namespace by being born there: `enter` makes the user namespace, waits until the supervisor has mapped its ids, makes
-//! the other namespaces and starts `run`, which is their process 1. Both die with their parent, and when process 1 dies
-//! the kernel kills everything in its pid namespace and drops the mount and network namespaces: a crash cleans itself up.
+//! namespace by being born there: `enter` makes the user namespace, waits until the supervisor has mapped its ids,
+//! makes the other namespaces and starts `run`, which is their process 1. Both die with their parent, and when process
+//! 1 dies the kernel kills everything in its pid namespace and drops the mount and network namespaces: a crash cleans
+//! itself up.
 //!
 //! Invariant: no thread exists before the namespaces are entered, since they are entered per thread.
 

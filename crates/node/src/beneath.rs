@@ -1,6 +1,7 @@
 //! Paths that others may change while they are looked at: opened below a folder, never by a link that leads out of it.
 //!
-//! What was opened is mounted by its descriptor, so that nothing can be put in its place between the look and the mount.
+//! What was opened is mounted by its descriptor, so that nothing can be put in its place between the look and the
+//! mount.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 //! The cluster's DNS server, on UDP and TCP port 53 of the DNS service's address.
 //!
-//! What a name means is decided in [`zone`], which is pure; here are only the sockets. Names outside the cluster's domain
-//! go to the host's resolvers through `host.sock`.
+//! What a name means is decided in [`zone`], which is pure; here are only the sockets. Names outside the cluster's
+//! domain go to the host's resolvers through `host.sock`.
 
 mod zone;
 

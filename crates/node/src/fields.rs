@@ -66,8 +66,8 @@ fn lines(map: Option<&BTreeMap<String, String>>) -> String {
     all.join("\n")
 }
 
-/// The value of a resource reference, in units of its divisor, rounded up. Where a container has no limit, what it may use
-/// is what pods may have of the node; where it requests nothing, nothing.
+/// The value of a resource reference, in units of its divisor, rounded up. Where a container has no limit, what it may
+/// use is what pods may have of the node; where it requests nothing, nothing.
 pub(crate) fn resource(
     pod: &Pod,
     container: Option<&Container>,

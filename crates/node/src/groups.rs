@@ -1,8 +1,8 @@
 //! Control groups of pods and containers, where the machine lets us have some.
 //!
-//! The supervisor makes the cluster's group on the host's side (`supervisor/delegation.rs`); the agent's mount namespace has
-//! nothing else that is writable. In it each pod has a group, made here, and below that each run of a container one,
-//! which the OCI runtime makes and fills.
+//! The supervisor makes the cluster's group on the host's side (`supervisor/delegation.rs`); the agent's mount
+//! namespace has nothing else that is writable. In it each pod has a group, made here, and below that each run of a
+//! container one, which the OCI runtime makes and fills.
 //!
 //! Both versions of the kernel's hierarchies are known: one unified tree, or a tree per controller.
 

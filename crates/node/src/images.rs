@@ -1,9 +1,9 @@
-//! The image store: a content-addressed OCI image layout, shared by the host side (which imports and pulls) and the agent
-//! (which unpacks and runs).
+//! The image store: a content-addressed OCI image layout, shared by the host side (which imports and pulls) and the
+//! agent (which unpacks and runs).
 //!
-//! Invariants: a blob's name is its digest, checked before it gets that name; the index is replaced atomically under a lock
-//! on `index.lock`, so concurrent writers lose nothing and readers never see half of it; a reference enters the index only
-//! after all its blobs are there.
+//! Invariants: a blob's name is its digest, checked before it gets that name; the index is replaced atomically under a
+//! lock on `index.lock`, so concurrent writers lose nothing and readers never see half of it; a reference enters the
+//! index only after all its blobs are there.
 
 mod blobs;
 mod budget;

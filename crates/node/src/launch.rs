@@ -130,8 +130,8 @@ fn folder(input: &Input<'_>) -> String {
     if folder.starts_with('/') { folder } else { format!("/{folder}") }
 }
 
-/// The container's own profile, else the pod's, else the default one: the kubelet's default is none, but here the kernel
-/// is that of somebody's machine. Privileged containers have none, as with the kubelet.
+/// The container's own profile, else the pod's, else the default one: the kubelet's default is none, but here the
+/// kernel is that of somebody's machine. Privileged containers have none, as with the kubelet.
 fn seccomp(context: &SecurityContext, pod: &PodSpec) -> Seccomp {
     let of_pod = pod.security_context.as_ref().and_then(|it| it.seccomp_profile.as_ref());
     let profile = context.seccomp_profile.as_ref().or(of_pod);

@@ -2,7 +2,8 @@
 //!
 //! Two halves. On the host's side the [`Supervisor`] starts the agent and does what only the host can: pull images, ask
 //! the world's DNS. The agent (`endstate node-agent`, [`agent`]) lives in user, mount, network, pid, uts and ipc
-//! namespaces of its own and does everything else. They share the state directory, and in its `run/` folder the sockets:
+//! namespaces of its own and does everything else. They share the state directory, and in its `run/` folder the
+//! sockets:
 //!
 //! | socket | served by | for |
 //! |---|---|---|

@@ -125,9 +125,9 @@ pub(crate) fn has_limits(container: &Container) -> bool {
     amounts.cpu_limit.is_some() || amounts.memory_limit.is_some()
 }
 
-/// What all containers of a pod have together at most, or nothing if one of them has no such amount. Init containers run
-/// one at a time, each beside the sidecars before it. Users may ask for more than can be counted: sums end at the largest
-/// number.
+/// What all containers of a pod have together at most, or nothing if one of them has no such amount. Init containers
+/// run one at a time, each beside the sidecars before it. Users may ask for more than can be counted: sums end at the
+/// largest number.
 fn total(spec: &PodSpec, pick: fn(&Amounts) -> Option<i64>) -> Option<i64> {
     let amount = |container: &Container| pick(&Amounts::of(container.resources.as_ref()));
     let mut sidecars = 0i64;
@@ -203,9 +203,10 @@ impl OomScale {
 
 /// How many processes pods may have where no control group counts them, of what the user may have (`RLIMIT_NPROC`).
 ///
-/// The kernel counts the processes of one user id in one user namespace, and all of a namespace's once more for the user
-/// who made it. So a container's limit bounds what all containers of one id have together, whichever of them forks, and
-/// that of the namespace bounds all ids: a container's root may take any. A quarter always stays for the control plane.
+/// The kernel counts the processes of one user id in one user namespace, and all of a namespace's once more for the
+/// user who made it. So a container's limit bounds what all containers of one id have together, whichever of them
+/// forks, and that of the namespace bounds all ids: a container's root may take any. A quarter always stays for the
+/// control plane.
 ///
 /// The kernel exempts uid 0 of the machine: as root without control groups nothing bounds pods that run as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! The pod network: one bridge in the agent's network namespace, one namespace and veth pair per pod.
 //!
 //! Cluster IPs are not addresses of any interface: the whole service network is routed to the loopback device as local
-//! (`ip route add local`), so the proxy and the DNS server can listen on any of them, and a cluster IP that nobody serves
-//! refuses connections at once instead of letting them hang.
+//! (`ip route add local`), so the proxy and the DNS server can listen on any of them, and a cluster IP that nobody
+//! serves refuses connections at once instead of letting them hang.
 
 mod ipam;
 
@@ -199,9 +199,9 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// A fixed hardware address for an address. Left to itself a bridge takes the lowest one of its ports, so it would change
-/// with pods that come and go, and every other pod would talk to the old one until its neighbour entry expires: seconds of
-/// silence. For the same reason a reused pod address keeps its hardware address.
+/// A fixed hardware address for an address. Left to itself a bridge takes the lowest one of its ports, so it would
+/// change with pods that come and go, and every other pod would talk to the old one until its neighbour entry expires:
+/// seconds of silence. For the same reason a reused pod address keeps its hardware address.
 fn hardware_address(address: Ipv4Addr) -> Vec<u8> {
     [[0x0a, 0x58].as_slice(), &address.octets()].concat()
 }

@@ -71,8 +71,8 @@ fn says_ready(node: &Node) -> bool {
     conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
-/// Somebody deleted the node. Its pods end with it, as on Kubernetes; then it is registered anew. (A kubelet waits for its
-/// next start, which here would be that of the whole cluster.)
+/// Somebody deleted the node. Its pods end with it, as on Kubernetes; then it is registered anew. (A kubelet waits for
+/// its next start, which here would be that of the whole cluster.)
 async fn come_back(client: &Client, index: u16, facts: &Facts) -> Result<(), kube::Error> {
     let pods: Api<Pod> = Api::all(client.clone());
     let bound = ListParams::default().fields(&format!("spec.nodeName={}", node_name(index)));

@@ -12,7 +12,8 @@ pub struct Permissions {
     pub privileged: Privileged,
 }
 
-/// Whether containers may be privileged, have capabilities that reach beyond their pod, and share the node's namespaces.
+/// Whether containers may be privileged, have capabilities that reach beyond their pod, and share the node's
+/// namespaces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Privileged {
     #[default]

@@ -1,9 +1,10 @@
 //! What to do about one pod: pure, total, deterministic.
 //!
-//! [`plan`] looks at a [`Snapshot`] (the pod object and what the runtime knows) and says which [`Action`]s bring the one
-//! closer to the other, which status to publish, and when to look again even if nothing happens. It follows the kubelet:
-//! volumes, sandbox, init containers in order (sidecars stay), then all containers; restarts by policy with a back-off;
-//! termination of containers, then of sidecars in reverse order, then of the sandbox, then the object's removal.
+//! [`plan`] looks at a [`Snapshot`] (the pod object and what the runtime knows) and says which [`Action`]s bring the
+//! one closer to the other, which status to publish, and when to look again even if nothing happens. It follows the
+//! kubelet: volumes, sandbox, init containers in order (sidecars stay), then all containers; restarts by policy with a
+//! back-off; termination of containers, then of sidecars in reverse order, then of the sandbox, then the object's
+//! removal.
 //!
 //! Invariants: a container is started only if no process of it may be alive; a pod that is ending starts nothing; a
 //! terminal phase is never left; the object is removed only when no process of the pod is alive.

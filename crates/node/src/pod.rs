@@ -3,8 +3,8 @@
 //! It owns everything about its pod; tasks that watch containers, probe them or pull images only send it [`Note`]s. All
 //! choices are [`plan`]'s; what is here only gathers facts and carries actions out.
 //!
-//! Work on files is announced to the runtime (`block_in_place`): deleting or writing may wait for a busy disk, and names,
-//! cluster addresses and probes of every pod go through the same two threads.
+//! Work on files is announced to the runtime (`block_in_place`): deleting or writing may wait for a busy disk, and
+//! names, cluster addresses and probes of every pod go through the same two threads.
 
 mod containers;
 mod files;

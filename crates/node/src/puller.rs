@@ -107,7 +107,8 @@ impl Puller {
         }
     }
 
-    /// Removes unpacked images that are no longer in the store, and halves of interrupted unpacking. Only before pods run.
+    /// Removes unpacked images that are no longer in the store, and halves of interrupted unpacking. Only before pods
+    /// run.
     pub(crate) fn remove_unused(&self) {
         let Ok(used) = self.store.unpacked_names() else { return };
         let entries = std::fs::read_dir(self.config.paths().rootfs());

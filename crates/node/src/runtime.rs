@@ -1,7 +1,7 @@
 //! Containers, through the OCI runtime `runc`.
 //!
-//! A container is started detached: it becomes a child of the agent (process 1 of the namespace), which holds its output
-//! pipes and reaps it. So no shim process stands beside each container, and all of them die with the agent.
+//! A container is started detached: it becomes a child of the agent (process 1 of the namespace), which holds its
+//! output pipes and reaps it. So no shim process stands beside each container, and all of them die with the agent.
 //! Signals and the end go through a process descriptor, never through a process id that may have been reused.
 
 mod console;

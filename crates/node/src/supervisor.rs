@@ -1,8 +1,8 @@
 //! The host's side of the node: starts the agent, maps its ids, serves what only the host can do, stops it.
 //!
-//! Tasks: a thread that owns the agent's process and starts it again when it ends by itself (see [`keeper`]), and a task that
-//! serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with the thread, and stops by itself
-//! when its stdin closes.
+//! Tasks: a thread that owns the agent's process and starts it again when it ends by itself (see [`keeper`]), and a
+//! task that serves `host.sock` (see [`host`]). The agent never outlives this process: it dies with the thread, and
+//! stops by itself when its stdin closes.
 
 pub(crate) mod delegation;
 pub(crate) mod find;

@@ -1,9 +1,9 @@
 //! The few kernel calls that make the node: namespaces, mounts, process descriptors.
 //!
-//! Everything here goes through the safe wrappers of `nix` and `rustix`, but for three `unsafe`: one registers a process
-//! descriptor with tokio, one is a system call that neither has, one gives freed memory back. What makes that possible: a
-//! new pid namespace is entered by executing ourselves again rather than by `fork`, namespaces of pods are made on threads
-//! of their own that end afterwards, and containers are started by an OCI runtime.
+//! Everything here goes through the safe wrappers of `nix` and `rustix`, but for three `unsafe`: one registers a
+//! process descriptor with tokio, one is a system call that neither has, one gives freed memory back. What makes that
+//! possible: a new pid namespace is entered by executing ourselves again rather than by `fork`, namespaces of pods are
+//! made on threads of their own that end afterwards, and containers are started by an OCI runtime.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,8 +43,8 @@ pub(crate) fn leave_session_keyring() -> io::Result<()> {
     }
 }
 
-/// Enters a new user namespace, whose ids the parent maps afterwards. All of it together may have so many processes: the
-/// kernel remembers the limit of who makes the namespace, which is ours only for that moment.
+/// Enters a new user namespace, whose ids the parent maps afterwards. All of it together may have so many processes:
+/// the kernel remembers the limit of who makes the namespace, which is ours only for that moment.
 pub(crate) fn enter_user_namespace(processes_max: u64) -> io::Result<()> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let own = getrlimit(Resource::Nproc);
@@ -122,7 +122,8 @@ pub(crate) fn prepare_mounts<'a>(
         make_read_only(point)?;
     }
     if groups.is_empty() && Path::new(MOUNT).exists() {
-        // As in some containers. The runtime insists on seeing a hierarchy, which may be mounted in a namespace of its own.
+        // As in some containers. The runtime insists on seeing a hierarchy, which may be mounted in a namespace of its
+        // own.
         unshare(CloneFlags::CLONE_NEWCGROUP)?;
         let flags = flags | MsFlags::MS_RDONLY;
         mount(Some("cgroup2"), MOUNT, Some("cgroup2"), flags, NONE)?;

@@ -1,5 +1,5 @@
-//! What the agent knows of the cluster: caches of pods, services, endpoint slices and volumes, fed by watches; of config maps and
-//! secrets only their metadata, which tells when to read one again.
+//! What the agent knows of the cluster: caches of pods, services, endpoint slices and volumes, fed by watches; of
+//! config maps and secrets only their metadata, which tells when to read one again.
 //!
 //! A cache starts empty and is only believed once its first list is complete; a watch that breaks is resumed or listed
 //! again by `kube`'s watcher. Readers take a snapshot (an `Arc`); whoever must react awaits the change signal.

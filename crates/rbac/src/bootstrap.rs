@@ -31,8 +31,8 @@ pub fn defaults() -> Vec<Default> {
     all
 }
 
-/// Gives roles the rules that they gather. Those that others gather from come first by name: `edit` before `admin` needs
-/// `view` before `edit`, so it is done until nothing changes.
+/// Gives roles the rules that they gather. Those that others gather from come first by name: `edit` before `admin`
+/// needs `view` before `edit`, so it is done until nothing changes.
 fn gather(roles: &mut [Default]) {
     for _ in 0..roles.len() {
         let gathered: Vec<(usize, Value)> = roles

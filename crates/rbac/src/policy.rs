@@ -1,7 +1,8 @@
 //! Every role and binding of a cluster, and what follows from them.
 //!
-//! Bindings are found by whom they are for: a decision looks at those of the user and of the user's groups, cluster-wide
-//! and in the namespace of the request, and at each role among them once. The number of other bindings costs nothing.
+//! Bindings are found by whom they are for: a decision looks at those of the user and of the user's groups,
+//! cluster-wide and in the namespace of the request, and at each role among them once. The number of other bindings
+//! costs nothing.
 
 mod subjects;
 

@@ -1,4 +1,5 @@
-//! Pure mutations on the way in: what a pod gets because it runs in a cluster, and what keeps volumes while they are used.
+//! Pure mutations on the way in: what a pod gets because it runs in a cluster, and what keeps volumes while they are
+//! used.
 
 mod mirror;
 

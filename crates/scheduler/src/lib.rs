@@ -1,7 +1,7 @@
 //! Pure pod placement: a pod, the nodes and their pods in; a node, or why none, out.
 //!
-//! Invariants: deterministic (the order of lists does not matter); a node that a pod must not be on is never chosen; the
-//! message of a refusal accounts for every node, in upstream's words, since tools read them.
+//! Invariants: deterministic (the order of lists does not matter); a node that a pod must not be on is never chosen;
+//! the message of a refusal accounts for every node, in upstream's words, since tools read them.
 
 mod affinity;
 mod fit;

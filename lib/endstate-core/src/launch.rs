@@ -130,7 +130,8 @@ pub struct LaunchOf<'a, S> {
 ///
 /// ```
 /// use endstate_core::*;
-/// # let (object, member) = (Identity::new("default", "example", "0c5f"), MemberRecord::new("example-x7k2p", "member"));
+/// # let object = Identity::new("default", "example", "0c5f");
+/// # let member = MemberRecord::new("example-x7k2p", "member");
 /// let of = LaunchOf { object: &object, spec: &3, member: &member, start: None };
 /// let launch = Launch::new("toy:1", &of);
 /// assert_eq!(launch.spec, "3");

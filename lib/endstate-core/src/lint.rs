@@ -2,7 +2,8 @@
 //!
 //! The linter shares no decision with the planner: it looks at the snapshot with its own, cruder
 //! eyes (a member counts as working only if it answered for itself, follows a leader, and is accused of
-//! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never stops the process.
+//! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
+//! stops the process.
 
 use std::fmt;
 

@@ -94,8 +94,8 @@ impl ClusterObjects<'_> {
         })
     }
 
-    /// The disruption budget. An absolute number: a share is taken of the members that are left, and so shrinks with every
-    /// eviction. Only members that vote count, since no other keeps a quorum.
+    /// The disruption budget. An absolute number: a share is taken of the members that are left, and so shrinks with
+    /// every eviction. Only members that vote count, since no other keeps a quorum.
     pub fn disruption_budget(&self, name: &str, min_available: u32) -> Value {
         json!({
             "apiVersion": "policy/v1",

@@ -147,8 +147,8 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 7] {
     ]
 }
 
-/// Pods that are missing on claims; then doubt about data before everything else; then the step under way; then repair before
-/// change, removal of the dead before growth, growth before restarts.
+/// Pods that are missing on claims; then doubt about data before everything else; then the step under way; then repair
+/// before change, removal of the dead before growth, growth before restarts.
 fn proven_steps<A: App>() -> [ProvenStep<A>; 16] {
     [
         repair::resume,

@@ -322,7 +322,8 @@ impl Restarted {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Step {
-    /// A new member comes: listed, started, given a vote when it has caught up; in which order is its role's [`Growth`](crate::Growth).
+    /// A new member comes: listed, started, given a vote when it has caught up; in which order is its role's
+    /// [`Growth`](crate::Growth).
     Join {
         /// Who.
         member: MemberRecord,

@@ -53,8 +53,8 @@ impl Scope {
         self
     }
 
-    /// Only objects that match a field selector. Such a cache shows own creations only once the watch brings them, since
-    /// only the server can tell what matches.
+    /// Only objects that match a field selector. Such a cache shows own creations only once the watch brings them,
+    /// since only the server can tell what matches.
     pub fn fields(mut self, selector: impl Into<String>) -> Scope {
         self.fields = Some(selector.into());
         self

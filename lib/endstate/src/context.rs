@@ -43,8 +43,8 @@ impl Context {
         &self.fence
     }
 
-    /// The client, for what the context has no method for. Its writes are not in the caches until the watch shows them, and
-    /// ask no [`fence`](Context::fence).
+    /// The client, for what the context has no method for. Its writes are not in the caches until the watch shows them,
+    /// and ask no [`fence`](Context::fence).
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -1,4 +1,5 @@
-//! Definitions of custom resources as an API server takes them without a word, and the parts of specs that all have alike.
+//! Definitions of custom resources as an API server takes them without a word, and the parts of specs that all have
+//! alike.
 
 mod types;
 
@@ -8,8 +9,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 pub use types::{EmptyDir, EnvVar, Opaque, PodPolicy, Resources, Status, published};
 
-/// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with them
-/// stay, so nothing else is let in. Removes examples from descriptions, too: those of Rust's types are code.
+/// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with
+/// them stay, so nothing else is let in. Removes examples from descriptions, too: those of Rust's types are code.
 ///
 /// ```
 /// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

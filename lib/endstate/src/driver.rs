@@ -1,8 +1,8 @@
 //! The I/O half of an application's knowledge: how to ask its members, and how to make them do something.
 //!
-//! The pure half is [`endstate_core::App`]. A driver makes no choices: what it observes goes into a snapshot, and what it
-//! does was decided from one. Everything it does is idempotent, and that it worked is proven by the next observation, never
-//! by the answer.
+//! The pure half is [`endstate_core::App`]. A driver makes no choices: what it observes goes into a snapshot, and what
+//! it does was decided from one. Everything it does is idempotent, and that it worked is proven by the next
+//! observation, never by the answer.
 
 use std::future::Future;
 
@@ -140,8 +140,8 @@ pub trait Driver: Send + Sync + 'static {
     /// Asks every member what it says about itself, all at once, each at its own address and nowhere else.
     fn observe(&self, target: &Target<'_, Self::Spec>) -> impl Future<Output = View> + Send;
 
-    /// Carries out one request, asked of the member at [`Call::via`]. It lists the members again first and is blocked if
-    /// the list is another than the one decided on.
+    /// Carries out one request, asked of the member at [`Call::via`]. It lists the members again first and is blocked
+    /// if the list is another than the one decided on.
     fn act(
         &self,
         target: &Target<'_, Self::Spec>,

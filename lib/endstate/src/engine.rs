@@ -55,8 +55,8 @@ pub trait Reconciler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Next, Error>> + Send;
 
     /// Called after a reconcile ended badly, before the key rests. `object` is the one of the key, if it exists. What
-    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict and the
-    /// end of leadership.
+    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict and
+    /// the end of leadership.
     fn failed(&self, object: Option<&Self::Kind>, failure: &Failure) -> Option<Notice> {
         let _ = object;
         match failure {
@@ -123,8 +123,8 @@ impl Engine {
         Engine::behind(Fence::open(), client, options)
     }
 
-    /// An engine without reconcilers, of which there may be several: reconcilers run, and write, in the one that holds the
-    /// lease, and the caches of the others stay warm. The lease is given up when [`run`](Engine::run) ends.
+    /// An engine without reconcilers, of which there may be several: reconcilers run, and write, in the one that holds
+    /// the lease, and the caches of the others stay warm. The lease is given up when [`run`](Engine::run) ends.
     pub fn leading(client: Client, options: Options, leader: Leader) -> Engine {
         let engine = Engine::behind(leader.fence(), client, options);
         Engine { leader: Some(leader), ..engine }

@@ -1,7 +1,8 @@
 //! Events (`events.k8s.io/v1`) about objects.
 //!
 //! Recording never waits and never fails a reconcile: notices go through a bounded channel to one task. Equal notices
-//! within [`SERIES`] are counted up in one event. Names cannot collide: object name, a per-process random part, a counter.
+//! within [`SERIES`] are counted up in one event. Names cannot collide: object name, a per-process random part, a
+//! counter.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

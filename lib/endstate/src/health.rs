@@ -1,7 +1,8 @@
 //! `/livez` and `/readyz` for probes, and `/metrics`: the smallest HTTP that a kubelet and Prometheus speak.
 //!
-//! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most two
-//! seconds; so whoever talks to it cannot cost the operator anything. More connections wait in the listener's queue.
+//! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most
+//! two seconds; so whoever talks to it cannot cost the operator anything. More connections wait in the listener's
+//! queue.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,29 +1,29 @@
 //! The launcher: what stands between the kubelet and the application in every member pod.
 //!
 //! A member pod restarts its container in place, which is right as long as the data directory is still there. When it
-//! is gone (a wiped volume, a mistaken `rm`), an application started with the pod's own arguments may come up as a *new*,
-//! empty member under an identity that the cluster already trusts. So the first start leaves a marker outside the data
-//! directory, and a start that finds the marker but no data is refused; the operator then replaces the member under a new
-//! name, or restores it.
+//! is gone (a wiped volume, a mistaken `rm`), an application started with the pod's own arguments may come up as a
+//! *new*, empty member under an identity that the cluster already trusts. So the first start leaves a marker outside
+//! the data directory, and a start that finds the marker but no data is refused; the operator then replaces the member
+//! under a new name, or restores it.
 //!
-//! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on. Against
-//! that the operator marks the pod itself once the member has answered ([`crate::operator::STARTED_ANNOTATION`]), and the
-//! container gets that mark in its environment, which is made anew for each start. A pod that is made for a member that
-//! has data by the operator's record says so by `--resume`.
+//! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on.
+//! Against that the operator marks the pod itself once the member has answered
+//! ([`crate::operator::STARTED_ANNOTATION`]), and the container gets that mark in its environment, which is made anew
+//! for each start. A pod that is made for a member that has data by the operator's record says so by `--resume`.
 //!
 //! What remains: between a member's first start and the operator's mark, a node that loses both starts the member blank
-//! once more. While a cluster forms that costs nothing, since the operator records that a cluster exists, and lets clients
-//! in, only once a quorum of its pods has the mark; so no loss ever starts an *empty cluster* in the place of one that was
-//! written to. A first member that is late and loses both within seconds of its first start is left to the application's
-//! own check.
+//! once more. While a cluster forms that costs nothing, since the operator records that a cluster exists, and lets
+//! clients in, only once a quorum of its pods has the mark; so no loss ever starts an *empty cluster* in the place of
+//! one that was written to. A first member that is late and loses both within seconds of its first start is left to the
+//! application's own check.
 //!
-//! A refusal is [`Evidence`]: an exit code that no application ends with, together with a message that begins with a marker
-//! line. The application takes this process over, so what it writes, to its log or even to the message file, ends with an
-//! exit code of its own.
+//! A refusal is [`Evidence`]: an exit code that no application ends with, together with a message that begins with a
+//! marker line. The application takes this process over, so what it writes, to its log or even to the message file,
+//! ends with an exit code of its own.
 //!
 //! Invariants: the application is executed only after the marker is on disk; a blank directory with any mark is never
-//! started; the file that permits a first start is never made on any other start; [`decide`] is pure, everything else is
-//! file I/O of this one process, and there is no waiting and no network.
+//! started; the file that permits a first start is never made on any other start; [`decide`] is pure, everything else
+//! is file I/O of this one process, and there is no waiting and no network.
 
 mod arguments;
 mod files;
@@ -198,7 +198,8 @@ pub enum LaunchError {
     },
 }
 
-/// Does what the arguments after `launch` say. A launch that goes well never returns: the process is the application then.
+/// Does what the arguments after `launch` say. A launch that goes well never returns: the process is the application
+/// then.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {

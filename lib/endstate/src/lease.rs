@@ -5,11 +5,11 @@
 //! gives up by its own clock earlier than that ([`Timing::renew_within`] < [`Timing::duration`]), so for a short time
 //! nobody leads rather than two.
 //!
-//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was stopped, or
-//! whose machine was suspended, past the end of its lease finds the fence closed before it knows why. A virtual machine
-//! that is paused from outside learns of it only if its host moves its clock on. The API has no fencing tokens, so a
-//! write that is already under way then is not called back; that is what the uid and resourceVersion in every write are
-//! for.
+//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was stopped,
+//! or whose machine was suspended, past the end of its lease finds the fence closed before it knows why. A virtual
+//! machine that is paused from outside learns of it only if its host moves its clock on. The API has no fencing tokens,
+//! so a write that is already under way then is not called back; that is what the uid and resourceVersion in every
+//! write are for.
 //!
 //! A successor need not wait when the lease was given up. When the holder was a pod ([`Candidate::Pod`]) that does not
 //! exist any more, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was
@@ -85,8 +85,8 @@ impl Leader {
         Fence::of(self.lead.subscribe())
     }
 
-    /// Takes the lease and renews it, again and again, until `end`; then gives it up, so that a successor need not wait.
-    /// End it after whatever the fence guards has ended.
+    /// Takes the lease and renews it, again and again, until `end`; then gives it up, so that a successor need not
+    /// wait. End it after whatever the fence guards has ended.
     pub async fn run(mut self, end: CancellationToken) {
         while !end.is_cancelled() {
             // A renewal that hangs must not outlast the leadership that it is to prolong.
@@ -137,8 +137,8 @@ impl Leader {
         }
     }
 
-    /// What to do about a lease that was just read. Others' patience with it begins now, after the answer: its holder may
-    /// have renewed it after the question.
+    /// What to do about a lease that was just read. Others' patience with it begins now, after the answer: its holder
+    /// may have renewed it after the question.
     async fn decide(&mut self, lease: Option<&Lease>) -> Step {
         let (now, time) = (Moment::now(), jiff::Timestamp::now());
         let step = self.election.step(lease, now, time);

@@ -10,8 +10,8 @@
 //! - [`Reconciler`]: the author's half; [`Engine`]: the rest, for many reconcilers that share caches.
 //! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
 //! - [`operator::Objects`]: the ordinary objects around them, kept as wanted by server-side apply.
-//! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its members;
-//!   [`template`]: their pods; [`crd`]: what every spec has; [`status`]: the tree of a cluster.
+//! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its
+//!   members; [`template`]: their pods; [`crd`]: what every spec has; [`status`]: the tree of a cluster.
 //!
 //! # Tasks
 //!

@@ -1,7 +1,7 @@
 //! What an operator counts, for Prometheus.
 //!
-//! Every [`Engine`](crate::Engine) counts; who serves it is another's choice, see [`crate::health`]. Labels are names that
-//! the program itself gives, so their number is bounded.
+//! Every [`Engine`](crate::Engine) counts; who serves it is another's choice, see [`crate::health`]. Labels are names
+//! that the program itself gives, so their number is bounded.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! The generic operator: one reconciler for every application that is an [`App`], a [`Driver`] and an [`Operand`].
 //!
-//! Each look is *observe → snapshot → plan → lint → execute*. This module does the I/O and decides nothing: what is safe
-//! is the planner's to say, and a plan that the linter rejects is not carried out but reported.
+//! Each look is *observe → snapshot → plan → lint → execute*. This module does the I/O and decides nothing: what is
+//! safe is the planner's to say, and a plan that the linter rejects is not carried out but reported.
 //!
-//! Invariants: the status (with the intent in it) is written before the actions, on the condition that the object is still
-//! the one that was planned for, so a stale plan or a second operator loses that write and does nothing; a status that
-//! cannot be read stops the object, because "nothing recorded" would mean "start anew"; nothing is written when nothing
-//! differs; there is no timer but the one that a plan asks for.
+//! Invariants: the status (with the intent in it) is written before the actions, on the condition that the object is
+//! still the one that was planned for, so a stale plan or a second operator loses that write and does nothing; a status
+//! that cannot be read stops the object, because "nothing recorded" would mean "start anew"; nothing is written when
+//! nothing differs; there is no timer but the one that a plan asks for.
 
 mod astray;
 mod declared;
@@ -48,10 +48,10 @@ pub const APP_LABEL: &str = "endstate.dev/app";
 
 pub use endstate_core::LABEL_ROLE as ROLE_LABEL;
 
-/// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in that
-/// pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on the pods of
-/// a quorum before it is recorded that a cluster exists (and so before clients are led to it), and on that of a member without
-/// a vote before it gets one.
+/// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in
+/// that pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on
+/// the pods of a quorum before it is recorded that a cluster exists (and so before clients are led to it), and on that
+/// of a member without a vote before it gets one.
 pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 
 /// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
@@ -81,14 +81,16 @@ pub trait Operand: Send + Sync + 'static {
     /// The status to publish, in the shape of the kind.
     fn publish(&self, object: &Identity, status: &Status<SpecOf<Self>>) -> Value;
 
-    /// The labels by which services, budgets and people find the pods of a cluster. They are restored on pods that lost them.
+    /// The labels by which services, budgets and people find the pods of a cluster. They are restored on pods that lost
+    /// them.
     fn labels(&self, object: &Identity) -> BTreeMap<String, String>;
 
     /// The pod of a new member, without owner.
     fn pod(&self, request: PodRequest<'_>) -> Pod;
 
-    /// The pod as it should be now, made from a running one: what [`Action::UpdatePod`](endstate_core::Action::UpdatePod)
-    /// and [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
+    /// The pod as it should be now, made from a running one: what
+    /// [`Action::UpdatePod`](endstate_core::Action::UpdatePod) and
+    /// [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
 
     /// The kinds of objects that a cluster needs besides its pods.
@@ -96,8 +98,8 @@ pub trait Operand: Send + Sync + 'static {
         vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
     }
 
-    /// Whatever a cluster needs besides its pods: services, a disruption budget, configuration, claims. Applied in full, and
-    /// what is no longer among them is deleted.
+    /// Whatever a cluster needs besides its pods: services, a disruption budget, configuration, claims. Applied in
+    /// full, and what is no longer among them is deleted.
     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
     /// The secrets whose contents the driver needs. By default none.
@@ -173,8 +175,8 @@ pub struct Operator<O: Operand> {
     gone: Mutex<Gone>,
 }
 
-/// Adds an operand's reconciler to an engine. It wakes for its objects, for the pods that they control, and for the objects
-/// of [`Operand::kinds`] that belong to them.
+/// Adds an operand's reconciler to an engine. It wakes for its objects, for the pods that they control, and for the
+/// objects of [`Operand::kinds`] that belong to them.
 ///
 /// ```
 /// # use endstate::operator::{Operand, add};

@@ -53,8 +53,8 @@ pub trait Package: Send + Sync {
     /// The kinds that declare a cluster. Each has the subresource `status`.
     fn crds(&self) -> Vec<CustomResourceDefinition>;
 
-    /// What it may do beyond what every operator may: its own kinds, pods, services, disruption budgets, nodes and events.
-    /// See [`managed`].
+    /// What it may do beyond what every operator may: its own kinds, pods, services, disruption budgets, nodes and
+    /// events. See [`managed`].
     fn rules(&self) -> Vec<PolicyRule> {
         vec![]
     }

@@ -1,7 +1,7 @@
 //! What `endstate status NAME CLUSTER` shows: cluster → members → pods → volumes, as data and as text.
 //!
-//! The tree is made from API objects alone, so it is as true as the operator's last look; each figure of a member is from when
-//! the status was written. Building and rendering are pure; [`fetch`] and [`watch`] do the I/O.
+//! The tree is made from API objects alone, so it is as true as the operator's last look; each figure of a member is
+//! from when the status was written. Building and rendering are pure; [`fetch`] and [`watch`] do the I/O.
 
 mod read;
 mod render;

@@ -1,7 +1,7 @@
 //! A member's pod, made of what the application says and of what every member has.
 //!
-//! An init container brings the launcher; the main container runs the application behind it. The pod's name is the member's,
-//! and is used once: what another member left under the same name can never be mistaken for this one. Pure.
+//! An init container brings the launcher; the main container runs the application behind it. The pod's name is the
+//! member's, and is used once: what another member left under the same name can never be mistaken for this one. Pure.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ use crate::operator::{PodRequest, STARTED_ANNOTATION};
 /// The directory that the launcher's container shares with the member's.
 const LAUNCHER_DIR: &str = "/endstate";
 
-/// Where the init container sees the directory it brings the launcher to. Not [`LAUNCHER_DIR`]: in the launcher's own image
-/// that path is the executable.
+/// Where the init container sees the directory it brings the launcher to. Not [`LAUNCHER_DIR`]: in the launcher's own
+/// image that path is the executable.
 const INSTALL_DIR: &str = "/launcher";
 
 /// The annotation by which pods name the container of the member itself.
@@ -188,7 +188,8 @@ fn common() -> PodSpec {
     PodSpec {
         restart_policy: Some("Always".to_owned()),
         automount_service_account_token: Some(false),
-        // Variables for every service of the namespace: an application may take those of one with its own name for its settings.
+        // Variables for every service of the namespace: an application may take those of one with its own name for its
+        // settings.
         enable_service_links: Some(false),
         security_context: Some(PodSecurityContext {
             seccomp_profile: Some(SeccompProfile {
@@ -201,8 +202,8 @@ fn common() -> PodSpec {
     }
 }
 
-/// A running pod as another launch wants it: image, labels and annotations. What others put on it stays. `policy` finds the
-/// policy in a spec.
+/// A running pod as another launch wants it: image, labels and annotations. What others put on it stays. `policy` finds
+/// the policy in a spec.
 ///
 /// ```
 /// # use endstate_core::{Launch, PodPolicy};
@@ -263,8 +264,8 @@ fn port((name, number): &(String, u16)) -> ContainerPort {
     }
 }
 
-/// The pod's mark, for the launcher. A variable, not a file: it is made from the pod as it is when the container starts,
-/// while a file may be as old as the kubelet's last round. Later names win, so it comes last.
+/// The pod's mark, for the launcher. A variable, not a file: it is made from the pod as it is when the container
+/// starts, while a file may be as old as the kubelet's last round. Later names win, so it comes last.
 fn started() -> EnvVar {
     EnvVar {
         name: STARTED_VARIABLE.to_owned(),
@@ -322,8 +323,8 @@ fn unprivileged() -> SecurityContext {
     }
 }
 
-/// By default members of one cluster prefer other nodes, and other zones, than each other. Preferred, not required: a cluster on
-/// too few nodes is better than none.
+/// By default members of one cluster prefer other nodes, and other zones, than each other. Preferred, not required: a
+/// cluster on too few nodes is better than none.
 fn affinity(policy: &PodPolicy, objects: &ClusterObjects<'_>) -> Affinity {
     if let Some(own) = policy.affinity.clone().and_then(parsed::<Affinity>) {
         return own;

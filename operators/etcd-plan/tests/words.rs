@@ -1,8 +1,8 @@
 //! What other programs and their users say changes no decision.
 //!
-//! Goal: no text can make the planner do anything. Method: situations of a cluster of three are planned twice, once with nothing
-//! said and once with hostile words wherever a text from outside is shown; everything but the words must be the same. Words are
-//! made from the launcher's own, which alone would be evidence together with its exit code.
+//! Goal: no text can make the planner do anything. Method: situations of a cluster of three are planned twice, once
+//! with nothing said and once with hostile words wherever a text from outside is shown; everything but the words must
+//! be the same. Words are made from the launcher's own, which alone would be evidence together with its exit code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

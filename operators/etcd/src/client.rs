@@ -2,8 +2,8 @@
 //!
 //! Invariants: a call never goes to another member than the one named (no balancing: a learner refuses most calls, and
 //! a call that changes the membership must reach the member it was decided for); every call has a deadline; a call
-//! is made once; what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do not know"
-//! lead to different decisions; a refusal is known by its gRPC code, and its text is for people only.
+//! is made once; what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do
+//! not know" lead to different decisions; a refusal is known by its gRPC code, and its text is for people only.
 
 use std::future::Future;
 use std::time::Duration;
@@ -58,8 +58,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the argument is
-    /// invalid (the name of the user is empty), or that a user lacks the right.
+    /// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the
+    /// argument is invalid (the name of the user is empty), or that a user lacks the right.
     #[must_use]
     pub fn wants_user(&self) -> bool {
         let codes = [Code::InvalidArgument, Code::PermissionDenied, Code::Unauthenticated];
@@ -186,9 +186,9 @@ impl Connection {
 
     /// The list of members, no older than this call.
     ///
-    /// The member answers from its own memory, so it makes a linearizable read first: after that its memory holds everything
-    /// committed before the call. (etcd has a flag for this from 3.5 on, but 3.4 has not.) A read of a key needs a user where
-    /// authentication is enabled; then the one that `/health` makes serves as well.
+    /// The member answers from its own memory, so it makes a linearizable read first: after that its memory holds
+    /// everything committed before the call. (etcd has a flag for this from 3.5 on, but 3.4 has not.) A read of a key
+    /// needs a user where authentication is enabled; then the one that `/health` makes serves as well.
     pub async fn members(&self) -> Result<Members, Failure> {
         match self.read().await {
             Err(refused) if refused.wants_user() && self.serves().await => {}
@@ -211,8 +211,8 @@ impl Connection {
         self.within(READ_TIMEOUT, kv.get("\0", Some(options))).await.map(drop)
     }
 
-    /// Whether the member makes a linearizable read for somebody without a user, by its HTTP `/health`. Alarms, which that would
-    /// report too, are asked for in their own way.
+    /// Whether the member makes a linearizable read for somebody without a user, by its HTTP `/health`. Alarms, which
+    /// that would report too, are asked for in their own way.
     pub async fn serves(&self) -> bool {
         let path = "/health?exclude=NOSPACE&exclude=CORRUPT";
         let asked = tokio::time::timeout(READ_TIMEOUT, http::status_of(&self.endpoint, path));
@@ -283,8 +283,8 @@ fn member(it: &etcd_client::Member) -> Member {
     }
 }
 
-/// Sorts a client error into "did not answer", "said no" and "we do not know". What a member says has no cause on our side; what
-/// the transport says in its place has.
+/// Sorts a client error into "did not answer", "said no" and "we do not know". What a member says has no cause on our
+/// side; what the transport says in its place has.
 fn failure(endpoint: &str, error: Error) -> Failure {
     let endpoint = endpoint.to_owned();
     match error {

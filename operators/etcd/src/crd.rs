@@ -65,9 +65,10 @@ pub struct EtcdClusterSpec {
     #[schemars(range(min = 1, max = 7))]
     pub size: i32,
 
-    /// The etcd version, without a leading `v`, such as `3.5.16`. It selects the image tag and the flags that this version
-    /// understands. 3.4.0 and later; 3.5.0 to 3.5.2 are refused because they can lose data in a crash (etcd #13766). Within
-    /// one minor it may change either way, and members restart one by one, the leader last; another minor is refused.
+    /// The etcd version, without a leading `v`, such as `3.5.16`. It selects the image tag and the flags that this
+    /// version understands. 3.4.0 and later; 3.5.0 to 3.5.2 are refused because they can lose data in a crash (etcd
+    /// #13766). Within one minor it may change either way, and members restart one by one, the leader last; another
+    /// minor is refused.
     #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
     #[x_kube(
         validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
@@ -77,8 +78,8 @@ pub struct EtcdClusterSpec {
     pub version: String,
 
     /// The image repository, without a tag; the tag is `v` and the version. Default `quay.io/coreos/etcd`, etcd's own
-    /// releases. The image must hold `/usr/local/bin/etcd`. A change moves the members one by one: a successor joins, then
-    /// the member leaves. Together with a change of `version` the members restart in place instead.
+    /// releases. The image must hold `/usr/local/bin/etcd`. A change moves the members one by one: a successor joins,
+    /// then the member leaves. Together with a change of `version` the members restart in place instead.
     #[serde(default = "default_repository")]
     #[schemars(length(min = 1, max = 255))]
     pub repository: String,
@@ -92,8 +93,8 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<EtcdPodPolicy>,
 
-    /// Where members keep their data. Default: a directory on the node that lives as long as the pod. A change moves the
-    /// members one by one.
+    /// Where members keep their data. Default: a directory on the node that lives as long as the pod. A change moves
+    /// the members one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 }
@@ -123,9 +124,9 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     }
 }
 
-/// What a member's pod carries beside etcd itself. Labels and annotations change in place; for any other change members are
-/// moved one by one: a successor joins, then the member leaves. For production etcd's own guidance is at least 2 cores and
-/// 8 GiB of memory (etcd.io/docs, hardware).
+/// What a member's pod carries beside etcd itself. Labels and annotations change in place; for any other change members
+/// are moved one by one: a successor joins, then the member leaves. For production etcd's own guidance is at least 2
+/// cores and 8 GiB of memory (etcd.io/docs, hardware).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdPodPolicy {
@@ -133,9 +134,10 @@ pub struct EtcdPodPolicy {
     #[serde(flatten)]
     pub common: PodPolicy,
 
-    /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`, `ETCD_QUOTA_BACKEND_BYTES`
-    /// or `ETCD_HEARTBEAT_INTERVAL`. Of those that begin with `ETCD_` the ones that tune a member are accepted; what decides
-    /// membership, addresses, directories, security or checks is the operator's, and refused.
+    /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`,
+    /// `ETCD_QUOTA_BACKEND_BYTES` or `ETCD_HEARTBEAT_INTERVAL`. Of those that begin with `ETCD_` the ones that tune a
+    /// member are accepted; what decides membership, addresses, directories, security or checks is the operator's, and
+    /// refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = env_rule())]

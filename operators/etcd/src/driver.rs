@@ -1,8 +1,8 @@
 //! The etcd driver: asks members what they say, and asks the leader for one change.
 //!
-//! Invariants: every member is asked at its own address only; the list of members comes from voters, each after a read that
-//! needs a quorum, so that a stale member cannot give an old one; before a change the list is read again from the member that
-//! is asked for it; nothing is retried here.
+//! Invariants: every member is asked at its own address only; the list of members comes from voters, each after a read
+//! that needs a quorum, so that a stale member cannot give an old one; before a change the list is read again from the
+//! member that is asked for it; nothing is retried here.
 
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate_core::{
@@ -144,8 +144,8 @@ impl Answer {
     }
 }
 
-/// The list of members to go by: the leader's, or without it the one that most gave; with the number of voters on that list who
-/// gave the same one.
+/// The list of members to go by: the leader's, or without it the one that most gave; with the number of voters on that
+/// list who gave the same one.
 fn agreed(answers: &[Answer]) -> Option<Membership> {
     let support = |list: &Members| {
         let voters = list.members.iter().filter(|it| !it.learner);
@@ -215,8 +215,8 @@ enum Blocked {
 }
 
 impl Blocked {
-    /// What became of the action. A refusal has one code for several causes, so the list is read again: what is so already was
-    /// carried out by an earlier call.
+    /// What became of the action. A refusal has one code for several causes, so the list is read again: what is so
+    /// already was carried out by an earlier call.
     async fn outcome(self, request: &Request) -> Outcome {
         let why = Words::of(&self.to_string());
         let Self::Refused { connection, failure } = self else { return Outcome::Blocked(why) };

@@ -1,4 +1,5 @@
-//! The objects of a cluster, as data: pods, services, the disruption budget. Pure: the same input gives the same object.
+//! The objects of a cluster, as data: pods, services, the disruption budget. Pure: the same input gives the same
+//! object.
 
 mod probes;
 

@@ -80,8 +80,8 @@ pub struct Ensemble {
     pub servers: BTreeMap<ServerId, Server>,
 }
 
-/// A configuration that is not what ZooKeeper gives for an ensemble of ours: one majority, one address a server, and both
-/// client and server ports in it.
+/// A configuration that is not what ZooKeeper gives for an ensemble of ours: one majority, one address a server, and
+/// both client and server ports in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not understood in the ensemble's configuration: {0:?}")]
 pub struct Malformed(String);

@@ -1,4 +1,5 @@
-//! What ZooKeeper demands, as pure functions: how far a server is ([`Zxid`]), and who is in the ensemble ([`Ensemble`]).
+//! What ZooKeeper demands, as pure functions: how far a server is ([`Zxid`]), and who is in the ensemble
+//! ([`Ensemble`]).
 
 mod ensemble;
 mod zxid;

@@ -1,11 +1,12 @@
 //! What is asked of one ZooKeeper server, and what of the ensemble through it.
 //!
-//! Invariants: a call never goes to another server than the one named; every call has a deadline; a call is made once; what
-//! went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do not know" lead to different
-//! decisions; a refusal is known by ZooKeeper's error code.
+//! Invariants: a call never goes to another server than the one named; every call has a deadline; a call is made once;
+//! what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do not know" lead
+//! to different decisions; a refusal is known by ZooKeeper's error code.
 //!
-//! A server tells its own state by four-letter words ([`status`], [`followers`]), without a session. That says nothing of the
-//! membership: who was removed goes on as a follower, and answers as one. The membership is [`Session::ensemble`] alone.
+//! A server tells its own state by four-letter words ([`status`], [`followers`]), without a session. That says nothing
+//! of the membership: who was removed goes on as a follower, and answers as one. The membership is
+//! [`Session::ensemble`] alone.
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,8 +36,8 @@ const CONFIGURATION: &str = "/zookeeper/config";
 /// Why a call brought no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// No connection, or no answer in time. A call that changes something may still have been applied; so it may when the server
-    /// stepped down while it made the change.
+    /// No connection, or no answer in time. A call that changes something may still have been applied; so it may when
+    /// the server stepped down while it made the change.
     #[error("no answer from {endpoint}: {why}")]
     Unreachable {
         /// Who was asked.
@@ -74,7 +75,8 @@ pub enum Code {
     /// The configuration is another one by now.
     #[error("the configuration has another version")]
     BadVersion,
-    /// The new configuration would have no quorum of connected followers that have the leader's data. Observers do not count.
+    /// The new configuration would have no quorum of connected followers that have the leader's data. Observers do not
+    /// count.
     #[error("the new configuration has no quorum of synchronized servers")]
     NoQuorum,
     /// Another change is under way.
@@ -123,8 +125,9 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Opens a session at `endpoint`, such as `10.244.0.7:2181`, as the digest users `NAME:PASSWORD`. Users whom the server does
-    /// not know, or whose password has changed, do no harm: while passwords change, old and new may be given together.
+    /// Opens a session at `endpoint`, such as `10.244.0.7:2181`, as the digest users `NAME:PASSWORD`. Users whom the
+    /// server does not know, or whose password has changed, do no harm: while passwords change, old and new may be
+    /// given together.
     pub async fn open(endpoint: &str, users: &[String]) -> Result<Self, Failure> {
         let connector = Client::connector()
             .with_connection_timeout(CONNECT_TIMEOUT)
@@ -143,8 +146,8 @@ impl Session {
         self.parse(&text)
     }
 
-    /// Changes the membership if it is still that of `version`, and gives what it is then. That the server runs and has the
-    /// leader's data is the caller's to know before it votes: ZooKeeper is content with a quorum of the others.
+    /// Changes the membership if it is still that of `version`, and gives what it is then. That the server runs and has
+    /// the leader's data is the caller's to know before it votes: ZooKeeper is content with a quorum of the others.
     pub async fn reconfigure(&self, change: &Change, version: Zxid) -> Result<Ensemble, Failure> {
         let (joining, leaving) = match change {
             Change::Put(id, server) => (server.line(*id), String::new()),

@@ -1,6 +1,6 @@
-//! ZooKeeper's jars. A version's own, and what both versions run with: the dependencies that the artifact declares for run time,
-//! and three that it declares as provided and does not start without (logging, metrics, snappy). Left out: AdminServer's, and native
-//! code for TLS and epoll, which Java has its own of.
+//! ZooKeeper's jars. A version's own, and what both versions run with: the dependencies that the artifact declares for
+//! run time, and three that it declares as provided and does not start without (logging, metrics, snappy). Left out:
+//! AdminServer's, and native code for TLS and epoll, which Java has its own of.
 
 use crate::maven::{Jar, jar};
 

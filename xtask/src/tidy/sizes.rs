@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-use super::Workspace;
+use super::{Workspace, files};
 use crate::run;
 
 const FUNCTION_LINES_MAX: usize = 70;
@@ -52,24 +52,12 @@ fn read_ratchet() -> Result<Sizes> {
 fn oversized(workspace: &Workspace) -> Result<Sizes> {
     let mut sizes = Sizes::new();
     for package in &workspace.packages {
-        for file in sources(&package.folder()?.join("src"))? {
-            measure(&file, &mut sizes)?;
+        let files = files::rust(&package.folder()?.join("src"))?;
+        for file in files.iter().filter(|it| !it.ends_with("tests.rs")) {
+            measure(file, &mut sizes)?;
         }
     }
     Ok(sizes)
-}
-
-fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("tests.rs") {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }
 
 fn measure(path: &Path, sizes: &mut Sizes) -> Result<()> {

@@ -62,7 +62,8 @@ async fn a_watcher_that_was_told_everything_holds_nothing() {
 }
 
 /// Fails if what is made for watchers that take nothing has no bound, if one ends within an event, or if a part of the
-/// state at the start looks like all of it: its events come by name, so who went on from the last one would miss others.
+/// state at the start looks like all of it: its events come by name, so who went on from the last one would miss
+/// others.
 #[tokio::test]
 async fn without_room_a_watch_of_the_state_at_the_start_says_that_it_is_cut_short() {
     let (call, held) = call_for(Form { format: Format::Json, shape: Shape::Metadata }).await;

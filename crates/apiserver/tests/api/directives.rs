@@ -1,5 +1,5 @@
-//! Documents that tell the server what to do: patches, managed fields, definitions. Whatever stands in them, the answer is
-//! a result or an error of the client, and the server goes on.
+//! Documents that tell the server what to do: patches, managed fields, definitions. Whatever stands in them, the answer
+//! is a result or an error of the client, and the server goes on.
 
 use serde_json::{Value, json};
 

@@ -92,8 +92,9 @@ async fn closed<S: tokio::io::AsyncRead + Unpin>(stream: &mut S) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Connects and asks until that works: a place is free some time after the server has noticed an end, and a busy machine
-/// may take longer over a handshake and a request than a short limit allows. Gives the connection after the headers.
+/// Connects and asks until that works: a place is free some time after the server has noticed an end, and a busy
+/// machine may take longer over a handshake and a request than a short limit allows. Gives the connection after the
+/// headers.
 async fn asked(it: &Listening, who: Who, path: &str) -> TlsStream<TcpStream> {
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
     let tries = async {

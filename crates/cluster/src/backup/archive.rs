@@ -56,8 +56,8 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Writes the entries of an archive into a directory. It has to hold these names, each once, and nothing else: no name of
-/// an archive becomes a path. What was written is worth something only after this has returned.
+/// Writes the entries of an archive into a directory. It has to hold these names, each once, and nothing else: no name
+/// of an archive becomes a path. What was written is worth something only after this has returned.
 pub(super) fn unpack(backup: impl Read, target: &Path, names: &[&str]) -> Result<()> {
     let mut archive = Archive::new(GzDecoder::new(backup).take(BYTES_MAX));
     let mut sums = BTreeMap::new();

@@ -10,8 +10,8 @@ use super::{View, sets};
 use crate::owners::name;
 use crate::plan::{Action, Plan, Write};
 
-/// Adds the write of the status, if it differs. Steps before it change what it counts, so it shows the state before them;
-/// the next look shows the one after.
+/// Adds the write of the status, if it differs. Steps before it change what it counts, so it shows the state before
+/// them; the next look shows the one after.
 pub(super) fn write(plan: &mut Plan, view: &View<'_>) {
     let writes_status = |action: &Action| matches!(action, Action::Deployment(_));
     if plan.steps.iter().any(|step| writes_status(&step.action)) {

@@ -70,8 +70,8 @@ impl World {
         self.pods.iter().position(|it| it == pod).expect("the guard holds")
     }
 
-    /// Plans until there is nothing left to do. Every plan may be cut off after any of its steps: `crash_after` says how
-    /// many are done of the first one.
+    /// Plans until there is nothing left to do. Every plan may be cut off after any of its steps: `crash_after` says
+    /// how many are done of the first one.
     fn settle_from(&mut self, crash_after: usize) {
         for step in self.plan().steps.into_iter().take(crash_after) {
             self.apply(step.action);

@@ -103,8 +103,8 @@ pub(super) fn bound_claim(
     wanted
 }
 
-/// A volume for the claim, as large as it asks, on a node if one is said. Its name is the claim's uid, so it is made once.
-/// It stays until the node has removed the folder, or has seen that it is to be kept.
+/// A volume for the claim, as large as it asks, on a node if one is said. Its name is the claim's uid, so it is made
+/// once. It stays until the node has removed the folder, or has seen that it is to be kept.
 pub(super) fn provisioned(
     claim: &PersistentVolumeClaim,
     class: Option<&StorageClass>,

@@ -1,8 +1,8 @@
 //! Claims and volumes that somebody asked to delete stay for as long as something uses them.
 //!
-//! Invariant: a claim is let go only if neither the snapshot nor the API itself ([`Plan::unused_claim`]) has a pod on a node
-//! that names it. A pod that ended counts until it is deleted, as on Kubernetes; one without a node does not, since none
-//! is given to a pod whose claim is being deleted.
+//! Invariant: a claim is let go only if neither the snapshot nor the API itself ([`Plan::unused_claim`]) has a pod on a
+//! node that names it. A pod that ended counts until it is deleted, as on Kubernetes; one without a node does not,
+//! since none is given to a pod whose claim is being deleted.
 
 use std::sync::Arc;
 

@@ -38,9 +38,9 @@ async fn keys(up: &Up, member: &str) -> Result<usize> {
     Ok(up.endstate(&command).await?.lines().filter(|it| it.starts_with("writer/")).count())
 }
 
-/// A node that loses its state with everything running: two pods find every directory of theirs empty, the launcher's too,
-/// while their pod objects, and the start parameters in them, are as they were. Neither is started as a new cluster: the
-/// one of three is replaced, and the only one of a cluster is reported as lost and serves nothing.
+/// A node that loses its state with everything running: two pods find every directory of theirs empty, the launcher's
+/// too, while their pod objects, and the start parameters in them, are as they were. Neither is started as a new
+/// cluster: the one of three is replaced, and the only one of a cluster is reported as lost and serves nothing.
 #[tokio::test]
 async fn pods_that_find_all_their_directories_empty_never_start_anew() -> Result<()> {
     let mut up = Up::start(1).await?;

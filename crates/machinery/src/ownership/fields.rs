@@ -1,8 +1,9 @@
 //! Sets of fields in the wire form of `FieldsV1`.
 //!
-//! A set is a tree: `f:name` a member of an object, `k:{..}` an item of a map list, `v:..` an item of a set list. A node
-//! belongs to the set when it has a `.` below it or nothing at all; otherwise only something below it does. The empty root is
-//! the empty set. Working on the wire form means that reading and writing a manager's fields costs nothing.
+//! A set is a tree: `f:name` a member of an object, `k:{..}` an item of a map list, `v:..` an item of a set list. A
+//! node belongs to the set when it has a `.` below it or nothing at all; otherwise only something below it does. The
+//! empty root is the empty set. Working on the wire form means that reading and writing a manager's fields costs
+//! nothing.
 
 use serde_json::{Map, Value};
 

@@ -33,8 +33,8 @@ pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ApiError> {
     Ok(out)
 }
 
-/// One operation. An absent member of an object is null to the library that upstream uses: a test that it is null passes,
-/// and to replace it is to add it.
+/// One operation. An absent member of an object is null to the library that upstream uses: a test that it is null
+/// passes, and to replace it is to add it.
 fn apply(object: &mut Value, operation: &PatchOperation) -> Result<(), ApiError> {
     match operation {
         PatchOperation::Test(test) if test.value.is_null() && is_absent(object, &test.path) => {

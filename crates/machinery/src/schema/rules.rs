@@ -1,10 +1,11 @@
 //! `x-kubernetes-validations`: rules in CEL.
 //!
-//! Each rule is compiled once per schema, on first use. Its cost is bounded before it runs, from the shape of the expression
-//! and the size of the value: the interpreter underneath does not count. Only the members a rule names are converted.
+//! Each rule is compiled once per schema, on first use. Its cost is bounded before it runs, from the shape of the
+//! expression and the size of the value: the interpreter underneath does not count. Only the members a rule names are
+//! converted.
 //!
-//! Invariants: a rule that cannot be evaluated refuses the object; a rule with `oldSelf` only runs when there is an old value
-//! of the same place; on updates, a rule about an unchanged value is forgiven.
+//! Invariants: a rule that cannot be evaluated refuses the object; a rule with `oldSelf` only runs when there is an old
+//! value of the same place; on updates, a rule about an unchanged value is forgiven.
 
 mod convert;
 mod inspect;

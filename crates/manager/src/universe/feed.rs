@@ -16,8 +16,8 @@ pub(super) fn is_tracked(resource: &str) -> bool {
     resource != "events" && resource != "events.events.k8s.io"
 }
 
-/// Runs until the kind is no longer served. A panic is a bug, but one that must not end garbage collection for good, nor
-/// silently: it is logged, and the feed starts again with a new list.
+/// Runs until the kind is no longer served. A panic is a bug, but one that must not end garbage collection for good,
+/// nor silently: it is logged, and the feed starts again with a new list.
 pub(super) async fn keep(
     universe: Arc<Universe>,
     resource: ResourceName,

@@ -1,4 +1,5 @@
-//! The ordinary objects of a cluster, as the SDK keeps them. The owner is a config map that says what it wants, as JSON.
+//! The ordinary objects of a cluster, as the SDK keeps them. The owner is a config map that says what it wants, as
+//! JSON.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

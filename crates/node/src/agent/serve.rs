@@ -1,7 +1,8 @@
 //! The agent's runtime: brings everything up in order and keeps it until told to stop.
 //!
-//! Order: network, DNS and sockets first (`NetworkUp`), then the nodes' registration (`Registered`), then pods, which need
-//! both. Tasks: watches of the view, DNS, proxy, streams, heartbeats, one worker per pod. They end with this process.
+//! Order: network, DNS and sockets first (`NetworkUp`), then the nodes' registration (`Registered`), then pods, which
+//! need both. Tasks: watches of the view, DNS, proxy, streams, heartbeats, one worker per pod. They end with this
+//! process.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A limit on the headers of a tar file: a long name comes in headers of its own, which are read into memory whole, however
-//! large they say they are.
+//! A limit on the headers of a tar file: a long name comes in headers of its own, which are read into memory whole,
+//! however large they say they are.
 
 use std::cell::Cell;
 use std::io::{self, Read};

@@ -1,7 +1,7 @@
 //! Importing: OCI layouts and Docker archives, as folders or tar files (gzipped or not).
 //!
-//! A tar file is first spread into a folder inside the store, where only plain files with plain names are accepted; then
-//! both kinds are read the same way.
+//! A tar file is first spread into a folder inside the store, where only plain files with plain names are accepted;
+//! then both kinds are read the same way.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek};

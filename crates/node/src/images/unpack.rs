@@ -4,8 +4,9 @@
 //! have a single lower directory, which every kernel and file system can overlay, at the price of storing layers that
 //! images share once per image.
 //!
-//! A layer is hostile input. Every name is resolved by the kernel relative to the root's descriptor (`RESOLVE_IN_ROOT`), so
-//! neither `..` nor a symbolic link that an earlier entry planted leads outside; the last component is never followed.
+//! A layer is hostile input. Every name is resolved by the kernel relative to the root's descriptor
+//! (`RESOLVE_IN_ROOT`), so neither `..` nor a symbolic link that an earlier entry planted leads outside; the last
+//! component is never followed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -335,8 +336,8 @@ impl<'b> Root<'b> {
 
 fn whiteout(place: &Place<'_>, name: &OsStr, hidden: &[u8]) -> io::Result<()> {
     if name.as_bytes() == OPAQUE {
-        // The folder's content so far is from lower layers: entries of one layer come in any order only in theory, since
-        // every builder writes the opaque marker first.
+        // The folder's content so far is from lower layers: entries of one layer come in any order only in theory,
+        // since every builder writes the opaque marker first.
         let here =
             Place { folder: place.folder.as_fd().try_clone_to_owned()?, name: OsStr::new(".") };
         for entry in fs::read_dir(here.path())? {

@@ -1,7 +1,7 @@
 //! Which pod addresses are in use. Node `i` gives out 10.244.(i+1).2 to .254.
 //!
-//! A released address is given out again only after all others of its node, so that a client that still remembers a dead
-//! pod does not meet a stranger.
+//! A released address is given out again only after all others of its node, so that a client that still remembers a
+//! dead pod does not meet a stranger.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -1,7 +1,7 @@
 //! What a fresh agent knows about a pod: only what an earlier one published.
 //!
-//! Every process of the pod died with the earlier agent, so what ran has ended with code 255 and reason `Unknown`, as after
-//! a reboot. Init containers run again, because the sandbox is new.
+//! Every process of the pod died with the earlier agent, so what ran has ended with code 255 and reason `Unknown`, as
+//! after a reboot. Init containers run again, because the sandbox is new.
 
 use std::collections::BTreeMap;
 

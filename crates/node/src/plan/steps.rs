@@ -433,8 +433,8 @@ impl<'a> Planner<'a> {
         let now = self.snapshot.now;
         match ending {
             Ending::Gone => now + GONE_GRACE,
-            // The API counts the grace from the request, and shortens it by another request. Its times are cut to seconds,
-            // but nobody may be killed before the grace is over.
+            // The API counts the grace from the request, and shortens it by another request. Its times are cut to
+            // seconds, but nobody may be killed before the grace is over.
             Ending::Deleted => {
                 let at = self.snapshot.pod.metadata.deletion_timestamp.as_ref();
                 at.map_or(now, |time| (time.0 + CUT_OFF).max(now))

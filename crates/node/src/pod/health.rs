@@ -144,9 +144,9 @@ impl Watcher {
         }
     }
 
-    /// Waits for the time of the next look, but until a first success looks already before, ever less often. Most programs
-    /// are up long before a period of seconds is over. Failures found early do not count: the thresholds are about looks
-    /// that are a period apart.
+    /// Waits for the time of the next look, but until a first success looks already before, ever less often. Most
+    /// programs are up long before a period of seconds is over. Failures found early do not count: the thresholds are
+    /// about looks that are a period apart.
     async fn look_eagerly(&self, probe: &Probe) -> Option<Verdict> {
         let end = tokio::time::Instant::now() + period(probe);
         let mut pause = EAGER_FIRST;

@@ -54,9 +54,9 @@ pub(super) fn revision(pod: &Pod) -> u64 {
     pod.metadata.resource_version.as_deref().and_then(|it| it.parse().ok()).unwrap_or_default()
 }
 
-/// Takes over what others wrote into the status: foreign conditions, a terminal phase (an eviction's), and, if it is newer
-/// than what was `written` here, what they made of our own conditions (the pods of a node that seemed lost are not ready):
-/// they are then published anew.
+/// Takes over what others wrote into the status: foreign conditions, a terminal phase (an eviction's), and, if it is
+/// newer than what was `written` here, what they made of our own conditions (the pods of a node that seemed lost are
+/// not ready): they are then published anew.
 pub(super) fn absorb(published: &mut PodStatus, pod: &Pod, written: u64) {
     let Some(theirs) = &pod.status else { return };
     let is_own = |it: &&PodCondition| OWN_CONDITIONS.contains(&it.type_.as_str());

@@ -93,8 +93,8 @@ async fn converse(started: (Running, Standards), frames: Frames) -> io::Result<(
     farewell((from, to)).await
 }
 
-/// Ends our side, then waits for the client to end its own: a socket that is closed while bytes in it are unread resets the
-/// connection.
+/// Ends our side, then waits for the client to end its own: a socket that is closed while bytes in it are unread resets
+/// the connection.
 async fn farewell(frames: Frames) -> io::Result<()> {
     let (mut from, to) = frames;
     to.finish().await?;

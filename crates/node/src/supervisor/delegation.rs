@@ -2,8 +2,8 @@
 //!
 //! In the unified hierarchy a group that has processes of its own cannot limit groups below it. So ours is made either
 //! below our own group, if that is ours alone (as under `systemd-run --scope`): this process then moves aside into a
-//! group beside it; or else below the nearest group above that is writable and already limits those below it. In both cases
-//! enabling the controllers in our group keeps everybody else from disabling them above.
+//! group beside it; or else below the nearest group above that is writable and already limits those below it. In both
+//! cases enabling the controllers in our group keeps everybody else from disabling them above.
 //! In the older hierarchies, a tree per controller, only root may have groups; they are made at the top.
 //!
 //! A group outlives its processes. Ours is locked while we live, so the next start recognises and removes what a killed

@@ -1,7 +1,7 @@
 //! Mapping ids into the agent's user namespace.
 //!
-//! Root maps every id to itself. An ordinary user becomes id 0 and, where `newuidmap` and a range in `/etc/subuid` exist,
-//! gets that range as ids 1 and up; else id 0 is the only one.
+//! Root maps every id to itself. An ordinary user becomes id 0 and, where `newuidmap` and a range in `/etc/subuid`
+//! exist, gets that range as ids 1 and up; else id 0 is the only one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The thread that owns the agent's process.
 //!
-//! It is a thread of its own, because the kernel kills the agent when the *thread* that started it ends. It forwards the
-//! agent's reports, reaps it, and starts the next one when an agent that had come up ended without being told to: the pods
-//! are then restarted by their policy.
+//! It is a thread of its own, because the kernel kills the agent when the *thread* that started it ends. It forwards
+//! the agent's reports, reaps it, and starts the next one when an agent that had come up ended without being told to:
+//! the pods are then restarted by their policy.
 //!
 //! Invariant: the slot holds an agent only while its process is not reaped, so that a kill never meets a stranger.
 

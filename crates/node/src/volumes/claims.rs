@@ -1,4 +1,5 @@
-//! Persistent volume claims: the path of the host that the claim's volume names, or the folder of a volume that the cluster made.
+//! Persistent volume claims: the path of the host that the claim's volume names, or the folder of a volume that the
+//! cluster made.
 
 use k8s_openapi::api::core::v1::{
     ContainerStatus, HostPathVolumeSource, ObjectReference, PersistentVolume,
@@ -42,8 +43,8 @@ pub(super) async fn note_made(client: &Client, volume: &str) -> Result<(), Strin
     noted.map(drop).map_err(|error| error.to_string())
 }
 
-/// Waits, by failing, until the claim is bound. Whoever may write claims may name any volume in one; who has the volume is
-/// what the volume itself names.
+/// Waits, by failing, until the claim is bound. Whoever may write claims may name any volume in one; who has the volume
+/// is what the volume itself names.
 pub(super) async fn find(client: &Client, pod: &Pod, name: &str) -> Result<Found, String> {
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace(pod));
     let claim = claims.get_opt(name).await.map_err(|error| error.to_string())?;

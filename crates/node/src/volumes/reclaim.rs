@@ -1,7 +1,7 @@
 //! The end of volumes that are folders: removed with what is in them where the volume's policy is to delete, else left.
 //!
-//! A volume stays in the API until this is done, by a finalizer. It is looked at only when nothing else holds it: then its claim
-//! is gone, and so is every pod that used it.
+//! A volume stays in the API until this is done, by a finalizer. It is looked at only when nothing else holds it: then
+//! its claim is gone, and so is every pod that used it.
 
 use std::io;
 use std::path::Path;

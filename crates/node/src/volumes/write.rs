@@ -1,7 +1,7 @@
 //! Swapping a volume's files atomically.
 //!
-//! The files lie in a folder `..N`; `..data` is a link to it and every top-level name a link through `..data`. A new version
-//! is written beside, then `..data` is replaced in one rename: a reader sees all old or all new.
+//! The files lie in a folder `..N`; `..data` is a link to it and every top-level name a link through `..data`. A new
+//! version is written beside, then `..data` is replaced in one rename: a reader sees all old or all new.
 
 use std::collections::BTreeSet;
 use std::fs;

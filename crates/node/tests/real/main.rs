@@ -1,8 +1,8 @@
 //! Real nodes: namespaces, networks, images, containers, against the real API server.
 //!
-//! This executable plays every role: the test, the node's agent (`node-agent`), and the program in the pods (`program`),
-//! through the image `endstate:test` that the node makes of it. As root the whole suite runs twice, the second time as an
-//! ordinary user. Arguments that are not options filter cases by name.
+//! This executable plays every role: the test, the node's agent (`node-agent`), and the program in the pods
+//! (`program`), through the image `endstate:test` that the node makes of it. As root the whole suite runs twice, the
+//! second time as an ordinary user. Arguments that are not options filter cases by name.
 
 #![expect(
     clippy::unwrap_used,

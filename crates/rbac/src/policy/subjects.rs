@@ -60,8 +60,8 @@ impl RoleRef {
 }
 
 impl Binding {
-    /// Reads a RoleBinding or ClusterRoleBinding. Subjects of unknown kinds are nobody, and so are all of a binding that
-    /// leads to no kind of role: a ClusterRoleBinding never leads to a Role.
+    /// Reads a RoleBinding or ClusterRoleBinding. Subjects of unknown kinds are nobody, and so are all of a binding
+    /// that leads to no kind of role: a ClusterRoleBinding never leads to a Role.
     pub(super) fn from_value(namespace: &str, object: &Value) -> Binding {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let role = &object["roleRef"];

@@ -1,5 +1,5 @@
-//! The pod that stands for a process which a node started without the API server. It runs as no account, so it has nothing
-//! that an account gives, whoever sets the annotation that makes it one.
+//! The pod that stands for a process which a node started without the API server. It runs as no account, so it has
+//! nothing that an account gives, whoever sets the annotation that makes it one.
 
 use serde_json::Value;
 

@@ -11,7 +11,8 @@ const LISTS: [&str; 2] = ["containers", "initContainers"];
 /// What of a container `resize` changes.
 const RESIZABLE: [&str; 2] = ["resources", "resizePolicy"];
 
-/// The old pod with the resources of the new one's containers. Lists that do not match are kept for the rules to refuse.
+/// The old pod with the resources of the new one's containers. Lists that do not match are kept for the rules to
+/// refuse.
 pub(crate) fn prepare(new: &mut Value, old: &Value) {
     let mut next = old.clone();
     let matches = LISTS.iter().all(|key| {

@@ -1,7 +1,7 @@
 //! What the disk may hold after power is lost, after it rots, and after it fails, made by a backend that records.
 //!
-//! `tests/it/kill.rs` kills real processes; but what a killed process wrote is still in the kernel. Here also that is lost:
-//! an image is everything up to a completed sync, and any part, in any order, of what was written after it.
+//! `tests/it/kill.rs` kills real processes; but what a killed process wrote is still in the kernel. Here also that is
+//! lost: an image is everything up to a completed sync, and any part, in any order, of what was written after it.
 //!
 //! That it can fail: `a_sync_that_lies_is_caught` has a disk that acknowledges a sync it never did.
 

@@ -1,5 +1,5 @@
-//! A disk that gets full at any write, and has room again later: nothing acknowledged is lost, nothing refused is there,
-//! revisions only go up, and the store goes on by itself.
+//! A disk that gets full at any write, and has room again later: nothing acknowledged is lost, nothing refused is
+//! there, revisions only go up, and the store goes on by itself.
 //!
 //! The disk is the recorder of `crash.rs`, whose last write with no room is cut in half.
 

@@ -97,8 +97,8 @@ pub struct Restored {
 }
 
 /// Makes a store of a snapshot, in a directory that is not there yet. All its objects are at one revision, no less than
-/// `at_least` and beyond the snapshot's, so that with the right `at_least` none of them carries one that was ever handed
-/// out: who knew a later state of an object does not take this one for older.
+/// `at_least` and beyond the snapshot's, so that with the right `at_least` none of them carries one that was ever
+/// handed out: who knew a later state of an object does not take this one for older.
 pub fn restore(
     snapshot: &mut impl BufRead,
     dir: &Path,

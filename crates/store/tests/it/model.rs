@@ -1,4 +1,5 @@
-//! Random commits, compactions and restarts against the simplest possible model: a copy of the whole state per revision.
+//! Random commits, compactions and restarts against the simplest possible model: a copy of the whole state per
+//! revision.
 //!
 //! That it can fail: keeping one version less in `Chain::forget`, or replaying from a watch's own revision in
 //! `Versions::changes_after`, is found within some cases (both tried).

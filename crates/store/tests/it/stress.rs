@@ -123,8 +123,8 @@ async fn read(store: Arc<dyn Store>, over: watch::Receiver<bool>) -> Vec<(Revisi
     read
 }
 
-/// Watches a namespace, dropping the watch every now and then to go on with another from where it was. Commits elsewhere
-/// wake nobody, so at the end one more watch tells how far it is.
+/// Watches a namespace, dropping the watch every now and then to go on with another from where it was. Commits
+/// elsewhere wake nobody, so at the end one more watch tells how far it is.
 async fn resume(
     store: Arc<dyn Store>,
     mut dice: Dice,

@@ -25,8 +25,8 @@ const PAGE_MAX: u32 = 500;
 /// Servers end a watch after 290 s, as it is asked for; one that is silent for longer is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(295);
 
-/// Follows the watch until shutdown. Errors are retried with a back-off; a panic (a bug) restarts the watch, which lists
-/// anew and so leaves nothing unseen.
+/// Follows the watch until shutdown. Errors are retried with a back-off; a panic (a bug) restarts the watch, which
+/// lists anew and so leaves nothing unseen.
 pub(crate) async fn feed<K: Object>(cache: Cache<K>, client: Client, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         let followed = AssertUnwindSafe(follow(&cache, client.clone())).catch_unwind();

@@ -1,18 +1,19 @@
 //! What a cache knows, as a state machine: lists, watch events and own writes go in, changes come out.
 //!
-//! The watch is ordered and complete: once it has shown revision `shown` (by a list, a bookmark or a later event), it has
-//! shown everything up to there. So an own write's answer at or below `shown` says nothing: if its object is not at hand,
-//! it was deleted or left the scope. An answer above is held ([`Records`]) until the watch shows that revision or passes it.
-//! Nothing needs to be remembered of what the watch showed to be gone.
+//! The watch is ordered and complete: once it has shown revision `shown` (by a list, a bookmark or a later event), it
+//! has shown everything up to there. So an own write's answer at or below `shown` says nothing: if its object is not at
+//! hand, it was deleted or left the scope. An answer above is held ([`Records`]) until the watch shows that revision or
+//! passes it. Nothing needs to be remembered of what the watch showed to be gone.
 //!
 //! Invariants:
 //! - the version of an object never goes back, whichever of watch and own write brings it first;
 //! - what the watch or an own delete removed stays removed, until there is a successor (another uid);
 //! - an own write's answer is visible until the watch has shown its revision;
-//! - records are only of own writes whose answers are ahead of the watch: at most one a key, and none once it caught up.
+//! - records are only of own writes whose answers are ahead of the watch: at most one a key, and none once it caught
+//!   up.
 //!
-//! Versions that are not numbers cannot be compared; of a server that has such (none since Kubernetes 1.35), only the watch
-//! counts, and own writes are seen when it shows them.
+//! Versions that are not numbers cannot be compared; of a server that has such (none since Kubernetes 1.35), only the
+//! watch counts, and own writes are seen when it shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -24,8 +25,8 @@ use super::{Change, Origin};
 use crate::object::{revision, uid};
 use crate::{Object, ObjectKey};
 
-/// A list that is older than what was shown comes from a server that lags. That many in a row come from one that was put
-/// back to an older state, which is then the truth.
+/// A list that is older than what was shown comes from a server that lags. That many in a row come from one that was
+/// put back to an older state, which is then the truth.
 const OUTDATED_MAX: u32 = 8;
 
 #[derive(Clone)]

@@ -16,8 +16,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What a member's pod carries beside the application itself. Labels and annotations change in place; for any other change
-/// members are moved one by one: a successor joins, then the member leaves.
+/// What a member's pod carries beside the application itself. Labels and annotations change in place; for any other
+/// change members are moved one by one: a successor joins, then the member leaves.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct PodPolicy {
@@ -41,8 +41,8 @@ pub struct PodPolicy {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
 
-    /// Where members may run. Default: members of one cluster prefer different nodes and zones. A value replaces that default
-    /// whole.
+    /// Where members may run. Default: members of one cluster prefer different nodes and zones. A value replaces that
+    /// default whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
 

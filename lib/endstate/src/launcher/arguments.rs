@@ -11,8 +11,8 @@ pub(super) const USAGE: &str = "usage: launch --install DIR | launch --data-dir 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// How the start of an application's members is guarded. An operator says it, the pod's command carries it, and [`parse`]
-/// reads it.
+/// How the start of an application's members is guarded. An operator says it, the pod's command carries it, and
+/// [`parse`] reads it.
 ///
 /// ```
 /// use endstate::launcher::Guard;
@@ -68,8 +68,8 @@ impl Guard {
         Self { first_start_file: Some(path.to_owned()), ..self }
     }
 
-    /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
-    /// then the application's own command.
+    /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker
+    /// there, then the application's own command.
     #[must_use]
     pub fn command(&self, launcher_dir: &str, application: &[String]) -> Vec<String> {
         let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];

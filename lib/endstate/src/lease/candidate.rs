@@ -14,9 +14,9 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidate {
-    /// A pod in the lease's namespace. Once it is gone nothing restarts its process, so a successor takes over as soon as a
-    /// process that still runs must have given up. A container that restarts within its pod is the same candidate, and
-    /// goes on at once.
+    /// A pod in the lease's namespace. Once it is gone nothing restarts its process, so a successor takes over as soon
+    /// as a process that still runs must have given up. A container that restarts within its pod is the same candidate,
+    /// and goes on at once.
     Pod {
         /// Its name.
         name: String,

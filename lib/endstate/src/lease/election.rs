@@ -16,8 +16,8 @@ use super::Moment;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a lease that nobody renews is respected. A lease says it in whole seconds, so it is rounded up to those,
-    /// and to one at least.
+    /// How long a lease that nobody renews is respected. A lease says it in whole seconds, so it is rounded up to
+    /// those, and to one at least.
     pub duration: Duration,
     /// How long after its last renewal the holder believes in it. Two thirds of `duration` unless it is less than that.
     pub renew_within: Duration,

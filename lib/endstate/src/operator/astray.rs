@@ -1,8 +1,8 @@
 //! Pods of members that the watch does not show, because somebody took their labels or owner away.
 //!
-//! The watch selects by a label, which anyone may edit who may edit pods; so a pod that it does not show may be there all the
-//! same. What exists is known by the record (a name that is used once, and the uid of its pod) and by the owner's uid: what is
-//! recorded and not shown is read from the API itself before anything counts as gone.
+//! The watch selects by a label, which anyone may edit who may edit pods; so a pod that it does not show may be there
+//! all the same. What exists is known by the record (a name that is used once, and the uid of its pod) and by the
+//! owner's uid: what is recorded and not shown is read from the API itself before anything counts as gone.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -36,8 +36,8 @@ impl Gone {
 }
 
 impl<O: Operand> Operator<O> {
-    /// The pods of the members: those that the watch shows, and those that it does not. The cache is read once, since it
-    /// changes during the look: a pod that it showed counts as shown, and what it did not show is read from the API.
+    /// The pods of the members: those that the watch shows, and those that it does not. The cache is read once, since
+    /// it changes during the look: a pod that it showed counts as shown, and what it did not show is read from the API.
     pub(super) async fn look_past_the_watch(
         &self,
         object: &Declared<O::Kind>,
@@ -67,7 +67,8 @@ impl<O: Operand> Operator<O> {
         Ok(pods)
     }
 
-    /// The pods of a look, each as its cache has it by now, own writes included. Which pods there are is not asked again.
+    /// The pods of a look, each as its cache has it by now, own writes included. Which pods there are is not asked
+    /// again.
     pub(super) fn newest(&self, seen: &[Arc<Pod>]) -> Vec<Arc<Pod>> {
         let newest = |pod: &Arc<Pod>| {
             let now = self.pods.get(&ObjectKey::of(&**pod));

@@ -1,7 +1,7 @@
 //! Custom objects whose spec and status are not parsed yet.
 //!
-//! A typed cache would refuse a whole list because of one object that an older or newer schema let in. So the cache holds
-//! them as they are, and a reconcile parses its own: what cannot be read stops that object alone.
+//! A typed cache would refuse a whole list because of one object that an older or newer schema let in. So the cache
+//! holds them as they are, and a reconcile parses its own: what cannot be read stops that object alone.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

@@ -129,8 +129,8 @@ where
         failed.map_or(Ok(next), Err)
     }
 
-    /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at once: none
-    /// depends on another, and the first start waits for all of them; so several may fail.
+    /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at
+    /// once: none depends on another, and the first start waits for all of them; so several may fail.
     async fn act_in_order<'a>(
         &self,
         object: &Declared<O::Kind>,
@@ -308,8 +308,8 @@ fn refused(failures: &[(&Action, Stopped)], now: Timestamp) -> Option<Blocked> {
     Some(Blocked::new(action.key(), denial, now).not_created(not_created))
 }
 
-/// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there is one, and
-/// everything else that it is not known.
+/// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there
+/// is one, and everything else that it is not known.
 fn not_created(error: Error) -> Stopped {
     match error.code() {
         Some(400 | 403 | 404 | 413 | 422) => Stopped::NotCreated(Words::of(&error.chain())),

@@ -39,7 +39,8 @@ impl<K: Resource<DynamicType = ()>> Belonging<'_, K> {
         wanted
     }
 
-    /// The pod with what somebody took away. An owner that somebody else is stays, since there can be one controller only.
+    /// The pod with what somebody took away. An owner that somebody else is stays, since there can be one controller
+    /// only.
     fn restored(&self, pod: &Pod) -> Pod {
         let mut pod = pod.clone();
         let labels = pod.labels_mut();

@@ -1,9 +1,9 @@
 //! What a cluster needs besides its pods: claims, services, budgets, configuration, secrets, anything of the API.
 //!
 //! An object is wanted as data ([`Wanted`]) and applied in full by server-side apply. It counts as up to date while it
-//! carries the mark of just this intent and our field manager still owns every field of it: whoever changes such a field takes
-//! its ownership, so nothing has to be compared that the API may have completed or normalized, and nothing is sent at
-//! rest. A field that is no longer wanted leaves with the next intent.
+//! carries the mark of just this intent and our field manager still owns every field of it: whoever changes such a
+//! field takes its ownership, so nothing has to be compared that the API may have completed or normalized, and nothing
+//! is sent at rest. A field that is no longer wanted leaves with the next intent.
 //!
 //! Invariants: an object of the same name that belongs to somebody else is never written ([`conflicts`]), not even one
 //! that appears in the moment of the write; what is pruned belongs to this very cluster object, by uid; what is
@@ -36,8 +36,8 @@ pub use wanted::{
 /// A resource version that no object has. An apply that carries it creates the object, or fails if there is one.
 const NO_VERSION: &str = "1";
 
-/// The caches of the kinds of objects that an application may want. Kinds are declared once, since every change of such an
-/// object wakes the reconcile of its cluster.
+/// The caches of the kinds of objects that an application may want. Kinds are declared once, since every change of such
+/// an object wakes the reconcile of its cluster.
 ///
 /// ```
 /// # use endstate::operator::{Objects, Owner, Wanted};

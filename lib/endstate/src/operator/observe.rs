@@ -191,8 +191,8 @@ pub(super) fn identity<K>(object: &Declared<K>) -> Identity {
     }
 }
 
-/// Where the members are. One whose process is known not to run has no address: asking it would only take the time that a silence
-/// takes.
+/// Where the members are. One whose process is known not to run has no address: asking it would only take the time that
+/// a silence takes.
 fn addresses<S>(
     record: &Record<S>,
     members: &[MemberName],

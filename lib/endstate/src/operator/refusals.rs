@@ -1,8 +1,8 @@
 //! What was refused last, per object.
 //!
 //! It is shown to the user and paces the tries; both is the planner's. A pod that was certainly not made may be asked
-//! for again, and that only in the term of leadership in which it was refused: in between another may have made it. Losing it
-//! in a restart costs one try, or the names of those pods.
+//! for again, and that only in the term of leadership in which it was refused: in between another may have made it.
+//! Losing it in a restart costs one try, or the names of those pods.
 
 use std::collections::HashMap;
 

@@ -20,8 +20,8 @@ pub const HEALTH_PORT: u16 = 8081;
 const MANAGE: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 const READ: [&str; 3] = ["get", "list", "watch"];
 
-/// The objects to apply, in order. `image` is the image that holds the `endstate` executable at `/endstate`; member pods
-/// take the launcher from it too.
+/// The objects to apply, in order. `image` is the image that holds the `endstate` executable at `/endstate`; member
+/// pods take the launcher from it too.
 ///
 /// ```
 /// # use endstate::package::{Package, manifests};

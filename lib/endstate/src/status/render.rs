@@ -118,7 +118,8 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
 const LOST: &str =
     "nothing is ever started empty by itself, and nothing of what is left is removed";
 
-/// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to tell.
+/// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to
+/// tell.
 fn is_bad(it: &Condition) -> bool {
     let early = it.status == Truth::Unknown || it.reason == "NotCreated";
     let halted = ["PlanRejected", "NameTaken"].contains(&it.reason.as_str());

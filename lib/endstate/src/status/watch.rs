@@ -19,7 +19,8 @@ const BURST: Duration = Duration::from_millis(50);
 
 type Changes = Pin<Box<dyn Stream<Item = ()> + Send>>;
 
-/// The tree now, and again at each change that shows. It ends at the first error, which a cluster that is deleted is, too.
+/// The tree now, and again at each change that shows. It ends at the first error, which a cluster that is deleted is,
+/// too.
 ///
 /// ```no_run
 /// # use endstate::{package::Package, status::{Style, render, watch}};
@@ -92,8 +93,8 @@ fn objects(client: &Client, kind: &ApiResource, namespace: &str, name: &str) -> 
     changes(watcher(api, only), |_| true)
 }
 
-/// Pods that may be members: by their owner's name, or by their own, which begins with the cluster's. Which are, the look
-/// decides.
+/// Pods that may be members: by their owner's name, or by their own, which begins with the cluster's. Which are, the
+/// look decides.
 fn pods(client: &Client, namespace: &str, name: &str) -> Changes {
     let api = Api::<Pod>::namespaced(client.clone(), namespace);
     let (name, prefix) = (name.to_owned(), format!("{name}-"));
@@ -103,8 +104,8 @@ fn pods(client: &Client, namespace: &str, name: &str) -> Changes {
     })
 }
 
-/// A watch that fails is tried again, more and more seldom. Each failure is a reason to look, too: nothing changed if the
-/// kind is not installed, and if the API is gone, the look says so.
+/// A watch that fails is tried again, more and more seldom. Each failure is a reason to look, too: nothing changed if
+/// the kind is not installed, and if the API is gone, the look says so.
 fn changes<T: Send + 'static>(
     watch: impl Stream<Item = Result<watcher::Event<T>, watcher::Error>> + Send + 'static,
     matters: impl Fn(&T) -> bool + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! How the node asks a member whether it lives and whether it serves.
 //!
-//! Invariant: liveness is local. A member without a quorum is alive; a node that restarted it for that would turn a lost
-//! majority into a lost cluster.
+//! Invariant: liveness is local. A member without a quorum is alive; a node that restarted it for that would turn a
+//! lost majority into a lost cluster.
 
 use endstate::template::Probes;
 use etcd_plan::Version;
@@ -11,8 +11,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 /// A start may replay a long log or receive a whole database: ten minutes, looked at every second.
 const STARTUP_TRIES: i32 = 600;
 
-/// `/livez` and `/readyz` came with 3.4.29 and 3.5.11. Before, 3.5 can leave the quorum out of `/health`; 3.4 cannot, so there
-/// only the open metrics port tells that the process lives.
+/// `/livez` and `/readyz` came with 3.4.29 and 3.5.11. Before, 3.5 can leave the quorum out of `/health`; 3.4 cannot,
+/// so there only the open metrics port tells that the process lives.
 pub(super) fn probes(version: Version) -> Probes {
     let split = match version.minor {
         ..=4 => version >= Version::new(4, 29),

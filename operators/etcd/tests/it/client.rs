@@ -1,4 +1,5 @@
-//! The etcd client against real members: what each kind of refusal looks like, and that each call reaches whom it names.
+//! The etcd client against real members: what each kind of refusal looks like, and that each call reaches whom it
+//! names.
 
 use crate::support::{Place, eventually, free_port};
 use endstate_etcd::client::{Code, Connection, Failure};

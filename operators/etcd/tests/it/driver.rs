@@ -1,5 +1,5 @@
-//! The driver against real members: what it sees of a cluster, of a dead member and of a learner, and that a decision made on an
-//! old list is not carried out.
+//! The driver against real members: what it sees of a cluster, of a dead member and of a learner, and that a decision
+//! made on an old list is not carried out.
 
 use crate::support::{Place, Process, eventually};
 use endstate::driver::{Address, Driver, Outcome, Target};
@@ -183,8 +183,8 @@ async fn an_alarm_names_the_member_with_corrupt_data_and_its_successor_can_join(
     .await;
 }
 
-/// Authentication is enabled and the driver has no user: what this version tells is used, and what it refuses is told as what it is.
-/// A read of a key is refused, so the list is proven fresh by the read that `/health` makes.
+/// Authentication is enabled and the driver has no user: what this version tells is used, and what it refuses is told
+/// as what it is. A read of a key is refused, so the list is proven fresh by the read that `/health` makes.
 #[tokio::test]
 async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_are() {
     let (a, b, c) = (Place::new("a"), Place::new("b"), Place::new("c"));

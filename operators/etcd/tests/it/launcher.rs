@@ -1,5 +1,5 @@
-//! The launcher in front of a real etcd: a member starts once on a blank directory, any number of times on its data, and never
-//! blank again.
+//! The launcher in front of a real etcd: a member starts once on a blank directory, any number of times on its data,
+//! and never blank again.
 
 use std::fs;
 use std::process::Command;

@@ -165,7 +165,8 @@ async fn the_service_for_clients_comes_with_the_record_and_not_a_look_later() {
     assert_eq!(wait_for(first).await, [false, false, true]);
 }
 
-/// Between a first start and the mark a pod that lost everything would start blank. Nothing may count on the cluster by then.
+/// Between a first start and the mark a pod that lost everything would start blank. Nothing may count on the cluster by
+/// then.
 #[tokio::test]
 async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluster_exists() {
     let world = World::new().await;

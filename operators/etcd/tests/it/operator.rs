@@ -1,7 +1,8 @@
-//! The operator against the embedded API server, without a node: what it declares, what it refuses, and that it is quiet.
+//! The operator against the embedded API server, without a node: what it declares, what it refuses, and that it is
+//! quiet.
 //!
-//! Pods stay pending here, so this shows everything up to the first start; clusters that live are tested with real processes,
-//! end to end.
+//! Pods stay pending here, so this shows everything up to the first start; clusters that live are tested with real
+//! processes, end to end.
 
 use std::io;
 use std::sync::Arc;

@@ -297,8 +297,8 @@ impl<'a> Inspector<'a> {
     }
 }
 
-/// Refuses functions that nobody registered. The interpreter does not list them, but it can be asked: calling one without
-/// arguments fails in another way than calling none.
+/// Refuses functions that nobody registered. The interpreter does not list them, but it can be asked: calling one
+/// without arguments fails in another way than calling none.
 fn check_function(call: &CallExpr) -> Result<(), String> {
     let name = call.func_name.as_str();
     if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {

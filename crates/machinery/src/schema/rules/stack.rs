@@ -1,8 +1,8 @@
 //! Enough stack for the recursive parser and interpreter of CEL.
 //!
-//! Both take tens of kilobytes for each level of an unoptimized build; on the stack of a worker thread a few dozen nested
-//! brackets would end the process. What is deep therefore runs on a thread of its own, with a stack that is large in
-//! addresses and only as large in memory as it is used.
+//! Both take tens of kilobytes for each level of an unoptimized build; on the stack of a worker thread a few dozen
+//! nested brackets would end the process. What is deep therefore runs on a thread of its own, with a stack that is
+//! large in addresses and only as large in memory as it is used.
 
 /// Enough for the deepest expression accepted, in an unoptimized build.
 const STACK_BYTES: usize = 64 * 1024 * 1024;

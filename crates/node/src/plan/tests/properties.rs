@@ -1,5 +1,5 @@
-//! Whatever happens, and in whatever order: the planner keeps its invariants, and once nothing more happens the pod is what
-//! its object says.
+//! Whatever happens, and in whatever order: the planner keeps its invariants, and once nothing more happens the pod is
+//! what its object says.
 //!
 //! The invariants of single actions are asserted where the world applies them.
 

@@ -1,9 +1,9 @@
-//! Every interleaving of a small world: writes of ours and of others, the answers to ours, watch events, bookmarks, losses
-//! and lists (each at any revision, also one that lags), over one key and over two.
+//! Every interleaving of a small world: writes of ours and of others, the answers to ours, watch events, bookmarks,
+//! losses and lists (each at any revision, also one that lags), over one key and over two.
 //!
-//! A world is a log of what the server did, how far the watch has shown it, and which answers are under way. Every state
-//! that can be reached is visited once and held against the properties in [`World::check`]. Answers, events, bookmarks,
-//! losses and lists have no limit of their own: states that are the same are not visited again.
+//! A world is a log of what the server did, how far the watch has shown it, and which answers are under way. Every
+//! state that can be reached is visited once and held against the properties in [`World::check`]. Answers, events,
+//! bookmarks, losses and lists have no limit of their own: states that are the same are not visited again.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;

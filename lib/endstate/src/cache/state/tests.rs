@@ -155,16 +155,16 @@ fn where_versions_are_not_numbers_only_the_watch_counts() {
 fn indexes_follow() {
     let mut state = synced(&[]);
     let mut object = ConfigMap::clone(&map("a", "1", 5));
-    object.metadata.labels = Some([("app".to_owned(), "etcd".to_owned())].into());
+    object.metadata.labels = Some([("app".to_owned(), "server".to_owned())].into());
     object.metadata.owner_references =
         Some(vec![OwnerReference { uid: "owner".into(), ..Default::default() }]);
     state.applied(Arc::new(object));
     state.applied(map("b", "2", 6));
     assert_eq!(state.owned_by("owner").count(), 1);
-    assert_eq!(state.labelled("ns", "app", "etcd").count(), 1);
-    assert_eq!(state.labelled("other", "app", "etcd").count(), 0);
+    assert_eq!(state.labelled("ns", "app", "server").count(), 1);
+    assert_eq!(state.labelled("other", "app", "server").count(), 0);
     assert_eq!(state.in_namespace("ns").count(), 2);
     assert_eq!(state.in_namespace("n").count(), 0);
     state.applied(map("a", "1", 7));
-    assert_eq!(state.owned_by("owner").count() + state.labelled("ns", "app", "etcd").count(), 0);
+    assert_eq!(state.owned_by("owner").count() + state.labelled("ns", "app", "server").count(), 0);
 }

@@ -1,7 +1,8 @@
-//! Whether an object is as it was applied, by what the API itself says: the mark of the intent, and who owns its fields. Pure.
+//! Whether an object is as it was applied, by what the API itself says: the mark of the intent, and who owns its
+//! fields. Pure.
 //!
-//! `managedFields` is a tree: `f:NAME` is a member, `k:{...}` an item of a list by its keys, `v:VALUE` an item of a set.
-//! What has nothing below it is owned as a whole.
+//! `managedFields` is a tree: `f:NAME` is a member, `k:{...}` an item of a list by its keys, `v:VALUE` an item of a
+//! set. What has nothing below it is owned as a whole.
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;

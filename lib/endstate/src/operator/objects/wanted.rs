@@ -17,8 +17,8 @@ use crate::{Cache, Error, ObjectKey};
 /// The label that names the cluster that an object belongs to.
 pub const CLUSTER_LABEL: &str = endstate_core::LABEL_CLUSTER;
 
-/// The label with the uid of the cluster object: it tells the objects of this very cluster from those of one that had its
-/// name before.
+/// The label with the uid of the cluster object: it tells the objects of this very cluster from those of one that had
+/// its name before.
 pub const UID_LABEL: &str = endstate_core::LABEL_UID;
 
 /// The label with the name of the member that an object belongs to.

@@ -10,7 +10,7 @@ fn pod(status: Value) -> endstate_core::Pod<u32> {
         "spec": { "nodeName": "node-1", "containers": [] },
         "status": status,
     });
-    member_pod(&serde_json::from_value(pod).unwrap(), "etcd", false)
+    member_pod(&serde_json::from_value(pod).unwrap(), "server", false)
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn what_the_scheduler_says_is_trouble() {
 #[test]
 fn a_crash_loop_tells_what_the_container_said_last() {
     let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
-        "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 2,
+        "name": "server", "image": "", "imageID": "", "ready": false, "restartCount": 2,
         "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 20s" } },
         "lastState": { "terminated": { "exitCode": 1, "message": "data lost, refusing to start blank" } },
     }]}));
@@ -44,7 +44,7 @@ fn a_crash_loop_tells_what_the_container_said_last() {
 #[test]
 fn what_a_container_said_before_its_last_words_is_kept() {
     let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
-        "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+        "name": "server", "image": "", "imageID": "", "ready": false, "restartCount": 1,
         "state": { "terminated": refusal() },
         "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
     }]}));
@@ -55,14 +55,14 @@ fn what_a_container_said_before_its_last_words_is_kept() {
 /// What the API shows of a launcher that refuses.
 fn refusal() -> Value {
     let lost = Evidence::DataLost;
-    json!({ "exitCode": lost.exit_code(), "message": lost.message("/var/lib/etcd is empty") })
+    json!({ "exitCode": lost.exit_code(), "message": lost.message("/var/lib/server is empty") })
 }
 
 #[test]
 fn a_refusal_counts_until_the_container_runs_again() {
     let of = |state: Value| {
         pod(json!({ "phase": "Running", "containerStatuses": [{
-            "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 2,
+            "name": "server", "image": "", "imageID": "", "ready": false, "restartCount": 2,
             "state": state, "lastState": { "terminated": refusal() },
         }]}))
     };
@@ -81,7 +81,7 @@ fn a_refusal_of_another_container_is_none() {
     "containerStatuses": [
         { "name": "sidecar", "image": "", "imageID": "", "ready": false, "restartCount": 1,
           "state": { "terminated": refusal() } },
-        { "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        { "name": "server", "image": "", "imageID": "", "ready": false, "restartCount": 0,
           "state": { "waiting": { "reason": "PodInitializing" } } },
     ]}));
     assert!(!pod.data_lost());
@@ -90,7 +90,7 @@ fn a_refusal_of_another_container_is_none() {
 #[test]
 fn a_running_member_says_since_when() {
     let pod = pod(json!({ "phase": "Running", "containerStatuses": [{
-        "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 1,
+        "name": "server", "image": "", "imageID": "", "ready": true, "restartCount": 1,
         "state": { "running": { "startedAt": "2026-01-01T00:00:07Z" } },
         "lastState": { "terminated": { "exitCode": 1, "message": "unknown flag" } },
     }]}));
@@ -103,7 +103,7 @@ fn a_running_member_is_started_and_ready_by_its_condition() {
     let pod = pod(json!({ "phase": "Running",
     "conditions": [{ "type": "Ready", "status": "True" }],
     "containerStatuses": [{
-        "name": "etcd", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+        "name": "server", "image": "", "imageID": "", "ready": true, "restartCount": 0,
         "state": { "running": {} },
     }]}));
     assert!(pod.started && pod.ready && pod.trouble.is_none());
@@ -114,7 +114,7 @@ fn an_init_container_that_waits_comes_before_the_main_one() {
     let pod = pod(json!({ "phase": "Pending",
         "initContainerStatuses": [{ "name": "launcher", "image": "", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } } }],
-        "containerStatuses": [{ "name": "etcd", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "containerStatuses": [{ "name": "server", "image": "", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "PodInitializing" } } }]}));
     assert_eq!(pod.trouble, Some(Trouble::Image { message: Words::of("no such image") }));
     assert!(!pod.started);
