@@ -1,0 +1,233 @@
+//! The toy: an application whose spec chooses what it can do, so that every way of the planner can be walked.
+
+use endstate_core::{
+    App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
+    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Role, Topology, VolumeSpec,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::stories::{Told, World};
+
+/// The role that votes.
+const MEMBER: &str = "member";
+/// A role whose members hold all data and do not vote.
+const OBSERVER: &str = "observer";
+/// A role on whose members the toy places data.
+const BROKER: &str = "broker";
+
+/// The toy, for the planner.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Toy;
+
+/// What is asked for, and what the toy can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ToySpec {
+    pub(crate) size: usize,
+    pub(crate) version: String,
+    pub(crate) paused: bool,
+    /// A label of the pods.
+    pub(crate) label: String,
+    /// What a pod cannot change in place.
+    pub(crate) flag: String,
+    pub(crate) volume: Option<Volume>,
+    pub(crate) lead: Lead,
+    pub(crate) growth: Growth,
+    pub(crate) ids: IdSource,
+    pub(crate) formation: Formation,
+    /// How many observers there are, in each of so many groups; no such role without any.
+    pub(crate) observers: usize,
+    pub(crate) groups: u32,
+    pub(crate) brokers: usize,
+    /// Whether observers are upgraded before the members that vote.
+    pub(crate) observers_first: bool,
+    /// The toy's own steps, once each: those that end in "!" are dangerous.
+    pub(crate) steps: Vec<String>,
+}
+
+/// What becomes of a volume whose member has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Volume {
+    Deleted,
+    Retained,
+}
+
+impl ToySpec {
+    /// A quorum of so many, like raft's.
+    pub(crate) fn new(size: usize) -> Self {
+        Self {
+            size,
+            version: "1.5.16".into(),
+            paused: false,
+            label: String::new(),
+            flag: String::new(),
+            volume: None,
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            ids: IdSource::Application,
+            formation: Formation::AllAtOnce,
+            observers: 0,
+            groups: 1,
+            brokers: 0,
+            observers_first: false,
+            steps: vec![],
+        }
+    }
+
+    fn members(&self) -> Role {
+        let role = Role::voting(MEMBER, self.size)
+            .lead(self.lead)
+            .growth(self.growth)
+            .identity(self.ids)
+            .formation(self.formation);
+        if self.observers_first { role.after(Edge::Upgrades, OBSERVER) } else { role }
+    }
+
+    fn observers(&self) -> Option<Role> {
+        let mut role = Role::following(OBSERVER, self.observers)
+            .growth(self.growth)
+            .identity(self.ids)
+            .after(Edge::Starts, MEMBER);
+        role.groups = self.groups;
+        if !self.observers_first {
+            role = role.after(Edge::Upgrades, MEMBER);
+        }
+        (self.observers > 0).then_some(role)
+    }
+
+    fn brokers(&self) -> Option<Role> {
+        let role = Role::following(BROKER, self.brokers)
+            .placement(Placement::Application)
+            .after(Edge::Starts, MEMBER);
+        (self.brokers > 0).then_some(role)
+    }
+}
+
+impl App for Toy {
+    type Spec = ToySpec;
+
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn validate(&self, object: &Identity, spec: &ToySpec) -> Vec<Problem> {
+        let mut problems = vec![];
+        if spec.size == 0 {
+            problems.push(Problem::refused("spec.size", "must be at least 1"));
+        }
+        if spec.size.is_multiple_of(2) && spec.size > 0 {
+            problems.push(Problem::warning("spec.size", "use an odd size"));
+        }
+        if object.name.contains('.') {
+            problems.push(Problem::refused("metadata.name", "must hold no dot"));
+        }
+        problems
+    }
+
+    fn topology(&self, spec: &ToySpec) -> Topology {
+        let roles = [Some(spec.members()), spec.observers(), spec.brokers()];
+        Topology::new(spec.version.clone(), roles.into_iter().flatten()).paused(spec.paused)
+    }
+
+    fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
+        let volume = |it: Volume| VolumeSpec::new("1Gi").retained(it == Volume::Retained);
+        let image = format!("toy:{}", member.spec.version);
+        Launch::new(image, member).volume(member.spec.volume.map(volume))
+    }
+
+    fn address(&self, object: &Identity, member: &MemberName) -> String {
+        format!("{member}.{}", object.namespace)
+    }
+
+    fn change(&self, old: &ToySpec, new: &ToySpec) -> Change {
+        if old.version.split('.').next() != new.version.split('.').next() {
+            let why = format!("cannot go from {} to {}", old.version, new.version);
+            return Change::Refuse(Problem::refused("spec.version", why));
+        }
+        if old.flag != new.flag || old.volume.is_some() != new.volume.is_some() {
+            Change::Recreate
+        } else if old.version != new.version {
+            Change::Restart
+        } else if old.label != new.label {
+            Change::Live
+        } else {
+            Change::Nothing
+        }
+    }
+
+    /// What a broker holds is its own.
+    fn caught_up(&self, leader: &Member, member: &Member) -> CatchUp {
+        let (Some(ahead), Some(has)) = (&leader.position, &member.position) else {
+            return CatchUp::Yes;
+        };
+        match has.behind(ahead) {
+            Some(behind) if behind > 100 => CatchUp::Behind(behind),
+            Some(_) => CatchUp::Yes,
+            None if has > ahead => CatchUp::Yes,
+            None => CatchUp::Diverged,
+        }
+    }
+
+    /// What a step did is in the leader's history.
+    fn steps(&self, spec: &ToySpec, cluster: &Cluster) -> Vec<AppStep> {
+        let Some(leader) = cluster.leader() else { return vec![] };
+        let made = |name: &str| {
+            let left = Position::of(name, 1, 1);
+            leader.position.as_ref().is_some_and(|it| it.dominates(&left))
+        };
+        let step = |text: &String| {
+            let step = AppStep::new(text.trim_end_matches('!'), leader.name.clone());
+            if text.ends_with('!') { step.dangerous() } else { step }
+        };
+        spec.steps.iter().map(step).filter(|it| !made(&it.name)).collect()
+    }
+
+    fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
+        member.position.as_ref().is_none_or(|it| it.count() == 0)
+    }
+
+    fn without_user(&self) -> &'static str {
+        "open the toy's box"
+    }
+}
+
+impl Told for Toy {
+    fn spec() -> ToySpec {
+        ToySpec::new(3)
+    }
+
+    fn edit(spec: &mut ToySpec, field: &str, value: &str) {
+        let number = || value.parse().unwrap();
+        match field {
+            "size" => spec.size = number(),
+            "version" => spec.version = value.into(),
+            "paused" => spec.paused = value == "true",
+            "label" => spec.label = value.into(),
+            "flag" => spec.flag = value.into(),
+            "volume" => {
+                spec.volume = match value {
+                    "deleted" => Some(Volume::Deleted),
+                    "retained" => Some(Volume::Retained),
+                    _ => None,
+                }
+            }
+            "lead" => spec.lead = if value == "stays" { Lead::Stays } else { Lead::Transfers },
+            "growth" => {
+                spec.growth = if value == "direct" { Growth::Direct } else { Growth::NonVoting };
+            }
+            "ids" => spec.ids = IdSource::Allocated { max: value.parse().unwrap() },
+            "formation" => {
+                spec.formation = if value == "one" { Formation::One } else { Formation::AllAtOnce };
+            }
+            "observers" => spec.observers = number(),
+            "groups" => spec.groups = value.parse().unwrap(),
+            "brokers" => spec.brokers = number(),
+            "first" => spec.observers_first = value == OBSERVER,
+            "steps" => spec.steps = value.split(',').map(str::to_owned).collect(),
+            _ => panic!("no such field: {field}"),
+        }
+    }
+
+    fn tell(_: &World<Self>, words: &[&str]) -> String {
+        panic!("no such command: {words:?}")
+    }
+}

@@ -1,0 +1,235 @@
+//! Plans are made, checked, and carried out.
+
+use std::fmt::Write as _;
+
+use endstate_core::{
+    Action, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod, PodPhase, Position, Request,
+    RequestKind, STABLE_SECONDS, Snapshot, Task, Waiting, Words, lint, plan,
+};
+use jiff::SignedDuration;
+
+use super::{Told, World};
+
+/// When a refusal was.
+#[derive(Clone, Copy)]
+pub(super) enum When {
+    /// It rests no more when the next plan is made.
+    AWhileAgo,
+    Now,
+}
+
+/// Of how much a request that takes long is made.
+const WORK: u64 = 10;
+
+impl<A: Told> World<A> {
+    pub(super) fn plan(&mut self) -> String {
+        let (seen, plan) = self.marked();
+        self.hold(&seen, &plan);
+        let mut told = String::new();
+        for action in &plan.actions {
+            writeln!(told, "{action}").unwrap();
+        }
+        for wait in &plan.waits {
+            writeln!(told, "{wait}").unwrap();
+        }
+        for event in &plan.events {
+            writeln!(told, "{:?} event {}: {}", event.kind, event.reason, event.message).unwrap();
+        }
+        if told.is_empty() {
+            let changed = plan.status != seen.status;
+            told += if changed { "only the status changes\n" } else { "nothing to do\n" };
+        }
+        for violation in lint(&seen, &plan) {
+            writeln!(told, "REFUSED BY THE LINTER {violation}").unwrap();
+        }
+        self.carry_out(plan);
+        told
+    }
+
+    /// What is so of every plan.
+    fn hold(&self, seen: &Snapshot<A::Spec>, made: &Plan<A::Spec>) {
+        assert!(*made == plan(&self.app, &reversed(seen)), "lists have no order");
+        let status = serde_json::to_string(&made.status).unwrap();
+        assert!(made.status == serde_json::from_str(&status).unwrap(), "it is read as written");
+        // A plan that does nothing has said all that there is to say, once or twice.
+        let mut seen = seen.clone();
+        seen.status = made.status.clone();
+        for _ in 0..3 {
+            let again = plan(&self.app, &seen);
+            if !made.actions.is_empty() || !again.actions.is_empty() || again.status == seen.status
+            {
+                return;
+            }
+            seen.status = again.status;
+        }
+        panic!("it writes without end, and nothing has changed");
+    }
+
+    /// Plans on pods that carry what is known of their members, unless marks are told of.
+    fn marked(&mut self) -> (Snapshot<A::Spec>, Plan<A::Spec>) {
+        let seen = self.seen();
+        let planned = plan(&self.app, &seen);
+        let marks = |it: &Action| matches!(it, Action::MarkPod { .. });
+        if self.marks_told || !planned.actions.iter().any(marks) {
+            return (seen, planned);
+        }
+        assert!(lint(&seen, &planned).is_empty());
+        for action in planned.actions.into_iter().filter(marks) {
+            self.act(action);
+        }
+        let seen = self.seen();
+        let planned = plan(&self.app, &seen);
+        (seen, planned)
+    }
+
+    /// Plans; the status is published, and then the first action is refused.
+    pub(super) fn plan_refused(&mut self, denial: Denial, when: When) -> String {
+        let (_, planned) = self.marked();
+        let action = planned.actions.first().map(Action::key);
+        let times = self.snapshot.blocked.as_ref().filter(|it| Some(&it.action) == action.as_ref());
+        let times = times.map_or(0, |it| it.times);
+        let before = self.clone();
+        let told = self.plan();
+        let status = std::mem::take(&mut self.snapshot.status);
+        *self = before;
+        self.snapshot.status = status;
+        let at = match when {
+            When::Now => self.snapshot.now,
+            When::AWhileAgo => self.snapshot.now - SignedDuration::from_secs(1),
+        };
+        if let Some(action) = action {
+            let mut blocked = Blocked::new(action, denial, at);
+            blocked.times = times + 1;
+            self.snapshot.blocked = Some(blocked);
+        }
+        told
+    }
+
+    /// Plans again and again; new pods start at once, and what takes long is done at once.
+    pub(super) fn plan_until_idle(&mut self) -> String {
+        let mut told = String::new();
+        for _ in 0..100 {
+            let before = self.snapshot.status.clone();
+            let answer = self.plan();
+            let idle = answer == "nothing to do\n";
+            if self.timed {
+                self.snapshot.now += SignedDuration::from_secs(STABLE_SECONDS);
+            } else if before == self.snapshot.status && self.snapshot.view.tasks.is_empty() {
+                return told + if idle { "" } else { &answer };
+            }
+            told += &answer.replace("only the status changes\n", "");
+            self.work(WORK);
+            let pods = self.snapshot.pods.iter().flatten();
+            let new = pods.filter(|it| it.phase == PodPhase::Pending && it.trouble.is_none());
+            let mut ready: Vec<_> = new.map(|it| it.name.clone()).collect();
+            ready.append(&mut self.changed);
+            for name in ready {
+                self.start(&name);
+            }
+            self.elect();
+        }
+        panic!("it never ends:\n{told}");
+    }
+
+    fn carry_out(&mut self, plan: Plan<A::Spec>) {
+        self.snapshot.status = plan.status;
+        self.look_again_ms = plan.look_again_ms;
+        let timed =
+            |it: &Waiting| matches!(it, Waiting::ForStability { .. } | Waiting::ForRetry { .. });
+        self.timed = plan.waits.iter().any(timed);
+        self.rest();
+        for name in plan.surroundings.into_iter().flat_map(|it| it.volumes) {
+            if let Some(retained) = self.wants_volume(&name) {
+                self.claim(&name, retained);
+            }
+        }
+        for action in plan.actions {
+            self.act(action);
+        }
+        self.elect();
+    }
+
+    /// Whether a member's data is on a volume, and then whether that is retained.
+    fn wants_volume(&self, name: &MemberName) -> Option<bool> {
+        let record = &self.snapshot.status.record;
+        let (object, spec) = (&self.snapshot.object, &record.accepted.as_ref()?.spec);
+        let of = LaunchOf { object, spec, member: record.find(name)?, start: None };
+        self.app.launch(&of).volume.map(|it| it.retained)
+    }
+
+    fn act(&mut self, action: Action) {
+        let version = self.version();
+        match action {
+            Action::CreatePod { member, launch, start } => {
+                let spec = serde_json::from_str(&launch.spec).unwrap();
+                let uid = format!("pod-{version}");
+                let pod = Pod { spec: Some(spec), ..Pod::new(member.clone(), uid, version) };
+                self.snapshot.pods.as_mut().unwrap().push(pod);
+                self.starts.insert(member, start);
+            }
+            Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
+                let seen = self.pod(&pod.name);
+                seen.spec = Some(serde_json::from_str(&launch.spec).unwrap());
+                seen.trouble = None;
+                self.changed.push(pod.name);
+            }
+            Action::DeletePod { pod, .. } => self.evict(&pod.name),
+            Action::MarkPod { pod, .. } if self.unmarkable.contains(&pod.name) => {
+                let key = Action::MarkPod { pod, marks: Default::default() }.key();
+                let denial = Denial::Api { message: Words::of("denied by a webhook") };
+                self.snapshot.blocked = Some(Blocked::new(key, denial, self.snapshot.now));
+            }
+            Action::MarkPod { pod, marks } => self.pod(&pod.name).marks = marks,
+            Action::DeleteClaim { claim } => self.drop_claim(&claim.member),
+            Action::Call(call) => self.call(call.request),
+        }
+    }
+
+    fn call(&mut self, request: Request) {
+        let kind = request.kind();
+        match request {
+            Request::Join { member, id, votes, .. } => {
+                let id = id.unwrap_or_else(|| self.next_id());
+                self.list().members.push(Entry { votes, ..Entry::voter(id, member) });
+            }
+            Request::Promote { member, .. } => self.promote(&member),
+            Request::Transfer { to, .. } => self.leader = Some(to),
+            Request::Leave { member, .. } => self.unlist(&member),
+            Request::Drain { member, .. } => self.begin_task(kind, member),
+            Request::App(step) => self.begin_task(kind, step.member),
+            Request::Cancel { request, member } => {
+                let other = |it: &Task| it.request != request || it.member != member;
+                self.snapshot.view.tasks.retain(other);
+            }
+        }
+    }
+
+    fn begin_task(&mut self, request: RequestKind, member: MemberName) {
+        self.snapshot.view.tasks.push(Task { request, member, done: 0, of: WORK });
+    }
+
+    /// So much more of what takes long is done.
+    pub(super) fn work(&mut self, share: u64) {
+        for mut task in std::mem::take(&mut self.snapshot.view.tasks) {
+            task.done += share;
+            match task.request {
+                _ if task.done < task.of => self.snapshot.view.tasks.push(task),
+                RequestKind::App(name) => {
+                    self.history = self.history.clone().and(&Position::of(name, 1, 1));
+                }
+                _ => drop(self.positions.insert(task.member, Position::default())),
+            }
+        }
+    }
+}
+
+/// The same snapshot with every list that came from outside the other way round.
+fn reversed<S: Clone>(snapshot: &Snapshot<S>) -> Snapshot<S> {
+    let mut snapshot = snapshot.clone();
+    snapshot.pods.iter_mut().for_each(|it| it.reverse());
+    snapshot.claims.reverse();
+    snapshot.view.targets.reverse();
+    snapshot.view.tasks.reverse();
+    snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());
+    snapshot
+}

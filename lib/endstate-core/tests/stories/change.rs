@@ -1,0 +1,189 @@
+//! What happens to members, their pods and their volumes.
+
+use endstate_core::{
+    ActionKey, ActionKind, Blocked, Claim, Denial, Entry, Evidence, Exit, Marks, MemberName,
+    Membership, PodPhase, Position, Start, Trouble, Words,
+};
+use jiff::SignedDuration;
+
+use super::{Told, World, world::CLUSTER};
+
+impl<A: Told> World<A> {
+    /// The process of a member starts, if it finds what it needs.
+    pub(super) fn start(&mut self, name: &MemberName) {
+        let blank = self.starts.get(name).is_some_and(|it| it.may_be_blank());
+        if !blank && !self.data.contains(name) {
+            return self.wipe(name);
+        }
+        self.data.insert(name.clone());
+        let first = !self.pod(name).started;
+        let mislabelled = self.mislabelled.clone();
+        let app = self.app.clone();
+        let pod = self.pod(name);
+        pod.restarts += u32::from(!first);
+        (pod.phase, pod.started, pod.ready) = (PodPhase::Running, true, true);
+        (pod.trouble, pod.exit) = (None, None);
+        let asked = app.topology(pod.spec.as_ref().unwrap()).version;
+        self.running.insert(name.clone(), mislabelled.unwrap_or(asked));
+        self.working.push(name.clone());
+        match self.starts.get(name) {
+            Some(Start::New { .. }) if self.snapshot.view.membership.is_none() => self.form(),
+            Some(Start::Recover { .. }) if first => {
+                self.list().members.retain(|it| it.name == *name);
+            }
+            _ => {}
+        }
+    }
+
+    /// The first members form the cluster when a quorum of them works.
+    fn form(&mut self) {
+        let Some(first) = &self.snapshot.status.record.bootstrap else { return };
+        let up = first.members.iter().filter(|it| self.working.contains(&it.name)).count();
+        if up > first.members.len() / 2 {
+            let entry = |(index, it): (u64, &endstate_core::MemberRecord)| {
+                let id = it.id.clone().unwrap_or_else(|| index.to_string().into());
+                Entry::voter(id, it.name.clone())
+            };
+            let members: Vec<_> = (1..).zip(&first.members).map(entry).collect();
+            self.snapshot.view.membership = Some(Membership::new(CLUSTER, members));
+        }
+    }
+
+    pub(super) fn stop(&mut self, name: &MemberName) {
+        self.pod(name).ready = false;
+        self.working.retain(|it| it != name);
+    }
+
+    /// What a member had is gone, and its launcher says so.
+    pub(super) fn wipe(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.data.remove(name);
+        let pod = self.pod(name);
+        let lost = Evidence::DataLost;
+        let message = lost.message("its directory is empty");
+        pod.exit = Some(Exit::of(lost.exit_code().into(), None, &message));
+        pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", &message));
+    }
+
+    /// A pod goes, and with it what is not on a volume.
+    pub(super) fn evict(&mut self, name: &MemberName) {
+        self.working.retain(|it| it != name);
+        self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
+        self.snapshot.claims.retain(|it| it.member != *name || !it.deleting);
+        if self.snapshot.claim(name).is_none() {
+            self.data.remove(name);
+        }
+    }
+
+    pub(super) fn end_pod(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).phase = PodPhase::Failed;
+    }
+
+    pub(super) fn drop_claim(&mut self, name: &MemberName) {
+        self.snapshot.claims.retain(|it| it.member != *name);
+        self.data.remove(name);
+    }
+
+    /// The claim is deleted by hand while a pod uses it: it goes when the pod has gone.
+    pub(super) fn hold_claim(&mut self, name: &MemberName) {
+        let claims = self.snapshot.claims.iter_mut();
+        claims.filter(|it| it.member == *name).for_each(|it| it.deleting = true);
+    }
+
+    /// Every member that may need one has a claim.
+    pub(super) fn claim(&mut self, name: &MemberName, retained: bool) {
+        let version = self.version();
+        if self.snapshot.claims.iter().all(|it| it.member != *name) {
+            let uid = format!("claim-{version}");
+            let claim = Claim::new(format!("data-{name}"), uid, version, name.clone());
+            self.snapshot.claims.push(claim);
+        }
+        let claims = self.snapshot.claims.iter_mut();
+        claims.filter(|it| it.member == *name).for_each(|it| it.retained = retained);
+    }
+
+    pub(super) fn set_position(&mut self, name: &str, position: &str) -> String {
+        let position = match position {
+            "nothing" => Position::default(),
+            it => it.parse().unwrap(),
+        };
+        self.positions.insert(self.name(name), position);
+        String::new()
+    }
+
+    /// The API refused to make these pods.
+    pub(super) fn not_created(&mut self, names: &[&str]) -> String {
+        let mut not_created = vec![];
+        self.each(names, |it, name| {
+            it.evict(name);
+            not_created.push(name.clone());
+        });
+        let action = ActionKey { kind: ActionKind::CreatePod, member: not_created[0].clone() };
+        let denial = Denial::Api { message: Words::of("exceeded quota") };
+        let at = self.snapshot.now - SignedDuration::from_secs(1);
+        self.snapshot.blocked = Some(Blocked::new(action, denial, at).not_created(not_created));
+        String::new()
+    }
+
+    /// Somebody adds a member that nothing here knows.
+    pub(super) fn list_stranger(&mut self, name: &str, votes: bool) -> String {
+        let list = self.list();
+        let id = (list.members.len() + 20).to_string();
+        list.members.push(Entry { votes, ..Entry::voter(id, name) });
+        String::new()
+    }
+
+    pub(super) fn promote(&mut self, name: &MemberName) {
+        let members = self.list().members.iter_mut();
+        members.filter(|it| it.name == *name).for_each(|it| it.votes = true);
+    }
+
+    pub(super) fn unlist(&mut self, name: &MemberName) {
+        self.list().members.retain(|it| it.name != *name);
+    }
+
+    pub(super) fn crash(&mut self, name: &MemberName) {
+        self.stop(name);
+        let pod = self.pod(name);
+        pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", "exit 2"));
+        pod.started = true;
+        pod.exit = Some(Exit::of(2, None, "starting\nunknown flag: --colour\n"));
+        pod.restarts += 3;
+    }
+
+    /// The containers of these end with an exit code and a message: "end m0 m1 137 message".
+    pub(super) fn end(&mut self, words: &[&str], line: &str) -> String {
+        let is_name = |it: &&&str| it.starts_with('m') && it[1..].parse::<u64>().is_ok();
+        let names = words.iter().take_while(is_name).count();
+        let code = words[names];
+        let message = line.split_once(&format!(" {code} ")).unwrap().1;
+        self.each(&words[..names], |it, name| {
+            it.stop(name);
+            let pod = it.pod(name);
+            pod.exit = Some(Exit::of(code.parse().unwrap(), None, message));
+            pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", message));
+            pod.restarts += 1;
+        })
+    }
+
+    pub(super) fn no_image(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).trouble = Some(Trouble::from_reason("ErrImagePull", "not found"));
+    }
+
+    pub(super) fn no_node(&mut self, name: &MemberName) {
+        let trouble = Trouble::from_reason("Unschedulable", "0/1 nodes are available");
+        self.pod(name).trouble = Some(trouble);
+    }
+
+    pub(super) fn lose_node(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).node_lost = true;
+    }
+
+    /// Somebody takes the marks of a pod away.
+    pub(super) fn unmark(&mut self, name: &MemberName) {
+        self.pod(name).marks = Marks { owned: false, ..Marks::default() };
+    }
+}

@@ -1,0 +1,129 @@
+//! The commands of the stories.
+
+use endstate_core::{Conflict, Corruption, Denial, MemberName, Status, Words};
+use jiff::SignedDuration;
+
+use super::{Told, World, carry::When};
+
+impl<A: Told> World<A> {
+    /// Does what a line says; answers with what there is to see.
+    pub(crate) fn tell(&mut self, line: &str) -> String {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let answer = self.planning(&words);
+        let answer = answer.or_else(|| self.member_change(&words, line));
+        let answer = answer.or_else(|| self.cluster_change(&words));
+        let answer = answer.unwrap_or_else(|| A::tell(self, &words));
+        self.elect();
+        self.readable(&answer)
+    }
+
+    /// What is asked of the planner, and what there is to see.
+    fn planning(&mut self, words: &[&str]) -> Option<String> {
+        let unhealthy = || Denial::Application { message: Words::of("unhealthy cluster") };
+        let no_user = || Denial::NeedsUser { message: Words::of("user name is empty") };
+        Some(match words {
+            ["plan"] => self.plan(),
+            ["plan", "until", "idle"] => self.plan_until_idle(),
+            ["plan", "refused"] => self.plan_refused(unhealthy(), When::AWhileAgo),
+            ["plan", "refused", "now"] => self.plan_refused(unhealthy(), When::Now),
+            ["plan", "without", "user"] => self.plan_refused(no_user(), When::AWhileAgo),
+            ["status"] => self.status(),
+            ["record"] => self.record(),
+            ["claims"] => self.claims(),
+            ["surroundings"] => self.surroundings(),
+            ["told", name] => self.told(name),
+            ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
+            _ => return None,
+        })
+    }
+
+    /// What happens to members.
+    fn member_change(&mut self, words: &[&str], line: &str) -> Option<String> {
+        let told = match words {
+            ["start", names @ ..] => self.each(names, Self::start),
+            ["stop", names @ ..] => self.each(names, Self::stop),
+            ["wipe", names @ ..] => self.each(names, Self::wipe),
+            ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
+            ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
+            ["mislead", id, names @ ..] => self.each(names, |it, name| {
+                it.misled.insert(name.clone(), (*id).into());
+            }),
+            ["follow", names @ ..] => self.each(names, |it, name| {
+                it.misled.remove(name);
+            }),
+            ["at", name, position] => self.set_position(name, position),
+            ["evict", names @ ..] => self.each(names, Self::evict),
+            ["end-pod", names @ ..] => self.each(names, Self::end_pod),
+            ["drop-claim", names @ ..] => self.each(names, Self::drop_claim),
+            ["hold-claim", names @ ..] => self.each(names, Self::hold_claim),
+            ["crash", names @ ..] => self.each(names, Self::crash),
+            ["end", words @ ..] => self.end(words, line),
+            ["not-created", names @ ..] => self.not_created(names),
+            ["no-image", names @ ..] => self.each(names, Self::no_image),
+            ["no-node", names @ ..] => self.each(names, Self::no_node),
+            ["node-lost", names @ ..] => self.each(names, Self::lose_node),
+            ["unmark", names @ ..] => self.each(names, Self::unmark),
+            ["refuse-marks", names @ ..] => {
+                self.each(names, |it, name| it.unmarkable.push(name.clone()))
+            }
+            ["unlist", names @ ..] => self.each(names, Self::unlist),
+            ["list", name] => self.list_stranger(name, true),
+            ["list-non-voter", name] => self.list_stranger(name, false),
+            ["promote", names @ ..] => self.each(names, Self::promote),
+            _ => return None,
+        };
+        Some(told)
+    }
+
+    /// What happens to the cluster as a whole.
+    fn cluster_change(&mut self, words: &[&str]) -> Option<String> {
+        match words {
+            ["spec", fields @ ..] => self.edit(fields),
+            ["guard"] => self.guarded = true,
+            ["unguard"] => self.guarded = false,
+            ["alarm", id] => self.alarms.push(Corruption::Of((*id).into())),
+            ["alarm"] => self.alarms.push(Corruption::Undetermined),
+            ["disarm"] => self.alarms.clear(),
+            ["images", "hold", version] => self.mislabelled = Some((*version).to_owned()),
+            ["work", share] => self.work(share.parse().unwrap()),
+            ["show", "marks"] => self.marks_told = true,
+            ["accept", "marks"] => self.unmarkable.clear(),
+            ["taken", kind, name] => self
+                .snapshot
+                .conflicts
+                .push(Conflict { kind: (*kind).into(), name: (*name).into() }),
+            ["free", "names"] => self.snapshot.conflicts.clear(),
+            ["recover", "from", "nobody"] => self.snapshot.recover_from = None,
+            ["recover", "from", name] => self.snapshot.recover_from = Some(self.name(name)),
+            ["another", "operator"] => self.snapshot.blocked = None,
+            ["wait", seconds] => {
+                self.snapshot.now += SignedDuration::from_secs_f64(seconds.parse().unwrap());
+            }
+            ["delete"] => self.snapshot.object.deleting = true,
+            ["forget", "status"] => self.snapshot.status = Status::default(),
+            ["no", "pods", "listed"] => self.snapshot.pods = None,
+            _ => return None,
+        }
+        Some(String::new())
+    }
+
+    pub(super) fn each(
+        &mut self,
+        names: &[&str],
+        mut act: impl FnMut(&mut Self, &MemberName),
+    ) -> String {
+        for name in names {
+            let name = self.name(name);
+            act(self, &name);
+        }
+        String::new()
+    }
+
+    fn edit(&mut self, fields: &[&str]) {
+        for field in fields {
+            let (field, value) = field.split_once('=').unwrap();
+            A::edit(&mut self.snapshot.spec, field, value);
+        }
+        self.snapshot.object.generation += 1;
+    }
+}

@@ -1,0 +1,105 @@
+//! What there is to see.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use endstate_core::{MemberRecord, Start, Step, member_name, plan};
+
+use super::{Told, World};
+
+impl<A: Told> World<A> {
+    pub(super) fn status(&self) -> String {
+        let status = &self.snapshot.status;
+        let mut told = format!(
+            "{} size {} ready {} updated {}\n",
+            status.phase, status.size, status.ready, status.updated_members
+        );
+        for it in &status.conditions {
+            writeln!(told, "{} {:?} {}: {}", it.kind, it.status, it.reason, it.message).unwrap();
+        }
+        let roles: BTreeSet<_> = status.members.iter().map(|it| &it.role).collect();
+        for it in &status.members {
+            let role = if roles.len() > 1 { format!("{} ", it.role) } else { String::new() };
+            let standing = it.standing.map_or("unknown".into(), |it| format!("{it:?}"));
+            let trouble = it.trouble.as_deref().unwrap_or("healthy");
+            writeln!(told, "{} {role}{standing} {trouble}", it.name).unwrap();
+        }
+        told
+    }
+
+    /// What is recorded, without what only times tell.
+    pub(super) fn record(&self) -> String {
+        let record = &self.snapshot.status.record;
+        let mut told = format!("names {} ids {}\n", record.names, record.ids);
+        match &record.step {
+            None => {}
+            Some(Step::Join { member }) => writeln!(told, "joins: {}", row(member)).unwrap(),
+            Some(Step::Leave { name, reason, drains, .. }) => {
+                let drains = if *drains { ", drained first" } else { "" };
+                writeln!(told, "leaves: {name}, {reason}{drains}").unwrap();
+            }
+            Some(Step::Restart { name }) => writeln!(told, "restarts: {name}").unwrap(),
+            Some(Step::App { step }) => writeln!(told, "{} of {}", step.name, step.member).unwrap(),
+            Some(Step::Recover { source, .. }) => writeln!(told, "recovers: {source}").unwrap(),
+        }
+        let first = record.bootstrap.iter().flat_map(|it| &it.members);
+        for member in first.chain(&record.members) {
+            writeln!(told, "{}", row(member)).unwrap();
+        }
+        told
+    }
+
+    pub(super) fn claims(&self) -> String {
+        let row = |it: &endstate_core::Claim| {
+            let retained = if it.retained { ", retained" } else { "" };
+            let blank = if self.data.contains(&it.member) { "" } else { ", blank" };
+            format!("{}{retained}{blank}\n", it.name)
+        };
+        self.snapshot.claims.iter().map(row).collect()
+    }
+
+    pub(super) fn surroundings(&self) -> String {
+        match plan(&self.app, &self.seen()).surroundings {
+            None => "as they are\n".into(),
+            Some(it) => {
+                let volumes: Vec<_> = it.volumes.iter().map(|it| it.as_str()).collect();
+                let (clients, min) = (it.clients, it.min_available);
+                format!("clients {clients}, min available {min}, {}\n", volumes.join(" "))
+            }
+        }
+    }
+
+    /// How a member's pod starts, and whom it is told of.
+    pub(super) fn told(&self, name: &str) -> String {
+        let start = &self.starts[&self.name(name)];
+        let mut told = match start {
+            Start::New { .. } | Start::Recover { .. } => format!("{start}, with a token\n"),
+            Start::Existing { .. } | Start::Resume { .. } => format!("{start}\n"),
+        };
+        for peer in start.members() {
+            let id = peer.id.as_ref().map_or("no id yet".into(), |it| format!("id {it}"));
+            let votes = if peer.votes { ", votes" } else { "" };
+            writeln!(told, "{} {} {id}{votes}", peer.name, peer.role).unwrap();
+        }
+        told
+    }
+
+    /// Members are called m0, m1, ... in the order in which they got their names.
+    pub(super) fn readable(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for serial in 0..60 {
+            let name = member_name("demo", self.snapshot.seed, serial);
+            text = text.replace(name.as_str(), &format!("m{serial}"));
+        }
+        text
+    }
+}
+
+fn row(member: &MemberRecord) -> String {
+    let id = member.id.as_ref().map_or("no id".into(), |it| format!("id {it}"));
+    let pod = match (&member.pod, member.asked) {
+        (Some(_), _) => "has a pod",
+        (None, Some(_)) => "its pod was asked for",
+        (None, None) => "no pod yet",
+    };
+    format!("{} {} group {}, {id}, {pod}", member.name, member.role, member.group)
+}
