@@ -111,10 +111,10 @@ async fn apply_one(
 fn explain(error: kube::Error) -> anyhow::Error {
     match error {
         kube::Error::Api(status) if is_about_fields(&status) => {
-            anyhow::anyhow!("{}; to take the fields over, add --force", status.message)
+            anyhow::anyhow!("{}; add --force to take over the fields", status.message)
         }
         kube::Error::Api(status) if status.message.contains("uid mismatch") => {
-            anyhow::anyhow!("{}; take metadata.uid out of the file", status.message)
+            anyhow::anyhow!("{}; remove metadata.uid from the file", status.message)
         }
         other => other.into(),
     }
@@ -154,7 +154,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<Value>> {
         }
     }
     if documents.is_empty() {
-        bail!("there is no object in what was given");
+        bail!("the input contains no object");
     }
     Ok(documents)
 }
@@ -163,7 +163,7 @@ fn texts(file: &Path) -> Result<Vec<(String, String)>> {
     let name = file.display().to_string();
     if file.as_os_str() == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input is no text")?;
+        std::io::stdin().read_to_string(&mut text).context("standard input is not text")?;
         return Ok(vec![("standard input".to_owned(), text)]);
     }
     if !file.is_dir() {
@@ -189,7 +189,7 @@ fn parse(text: &str) -> Result<Vec<Value>> {
                 }
             }
             Value::Object(object) => objects.push(Value::Object(object)),
-            other => bail!("a document is no object but {other}"),
+            other => bail!("a document is not an object but {other}"),
         }
     }
     Ok(objects)

@@ -1,4 +1,4 @@
-//! What a user can write. Each command has an example in its help.
+//! The command line. Every command has an example in its help.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ Examples:
   endstate status etcd demo --watch
 
 Exit codes: 0 done, 1 failed, 2 wrong usage; exec gives the exit code of its command.
-Output that nobody reads to its end (`endstate get pods | head -1`) is no failure."
+A reader that stops early (`endstate get pods | head -1`) is not a failure."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct Global {
 }
 
 impl Args {
-    /// As `Parser::parse`, with what only the matches know.
+    /// Like `Parser::parse`, and keeps what only the matches know.
     pub(crate) fn read() -> Args {
         match Args::try_read(std::env::args_os()) {
             Ok(args) => args,
@@ -68,8 +68,7 @@ impl Args {
 }
 
 impl Global {
-    /// The file that the flag names. One that the environment names is where clients look, it may be a list, and nobody
-    /// asked to write it.
+    /// The file that the flag names. The environment may name a list of files, which are read and never written.
     pub(crate) fn kubeconfig_flag(&self) -> Option<&Path> {
         let by_flag = self.kubeconfig_source == Some(ValueSource::CommandLine);
         self.kubeconfig.as_deref().filter(|_| by_flag)
@@ -82,7 +81,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Install an operator: its CRDs, RBAC and Deployment
     Install(Install),
-    /// Make objects as described in a file (server-side apply)
+    /// Create or update the objects of a file (server-side apply)
     Apply(Apply),
     /// Show objects
     Get(Get),
@@ -98,11 +97,11 @@ pub(crate) enum Command {
     Status(Status),
     /// Write the embedded cluster's state to a file
     Backup(Backup),
-    /// Make a state directory of a backup
+    /// Create a state directory from a backup
     Restore(Restore),
     /// The local image store
     Image(Image),
-    /// Say what this machine lacks, and how to get it
+    /// Check what this machine lacks, and how to install it
     Doctor(Doctor),
     /// Show the version of this executable and of the cluster
     Version(Version),
@@ -141,7 +140,7 @@ pub(crate) struct Up {
     /// A folder below which pods may mount the host's files (hostPath); may be repeated [default: none]
     #[arg(long, value_name = "DIR")]
     pub(crate) allow_host_path: Vec<PathBuf>,
-    /// Let pods be privileged, have capabilities beyond their own and share the node's network
+    /// Allow privileged pods, extra capabilities, hostNetwork and hostIPC
     #[arg(long)]
     pub(crate) allow_privileged: bool,
 }
@@ -152,13 +151,13 @@ Examples:
   endstate backup ~/monday.endstate
   endstate backup --state-dir /srv/endstate /backup/endstate.tar.gz
 
-Of a running cluster or of one that is stopped. The file, a tar.gz with checksums, holds every object at one revision, the
-cluster's keys and how many nodes it has. It is a secret: whoever reads it is the cluster's administrator.
+The cluster may be running or stopped. The file is a tar.gz with checksums: every object at one revision, the cluster's
+keys and the number of its nodes. Keep it secret: whoever reads it can act as the cluster's administrator.
 
-It does not hold the volumes of pods, nor images or logs: what a database keeps is backed up with its own tools, or by a
-copy of the whole state directory of a stopped cluster.")]
+It does not contain volumes of pods, images or logs. Back up a database with its own tools, or copy the whole state
+directory of a stopped cluster.")]
 pub(crate) struct Backup {
-    /// The file to make; one that is there is not overwritten
+    /// The file to create; an existing file is not overwritten
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// The cluster's state directory [default: as for `endstate up`]
@@ -172,14 +171,14 @@ Examples:
   endstate restore ~/monday.endstate --state-dir ./restored
   endstate up --state-dir ./restored
 
-The directory is made whole or not at all, after every checksum was compared. Kubeconfigs and tokens stay good. Revisions
-go on far beyond every one that was handed out, so clients list anew and none takes an older object for a newer one. Pods
-begin with empty volumes: an operator that knows its members to have had data says that they lost it.")]
+The directory is created as a whole, after all checksums were verified, or not at all. Kubeconfigs and tokens stay valid.
+Revisions continue well above all that were used before, so clients list again and never mistake an old object for a new
+one. Pods start with empty volumes: operators report the data of their members as lost.")]
 pub(crate) struct Restore {
-    /// What `endstate backup` made
+    /// A file that `endstate backup` wrote
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The directory to make, or an empty one [default: as for `endstate up`]
+    /// The directory to create, or an empty one [default: as for `endstate up`]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 }
@@ -191,7 +190,7 @@ Examples:
   endstate install etcd
   endstate install etcd --print | kubectl apply --server-side -f -")]
 pub(crate) struct Install {
-    /// Which operator; without it, which there are is listed
+    /// The operator; if omitted, all operators are listed
     #[arg(value_name = "NAME", value_parser = Packages)]
     pub(crate) operator: Option<&'static dyn Package>,
     /// Print the manifests instead of applying them
@@ -200,7 +199,7 @@ pub(crate) struct Install {
     /// The image that the operator's pod runs
     #[arg(long, default_value = concat!("endstate:", env!("CARGO_PKG_VERSION")))]
     pub(crate) image: String,
-    /// How long to wait until it is ready, in seconds
+    /// How long to wait for the operator to be ready, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub(crate) timeout: u64,
 }
@@ -211,13 +210,13 @@ Examples:
   endstate apply -f examples/etcd-cluster.yaml
   kubectl kustomize . | endstate apply -f -")]
 pub(crate) struct Apply {
-    /// A file of YAML or JSON documents, a folder of such, or - for standard input
+    /// A YAML or JSON file, a directory of such files, or - for standard input
     #[arg(long, short, required = true, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
-    /// Take over fields that another manager set
+    /// Take over fields that another field manager owns
     #[arg(long)]
     pub(crate) force: bool,
-    /// Say what would be done, without doing it
+    /// Show what would change without changing it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -245,7 +244,7 @@ Examples:
 pub(crate) struct Get {
     #[command(flatten)]
     pub(crate) targets: Targets,
-    /// How to print [default: a table]
+    /// Output format [default: table]
     #[arg(long, short)]
     pub(crate) output: Option<Format>,
 }
@@ -277,7 +276,7 @@ pub(crate) struct Delete {
     /// Delete what a file describes; - for standard input
     #[arg(long, short, value_name = "FILE", conflicts_with = "targets")]
     pub(crate) file: Vec<PathBuf>,
-    /// Wait until it is gone, however long that takes
+    /// Wait until the objects are gone, without a time limit
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -293,13 +292,13 @@ pub(crate) struct Logs {
     /// The container; default: the first
     #[arg(long, short)]
     pub(crate) container: Option<String>,
-    /// Go on as lines are written
+    /// Follow the log
     #[arg(long, short)]
     pub(crate) follow: bool,
-    /// Of the container's previous run
+    /// Show the log of the container's previous run
     #[arg(long, short)]
     pub(crate) previous: bool,
-    /// Only the last lines
+    /// Show only the last lines
     #[arg(long, value_name = "LINES")]
     pub(crate) tail: Option<i64>,
 }
@@ -316,10 +315,10 @@ pub(crate) struct Exec {
     /// The container; default: the first
     #[arg(long, short)]
     pub(crate) container: Option<String>,
-    /// Pass standard input on
+    /// Pass standard input to the command
     #[arg(long, short = 'i')]
     pub(crate) stdin: bool,
-    /// With a terminal
+    /// Allocate a terminal
     #[arg(long, short)]
     pub(crate) tty: bool,
     /// The command
@@ -340,7 +339,7 @@ pub(crate) struct Forward {
     pub(crate) ports: Vec<Ports>,
 }
 
-/// A local port and the one it leads to.
+/// A local port and the remote port it forwards to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ports {
     pub(crate) local: u16,
@@ -354,7 +353,7 @@ impl std::str::FromStr for Ports {
         let (local, remote) = text.split_once(':').unwrap_or((text, text));
         match (local.parse(), remote.parse()) {
             (Ok(local), Ok(remote)) if remote != 0 => Ok(Ports { local, remote }),
-            _ => Err("not LOCAL:REMOTE, two ports up to 65535 as in 2379:2379"),
+            _ => Err("expected LOCAL:REMOTE, two ports up to 65535 as in 2379:2379"),
         }
     }
 }
@@ -366,16 +365,16 @@ Examples:
   endstate status etcd demo --watch
   endstate status etcd demo -o json")]
 pub(crate) struct Status {
-    /// Which application
+    /// The application
     #[arg(value_name = "NAME", value_parser = Packages)]
     pub(crate) application: &'static dyn Package,
     /// The cluster's name
     #[arg(value_name = "CLUSTER")]
     pub(crate) name: String,
-    /// Go on showing it as it changes
+    /// Update the tree as the cluster changes
     #[arg(long, short)]
     pub(crate) watch: bool,
-    /// How to print [default: text for people]
+    /// Output format [default: text]
     #[arg(long, short)]
     pub(crate) output: Option<Document>,
 }
@@ -400,7 +399,7 @@ pub(crate) enum ImageCommand {
     /// Show the images of the store
     #[command(after_help = "Example:\n  endstate image list -o json")]
     List {
-        /// How to print [default: a table]
+        /// Output format [default: table]
         #[arg(long, short)]
         output: Option<Document>,
     },
@@ -415,7 +414,7 @@ pub(crate) enum ImageCommand {
     /// Pull an image from its registry
     #[command(after_help = "Example:\n  endstate image pull quay.io/coreos/etcd:v3.5.16")]
     Pull {
-        /// Like quay.io/coreos/etcd:v3.5.16
+        /// The image, as in quay.io/coreos/etcd:v3.5.16
         reference: String,
     },
 }
@@ -425,9 +424,9 @@ pub(crate) enum ImageCommand {
 Example:
   endstate doctor -o json
 
-Exit codes: 0 pods can run here, 1 something keeps them from running.")]
+Exit codes: 0 pods can run here, 1 something is missing that pods need.")]
 pub(crate) struct Doctor {
-    /// How to print [default: text for people]
+    /// Output format [default: text]
     #[arg(long, short)]
     pub(crate) output: Option<Document>,
 }
@@ -435,7 +434,7 @@ pub(crate) struct Doctor {
 #[derive(Group)]
 #[command(after_help = "Example:\n  endstate version -o yaml")]
 pub(crate) struct Version {
-    /// How to print [default: text for people]
+    /// Output format [default: text]
     #[arg(long, short)]
     pub(crate) output: Option<Document>,
 }
@@ -448,7 +447,7 @@ pub(crate) struct Completions {
 
 #[derive(Group)]
 pub(crate) struct Operator {
-    /// Which operator
+    /// The operator
     #[arg(value_name = "NAME", value_parser = Packages)]
     pub(crate) operator: &'static dyn Package,
 }

@@ -11,7 +11,7 @@ pub(crate) fn backup(args: Backup) -> Result<()> {
     let written = cluster::backup(&state_dir, &args.file);
     spinner.finish_and_clear();
     let megabytes = written? as f64 / 1e6;
-    output::note("the volumes of pods are not in it; it holds keys: keep it as a secret");
+    output::note("the backup has no volumes of pods; it contains keys: keep it secret");
     output::line(format_args!("{} written, {megabytes:.1} MB", args.file.display()))
 }
 

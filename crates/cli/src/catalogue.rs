@@ -9,7 +9,7 @@ use endstate_etcd::EtcdPackage;
 /// All of them, in the order in which they are listed.
 pub(crate) const PACKAGES: &[&dyn Package] = &[&EtcdPackage];
 
-/// Finds a package by its name on the command line; an unknown name is told which there are.
+/// Finds a package by its name on the command line; the error for an unknown name lists the known ones.
 #[derive(Clone, Copy)]
 pub(crate) struct Packages;
 

@@ -47,7 +47,7 @@ fn client(config: Config) -> kube::Result<Client> {
 struct Shown(Mutex<BTreeSet<String>>);
 
 impl Shown {
-    /// What a response warns of for the first time.
+    /// The warnings of a response that were not shown yet.
     fn fresh<B>(&self, response: &Response<B>) -> Vec<String> {
         let headers = response.headers().get_all(WARNING).into_iter();
         let texts = headers.filter_map(|it| warning(it.to_str().ok()?));
@@ -81,8 +81,8 @@ async fn config(global: &Global) -> Result<Config> {
     Ok(config)
 }
 
-/// Reads a file, or a list of files as the environment may name, of which those that are missing do not count. What the
-/// flag names is one file, and so is what there is under the whole name: names may have a colon.
+/// Reads a file, or a list of files from the environment; missing files of a list are ignored. The flag names one
+/// file. If a file exists under the whole text, that is the file: names may contain a colon.
 fn read(files: &Path, flag: Option<&Path>) -> Result<Kubeconfig> {
     let one = flag.is_some() || files.exists();
     let list = if one { vec![files.to_owned()] } else { std::env::split_paths(files).collect() };
@@ -97,13 +97,13 @@ fn read(files: &Path, flag: Option<&Path>) -> Result<Kubeconfig> {
     }
     all.with_context(|| {
         format!(
-            "there is no kubeconfig {}, which --kubeconfig or KUBECONFIG names; `endstate up` starts a cluster and says where its own is",
+            "there is no kubeconfig {} as named by --kubeconfig or KUBECONFIG; `endstate up` starts a cluster and prints the path of its kubeconfig",
             files.display()
         )
     })
 }
 
-/// The cluster that surrounds this process, or `~/.kube/config`.
+/// The in-cluster configuration, or `~/.kube/config`.
 async fn infer() -> Result<Config> {
     let usual = std::env::home_dir().map(|home| home.join(".kube/config"));
     match Config::infer().await {

@@ -19,7 +19,7 @@ pub(crate) async fn run(global: &Global, args: Delete) -> Result<()> {
     };
     for (target, namespace) in targets {
         let Some(name) = target.name else {
-            bail!("name the object: KIND/NAME; deleting all objects of a kind is left to kubectl");
+            bail!("name the object as KIND/NAME; use kubectl to delete all objects of a kind");
         };
         let api = target.resource.scope(&client, Some(&namespace));
         let what = format!("{}/{name}", target.resource.display());

@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 
 pub(crate) async fn run(global: &Global, args: Exec) -> Result<ExitCode> {
     if args.tty && !std::io::stdin().is_terminal() {
-        bail!("--tty needs a terminal as standard input; without one, leave -t out");
+        bail!("--tty needs a terminal as standard input; without one, omit -t");
     }
     let Connection { client, namespace } = connect(global).await?;
     let pod = pod(&client, &namespace, &args.pod).await?;
@@ -84,10 +84,10 @@ async fn attach(process: &mut AttachedProcess) -> Result<Option<Status>> {
     let status = tokio::select! {
         biased;
         status = status => status,
-        // Nobody takes what the command writes, so it may wait for ever.
+        // Nobody reads the output of the command, so it may block for ever.
         Err(error) = &mut stdout => return Err(error),
     };
-    // The command has ended: its exit code counts, whoever went away before all was read.
+    // The command has ended: its exit code counts, even if a reader left before the end of the output.
     match stdout.await {
         Err(error) if error.is::<ReaderGone>() => {}
         other => other?,
@@ -103,8 +103,8 @@ async fn ended(copy: Option<JoinHandle<Result<()>>>) -> Result<()> {
     }
 }
 
-/// What comes in on standard input. It is read on a thread that nobody waits for: a read of a terminal cannot be called
-/// off, and one on the runtime's own threads would keep the process until a key is pressed.
+/// Standard input. It is read on a thread that nobody joins: a read of a terminal cannot be cancelled, and on a thread
+/// of the runtime it would keep the process alive until a key is pressed.
 fn typed() -> mpsc::Receiver<Vec<u8>> {
     let (sender, pieces) = mpsc::channel(1);
     std::thread::spawn(move || {

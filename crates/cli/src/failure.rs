@@ -45,10 +45,10 @@ fn of_status(status: &Status) -> String {
     let message = &status.message;
     match (status.code, &status.details) {
         (404, Some(details)) if !details.kind.is_empty() && !details.name.is_empty() => {
-            format!("{message}; `endstate get {} -A` lists those there are", details.kind)
+            format!("{message}; `endstate get {} -A` lists the existing ones", details.kind)
         }
         (401, _) => {
-            format!("{message}; the kubeconfig is of another cluster, or of one before this")
+            format!("{message}; the kubeconfig belongs to another cluster, or to an earlier one")
         }
         _ => message.clone(),
     }
@@ -70,7 +70,7 @@ mod tests {
         let missing = json!({"status": "Failure", "code": 404, "reason": "NotFound",
             "message": "pods \"x\" not found", "details": {"name": "x", "kind": "pods"}});
         let expected =
-            "cannot read it: pods \"x\" not found; `endstate get pods -A` lists those there are";
+            "cannot read it: pods \"x\" not found; `endstate get pods -A` lists the existing ones";
         let error = Err::<(), _>(api(missing.clone())).context("cannot read it").unwrap_err();
         assert_eq!(explain(&error), expected);
         #[derive(Debug, thiserror::Error)]

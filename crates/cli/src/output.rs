@@ -15,7 +15,7 @@ use crate::failure;
 
 /// Whoever read the output went away, as `head` does when it has enough.
 #[derive(Debug, thiserror::Error)]
-#[error("nobody reads the output any more")]
+#[error("the reader of the output has gone")]
 pub(crate) struct ReaderGone;
 
 /// The error of a write to standard output. Only such a one is a reader that went away: the same error of a connection

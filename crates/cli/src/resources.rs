@@ -50,7 +50,7 @@ pub(crate) struct Resources(Vec<Resource>);
 
 impl Resources {
     pub(crate) async fn discover(client: &Client) -> Result<Resources> {
-        let unreachable = "cannot ask the cluster for the kinds it serves";
+        let unreachable = "cannot read the kinds that the cluster serves";
         let core = client.list_core_api_versions_aggregated().await.context(unreachable)?;
         let groups = client.list_api_groups_aggregated().await.context(unreachable)?;
         Ok(Resources([core, groups].into_iter().flat_map(from_discovery).collect()))

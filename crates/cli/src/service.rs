@@ -28,7 +28,7 @@ pub(crate) async fn wait(client: &Client, namespace: &str, service: &str) -> Res
     let ready = await_condition(endpoints, service, |it: Option<&Endpoints>| has_ready_pod(it));
     let outcome = tokio::time::timeout(READY_MAX, ready).await;
     outcome.with_context(|| {
-        format!("service {service} has no ready pod; see why with `endstate get pods -o wide`")
+        format!("service {service} has no ready pod; `endstate get pods -o wide` shows why")
     })??;
     Ok(())
 }
@@ -49,7 +49,7 @@ pub(crate) async fn ready(
 pub(crate) fn pod(subset: &EndpointSubset, service: &str) -> Result<String> {
     let pods = subset.addresses.iter().flatten();
     let pod = pods.filter_map(|it| it.target_ref.as_ref()?.name.clone()).next();
-    pod.with_context(|| format!("service {service} is not served by pods"))
+    pod.with_context(|| format!("service {service} has endpoints that are not pods"))
 }
 
 fn has_ready_pod(endpoints: Option<&Endpoints>) -> bool {

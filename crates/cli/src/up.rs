@@ -48,19 +48,19 @@ fn permissions(host_paths: Vec<PathBuf>, allow_privileged: bool) -> Permissions 
     Permissions { host_paths, privileged }
 }
 
-/// What is good to know before pods run.
+/// Warnings to show before pods run.
 fn warnings(permissions: &Permissions) -> Vec<&'static str> {
     let privileged = permissions.privileged == Privileged::Allowed;
     match (rustix::process::geteuid().is_root(), privileged) {
         (true, true) => vec![
-            "running as root with --allow-privileged: who may make pods has this machine; run as an ordinary user instead",
+            "running as root with --allow-privileged: everyone who may create pods has root on this machine; run as an ordinary user instead",
         ],
         (true, false) => vec![
-            "running as root: a pod's root is this machine's root in whatever of the host it reaches (--allow-host-path, \
-             a hole in the kernel); run as an ordinary user where that is not wanted",
+            "running as root: root in a pod is root on this machine for everything of the host that the pod reaches \
+             (--allow-host-path, a kernel vulnerability); run as an ordinary user to avoid that",
         ],
         (false, true) => {
-            vec!["--allow-privileged: who may make pods has what you have on this machine"]
+            vec!["--allow-privileged: everyone who may create pods has your rights on this machine"]
         }
         (false, false) => Vec::new(),
     }

@@ -204,7 +204,7 @@ impl Action {
 /// let event = Event {
 ///     kind: EventKind::Warning,
 ///     reason: "QuorumLost".into(),
-///     message: "1 of 3 members works".into(),
+///     message: "1 of 3 voters are healthy".into(),
 /// };
 /// assert_eq!(event.kind, EventKind::Warning);
 /// ```

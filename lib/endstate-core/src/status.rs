@@ -113,7 +113,7 @@ pub enum Phase {
     Running,
     /// It serves, and is being changed or repaired.
     Updating,
-    /// It does not serve: too few members work.
+    /// It does not serve: too few members are healthy.
     Failed,
     /// The user asked to leave it alone.
     Paused,
@@ -135,7 +135,7 @@ impl std::fmt::Display for Phase {
 ///     kind: ConditionType::Available,
 ///     status: Truth::True,
 ///     reason: "QuorumHealthy".into(),
-///     message: "3 of 3 members work".into(),
+///     message: "3 of 3 voters are healthy".into(),
 ///     observed_generation: Some(1),
 ///     last_transition_time: "2026-01-01T00:00:00Z".parse().unwrap(),
 /// };

@@ -94,7 +94,7 @@ async fn by_hand_runs_as_it_stands() -> Result<()> {
     for line in lines {
         let command = line.split_once(" #").map_or(line, |(command, _)| command).trim();
         if command.ends_with("--watch") {
-            shell.watches(line, "3 of 3 members work").await?;
+            shell.watches(line, "3 of 3 members ready").await?;
             continue;
         }
         shell.does(line).await?;

@@ -81,7 +81,7 @@ fn head(tree: &Tree, style: Style) -> String {
     };
     let name = style.paint(Colour::Bold, &format!("{}/{}", tree.namespace, tree.name));
     let mut text = format!(
-        "{} {name}  {}  {} of {} members work  {}",
+        "{} {name}  {}  {} of {} members ready  {}",
         tree.application,
         style.paint(colour, &tree.phase),
         tree.ready,
@@ -115,8 +115,7 @@ fn waits(tree: &Tree, style: Style) -> Vec<String> {
 }
 
 /// What happens to data of which too little is left.
-const LOST: &str =
-    "nothing is ever started empty by itself, and nothing of what is left is removed";
+const LOST: &str = "no member is started empty automatically, and no remaining data is removed";
 
 /// Whether a condition is worth a line: not one that is as it should be, nor one that only says that it is too early to
 /// tell.
@@ -152,7 +151,7 @@ fn member_line(member: &Member, widths: &Widths, style: Style) -> String {
     let (colour, health) = match (member.healthy, member.role.as_str()) {
         (true, _) => (Colour::Good, "healthy"),
         (false, "leaving") => (Colour::Busy, "stopping"),
-        (false, _) => (Colour::Bad, "not working"),
+        (false, _) => (Colour::Bad, "unhealthy"),
     };
     let name = format!("{:<width$}", member.name, width = widths.name);
     let mut text = format!(

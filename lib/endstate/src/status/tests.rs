@@ -94,11 +94,11 @@ fn the_tree_reads_from_the_cluster_down_to_the_volumes() {
     let tree = tree(&cluster(status()), &[pod("demo-a", "u1"), pod("demo-x", "other")]).unwrap();
     let text = render(&tree, Style::Plain);
     let expected = "\
-toy default/demo  Updating  2 of 3 members work  3.5.16  http://demo:1
+toy default/demo  Updating  2 of 3 members ready  3.5.16  http://demo:1
 ├─ demo-a  leader  healthy  3.5.16  position 120  data 20.0 KiB  id a1
 │  └ pod Running, ready  on node-1  10.244.0.5  restarted once
 │    └ volume data  emptyDir  /data
-├─ demo-b  voter   not working  id b1
+├─ demo-b  voter   unhealthy  id b1
 │  └ its data is lost
 │  └ no pod
 ├─ waiting for member demo-b to be healthy because its data is lost
