@@ -349,7 +349,7 @@ impl<'a, S> Lint<'a, S> {
             Request::Join { member, votes, .. } => {
                 self.add(member, call);
                 if *votes {
-                    self.votes_at_once(member);
+                    self.vote(member);
                 }
             }
             Request::Promote { id, member, .. } => self.promote(id, member, call),
@@ -444,25 +444,6 @@ impl<'a, S> Lint<'a, S> {
         self.joins(member);
     }
 
-    /// Who votes from its join on must work, be marked, and leave a quorum with it.
-    fn votes_at_once(&mut self, member: &MemberName) {
-        let Some(list) = self.proven() else { return };
-        let target = self.snapshot.view.target(member);
-        let answers = target.is_some_and(|it| {
-            let follows = it.status.as_ref().is_some_and(|it| it.leader.is_some());
-            it.reach == Reach::Reachable && follows
-        });
-        let (working, needed) =
-            (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
-        self.check(Rule::KeepsQuorum, answers && working >= needed, || {
-            format!("with {member} {working} voters would work and {needed} are needed, or it does not work itself")
-        });
-        let marked = self.is_marked(member);
-        self.check(Rule::MarksFirst, marked, || {
-            format!("{member} would get a vote before its pod says that it was started")
-        });
-    }
-
     /// Whether a member without a vote is recorded as none that is complete.
     fn is_half_joined(&self, name: &str) -> bool {
         !self.plan.status.record.members.iter().any(|it| *it.name == *name)
@@ -475,6 +456,18 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsQuorum, ready, || {
             format!("{id} is no member without a vote that works")
         });
+        self.vote(member);
+    }
+
+    /// Who gets a vote answers, follows a leader and is marked as started, and those who work are a quorum with it.
+    fn vote(&mut self, member: &MemberName) {
+        let Some(list) = self.proven() else { return };
+        let target = self.snapshot.view.target(member);
+        let target = target.filter(|it| it.reach == Reach::Reachable);
+        let works = target.and_then(|it| it.status.as_ref()).is_some_and(|it| it.leader.is_some());
+        self.check(Rule::KeepsQuorum, works, || {
+            format!("{member} would get a vote and does not work")
+        });
         let marked = self.find(member).is_none() || self.is_marked(member);
         self.check(Rule::MarksFirst, marked, || {
             format!("{member} would get a vote before its pod says that it was started")
@@ -482,7 +475,7 @@ impl<'a, S> Lint<'a, S> {
         let (working, needed) =
             (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
         self.check(Rule::KeepsQuorum, working >= needed, || {
-            format!("with {id} {working} voters would work and {needed} are needed")
+            format!("with {member} {working} voters would work and {needed} are needed")
         });
     }
 

@@ -147,8 +147,9 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 7] {
     ]
 }
 
-/// Pods that are missing on claims; then doubt about data before everything else; then the step under way; then repair
-/// before change, removal of the dead before growth, growth before restarts.
+/// Pods that are missing on claims; then doubt about data before everything else; then processes that do not run, which no
+/// step under way may hold up, however long it takes; then that step; then repair before change, removal of the dead before
+/// growth, growth before restarts.
 fn proven_steps<A: App>() -> [ProvenStep<A>; 16] {
     [
         repair::resume,
@@ -156,14 +157,14 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 16] {
         doubt::stop,
         doubt::leave_corrupt_leader,
         tasks::cancel,
+        repair::clear_ended,
+        repair::restart_broken,
         under_way::go_on,
         repair::report_unknown_members,
         repair::update_labels,
         repair::remove_half_joined,
         repair::remove_given_up,
         repair::delete_stray,
-        repair::clear_ended,
-        repair::restart_broken,
         tasks::begin,
         resize::resize,
         restarting::roll,

@@ -180,6 +180,12 @@ impl Role {
         Self { placement, ..self }
     }
 
+    /// The same with so many groups, each of the role's size.
+    #[must_use]
+    pub fn groups(self, groups: u32) -> Self {
+        Self { groups, ..self }
+    }
+
     /// The same after another role.
     #[must_use]
     pub fn after(mut self, edge: Edge, role: impl Into<RoleName>) -> Self {
@@ -255,9 +261,11 @@ pub enum Formation {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
-    /// Every member of a group holds all data of the group: quorums, shards, replica sets.
+    /// Every member of a group holds all data of the group: a quorum, a replica set. Who is off the list of members holds
+    /// nothing of worth.
     Operator,
-    /// The application spreads data over members (partitions, regions): a member is drained before it leaves.
+    /// The application spreads data over members or groups (partitions, regions, slots): a member may hold what no other
+    /// has, whatever becomes of it.
     Application,
 }
 

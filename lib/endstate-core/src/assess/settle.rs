@@ -16,7 +16,7 @@ use crate::{
     problem::Change,
     reason::Cause,
     record::{LeaveReason, MemberRecord, Step},
-    topology::{Growth, Topology},
+    topology::{Growth, Placement, Topology},
 };
 
 impl<A: App> Assessed<'_, A> {
@@ -30,8 +30,13 @@ impl<A: App> Assessed<'_, A> {
             self.settle_step(cluster, &target, step);
         }
         if self.record.step.is_none() {
-            // Somebody else took them off the list; what is left of them is cleared away.
-            self.record.members.retain(|it| cluster.member(&it.name).is_some());
+            // Somebody else took them off the list; what is left of them is cleared away. But what the application placed
+            // on a member may be nowhere else, so that one stays, and is told.
+            let placed = |it: &MemberRecord| {
+                let role = target.role(&it.role);
+                role.is_some_and(|it| it.placement == Placement::Application)
+            };
+            self.record.members.retain(|it| cluster.member(&it.name).is_some() || placed(it));
         }
     }
 
@@ -131,10 +136,10 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::Outdated => surplus && member.outdated,
             LeaveReason::Corrupt => surplus && is_replaced(cluster, member),
             LeaveReason::Dead => member.health.is_given_up(),
-            LeaveReason::FailedJoin
-            | LeaveReason::Stray
-            | LeaveReason::Recreated
-            | LeaveReason::Recovered => false,
+            LeaveReason::FailedJoin => {
+                !member.votes && self.record.members.iter().all(|it| it.name != member.name)
+            }
+            LeaveReason::Stray | LeaveReason::Recreated | LeaveReason::Recovered => false,
         };
         holds && may_remove(cluster, member)
     }

@@ -176,7 +176,7 @@ fn ask_for_pods<A: App>(assessed: &Assessed<'_, A>, first: &Bootstrap) -> Result
     }
     pace::may_try(&assessed.record, assessed.snapshot.now)?;
     let start = Start::New {
-        token: assessed.snapshot.object.uid.to_string(),
+        token: format!("{}-{}", assessed.snapshot.object.uid, first.attempt),
         members: first_peers(assessed, first),
     };
     let names = new.iter().map(|it| it.name.clone()).collect();

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     app::{App, CatchUp},
     assess::{rules::has_given_up, settle::is_begun},
+    id::MemberName,
     launch::Start,
     limits::{CRASH_LOOP_SECONDS, quorum},
     member::{Health, Member},
@@ -103,9 +104,8 @@ impl<A: App> Proof<'_, '_, A> {
                 let member = Member::new(new.name.clone(), id, new.role.clone());
                 let answer = self.assessed.snapshot.view.answer(&new.name);
                 let position = answer.and_then(|it| it.position.clone());
-                let member = Member { position, ..member };
-                let lacks = self.lacks_catch_up(&member);
-                match lacks.or_else(|| self.lacks_for_vote(&member).filter(|_| votes)) {
+                let lacks = self.lacks_catch_up(&Member { position, ..member });
+                match lacks.or_else(|| votes.then(|| self.lacks_for_vote(&new.name)).flatten()) {
                     Some(wait) => Verdict::wait(wait),
                     None => self.list(new, votes),
                 }
@@ -131,27 +131,28 @@ impl<A: App> Proof<'_, '_, A> {
         if let Some(wait) = self.lacks_catch_up(listed) {
             return Verdict::wait(wait);
         }
-        if let Some(wait) = self.lacks_for_vote(listed) {
+        let member = listed.name.clone();
+        if let Some(wait) = self.lacks_for_vote(&member) {
             return Verdict::wait(wait);
         }
-        let member = listed.name.clone();
-        let needed = quorum(self.cluster.voters().count() + 1);
-        if let Err(wait) = self.settled(&member, needed - 1) {
+        let voters = self.cluster.voters().count();
+        if let Err(wait) = self.settled(&member, quorum(voters + 1) - 1) {
             return Verdict::wait(wait);
         }
         let address = self.assessed.address(&member);
         self.call(Request::Promote { member, id: listed.id.clone(), address })
     }
 
-    /// What is lacking before it may vote: a quorum of those who vote then, and the mark on its pod.
-    fn lacks_for_vote(&self, new: &Member) -> Option<Waiting> {
+    /// What is lacking beside its data before it may vote: those who work must be a quorum with it, and its pod must say
+    /// that it was started.
+    fn lacks_for_vote(&self, member: &MemberName) -> Option<Waiting> {
         let voters = self.cluster.voters().count();
         let (working, needed) = (self.cluster.healthy_voters() + 1, quorum(voters + 1));
         if working < needed {
-            let (member, shortage) = (new.name.clone(), Shortage::TooFewWithIt { working, needed });
+            let (member, shortage) = (member.clone(), Shortage::TooFewWithIt { working, needed });
             return Some(Waiting::ForRedundancy { member, shortage });
         }
-        let pod = self.assessed.snapshot.pod(&new.name);
+        let pod = self.assessed.snapshot.pod(member);
         let unmarked = pod.is_some_and(|it| it.marks.started.is_none());
         unmarked.then_some(Waiting::ForMarks { marked: 0, needed: 1 })
     }
@@ -189,7 +190,7 @@ impl<A: App> Proof<'_, '_, A> {
             reason,
             drains: false,
         };
-        self.also_note(failed, Note::Step(Some(step)), self.remove(listed, reason))
+        self.also_note(failed, Note::Step(Some(step)), self.go_on_leaving(listed, reason))
     }
 
     /// A member that was never listed: only its pod goes.

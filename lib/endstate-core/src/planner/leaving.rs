@@ -14,8 +14,7 @@ use crate::{
     pod::PodRef,
     reason::Shortage,
     record::{LeaveReason, Step},
-    request::{Call, Request, RequestKind},
-    topology::Placement,
+    request::{Call, Request},
     view::Membership,
     waiting::Waiting,
 };
@@ -54,21 +53,15 @@ impl<A: App> Proof<'_, '_, A> {
         transfer.map_or_else(|| self.remove(member, reason), Verdict::act)
     }
 
-    /// Whether a member that works still holds what the application placed on it.
+    /// Whether a member may still hold what no other has, by the application's answer. One that is given up may: only when
+    /// its data is gone there is nothing to move.
     fn must_drain(&self, member: &Member) -> bool {
-        let role = self.target.role(&member.role);
-        let placed = role.is_some_and(|it| it.placement == Placement::Application);
-        placed && member.health.is_alive() && !self.assessed.app.is_drained(self.cluster, member)
+        !member.health.is_lost() && !self.assessed.app.is_drained(self.cluster, member)
     }
 
     fn drain(&self, member: &Member) -> Verdict {
-        match self.running(&RequestKind::Drain, &member.name) {
-            Some(wait) => Verdict::wait(wait),
-            None => {
-                let (member, id) = (member.name.clone(), member.id.clone());
-                self.call(Request::Drain { member, id })
-            }
-        }
+        let (member, id) = (member.name.clone(), member.id.clone());
+        self.call(Request::Drain { member, id })
     }
 
     pub(super) fn remove(&self, member: &Member, reason: LeaveReason) -> Verdict {
@@ -108,8 +101,12 @@ impl<A: App> Proof<'_, '_, A> {
         }
     }
 
-    /// A request to the member that the application chooses, conditioned on the list that was decided on.
+    /// A request to the member that the application chooses, conditioned on the list that was decided on. It is not made
+    /// again while the application is at work on it.
     pub(super) fn call(&self, request: Request) -> Verdict {
+        if let Some(wait) = self.running(&request.kind(), request.member()) {
+            return Verdict::wait(wait);
+        }
         match self.assessed.app.via(self.cluster, &request) {
             None => Verdict::Only(Move::default()),
             Some(via) => Verdict::act(Action::Call(Call { request, via, roster: self.roster() })),

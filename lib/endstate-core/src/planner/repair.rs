@@ -16,10 +16,15 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Voters that nothing here added are counted, reported, and left alone.
+/// Voters that nothing here added are counted, reported, and left alone. So is who was taken off the list and kept.
 pub(super) fn report_unknown_members<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let unknown = proof.cluster.voters().filter(|it| !it.recorded);
-    Verdict::say(unknown.map(|it| Waiting::ForUnknownMember { member: it.name.clone() }))
+    let unknown = unknown.map(|it| Waiting::ForUnknownMember { member: it.name.clone() });
+    let recorded = proof.assessed.record.members.iter();
+    let unlisted = recorded.filter(|it| proof.cluster.member(&it.name).is_none());
+    let unlisted =
+        unlisted.map(|it| Waiting::ForMember { member: it.name.clone(), cause: Cause::Unlisted });
+    Verdict::say(unknown.chain(unlisted))
 }
 
 /// Labels and annotations do no harm, so all of them are brought up to date at once.
@@ -108,10 +113,15 @@ impl<A: App> crate::assess::Assessed<'_, A> {
     /// Another pod for every recorded member that has a claim and no pod.
     pub(super) fn resume_all(&self) -> Option<Move> {
         let gone = |it: &&crate::MemberRecord| {
-            self.health(it) == Health::Stopped(Cause::PodGoneVolumeKept)
+            !self.leaving(&it.name) && self.health(it) == Health::Stopped(Cause::PodGoneVolumeKept)
         };
         let members: Vec<_> = self.record.members.iter().filter(gone).collect();
         (!members.is_empty()).then(|| self.resume(&members))
+    }
+
+    /// Whether a member is on its way out: it needs no pod any more.
+    fn leaving(&self, member: &str) -> bool {
+        matches!(&self.record.step, Some(Step::Leave { name, .. }) if **name == *member)
     }
 
     /// The first pod of a recorded member that has ended and has a claim.
@@ -119,7 +129,11 @@ impl<A: App> crate::assess::Assessed<'_, A> {
         let ended = |it: &&Pod<A::Spec>| {
             let ended = matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded);
             let member = self.record.members.iter().any(|member| member.name == it.name);
-            ended && member && !it.deleting && self.snapshot.claim(&it.name).is_some()
+            ended
+                && member
+                && !self.leaving(&it.name)
+                && !it.deleting
+                && self.snapshot.claim(&it.name).is_some()
         };
         let pod = self.snapshot.pods.iter().flatten().filter(ended).min_by_key(|it| &it.name)?;
         let reason = LeaveReason::Recreated;

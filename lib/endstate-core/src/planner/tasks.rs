@@ -11,9 +11,11 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Cancels what the application is at work on and nobody wants any more.
+/// Cancels what the application is at work on and nobody wants any more. Only moving data and the application's own steps
+/// are ever cancelled; whatever else takes long is waited for.
 pub(super) fn cancel<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let assessed = proof.assessed;
+    let ends = |it: &&crate::Task| matches!(it.request, RequestKind::Drain | RequestKind::App(_));
     let wanted = |it: &&crate::Task| match &assessed.record.step {
         Some(Step::Leave { name, .. }) => it.request == RequestKind::Drain && it.member == *name,
         Some(Step::App { step }) => {
@@ -24,7 +26,7 @@ pub(super) fn cancel<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         _ => false,
     };
     let tasks = assessed.snapshot.view.tasks.iter();
-    match tasks.filter(|it| !wanted(it)).min_by_key(|it| &it.member) {
+    match tasks.filter(ends).filter(|it| !wanted(it)).min_by_key(|it| &it.member) {
         None => Verdict::Pass,
         Some(task) => {
             let (request, member) = (task.request.clone(), task.member.clone());
@@ -46,8 +48,7 @@ pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 
 impl<A: App> Proof<'_, '_, A> {
     pub(super) fn go_on_with(&self, step: &AppStep) -> Verdict {
-        let running = self.running(&RequestKind::App(step.name.clone()), &step.member);
-        running.map_or_else(|| self.call(Request::App(step.clone())), Verdict::wait)
+        self.call(Request::App(step.clone()))
     }
 
     /// The wait for a request that the application is at work on.

@@ -1,0 +1,226 @@
+//! A toy with two roles, of which one holds what the application places on it: what is kept from harm there that a quorum
+//! would bear.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use endstate_core::*;
+use jiff::Timestamp;
+
+const NOW: &str = "2026-01-01T01:00:00Z";
+const MEMBERS: [&str; 6] = ["c1", "c2", "c3", "b1", "b2", "b3"];
+
+/// Three controllers, and brokers that are never drained.
+struct Toy;
+
+impl App for Toy {
+    /// How many controllers and brokers.
+    type Spec = (usize, usize);
+
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+    fn validate(&self, _: &Identity, _: &Self::Spec) -> Vec<Problem> {
+        vec![]
+    }
+    fn topology(&self, (controllers, brokers): &Self::Spec) -> Topology {
+        let ids = IdSource::Allocated { max: 1_000 };
+        let controllers =
+            Role::voting("c", *controllers).growth(Growth::Direct).identity(ids).lead(Lead::Stays);
+        let brokers = Role::following("b", *brokers).growth(Growth::Direct).identity(ids);
+        let brokers = brokers.placement(Placement::Application).after(Edge::Starts, "c");
+        Topology::new(
+            "1",
+            std::iter::once(controllers).chain((brokers.size > 0).then_some(brokers)),
+        )
+    }
+    fn launch(&self, member: &LaunchOf<'_, Self::Spec>) -> Launch {
+        Launch::new("toy:1", member)
+    }
+    fn address(&self, _: &Identity, member: &MemberName) -> String {
+        member.to_string()
+    }
+    fn change(&self, _: &Self::Spec, _: &Self::Spec) -> Change {
+        Change::Nothing
+    }
+    fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
+        &*member.role == "c"
+    }
+}
+
+struct World(Snapshot<(usize, usize)>);
+
+impl World {
+    /// Members on claims, all of which work; the first leads.
+    fn new(spec: (usize, usize)) -> Self {
+        let now: Timestamp = NOW.parse().unwrap();
+        let mut world = Self(Snapshot::new(now, Identity::new("default", "toy", "u"), spec));
+        let record = &mut world.0.status.record;
+        record.accepted = Some(Accepted { generation: 1, spec });
+        record.cluster_id = Some("x".into());
+        (record.ids, record.names) = (100, 100);
+        world.0.view.membership = Some(Membership::new("x", []).agreed(3));
+        for (index, name) in MEMBERS.into_iter().enumerate() {
+            let record = world.started(name, &(index + 1).to_string(), &name[..1]);
+            world.0.status.record.members.push(record);
+            world.list(name, &(index + 1).to_string());
+        }
+        world
+    }
+
+    fn started(&mut self, name: &str, id: &str, role: &str) -> MemberRecord {
+        let mut pod = Pod::new(name, format!("pod of {name}"), "1");
+        (pod.phase, pod.started, pod.spec) = (PodPhase::Running, true, Some(self.0.spec));
+        pod.marks.started = Some(id.into());
+        pod.marks.votes = role == "c";
+        let record = MemberRecord::new(name, role);
+        let record = MemberRecord { id: Some(id.into()), pod: Some(pod.uid.clone()), ..record };
+        self.0.pods.as_mut().unwrap().push(pod);
+        self.0.claims.push(Claim::new(format!("data-{name}"), "claim", "1", name));
+        let status = MemberStatus::new(id, "x", Standing::NonVoter).follows("1");
+        self.0.view.targets.push(Target::answered(name, status));
+        record
+    }
+
+    fn list(&mut self, name: &str, id: &str) {
+        let voter = name.starts_with('c');
+        let entry = if voter { Entry::voter(id, name) } else { Entry::non_voter(id, name) };
+        self.0.view.membership.as_mut().unwrap().members.push(entry);
+    }
+
+    fn unlist(&mut self, name: &str) {
+        self.0.view.membership.as_mut().unwrap().members.retain(|it| &*it.name != name);
+    }
+
+    fn pod(&mut self, name: &str) -> &mut Pod<(usize, usize)> {
+        self.0.pods.as_mut().unwrap().iter_mut().find(|it| &*it.name == name).unwrap()
+    }
+
+    fn silence(&mut self, name: &str) {
+        self.0.view.targets.retain(|it| &*it.name != name);
+    }
+
+    /// Its node is drained: the pod is gone, and the claim is not.
+    fn evict(&mut self, name: &str) {
+        self.silence(name);
+        self.0.pods.as_mut().unwrap().retain(|it| &*it.name != name);
+    }
+
+    fn lose_node(&mut self, name: &str) {
+        self.silence(name);
+        self.pod(name).node_lost = true;
+    }
+
+    fn leaving(&mut self, name: &str, reason: LeaveReason) {
+        let member = self.0.status.record.find(name).unwrap().clone();
+        let (id, pod, role, drains) = (member.id, member.pod, member.role, true);
+        self.0.status.record.step =
+            Some(Step::Leave { name: name.into(), role, id, pod, reason, drains });
+    }
+
+    fn at_work(&mut self, request: RequestKind, name: &str) {
+        self.0.view.tasks.push(Task { request, member: name.into(), done: 1, of: 9 });
+    }
+
+    /// What is done next, which the linter lets pass.
+    fn plan(&mut self) -> Vec<String> {
+        let plan = plan(&Toy, &self.0);
+        assert_eq!(lint(&self.0, &plan), []);
+        self.0.status = plan.status;
+        plan.actions.iter().map(ToString::to_string).collect()
+    }
+}
+
+#[test]
+fn who_may_hold_what_no_other_has_is_drained_first() {
+    let mut lost = World::new((3, 3));
+    lost.lose_node("b3");
+    let removed = World::new((3, 0));
+    let mut failed = World::new((3, 3));
+    let member = failed.0.status.record.members.pop().unwrap();
+    failed.0.status.record.step = Some(Step::Join { member });
+    failed.lose_node("b3");
+    for (mut world, what) in [(lost, "drain b3"), (removed, "drain b1"), (failed, "drain b3")] {
+        for _ in 0..3 {
+            assert_eq!(world.plan(), [what]);
+        }
+    }
+}
+
+#[test]
+fn who_lost_its_data_leaves_at_once() {
+    let mut world = World::new((3, 3));
+    world.evict("b3");
+    world.0.claims.retain(|it| &*it.member != "b3");
+    assert_eq!(world.plan(), ["remove member b3 (6): it does not come back"]);
+}
+
+#[test]
+fn who_is_off_the_list_and_may_hold_data_is_kept_and_told() {
+    let mut world = World::new((3, 3));
+    world.unlist("b3");
+    let actions = world.plan();
+    assert!(!actions.iter().any(|it| it.contains("b3")), "{actions:?}");
+    let told = |it: &WaitRow| it.what.contains("b3");
+    assert!(world.0.status.waiting.iter().any(told), "{:?}", world.0.status.waiting);
+
+    let mut world = World::new((3, 3));
+    world.unlist("c3");
+    assert_eq!(world.plan(), ["delete pod c3: it belongs to no one"], "a quorum decided on it");
+}
+
+#[test]
+fn no_step_under_way_holds_up_a_pod_on_its_claim() {
+    let mut draining = World::new((3, 2));
+    draining.leaving("b3", LeaveReason::ScaleDown);
+    draining.at_work(RequestKind::Drain, "b3");
+    let mut joining = World::new((5, 3));
+    let member = joining.started("c4", "101", "c");
+    joining.silence("c4");
+    joining.pod("c4").trouble = Some(Trouble::Unschedulable { message: Words::default() });
+    joining.0.status.record.step = Some(Step::Join { member });
+    for (mut world, member) in [(draining, "b2"), (joining, "c2")] {
+        assert!(world.plan().is_empty());
+        world.evict(member);
+        assert_eq!(world.plan(), [format!("create pod {member}: goes on with its volume")]);
+    }
+}
+
+#[test]
+fn only_data_on_its_way_is_stopped_and_nothing_is_asked_for_twice() {
+    let mut world = World::new((3, 3));
+    world.at_work(RequestKind::Drain, "b3");
+    assert_eq!(world.plan(), ["cancel: drain b3"], "nobody wants it any more");
+    for request in [RequestKind::Leave, RequestKind::Drain] {
+        let mut world = World::new((3, 2));
+        world.leaving("c3", LeaveReason::Dead);
+        if request == RequestKind::Drain {
+            world.leaving("b3", LeaveReason::ScaleDown);
+        } else {
+            world.lose_node("c3");
+        }
+        let member = world.0.status.record.step.as_ref().unwrap().member().clone();
+        world.at_work(request, &member);
+        assert_eq!(world.plan(), [""; 0]);
+    }
+}
+
+#[test]
+fn who_is_started_before_it_is_listed_is_marked_before_it_votes() {
+    let mut world = World::new((4, 3));
+    let member = world.started("c4", "101", "c");
+    world.pod("c4").marks = Marks::default();
+    world.0.status.record.step = Some(Step::Join { member });
+    assert_eq!(world.plan(), ["mark pod c4"]);
+    world.pod("c4").marks.started = Some("101".into());
+    assert_eq!(world.plan(), ["add member c4"]);
+
+    let mut plan = plan(&Toy, &world.0);
+    let rules = |world: &World, plan: &Plan<_>| {
+        lint(&world.0, plan).into_iter().map(|it| it.rule).collect::<Vec<_>>()
+    };
+    world.pod("c4").marks = Marks::default();
+    assert_eq!(rules(&world, &plan), [Rule::MarksFirst]);
+    plan.actions.retain(|it| it.request().is_some());
+    world.evict("c4");
+    assert_eq!(rules(&world, &plan), [Rule::KeepsQuorum], "it does not answer");
+}
