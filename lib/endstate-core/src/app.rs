@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    id::MemberName,
+    id::{MemberName, RoleName},
     launch::{Launch, LaunchOf},
     member::{Cluster, Member},
     problem::{Change, Problem},
@@ -45,7 +45,7 @@ use crate::{
 ///     fn address(&self, object: &Identity, member: &MemberName) -> String {
 ///         format!("{member}.{}", object.namespace)
 ///     }
-///     fn change(&self, _: &usize, _: &usize) -> Change {
+///     fn change(&self, _: &RoleName, _: &usize, _: &usize) -> Change {
 ///         Change::Nothing
 ///     }
 /// }
@@ -71,9 +71,9 @@ pub trait App {
     /// Where the other members find a member.
     fn address(&self, object: &Identity, member: &MemberName) -> String;
 
-    /// What it takes to bring a member from one spec to another. The number of members is not a
-    /// change of a member.
-    fn change(&self, old: &Self::Spec, new: &Self::Spec) -> Change;
+    /// What it takes to bring a member of a role from one spec to another. The number of members is not a change of a
+    /// member, and neither is what concerns another role only.
+    fn change(&self, role: &RoleName, old: &Self::Spec, new: &Self::Spec) -> Change;
 
     /// In which order members are restarted or taken away: the first is the most dispensable.
     ///
@@ -115,11 +115,11 @@ pub trait App {
         }
     }
 
-    /// Whether a member already runs what its pod asks for. A pod that was changed in place runs the
+    /// Whether a member of a role already runs what its pod asks for. A pod that was changed in place runs the
     /// old process for a moment more, and nothing but the member itself can say when it is over.
     /// A member that never reports the wanted version is surfaced in the status but still counts as healthy. By
     /// default: if it reports the version.
-    fn runs(&self, spec: &Self::Spec, status: &MemberStatus) -> bool {
+    fn runs(&self, _: &RoleName, spec: &Self::Spec, status: &MemberStatus) -> bool {
         status.version.is_empty() || status.version == self.topology(spec).version
     }
 

@@ -16,6 +16,7 @@
 mod app;
 mod assess;
 mod exit;
+mod facts;
 mod id;
 mod launch;
 mod limits;
@@ -41,6 +42,7 @@ mod words;
 pub use app::{App, CatchUp, MayStop};
 pub use assess::{Assessed, Situation, assess, targets};
 pub use exit::{Evidence, Exit, Words};
+pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use launch::{Launch, LaunchOf, Peer, Start, VolumeSpec};
 pub use limits::{

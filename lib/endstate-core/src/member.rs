@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    facts::Facts,
     id::{MemberId, MemberName, RoleName},
     limits::quorum,
     pod::PodRef,
@@ -19,16 +20,19 @@ use crate::{
 ///
 /// ```
 /// use endstate_core::{Cluster, quorum};
-/// let cluster = Cluster { members: vec![], corruption: vec![] };
+/// let cluster = Cluster::default();
 /// assert!(cluster.healthy_voters() < quorum(1));
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cluster {
     /// All members, by name.
     pub members: Vec<Member>,
     /// What is corrupt, by the application's alarms. Also of members that have left: an alarm stays until somebody
     /// clears it.
     pub corruption: Vec<Corruption>,
+    /// What only the application knows of the cluster.
+    pub facts: Facts,
 }
 
 impl Cluster {
@@ -106,6 +110,8 @@ pub struct Member {
     pub pod: Option<PodRef>,
     /// Whether its data is on a claim, which outlives its pod.
     pub durable: bool,
+    /// What only the application knows of it.
+    pub facts: Facts,
 }
 
 impl Member {
@@ -131,6 +137,7 @@ impl Member {
             recorded: true,
             pod: None,
             durable: false,
+            facts: Facts::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    facts::Facts,
     id::{ClusterId, MemberId, MemberName},
     position::Position,
     request::RequestKind,
@@ -22,6 +23,7 @@ use crate::{
 /// assert_eq!(View::default().reach("example-x7k2p"), Reach::Unknown);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct View {
     /// What each member answered, in any order.
     pub targets: Vec<Target>,
@@ -29,9 +31,29 @@ pub struct View {
     pub membership: Option<Membership>,
     /// Requests that the application is at work on.
     pub tasks: Vec<Task>,
+    /// What else the application knows of the cluster.
+    #[serde(default)]
+    pub facts: Facts,
 }
 
 impl View {
+    /// These answers and this list, and nothing at work.
+    pub fn new(targets: Vec<Target>, membership: Option<Membership>) -> Self {
+        Self { targets, membership, ..Self::default() }
+    }
+
+    /// The same, with requests that the application is at work on.
+    #[must_use]
+    pub fn tasks(self, tasks: Vec<Task>) -> Self {
+        Self { tasks, ..self }
+    }
+
+    /// The same, with what only the application knows of the cluster.
+    #[must_use]
+    pub fn facts(self, facts: Facts) -> Self {
+        Self { facts, ..self }
+    }
+
     /// What the member of this name answered.
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.iter().find(|it| it.name.as_str() == name)
@@ -141,6 +163,9 @@ pub struct MemberStatus {
     /// What is corrupt, by alarms that it reports: they are part of what the voters agree on, so any of them reports
     /// all.
     pub corruption: Vec<Corruption>,
+    /// What else the application knows of it.
+    #[serde(default)]
+    pub facts: Facts,
 }
 
 impl MemberStatus {
@@ -155,6 +180,7 @@ impl MemberStatus {
             version: String::new(),
             data_size: 0,
             corruption: vec![],
+            facts: Facts::default(),
         }
     }
 
@@ -180,6 +206,12 @@ impl MemberStatus {
     #[must_use]
     pub fn holds(self, data_size: u64) -> Self {
         Self { data_size, ..self }
+    }
+
+    /// The same, with what only the application knows of it.
+    #[must_use]
+    pub fn facts(self, facts: Facts) -> Self {
+        Self { facts, ..self }
     }
 
     /// The same, reporting these alarms.

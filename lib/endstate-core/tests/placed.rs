@@ -9,20 +9,22 @@ use jiff::Timestamp;
 const NOW: &str = "2026-01-01T01:00:00Z";
 const MEMBERS: [&str; 6] = ["c1", "c2", "c3", "b1", "b2", "b3"];
 
-/// Three controllers, and brokers that are never drained.
+/// Controllers, and brokers that say how many partitions they hold.
 struct Toy;
 
+/// How many controllers and brokers, and a setting of brokers.
+type Spec = (usize, usize, u8);
+
 impl App for Toy {
-    /// How many controllers and brokers.
-    type Spec = (usize, usize);
+    type Spec = Spec;
 
     fn name(&self) -> &'static str {
         "toy"
     }
-    fn validate(&self, _: &Identity, _: &Self::Spec) -> Vec<Problem> {
+    fn validate(&self, _: &Identity, _: &Spec) -> Vec<Problem> {
         vec![]
     }
-    fn topology(&self, (controllers, brokers): &Self::Spec) -> Topology {
+    fn topology(&self, (controllers, brokers, _): &Spec) -> Topology {
         let ids = IdSource::Allocated { max: 1_000 };
         let controllers =
             Role::voting("c", *controllers).growth(Growth::Direct).identity(ids).lead(Lead::Stays);
@@ -33,25 +35,26 @@ impl App for Toy {
             std::iter::once(controllers).chain((brokers.size > 0).then_some(brokers)),
         )
     }
-    fn launch(&self, member: &LaunchOf<'_, Self::Spec>) -> Launch {
+    fn launch(&self, member: &LaunchOf<'_, Spec>) -> Launch {
         Launch::new("toy:1", member)
     }
     fn address(&self, _: &Identity, member: &MemberName) -> String {
         member.to_string()
     }
-    fn change(&self, _: &Self::Spec, _: &Self::Spec) -> Change {
-        Change::Nothing
+    fn change(&self, role: &RoleName, old: &Spec, new: &Spec) -> Change {
+        if &**role == "b" && old.2 != new.2 { Change::Recreate } else { Change::Nothing }
     }
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
-        &*member.role == "c"
+        &*member.role == "c" || member.facts.read() == Some(0)
     }
 }
 
-struct World(Snapshot<(usize, usize)>);
+struct World(Snapshot<Spec>);
 
 impl World {
     /// Members on claims, all of which work; the first leads.
-    fn new(spec: (usize, usize)) -> Self {
+    fn new((controllers, brokers): (usize, usize)) -> Self {
+        let spec = (controllers, brokers, 0);
         let now: Timestamp = NOW.parse().unwrap();
         let mut world = Self(Snapshot::new(now, Identity::new("default", "toy", "u"), spec));
         let record = &mut world.0.status.record;
@@ -91,7 +94,7 @@ impl World {
         self.0.view.membership.as_mut().unwrap().members.retain(|it| &*it.name != name);
     }
 
-    fn pod(&mut self, name: &str) -> &mut Pod<(usize, usize)> {
+    fn pod(&mut self, name: &str) -> &mut Pod<Spec> {
         self.0.pods.as_mut().unwrap().iter_mut().find(|it| &*it.name == name).unwrap()
     }
 
@@ -223,4 +226,22 @@ fn who_is_started_before_it_is_listed_is_marked_before_it_votes() {
     plan.actions.retain(|it| it.request().is_some());
     world.evict("c4");
     assert_eq!(rules(&world, &plan), [Rule::KeepsQuorum], "it does not answer");
+}
+
+#[test]
+fn what_only_the_application_knows_reaches_its_answers() {
+    let mut world = World::new((3, 2));
+    assert_eq!(world.plan(), ["drain b1"]);
+    let target = world.0.view.targets.iter_mut().find(|it| &*it.name == "b1").unwrap();
+    target.status.as_mut().unwrap().facts = Facts::of(&0);
+    assert_eq!(world.plan(), ["remove member b1 (4): fewer members are asked for"]);
+}
+
+#[test]
+fn a_change_of_one_role_restarts_no_other() {
+    let mut world = World::new((3, 3));
+    world.0.spec.2 = 1;
+    assert_eq!(world.plan(), ["delete pod b1: it is made again on the same volume"]);
+    let outdated = world.0.status.members.iter().filter(|it| !it.updated);
+    assert_eq!(outdated.map(|it| &*it.role).collect::<Vec<_>>(), ["b", "b", "b"]);
 }

@@ -1,7 +1,8 @@
 //! etcd's answers to what the planner asks.
 
 use endstate_core::{
-    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology,
+    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, RoleName,
+    Topology,
 };
 
 use crate::{
@@ -60,7 +61,7 @@ impl App for Etcd {
          `etcdctl auth enable` ends that"
     }
 
-    fn change(&self, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Change {
+    fn change(&self, _: &RoleName, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Change {
         let (from, to) = (version(old), version(new));
         if let Some(problem) = refusal(from, to) {
             return Change::Refuse(problem);

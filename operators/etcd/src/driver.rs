@@ -33,7 +33,7 @@ impl Driver for EtcdDriver {
         let answers = join_all(target.members.iter().map(|it| self.ask(it))).await;
         let membership = agreed(&answers);
         let targets = answers.iter().map(Answer::target).collect();
-        View { targets, membership, tasks: vec![] }
+        View::new(targets, membership)
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {

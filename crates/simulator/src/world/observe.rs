@@ -271,11 +271,7 @@ impl<'a, M: AppModel> View<'a, M> {
             status.leader = leader.clone().filter(|_| !alone);
             Target::answered(name, status)
         });
-        AppView {
-            targets: targets.collect(),
-            membership: self.list.then(|| self.membership()),
-            tasks: vec![],
-        }
+        AppView::new(targets.collect(), self.list.then(|| self.membership()))
     }
 
     fn membership(&self) -> Membership {

@@ -18,7 +18,7 @@ pub(super) fn accept<A: App>(
     if let Some(accepted) = &record.accepted
         && problems.iter().all(|it| it.severity != Severity::Refused)
         && accepted.spec != snapshot.spec
-        && let Change::Refuse(problem) = app.change(&accepted.spec, &snapshot.spec)
+        && let Some(problem) = refusal(app, &accepted.spec, &snapshot.spec)
     {
         problems.push(problem);
     }
@@ -31,4 +31,13 @@ pub(super) fn accept<A: App>(
         record.accepted = Some(Accepted { generation, spec });
     }
     problems
+}
+
+/// Why the members of some role cannot be brought from one spec to another.
+fn refusal<A: App>(app: &A, old: &A::Spec, new: &A::Spec) -> Option<Problem> {
+    let roles = app.topology(old).roles;
+    roles.iter().find_map(|role| match app.change(&role.name, old, new) {
+        Change::Refuse(problem) => Some(problem),
+        _ => None,
+    })
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::health::health;
 use crate::{
     app::App,
-    id::{MemberId, MemberName},
+    id::{MemberId, MemberName, RoleName},
     limits::{RESTART_SECONDS, STABLE_SECONDS},
     member::{Cluster, Health, Member},
     pod::{Pod, PodRef},
@@ -39,7 +39,7 @@ impl<A: App> Joined<'_, A> {
             }
         }
         members.sort_by(|a, b| a.name.cmp(&b.name));
-        Cluster { members, corruption }
+        Cluster { members, corruption, facts: self.snapshot.view.facts.clone() }
     }
 
     fn member(&self, entry: &Entry) -> Member {
@@ -47,12 +47,12 @@ impl<A: App> Joined<'_, A> {
         let known = recorded(&snapshot.status.record, &entry.name);
         let pod = snapshot.pod(&entry.name);
         let answer = snapshot.view.answer(&entry.name).filter(|it| it.id == entry.id);
-        let change = self.change(pod);
+        let record = known.clone().unwrap_or_else(|| self.unknown(entry));
+        let change = self.change(&record.role, pod);
         let durable = snapshot.claim(&entry.name).is_some();
-        let facts = known.clone().unwrap_or_else(|| self.unknown(entry));
-        let mismatch = self.mismatch(pod, answer);
+        let mismatch = self.mismatch(&record.role, pod, answer);
         let mut health =
-            health(snapshot, &MemberRecord { id: Some(entry.id.clone()), ..facts.clone() });
+            health(snapshot, &MemberRecord { id: Some(entry.id.clone()), ..record.clone() });
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
         } else if change == Change::Recreate
@@ -64,7 +64,7 @@ impl<A: App> Joined<'_, A> {
             health = Health::Failed(Cause::OutdatedAndDown);
         }
         if let (Health::Healthy, true, Some(versions)) =
-            (&health, is_restarting(snapshot, &facts), &mismatch)
+            (&health, is_restarting(snapshot, &record), &mismatch)
         {
             // Its pod was changed and its process was not restarted yet: it works, but not for long.
             health = Health::NotReady(Cause::VersionMismatch { versions: versions.clone() });
@@ -73,7 +73,7 @@ impl<A: App> Joined<'_, A> {
             recovered_at(pod, known.as_ref(), snapshot.now).filter(|_| health.is_healthy());
         Member {
             votes: entry.votes,
-            group: facts.group,
+            group: record.group,
             health,
             recovered_at,
             position: answer.and_then(|it| it.position.clone()),
@@ -83,7 +83,8 @@ impl<A: App> Joined<'_, A> {
             recorded: known.is_some(),
             pod: pod.map(PodRef::from),
             durable,
-            ..Member::new(entry.name.clone(), entry.id.clone(), facts.role)
+            facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
+            ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
         }
     }
 
@@ -94,20 +95,22 @@ impl<A: App> Joined<'_, A> {
         MemberRecord::new(entry.name.clone(), role.unwrap_or_default())
     }
 
-    fn change(&self, pod: Option<&Pod<A::Spec>>) -> Change {
+    fn change(&self, role: &RoleName, pod: Option<&Pod<A::Spec>>) -> Change {
         match (pod.and_then(|it| it.spec.as_ref()), self.accepted) {
-            (Some(old), Some((new, _))) => self.app.change(old, new),
+            (Some(old), Some((new, _))) => self.app.change(role, old, new),
             _ => Change::Nothing,
         }
     }
 
     fn mismatch(
         &self,
+        role: &RoleName,
         pod: Option<&Pod<A::Spec>>,
         answer: Option<&MemberStatus>,
     ) -> Option<VersionMismatch> {
         let (spec, answer) = (pod?.spec.as_ref()?, answer?);
-        let asked = (!self.app.runs(spec, answer)).then(|| self.app.topology(spec).version)?;
+        let asked =
+            (!self.app.runs(role, spec, answer)).then(|| self.app.topology(spec).version)?;
         Some(VersionMismatch { runs: answer.version.clone(), asked })
     }
 }

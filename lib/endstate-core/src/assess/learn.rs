@@ -74,8 +74,9 @@ fn runs<A: App>(
     member: &MemberRecord,
 ) -> bool {
     let made_from = snapshot.pod(&member.name).and_then(|it| it.spec.as_ref());
-    let runs = snapshot.view.answer(&member.name).is_some_and(|it| app.runs(spec, it));
-    runs && made_from.is_some_and(|it| app.change(it, spec) == Change::Nothing)
+    let runs =
+        snapshot.view.answer(&member.name).is_some_and(|it| app.runs(&member.role, spec, it));
+    runs && made_from.is_some_and(|it| app.change(&member.role, it, spec) == Change::Nothing)
 }
 
 /// What was said at the last end that says what went wrong.

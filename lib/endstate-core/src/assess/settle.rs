@@ -191,7 +191,9 @@ impl<A: App> Assessed<'_, A> {
     fn runs_accepted(&self, name: &str) -> bool {
         let accepted = self.record.accepted.as_ref();
         let answer = self.snapshot.view.answer(name);
-        accepted.zip(answer).is_some_and(|(spec, answer)| self.app.runs(&spec.spec, answer))
+        let Some(member) = self.record.find(name) else { return false };
+        let runs = |spec: &A::Spec, answer| self.app.runs(&member.role, spec, answer);
+        accepted.zip(answer).is_some_and(|(spec, answer)| runs(&spec.spec, answer))
     }
 }
 

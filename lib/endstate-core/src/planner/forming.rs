@@ -147,7 +147,9 @@ fn attempt<A: App>(
 fn is_as_asked<A: App>(assessed: &Assessed<'_, A>, first: &Bootstrap, role: &Role) -> bool {
     let accepted = assessed.record.accepted.as_ref();
     let other = |it: &Pod<A::Spec>| match (&it.spec, accepted) {
-        (Some(old), Some(new)) => assessed.app.change(old, &new.spec) == Change::Recreate,
+        (Some(old), Some(new)) => {
+            assessed.app.change(&role.name, old, &new.spec) == Change::Recreate
+        }
         _ => false,
     };
     let mut pods = first.members.iter().filter_map(|it| assessed.snapshot.pod(&it.name));

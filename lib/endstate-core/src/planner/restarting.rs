@@ -101,7 +101,8 @@ impl<A: App> crate::assess::Assessed<'_, A> {
     {
         let accepted = &self.record.accepted.as_ref()?.spec;
         let mut pods = pods.filter(|it| !it.deleting).filter_map(|pod| {
-            match self.app.change(pod.spec.as_ref()?, accepted) {
+            let role = self.recorded(&pod.name).role;
+            match self.app.change(&role, pod.spec.as_ref()?, accepted) {
                 Change::Restart => Some(self.restart(pod)),
                 Change::Recreate if self.snapshot.claim(&pod.name).is_some() => {
                     Some(self.recreate(pod))

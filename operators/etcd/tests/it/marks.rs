@@ -62,11 +62,8 @@ impl Driver for Answering {
         let agreed = members.len() - silent.len();
         self.silent.lock().unwrap().extend(silent);
         let list = Membership::new("9", ids().map(entry)).agreed(agreed);
-        View {
-            targets: ids().map(answer).collect(),
-            membership: (agreed > 0 || members.is_empty()).then_some(list),
-            tasks: vec![],
-        }
+        let list = (agreed > 0 || members.is_empty()).then_some(list);
+        View::new(ids().map(answer).collect(), list)
     }
 
     async fn act(&self, _: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {

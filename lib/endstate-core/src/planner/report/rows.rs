@@ -65,7 +65,9 @@ impl<A: App> Report<'_, '_, A> {
         let health = self.assessed.health(member);
         let pod = snapshot.pod(&member.name);
         let updated = match (pod.and_then(|it| it.spec.as_ref()), &self.decision.record.accepted) {
-            (Some(old), Some(new)) => self.assessed.app.change(old, &new.spec) == Change::Nothing,
+            (Some(old), Some(new)) => {
+                self.assessed.app.change(&member.role, old, &new.spec) == Change::Nothing
+            }
             _ => false,
         };
         // Without a quorum nobody has a leader to follow, which is no fault of a member.
