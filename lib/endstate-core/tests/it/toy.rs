@@ -2,7 +2,8 @@
 
 use endstate_core::{
     App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
-    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Role, Topology, VolumeSpec,
+    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Role, RoleName, Topology,
+    VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,7 @@ impl App for Toy {
         format!("{member}.{}", object.namespace)
     }
 
-    fn change(&self, old: &ToySpec, new: &ToySpec) -> Change {
+    fn change(&self, _: &RoleName, old: &ToySpec, new: &ToySpec) -> Change {
         if old.version.split('.').next() != new.version.split('.').next() {
             let why = format!("cannot go from {} to {}", old.version, new.version);
             return Change::Refuse(Problem::refused("spec.version", why));
@@ -182,7 +183,8 @@ impl App for Toy {
     }
 
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
-        member.position.as_ref().is_none_or(|it| it.count() == 0)
+        let placed = *member.role == *BROKER;
+        !placed || member.position.as_ref().is_none_or(|it| it.count() == 0)
     }
 
     fn without_user(&self) -> &'static str {

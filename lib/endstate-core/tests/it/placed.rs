@@ -1,8 +1,6 @@
 //! A toy with two roles, of which one holds what the application places on it: what is kept from harm there that a quorum
 //! would bear.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use endstate_core::*;
 use jiff::Timestamp;
 
@@ -154,7 +152,7 @@ fn who_lost_its_data_leaves_at_once() {
     let mut world = World::new((3, 3));
     world.evict("b3");
     world.0.claims.retain(|it| &*it.member != "b3");
-    assert_eq!(world.plan(), ["remove member b3 (6): it does not come back"]);
+    assert_eq!(world.plan(), ["remove member b3 (6): it did not recover"]);
 }
 
 #[test]
@@ -168,7 +166,7 @@ fn who_is_off_the_list_and_may_hold_data_is_kept_and_told() {
 
     let mut world = World::new((3, 3));
     world.unlist("c3");
-    assert_eq!(world.plan(), ["delete pod c3: it belongs to no one"], "a quorum decided on it");
+    assert_eq!(world.plan(), ["delete pod c3: it is a leftover"], "a quorum decided on it");
 }
 
 #[test]
@@ -184,7 +182,7 @@ fn no_step_under_way_holds_up_a_pod_on_its_claim() {
     for (mut world, member) in [(draining, "b2"), (joining, "c2")] {
         assert!(world.plan().is_empty());
         world.evict(member);
-        assert_eq!(world.plan(), [format!("create pod {member}: goes on with its volume")]);
+        assert_eq!(world.plan(), [format!("create pod {member}: resumes on its volume")]);
     }
 }
 
@@ -234,14 +232,14 @@ fn what_only_the_application_knows_reaches_its_answers() {
     assert_eq!(world.plan(), ["drain b1"]);
     let target = world.0.view.targets.iter_mut().find(|it| &*it.name == "b1").unwrap();
     target.status.as_mut().unwrap().facts = Facts::of(&0);
-    assert_eq!(world.plan(), ["remove member b1 (4): fewer members are asked for"]);
+    assert_eq!(world.plan(), ["remove member b1 (4): scaling down"]);
 }
 
 #[test]
 fn a_change_of_one_role_restarts_no_other() {
     let mut world = World::new((3, 3));
     world.0.spec.2 = 1;
-    assert_eq!(world.plan(), ["delete pod b1: it is made again on the same volume"]);
+    assert_eq!(world.plan(), ["delete pod b1: it is recreated on the same volume"]);
     let outdated = world.0.status.members.iter().filter(|it| !it.updated);
     assert_eq!(outdated.map(|it| &*it.role).collect::<Vec<_>>(), ["b", "b", "b"]);
 }
