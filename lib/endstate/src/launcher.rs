@@ -26,6 +26,7 @@
 //! is file I/O of this one process, and there is no waiting and no network.
 
 mod arguments;
+mod ask;
 mod files;
 
 use std::convert::Infallible;
@@ -40,7 +41,8 @@ use std::process::{Command, ExitCode};
 use endstate_core::Evidence;
 
 pub use arguments::{Guard, parse};
-pub use files::{Pattern, Seed, SeedWhen};
+pub use ask::Question;
+pub use files::{Pattern, Seed, SeedWhen, Source};
 
 /// The subcommand by which the executable is the launcher.
 pub const SUBCOMMAND: &str = "launch";
@@ -78,7 +80,7 @@ pub struct Launch {
     pub pod: Marker,
     /// What the operator's record says: the member has data, whatever this pod has done.
     pub record: Marker,
-    /// Files to copy before the application starts.
+    /// Files to make before the application starts.
     pub seeds: Vec<Seed>,
     /// An empty file that permits the application to start empty, made on a first start only.
     pub first_start_file: Option<PathBuf>,
@@ -99,6 +101,8 @@ pub struct Launch {
 pub enum Request {
     /// Copy this executable into a directory that the member's main container shares.
     Install(PathBuf),
+    /// Ask the application in this pod.
+    Ask(Question),
     /// Decide, and become the application.
     Launch(Launch),
 }
@@ -174,6 +178,9 @@ pub enum LaunchError {
     /// The command line makes no sense.
     #[error("{0}; {usage}", usage = arguments::USAGE)]
     Usage(String),
+    /// The application did not answer as expected.
+    #[error("the answer is: {0}")]
+    Answer(String),
     /// The refusal this module exists for.
     #[error(
         "data lost, refusing to start blank: {} holds nothing that matches {patterns}, but this member was started before; `endstate status` says what the operator does about it",
@@ -211,6 +218,7 @@ pub enum LaunchError {
 pub fn main(args: Vec<String>) -> ExitCode {
     let result = match parse(args.into_iter().map(OsString::from)) {
         Ok(Request::Install(dir)) => install(&dir),
+        Ok(Request::Ask(question)) => question.ask(),
         Ok(Request::Launch(request)) => match launch(&Launch { pod: pod_marker(), ..request }) {
             Err(error) => Err(error),
             Ok(never) => match never {},
@@ -228,7 +236,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
     match error {
         LaunchError::Usage(_) => ExitCode::from(EXIT_USAGE),
         LaunchError::DataLost { .. } => ExitCode::from(Evidence::DataLost.exit_code()),
-        LaunchError::Io { .. } => ExitCode::FAILURE,
+        LaunchError::Io { .. } | LaunchError::Answer(_) => ExitCode::FAILURE,
     }
 }
 
@@ -279,7 +287,7 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
         return Err(refuse(request));
     }
     // Before the marker: a start that fails here has not happened.
-    request.seeds.iter().try_for_each(Seed::copy)?;
+    files::make_all(&request.seeds)?;
     if decision != Decision::Start {
         files::write_marker(&request.marker)?;
     }

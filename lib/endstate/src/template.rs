@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use endstate_core::{ClusterObjects, EmptyDir, LABEL_ROLE, Launch, NON_VOTER, PodPolicy, Start};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm, PodAntiAffinity,
-    PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-    Toleration, Volume, VolumeMount, WeightedPodAffinityTerm,
+    ExecAction, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm,
+    PodAntiAffinity, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
+    SecretVolumeSource, SecurityContext, Toleration, Volume, VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::launcher::{self, Guard, STARTED_VARIABLE};
+use crate::launcher::{self, Guard, Question, STARTED_VARIABLE};
 use crate::operator::{PodRequest, STARTED_ANNOTATION};
 
 /// The directory that the launcher's container shares with the member's.
@@ -77,6 +77,20 @@ pub struct Probes {
     pub liveness: Option<Probe>,
     /// While it fails, clients are sent elsewhere.
     pub readiness: Option<Probe>,
+}
+
+/// A probe by which the launcher asks the member's application in its own words.
+///
+/// ```
+/// let probe = endstate::template::asks(&"2181=srvr=Mode: ".parse().unwrap());
+/// assert_eq!(probe.exec.unwrap().command.unwrap()[3], "2181=srvr=Mode: ");
+/// ```
+#[must_use]
+pub fn asks(question: &Question) -> Probe {
+    let executable = format!("{LAUNCHER_DIR}/{}", launcher::EXECUTABLE);
+    let command = [&executable, launcher::SUBCOMMAND, "--ask", &question.to_string()];
+    let exec = ExecAction { command: Some(command.map(str::to_owned).into()) };
+    Probe { exec: Some(exec), ..Probe::default() }
 }
 
 impl PodTemplate {
@@ -291,6 +305,18 @@ pub fn claim(name: &str, member: &str) -> Volume {
     let claim_name = crate::operator::claim_of(member);
     let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: None };
     Volume { name: name.to_owned(), persistent_volume_claim: Some(source), ..Default::default() }
+}
+
+/// A volume with a secret's keys as files.
+///
+/// ```
+/// let volume = endstate::template::secret("admin", "example-admin");
+/// assert!(volume.secret.is_some());
+/// ```
+#[must_use]
+pub fn secret(name: &str, secret: &str) -> Volume {
+    let source = SecretVolumeSource { secret_name: Some(secret.to_owned()), ..Default::default() };
+    Volume { name: name.to_owned(), secret: Some(source), ..Default::default() }
 }
 
 /// A volume that is a directory of the pod's.

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::files::SeedWhen;
+use super::files::{SeedWhen, Source};
 use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND, Seed};
 
-pub(super) const USAGE: &str = "usage: launch --install DIR | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--first-start-file FILE] [--termination-log FILE] -- COMMAND [ARG...]";
+pub(super) const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -30,7 +30,7 @@ pub struct Guard {
     pub present: Vec<String>,
     /// Whether the member has data by the operator's record, so that a blank directory is a loss.
     pub resume: bool,
-    /// Files to copy before the application starts.
+    /// Files to make before the application starts.
     pub seeds: Vec<Seed>,
     /// An empty file that permits the application to start empty, made on a first start only.
     pub first_start_file: Option<String>,
@@ -55,7 +55,7 @@ impl Guard {
         Self { resume: true, ..self }
     }
 
-    /// The same, and a file is copied first.
+    /// The same, and a file is made first.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seeds.push(seed);
@@ -78,11 +78,20 @@ impl Guard {
         self.present.iter().for_each(|it| flag("--present", it));
         flag("--marker", &format!("{launcher_dir}/started"));
         for seed in &self.seeds {
-            let name = match seed.when {
-                SeedWhen::Once => "--seed",
-                SeedWhen::Always => "--seed-always",
-            };
-            flag(name, &format!("{}={}", seed.from.display(), seed.to.display()));
+            let to = seed.to.display();
+            match (&seed.source, seed.when) {
+                (Source::File(from), SeedWhen::Once) => {
+                    flag("--seed", &format!("{}={to}", from.display()));
+                }
+                (Source::File(from), SeedWhen::Always) => {
+                    flag("--seed-always", &format!("{}={to}", from.display()));
+                }
+                (Source::Text(text), SeedWhen::Once) => {
+                    flag("--write-once", &format!("{to}={text}"));
+                }
+                (Source::Text(text), SeedWhen::Always) => flag("--write", &format!("{to}={text}")),
+            }
+            seed.keeps.iter().for_each(|it| flag("--keep", it));
         }
         self.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
         words.extend(self.resume.then(|| "--resume".to_owned()));
@@ -124,6 +133,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
                 if flag == "--install" {
                     return Ok(Request::Install(value.into()));
                 }
+                if flag == "--ask" {
+                    return value.to_string_lossy().parse().map(Request::Ask);
+                }
                 words.take(&flag, value)?;
             }
         }
@@ -137,12 +149,28 @@ impl Words {
             Some("--data-dir") => self.data_dir = Some(value.into()),
             Some("--present") => self.present.push(pattern(&value)?),
             Some("--marker") => self.marker = Some(value.into()),
-            Some("--seed") => self.seeds.push(seed(&value, Seed::once)?),
-            Some("--seed-always") => self.seeds.push(seed(&value, Seed::always)?),
+            Some("--seed") => self.seeds.push(seed(&value, "FROM=TO", Seed::once)?),
+            Some("--seed-always") => self.seeds.push(seed(&value, "FROM=TO", Seed::always)?),
+            Some("--write-once") => {
+                self.seeds.push(seed(&value, "TO=TEXT", |to, text| Seed::text_once(text, to))?);
+            }
+            Some("--write") => {
+                self.seeds.push(seed(&value, "TO=TEXT", |to, text| Seed::text(text, to))?);
+            }
+            Some("--keep") => self.keep(&value)?,
             Some("--first-start-file") => self.first_start_file = Some(value.into()),
             Some("--termination-log") => self.termination_log = Some(value.into()),
             _ => return Err(LaunchError::Usage(format!("unknown flag {}", flag.display()))),
         }
+        Ok(())
+    }
+
+    /// Of the file that was named last.
+    fn keep(&mut self, prefix: &OsString) -> Result<(), LaunchError> {
+        let seed = self.seeds.last_mut().zip(prefix.to_str());
+        let why = || LaunchError::Usage("--keep PREFIX follows the file it is about".to_owned());
+        let (seed, prefix) = seed.ok_or_else(why)?;
+        seed.keeps = Some(prefix.to_owned());
         Ok(())
     }
 
@@ -179,12 +207,16 @@ fn pattern(value: &OsString) -> Result<Pattern, LaunchError> {
     text.and_then(str::parse).map_err(LaunchError::Usage)
 }
 
-fn seed(value: &OsString, make: fn(String, String) -> Seed) -> Result<Seed, LaunchError> {
+fn seed(
+    value: &OsString,
+    form: &str,
+    make: fn(String, String) -> Seed,
+) -> Result<Seed, LaunchError> {
     let parts = value.to_str().and_then(|it| it.split_once('='));
     match parts {
         Some((from, to)) if !from.is_empty() && !to.is_empty() => {
             Ok(make(from.to_owned(), to.to_owned()))
         }
-        _ => Err(LaunchError::Usage(format!("{} is not FROM=TO", value.display()))),
+        _ => Err(LaunchError::Usage(format!("{} is not {form}", value.display()))),
     }
 }

@@ -38,6 +38,8 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
     let guard = Guard::new("/d", &["v/log.*", "v/snapshot.*"])
         .seed(Seed::once("/c/a", "/w/a"))
         .seed(Seed::always("/c/b", "/w/b"))
+        .seed(Seed::text_once("x=1\ny", "/w/c"))
+        .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
         .resume();
     let command = guard.command("/l", &["app".to_owned(), "--resume".to_owned()]);
@@ -49,7 +51,12 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         marker: "/l/started".into(),
         pod: Marker::Absent,
         record: Marker::Present,
-        seeds: vec![Seed::once("/c/a", "/w/a"), Seed::always("/c/b", "/w/b")],
+        seeds: vec![
+            Seed::once("/c/a", "/w/a"),
+            Seed::always("/c/b", "/w/b"),
+            Seed::text_once("x=1\ny", "/w/c"),
+            Seed::text("l=/w/c\n", "/w/d").keeping("l="),
+        ],
         first_start_file: Some("/d/initialize".into()),
         termination_log: TERMINATION_LOG.into(),
         command: os(&["app", "--resume"]),
@@ -69,6 +76,8 @@ fn arguments_that_make_no_sense_are_refused_with_the_usage() {
         "--data-dir /d --present a*/b.l --marker /m -- app",
         "--data-dir /d --present a/b*c* --marker /m -- app",
         "--data-dir /d --present *.l --marker /m --seed a -- app",
+        "--data-dir /d --present *.l --marker /m --write a -- app",
+        "--data-dir /d --present *.l --marker /m --keep a -- app",
         "--frob x -- app",
         "--install",
     ] {
@@ -175,6 +184,24 @@ fn a_seed_that_is_there_stays_unless_it_is_made_anew() {
         assert_eq!(fs::metadata(&once).unwrap().permissions().mode() & 0o777, 0o600);
         fs::remove_file(&from).unwrap();
     }
+}
+
+#[test]
+fn lines_that_the_application_writes_stay_until_its_first_file_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, list) = (dir.path().join("config"), dir.path().join("list"));
+    let launch_with = |first: &Path, size: u8| {
+        let text = format!("size={size}\nlist={}\n", first.display());
+        let seeds = vec![Seed::text_once("me", first), Seed::text(text, &config).keeping("list=")];
+        launch(&Launch { seeds, ..request(dir.path()) }).unwrap_err();
+        fs::read_to_string(&config).unwrap()
+    };
+    assert_eq!(launch_with(&list, 1), format!("size=1\nlist={}\n", list.display()));
+    fs::write(&config, "# by the application\nlist=/its/own\nsize=1\n").unwrap();
+    assert_eq!(launch_with(&list, 2), "size=2\nlist=/its/own\n");
+    let other = dir.path().join("other");
+    assert_eq!(launch_with(&other, 2), format!("size=2\nlist={}\n", other.display()));
+    assert_eq!(fs::read_to_string(&other).unwrap(), "me");
 }
 
 #[test]
