@@ -21,14 +21,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
-    App, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Surroundings,
+    App, ClusterObjects, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Surroundings,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
 use kube::api::ApiResource;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::driver::Driver;
@@ -69,21 +69,32 @@ pub trait Operand: Send + Sync + 'static {
     /// How members are asked.
     fn driver(&self) -> &Self::Driver;
 
-    /// The name of the container that runs the member itself.
-    fn container(&self) -> &'static str;
+    /// The name of the container that runs the member itself. By default the application's.
+    fn container(&self) -> &'static str {
+        self.app().name()
+    }
 
     /// Reads the spec of an object.
     fn spec(&self, spec: &Value) -> Result<SpecOf<Self>, serde_json::Error>;
 
-    /// Reads the status of an object; `Null` when it has none yet.
-    fn status(&self, status: &Value) -> Result<Status<SpecOf<Self>>, serde_json::Error>;
+    /// Reads the status of an object; `Null` when it has none yet. By default the whole of it.
+    fn status(&self, status: &Value) -> Result<Status<SpecOf<Self>>, serde_json::Error> {
+        match status {
+            Value::Null => Ok(Status::default()),
+            status => Status::deserialize(status),
+        }
+    }
 
-    /// The status to publish, in the shape of the kind.
-    fn publish(&self, object: &Identity, status: &Status<SpecOf<Self>>) -> Value;
+    /// The status to publish, in the shape of the kind. By default as it is.
+    fn publish(&self, _: &Identity, status: &Status<SpecOf<Self>>) -> Value {
+        serde_json::json!(status)
+    }
 
     /// The labels by which services, budgets and people find the pods of a cluster. They are restored on pods that lost
     /// them.
-    fn labels(&self, object: &Identity) -> BTreeMap<String, String>;
+    fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
+        ClusterObjects { application: self.app().name(), object }.labels()
+    }
 
     /// The pod of a new member, without owner.
     fn pod(&self, request: PodRequest<'_>) -> Pod;
@@ -103,7 +114,7 @@ pub trait Operand: Send + Sync + 'static {
     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
     /// The secrets whose contents the driver needs. By default none.
-    fn secrets(&self, _: &Identity) -> Vec<String> {
+    fn secrets(&self, _: &Identity, _: &SpecOf<Self>) -> Vec<String> {
         vec![]
     }
 }

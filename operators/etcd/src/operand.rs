@@ -1,11 +1,10 @@
 //! etcd as an operand of the generic operator, for each of the two kinds that declare a cluster.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, PodRequest, Wanted};
-use endstate_core::{ClusterObjects, Identity, Launch, Status};
+use endstate_core::{Identity, Launch, Status};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
@@ -86,10 +85,6 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
         &self.driver
     }
 
-    fn container(&self) -> &'static str {
-        objects::APPLICATION
-    }
-
     fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
         K::Spec::deserialize(spec).map(Into::into)
     }
@@ -103,10 +98,6 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
 
     fn publish(&self, object: &Identity, status: &Status<EtcdClusterSpec>) -> Value {
         K::publish(&object.name, status)
-    }
-
-    fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        ClusterObjects { application: objects::APPLICATION, object }.labels()
     }
 
     fn pod(&self, request: PodRequest<'_>) -> Pod {

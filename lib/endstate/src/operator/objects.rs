@@ -153,7 +153,7 @@ impl Objects {
             return Err(Error::other(conflict));
         }
         let is_going = current.metadata.deletion_timestamp.is_some();
-        let is_final = matches!(wanted.content(), Content::Generated(_));
+        let is_final = matches!(wanted.content(), Content::Generated { .. });
         if is_going || is_final || is_applied(&current, &intent, &ctx.field_manager) {
             return Ok(());
         }
@@ -196,8 +196,8 @@ async fn create(
             intent.metadata.resource_version = Some(NO_VERSION.to_owned());
             writer.apply(&intent).await.map(drop)
         }
-        Content::Generated(keys) => {
-            secrets::fill(&mut intent, keys)?;
+        Content::Generated { keys, derived } => {
+            secrets::fill(&mut intent, keys, derived)?;
             writer.create(&intent).await.map(drop)
         }
     }

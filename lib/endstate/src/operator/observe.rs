@@ -42,8 +42,8 @@ impl<O: Operand> Operator<O> {
         let identity = identity(object);
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
         let pods = self.members(object, &owned, ctx).await?;
-        let secrets = self.secrets(object, &identity, ctx).await?;
         let accepted = status.record.accepted.as_ref().map_or(&spec, |it| &it.spec);
+        let secrets = self.secrets(object, (&identity, accepted), ctx).await?;
         let members = targets(&status.record, &pods);
         let target = Target {
             members: addresses(&status.record, &members, &owned, self.operand.container()),
@@ -101,10 +101,10 @@ impl<O: Operand> Operator<O> {
     async fn secrets(
         &self,
         object: &Declared<O::Kind>,
-        identity: &Identity,
+        (identity, spec): (&Identity, &SpecOf<O>),
         ctx: &Context,
     ) -> Result<Secrets, Error> {
-        let names = self.operand.secrets(identity);
+        let names = self.operand.secrets(identity, spec);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let owner = Owner::of(object, self.operand.app().name());
         self.around.secrets(&owner, &names, ctx).await

@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use kube::api::DynamicObject;
 
 use super::Generated;
+use super::wanted::Derived;
 use crate::Error;
 
 /// The contents of secrets. They print as names.
@@ -39,14 +40,22 @@ impl fmt::Debug for Secrets {
 }
 
 /// Puts random values into a secret.
-pub(super) fn fill(secret: &mut DynamicObject, keys: &[Generated]) -> Result<(), Error> {
-    let mut data = BTreeMap::new();
+pub(super) fn fill(
+    secret: &mut DynamicObject,
+    keys: &[Generated],
+    derived: &[Derived],
+) -> Result<(), Error> {
+    let mut values = BTreeMap::new();
     for Generated { key, random_bytes } in keys {
         let mut bytes = vec![0; *random_bytes];
         getrandom::fill(&mut bytes).map_err(|error| Error::other(error.to_string()))?;
         let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        data.insert(key, ByteString(text.into_bytes()));
+        values.insert(key.clone(), text);
     }
+    let made: Vec<_> = derived.iter().map(|it| (it.key.clone(), (it.of)(&values))).collect();
+    values.extend(made);
+    let data = values.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes())));
+    let data: BTreeMap<_, _> = data.collect();
     secret.data["data"] = serde_json::to_value(data).map_err(Error::other)?;
     Ok(())
 }
@@ -60,15 +69,16 @@ mod tests {
     #[test]
     fn values_are_random_and_are_not_printed() {
         let keys = vec![Generated { key: "password".into(), random_bytes: 16 }];
-        let wanted = Wanted::generated("admin", keys.clone(), Ownership::Owned);
-        assert!(matches!(wanted.content(), Content::Generated(_)));
+        let wanted = Wanted::generated("admin", keys, Ownership::Owned)
+            .derived("option", |values| format!("--{}", values["password"]));
+        let Content::Generated { keys, derived } = wanted.content() else { panic!("not random") };
         let make = || {
             let mut object = DynamicObject {
                 types: None,
                 metadata: Default::default(),
                 data: serde_json::json!({}),
             };
-            fill(&mut object, &keys).unwrap();
+            fill(&mut object, keys, derived).unwrap();
             let data = serde_json::from_value(object.data["data"].clone()).unwrap();
             let mut secrets = Secrets::default();
             secrets.add("admin", Some(data));
@@ -77,7 +87,8 @@ mod tests {
         let (one, other) = (make(), make());
         let value = one.get("admin", "password").unwrap();
         assert_eq!(value.len(), 32);
+        assert_eq!(one.get("admin", "option"), Some(&[b"--", value].concat()[..]));
         assert_ne!(Some(value), other.get("admin", "password"));
-        assert_eq!(format!("{one:?}"), r#"{"admin": ["password"]}"#);
+        assert_eq!(format!("{one:?}"), r#"{"admin": ["option", "password"]}"#);
     }
 }

@@ -1,5 +1,6 @@
 //! What is wanted, for whom, and whether it is somebody else's. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -55,10 +56,23 @@ pub struct Generated {
     pub random_bytes: usize,
 }
 
+/// A value in such a secret that is made of the random ones, which are given by key.
+#[derive(Clone)]
+pub(super) struct Derived {
+    pub(super) key: String,
+    pub(super) of: fn(&BTreeMap<String, String>) -> String,
+}
+
+impl PartialEq for Derived {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && std::ptr::fn_addr_eq(self.of, other.of)
+    }
+}
+
 #[derive(Clone, PartialEq)]
 pub(super) enum Content {
     Applied,
-    Generated(Vec<Generated>),
+    Generated { keys: Vec<Generated>, derived: Vec<Derived> },
 }
 
 /// The name of the claim of a member's volume.
@@ -122,7 +136,24 @@ impl Wanted {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let data = serde_json::json!({"type": "Opaque"});
         let object = DynamicObject { types: Some(types.clone()), metadata, data };
-        Wanted { object, types, ownership, content: Content::Generated(keys) }
+        Wanted { object, types, ownership, content: Content::Generated { keys, derived: vec![] } }
+    }
+
+    /// The same, with one more value, which is made of the random ones when the secret is.
+    ///
+    /// ```
+    /// use endstate::operator::{Generated, Ownership, Wanted};
+    /// let keys = vec![Generated { key: "password".into(), random_bytes: 24 }];
+    /// let wanted = Wanted::generated("demo-admin", keys, Ownership::Owned)
+    ///     .derived("options", |values| format!("--password={}", values["password"]));
+    /// assert_eq!(wanted.name(), "demo-admin");
+    /// ```
+    #[must_use]
+    pub fn derived(mut self, key: &str, of: fn(&BTreeMap<String, String>) -> String) -> Wanted {
+        if let Content::Generated { derived, .. } = &mut self.content {
+            derived.push(Derived { key: key.to_owned(), of });
+        }
+        self
     }
 
     /// The claim of the volume on which a member keeps its data, owned by nobody. It is named by [`claim_of`].
