@@ -5,9 +5,10 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use endstate::package::Package;
 use endstate_etcd::EtcdPackage;
+use endstate_zookeeper::ZooKeeperPackage;
 
 /// All of them, in the order in which they are listed.
-pub(crate) const PACKAGES: &[&dyn Package] = &[&EtcdPackage];
+pub(crate) const PACKAGES: &[&dyn Package] = &[&EtcdPackage, &ZooKeeperPackage];
 
 /// Finds a package by its name on the command line; the error for an unknown name lists the known ones.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! An etcd cluster under test, seen through its object.
+//! A cluster under test, seen through its object.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Up;
 
-/// How long a change of an etcd cluster may take.
+/// How long a change of a cluster may take.
 const CHANGE_MAX: Duration = Duration::from_secs(120);
 
 /// The object of a cluster: what `examples/etcd-cluster.yaml` says, with a size.
@@ -21,12 +21,15 @@ pub fn example(name: &str, size: u32) -> String {
     )
 }
 
-pub struct EtcdCluster {
+/// An etcd cluster, or one of another application.
+pub type EtcdCluster = Cluster;
+
+pub struct Cluster {
     api: Api<DynamicObject>,
     pub name: String,
 }
 
-impl EtcdCluster {
+impl Cluster {
     /// Declares a cluster in the default namespace.
     pub async fn apply(up: &Up, name: &str, size: u32) -> Result<EtcdCluster> {
         up.apply(&example(name, size)).await?;
@@ -35,14 +38,32 @@ impl EtcdCluster {
 
     pub async fn existing(up: &Up, name: &str) -> Result<EtcdCluster> {
         let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdCluster");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "etcdclusters");
-        let api = Api::namespaced_with(up.client().await?, "default", &resource);
-        Ok(EtcdCluster { api, name: name.to_owned() })
+        Cluster::of(up, &ApiResource::from_gvk_with_plural(&kind, "etcdclusters"), name).await
+    }
+
+    /// Declares a ZooKeeper ensemble in the default namespace; without a spec it is there already.
+    pub async fn zookeeper(up: &Up, name: &str, spec: Option<Value>) -> Result<Cluster> {
+        let kind = GroupVersionKind::gvk("zookeeper.endstate.dev", "v1", "ZookeeperCluster");
+        if let Some(spec) = spec {
+            let (version, metadata) = (kind.api_version(), json!({ "name": name }));
+            let object = json!({ "apiVersion": version, "kind": kind.kind, "metadata": metadata, "spec": spec });
+            up.apply(&object.to_string()).await?;
+        }
+        Cluster::of(up, &ApiResource::from_gvk_with_plural(&kind, "zookeeperclusters"), name).await
+    }
+
+    async fn of(up: &Up, resource: &ApiResource, name: &str) -> Result<Cluster> {
+        let api = Api::namespaced_with(up.client().await?, "default", resource);
+        Ok(Cluster { api, name: name.to_owned() })
     }
 
     pub async fn resize(&self, size: u32) -> Result<()> {
-        let patch = Patch::Merge(json!({"spec": {"size": size}}));
-        self.api.patch(&self.name, &PatchParams::default(), &patch).await?;
+        self.patch(json!({"spec": {"size": size}})).await
+    }
+
+    /// Merges into its object.
+    pub async fn patch(&self, patch: Value) -> Result<()> {
+        self.api.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 

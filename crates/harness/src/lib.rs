@@ -8,9 +8,11 @@ mod processes;
 mod terminal;
 mod up;
 mod writer;
+mod znodes;
 
-pub use cluster::{EtcdCluster, example, is_true};
-pub use processes::{empty, freeze, kill, member_process, pod_folder};
+pub use cluster::{Cluster, EtcdCluster, example, is_true};
+pub use processes::{claim_folder, claim_process, empty, freeze, kill, member_process, pod_folder};
 pub use terminal::Terminal;
 pub use up::Up;
 pub use writer::Writer;
+pub use znodes::ZnodeWriter;

@@ -45,6 +45,27 @@ pub fn pod_folder(state: &Path, uid: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Where the node keeps a claim.
+pub fn claim_folder(state: &Path, uid: &str) -> Result<PathBuf> {
+    let folder = state.join("node/persistent").join(uid);
+    fs::metadata(&folder).with_context(|| folder.display().to_string())?;
+    Ok(folder)
+}
+
+/// The Java process that runs on a claim.
+pub fn claim_process(uid: &str) -> Result<u32> {
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else { continue };
+        // A process may end while it is looked at.
+        let file = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        if file("cmdline").starts_with("java\0") && file("mountinfo").contains(uid) {
+            return Ok(id);
+        }
+    }
+    anyhow::bail!("no Java process runs on the claim {uid}")
+}
+
 /// Removes everything in a folder, and not the folder.
 pub fn empty(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder)? {

@@ -29,7 +29,8 @@ pub struct Writer {
 impl Writer {
     /// Starts to write through the cluster's client service. Returns after the first acknowledged write.
     pub async fn start(up: &Up, cluster: &str) -> Result<Writer> {
-        let (forward, url) = forward(up, cluster).await?;
+        let (forward, address) = forward(up, cluster, 2379).await?;
+        let url = format!("http://{address}");
         let end = Arc::new(AtomicBool::new(false));
         let (first, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(write(url.clone(), Arc::clone(&end), first));
@@ -56,12 +57,13 @@ impl Writer {
 }
 
 /// Runs `endstate forward`; each new connection through it finds a pod that is ready then.
-async fn forward(up: &Up, cluster: &str) -> Result<(Child, String)> {
-    let mut forward = up.spawn(&["forward", &format!("service/{cluster}-client"), "0:2379"])?;
+pub(crate) async fn forward(up: &Up, cluster: &str, port: u16) -> Result<(Child, String)> {
+    let (service, ports) = (format!("service/{cluster}-client"), format!("0:{port}"));
+    let mut forward = up.spawn(&["forward", &service, &ports])?;
     let stdout = forward.stdout.take().context("its output is piped")?;
     let line = BufReader::new(stdout).lines().next_line().await?.context("no forwarding")?;
     let address = line.split_whitespace().nth(1).context("forwarding tells its address")?;
-    Ok((forward, format!("http://{address}")))
+    Ok((forward, address.to_owned()))
 }
 
 async fn write(

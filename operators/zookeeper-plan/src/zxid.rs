@@ -36,6 +36,18 @@ impl Zxid {
     }
 }
 
+impl From<u64> for Zxid {
+    fn from(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<Zxid> for u64 {
+    fn from(zxid: Zxid) -> Self {
+        zxid.0
+    }
+}
+
 impl fmt::Display for Zxid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.0)

@@ -8,3 +8,4 @@ mod person;
 mod readme;
 mod restart;
 mod volumes;
+mod zookeeper;

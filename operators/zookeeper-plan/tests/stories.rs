@@ -1,0 +1,69 @@
+//! Stories: what happens to a cluster, line by line, and what the planner makes of it.
+//!
+//! Goal: a reader sees from plain text what the operator does in a situation, and why. Method: each
+//! file in `stories/` is a list of blocks, a command and the expected answer after `----`. A command
+//! changes a small world in which everything asked for works at once; `plan` plans once, checks the
+//! plan with the linter, publishes its status and carries its actions out. Run with `UPDATE=1` to
+//! write the answers anew, then read the difference.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a story that cannot be told fails")]
+#![expect(clippy::disallowed_methods, reason = "stories are files")]
+
+#[path = "stories/world.rs"]
+mod world;
+
+use std::{fs, path::Path};
+
+use world::World;
+
+#[test]
+fn stories() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
+    let files = fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|it| it.extension().is_some_and(|it| it == "txt")).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let wrong: Vec<_> = files.iter().filter(|it| !check(it)).collect();
+    assert!(wrong.is_empty(), "stories went another way, see above: {wrong:?}");
+}
+
+/// Tells one story; says whether it went as written.
+fn check(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap();
+    let told = tell(&text);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, &told).unwrap();
+        return true;
+    }
+    for (line, (old, new)) in text.lines().zip(told.lines()).enumerate() {
+        if old != new {
+            println!("{}:{}:\n  written: {old}\n  told:    {new}", path.display(), line + 1);
+            return false;
+        }
+    }
+    text.lines().count() == told.lines().count()
+}
+
+fn tell(text: &str) -> String {
+    let mut world = World::default();
+    let mut told = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        told += line;
+        told += "\n";
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let answer = world.tell(line);
+        // The answer that is written ends at an empty line.
+        lines.by_ref().find(|it| it.is_empty());
+        told += "----\n";
+        told += &answer;
+        told += "\n";
+    }
+    while told.ends_with("\n\n") {
+        told.pop();
+    }
+    told
+}

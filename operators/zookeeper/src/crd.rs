@@ -1,0 +1,179 @@
+//! The custom resource: what a user may write.
+//!
+//! Invariants: every field of a spec takes effect or is refused; the documentation of a field says its meaning, its
+//! unit and its default.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive copies each struct, visibility included, into a function"
+)]
+
+use std::collections::BTreeMap;
+
+use endstate::crd::PodPolicy;
+use kube::core::Rule;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use zookeeper_plan::{DEFAULT_REPOSITORY, TUNABLE};
+
+/// The status of an ensemble, as the definition has it.
+pub type ZookeeperClusterStatus = endstate::crd::Status;
+
+/// A ZooKeeper ensemble: the operator starts its servers, replaces the ones that fail, and grows and shrinks it,
+/// without ever giving up a quorum it has.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "zookeeper.endstate.dev",
+    version = "v1",
+    kind = "ZookeeperCluster",
+    plural = "zookeeperclusters",
+    shortname = "zk",
+    category = "all",
+    category = "endstate",
+    namespaced,
+    doc = "A ZooKeeper ensemble: the operator starts its servers, replaces the ones that fail, and grows and shrinks it, without ever giving up a quorum it has.",
+    status = "ZookeeperClusterStatus",
+    derive = "PartialEq",
+    scale(
+        spec_replicas_path = ".spec.size",
+        status_replicas_path = ".status.size",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size", description = "Voting servers wanted"),
+    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.ready", description = "Voting servers that are healthy"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.currentVersion", description = "The version that every server runs"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = (
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
+        "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ZookeeperClusterSpec {
+    /// Voting servers: 1 to 7. An ensemble of 2n+1 survives the loss of n of them, so an even size costs a server and
+    /// survives no more; 1 survives nothing. Servers are added and removed one at a time by `reconfig`, always keeping
+    /// a quorum.
+    #[schemars(range(min = 1, max = 7))]
+    pub size: i32,
+
+    /// The ZooKeeper version, such as `3.9.5`: 3.8.x or 3.9.x. It is the image's tag. It may change to any patch of the
+    /// same minor, and from 3.8 to 3.9; servers restart one by one, the leader last.
+    #[schemars(regex(pattern = r"^3\.[89]\.[0-9]{1,3}$"))]
+    #[x_kube(validation = ("self.split('.')[1] >= oldSelf.split('.')[1]", "ZooKeeper cannot go back to an earlier minor version"))]
+    pub version: String,
+
+    /// Servers that follow without a vote: 0 (the default) to 20. They serve reads and add nothing to the cost of
+    /// writes.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 20))]
+    pub observers: i32,
+
+    /// The image repository, without a tag. Default `docker.io/library/zookeeper`. The image must hold `java` on its
+    /// path and ZooKeeper's jars in `/apache-zookeeper-VERSION-bin/lib`.
+    #[serde(default = "default_repository")]
+    #[schemars(length(min = 1, max = 255))]
+    pub repository: String,
+
+    /// While true the operator does nothing to this ensemble but report its status. Default false.
+    #[serde(default)]
+    pub paused: bool,
+
+    /// Java's heap in MiB, of a size that stays. Default 512. The data tree must fit in it; a server takes about 100
+    /// MiB more.
+    #[serde(default = "default_heap")]
+    #[schemars(range(min = 64, max = 32768))]
+    pub heap_mib: u32,
+
+    /// Settings of `zoo.cfg` that tune a server, such as `{tickTime: 1000, maxClientCnxns: 200}`. Default: ZooKeeper's
+    /// own, `tickTime` 2000 ms, `initLimit` 10 and `syncLimit` 5 ticks. What decides membership, addresses, directories
+    /// or security is the operator's, and refused. A change restarts the servers one by one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = config_rule())]
+    #[schemars(extend("maxProperties" = 16))]
+    pub config: BTreeMap<String, u64>,
+
+    /// Counts the passwords that the operator made for itself, from 1 (the default). One more makes another, in the
+    /// Secret `NAME-admin-N`, and restarts the servers one by one with it.
+    #[serde(default = "default_credential")]
+    #[schemars(range(min = 1))]
+    pub credential: u32,
+
+    /// The volume of each server. Default: 10Gi of the default storage class.
+    #[serde(default)]
+    pub storage: Storage,
+
+    /// What the pods carry beside ZooKeeper itself. Labels and annotations change in place; for any other change the
+    /// servers restart one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodPolicy>,
+}
+
+/// A volume for each server, which outlives its pod, and the `ZookeeperCluster` object too.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// How much it holds, such as `10Gi` (Mi, Gi or Ti). It may grow, if its storage class can, and never shrinks.
+    #[serde(default = "default_size")]
+    #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
+    pub size: String,
+    /// The storage class. Default: the cluster's. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class: Option<String>,
+    /// Whether a server's volume stays when the server has left the ensemble. Default false. When the object is deleted
+    /// all volumes stay.
+    #[serde(default)]
+    pub retained: bool,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { size: default_size(), class: None, retained: false }
+    }
+}
+
+impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
+    fn from(it: ZookeeperClusterSpec) -> Self {
+        let Storage { size, class, retained } = it.storage;
+        Self {
+            size: it.size,
+            observers: it.observers,
+            version: it.version,
+            repository: it.repository,
+            paused: it.paused,
+            credential: it.credential,
+            heap_mib: it.heap_mib,
+            config: it.config,
+            pod: it.pod.unwrap_or_default().into(),
+            storage: zookeeper_plan::Storage { size, class, retained },
+        }
+    }
+}
+
+/// The planner's rule about settings, for the API server.
+fn config_rule() -> Rule {
+    let tunable = TUNABLE.map(|it| format!("'{it}'")).join(", ");
+    let message = format!(
+        "the operator sets membership, addresses, directories and security: only these may be set: {}",
+        TUNABLE.join(", ")
+    );
+    Rule::new(format!("self.all(it, it in [{tunable}])")).message(message.as_str())
+}
+
+fn default_repository() -> String {
+    DEFAULT_REPOSITORY.to_owned()
+}
+
+fn default_heap() -> u32 {
+    512
+}
+
+fn default_credential() -> u32 {
+    1
+}
+
+fn default_size() -> String {
+    "10Gi".to_owned()
+}

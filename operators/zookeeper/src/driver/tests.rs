@@ -1,0 +1,138 @@
+use endstate_core::{LeaveReason, Roster};
+use zookeeper_plan::Server;
+
+use super::*;
+
+fn identity() -> Identity {
+    Identity::new("default", "zoo", "0c5f")
+}
+
+fn named(id: u64) -> Address {
+    let mut address = Address::of(format!("zoo-{id}"), None);
+    address.id = Some(id.to_string().into());
+    address
+}
+
+fn entry_of(id: u64, role: Role) -> (ServerId, Server) {
+    (ServerId(id), server(host(&identity(), &format!("zoo-{id}").into()), role))
+}
+
+/// Servers 1 to 3 vote, 4 does not.
+fn list(version: u64) -> Ensemble {
+    let voters = (1..=3).map(|it| entry_of(it, Role::Participant));
+    let servers = voters.chain([entry_of(4, Role::Observer)]).collect();
+    Ensemble { version: version.into(), servers }
+}
+
+fn says(mode: Mode, zxid: u64) -> Result<Status, Failure> {
+    Ok(Status { version: "3.9.5".into(), mode, zxid: zxid.into() })
+}
+
+fn silent<T>() -> Result<T, Failure> {
+    Err(Failure::Unreachable { endpoint: "x".into(), why: "no answer".into() })
+}
+
+type Said = (u64, Result<Status, Failure>, Result<Ensemble, Failure>);
+
+struct Seen(Vec<Said>);
+
+impl Seen {
+    fn look(self, test: impl FnOnce(Look<'_>)) {
+        let (object, seen) = (identity(), self.0);
+        let addresses: Vec<_> = seen.iter().map(|(id, ..)| named(*id)).collect();
+        let states: Vec<_> = seen.iter().map(|(_, status, _)| status.clone()).collect();
+        let synced = synced(&states);
+        let answers = seen.into_iter().zip(&addresses);
+        let answers =
+            answers.map(|((_, status, ensemble), address)| Answer { address, status, ensemble });
+        test(Look { object: &object, synced, answers: answers.collect() });
+    }
+}
+
+#[test]
+fn who_synced_has_what_the_leader_had_before() {
+    let seen = Seen(vec![
+        (1, says(Mode::Follower, 0), Ok(list(7))),
+        (2, says(Mode::Leader, 90), Ok(list(7))),
+        (3, says(Mode::Follower, 95), silent()),
+    ]);
+    seen.look(|look| {
+        let targets = look.targets();
+        let status = |index: usize| targets[index].status.as_ref();
+        for index in [0, 1] {
+            let status = status(index).unwrap();
+            assert_eq!(status.position, Some(Position::at(90)), "a blank 0 is not what it has");
+            assert_eq!(status.leader, Some("2".into()));
+            assert_eq!(status.cluster, "0c5f".into());
+        }
+        assert!(status(2).is_none() && targets[2].reach == Reach::Unreachable);
+    });
+}
+
+#[test]
+fn a_deposed_leader_that_serves_nobody_leads_nobody() {
+    let seen = Seen(vec![
+        (1, says(Mode::Leader, 80), silent()),
+        (2, says(Mode::Leader, 90), Ok(list(7))),
+        (3, says(Mode::Follower, 90), Ok(list(7))),
+    ]);
+    seen.look(|look| {
+        assert_eq!(look.leader(), Some(&"2".into()));
+        assert_eq!(look.membership().unwrap().agreed, 2);
+    });
+}
+
+/// It still says that it follows.
+#[test]
+fn a_server_that_was_removed_is_no_member() {
+    let seen = Seen(vec![
+        (1, says(Mode::Leader, 90), Ok(list(7))),
+        (2, says(Mode::Follower, 90), Ok(list(6))),
+        (4, says(Mode::Observer, 90), Ok(list(7))),
+        (5, says(Mode::Follower, 90), Ok(list(7))),
+    ]);
+    seen.look(|look| {
+        let list = look.membership().unwrap();
+        assert_eq!(list.roster().voters, ["1", "2", "3"].map(Into::into).into());
+        assert_eq!(list.roster().non_voters, ["4"].map(Into::into).into());
+        assert_eq!((list.agreed, list.revision), (1, Some(7)), "an old list agrees on nothing");
+        assert_eq!(list.id_of("zoo-3"), Some(&"3".into()));
+        let standing = |index: usize| look.targets()[index].status.as_ref().unwrap().standing;
+        assert_eq!(standing(3), Standing::NonVoter);
+        assert_eq!(standing(1), Standing::Voter);
+    });
+}
+
+#[test]
+fn an_ensemble_of_other_names_is_another() {
+    let other = Identity::new("elsewhere", "zoo", "0c5f");
+    let server = server(host(&other, &"zoo-1".into()), Role::Participant);
+    let list = Ensemble { version: 7.into(), servers: [(ServerId(1), server)].into() };
+    let seen = Seen(vec![(1, says(Mode::Leader, 90), Ok(list))]);
+    seen.look(|look| assert_ne!(look.membership().unwrap().cluster, "0c5f".into()));
+}
+
+#[test]
+fn a_request_is_a_change_on_a_condition() {
+    let member = || "zoo-9".into();
+    let call = |request, revision| {
+        let roster = Roster { revision, ..Roster::default() };
+        change(&identity(), &Call { request, via: "zoo-1".into(), roster })
+    };
+    let id: MemberId = "9".into();
+    let join = |votes| Request::Join {
+        member: member(),
+        id: Some(id.clone()),
+        address: String::new(),
+        votes,
+    };
+    let leave = Request::Leave { member: member(), id: id.clone(), reason: LeaveReason::Dead };
+    let put = |role| Change::Put(ServerId(9), entry_of(9, role).1);
+    assert_eq!(call(join(true), Some(7)), Some((put(Role::Participant), 7.into())));
+    assert_eq!(call(join(false), Some(7)), Some((put(Role::Observer), 7.into())));
+    assert_eq!(call(leave.clone(), Some(7)), Some((Change::Remove(ServerId(9)), 7.into())));
+    assert_eq!(call(leave, None), None, "without a condition there is no change");
+    assert_eq!(call(Request::Transfer { to: member(), id }, Some(7)), None);
+    assert!(is_done(&Change::Remove(ServerId(9)), &list(7)));
+    assert!(!is_done(&put(Role::Observer), &list(7)));
+}

@@ -1,0 +1,90 @@
+//! ZooKeeper as a package: what is installed and run under its name.
+
+use endstate::Engine;
+use endstate::crd::without_rust;
+use endstate::operator::{Health, add};
+use endstate::package::{Package, managed};
+use endstate::status::Summary;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::DynamicObject;
+use kube::{CustomResourceExt, ResourceExt};
+use zookeeper_plan::{CLIENT_PORT, client_service};
+
+use crate::crd::ZookeeperCluster;
+use crate::operand::ZooKeeperOperand;
+
+/// The ZooKeeper operator, for a catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct ZooKeeperPackage;
+
+impl Package for ZooKeeperPackage {
+    fn name(&self) -> &'static str {
+        "zookeeper"
+    }
+
+    fn about(&self) -> &'static str {
+        "ZooKeeper ensembles: zookeeper.endstate.dev/v1"
+    }
+
+    fn crds(&self) -> Vec<CustomResourceDefinition> {
+        vec![without_rust(ZookeeperCluster::crd())]
+    }
+
+    fn rules(&self) -> Vec<PolicyRule> {
+        vec![managed("", "persistentvolumeclaims"), managed("", "secrets")]
+    }
+
+    fn summary(&self, object: &DynamicObject) -> Summary {
+        let mut summary = Summary::of(object);
+        let service = client_service(&object.name_any());
+        let namespace = object.namespace().unwrap_or_default();
+        summary.endpoint = Some(format!("{service}.{namespace}.svc:{CLIENT_PORT}"));
+        summary
+    }
+
+    fn rescue(&self) -> &'static str {
+        "save first what is left: copies of the volumes of the claims `data-MEMBER`. The annotation `endstate.dev/recover-from` \
+         with a member's name lets the ensemble go on with what that member has, if nobody is known to have had more"
+    }
+
+    fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {
+        let operand = ZooKeeperOperand { launcher_image: image.to_owned() };
+        vec![add(engine, "zookeeperclusters", operand)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
+        visit(path, schema);
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            walk(inner, &format!("{path}.{name}"), visit);
+        }
+    }
+
+    #[test]
+    fn every_field_that_a_user_writes_is_documented_typed_and_known() {
+        let crd = json!(ZooKeeperPackage.crds()[0]);
+        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        walk(&schema["properties"]["spec"], "spec", &mut |path, it| {
+            assert!(it["type"].is_string() || it["x-kubernetes-int-or-string"] == true, "{path}");
+            assert!(it["description"].as_str().is_some_and(|it| it.len() > 3), "{path}");
+            assert!(it["x-kubernetes-preserve-unknown-fields"].is_null(), "{path}");
+            let format = it["format"].as_str().unwrap_or("int32");
+            assert!(["int32", "int64"].contains(&format), "{path}: {format}");
+        });
+    }
+
+    #[test]
+    fn a_spec_of_two_fields_is_the_planners_default() {
+        let spec: crate::crd::ZookeeperClusterSpec =
+            serde_json::from_value(json!({"size": 3, "version": "3.9.5"})).unwrap();
+        let spec = zookeeper_plan::ZookeeperClusterSpec::from(spec);
+        assert_eq!(spec, zookeeper_plan::ZookeeperClusterSpec::new(3, "3.9.5"));
+    }
+}
