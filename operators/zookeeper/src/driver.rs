@@ -41,7 +41,6 @@ impl Driver for ZooKeeperDriver {
 
     async fn observe(&self, target: &Of<'_>) -> View {
         let states = join_all(target.members.iter().map(state)).await;
-        let synced = synced(&states);
         let answers = join_all(target.members.iter().zip(states).map(|(address, status)| async {
             let ensemble = match &status {
                 Ok(_) => look(target, address).await,
@@ -49,7 +48,7 @@ impl Driver for ZooKeeperDriver {
             };
             Answer { address, status, ensemble }
         }));
-        let look = Look { object: target.object, synced, answers: answers.await };
+        let look = Look { object: target.object, answers: answers.await };
         View::new(look.targets(), look.membership())
     }
 
@@ -68,15 +67,15 @@ impl Driver for ZooKeeperDriver {
         // The leader may have applied it and lost its lead before it could say so.
         match look_at(&endpoint, &[]).await {
             Ok(ensemble) if is_done(&change, &ensemble) => Outcome::Done,
+            _ if matches!(why, Failure::Refused { code: Code::NoAuth, .. }) => {
+                let secret = admin_secret(&target.object.name, target.spec.credential);
+                Outcome::blocked(format_args!(
+                    "{why}: the Secret {secret} is not the one that servers were started with; raise spec.credential by one"
+                ))
+            }
             _ => Outcome::blocked(why),
         }
     }
-}
-
-/// What the leader had before the servers synced with it, and so each of them has after.
-fn synced(states: &[Result<Status, Failure>]) -> Option<Zxid> {
-    let leads = |it: &&Status| it.mode == Mode::Leader;
-    states.iter().flatten().filter(leads).map(|it| it.zxid).max()
 }
 
 fn endpoint(address: &Address) -> Option<String> {
@@ -122,24 +121,24 @@ pub(crate) fn credentials(spec: &ZookeeperClusterSpec) -> impl Iterator<Item = u
 /// All answers of one look.
 struct Look<'t> {
     object: &'t Identity,
-    synced: Option<Zxid>,
     answers: Vec<Answer<'t>>,
 }
 
 impl Look<'_> {
-    /// The newest list that a server gave.
+    /// The newest list of ours that a server gave; one of another ensemble only if there is no other.
     fn list(&self) -> Option<&Ensemble> {
-        self.answers.iter().filter_map(|it| it.ensemble.as_ref().ok()).max_by_key(|it| it.version)
+        let lists = self.answers.iter().filter_map(|it| it.ensemble.as_ref().ok());
+        lists.max_by_key(|it| (self.is_ours(it), it.version))
     }
 
-    /// Who leads: of those who say so and work, who has the most.
-    fn leader(&self) -> Option<&MemberId> {
-        let claims = self.answers.iter().filter(|it| it.ensemble.is_ok());
-        let leads = claims.filter_map(|it| {
+    /// Who leads, and what it had before any server synced with it: of those who say so and work, who has the most.
+    fn leader(&self) -> Option<(Zxid, &MemberId)> {
+        let works = |it: &&Answer<'_>| it.ensemble.as_ref().is_ok_and(|it| self.is_ours(it));
+        let leads = self.answers.iter().filter(works).filter_map(|it| {
             let status = it.status.as_ref().ok().filter(|it| it.mode == Mode::Leader)?;
             Some((status.zxid, it.address.id.as_ref()?))
         });
-        leads.max().map(|(_, id)| id)
+        leads.max()
     }
 
     fn targets(&self) -> Vec<endstate_core::Target> {
@@ -167,22 +166,25 @@ impl Look<'_> {
         };
         let answer = MemberStatus::new(id.clone(), self.cluster(ensemble), standing);
         let mut answer = answer.runs(status.version.clone());
-        answer.position = self.synced.map(|it| Position::at(it.into()));
-        answer.leader = self.leader().cloned();
+        // What the leader had before this server synced with it, the server has now.
+        answer.position = self.leader().map(|(zxid, _)| Position::at(zxid.into()));
+        answer.leader = self.leader().map(|(_, id)| id.clone());
         answer
     }
 
     /// ZooKeeper's ensembles have no id. One of ours lists servers by names that are used once, in a service of ours.
-    fn cluster(&self, ensemble: &Ensemble) -> String {
+    fn is_ours(&self, ensemble: &Ensemble) -> bool {
         let ours = |it: &zookeeper_plan::Server| {
             self.answers
                 .iter()
                 .any(|answer| it.quorum.host == host(self.object, &answer.address.member))
         };
-        match ensemble.servers.values().any(ours) {
-            true => self.object.uid.to_string(),
-            false => "another".to_owned(),
-        }
+        ensemble.servers.values().any(ours)
+    }
+
+    fn cluster(&self, ensemble: &Ensemble) -> String {
+        let ours = || self.object.uid.to_string();
+        if self.is_ours(ensemble) { ours() } else { "another".to_owned() }
     }
 
     fn membership(&self) -> Option<Membership> {
