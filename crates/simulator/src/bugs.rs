@@ -8,7 +8,7 @@ use endstate_core::{
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
-use crate::plans::Planner;
+use crate::Planner;
 
 type See = Snapshot<EtcdClusterSpec>;
 type Do = Plan<EtcdClusterSpec>;
@@ -18,11 +18,11 @@ const ROLE: &str = "member";
 /// E2: a member whose pod is gone gets it back as it was first made, `--initial-cluster-state=new`
 /// included.
 pub fn starts_new_again() -> Planner {
-    Planner { plan: start_new_again, linted: false }
+    Planner::with_bug(start_new_again)
 }
 
-fn start_new_again(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn start_new_again(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     let Some(pods) = &snapshot.pods else { return plan };
     let record = &snapshot.status.record;
     let gone = record.members.iter().find(|it| !pods.iter().any(|pod| pod.name == it.name));
@@ -46,22 +46,22 @@ fn create(snapshot: &See, member: &MemberName, start: Start) -> Action {
 /// E3: a learner that is listed is always promoted next; its pod is made together with the call that
 /// adds it, and never again.
 pub fn promotes_first() -> Planner {
-    Planner { plan: promote_first, linted: false }
+    Planner::with_bug(promote_first)
 }
 
-fn promote_first(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn promote_first(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     let Some(list) = &snapshot.view.membership else { return plan };
-    match plan.actions.as_slice() {
-        [Action::Call(Call { request: Request::Join { member, .. }, .. })] => {
-            let names = list.members.iter().map(|it| &it.name).chain([member]);
+    match decided(&plan).cloned() {
+        Some(Action::Call(Call { request: Request::Join { member, .. }, .. })) => {
+            let names = list.members.iter().map(|it| &it.name).chain([&member]);
             let start = Start::Existing { members: names.map(|it| peer(snapshot, it)).collect() };
-            let action = create(snapshot, member, start);
+            let action = create(snapshot, &member, start);
             plan.actions.push(action);
         }
-        [Action::CreatePod { member, start: Start::Existing { .. }, .. }] => {
-            let Some(entry) = list.entry(member) else { return plan };
-            let (member, id) = (member.clone(), entry.id.clone());
+        Some(Action::CreatePod { member, start: Start::Existing { .. }, .. }) => {
+            let Some(entry) = list.entry(&member) else { return plan };
+            let id = entry.id.clone();
             let address = Etcd.address(&snapshot.object, &member);
             undecided(snapshot, &mut plan);
             let via = list.members[0].name.clone();
@@ -74,20 +74,20 @@ fn promote_first(snapshot: &See) -> Do {
 
 /// A quorum race: a member is taken off because there are too many, whoever works.
 pub fn removes_blindly() -> Planner {
-    Planner { plan: remove_blindly, linted: false }
+    Planner::with_bug(remove_blindly)
 }
 
-fn remove_blindly(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn remove_blindly(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     let Some(list) = &snapshot.view.membership else { return plan };
     let wanted = usize::try_from(snapshot.spec.size).unwrap_or(0);
     let leads = |name: &str| {
         snapshot.view.answer(name).is_some_and(|it| it.leader.as_ref() == Some(&it.id))
     };
-    let last = list.voters().filter(|it| !leads(&it.name)).max_by(|a, b| a.name.cmp(&b.name));
-    if let (Some(last), true) = (last, list.voters().count() > wanted) {
+    let one = list.voters().filter(|it| !leads(&it.name)).min_by(|a, b| a.name.cmp(&b.name));
+    if let (Some(one), true) = (one, list.voters().count() > wanted) {
         let reason = LeaveReason::ScaleDown;
-        let (member, id) = (last.name.clone(), last.id.clone());
+        let (member, id) = (one.name.clone(), one.id.clone());
         undecided(snapshot, &mut plan);
         plan.status.record.step = Some(Step::Leave {
             name: member.clone(),
@@ -105,12 +105,12 @@ fn remove_blindly(snapshot: &See) -> Do {
 
 /// All outdated members are restarted at once.
 pub fn restarts_all_at_once() -> Planner {
-    Planner { plan: restart_all_at_once, linted: false }
+    Planner::with_bug(restart_all_at_once)
 }
 
-fn restart_all_at_once(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
-    if let Some(Action::RestartPod { launch, .. }) = plan.actions.first().cloned() {
+fn restart_all_at_once(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
+    if let Some(Action::RestartPod { launch, .. }) = decided(&plan).cloned() {
         let pods = snapshot.pods.iter().flatten();
         let restart = |it| Action::RestartPod { pod: PodRef::from(it), launch: launch.clone() };
         plan.actions = pods.map(restart).collect();
@@ -120,11 +120,11 @@ fn restart_all_at_once(snapshot: &See) -> Do {
 
 /// A member whose pod is gone gets another pod under the same name, told to join.
 pub fn reuses_names() -> Planner {
-    Planner { plan: reuse_names, linted: false }
+    Planner::with_bug(reuse_names)
 }
 
-fn reuse_names(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn reuse_names(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     if let Some(Request::Leave { member, .. }) = requested(&plan)
         && let (Some(pods), Some(list)) = (&snapshot.pods, &snapshot.view.membership)
         && !pods.iter().any(|it| it.name == member)
@@ -138,12 +138,12 @@ fn reuse_names(snapshot: &See) -> Do {
 
 /// A pod that is not seen is taken for one that was never asked for.
 pub fn forgets_what_it_asked_for() -> Planner {
-    Planner { plan: forget_what_was_asked_for, linted: false }
+    Planner::with_bug(forget_what_was_asked_for)
 }
 
-fn forget_what_was_asked_for(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
-    if plan.actions.is_empty() {
+fn forget_what_was_asked_for(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
+    if decided(&plan).is_none() {
         let record = &mut plan.status.record;
         let first = record.bootstrap.iter_mut().flat_map(|it| &mut it.members);
         first.for_each(|it| it.asked = None);
@@ -156,51 +156,51 @@ fn forget_what_was_asked_for(snapshot: &See) -> Do {
 
 /// One pod that the API refused to make is taken for all that were asked for and are not seen.
 pub fn forgets_all_that_it_asked_for() -> Planner {
-    Planner { plan: forget_all_that_was_asked_for, linted: false }
+    Planner::with_bug(forget_all_that_was_asked_for)
 }
 
-fn forget_all_that_was_asked_for(snapshot: &See) -> Do {
+fn forget_all_that_was_asked_for(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     if let Some(blocked) = &mut seen.blocked {
         let record = &snapshot.status.record;
         let first = record.bootstrap.iter().flat_map(|it| &it.members);
         blocked.not_created = first.map(|it| it.name.clone()).collect();
     }
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// Alarms are not heard.
 pub fn hears_no_alarm() -> Planner {
-    Planner { plan: hear_no_alarm, linted: false }
+    Planner::with_bug(hear_no_alarm)
 }
 
-fn hear_no_alarm(snapshot: &See) -> Do {
+fn hear_no_alarm(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     let statuses = seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut());
     statuses.for_each(|it| it.corruption.clear());
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// The words "data lost" count as lost data, whoever says them.
 pub fn believes_words() -> Planner {
-    Planner { plan: believe_words, linted: false }
+    Planner::with_bug(believe_words)
 }
 
-fn believe_words(snapshot: &See) -> Do {
+fn believe_words(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     let exits = seen.pods.iter_mut().flatten().filter_map(|it| it.exit.as_mut());
     for exit in exits.filter(|it| it.words.to_string().contains("data lost")) {
         exit.evidence = Some(Evidence::DataLost);
     }
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// Whoever answers counts as working, also one that follows no leader.
 pub fn counts_who_follows_nobody() -> Planner {
-    Planner { plan: count_who_follows_nobody, linted: false }
+    Planner::with_bug(count_who_follows_nobody)
 }
 
-fn count_who_follows_nobody(snapshot: &See) -> Do {
+fn count_who_follows_nobody(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     let leads = |it: &MemberStatus| it.leader.as_ref() == Some(&it.id);
     let statuses = || snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
@@ -208,16 +208,16 @@ fn count_who_follows_nobody(snapshot: &See) -> Do {
     for status in seen.view.targets.iter_mut().filter_map(|it| it.status.as_mut()) {
         status.leader = status.leader.take().or_else(|| leader.clone());
     }
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// The pod goes before the member is off the list.
 pub fn deletes_first() -> Planner {
-    Planner { plan: delete_first, linted: false }
+    Planner::with_bug(delete_first)
 }
 
-fn delete_first(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn delete_first(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     if let Some(Request::Leave { member, reason, .. }) = requested(&plan)
         && let Some(pod) = snapshot.pods.iter().flatten().find(|it| it.name == member)
     {
@@ -228,12 +228,12 @@ fn delete_first(snapshot: &See) -> Do {
 
 /// Members join side by side.
 pub fn adds_many() -> Planner {
-    Planner { plan: add_many, linted: false }
+    Planner::with_bug(add_many)
 }
 
-fn add_many(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
-    if let Some(Action::CreatePod { start: Start::Existing { .. }, .. }) = plan.actions.first()
+fn add_many(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
+    if let Some(Action::CreatePod { start: Start::Existing { .. }, .. }) = decided(&plan)
         && let Some(list) = &snapshot.view.membership
     {
         let object = &snapshot.object;
@@ -251,36 +251,36 @@ fn add_many(snapshot: &See) -> Do {
 
 /// E1: the number of pods that are seen is taken for the number that is wanted.
 pub fn shrinks_to_what_it_sees() -> Planner {
-    Planner { plan: shrink_to_what_is_seen, linted: false }
+    Planner::with_bug(shrink_to_what_is_seen)
 }
 
-fn shrink_to_what_is_seen(snapshot: &See) -> Do {
+fn shrink_to_what_is_seen(app: &Etcd, snapshot: &See) -> Do {
     let pods = snapshot.pods.as_ref().map_or(0, Vec::len);
     let mut seen = snapshot.clone();
     if seen.status.record.cluster_id.is_some() {
         seen.spec.size = i32::try_from(pods).unwrap_or(0).clamp(1, seen.spec.size);
     }
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// One member fewer than asked for.
 pub fn counts_from_zero() -> Planner {
-    Planner { plan: count_from_zero, linted: false }
+    Planner::with_bug(count_from_zero)
 }
 
-fn count_from_zero(snapshot: &See) -> Do {
+fn count_from_zero(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
     seen.spec.size -= 1;
-    plan(&Etcd, &seen)
+    plan(app, &seen)
 }
 
 /// Available is what the pods say.
 pub fn trusts_pods() -> Planner {
-    Planner { plan: trust_pods, linted: false }
+    Planner::with_bug(trust_pods)
 }
 
-fn trust_pods(snapshot: &See) -> Do {
-    let mut plan = plan(&Etcd, snapshot);
+fn trust_pods(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
     let started = snapshot.pods.iter().flatten().all(|it| it.started);
     for condition in &mut plan.status.conditions {
         if condition.kind == ConditionType::Available && started {
@@ -300,19 +300,17 @@ fn call(snapshot: &See, via: MemberName, request: Request) -> Action {
     Action::Call(Call { request, via, roster })
 }
 
+/// What it does first, beside marks.
+fn decided(plan: &Do) -> Option<&Action> {
+    plan.actions.iter().find(|it| !it.is_mark())
+}
+
 fn requested(plan: &Do) -> Option<Request> {
-    plan.actions.first().and_then(Action::request).cloned()
+    decided(plan).and_then(Action::request).cloned()
 }
 
 /// Takes back what the plan recorded.
 fn undecided(snapshot: &See, plan: &mut Do) {
     plan.status.record = snapshot.status.record.clone();
     plan.status.record.epoch += 1;
-}
-
-impl Planner {
-    /// The same planner, with the linter that ships.
-    pub fn linted(self) -> Self {
-        Self { linted: true, ..self }
-    }
 }

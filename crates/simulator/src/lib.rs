@@ -1,25 +1,29 @@
 //! The model checker: the planner that ships, driven through every order of events of a small world.
 //!
-//! The world is the API server (objects with versions, stale reads), the kubelet with its volumes, and
-//! the operator that carries plans out call by call (`world/`), with the rules of membership of an
-//! application (`model.rs`; etcd's are in `etcd.rs`). The planner and the linter are not modelled:
-//! they are the ones of `endstate-core` with the application's `App`. A [`Scenario`] says what
-//! starts, and how many faults of each kind may happen, anywhere. The explorer is `endstate-check`'s.
+//! The world of a cluster is `endstate-check`'s. Here is what is etcd's: the rules of its membership (`etcd.rs`), the
+//! scenarios that the shipped planner must pass (`suite.rs`), and planners with a bug that must be found (`bugs.rs`).
 
 mod etcd;
-mod explore;
-mod model;
-mod plans;
-mod property;
-mod scenario;
 mod suite;
-mod world;
 
 pub mod bugs;
 
-pub use endstate_check::Finding;
-pub use explore::{Report, check, walk};
-pub use plans::Planner;
-pub use property::Property;
-pub use scenario::{Budgets, Environment, Respec, Scenario, Start};
+pub use endstate_check::{
+    Finding,
+    cluster::{Budgets, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes},
+};
+pub use etcd::EtcdModel;
 pub use suite::{deep_suite, suite};
+
+/// A planner of etcd clusters.
+pub type Planner = endstate_check::cluster::Planner<etcd_plan::Etcd>;
+
+/// Explores a scenario with a planner.
+pub fn check(scenario: &Scenario, planner: Planner) -> Report {
+    endstate_check::cluster::check(scenario, EtcdModel::of(scenario), planner)
+}
+
+/// Takes one random walk through a scenario; the seed is the scenario's.
+pub fn walk(scenario: &Scenario, planner: Planner) -> Option<Finding<Property>> {
+    endstate_check::cluster::walk(scenario, EtcdModel::of(scenario), planner)
+}

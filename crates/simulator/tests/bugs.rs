@@ -2,15 +2,30 @@
 
 #![expect(clippy::print_stdout, reason = "what was found is for people to read")]
 
-use simulator::{Budgets, Environment, Planner, Property, Respec, Scenario, Start, bugs, check};
+use simulator::{
+    Budgets, EtcdModel, Planner, Property, Report, Respec, Scenario, Start, bugs, check,
+};
 
-fn scenario(start: Start, sizes: &'static [u8], budgets: Budgets) -> Scenario {
-    let environment = Environment::default();
-    Scenario { name: "bug", start, sizes, respec: Respec::Never, budgets, environment, seed: 0 }
+fn scenario(start: Start, sizes: &'static [[u8; 2]], budgets: Budgets) -> Scenario {
+    Scenario::new("bug", start, sizes, budgets)
+}
+
+/// Explores without etcd's own check of changes.
+fn check_lax(scenario: &Scenario, planner: Planner) -> Report {
+    let model = EtcdModel { strict: false, ..EtcdModel::of(scenario) };
+    endstate_check::cluster::check(scenario, model, planner)
 }
 
 /// Explores, and returns what was found as a script.
 fn found(scenario: &Scenario, planner: Planner) -> (Option<Property>, String) {
+    found_by(check, scenario, planner)
+}
+
+fn found_by(
+    check: fn(&Scenario, Planner) -> Report,
+    scenario: &Scenario,
+    planner: Planner,
+) -> (Option<Property>, String) {
     let report = check(scenario, planner).explored;
     assert!(report.complete || report.finding.is_some());
     let text = report.finding.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -21,10 +36,11 @@ fn found(scenario: &Scenario, planner: Planner) -> (Option<Property>, String) {
 /// E2: a seed that is started `new` again on an empty directory.
 #[test]
 fn a_second_start_is_found() {
-    let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });
+    let evicted =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { evict: 1, ..Budgets::default() });
     let (property, script) = found(&evicted, bugs::starts_new_again());
     assert_eq!(property, Some(Property::NoSecondStart));
-    assert!(script.contains("creates pod (new)"), "{script}");
+    assert!(script.contains("creates the pod (new) of"), "{script}");
     let (property, script) = found(&evicted, bugs::starts_new_again().linted());
     assert_eq!(property, Some(Property::Lint));
     assert!(script.contains("S5 a cluster is started once"), "{script}");
@@ -35,16 +51,17 @@ fn a_second_start_is_found() {
 /// planner does.
 #[test]
 fn the_launcher_is_needed() {
-    let mut wiped = scenario(Start::Running(3), &[3], Budgets { wipe: 1, ..Budgets::default() });
+    let mut wiped =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { wipe: 1, ..Budgets::default() });
     assert_eq!(found(&wiped, Planner::shipped()).0, None);
-    wiped.environment.launcher = false;
+    wiped.launcher = false;
     assert_eq!(found(&wiped, Planner::shipped()).0, Some(Property::NoSecondStart));
 }
 
 /// E3: a crash between adding a learner and making its pod leaves a learner that is never promoted.
 #[test]
 fn a_learner_without_a_pod_is_found() {
-    let mut grown = scenario(Start::Running(1), &[3], Budgets::default());
+    let mut grown = scenario(Start::Running([1, 0]), &[[3, 0]], Budgets::default());
     assert_eq!(found(&grown, bugs::promotes_first()).0, None, "without a crash nobody notices");
     grown.budgets.abort = 1;
     let (property, script) = found(&grown, bugs::promotes_first());
@@ -59,30 +76,43 @@ fn a_learner_without_a_pod_is_found() {
 /// A quorum race: a voter that works is removed while another is down.
 #[test]
 fn a_lost_quorum_is_found() {
-    let mut shrunk = scenario(Start::Running(3), &[1], Budgets { kill: 1, ..Budgets::default() });
-    shrunk.environment.strict = false;
-    let (property, script) = found(&shrunk, bugs::removes_blindly());
+    let shrunk =
+        scenario(Start::Running([3, 0]), &[[1, 0]], Budgets { kill: 1, ..Budgets::default() });
+    let (property, script) = found_by(check_lax, &shrunk, bugs::removes_blindly());
     assert_eq!(property, Some(Property::KeepsQuorum));
     assert!(script.contains("is killed"), "{script}");
-    let (property, script) = found(&shrunk, bugs::removes_blindly().linted());
+    let (property, script) = found_by(check_lax, &shrunk, bugs::removes_blindly().linted());
     assert_eq!(property, Some(Property::Lint));
     assert!(script.contains("S1 no action takes the quorum away"), "{script}");
-    assert_eq!(found(&shrunk, Planner::shipped()).0, None, "it asks before, etcd or no etcd");
+    assert_eq!(
+        found_by(check_lax, &shrunk, Planner::shipped()).0,
+        None,
+        "it asks before, etcd or no etcd"
+    );
     // etcd's own check is the second line: it refuses what the bug asks for.
-    shrunk.environment.strict = true;
     assert_ne!(found(&shrunk, bugs::removes_blindly()).0, Some(Property::KeepsQuorum));
 }
 
 /// Explores with a bug, and without it, and with it behind the linter.
 fn caught(scenario: &Scenario, bug: Planner, property: Property) {
-    assert_eq!(found(scenario, bug).0, Some(property));
-    assert_eq!(found(scenario, bug.linted()).0, Some(Property::Lint));
-    assert_eq!(found(scenario, Planner::shipped()).0, None);
+    caught_by(check, scenario, bug, property);
+}
+
+fn caught_by(
+    check: fn(&Scenario, Planner) -> Report,
+    scenario: &Scenario,
+    bug: Planner,
+    property: Property,
+) {
+    assert_eq!(found_by(check, scenario, bug).0, Some(property));
+    assert_eq!(found_by(check, scenario, bug.linted()).0, Some(Property::Lint));
+    assert_eq!(found_by(check, scenario, Planner::shipped()).0, None);
 }
 
 #[test]
 fn a_second_disruption_is_found() {
-    let edited = scenario(Start::Running(3), &[3], Budgets { edit: 1, ..Budgets::default() });
+    let edited =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { edit: 1, ..Budgets::default() });
     let edited = Scenario { respec: Respec::Restart, ..edited };
     caught(&edited, bugs::restarts_all_at_once(), Property::OneDisruption);
 }
@@ -91,53 +121,56 @@ fn a_second_disruption_is_found() {
 #[test]
 fn a_voter_that_follows_nobody_is_found() {
     let budgets = Budgets { cut: 1, edit: 1, ..Budgets::default() };
-    let edited = scenario(Start::Running(3), &[3], budgets);
+    let edited = scenario(Start::Running([3, 0]), &[[3, 0]], budgets);
     let edited = Scenario { respec: Respec::Restart, ..edited };
     caught(&edited, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
     let cut = Budgets { cut: 1, ..Budgets::default() };
-    let mut shrunk = scenario(Start::Running(3), &[1], cut);
-    shrunk.environment.strict = false;
-    caught(&shrunk, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
-    let mut grown = scenario(Start::Running(1), &[3], cut);
-    grown.environment.strict = false;
-    caught(&grown, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
+    let shrunk = scenario(Start::Running([3, 0]), &[[1, 0]], cut);
+    caught_by(check_lax, &shrunk, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
+    let grown = scenario(Start::Running([1, 0]), &[[3, 0]], cut);
+    caught_by(check_lax, &grown, bugs::counts_who_follows_nobody(), Property::KeepsQuorum);
 }
 
 /// Corrupt data. That nobody replaces a member is for the checker alone.
 #[test]
 fn an_alarm_that_is_not_heard_is_found() {
     let corrupt = Budgets { corrupt: 1, ..Budgets::default() };
-    let steady = scenario(Start::Running(3), &[3], corrupt);
+    let steady = scenario(Start::Running([3, 0]), &[[3, 0]], corrupt);
     assert_eq!(found(&steady, bugs::hears_no_alarm()).0, Some(Property::Reconciles));
     assert_eq!(found(&steady, Planner::shipped()).0, None);
-    let shrunk = scenario(Start::Running(3), &[1], corrupt);
+    let shrunk = scenario(Start::Running([3, 0]), &[[1, 0]], corrupt);
     caught(&shrunk, bugs::hears_no_alarm(), Property::KeepsGoodData);
 }
 
 /// What etcd's users make it say is no evidence. That nothing is lost is for the checker alone.
 #[test]
 fn a_word_that_is_believed_is_found() {
-    let killed = scenario(Start::Running(3), &[3], Budgets { kill: 1, ..Budgets::default() });
+    let killed =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { kill: 1, ..Budgets::default() });
     caught(&killed, bugs::believes_words(), Property::KeepsWhole);
-    let all = scenario(Start::Running(3), &[3], Budgets { kill: 3, ..Budgets::default() });
+    let all =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { kill: 3, ..Budgets::default() });
     assert_eq!(found(&all, Planner::shipped()).0, None);
-    let alone = scenario(Start::Running(1), &[1], Budgets { kill: 1, ..Budgets::default() });
+    let alone =
+        scenario(Start::Running([1, 0]), &[[1, 0]], Budgets { kill: 1, ..Budgets::default() });
     assert_eq!(found(&alone, bugs::believes_words()).0, Some(Property::HonestStatus));
-    let crashing = scenario(Start::Running(3), &[3], Budgets { crash: 2, ..Budgets::default() });
+    let crashing =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { crash: 2, ..Budgets::default() });
     assert_eq!(found(&crashing, bugs::believes_words()).0, Some(Property::HonestStatus));
     assert_eq!(found(&crashing, Planner::shipped()).0, None);
 }
 
 #[test]
 fn a_blank_voter_is_found() {
-    let evicted = scenario(Start::Running(3), &[3], Budgets { evict: 1, ..Budgets::default() });
+    let evicted =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { evict: 1, ..Budgets::default() });
     caught(&evicted, bugs::reuses_names(), Property::NoBlankVoter);
 }
 
 /// A name is asked for once, unless the API certainly made no pod of it.
 #[test]
 fn a_forgotten_request_is_found() {
-    let evicted = scenario(Start::Empty, &[3], Budgets { evict: 1, ..Budgets::default() });
+    let evicted = scenario(Start::Empty, &[[3, 0]], Budgets { evict: 1, ..Budgets::default() });
     let bug = bugs::forgets_what_it_asked_for();
     assert_eq!(found(&evicted, bug).0, Some(Property::NoSecondStart));
     let (property, script) = found(&evicted, bug.linted());
@@ -149,28 +182,28 @@ fn a_forgotten_request_is_found() {
 #[test]
 fn a_refusal_that_is_heard_for_all_is_found() {
     let budgets = Budgets { refuse: 1, evict: 1, ..Budgets::default() };
-    let refused = scenario(Start::Empty, &[3], budgets);
+    let refused = scenario(Start::Empty, &[[3, 0]], budgets);
     caught(&refused, bugs::forgets_all_that_it_asked_for(), Property::NoSecondStart);
 }
 
 #[test]
 fn a_deleted_voter_is_found() {
-    let shrunk = scenario(Start::Running(3), &[1], Budgets::default());
+    let shrunk = scenario(Start::Running([3, 0]), &[[1, 0]], Budgets::default());
     caught(&shrunk, bugs::deletes_first(), Property::KeepsData);
 }
 
 #[test]
 fn a_second_learner_is_found() {
-    let mut grown = scenario(Start::Running(1), &[3], Budgets::default());
-    grown.environment.strict = false;
-    caught(&grown, bugs::adds_many(), Property::OneLearner);
+    let grown = scenario(Start::Running([1, 0]), &[[3, 0]], Budgets::default());
+    caught_by(check_lax, &grown, bugs::adds_many(), Property::OneJoin);
 }
 
 /// E1: a deleted pod is taken for a smaller size, and nobody comes instead. The linter does not know
 /// what is asked for, so these two are for the checker alone.
 #[test]
 fn a_cluster_that_stays_too_small_is_found() {
-    let evicted = scenario(Start::Running(5), &[5], Budgets { evict: 1, ..Budgets::default() });
+    let evicted =
+        scenario(Start::Running([5, 0]), &[[5, 0]], Budgets { evict: 1, ..Budgets::default() });
     let (property, script) = found(&evicted, bugs::shrinks_to_what_it_sees());
     assert_eq!(property, Some(Property::Reconciles));
     assert!(script.contains("somebody deletes the pod"), "{script}");
@@ -178,7 +211,7 @@ fn a_cluster_that_stays_too_small_is_found() {
 
 #[test]
 fn a_needless_removal_is_found() {
-    let steady = scenario(Start::Running(3), &[3], Budgets::default());
+    let steady = scenario(Start::Running([3, 0]), &[[3, 0]], Budgets::default());
     assert_eq!(found(&steady, bugs::counts_from_zero()).0, Some(Property::KeepsSize));
     assert_eq!(found(&steady, Planner::shipped()).0, None);
 }
@@ -186,7 +219,8 @@ fn a_needless_removal_is_found() {
 /// S11: for the checker only, because the linter sees no more than the planner.
 #[test]
 fn a_false_claim_is_found() {
-    let killed = scenario(Start::Running(3), &[3], Budgets { kill: 2, ..Budgets::default() });
+    let killed =
+        scenario(Start::Running([3, 0]), &[[3, 0]], Budgets { kill: 2, ..Budgets::default() });
     assert_eq!(found(&killed, bugs::trusts_pods()).0, Some(Property::HonestStatus));
     assert_eq!(found(&killed, Planner::shipped()).0, None);
 }

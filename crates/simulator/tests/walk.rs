@@ -1,6 +1,6 @@
 //! The shipped planner on random walks with many faults.
 
-use simulator::{Budgets, Environment, Planner, Respec, Scenario, Start, bugs, walk};
+use simulator::{Budgets, Planner, Respec, Scenario, Start, bugs, walk};
 
 /// Everything at once, several times.
 const STORM: Budgets = Budgets {
@@ -12,6 +12,7 @@ const STORM: Budgets = Budgets {
     kill: 6,
     crash: 4,
     wipe: 2,
+    blank: 0,
     evict: 2,
     node: 1,
     cut: 3,
@@ -26,19 +27,11 @@ const STORM: Budgets = Budgets {
 const GALE: Budgets =
     Budgets { abort: 12, late: 3, kill: 10, wipe: 1, evict: 0, node: 0, edit: 6, ..STORM };
 
-fn storm(start: Start, sizes: &'static [u8], respec: Respec, seed: u64) -> Scenario {
+fn storm(start: Start, sizes: &'static [[u8; 2]], respec: Respec, seed: u64) -> Scenario {
     // Edits back and forth under old caches are beyond what can be seen; see the design note.
     let stale = if respec == Respec::Restart { 0 } else { STORM.stale };
     let budgets = Budgets { stale, ..STORM };
-    Scenario {
-        name: "storm",
-        start,
-        sizes,
-        respec,
-        budgets,
-        environment: Environment::default(),
-        seed,
-    }
+    Scenario { seed, ..Scenario::new("storm", start, sizes, budgets).respec(respec) }
 }
 
 #[test]
@@ -46,13 +39,19 @@ fn storms_are_weathered() {
     let walks = std::env::var("WALKS").map_or(200, |it| it.parse().unwrap());
     for seed in 0..walks {
         let scenarios = [
-            storm(Start::Empty, &[3, 1], Respec::Never, seed),
-            storm(Start::Running(3), &[3, 5, 1], Respec::Never, seed),
-            storm(Start::Running(3), &[3], Respec::Restart, seed),
-            storm(Start::Running(3), &[3], Respec::Recreate, seed),
-            storm(Start::Running(5), &[5, 3], Respec::Never, seed),
-            Scenario { budgets: GALE, ..storm(Start::Empty, &[3, 1, 5], Respec::Never, seed) },
-            Scenario { budgets: GALE, ..storm(Start::Running(3), &[3, 1], Respec::Recreate, seed) },
+            storm(Start::Empty, &[[3, 0], [1, 0]], Respec::Never, seed),
+            storm(Start::Running([3, 0]), &[[3, 0], [5, 0], [1, 0]], Respec::Never, seed),
+            storm(Start::Running([3, 0]), &[[3, 0]], Respec::Restart, seed),
+            storm(Start::Running([3, 0]), &[[3, 0]], Respec::Recreate, seed),
+            storm(Start::Running([5, 0]), &[[5, 0], [3, 0]], Respec::Never, seed),
+            Scenario {
+                budgets: GALE,
+                ..storm(Start::Empty, &[[3, 0], [1, 0], [5, 0]], Respec::Never, seed)
+            },
+            Scenario {
+                budgets: GALE,
+                ..storm(Start::Running([3, 0]), &[[3, 0], [1, 0]], Respec::Recreate, seed)
+            },
         ];
         for scenario in &scenarios {
             if let Some(finding) = walk(scenario, Planner::shipped()) {
@@ -65,7 +64,7 @@ fn storms_are_weathered() {
 #[test]
 fn a_storm_finds_a_bug() {
     let sunk = |seed| {
-        let scenario = storm(Start::Running(3), &[3], Respec::Never, seed);
+        let scenario = storm(Start::Running([3, 0]), &[[3, 0]], Respec::Never, seed);
         walk(&scenario, bugs::reuses_names()).is_some()
     };
     assert!((0..100).any(sunk));

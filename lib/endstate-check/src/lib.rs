@@ -18,6 +18,8 @@
 
 #![warn(missing_docs)]
 
+pub mod cluster;
+
 mod explore;
 mod finding;
 mod graph;

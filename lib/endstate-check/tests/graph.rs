@@ -120,7 +120,7 @@ proptest! {
         prop_assert_eq!(report.states, graph.from(0, true).len());
         let restless = graph.restless();
         let Some(finding) = report.finding else {
-            prop_assert_eq!(restless, vec![]);
+            prop_assert_eq!(restless, Vec::<usize>::new());
             return Ok(());
         };
         let node = finding.script.last().map_or(0, |it| it.parse().expect("a node"));

@@ -91,10 +91,13 @@ pub(super) fn delete_leftover<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         let (pod, reason) = (PodRef::from(pod), LeaveReason::Stray);
         return Verdict::act(Action::DeletePod { pod, reason });
     }
-    let used = |it: &&crate::Claim| {
-        belongs(&it.member) || it.deleting || assessed.snapshot.pod(&it.member).is_some()
+    let kept = |it: &&crate::Claim| {
+        belongs(&it.member)
+            || it.retained
+            || it.deleting
+            || assessed.snapshot.pod(&it.member).is_some()
     };
-    let claims = assessed.snapshot.claims.iter().filter(|it| !used(it));
+    let claims = assessed.snapshot.claims.iter().filter(|it| !kept(it));
     match claims.min_by_key(|it| &it.name) {
         Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
         None => Verdict::Pass,

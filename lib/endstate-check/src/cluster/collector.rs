@@ -1,7 +1,6 @@
 //! The garbage collector, and the end of the object.
 
-use super::{flags::*, moves::Moves, script::Move, slot::Slot, state::State};
-use crate::model::AppModel;
+use super::{bits::*, model::AppModel, moves::Moves, script::Step, slot::Slot, state::State};
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn collector(&mut self, state: &State) {
@@ -13,14 +12,14 @@ impl<M: AppModel> Moves<'_, M> {
             if slot.pod & (EXISTS | DELETING) == EXISTS {
                 let mut after = *state;
                 after.slots[index].set_pod(slot.pod | DELETING);
-                self.push(Move::Collect(slot.tag), after);
+                self.push(Step::Collect(slot.tag), after);
             }
         }
         if state.has(ENDING) && !state.slots.iter().any(Slot::exists) {
             let mut after = *state;
             after.flags = (after.flags & !ENDING) | GONE;
             after.object_changed();
-            self.push(Move::ObjectGone, after);
+            self.push(Step::ObjectGone, after);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What a world must never do. The numbers are those of the properties of the house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Property {
     /// S1: no call of the operator takes the quorum away (faults since it looked do not count).
     KeepsQuorum,
@@ -11,7 +12,7 @@ pub enum Property {
     OneDisruption,
     /// S3: no name votes, or leads, on a data directory that it did not fill.
     NoBlankVoter,
-    /// S4: no pod of a listed voter is deleted by the operator.
+    /// S4: no pod of a listed voter is deleted by the operator unless its data is on a claim, and no claim of one.
     KeepsData,
     /// S4: no voter is given up whose data is there and whose process does not crash again and again.
     KeepsWhole,
@@ -20,8 +21,10 @@ pub enum Property {
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
-    /// S6: one learner at a time.
-    OneLearner,
+    /// S5: once a cluster is recorded, its clients find no pod of a start that was abandoned.
+    ServesMembers,
+    /// S6: one member at a time is listed without the vote that its role has.
+    OneJoin,
     /// S9: no working voter leaves below what is asked for.
     KeepsSize,
     /// S11: Available is claimed with a quorum only, and lost data only where a majority's is lost.
@@ -34,7 +37,7 @@ pub enum Property {
     Reconciles,
 }
 
-impl endstate_check::Property for Property {
+impl crate::Property for Property {
     const RECONCILES: Self = Self::Reconciles;
 
     fn is_limit(self) -> bool {
@@ -48,11 +51,12 @@ impl fmt::Display for Property {
             Self::KeepsQuorum => "S1 a call of the operator took the quorum away",
             Self::OneDisruption => "S2 a second member was stopped before the first was back",
             Self::NoBlankVoter => "S3 a voter started on an empty data directory",
-            Self::KeepsData => "S4 the pod of a listed voter was deleted",
+            Self::KeepsData => "S4 the data of a listed voter was deleted",
             Self::KeepsWhole => "S4 a voter was given up although its data is whole",
             Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
-            Self::OneLearner => "S6 there are two learners",
+            Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
+            Self::OneJoin => "S6 two members join at a time",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",
             Self::HonestStatus => "S11 the status claims what is not so",
             Self::Lint => "the linter refused the plan",

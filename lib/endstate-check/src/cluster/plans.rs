@@ -4,24 +4,44 @@
 
 use std::collections::HashMap;
 
-use endstate_core::{App, Plan, Snapshot, Waiting, lint};
-use etcd_plan::Etcd;
+use endstate_core::{App, ConditionType, Plan, Snapshot, Truth, Waiting, lint, plan};
 
-use crate::{
-    model::AppModel,
-    world::{
-        observe::View,
-        state::{Spec, Verb},
-    },
+use super::{
+    bits::{MARKED, MARKED_VOTER},
+    model::{AppModel, Request},
+    observe::View,
+    slot::StartKind,
+    state::{Declared, Verb},
 };
 
+/// What makes a plan of what is seen.
+pub type MakePlan<A> = fn(&A, &Snapshot<<A as App>::Spec>) -> Plan<<A as App>::Spec>;
+
 /// The planner under test.
-pub struct Planner<A: App = Etcd> {
+pub struct Planner<A: App> {
     /// Makes the plan.
-    pub plan: fn(&Snapshot<A::Spec>) -> Plan<A::Spec>,
+    pub plan: MakePlan<A>,
     /// Whether a plan that the linter refuses is reported. Seeded bugs switch it off to show what
     /// would happen.
     pub linted: bool,
+}
+
+impl<A: App> Planner<A> {
+    /// The planner and the linter that ship.
+    pub fn shipped() -> Self {
+        Self { plan, linted: true }
+    }
+
+    /// A planner with a bug, and no linter behind it.
+    pub fn with_bug(plan: MakePlan<A>) -> Self {
+        Self { plan, linted: false }
+    }
+
+    /// The same planner, with the linter that ships.
+    #[must_use]
+    pub fn linted(self) -> Self {
+        Self { linted: true, ..self }
+    }
 }
 
 // By hand: an `App` need not be copied for a planner to be.
@@ -44,57 +64,77 @@ pub(crate) struct Compact {
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Written {
-    pub(crate) accepted: Option<Spec>,
+    pub(crate) accepted: Option<Declared>,
     pub(crate) boot: bool,
     pub(crate) id: bool,
-    /// Bits and reason per slot of the plan; longer than the slots that were there when new names
-    /// were taken.
-    pub(crate) slots: Vec<(u8, u8)>,
+    /// Per slot of the plan; longer than the slots that were there when new names were taken.
+    pub(crate) slots: Vec<Known>,
+}
+
+/// What the record says of a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Known {
+    pub(crate) record: u8,
+    pub(crate) reason: u8,
+    pub(crate) role: u8,
 }
 
 /// An action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
-    Create { slot: u8, join: bool, members: u16 },
+    /// How it is made, and the members that it is told of if it starts without data.
+    Create {
+        slot: u8,
+        made: u8,
+        members: Option<u16>,
+    },
+    Mark {
+        slot: u8,
+        made: u8,
+    },
     Restart(u8),
     Delete(u8),
-    Add(u8),
-    Promote(u8),
-    MoveLead(u8),
-    Remove(u8),
+    DeleteClaim(u8),
+    Ask(Request, u8),
 }
 
 impl Act {
     pub(crate) fn slot(self) -> u8 {
         match self {
             Self::Create { slot, .. }
+            | Self::Mark { slot, .. }
             | Self::Restart(slot)
             | Self::Delete(slot)
-            | Self::Add(slot)
-            | Self::Promote(slot)
-            | Self::MoveLead(slot)
-            | Self::Remove(slot) => slot,
+            | Self::DeleteClaim(slot)
+            | Self::Ask(_, slot) => slot,
         }
     }
 
     pub(crate) fn verb(self) -> Verb {
         match self {
-            Self::Create { join: false, .. } => Verb::CreateNew,
-            Self::Create { join: true, .. } => Verb::CreateExisting,
+            Self::Create { made, .. } => Verb::Create(StartKind::of(made)),
+            Self::Mark { .. } => Verb::Mark,
             Self::Restart(_) => Verb::Restart,
             Self::Delete(_) => Verb::Delete,
-            Self::Add(_) => Verb::Add,
-            Self::Promote(_) => Verb::Promote,
-            Self::MoveLead(_) => Verb::MoveLead,
-            Self::Remove(_) => Verb::Remove,
+            Self::DeleteClaim(_) => Verb::DeleteClaim,
+            Self::Ask(request, _) => Verb::Ask(request),
         }
     }
 
     /// The list that a new pod is told, if it is told of one that exists.
     pub(crate) fn members(self) -> Option<u16> {
         match self {
-            Self::Create { join: true, members, .. } => Some(members),
+            Self::Create { members, .. } => members,
             _ => None,
+        }
+    }
+
+    /// How the pod is made, or what it is marked with.
+    pub(crate) fn made(self) -> u8 {
+        match self {
+            Self::Create { made, .. } => made,
+            Self::Mark { made, .. } => made & (MARKED | MARKED_VOTER),
+            _ => 0,
         }
     }
 }
@@ -105,6 +145,12 @@ impl Compact {
         usize::from(self.write.is_some()) + self.acts.len()
     }
 
+    /// The action that is this call; none if it is the write.
+    pub(crate) fn act(&self, call: u8) -> Option<Act> {
+        let at = usize::from(call).checked_sub(usize::from(self.write.is_some()))?;
+        self.acts.get(at).copied()
+    }
+
     fn rest(&self, call: usize) -> Rest {
         let writes = self.write.is_some();
         if writes && call == 0 {
@@ -112,16 +158,10 @@ impl Compact {
         }
         let mut rest = Rest::default();
         for act in self.acts.iter().skip(call - usize::from(writes)) {
-            match *act {
-                Act::Create { slot, members, .. } => rest.named |= bit(slot) | members,
-                Act::Restart(slot) | Act::Delete(slot) | Act::Remove(slot) => {
-                    rest.named |= bit(slot);
-                    rest.guarded |= bit(slot);
-                }
-                Act::Add(slot) | Act::Promote(slot) | Act::MoveLead(slot) => {
-                    rest.named |= bit(slot);
-                }
-            }
+            rest.named |= bit(act.slot()) | act.members().unwrap_or_default();
+            let unguarded = matches!(act.verb(), Verb::Create(_))
+                || matches!(act.verb(), Verb::Ask(it) if it != Request::Leave);
+            rest.guarded |= if unguarded { 0 } else { bit(act.slot()) };
         }
         rest
     }
@@ -208,12 +248,12 @@ impl<M: AppModel> Plans<M> {
 
     fn think(&mut self, view: &View<'_, M>) -> Outcome {
         let snapshot = view.snapshot();
-        let plan = (self.planner.plan)(&snapshot);
+        let plan = (self.planner.plan)(view.app(), &snapshot);
         let violations = if self.planner.linted { lint(&snapshot, &plan) } else { vec![] };
         let claims_available = plan
             .status
-            .condition(endstate_core::ConditionType::Available)
-            .is_some_and(|it| it.status == endstate_core::Truth::True);
+            .condition(ConditionType::Available)
+            .is_some_and(|it| it.status == Truth::True);
         let lost = |it: &Waiting| matches!(it, Waiting::ForConsent { .. });
         let claims_lost = plan.waits.iter().any(lost);
         let compact = view.compact(&plan);
@@ -237,7 +277,7 @@ impl<M: AppModel> Plans<M> {
 
     /// What the planner says it waits for, for people.
     pub(crate) fn explain(&self, view: &View<'_, M>) -> Vec<String> {
-        let plan = (self.planner.plan)(&view.snapshot());
+        let plan = (self.planner.plan)(view.app(), &view.snapshot());
         let acts = plan.actions.iter().map(|it| view.readable(&it.to_string()));
         acts.chain(plan.waits.iter().map(|it| view.readable(&it.to_string()))).collect()
     }

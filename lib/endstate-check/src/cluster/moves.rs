@@ -1,14 +1,13 @@
 //! Everything that can happen next.
 
-use endstate_check::Next;
-
-use super::{Broken, World, script::Move, state::State};
-use crate::{model::AppModel, plans::Plans, scenario::Scenario};
+use super::{
+    Broken, World, model::AppModel, plans::Plans, script::Step, setting::Setting, state::State,
+};
+use crate::Next;
 
 /// Finds what can happen next.
 pub(crate) struct Moves<'a, M: AppModel> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) model: &'a M,
+    pub(crate) setting: &'a Setting<M>,
     pub(crate) plans: &'a mut Plans<M>,
     pub(crate) next: &'a mut Next<World<M>>,
 }
@@ -22,16 +21,16 @@ impl<M: AppModel> Moves<'_, M> {
             self.kubelet(state, member)?;
         }
         self.collector(state);
-        let model = self.model;
-        model.steps(state, |step, after| self.push(step, after));
+        let setting = self.setting;
+        setting.model.steps(state, |step, after| self.push(Step::App(step), after));
         self.faults(state);
         self.mends(state);
         Ok(())
     }
 
-    pub(super) fn push(&mut self, step: Move, mut state: State) {
+    pub(super) fn push(&mut self, step: Step, mut state: State) {
         let rest = self.plans.rest(state.plan, state.call);
-        state.normalize(rest, self.scenario.seed);
+        state.normalize(rest, &self.setting.scenario);
         self.next.push((step, state));
     }
 }

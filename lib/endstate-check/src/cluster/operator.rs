@@ -2,29 +2,37 @@
 
 use super::{
     Broken,
-    api::Answer,
-    flags::*,
+    api::Api,
+    bits::*,
+    model::{Answer, AppModel},
     moves::Moves,
     observe::View,
-    script::{Fault, Move},
+    plans::Act,
+    property::Property,
+    script::{Fault, Step},
     state::{State, Verb},
 };
-use crate::{model::AppModel, plans::Act, property::Property};
 
-impl<M: AppModel> Moves<'_, M> {
+impl<'a, M: AppModel> Moves<'a, M> {
+    fn api<'s>(&self, state: &'s mut State) -> Api<'s, M>
+    where
+        'a: 's,
+    {
+        Api { setting: self.setting, state }
+    }
+
     pub(super) fn operator(&mut self, state: &State) -> Result<(), Broken<M>> {
         if state.plan == 0 {
             return self.observe(state);
         }
         let mut after = *state;
         let plan = self.plans.get(state.plan);
-        let writes = usize::from(plan.write.is_some());
-        let act = usize::from(state.call).checked_sub(writes).map(|it| plan.acts[it]);
+        let act = plan.act(state.call);
         let slot = act.map_or(0, Act::slot);
         let member =
             state.slots.iter().find(|it| slot > 0 && it.plan == slot).map_or(0, |it| it.tag);
-        let step = |answer| Move::Call { call: act.map(Act::verb), member, answer };
-        match after.make_call(plan, self.model) {
+        let step = |answer| Step::Call { call: act.map(Act::verb), member, answer };
+        match self.api(&mut after).make_call(plan) {
             Ok(answer) => self.push(step(answer), after),
             Err(property) => {
                 let (step, detail) = (step(Answer::Done), String::new());
@@ -36,22 +44,22 @@ impl<M: AppModel> Moves<'_, M> {
             after.left.abort -= 1;
             after.forget_refusals();
             after.idle();
-            self.push(Move::Fault(Fault::Abort), after);
+            self.push(Step::Fault(Fault::Abort), after);
         }
         let creates = |it: Act| matches!(it, Act::Create { .. });
         if state.left.refuse > 0 && act.is_some_and(creates) {
             let mut after = *state;
             after.left.refuse -= 1;
-            after.refuse_call(self.plans.get(state.plan));
-            self.push(Move::Fault(Fault::Refuse(member)), after);
+            self.api(&mut after).refuse_call(self.plans.get(state.plan));
+            self.push(Step::Fault(Fault::Refuse(member)), after);
         }
         // A change of a running pod is not lost: nothing could fence it off, see the design note.
         let may_be_late = act.is_some_and(|it| it.verb() != Verb::Restart);
         if state.left.late > 0 && may_be_late && state.late.is_none() {
             let mut after = *state;
             after.left.late -= 1;
-            after.lose_call(self.plans.get(state.plan));
-            self.push(Move::Fault(Fault::Lose), after);
+            self.api(&mut after).lose_call(self.plans.get(state.plan));
+            self.push(Step::Fault(Fault::Lose), after);
         }
         Ok(())
     }
@@ -62,11 +70,11 @@ impl<M: AppModel> Moves<'_, M> {
         else {
             return Ok(());
         };
-        let step = |answer| Move::Late { verb: late.act, member: slot.tag, answer };
+        let step = |answer| Step::Late { verb: late.verb, member: slot.tag, answer };
         let mut after = *state;
         // Whatever the operator has seen since, this call was decided before.
         (after.object_as_seen, after.fault_since) = (false, late.fault_since);
-        match after.late_call(self.model) {
+        match self.api(&mut after).late_call() {
             Ok(answer) => {
                 (after.object_as_seen, after.fault_since) =
                     (state.object_as_seen, state.fault_since);
@@ -88,7 +96,7 @@ impl<M: AppModel> Moves<'_, M> {
         self.look(state, (false, false), None)?;
         if state.left.stale > 0 {
             let old_object = state.has(OBJECT_CHANGED);
-            let old_pods = state.slots.iter().any(|it| it.marks & POD_CHANGED != 0);
+            let old_pods = state.slots.iter().any(|it| it.ills & POD_CHANGED != 0);
             for old in [(true, false), (false, true), (true, true)] {
                 if (!old.0 || old_object) && (!old.1 || old_pods) {
                     self.look(state, old, None)?;
@@ -97,7 +105,7 @@ impl<M: AppModel> Moves<'_, M> {
         }
         if state.left.blind > 0 {
             for index in 0..state.slots.len() {
-                if state.slots[index].runs() && state.slots[index].listed() {
+                if state.slots[index].runs() && state.slots[index].is_listed() {
                     self.look(state, (false, false), Some(index))?;
                 }
             }
@@ -117,10 +125,10 @@ impl<M: AppModel> Moves<'_, M> {
         if after.cached_flags & GONE != 0 {
             return Ok(());
         }
-        let view = View::of(&after, self.model, blind);
+        let view = View::of(&after, self.setting, blind);
         let outcome = self.plans.decide(&view);
         let blind = blind.map(|it| state.slots[it].tag);
-        let step = Move::Observe { old_object, old_pods, blind };
+        let step = Step::Observe { old_object, old_pods, blind };
         if let Some(refused) = &outcome.refused {
             let detail = view.readable(refused);
             return Err(Broken { property: Property::Lint, step, detail });

@@ -9,38 +9,62 @@ pub(crate) const LOST: u8 = 16;
 pub(crate) const NODE_LOST: u8 = 32;
 /// Made from the second member spec.
 pub(crate) const REV: u8 = 64;
-/// Told to join (`existing`), not to start (`new`).
-pub(crate) const JOIN: u8 = 128;
 
-// Slot::process: what runs and what is on its disk.
+// Slot::made and Slot::cached_made: how the pod was made, what it carries, and its claim.
+/// A [`StartKind`](super::StartKind), in two bits.
+pub(crate) const START: u8 = 3;
+/// The mark that its member was started.
+pub(crate) const MARKED: u8 = 4;
+/// The mark that its member votes.
+pub(crate) const MARKED_VOTER: u8 = 8;
+pub(crate) const CLAIM: u8 = 16;
+pub(crate) const CLAIM_DELETING: u8 = 32;
+
+// Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;
-/// Connected for less than five seconds.
+/// Connected for less than a moment that the application asks for.
 pub(crate) const FRESH: u8 = 2;
-pub(crate) const DATA: u8 = 4;
-/// The launcher's marker: this pod has started its process once.
-pub(crate) const MARK: u8 = 8;
-pub(crate) const CAUGHT: u8 = 16;
+/// The launcher's marker, in a directory of the pod: this pod has started its process once.
+pub(crate) const MARK: u8 = 4;
 /// This name has run together with another member, so others may count on what it said.
-pub(crate) const USED: u8 = 32;
+pub(crate) const USED: u8 = 8;
 /// The list changed between the pod's creation and its first start.
-pub(crate) const OLD_LIST: u8 = 64;
+pub(crate) const OLD_LIST: u8 = 16;
 /// To be stopped or stopped by the operator, and not back yet.
-pub(crate) const VOLUNTARY: u8 = 128;
+pub(crate) const VOLUNTARY: u8 = 32;
+/// The process was started from the second member spec.
+pub(crate) const RUNS_REV: u8 = 64;
+/// Its node lost its directories before its pod carried a mark.
+pub(crate) const UNMARKED_LOSS: u8 = 128;
+
+// Slot::disk: what is on its volume. It lives as long as the volume does.
+pub(crate) const DATA: u8 = 1;
+pub(crate) const CAUGHT: u8 = 2;
+/// Its data is corrupt, and the application says so.
+pub(crate) const CORRUPT: u8 = 4;
+/// The application does not say whose.
+pub(crate) const UNNAMED: u8 = 8;
 
 // Slot::list: what the application's list of members says.
-pub(crate) const LEARNER: u8 = 1;
+pub(crate) const NON_VOTER: u8 = 1;
 pub(crate) const VOTER: u8 = 2;
 pub(crate) const LEADER: u8 = 4;
 /// One of the first members of the start under way.
-pub(crate) const INITIAL: u8 = 8;
+pub(crate) const FIRST_START: u8 = 8;
 
-// Slot::marks: what the world keeps in mind. No bit of them is one of the list's, see Slot::bytes.
+// Slot::ills.
+/// Its peers and it do not reach each other; the operator reaches it.
+pub(crate) const CUT: u8 = 1;
+/// The operator was told that its pod was not made.
+pub(crate) const REFUSED: u8 = 2;
+/// Its process crashes at each start, for a reason that has nothing to do with its data.
+pub(crate) const BROKEN: u8 = 4;
 /// Of a start that was abandoned.
-pub(crate) const ABANDONED: u8 = 16;
-/// The pod changed since the operator last saw it.
-pub(crate) const POD_CHANGED: u8 = 32;
-/// The process was started from the second member spec.
-pub(crate) const RUNS_REV: u8 = 64;
+pub(crate) const ABANDONED: u8 = 8;
+/// The pod, or the claim, changed since the operator last saw it.
+pub(crate) const POD_CHANGED: u8 = 16;
+/// Its pod was made after its start was abandoned: it may form a cluster of its own.
+pub(crate) const ELSEWHERE: u8 = 32;
 
 // Slot::record and Slot::cached_record: what the status says.
 pub(crate) const FIRST: u8 = 1;
@@ -49,28 +73,19 @@ pub(crate) const SEEN: u8 = 4;
 pub(crate) const FAILING: u8 = 8;
 pub(crate) const JOINING: u8 = 16;
 pub(crate) const LEAVING: u8 = 32;
-/// The leaving step names the pod.
-pub(crate) const LEAVING_POD: u8 = 64;
+/// The leaving step, or the recovery, names the pod.
+pub(crate) const STEP_POD: u8 = 64;
 /// Its pod was asked for.
 pub(crate) const ASKED: u8 = 128;
 
 // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
+pub(crate) const REASON: u8 = 15;
 /// The step under way is its restart.
 pub(crate) const RESTARTING: u8 = 16;
 /// It was told to restart in place, and did not say yet that it has.
 pub(crate) const TOLD: u8 = 32;
-
-// Slot::ills.
-/// Its peers and it do not reach each other; the operator reaches it.
-pub(crate) const CUT: u8 = 1;
-/// Its data is corrupt, and an alarm says so.
-pub(crate) const CORRUPT: u8 = 2;
-/// The alarm does not say whose.
-pub(crate) const UNNAMED: u8 = 4;
-/// The operator was told that its pod was not made.
-pub(crate) const REFUSED: u8 = 8;
-/// Its process crashes at each start, for a reason that has nothing to do with its data.
-pub(crate) const BROKEN: u8 = 16;
+/// The step under way is a recovery from its data.
+pub(crate) const RECOVERING: u8 = 64;
 
 // Slot::late: a call was given up and may still arrive.
 pub(crate) const LATE: u8 = 1;

@@ -1,0 +1,138 @@
+//! The world of a cluster: the API server, the kubelet with its volumes and the launcher, the operator that carries
+//! plans out call by call, and an application by the rules that its [`AppModel`] says.
+//!
+//! The planner and the linter are not modelled: they are the ones of `endstate-core` with the application's `App`. A
+//! [`Scenario`] says what starts, and how many faults of each kind may happen, anywhere.
+//!
+//! A member is a [`Slot`]: everything about one name, as bits. Slots have no identity of their own: they are sorted, so
+//! that worlds which differ only in the names of their members are one state (the tag, which scripts print, does not
+//! count). Whatever can no longer matter is cleared, for the same reason.
+
+mod api;
+mod bits;
+mod collector;
+mod compact;
+mod faults;
+mod kubelet;
+mod model;
+mod moves;
+mod observe;
+mod operator;
+mod plans;
+mod property;
+mod rules;
+mod scenario;
+mod script;
+mod setting;
+mod slot;
+mod state;
+
+use std::fmt;
+
+pub use model::{Answer, AppModel, Request, SpecOf};
+pub use plans::{MakePlan, Planner};
+pub use property::Property;
+pub use scenario::{Budgets, Respec, Scenario, Start, Volumes};
+pub use script::{AppMove, Ran};
+pub use slot::{Slot, StartKind};
+pub use state::{Declared, ROLES, State};
+
+use crate::{Finding, Move as _, Next, Report, STATES_MAX};
+use moves::Moves;
+use observe::View;
+use plans::Plans;
+use script::Step;
+use setting::Setting;
+
+/// What an exploration of a scenario found.
+#[derive(Debug)]
+pub struct ScenarioReport {
+    /// The scenario's name.
+    pub scenario: &'static str,
+    /// How many different views the planner was asked about.
+    pub views: usize,
+    /// The states that were visited, and the first thing that is wrong.
+    pub explored: Report<Property>,
+}
+
+impl ScenarioReport {
+    /// Whether every state was visited and nothing was found.
+    pub fn is_fine(&self) -> bool {
+        self.explored.complete && self.explored.finding.is_none()
+    }
+}
+
+impl fmt::Display for ScenarioReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<28} {} {:>7} views", self.scenario, self.explored, self.views)
+    }
+}
+
+/// Explores a scenario of an application with a planner.
+pub fn check<M: AppModel>(
+    scenario: &Scenario,
+    model: M,
+    planner: Planner<M::App>,
+) -> ScenarioReport {
+    let mut world = World::new(scenario, model, planner);
+    let explored = crate::check(&mut world, STATES_MAX);
+    ScenarioReport { scenario: scenario.name, views: world.plans.views(), explored }
+}
+
+/// Takes one random walk through a scenario; the seed is the scenario's.
+pub fn walk<M: AppModel>(
+    scenario: &Scenario,
+    model: M,
+    planner: Planner<M::App>,
+) -> Option<Finding<Property>> {
+    crate::walk(&mut World::new(scenario, model, planner), scenario.seed)
+}
+
+/// A step that breaks a property.
+type Broken<M> = crate::Broken<World<M>>;
+
+/// A scenario with an application, and what the planner says in it.
+struct World<M: AppModel> {
+    setting: Setting<M>,
+    plans: Plans<M>,
+}
+
+impl<M: AppModel> World<M> {
+    fn new(scenario: &Scenario, model: M, planner: Planner<M::App>) -> Self {
+        Self { setting: Setting::new(scenario, model), plans: Plans::new(planner) }
+    }
+}
+
+impl<M: AppModel> crate::World for World<M> {
+    type State = State;
+    type Move = Step;
+    type Property = Property;
+
+    fn first(&self) -> State {
+        self.setting.scenario.first_state()
+    }
+
+    fn explore(&mut self, state: &State, next: &mut Next<Self>) -> Result<(), Broken<M>> {
+        let Self { setting, plans } = self;
+        Moves { setting, plans, next }.explore(state)
+    }
+
+    /// The operator, looking with fresh eyes, does nothing either.
+    fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
+        let looks = |step: &Step| matches!(step, Step::Observe { .. }) && !step.is_fault();
+        state.is_at_rest(&self.setting.scenario)
+            && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
+    }
+
+    fn remark(&mut self, before: &State, step: &Step) -> Vec<String> {
+        let Step::Observe { old_object, old_pods, blind } = *step else { return vec![] };
+        let blind = before.slots.iter().position(|it| Some(it.tag) == blind);
+        let seen = before.seen(old_object, old_pods);
+        self.plans.explain(&View::of(&seen, &self.setting, blind))
+    }
+
+    fn explain(&mut self, state: &State) -> Vec<String> {
+        let view = View::of(&state.seen(false, false), &self.setting, None);
+        self.plans.explain(&view).into_iter().map(|it| format!("operator: {it}")).collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! From a plan back to slots.
+
+use endstate_core::{
+    Action, MemberName, MemberRecord, Plan, Record, Request as Asked, Start, Step,
+};
+
+use super::{
+    bits::*,
+    model::{AppModel, Request, SpecOf},
+    observe::{REASONS, View},
+    plans::{Act, Compact, Known, Written, bit},
+};
+
+impl<M: AppModel> View<'_, M> {
+    /// The plan in slots.
+    pub(crate) fn compact(&self, plan: &Plan<SpecOf<M>>) -> Compact {
+        let (old, new) = (self.written(&self.record()), self.written(&plan.status.record));
+        // A plan that acts also counts up the epoch, so it is written even if nothing else changes.
+        let acts = plan.actions.iter().any(|it| !it.is_mark());
+        let write = old != new || acts;
+        let acts = plan.actions.iter().filter_map(|it| self.act(it));
+        Compact { acts: acts.collect(), write: write.then_some(new) }
+    }
+
+    fn written(&self, record: &Record<SpecOf<M>>) -> Written {
+        let known = |it: &super::observe::Seen| Known { role: it.role, ..Known::default() };
+        let mut slots: Vec<_> = self.seen().iter().map(known).collect();
+        let mut set = |name: &MemberName, record: u8, reason: u8| {
+            let slot = usize::from(self.slot(name)) - 1;
+            if slots.len() <= slot {
+                slots.resize(slot + 1, Known::default());
+            }
+            slots[slot].record |= record;
+            slots[slot].reason |= reason;
+            slot
+        };
+        let first = record.bootstrap.iter().flat_map(|it| &it.members).map(|it| (FIRST, it));
+        let members = record.members.iter().map(|it| (MEMBER, it));
+        let joining = record.step.iter().filter_map(|it| match it {
+            Step::Join { member } => Some((JOINING, member)),
+            _ => None,
+        });
+        let mut roles = vec![];
+        for (flag, member) in first.chain(members).chain(joining) {
+            let slot = set(&member.name, flag | member_bits(member), told(member));
+            roles.push((slot, self.setting.role_number(&member.role)));
+        }
+        if let Some((name, bits, reason)) = record.step.as_ref().and_then(step_bits) {
+            set(name, bits, reason);
+        }
+        for (slot, role) in roles {
+            slots[slot].role = role;
+        }
+        Written {
+            accepted: record.accepted.as_ref().map(|it| self.setting.model.declared(&it.spec)),
+            boot: record.bootstrap.is_some(),
+            id: record.cluster_id.is_some(),
+            slots,
+        }
+    }
+
+    /// The number of a name in this plan, from 1. New names follow those that are there.
+    fn slot(&self, name: &str) -> u8 {
+        let index = self.setting.names.iter().position(|it| it.as_str() == name);
+        let index = index.expect("the planner takes names in their order");
+        u8::try_from(index + 1).expect("few slots")
+    }
+
+    fn act(&self, action: &Action) -> Option<Act> {
+        let slot = self.slot(action.member());
+        Some(match action {
+            Action::CreatePod { start, .. } => {
+                let made = match start {
+                    Start::New { .. } => 0,
+                    Start::Existing { .. } => 1,
+                    Start::Resume { .. } => 2,
+                    Start::Recover { .. } => 3,
+                };
+                let told = start.members().iter().map(|it| bit(self.slot(&it.name)));
+                let members = matches!(start, Start::Existing { .. })
+                    .then(|| told.fold(0, |all, it| all | it));
+                Act::Create { slot, made, members }
+            }
+            Action::MarkPod { marks, .. } => {
+                let started = if marks.started.is_some() { MARKED } else { 0 };
+                let made = started | if marks.votes { MARKED_VOTER } else { 0 };
+                Act::Mark { slot, made }
+            }
+            Action::UpdatePod { .. } => return None,
+            Action::RestartPod { .. } => Act::Restart(slot),
+            Action::DeletePod { .. } => Act::Delete(slot),
+            Action::DeleteClaim { .. } => Act::DeleteClaim(slot),
+            Action::Call(call) => Act::Ask(request(&call.request), slot),
+        })
+    }
+}
+
+fn request(asked: &Asked) -> Request {
+    match asked {
+        Asked::Join { votes: false, .. } => Request::Join,
+        Asked::Join { votes: true, .. } => Request::JoinVoting,
+        Asked::Promote { .. } => Request::Promote,
+        Asked::Transfer { .. } => Request::Transfer,
+        Asked::Leave { .. } => Request::Leave,
+        Asked::Drain { .. } | Asked::App(_) | Asked::Cancel { .. } => {
+            unimplemented!("the model has no requests but those of membership: {asked:?}")
+        }
+    }
+}
+
+fn member_bits(member: &MemberRecord) -> u8 {
+    let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+    bit(member.pod.is_some(), SEEN)
+        | bit(member.asked.is_some(), ASKED)
+        | bit(member.failing_since.is_some(), FAILING)
+}
+
+fn told(member: &MemberRecord) -> u8 {
+    if member.restarted.is_some() { TOLD } else { 0 }
+}
+
+fn step_bits(step: &Step) -> Option<(&MemberName, u8, u8)> {
+    let pod = |it: &Option<endstate_core::Uid>| if it.is_some() { STEP_POD } else { 0 };
+    Some(match step {
+        Step::Join { .. } => return None,
+        Step::Restart { name } => (name, 0, RESTARTING),
+        Step::Recover { source, pod: before } => (source, pod(before), RECOVERING),
+        Step::Leave { name, pod: before, reason, .. } => {
+            let number = REASONS.iter().position(|it| it == reason).expect("all are there");
+            (name, LEAVING | pod(before), u8::try_from(number).expect("few"))
+        }
+        Step::App { step } => unimplemented!("the model has no steps of an application: {step:?}"),
+    })
+}

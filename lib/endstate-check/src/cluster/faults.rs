@@ -1,0 +1,168 @@
+//! What goes wrong and is mended, and what is changed from outside.
+
+use super::{
+    bits::*,
+    model::AppModel,
+    moves::Moves,
+    scenario::Respec,
+    script::{Fault, Step},
+    slot::Slot,
+    state::{Declared, State},
+};
+
+impl<M: AppModel> Moves<'_, M> {
+    pub(super) fn faults(&mut self, state: &State) {
+        for index in 0..state.slots.len() {
+            self.process_faults(state, index);
+            self.pod_faults(state, index);
+            self.data_faults(state, index);
+        }
+        self.edits(state);
+    }
+
+    fn process_faults(&mut self, state: &State, index: usize) {
+        let (left, slot) = (&state.left, &state.slots[index]);
+        if left.kill > 0 && slot.runs() {
+            self.fault(state, Fault::Kill(slot.tag), |it| {
+                it.left.kill -= 1;
+                it.slots[index].stop();
+                it.slots[index].touch();
+            });
+        }
+        if left.crash > 0 && slot.runs() {
+            self.fault(state, Fault::Crash(slot.tag), |it| {
+                it.left.crash -= 1;
+                it.slots[index].stop();
+                it.slots[index].ills |= BROKEN;
+                it.slots[index].set_pod(slot.pod | CRASH);
+            });
+        }
+        if left.cut > 0 && slot.works() && slot.is_listed() {
+            self.fault(state, Fault::Cut(slot.tag), |it| {
+                it.left.cut -= 1;
+                it.slots[index].ills |= CUT;
+                it.slots[index].list &= !LEADER;
+            });
+        }
+    }
+
+    fn pod_faults(&mut self, state: &State, index: usize) {
+        let (left, slot) = (&state.left, &state.slots[index]);
+        if !slot.is_there() {
+            return;
+        }
+        if left.evict > 0 && slot.pod & DELETING == 0 {
+            self.fault(state, Fault::Evict(slot.tag), |it| {
+                it.left.evict -= 1;
+                it.slots[index].set_pod(slot.pod | DELETING);
+            });
+        }
+        if left.node > 0 {
+            self.fault(state, Fault::Node(slot.tag), |it| {
+                it.left.node -= 1;
+                it.slots[index].stop();
+                it.slots[index].set_pod(slot.pod | NODE_LOST);
+            });
+        }
+    }
+
+    fn data_faults(&mut self, state: &State, index: usize) {
+        let (left, slot) = (&state.left, &state.slots[index]);
+        if left.wipe > 0 && slot.is_there() && slot.has_data() {
+            self.fault(state, Fault::Wipe(slot.tag), |it| {
+                it.left.wipe -= 1;
+                it.slots[index].wipe();
+            });
+        }
+        if left.blank > 0 && slot.is_there() && slot.has_data() {
+            self.fault(state, Fault::Blank(slot.tag), |it| {
+                it.left.blank -= 1;
+                it.slots[index].wipe();
+                it.slots[index].process &= !MARK;
+                let unmarked = slot.made & MARKED == 0;
+                it.slots[index].process |= if unmarked { UNMARKED_LOSS } else { 0 };
+            });
+        }
+        let holds = slot.works() && slot.is_listed() && state.is_formed();
+        if left.corrupt > 0 && holds {
+            self.fault(state, Fault::Corrupt(slot.tag), |it| {
+                it.left.corrupt -= 1;
+                it.slots[index].disk |= CORRUPT;
+            });
+        }
+        if left.unnamed > 0 && holds {
+            self.fault(state, Fault::CorruptUnnamed(slot.tag), |it| {
+                it.left.unnamed -= 1;
+                it.slots[index].disk |= CORRUPT | UNNAMED;
+            });
+        }
+    }
+
+    fn fault(&mut self, state: &State, fault: Fault, apply: impl FnOnce(&mut State)) {
+        let mut after = *state;
+        apply(&mut after);
+        after.fault_since = after.plan != 0;
+        if let Some(late) = &mut after.late {
+            late.fault_since = true;
+        }
+        self.push(Step::Fault(fault), after);
+    }
+
+    fn edits(&mut self, state: &State) {
+        if state.has(ENDING | GONE) {
+            return;
+        }
+        if state.left.edit > 0 {
+            let Declared { sizes, rev } = state.spec;
+            let other = (self.setting.scenario.respec != Respec::Never).then_some((sizes, 1 - rev));
+            let resized = self.setting.scenario.sizes.iter().filter(|it| **it != sizes);
+            for (sizes, rev) in resized.map(|it| (*it, rev)).chain(other) {
+                let mut after = *state;
+                after.left.edit -= 1;
+                after.spec = Declared { sizes, rev };
+                after.object_changed();
+                self.push(Step::Fault(Fault::Edit(after.spec)), after);
+            }
+        }
+        if state.left.delete > 0 {
+            let mut after = *state;
+            after.left.delete -= 1;
+            after.flags |= ENDING;
+            after.object_changed();
+            self.push(Step::Fault(Fault::Delete), after);
+        }
+    }
+
+    /// What goes wrong is mended in the end: of a network that stays cut nothing here could tell the
+    /// difference to an outage of the operator's own.
+    pub(super) fn mends(&mut self, state: &State) {
+        for (index, slot) in state.slots.iter().enumerate() {
+            if slot.ills & BROKEN != 0 {
+                let mut after = *state;
+                after.slots[index].ills &= !BROKEN;
+                self.push(Step::Fix(slot.tag), after);
+            }
+            if slot.is_cut() {
+                let mut after = *state;
+                after.slots[index].ills &= !CUT;
+                after.slots[index].process |= if slot.runs() { FRESH } else { 0 };
+                after.meet();
+                self.push(Step::Mend(slot.tag), after);
+            }
+        }
+    }
+}
+
+impl Slot {
+    /// Whether it has a pod on a node, of a start that still matters.
+    fn is_there(&self) -> bool {
+        self.exists() && self.pod & NODE_LOST == 0 && self.ills & ABANDONED == 0
+    }
+
+    fn wipe(&mut self) {
+        self.stop();
+        self.disk = 0;
+        self.process &= !VOLUNTARY;
+        self.touch();
+    }
+}

@@ -1,0 +1,382 @@
+//! From the world to what the operator sees of it.
+
+use endstate_core::{
+    Accepted, ActionKey, ActionKind, Blocked, Bootstrap, Claim, ClusterId, Corruption, Denial,
+    Entry, Evidence, Exit, Identity, LeaveReason, Marks, MemberId, MemberName, MemberRecord,
+    MemberStatus, Membership, Pod, PodPhase, Position, Reach, Record, Restarted, Snapshot,
+    Standing, Status, Step, Target, Trouble, Uid, View as AppView, Words,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    bits::*,
+    model::{AppModel, SpecOf},
+    setting::Setting,
+    slot::{SLOTS, Slot},
+    state::{Declared, State},
+};
+use crate::Print;
+
+const CLUSTER: &str = "c1";
+
+/// That of a start that was abandoned.
+const OTHER_CLUSTER: &str = "c0";
+
+/// How often the container of a pod that crashes was restarted.
+const RESTARTS: u32 = 5;
+
+/// The reasons to leave, by number.
+pub(super) const REASONS: [LeaveReason; 8] = [
+    LeaveReason::ScaleDown,
+    LeaveReason::Dead,
+    LeaveReason::Outdated,
+    LeaveReason::FailedJoin,
+    LeaveReason::Stray,
+    LeaveReason::Corrupt,
+    LeaveReason::Recreated,
+    LeaveReason::Recovered,
+];
+
+/// Bits of what a member shows to the driver, beside those of the list.
+const REACHED: u8 = 8;
+const BEHIND: u8 = 16;
+/// It follows no leader.
+const ALONE: u8 = 32;
+const SECOND: u8 = 64;
+/// The application says that its data is corrupt.
+const ACCUSED: u8 = 128;
+
+/// What the operator sees: the object, the pods and the claims as cached, the application as it is.
+pub(crate) struct View<'a, M> {
+    pub(super) setting: &'a Setting<M>,
+    spec: Declared,
+    accepted: Declared,
+    flags: u8,
+    /// A list of members is to be had.
+    list: bool,
+    /// An alarm about corrupt data names nobody.
+    unnamed: bool,
+    /// The pods that the API refused to make, by slot.
+    refused: u16,
+    pub(super) len: usize,
+    slots: [Seen; SLOTS],
+    /// How many members have appeared. For people.
+    pub(super) tags: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pod: u8,
+    made: u8,
+    record: u8,
+    reason: u8,
+    pub(super) role: u8,
+    app: u8,
+    elsewhere: bool,
+    pub(super) tag: u8,
+}
+
+impl<'a, M: AppModel> View<'a, M> {
+    /// Looks. `blind` is the slot of a member that cannot be reached although it works.
+    pub(crate) fn of(state: &State, setting: &'a Setting<M>, blind: Option<usize>) -> Self {
+        let list = setting.model.shows_list(state);
+        let mut slots = [Seen::default(); SLOTS];
+        let mut refused = 0;
+        for (index, slot) in state.slots.iter().enumerate() {
+            let answers = setting.model.answers(state, index) && blind != Some(index);
+            slots[index] = Seen::of(slot, list, answers);
+            refused |= if slot.ills & REFUSED != 0 { 1 << index } else { 0 };
+        }
+        Self {
+            setting,
+            spec: state.cached_spec,
+            accepted: state.cached_accepted,
+            flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
+            list,
+            unnamed: list && state.has_unnamed_alarm(),
+            refused,
+            len: state.slots.len(),
+            slots,
+            tags: state.tags,
+        }
+    }
+
+    pub(super) fn seen(&self) -> &[Seen] {
+        &self.slots[..self.len]
+    }
+
+    /// What tells views apart.
+    pub(crate) fn fingerprint(&self) -> u128 {
+        let seen = u64::from(self.list) | u64::from(self.unnamed) << 1;
+        let head = u64::from(self.flags) | seen << 8 | u64::from(self.refused) << 16;
+        let slots = self.seen().iter().map(|it| {
+            u64::from_le_bytes([
+                it.pod,
+                it.made,
+                it.record,
+                it.reason,
+                it.role,
+                it.app,
+                1,
+                it.elsewhere.into(),
+            ])
+        });
+        Print::of([head, self.spec.word() << 32 | self.accepted.word()].into_iter().chain(slots))
+    }
+
+    pub(super) fn app(&self) -> &'a M::App {
+        self.setting.model.app()
+    }
+
+    /// What the shipped planner is given.
+    pub(crate) fn snapshot(&self) -> Snapshot<SpecOf<M>> {
+        let now = now();
+        let object = Identity { deleting: self.has(ENDING), ..self.setting.object.clone() };
+        let mut snapshot = Snapshot::new(now, object, self.setting.model.spec(self.spec));
+        snapshot.status = Status { record: self.record(), ..Status::default() };
+        snapshot.pods = Some(self.pods());
+        snapshot.claims = self.claims();
+        snapshot.view = self.view();
+        snapshot.blocked = self.blocked(now);
+        snapshot
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn blocked(&self, now: Timestamp) -> Option<Blocked> {
+        let refused = |index: &usize| self.refused & 1 << index != 0;
+        let names: Vec<_> = (0..self.len).filter(refused).map(|it| self.name(it)).collect();
+        let action = ActionKey { kind: ActionKind::CreatePod, member: names.first().cloned()? };
+        let denial = Denial::Api { message: Words::of("exceeded quota") };
+        Some(Blocked::new(action, denial, now - HOUR).not_created(names))
+    }
+
+    fn name(&self, index: usize) -> MemberName {
+        self.setting.names[index].clone()
+    }
+
+    fn id(index: usize) -> MemberId {
+        (index + 1).to_string().into()
+    }
+
+    fn uid(index: usize) -> Uid {
+        format!("pod-{index}").into()
+    }
+
+    fn slots(&self) -> impl Iterator<Item = (usize, &Seen)> {
+        self.seen().iter().enumerate()
+    }
+
+    fn pods(&self) -> Vec<Pod<SpecOf<M>>> {
+        let there = self.slots().filter(|(_, it)| it.pod & EXISTS != 0);
+        there.map(|(index, it)| self.pod(index, it)).collect()
+    }
+
+    fn pod(&self, index: usize, seen: &Seen) -> Pod<SpecOf<M>> {
+        let (has, words) = (|flag| seen.pod & flag != 0, self.setting.model.last_words());
+        let crash = || Trouble::from_reason("CrashLoopBackOff", words);
+        let made_from = Declared { rev: u8::from(has(REV)), ..self.accepted };
+        let mut pod = Pod::new(self.name(index), Self::uid(index), "1");
+        pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
+        pod.trouble = has(CRASH).then(crash);
+        pod.started = has(STARTED);
+        pod.deleting = has(DELETING);
+        pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
+        pod.exit = seen.exit(words);
+        pod.node_lost = has(NODE_LOST);
+        pod.spec = Some(self.setting.model.spec(made_from));
+        pod.marks = Marks {
+            started: (seen.made & MARKED != 0).then(|| Self::id(index)),
+            votes: seen.made & MARKED_VOTER != 0,
+            owned: true,
+        };
+        pod
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let there = self.slots().filter(|(_, it)| it.made & CLAIM != 0);
+        let claim = |(index, seen): (usize, &Seen)| {
+            let name = self.name(index);
+            let mut claim = Claim::new(name.as_str(), format!("claim-{index}"), "1", name.clone());
+            claim.retained = self.setting.scenario.volumes.are_kept();
+            claim.deleting = seen.made & CLAIM_DELETING != 0;
+            claim
+        };
+        there.map(claim).collect()
+    }
+
+    pub(super) fn record(&self) -> Record<SpecOf<M>> {
+        let member = |(index, it): (usize, &Seen)| self.member(index, it);
+        let all = |flag| self.slots().filter(move |(_, it)| it.record & flag != 0).map(member);
+        let spec = self.setting.model.spec(self.accepted);
+        Record {
+            epoch: 0,
+            names: self.len as u64,
+            ids: if self.setting.allocates_ids { self.len as u64 } else { 0 },
+            accepted: self.has(ACCEPTED).then_some(Accepted { generation: 1, spec }),
+            bootstrap: self
+                .has(BOOT)
+                .then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
+            cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
+            step: self.slots().find_map(|(index, it)| self.step(index, it)),
+            // Tries may follow each other at once, and members are settled at once: the model has no time.
+            backoff: None,
+            members: all(MEMBER).collect(),
+        }
+    }
+
+    /// Patience has run out in the model, and no pod shows its restart: a kubelet may take any time.
+    fn member(&self, index: usize, it: &Seen) -> MemberRecord {
+        let old = now() - HOUR;
+        let known = it.record & MEMBER != 0 || self.setting.allocates_ids;
+        let mut member = MemberRecord::new(self.name(index), self.setting.role(it.role));
+        member.id = known.then(|| Self::id(index));
+        member.asked = (it.record & ASKED != 0).then_some(old);
+        member.pod = (it.record & SEEN != 0).then(|| Self::uid(index));
+        member.failing_since = (it.record & FAILING != 0).then_some(old);
+        member.restarted = (it.reason & TOLD != 0).then_some(Restarted {
+            at: old,
+            restarts: RESTARTS,
+            running_since: None,
+        });
+        member
+    }
+
+    fn step(&self, index: usize, it: &Seen) -> Option<Step> {
+        let name = self.name(index);
+        let has = |flag| it.record & flag != 0;
+        let pod = has(STEP_POD).then(|| Self::uid(index));
+        if has(JOINING) {
+            Some(Step::Join { member: self.member(index, it) })
+        } else if has(LEAVING) {
+            Some(Step::Leave {
+                name,
+                role: self.setting.role(it.role),
+                id: Some(Self::id(index)),
+                pod,
+                reason: REASONS[usize::from(it.reason & REASON)],
+                drains: false,
+            })
+        } else if it.reason & RECOVERING != 0 {
+            Some(Step::Recover { source: name, pod })
+        } else {
+            (it.reason & RESTARTING != 0).then_some(Step::Restart { name })
+        }
+    }
+
+    fn view(&self) -> AppView {
+        let leader = self.slots().find(|(_, it)| it.app & LEADER != 0).map(|it| Self::id(it.0));
+        let accused = self.slots().filter(|(_, it)| it.app & ACCUSED != 0);
+        let named = accused.map(|(index, _)| Corruption::Of(Self::id(index)));
+        let alarms: Vec<_> =
+            named.chain(self.unnamed.then_some(Corruption::Undetermined)).collect();
+        let target = |(index, it): (usize, &Seen)| match it.app & REACHED {
+            0 => Target::silent(self.name(index), Reach::Unreachable),
+            _ => Target::answered(self.name(index), self.answer((index, it), &leader, &alarms)),
+        };
+        let mut view = AppView::default();
+        view.targets = self.slots().map(target).collect();
+        view.membership = self.list.then(|| self.membership());
+        view
+    }
+
+    fn answer(
+        &self,
+        (index, it): (usize, &Seen),
+        leader: &Option<MemberId>,
+        alarms: &[Corruption],
+    ) -> MemberStatus {
+        let standing = match it.app {
+            app if app & LEADER != 0 => Standing::Leader,
+            app if self.list && app & VOTER == 0 => Standing::NonVoter,
+            _ => Standing::Voter,
+        };
+        let id = Self::id(index);
+        if it.elsewhere {
+            let mut status = MemberStatus::new(id.clone(), OTHER_CLUSTER, Standing::Leader);
+            (status.leader, status.position) = (Some(id), Some(Position::at(100)));
+            status.version = self.setting.model.version(0);
+            return status;
+        }
+        let alone = it.app & ALONE != 0;
+        let mut status = MemberStatus::new(id, CLUSTER, standing);
+        status.leader = leader.clone().filter(|_| !alone);
+        status.position = Some(Position::at(if it.app & BEHIND != 0 { 10 } else { 100 }));
+        status.version = self.setting.model.version(u8::from(it.app & SECOND != 0));
+        status.data_size = 1;
+        status.corruption = if alone { vec![] } else { alarms.to_vec() };
+        status
+    }
+
+    fn membership(&self) -> Membership {
+        let listed = self.slots().filter(|(_, it)| it.app & (NON_VOTER | VOTER) != 0);
+        let entry = |(index, it): (usize, &Seen)| Entry {
+            id: Self::id(index),
+            name: self.name(index),
+            votes: it.app & VOTER != 0,
+        };
+        let voters = self.seen().iter().filter(|it| it.app & VOTER != 0);
+        let agreed = voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count();
+        Membership::new(CLUSTER, listed.map(entry)).agreed(agreed)
+    }
+
+    /// The names of members in a text, as scripts call them: new ones are numbered on.
+    pub(crate) fn readable(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        let tags = self.seen().iter().map(|it| it.tag).chain(self.tags..);
+        for (name, tag) in self.setting.names.iter().zip(tags) {
+            text = text.replace(name.as_str(), &format!("m{tag}"));
+        }
+        text
+    }
+}
+
+impl Seen {
+    fn of(slot: &Slot, list: bool, answers: bool) -> Self {
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        let elsewhere = slot.ills & ELSEWHERE != 0 && slot.pod & STARTED != 0;
+        let named = slot.disk & (CORRUPT | UNNAMED) == CORRUPT;
+        let mut app = bit(list, slot.list & (NON_VOTER | VOTER));
+        app |= bit(list && slot.is_listed() && named, ACCUSED);
+        if answers {
+            app |= REACHED | bit(list, slot.list & LEADER);
+            app |= bit(!slot.is_caught_up(), BEHIND) | bit(slot.is_cut(), ALONE);
+            app |= bit(slot.process & RUNS_REV != 0, SECOND);
+        } else if elsewhere {
+            app |= REACHED;
+        }
+        Self {
+            pod: slot.cached_pod,
+            // How it was told to start nobody asks any more.
+            made: slot.cached_made & !START,
+            record: slot.cached_record,
+            reason: slot.cached_reason,
+            role: slot.role,
+            app,
+            elsewhere,
+            tag: slot.tag,
+        }
+    }
+
+    /// How a container ended that does not answer: in the way of the launcher, or with what the application's users
+    /// made it say. The exit code or the first line may be the launcher's by chance, never both.
+    fn exit(&self, words: &str) -> Option<Exit> {
+        let lost = Evidence::DataLost;
+        let (code, message) = match self.pod {
+            _ if self.app & REACHED != 0 => return None,
+            pod if pod & LOST != 0 => (lost.exit_code().into(), lost.message("it is empty")),
+            pod if pod & CRASH != 0 => (lost.exit_code().into(), words.to_owned()),
+            pod if pod & STARTED != 0 => (137, lost.message(words)),
+            _ => return None,
+        };
+        Some(Exit::of(code, None, &message))
+    }
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_767_225_600).expect("a valid time")
+}

@@ -1,0 +1,125 @@
+//! What no call of the operator may do, and no start, whatever the application is.
+
+use super::{
+    api::Aim,
+    bits::*,
+    model::Request,
+    property::Property,
+    script::Ran,
+    slot::{Slot, StartKind},
+    state::State,
+};
+
+/// S2.
+pub(crate) fn may_stop(state: &State, member: usize) -> Result<(), Property> {
+    let runs = state.slots[member].runs();
+    let second = runs && state.is_formed() && another_is_stopped(state, member);
+    if second { Err(Property::OneDisruption) } else { Ok(()) }
+}
+
+/// S4.
+pub(crate) fn may_delete(slot: &Slot) -> Result<(), Property> {
+    if slot.votes() && !slot.has_claim() { Err(Property::KeepsData) } else { Ok(()) }
+}
+
+/// S4 and S9.
+pub(crate) fn may_delete_claim(slot: &Slot, kept: bool) -> Result<(), Property> {
+    if slot.votes() || kept { Err(Property::KeepsData) } else { Ok(()) }
+}
+
+/// A request that the application has carried out.
+pub(crate) fn answered(
+    before: &State,
+    after: &State,
+    request: Request,
+    aim: Aim,
+) -> Result<(), Property> {
+    match request {
+        Request::Transfer => return Ok(()),
+        Request::Join => {
+            let half = |it: &&Slot| it.is_non_voter() && it.role == after.slots[aim.index].role;
+            let joins = after.slots[aim.index].role == aim.voting_role;
+            let second = joins && after.slots.iter().filter(half).count() > 1;
+            return if second { Err(Property::OneJoin) } else { Ok(()) };
+        }
+        Request::JoinVoting | Request::Promote => {}
+        Request::Leave => may_remove(before, aim)?,
+    }
+    took_no_good_data(before.has_good_majority(), after)?;
+    took_no_quorum(before.keeps_quorum(), after)
+}
+
+/// S2, S9 and S4.
+fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
+    let slot = &state.slots[aim.index];
+    if !slot.votes() {
+        return Ok(());
+    }
+    if slot.runs() && another_is_stopped(state, aim.index) {
+        return Err(Property::OneDisruption);
+    }
+    let below = state.voters().count() - 1 < usize::from(state.spec.sizes[slot.role()]);
+    let known = state.object_as_seen && aim.pod_as_seen && !state.fault_since;
+    let healthy = slot.runs() && slot.pod & (DELETING | EXISTS) == EXISTS;
+    if healthy && below && known {
+        return Err(Property::KeepsSize);
+    }
+    // A volume may be out of reach for as long as its node is.
+    if slot.is_viable() && slot.pod & (CRASH | NODE_LOST) == 0 && below && known {
+        return Err(Property::KeepsWhole);
+    }
+    Ok(())
+}
+
+/// Whether the operator has stopped another voter that is not back yet.
+fn another_is_stopped(state: &State, member: usize) -> bool {
+    let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != member);
+    others.any(|(_, it)| it.votes() && it.process & VOLUNTARY != 0)
+}
+
+/// S1.
+pub(crate) fn took_no_quorum(could: bool, after: &State) -> Result<(), Property> {
+    let took = could && !after.fault_since && !after.keeps_quorum();
+    if took { Err(Property::KeepsQuorum) } else { Ok(()) }
+}
+
+/// S4.
+fn took_no_good_data(was_good: bool, after: &State) -> Result<(), Property> {
+    let took = was_good && !after.fault_since && after.is_in_doubt();
+    if took { Err(Property::KeepsGoodData) } else { Ok(()) }
+}
+
+/// The hole that the launcher of the SDK documents: a node that loses all directories of a pod before the operator has
+/// marked the pod leaves no trace that the process had been started, so it starts as it was first told to.
+fn is_known_hole(slot: &Slot) -> bool {
+    slot.votes() && slot.process & UNMARKED_LOSS != 0
+}
+
+/// Nobody may be led to a pod that is no member: the client service selects by the mark
+/// those that are not being deleted.
+pub(crate) fn serves_members(state: &State) -> Result<(), Property> {
+    let stray = |it: &Slot| {
+        let selected = it.pod & (EXISTS | DELETING) == EXISTS && it.made & MARKED_VOTER != 0;
+        selected && it.ills & ABANDONED != 0
+    };
+    let found = state.has(ID) && state.slots.iter().any(stray);
+    if found { Err(Property::ServesMembers) } else { Ok(()) }
+}
+
+/// S5 and S3.
+pub(crate) fn broken_by_start(state: &State, slot: &Slot, ran: Ran) -> Option<Property> {
+    let new = slot.start() == StartKind::New;
+    if ran == Ran::Alone {
+        let others = state.voters().filter(|it| it.is_viable() && it.tag != slot.tag).count();
+        return (others + 1 >= state.quorum()).then_some(Property::NoSecondStart);
+    }
+    if ran != Ran::Empty || is_known_hole(slot) {
+        None
+    } else if state.has(ID) && new && (slot.process & USED != 0 || !slot.votes()) {
+        Some(Property::NoSecondStart)
+    } else if slot.votes() && !new {
+        Some(Property::NoBlankVoter)
+    } else {
+        None
+    }
+}

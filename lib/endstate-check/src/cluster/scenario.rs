@@ -1,0 +1,206 @@
+//! What is explored: where it starts, what may be declared, which faults may happen and how often.
+
+use super::{
+    bits::*,
+    slot::Slot,
+    state::{Declared, ROLES, State},
+};
+
+/// One exploration.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// For people.
+    pub name: &'static str,
+    /// How the world is at first.
+    pub start: Start,
+    /// The sizes a user may ask for, a number for each role: the first at the start, any by an edit.
+    pub sizes: &'static [[u8; ROLES]],
+    /// Which role votes, in the order of the topology.
+    pub voting_role: usize,
+    /// What an edit of the member's spec demands, if it may be edited.
+    pub respec: Respec,
+    /// Where the data of members is.
+    pub volumes: Volumes,
+    /// How often what may go wrong.
+    pub budgets: Budgets,
+    /// Whether the launcher lets a process start on an empty data directory only once. It does in what ships; without
+    /// it is seen what it is for.
+    pub launcher: bool,
+    /// Chooses how members that look alike are told apart; changes which of them a tie picks.
+    pub seed: u64,
+}
+
+/// How the world is at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The object was just created.
+    Empty,
+    /// A healthy cluster of this size, as declared.
+    Running([u8; ROLES]),
+}
+
+/// Whether the member's spec may be edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Respec {
+    /// Only the size.
+    Never,
+    /// What a restart in place brings: another patch version.
+    Restart,
+    /// What needs another pod: an environment variable.
+    Recreate,
+}
+
+/// Where the data of members is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volumes {
+    /// It goes with the pod.
+    WithPod,
+    /// On a claim that is deleted once its member has left.
+    Claims,
+    /// On a claim that is kept when its member has left.
+    KeptClaims,
+}
+
+impl Volumes {
+    pub(crate) fn are_kept(self) -> bool {
+        self == Self::KeptClaims
+    }
+}
+
+/// How often each fault may happen on one path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Budgets {
+    /// The operator crashes before or after a call, a request fails, or its answer is lost: in every
+    /// case it forgets the plan, and the call was or was not applied.
+    pub abort: u8,
+    /// A call is given up, and arrives at any time afterwards, or never.
+    pub late: u8,
+    /// The API refuses to make a pod, and says so.
+    pub refuse: u8,
+    /// The operator plans on old pods, on the old object, or on both, by any number of versions since
+    /// it last saw them.
+    pub stale: u8,
+    /// The operator does not reach a member that works.
+    pub blind: u8,
+    /// A process is killed.
+    pub kill: u8,
+    /// A process crashes at each start until the cause, which leaves its data alone, is gone.
+    pub crash: u8,
+    /// A data directory is emptied, and the process killed.
+    pub wipe: u8,
+    /// A node loses every directory of a pod, the launcher's marker among them, and the process is killed.
+    pub blank: u8,
+    /// Somebody deletes a pod.
+    pub evict: u8,
+    /// A node goes away for good.
+    pub node: u8,
+    /// A member is cut off from its peers, while the operator reaches it.
+    pub cut: u8,
+    /// A member's data becomes corrupt.
+    pub corrupt: u8,
+    /// A member's data becomes corrupt, and the alarm does not say whose.
+    pub unnamed: u8,
+    /// The spec is edited.
+    pub edit: u8,
+    /// The object is deleted.
+    pub delete: u8,
+}
+
+impl Budgets {
+    /// No fault at all, to start from.
+    pub const NONE: Self = Self {
+        abort: 0,
+        late: 0,
+        refuse: 0,
+        stale: 0,
+        blind: 0,
+        kill: 0,
+        crash: 0,
+        wipe: 0,
+        blank: 0,
+        evict: 0,
+        node: 0,
+        cut: 0,
+        corrupt: 0,
+        unnamed: 0,
+        edit: 0,
+        delete: 0,
+    };
+
+    pub(crate) fn words(self) -> [u64; 2] {
+        let Self { abort, late, refuse, stale, blind, kill, crash, wipe, .. } = self;
+        let Self { blank, evict, node, cut, corrupt, unnamed, edit, delete, .. } = self;
+        [
+            u64::from_le_bytes([abort, late, refuse, stale, blind, kill, crash, wipe]),
+            u64::from_le_bytes([blank, evict, node, cut, corrupt, unnamed, edit, delete]),
+        ]
+    }
+}
+
+impl Scenario {
+    /// A scenario in which only sizes are edited, of members whose data goes with their pods. The first role votes.
+    pub const fn new(
+        name: &'static str,
+        start: Start,
+        sizes: &'static [[u8; ROLES]],
+        budgets: Budgets,
+    ) -> Self {
+        Self {
+            name,
+            start,
+            sizes,
+            voting_role: 0,
+            respec: Respec::Never,
+            volumes: Volumes::WithPod,
+            budgets,
+            launcher: true,
+            seed: 0,
+        }
+    }
+
+    /// The same, in which the member's spec is edited too.
+    #[must_use]
+    pub const fn respec(self, respec: Respec) -> Self {
+        Self { respec, ..self }
+    }
+
+    /// The same, with the members' data elsewhere.
+    #[must_use]
+    pub const fn on(self, volumes: Volumes) -> Self {
+        Self { volumes, ..self }
+    }
+
+    /// Where the exploration begins.
+    pub(crate) fn first_state(&self) -> State {
+        let mut state = State::new(Declared { sizes: self.sizes[0], rev: 0 }, self.budgets);
+        let Start::Running(sizes) = self.start else { return state };
+        state.flags = FORMED | ID | ACCEPTED;
+        state.accepted = Declared { sizes, rev: 0 };
+        for (role, size) in sizes.into_iter().enumerate() {
+            for _ in 0..size {
+                let member = self.running_member(role, state.tags);
+                state.slots.push(member);
+                state.tags += 1;
+            }
+        }
+        let first = state.slots.iter().position(Slot::votes);
+        state.lead(first.expect("somebody votes"));
+        state.sync_all();
+        state
+    }
+
+    fn running_member(&self, role: usize, tag: u8) -> Slot {
+        let (votes, claim) = (role == self.voting_role, self.volumes != Volumes::WithPod);
+        Slot {
+            pod: EXISTS | STARTED,
+            made: MARKED | if votes { MARKED_VOTER } else { 0 } | if claim { CLAIM } else { 0 },
+            process: RUN | MARK | USED,
+            disk: DATA | CAUGHT,
+            list: if votes { VOTER } else { NON_VOTER },
+            record: MEMBER | SEEN,
+            role: u8::try_from(role).expect("few roles"),
+            tag,
+            ..Slot::default()
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Everything about one member, as bits.
+
+use super::bits::*;
+
+/// How a pod tells its process to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StartKind {
+    /// It helps to form a new cluster, on an empty data directory.
+    New,
+    /// It joins a cluster that exists, on an empty data directory.
+    Existing,
+    /// It goes on with the data on its volume, and never without.
+    Resume,
+    /// It goes on with the data on its volume as the only member.
+    Recover,
+}
+
+impl StartKind {
+    /// From how a pod is made.
+    pub(crate) fn of(made: u8) -> Self {
+        match made & START {
+            0 => Self::New,
+            1 => Self::Existing,
+            2 => Self::Resume,
+            _ => Self::Recover,
+        }
+    }
+}
+
+/// Everything about one member name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    pub(crate) pod: u8,
+    pub(crate) made: u8,
+    pub(crate) process: u8,
+    pub(crate) disk: u8,
+    pub(crate) list: u8,
+    pub(crate) record: u8,
+    /// Why it leaves, as a number.
+    pub(crate) reason: u8,
+    pub(crate) role: u8,
+    pub(crate) cached_pod: u8,
+    pub(crate) cached_made: u8,
+    pub(crate) cached_record: u8,
+    pub(crate) cached_reason: u8,
+    /// What is wrong with it, and what the world keeps in mind.
+    pub(crate) ills: u8,
+    /// What a late call that is about it depends on.
+    pub(crate) late: u8,
+    /// Which slot of the plan under way this is, from 1; 0 for none.
+    pub(crate) plan: u8,
+    /// The application model's own.
+    pub(crate) own: u8,
+    /// For people: members in order of appearance.
+    pub(crate) tag: u8,
+}
+
+/// What a model of an application reads.
+impl Slot {
+    /// For scripts: members in order of appearance.
+    pub fn tag(&self) -> u8 {
+        self.tag
+    }
+
+    /// The role, in the order of the topology.
+    pub fn role(&self) -> usize {
+        self.role.into()
+    }
+
+    /// Whether its process runs.
+    pub fn runs(&self) -> bool {
+        self.process & RUN != 0
+    }
+
+    /// Whether its peers and it do not reach each other.
+    pub fn is_cut(&self) -> bool {
+        self.ills & CUT != 0
+    }
+
+    /// Whether it runs on data, together with its peers.
+    pub fn works(&self) -> bool {
+        self.runs() && self.has_data() && !self.is_cut()
+    }
+
+    /// Whether there is data on its volume.
+    pub fn has_data(&self) -> bool {
+        self.disk & DATA != 0
+    }
+
+    /// Whether it has all that was committed.
+    pub fn is_caught_up(&self) -> bool {
+        self.disk & CAUGHT != 0
+    }
+
+    /// Whether its data is corrupt.
+    pub fn is_corrupt(&self) -> bool {
+        self.disk & CORRUPT != 0
+    }
+
+    /// Whether it has been connected for as long as the application asks for before it counts on a member.
+    pub fn is_settled(&self) -> bool {
+        self.process & FRESH == 0
+    }
+
+    /// How its pod tells its process to start.
+    pub fn start(&self) -> StartKind {
+        StartKind::of(self.made)
+    }
+
+    /// Whether its pod was told of a list of members that is not the present one.
+    pub fn was_told_old_list(&self) -> bool {
+        self.process & OLD_LIST != 0
+    }
+
+    /// Whether it is one of the first members of the start under way.
+    pub fn is_first(&self) -> bool {
+        self.list & FIRST_START != 0
+    }
+
+    /// Whether it is on the list, with a vote.
+    pub fn votes(&self) -> bool {
+        self.list & VOTER != 0
+    }
+
+    /// Whether it is on the list, without a vote.
+    pub fn is_non_voter(&self) -> bool {
+        self.list & NON_VOTER != 0
+    }
+
+    /// Whether it is on the list.
+    pub fn is_listed(&self) -> bool {
+        self.list & (VOTER | NON_VOTER) != 0
+    }
+
+    /// Whether it leads, or did when it was last connected.
+    pub fn leads(&self) -> bool {
+        self.list & LEADER != 0
+    }
+
+    /// What the model keeps in mind of it. It is forgotten with the member.
+    pub fn own(&self) -> u8 {
+        self.own
+    }
+}
+
+/// What a model of an application writes.
+impl Slot {
+    /// It is on the list, without a vote.
+    pub fn list(&mut self) {
+        self.list = (self.list & !VOTER) | NON_VOTER;
+    }
+
+    /// It is on the list, with a vote.
+    pub fn give_vote(&mut self) {
+        self.list = (self.list & !NON_VOTER) | VOTER;
+    }
+
+    /// It is not on the list any more, and does not lead.
+    pub fn unlist(&mut self) {
+        self.list &= !(VOTER | NON_VOTER | LEADER);
+    }
+
+    /// It has data, and all that was committed.
+    pub fn fill(&mut self) {
+        self.disk |= DATA | CAUGHT;
+    }
+
+    /// It has what another has, its corruption included.
+    pub fn copy(&mut self, from: &Slot) {
+        self.disk |= DATA | CAUGHT | from.disk & (CORRUPT | UNNAMED);
+    }
+
+    /// It has been connected for long enough.
+    pub fn settle(&mut self) {
+        self.process &= !FRESH;
+    }
+
+    /// Keeps something in mind of it.
+    pub fn set_own(&mut self, own: u8) {
+        self.own = own;
+    }
+}
+
+/// What the world reads and writes.
+impl Slot {
+    pub(crate) fn exists(&self) -> bool {
+        self.pod & EXISTS != 0
+    }
+
+    /// Whether its data outlives its pod.
+    pub(crate) fn has_claim(&self) -> bool {
+        self.made & CLAIM != 0
+    }
+
+    /// It works, and nobody has asked for its end.
+    pub(crate) fn stays(&self) -> bool {
+        self.works() && self.process & VOLUNTARY == 0
+    }
+
+    /// Whether its data can still come back by itself.
+    pub(crate) fn is_viable(&self) -> bool {
+        let in_pod = self.exists() && self.pod & (DELETING | NODE_LOST) == 0;
+        let kept = self.made & (CLAIM | CLAIM_DELETING) == CLAIM;
+        self.has_data() && (in_pod || kept)
+    }
+
+    pub(crate) fn set_pod(&mut self, pod: u8) {
+        if self.pod != pod {
+            self.pod = pod;
+            self.touch();
+        }
+    }
+
+    pub(crate) fn set_made(&mut self, made: u8) {
+        if self.made != made {
+            self.made = made;
+            self.touch();
+        }
+    }
+
+    /// The pod, or its claim, has another resourceVersion.
+    pub(crate) fn touch(&mut self) {
+        self.ills |= POD_CHANGED;
+        self.late &= !LATE_POD;
+    }
+
+    /// The pod's end: its processes are gone, and its disk unless that is on a claim.
+    pub(crate) fn end_pod(&mut self) {
+        self.stop();
+        self.set_pod(0);
+        let back = if self.has_claim() { VOLUNTARY } else { 0 };
+        self.process &= USED | back;
+        self.ills &= POD_CHANGED;
+        self.set_made(self.made & (CLAIM | CLAIM_DELETING));
+        if !self.has_claim() || self.made & CLAIM_DELETING != 0 {
+            self.end_claim();
+        }
+    }
+
+    pub(crate) fn end_claim(&mut self) {
+        self.disk = 0;
+        self.set_made(self.made & !(CLAIM | CLAIM_DELETING));
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.process &= !(RUN | FRESH);
+        self.list &= !LEADER;
+    }
+
+    /// Whether nothing speaks of this name any more, but for a claim that may be kept.
+    pub(crate) fn is_forgotten(&self, keeps_claims: bool) -> bool {
+        let spoken = self.pod | self.cached_pod | self.record | self.cached_record;
+        let made = (self.made | self.cached_made) & (CLAIM | CLAIM_DELETING);
+        let claim = if keeps_claims { 0 } else { made };
+        spoken | claim | self.plan | self.late == 0 && self.list & !LEADER == 0
+    }
+
+    /// What tells slots apart.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 2] {
+        let Self { pod, made, process, disk, list, record, reason, role, .. } = *self;
+        let there = [pod, process, list, record, disk, made, reason, role];
+        let Self { cached_pod, cached_made, cached_record, cached_reason, .. } = *self;
+        let Self { ills, late, plan, own, .. } = *self;
+        let cached = [cached_pod, cached_record, cached_made, cached_reason, ills, late, plan, own];
+        [u64::from_be_bytes(there), u64::from_be_bytes(cached)]
+    }
+}
+
+/// How many slots a state can hold.
+pub(crate) const SLOTS: usize = 12;
+
+/// The slots of a state: a list without a heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slots {
+    len: u8,
+    all: [Slot; SLOTS],
+}
+
+impl Slots {
+    pub(crate) fn push(&mut self, slot: Slot) {
+        assert!(
+            usize::from(self.len) < SLOTS,
+            "a scenario needs more than {SLOTS} members at once"
+        );
+        self.all[usize::from(self.len)] = slot;
+        self.len += 1;
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Slot) -> bool) {
+        let mut kept = Self::default();
+        for slot in self.iter().filter(|it| keep(it)) {
+            kept.push(*slot);
+        }
+        *self = kept;
+    }
+}
+
+impl std::ops::Deref for Slots {
+    type Target = [Slot];
+    #[inline]
+    fn deref(&self) -> &[Slot] {
+        &self.all[..usize::from(self.len)]
+    }
+}
+
+impl std::ops::DerefMut for Slots {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [Slot] {
+        &mut self.all[..usize::from(self.len)]
+    }
+}

@@ -1,0 +1,361 @@
+//! The whole world at one moment.
+
+use endstate_core::quorum;
+
+use super::{
+    bits::*,
+    model::Request,
+    plans::Rest,
+    scenario::{Budgets, Scenario},
+    slot::{Slot, Slots, StartKind},
+};
+use crate::Print;
+
+/// How many roles a topology may have here.
+pub const ROLES: usize = 2;
+
+/// What a spec asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Declared {
+    /// How many members each role has, in the order of the topology.
+    pub sizes: [u8; ROLES],
+    /// Which of two specs a member has: 0 or 1.
+    pub rev: u8,
+}
+
+/// A call of the operator that went astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    pub(crate) verb: Verb,
+    pub(crate) rev: u8,
+    /// A fault happened since it was decided.
+    pub(crate) fault_since: bool,
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Verb {
+    Create(StartKind),
+    Mark,
+    Restart,
+    Delete,
+    DeleteClaim,
+    Ask(Request),
+}
+
+impl Verb {
+    fn number(self) -> u64 {
+        match self {
+            Self::Create(_) => 1,
+            Self::Mark => 2,
+            Self::Restart => 3,
+            Self::Delete => 4,
+            Self::DeleteClaim => 5,
+            Self::Ask(request) => 6 + request as u64,
+        }
+    }
+}
+
+/// The world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    pub(crate) slots: Slots,
+    pub(crate) spec: Declared,
+    pub(crate) accepted: Declared,
+    pub(crate) flags: u8,
+    pub(crate) cached_spec: Declared,
+    pub(crate) cached_accepted: Declared,
+    pub(crate) cached_flags: u8,
+    /// The plan under way (0: none) and its next call.
+    pub(crate) plan: u32,
+    pub(crate) call: u8,
+    /// The call that was given up and may still arrive, and what it would write.
+    pub(crate) late: Option<Late>,
+    /// How the pod of the late call is made, and what it is marked with.
+    pub(crate) late_made: u8,
+    /// The object is still as it was when the plan was made.
+    pub(crate) object_as_seen: bool,
+    /// The list of members is still as it was when the plan was made. The driver lists again right
+    /// before it changes the list.
+    pub(crate) list_as_seen: bool,
+    /// A fault happened since the plan was made.
+    pub(crate) fault_since: bool,
+    pub(crate) left: Budgets,
+    /// How many members have appeared. For people.
+    pub(crate) tags: u8,
+}
+
+/// What a model of an application reads and writes.
+impl State {
+    /// All members that anything speaks of.
+    pub fn members(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The same, to be changed.
+    pub fn members_mut(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
+    /// Whether the application has a list of members.
+    pub fn is_formed(&self) -> bool {
+        self.has(FORMED)
+    }
+
+    /// From now on it has.
+    pub fn form(&mut self) {
+        self.flags |= FORMED;
+    }
+
+    /// Those who vote.
+    pub fn voters(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|it| it.votes())
+    }
+
+    /// The majority of those who vote.
+    pub fn quorum(&self) -> usize {
+        quorum(self.voters().count())
+    }
+
+    /// Whether a quorum works.
+    pub fn has_quorum(&self) -> bool {
+        self.is_formed() && self.voters().filter(|it| it.works()).count() >= self.quorum()
+    }
+
+    /// Who leads and works.
+    pub fn leader(&self) -> Option<usize> {
+        self.slots.iter().position(|it| it.leads() && it.works())
+    }
+
+    /// Makes a member lead, and no other.
+    pub fn lead(&mut self, member: usize) {
+        for slot in self.slots.iter_mut() {
+            slot.list &= !LEADER;
+        }
+        self.slots[member].list |= LEADER;
+    }
+
+    /// Whether the cluster can commit a change.
+    pub fn can_commit(&self) -> bool {
+        self.has_quorum() && self.leader().is_some()
+    }
+}
+
+impl State {
+    pub(crate) fn new(spec: Declared, left: Budgets) -> Self {
+        Self {
+            slots: Slots::default(),
+            spec,
+            accepted: Declared::default(),
+            flags: 0,
+            cached_spec: spec,
+            cached_accepted: Declared::default(),
+            cached_flags: 0,
+            plan: 0,
+            call: 0,
+            late: None,
+            late_made: 0,
+            object_as_seen: true,
+            list_as_seen: true,
+            fault_since: false,
+            left,
+            tags: 0,
+        }
+    }
+
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Whether there still is a quorum once everything the operator asked for has happened.
+    pub(crate) fn keeps_quorum(&self) -> bool {
+        self.is_formed() && self.voters().filter(|it| it.stays()).count() >= self.quorum()
+    }
+
+    /// Whether so much data is gone that no quorum can come back by itself.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_formed() && self.voters().filter(|it| it.is_viable()).count() < self.quorum()
+    }
+
+    /// Whether the record names exactly the voters.
+    pub(crate) fn is_recorded(&self) -> bool {
+        let same = |it: &Slot| it.votes() == (it.cached_record & MEMBER != 0);
+        self.slots.iter().filter(|it| !it.is_non_voter()).all(same)
+    }
+
+    /// Whether those voters whose data is there and good are a majority.
+    pub(crate) fn has_good_majority(&self) -> bool {
+        let good = self.voters().filter(|it| it.is_viable() && !it.is_corrupt()).count();
+        self.is_formed() && good >= self.quorum()
+    }
+
+    /// Whether nobody can say any more what is good.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.voters().any(Slot::is_corrupt) && !self.has_good_majority() || self.has_unnamed_alarm()
+    }
+
+    /// Whether an alarm about corrupt data names nobody.
+    pub(crate) fn has_unnamed_alarm(&self) -> bool {
+        self.slots.iter().any(|it| it.is_listed() && it.disk & UNNAMED != 0)
+    }
+
+    /// The operator's view of the pods and claims is the present one.
+    pub(crate) fn sync_pods(&mut self) {
+        for slot in self.slots.iter_mut() {
+            (slot.cached_pod, slot.cached_made) = (slot.pod, slot.made);
+            slot.ills &= !POD_CHANGED;
+        }
+    }
+
+    /// The operator's view of the object is the present one.
+    pub(crate) fn sync_object(&mut self) {
+        for slot in self.slots.iter_mut() {
+            (slot.cached_record, slot.cached_reason) = (slot.record, slot.reason);
+        }
+        self.flags &= !OBJECT_CHANGED;
+        (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+        self.cached_flags = self.flags;
+    }
+
+    pub(crate) fn sync_all(&mut self) {
+        self.sync_pods();
+        self.sync_object();
+    }
+
+    /// The world once the operator has looked: with fresh eyes where nothing is old.
+    pub(crate) fn seen(mut self, old_object: bool, old_pods: bool) -> Self {
+        if !old_object {
+            self.sync_object();
+        }
+        if !old_pods {
+            self.sync_pods();
+        }
+        self
+    }
+
+    pub(crate) fn object_changed(&mut self) {
+        self.flags |= OBJECT_CHANGED;
+        self.object_as_seen = false;
+    }
+
+    /// The operator does not know any more which pods were refused.
+    pub(crate) fn forget_refusals(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.ills &= !REFUSED;
+        }
+    }
+
+    pub(crate) fn idle(&mut self) {
+        (self.plan, self.call) = (0, 0);
+        (self.object_as_seen, self.list_as_seen, self.fault_since) = (true, true, false);
+        for slot in self.slots.iter_mut() {
+            slot.plan = 0;
+        }
+    }
+
+    /// Clears what cannot matter any more and sorts the slots.
+    pub(crate) fn normalize(&mut self, rest: &Rest, scenario: &Scenario) {
+        for slot in self.slots.iter_mut() {
+            if !rest.names(slot.plan) {
+                slot.plan = 0;
+            }
+        }
+        if self.left.stale == 0 {
+            self.forget_old_views(rest);
+        }
+        // The claim of who left is nobody's, if it is to be kept.
+        let forgotten = |it: &Slot| it.is_forgotten(scenario.volumes.are_kept());
+        if self.slots.iter().any(forgotten) {
+            self.slots.retain(|it| !forgotten(it));
+        }
+        // Any total order will do; the seed picks one, and with it how ties among equals fall.
+        let mask = scenario.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes();
+        self.slots.sort_unstable_by_key(|it| {
+            let [there, rest] = it.words();
+            (there ^ mask, rest)
+        });
+    }
+
+    /// Nothing can be planned on what was seen before.
+    fn forget_old_views(&mut self, rest: &Rest) {
+        for slot in self.slots.iter_mut() {
+            (slot.cached_pod, slot.cached_made) = (0, 0);
+            (slot.cached_record, slot.cached_reason) = (0, 0);
+            if !rest.guards(slot.plan) {
+                slot.ills &= !POD_CHANGED;
+            }
+        }
+        self.flags &= !OBJECT_CHANGED;
+        (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+        self.cached_flags = self.flags;
+    }
+
+    /// Whether the world is as declared, or as near as it can come without a decision of the user.
+    pub(crate) fn is_at_rest(&self, scenario: &Scenario) -> bool {
+        if self.has(GONE) {
+            return !self.slots.iter().any(Slot::exists);
+        }
+        if self.plan != 0 || self.has(ENDING) {
+            return false;
+        }
+        if self.has(ID) && (self.is_lost() || self.is_in_doubt()) {
+            return true;
+        }
+        let kept = scenario.volumes.are_kept();
+        let there =
+            |it: &&Slot| it.exists() || it.is_listed() || it.record != 0 || !kept && it.has_claim();
+        let members = || self.slots.iter().filter(there);
+        let complete = |(role, size): (usize, &u8)| {
+            members().filter(|it| it.role() == role).count() == usize::from(*size)
+        };
+        self.has(ID)
+            && self.accepted == self.spec
+            && members().all(|it| self.is_as_declared(it, scenario))
+            && self.spec.sizes.iter().enumerate().all(complete)
+    }
+
+    fn is_as_declared(&self, member: &Slot, scenario: &Scenario) -> bool {
+        let rev = if self.spec.rev == 1 { REV } else { 0 };
+        let pod = member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | REV) == EXISTS | rev;
+        let votes = member.role() == scenario.voting_role;
+        pod && member.votes() == votes
+            && member.is_listed()
+            && member.runs()
+            && member.record & !FAILING == MEMBER | SEEN
+            && member.reason == 0
+            && !member.is_corrupt()
+    }
+}
+
+impl crate::State for State {
+    /// Tags do not count.
+    fn fingerprint(&self) -> u128 {
+        let mut print = Print::default();
+        for slot in self.slots.iter() {
+            slot.words().into_iter().for_each(|it| print.add(it));
+        }
+        let specs = [self.spec, self.accepted, self.cached_spec, self.cached_accepted];
+        for pair in specs.chunks(2) {
+            print.add(pair.iter().fold(0, |all, it| all << 32 | it.word()));
+        }
+        let bools = u64::from(self.object_as_seen)
+            | u64::from(self.fault_since) << 1
+            | u64::from(self.list_as_seen) << 2;
+        let late = self.late.map_or(0, |it| {
+            it.verb.number() | u64::from(it.rev) << 5 | u64::from(it.fault_since) << 6
+        });
+        let flags = u64::from(self.flags) | u64::from(self.cached_flags) << 8;
+        let late = late << 16 | u64::from(self.late_made) << 24;
+        print.add(flags | late | bools << 32);
+        print.add(u64::from(self.plan) | u64::from(self.call) << 32);
+        self.left.words().into_iter().for_each(|it| print.add(it));
+        print.finish()
+    }
+}
+
+impl Declared {
+    pub(crate) fn word(self) -> u64 {
+        let [first, second] = self.sizes;
+        u64::from(first) << 16 | u64::from(second) << 8 | u64::from(self.rev)
+    }
+}

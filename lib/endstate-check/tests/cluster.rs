@@ -1,0 +1,98 @@
+//! The world of a cluster, with two toy applications: one like etcd, one like ZooKeeper.
+
+#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
+
+#[path = "toy_cluster/app.rs"]
+mod app;
+#[path = "toy_cluster/raft.rs"]
+mod raft;
+#[path = "toy_cluster/suite.rs"]
+mod suite;
+#[path = "toy_cluster/zab.rs"]
+mod zab;
+
+use app::Toy;
+use endstate_check::cluster::{
+    AppModel, Budgets, Planner, Property, Scenario, Start, Volumes, check,
+};
+use endstate_core::{Growth, Lead};
+use raft::Raft;
+use zab::Zab;
+
+/// The toy whose members join without a vote and hand the lead over.
+fn raft(scenario: &Scenario) -> Raft {
+    let durable = scenario.volumes != Volumes::WithPod;
+    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, durable })
+}
+
+/// The toy whose members join with their vote and lead until they stop.
+fn zab(scenario: &Scenario) -> Zab {
+    let durable = scenario.volumes != Volumes::WithPod;
+    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, durable })
+}
+
+fn found<M: AppModel>(scenario: &Scenario, model: M) -> Option<Property> {
+    let report = check(scenario, model, Planner::shipped());
+    println!("{report}");
+    if let Some(finding) = &report.explored.finding {
+        println!("{finding}");
+    }
+    assert!(report.explored.complete || report.explored.finding.is_some());
+    report.explored.finding.map(|it| it.property)
+}
+
+fn all_are_fine<M: AppModel>(volumes: Volumes, model: fn(&Scenario) -> M) {
+    let bad = suite::suite().into_iter().map(|it| it.on(volumes)).filter_map(|it| {
+        let property = found(&it, model(&it));
+        property.map(|property| (it.name, property))
+    });
+    let bad: Vec<_> = bad.collect();
+    assert!(bad.is_empty(), "{bad:?}");
+}
+
+#[test]
+fn raft_on_pods() {
+    all_are_fine(Volumes::WithPod, raft);
+}
+
+#[test]
+fn raft_on_claims() {
+    all_are_fine(Volumes::Claims, raft);
+}
+
+#[test]
+fn zab_on_pods() {
+    all_are_fine(Volumes::WithPod, zab);
+}
+
+#[test]
+fn zab_on_claims() {
+    all_are_fine(Volumes::Claims, zab);
+}
+
+#[test]
+fn zab_on_claims_that_are_kept() {
+    all_are_fine(Volumes::KeptClaims, zab);
+}
+
+/// What `autocreate` does: two members whose data is lost elect one of them, and the third throws its data away.
+#[test]
+fn an_empty_majority_is_found() {
+    let wiped = Budgets { wipe: 2, ..Budgets::NONE };
+    let scenario = Scenario::new("wiped twice", Start::Running([3, 0]), &[[3, 0]], wiped);
+    let scenario = scenario.on(Volumes::Claims);
+    assert_eq!(found(&scenario, zab(&scenario)), None);
+    let scenario = Scenario { launcher: false, ..scenario };
+    let looking = Zab { initializes: false, ..zab(&scenario) };
+    assert_ne!(found(&scenario, looking), Some(Property::NoSecondStart), "it waits for a leader");
+    let autocreate = Zab { autocreate: true, ..looking };
+    assert_eq!(found(&scenario, autocreate), Some(Property::NoSecondStart));
+}
+
+/// Only of an application that can hand its lead over: a member that joins copies what the leader has.
+#[test]
+fn corrupt_data_is_replaced() {
+    let corrupt = Budgets { corrupt: 1, abort: 1, ..Budgets::NONE };
+    let scenario = Scenario::new("corrupt", Start::Running([3, 0]), &[[3, 0]], corrupt);
+    assert_eq!(found(&scenario, raft(&scenario)), None);
+}

@@ -1,0 +1,69 @@
+//! A toy application: a spec of few words, with members that vote and observers.
+
+use endstate_core::{
+    App, Change, Growth, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Role,
+    RoleName, Topology, VolumeSpec,
+};
+use serde::{Deserialize, Serialize};
+
+/// What can differ between applications.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Toy {
+    pub lead: Lead,
+    pub growth: Growth,
+    pub durable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ToySpec {
+    pub size: u8,
+    pub observers: u8,
+    pub version: String,
+    pub environment: String,
+}
+
+pub(crate) const VERSION: &str = "1.0.0";
+pub(crate) const NEXT_VERSION: &str = "1.0.1";
+
+impl App for Toy {
+    type Spec = ToySpec;
+
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn validate(&self, _: &Identity, spec: &ToySpec) -> Vec<Problem> {
+        if spec.size > 0 { vec![] } else { vec![Problem::refused("spec.size", "must not be 0")] }
+    }
+
+    fn topology(&self, spec: &ToySpec) -> Topology {
+        let ids = match self.lead {
+            Lead::Transfers => IdSource::Application,
+            Lead::Stays => IdSource::Allocated { max: 255 },
+        };
+        let voting = Role::voting("server", spec.size.into()).lead(self.lead).growth(self.growth);
+        let observer = Role::following("observer", spec.observers.into());
+        let roles = [voting.identity(ids), observer.growth(self.growth).identity(ids)];
+        Topology::new(spec.version.clone(), roles)
+    }
+
+    fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
+        let mut launch = Launch::new(format!("toy:{}", member.spec.version), member);
+        launch.volume = self.durable.then(|| VolumeSpec::new("1Gi"));
+        launch
+    }
+
+    fn address(&self, object: &Identity, member: &MemberName) -> String {
+        format!("{member}.{}", object.namespace)
+    }
+
+    fn change(&self, _: &RoleName, old: &ToySpec, new: &ToySpec) -> Change {
+        if old.environment != new.environment {
+            Change::Recreate
+        } else if old.version != new.version {
+            Change::Restart
+        } else {
+            Change::Nothing
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A model of raft with learners, as etcd has it.
+
+use endstate_check::cluster::{
+    Answer, AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, SpecOf, StartKind,
+    State,
+};
+use endstate_core::quorum;
+
+use crate::app::{NEXT_VERSION, Toy, ToySpec, VERSION};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raft {
+    pub app: Toy,
+    /// It refuses changes that would leave too few voters that are connected.
+    pub strict: bool,
+    pub respec: Respec,
+}
+
+/// The spec of the toy, for a model.
+pub(crate) fn spec(respec: Respec, declared: Declared) -> ToySpec {
+    let changed = |on: bool, new: &str, old: &str| if on { new } else { old }.to_owned();
+    let second = |it| declared.rev == 1 && respec == it;
+    ToySpec {
+        size: declared.sizes[0],
+        observers: declared.sizes[1],
+        version: changed(second(Respec::Restart), NEXT_VERSION, VERSION),
+        environment: changed(second(Respec::Recreate), "b", "a"),
+    }
+}
+
+pub(crate) fn declared(spec: &ToySpec) -> Declared {
+    let second = spec.version != VERSION || spec.environment != "a";
+    Declared { sizes: [spec.size, spec.observers], rev: u8::from(second) }
+}
+
+impl Raft {
+    pub(crate) fn of(scenario: &Scenario, app: Toy) -> Self {
+        Self { app, strict: true, respec: scenario.respec }
+    }
+}
+
+impl AppModel for Raft {
+    type App = Toy;
+
+    fn app(&self) -> &Toy {
+        &self.app
+    }
+
+    fn spec(&self, it: Declared) -> SpecOf<Self> {
+        spec(self.respec, it)
+    }
+
+    fn declared(&self, spec: &SpecOf<Self>) -> Declared {
+        declared(spec)
+    }
+
+    fn version(&self, rev: u8) -> String {
+        spec(self.respec, Declared { sizes: [1, 0], rev }).version
+    }
+
+    fn start(&self, state: &State, member: usize) -> Ran {
+        let slot = &state.members()[member];
+        let joins = slot.start() != StartKind::New;
+        let others = || state.members().iter().enumerate().filter(|(at, _)| *at != member);
+        let peers = || others().any(|(_, it)| it.votes() && it.works());
+        if slot.start() == StartKind::Recover && slot.own() & RECOVERED == 0 && slot.has_data() {
+            Ran::Alone
+        } else if slot.has_data() {
+            let belongs = slot.is_listed() || slot.is_first();
+            if belongs { Ran::OnItsData } else { Ran::Crashed }
+        } else if joins {
+            let knows = slot.is_listed() && !slot.was_told_old_list();
+            if knows && !slot.is_cut() && peers() { Ran::Empty } else { Ran::Crashed }
+        } else if state.is_formed() && !slot.is_listed() {
+            Ran::Crashed
+        } else {
+            Ran::Empty
+        }
+    }
+
+    fn exits(&self, state: &State, member: usize) -> bool {
+        let slot = &state.members()[member];
+        slot.works() && !slot.is_listed() && state.is_formed()
+    }
+
+    fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
+        catch_up(state, &mut add);
+        form(state, &mut add);
+        if state.has_quorum() && state.leader().is_none() {
+            for (index, slot) in state.members().iter().enumerate() {
+                if slot.votes() && slot.works() {
+                    let mut after = *state;
+                    after.lead(index);
+                    add(AppMove::Elect(slot.tag()), after);
+                }
+            }
+        }
+        settle(state, &mut add);
+    }
+
+    fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {
+        if !state.can_commit() {
+            return Answer::Refused;
+        }
+        match request {
+            Request::Join => self.join(state, member),
+            Request::JoinVoting => Answer::Refused,
+            Request::Promote => self.promote(state, member),
+            Request::Transfer => transfer(state, member),
+            Request::Leave => self.leave(state, member),
+        }
+    }
+}
+
+/// It is the only member, by a recovery.
+const RECOVERED: u8 = 1;
+
+impl Raft {
+    fn join(&self, state: &mut State, member: usize) -> Answer {
+        let role = state.members()[member].role();
+        let learns = |it: &&Slot| it.is_non_voter() && it.role() == role;
+        let learners = state.members().iter().filter(learns).count();
+        let ready = !self.strict || settled(state) == state.voters().count();
+        let room = !self.strict || learners == 0 || role != 0;
+        if !ready || !room || state.members()[member].is_listed() {
+            return Answer::Refused;
+        }
+        state.members_mut()[member].list();
+        Answer::Done
+    }
+
+    fn promote(&self, state: &mut State, member: usize) -> Answer {
+        let slot = &state.members()[member];
+        let ready = slot.is_non_voter() && slot.runs() && slot.is_caught_up();
+        let needed = quorum(state.voters().count() + 1);
+        if !ready || self.strict && settled(state) + 1 < needed {
+            return Answer::Refused;
+        }
+        state.members_mut()[member].give_vote();
+        Answer::Done
+    }
+
+    fn leave(&self, state: &mut State, member: usize) -> Answer {
+        let slot = &state.members()[member];
+        let voters = state.voters().count();
+        if !slot.is_listed() || slot.votes() && voters == 1 {
+            return Answer::Refused;
+        }
+        let active = settled(state).saturating_sub(1) >= quorum(voters.saturating_sub(1));
+        if self.strict && slot.votes() && slot.works() && !active {
+            return Answer::Refused;
+        }
+        state.members_mut()[member].unlist();
+        Answer::Done
+    }
+}
+
+fn transfer(state: &mut State, member: usize) -> Answer {
+    let heir = &state.members()[member];
+    if !heir.votes() || !heir.works() {
+        return Answer::Refused;
+    }
+    state.lead(member);
+    Answer::Done
+}
+
+pub(crate) fn settled(state: &State) -> usize {
+    state.voters().filter(|it| it.works() && it.is_settled()).count()
+}
+
+pub(crate) fn catch_up(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
+    let source = state.members()[leader];
+    for (index, slot) in state.members().iter().enumerate() {
+        let runs = slot.runs() && !slot.is_cut();
+        if slot.is_listed() && runs && !slot.is_caught_up() {
+            let mut after = *state;
+            after.members_mut()[index].copy(&source);
+            add(AppMove::CatchUp(slot.tag()), after);
+        }
+    }
+}
+
+/// A quorum of the first members finds together.
+pub(crate) fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    let first = |it: &&Slot| it.is_first();
+    let all = state.members().iter().filter(first).count();
+    let up = state.members().iter().filter(first).filter(|it| it.works()).count();
+    if state.is_formed() || all == 0 || up < quorum(all) {
+        return;
+    }
+    for (leads, slot) in state.members().iter().enumerate() {
+        if !slot.is_first() || !slot.works() {
+            continue;
+        }
+        let mut after = *state;
+        after.form();
+        for slot in after.members_mut().iter_mut().filter(|it| it.is_first()) {
+            slot.give_vote();
+            if slot.has_data() {
+                slot.fill();
+            }
+        }
+        after.lead(leads);
+        add(AppMove::Form(slot.tag()), after);
+    }
+}
+
+pub(crate) fn settle(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    if state.members().iter().any(|it| it.runs() && !it.is_settled()) {
+        let mut after = *state;
+        after.members_mut().iter_mut().for_each(Slot::settle);
+        add(AppMove::Settle, after);
+    }
+}
