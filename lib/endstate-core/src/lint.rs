@@ -302,8 +302,9 @@ impl<'a, S> Lint<'a, S> {
         let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
         self.check(Rule::IntentFirst, intended, || format!("no recovery of {source} is recorded"));
         let rows = &self.snapshot.status.members;
-        let own = rows.iter().find(|it| it.name == *source).and_then(|it| it.position.clone());
-        let own = own.unwrap_or_default();
+        let own = self.snapshot.view.answer(source).and_then(|it| it.position.clone());
+        let row = || rows.iter().find(|it| it.name == *source)?.position.clone();
+        let own = own.or_else(row).unwrap_or_default();
         let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
         let mut others = rows.iter().filter(votes).filter_map(|it| it.position.as_ref());
         self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
@@ -404,10 +405,7 @@ impl<'a, S> Lint<'a, S> {
     fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {
         match reason {
             LeaveReason::Recreated => return self.recreate(pod),
-            LeaveReason::Recovered => {
-                self.recreate(pod);
-                return self.recovers(&pod.name);
-            }
+            LeaveReason::Recovered => return self.make_room(pod),
             _ => self.pod(pod),
         }
         let record = &self.plan.status.record;
@@ -431,6 +429,18 @@ impl<'a, S> Lint<'a, S> {
     /// A pod that makes room for another on the same claim is restarted, as far as its member is concerned.
     fn recreate(&mut self, pod: &PodRef) {
         self.restart(pod);
+        let claimed = self.snapshot.claim(&pod.name).is_some();
+        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
+    }
+
+    /// A source makes room for its successor on the same claim, where no quorum works that could lose it.
+    fn make_room(&mut self, pod: &PodRef) {
+        self.pod(pod);
+        self.recovers(&pod.name);
+        let works = self
+            .list()
+            .is_some_and(|list| self.working(list, |_| true) >= quorum(list.voters().count()));
+        self.check(Rule::KeepsQuorum, !works, || "a quorum works, and would be given up".into());
         let claimed = self.snapshot.claim(&pod.name).is_some();
         self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
     }

@@ -23,11 +23,10 @@ use crate::{
 /// Begins a recovery that a person consented to.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let Some(source) = &assessed.snapshot.recover_from else { return Verdict::Pass };
-    if lost(assessed).is_none() {
-        // The annotation stays for a while after the recovery.
-        return Verdict::Pass;
-    }
-    if let Some(lack) = lack(assessed, source) {
+    // Beside a quorum nobody asks: the annotation stays for a while after the recovery.
+    let needed = lost(assessed).is_some();
+    let lack = if needed { lack(assessed, source) } else { Some(SourceLack::NotNeeded) };
+    if let Some(lack) = lack {
         return Verdict::say([Waiting::ForSource { member: source.clone(), lack }]);
     }
     let pod = assessed.snapshot.pod(source).map(PodRef::from);

@@ -167,7 +167,10 @@ impl<A: Told> World<A> {
                 self.snapshot.pods.as_mut().unwrap().push(pod);
                 self.starts.insert(member, start);
             }
-            Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
+            Action::UpdatePod { pod, launch } => {
+                self.pod(&pod.name).spec = Some(serde_json::from_str(&launch.spec).unwrap());
+            }
+            Action::RestartPod { pod, launch } => {
                 let seen = self.pod(&pod.name);
                 seen.spec = Some(serde_json::from_str(&launch.spec).unwrap());
                 seen.trouble = None;

@@ -45,6 +45,8 @@ pub(crate) fn tell_all<A: Told>(folder: &Path) {
 /// Tells one story; says whether it went as written.
 fn check<A: Told>(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap();
+    // Shown only when the test fails: a story that cannot be told is the last one.
+    println!("{}", path.display());
     let told = tell::<A>(&text);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, &told).unwrap();

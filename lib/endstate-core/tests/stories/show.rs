@@ -63,7 +63,8 @@ impl<A: Told> World<A> {
             Some(it) => {
                 let volumes: Vec<_> = it.volumes.iter().map(|it| it.as_str()).collect();
                 let (clients, min) = (it.clients, it.min_available);
-                format!("clients {clients}, min available {min}, {}\n", volumes.join(" "))
+                let volumes = if volumes.is_empty() { "none".into() } else { volumes.join(" ") };
+                format!("clients {clients}, min available {min}, volumes {volumes}\n")
             }
         }
     }

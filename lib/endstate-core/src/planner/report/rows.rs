@@ -72,6 +72,7 @@ impl<A: App> Report<'_, '_, A> {
         };
         // Without a quorum nobody has a leader to follow, which is no fault of a member.
         let alive = health.is_alive();
+        let answered = snapshot.view.answer(&member.name).and_then(|it| it.position.clone());
         MemberRow {
             id: member.id.clone(),
             standing: self.standing_of_record(member),
@@ -79,7 +80,7 @@ impl<A: App> Report<'_, '_, A> {
             trouble: health.cause().filter(|_| !alive).map(|it| it.to_string()),
             updated,
             node: pod.and_then(|it| it.node.clone()),
-            position: self.position_before(&member.name),
+            position: answered.or_else(|| self.position_before(&member.name)),
             ..MemberRow::new(member.name.clone(), member.role.clone())
         }
     }
