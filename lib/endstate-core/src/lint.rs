@@ -343,6 +343,17 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsData, free, || {
             format!("claim {} may still hold the data of a member", claim.name)
         });
+        let leaves = matches!(&record.step, Some(Step::Leave { name, reason, .. })
+            if *name == claim.member && *reason != LeaveReason::Stray);
+        let working = self.list().map_or(0, |list| self.working(list, |_| true));
+        let needed = self.plan.surroundings.as_ref().map_or(0, |it| it.min_available as usize);
+        let held = record.cluster_id.is_none() || leaves || working >= needed;
+        self.check(Rule::KeepsData, held, || {
+            format!(
+                "claim {} would go while {working} voters have its data and not {needed}",
+                claim.name
+            )
+        });
     }
 
     fn call(&mut self, call: &Call) {

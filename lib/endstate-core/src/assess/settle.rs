@@ -12,7 +12,7 @@ use crate::{
     app::App,
     id::{MemberName, Uid},
     member::{Cluster, Health, Member},
-    pod::Pod,
+    pod::{Claim, Pod},
     problem::Change,
     reason::Cause,
     record::{LeaveReason, MemberRecord, Step},
@@ -46,7 +46,7 @@ impl<A: App> Assessed<'_, A> {
             Step::Leave { name, pod, reason, .. } => match cluster.member(&name) {
                 Some(member) if !self.leaves(cluster, target, member, reason) => self.stay(member),
                 Some(_) => {}
-                None => self.settle_clearing(&name, pod.as_ref()),
+                None => self.settle_clearing(&name, pod.as_ref(), reason),
             },
             Step::Restart { name } => {
                 let member = cluster.member(&name);
@@ -89,7 +89,7 @@ impl<A: App> Assessed<'_, A> {
                 let (id, drains) = (None, false);
                 self.record.step =
                     Some(Step::Leave { name: new.name, role, id, pod: new.pod, reason, drains });
-                self.settle_clearing(&name, pod.as_ref());
+                self.settle_clearing(&name, pod.as_ref(), reason);
             }
             // Before it is added nothing is lost by making room for a repair: nobody can be added beside another
             // that has no vote yet, nor (in some applications) while a voter is down.
@@ -158,10 +158,10 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// A member that is off the list: the step is over when its pod and its claim are gone, or going.
-    fn settle_clearing(&mut self, name: &MemberName, pod: Option<&Uid>) {
+    fn settle_clearing(&mut self, name: &MemberName, pod: Option<&Uid>, reason: LeaveReason) {
         self.record.members.retain(|it| it.name != *name);
         let pod = self.leftover_pod(name, pod).is_some();
-        let claim = self.snapshot.claim(name).is_some_and(|it| !it.retained);
+        let claim = self.leftover_claim(name, reason).is_some();
         if !pod && !claim {
             self.record.step = None;
         }
@@ -171,6 +171,13 @@ impl<A: App> Assessed<'_, A> {
     pub(crate) fn leftover_pod(&self, name: &str, pod: Option<&Uid>) -> Option<&Pod<A::Spec>> {
         let seen = self.snapshot.pod(name).filter(|it| !it.deleting);
         seen.filter(|it| pod.is_none_or(|uid| *uid == it.uid))
+    }
+
+    /// The claim that goes with a member that has left. What is nobody's may hold the only other copy: it goes when the
+    /// cluster is complete.
+    pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
+        let claim = self.snapshot.claim(name).filter(|it| !it.retained);
+        claim.filter(|_| reason != LeaveReason::Stray)
     }
 
     /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was

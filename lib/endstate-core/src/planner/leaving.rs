@@ -92,7 +92,7 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason });
         }
         let snapshot = self.assessed.snapshot;
-        match snapshot.claim(name).filter(|it| !it.retained) {
+        match self.assessed.leftover_claim(name, reason) {
             Some(claim) if snapshot.pod(name).is_none() => {
                 Verdict::act(Action::DeleteClaim { claim: claim.clone() })
             }

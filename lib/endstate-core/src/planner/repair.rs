@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     app::App,
-    assess::rules::is_half_joined,
+    assess::rules::{Unit, counted, is_half_joined, units},
     member::{Health, Member},
     plan::Action,
     pod::{Pod, PodPhase, PodRef},
     problem::Change,
     reason::Cause,
     record::{LeaveReason, Step},
+    topology::Edge,
     waiting::Waiting,
 };
 
@@ -63,7 +64,8 @@ pub(super) fn remove_given_up<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     Verdict::say(waits)
 }
 
-/// A pod, then a claim, that is no member's any more.
+/// A pod that is no member's any more, then a claim, which waits until every unit has all its members again and all of
+/// them work: until then it may hold a whole copy beside a single one.
 pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let (snapshot, record) = (proof.assessed.snapshot, &proof.assessed.record);
     let belongs = |name: &str| {
@@ -74,6 +76,9 @@ pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     if let Some(pod) = stray {
         return delete(pod);
     }
+    if !proof.is_complete() {
+        return Verdict::Pass;
+    }
     let kept = |it: &&crate::Claim| {
         belongs(&it.member) || it.retained || it.deleting || snapshot.pod(&it.member).is_some()
     };
@@ -81,6 +86,15 @@ pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     match claims.min_by_key(|it| &it.name) {
         Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
         None => Verdict::Pass,
+    }
+}
+
+impl<A: App> Proof<'_, '_, A> {
+    /// Whether no unit lacks a member, and every member works.
+    fn is_complete(&self) -> bool {
+        let full = |unit: &Unit<'_>| counted(self.cluster, *unit, None).count() >= unit.0.size;
+        units(self.target, Edge::Upgrades).iter().all(full)
+            && self.cluster.members.iter().all(|it| it.health.is_healthy())
     }
 }
 

@@ -223,11 +223,14 @@ fn is_bad(condition: &Condition) -> bool {
 }
 
 /// Keeps the old figures of members while nothing else changed and they did not change much: a busy
-/// cluster's log grows all the time, and that alone is not worth a write.
+/// cluster's log grows all the time, and that alone is not worth a write. While a voter is down the figures are exact:
+/// a recovery measures its source by them.
 fn settle<S: Clone + PartialEq>(status: &mut Status<S>, before: &Status<S>) {
     let same_members = status.members.len() == before.members.len()
         && status.members.iter().zip(&before.members).all(|(a, b)| a.name == b.name);
-    if !same_members {
+    let votes = |it: &&MemberRow| it.standing.is_none_or(Standing::votes);
+    let all_work = status.members.iter().filter(votes).all(|it| it.healthy);
+    if !same_members || !all_work {
         return;
     }
     let mut settled = status.clone();
