@@ -10,10 +10,11 @@ use super::{decision::Decision, pace};
 use crate::{
     app::App,
     assess::{Assessed, Situation, health::health},
+    id::MemberName,
     limits::quorum,
     member::{Cluster, Health},
     plan::{Event, EventKind, Plan, Surroundings},
-    record::Record,
+    record::{MemberRecord, Record},
     snapshot::Snapshot,
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
     view::{Membership, Standing},
@@ -156,8 +157,18 @@ impl<A: App> Report<'_, '_, A> {
         Some(Surroundings {
             clients: record.cluster_id.is_some(),
             min_available: u32::try_from(quorum(most)).unwrap_or(u32::MAX),
-            volumes: record.everyone().map(|it| it.name.clone()).collect(),
+            volumes: self.volumes(),
         })
+    }
+
+    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone, gets
+    /// none: its data would not be on it.
+    fn volumes(&self) -> Vec<MemberName> {
+        let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
+        let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
+        let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
+        let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
+        record.everyone().filter(wanted).map(|it| it.name.clone()).collect()
     }
 
     /// What changed in the conditions.
