@@ -71,10 +71,11 @@ pub(crate) fn needs_repair(cluster: &Cluster, target: &Topology) -> bool {
     cluster.members.iter().any(|it| is_half_joined(target, it)) || has_given_up(cluster)
 }
 
-/// Whether a member of a voting role has no vote: it is on its way, or nobody's.
+/// Whether a member of a voting role has no vote: it is on its way, or nobody's. One whose role is not asked for any
+/// more is complete.
 pub(crate) fn is_half_joined(target: &Topology, member: &Member) -> bool {
-    let votes = |role: &Role| role.votes;
-    !member.votes && target.role(&member.role).is_none_or(votes)
+    let votes = target.role(&member.role).map_or(!member.recorded, |it| it.votes);
+    !member.votes && votes
 }
 
 /// Whether there is a voter given up that can be taken off the list.
@@ -115,8 +116,13 @@ pub(crate) fn wants_another(
     joining: Option<&MemberName>,
 ) -> bool {
     let has = counted(cluster, unit, joining).count();
-    has < unit.0.size
-        || has == unit.0.size && counted(cluster, unit, joining).any(|it| must_move(cluster, it))
+    let moves = || counted(cluster, unit, joining).any(|it| must_move(cluster, it));
+    is_short(cluster, unit, joining) || has == unit.0.size && moves()
+}
+
+/// Whether a unit has fewer members than it should.
+pub(crate) fn is_short(cluster: &Cluster, unit: Unit<'_>, joining: Option<&MemberName>) -> bool {
+    counted(cluster, unit, joining).count() < unit.0.size
 }
 
 /// Whether a unit has more members than it should.

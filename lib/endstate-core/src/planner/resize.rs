@@ -7,11 +7,14 @@ use super::{
 use crate::{
     app::App,
     assess::rules::{
-        Unit, counted, has_surplus, is_replaced, must_move, unit_of, units, wants_another,
+        Unit, counted, has_surplus, is_replaced, is_short, must_move, unit_of, units, wants_another,
     },
+    id::RoleName,
     member::Member,
+    reason::Shortage,
     record::{LeaveReason, MemberRecord},
     topology::Edge,
+    waiting::Waiting,
 };
 
 /// Takes away what is too much, then adds what is missing, a unit after the other.
@@ -23,11 +26,31 @@ pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         if has_surplus(proof.cluster, unit) {
             return shrink(proof, unit);
         }
-        if wants_another(proof.cluster, unit, None) {
+        if is_short(proof.cluster, unit, None) {
             return grow(proof, unit);
         }
     }
-    Verdict::Pass
+    move_outdated(proof)
+}
+
+/// Adds the successor of a member that cannot be brought up to date in place. A role whose turn comes after another's
+/// waits for it.
+fn move_outdated<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    let mut units = units(proof.target, Edge::Upgrades).into_iter();
+    let Some(unit) = units.find(|it| wants_another(proof.cluster, *it, None)) else {
+        return Verdict::Pass;
+    };
+    let outdated = |role: &RoleName| {
+        proof.cluster.members.iter().any(|it| it.outdated && it.recorded && it.role == *role)
+    };
+    let before = unit.0.after.iter().find(|it| it.0 == Edge::Upgrades && outdated(&it.1));
+    match before {
+        None => grow(proof, unit),
+        Some((_, role)) => {
+            let shortage = Shortage::RoleBefore { role: role.clone() };
+            Verdict::say([Waiting::ForRole { role: unit.0.name.clone(), shortage }])
+        }
+    }
 }
 
 /// A member of a role, or a group, that is not asked for any more.
@@ -54,7 +77,8 @@ fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {
         return Verdict::wait(wait);
     }
     let new = match assessed.new_members(role, 1, assessed.record.ids) {
-        Err(wait) => return Verdict::wait(wait),
+        // Only a person can lead on; what needs no id goes on.
+        Err(wait) => return Verdict::say([wait]),
         Ok(new) => new,
     };
     let (names, ids) = (new.names, new.ids);
