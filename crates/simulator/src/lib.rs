@@ -1,12 +1,14 @@
 //! The model checker: the planner that ships, driven through every order of events of a small world.
 //!
 //! The world of a cluster is `endstate-check`'s. Here is what is etcd's: the rules of its membership (`etcd.rs`), the
-//! scenarios that the shipped planner must pass (`suite.rs`), and planners with a bug that must be found (`bugs.rs`).
+//! scenarios that the shipped planner must pass (`suite.rs`), and planners with a bug that must be found (`bugs.rs`);
+//! and the same of ZooKeeper (`zookeeper.rs`).
 
 mod etcd;
 mod suite;
 
 pub mod bugs;
+pub mod zookeeper;
 
 pub use endstate_check::{
     Finding,

@@ -99,8 +99,7 @@ impl<A: App> Assessed<'_, A> {
 
     /// Makes the pods of these members again, on their claims.
     pub(super) fn resume(&self, members: &[&MemberRecord]) -> Move {
-        let all = self.record.members.iter().map(|it| self.peer(it));
-        let peers: Vec<_> = all.collect();
+        let peers: Vec<_> = self.record.everyone().map(|it| self.peer(it)).collect();
         let names = members.iter().map(|it| it.name.clone()).collect();
         let mut wanted = Move::default().notes(Note::Asked(names));
         for member in members {

@@ -126,11 +126,19 @@ pub(super) fn restart_broken<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 impl<A: App> crate::assess::Assessed<'_, A> {
     /// Another pod for every recorded member that has a claim and no pod.
     pub(super) fn resume_all(&self) -> Option<Move> {
-        let gone = |it: &&crate::MemberRecord| {
-            !self.leaving(&it.name) && self.health(it) == Health::Stopped(Cause::PodGoneVolumeKept)
-        };
+        let gone = |it: &&crate::MemberRecord| !self.leaving(&it.name) && self.is_gone(it);
         let members: Vec<_> = self.record.members.iter().filter(gone).collect();
         (!members.is_empty()).then(|| self.resume(&members))
+    }
+
+    /// The same while nobody can be asked who is a member: who was to leave may still vote, and who joins already.
+    pub(super) fn resume_whoever(&self) -> Option<Move> {
+        let members: Vec<_> = self.record.everyone().filter(|it| self.is_gone(it)).collect();
+        (!members.is_empty()).then(|| self.resume(&members))
+    }
+
+    fn is_gone(&self, member: &crate::MemberRecord) -> bool {
+        self.health(member) == Health::Stopped(Cause::PodGoneVolumeKept)
     }
 
     /// Whether a member is on its way out: it needs no pod any more.

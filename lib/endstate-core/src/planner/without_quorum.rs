@@ -31,7 +31,7 @@ pub(super) fn lost<A: App>(assessed: &Assessed<'_, A>) -> Option<(usize, usize)>
 
 /// Members whose pod is gone and whose claim is not get another pod on it.
 pub(super) fn resume<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    assessed.resume_all().map_or(Verdict::Pass, Verdict::Only)
+    assessed.resume_whoever().map_or(Verdict::Pass, Verdict::Only)
 }
 
 /// A pod that has ended makes room for another on the same claim.

@@ -1,0 +1,174 @@
+//! ZooKeeper: ZAB with observers, `reconfig`, and what a server's start does without data.
+
+mod suite;
+
+use endstate_check::cluster::{
+    Answer::{self, Done, Refused},
+    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
+};
+use endstate_core::quorum;
+use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
+
+pub use suite::suite;
+
+const VERSION: &str = "3.9.5";
+/// Java's heap in the first and the second spec, in MiB.
+const HEAP: [u32; 2] = [512, 1024];
+
+/// ZooKeeper, as a scenario has it.
+#[derive(Clone, Copy, Debug)]
+pub struct ZooKeeperModel {
+    /// `zookeeper.db.autocreate`: a server without data counts as one whose data is empty. Off in what ships.
+    pub autocreate: bool,
+    /// The file `initialize` is made at every start that the launcher takes for the first one. It is in what ships;
+    /// without a launcher that is every start.
+    pub initializes: bool,
+    /// What an edit of the spec changes.
+    pub respec: Respec,
+    /// Where servers keep their data.
+    pub volumes: Volumes,
+}
+
+impl ZooKeeperModel {
+    /// What ships.
+    pub fn of(scenario: &Scenario) -> Self {
+        let (respec, volumes) = (scenario.respec, scenario.volumes);
+        Self { autocreate: false, initializes: true, respec, volumes }
+    }
+}
+
+impl AppModel for ZooKeeperModel {
+    type App = ZooKeeper;
+
+    fn app(&self) -> &ZooKeeper {
+        &ZooKeeper
+    }
+
+    fn spec(&self, Declared { sizes: [size, observers], rev }: Declared) -> ZookeeperClusterSpec {
+        let mut spec = ZookeeperClusterSpec::new(size.into(), VERSION);
+        spec.observers = observers.into();
+        spec.heap_mib = HEAP[usize::from(rev)];
+        spec.storage.retained = self.volumes == Volumes::KeptClaims;
+        spec
+    }
+
+    fn declared(&self, spec: &ZookeeperClusterSpec) -> Declared {
+        let count = |it: i32| u8::try_from(it).expect("sizes are small");
+        let sizes = [count(spec.size), count(spec.observers)];
+        Declared { sizes, rev: u8::from(spec.heap_mib != HEAP[0]) }
+    }
+
+    fn version(&self, _: u8) -> String {
+        VERSION.to_owned()
+    }
+
+    fn start(&self, state: &State, member: usize) -> Ran {
+        let slot = &state.members()[member];
+        match slot.start() {
+            StartKind::Recover if slot.has_data() => Ran::Alone,
+            _ if slot.has_data() => Ran::OnItsData,
+            // It knows only servers that are not there any more.
+            StartKind::New if state.is_formed() && !slot.is_listed() => Ran::Crashed,
+            StartKind::New if self.initializes || !state.is_formed() => Ran::Empty,
+            _ if self.autocreate => Ran::Empty,
+            _ => Ran::Blank,
+        }
+    }
+
+    fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
+        synchronize(state, &mut add);
+        form(state, &mut add);
+        elect(state, &mut add);
+        settle(state, &mut add);
+    }
+
+    /// `reconfig`: the old list needs a quorum, and the new one a quorum of servers that follow with the leader's data.
+    /// Observers are no part of either.
+    fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {
+        if !state.can_commit() {
+            return Refused;
+        }
+        let mut after = *state;
+        let slot = &mut after.members_mut()[member];
+        match request {
+            Request::Join if !slot.is_listed() => slot.list(),
+            Request::JoinVoting | Request::Promote if !slot.votes() => slot.give_vote(),
+            Request::Leave if slot.is_listed() => slot.unlist(),
+            _ => return Refused,
+        }
+        let voters = after.voters().count();
+        let synced = after.voters().filter(|it| it.works() && it.is_caught_up()).count();
+        if voters == 0 || synced < quorum(voters) {
+            return Refused;
+        }
+        *state = after;
+        Done
+    }
+
+    /// Only who follows a leader, or leads: also one that is not listed any more, or not yet.
+    fn answers(&self, state: &State, member: usize) -> bool {
+        let slot = &state.members()[member];
+        slot.works() && slot.is_caught_up() && state.can_commit()
+    }
+}
+
+/// Whoever reaches the leader follows it, listed or not.
+fn synchronize(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
+    let source = state.members()[leader];
+    for (index, slot) in state.members().iter().enumerate() {
+        if slot.runs() && !slot.is_cut() && !slot.is_caught_up() {
+            let mut after = *state;
+            after.members_mut()[index].copy(&source);
+            add(AppMove::CatchUp(slot.tag()), after);
+        }
+    }
+}
+
+/// A quorum of the first servers finds together.
+fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    let first = |it: &&Slot| it.is_first();
+    let all = state.members().iter().filter(first).count();
+    let up = state.members().iter().filter(first).filter(|it| it.works()).count();
+    if state.is_formed() || all == 0 || up < quorum(all) {
+        return;
+    }
+    for (leads, slot) in state.members().iter().enumerate() {
+        if !slot.is_first() || !slot.works() {
+            continue;
+        }
+        let mut after = *state;
+        after.form();
+        for slot in after.members_mut().iter_mut().filter(|it| it.is_first()) {
+            slot.give_vote();
+            if slot.has_data() {
+                slot.fill();
+            }
+        }
+        after.lead(leads);
+        add(AppMove::Form(slot.tag()), after);
+    }
+}
+
+/// Who has no data does not vote.
+fn elect(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    if !state.has_quorum() || state.leader().is_some() {
+        return;
+    }
+    for (index, slot) in state.members().iter().enumerate() {
+        if slot.votes() && slot.works() {
+            let mut after = *state;
+            after.lead(index);
+            add(AppMove::Elect(slot.tag()), after);
+        }
+    }
+}
+
+/// Nobody waits for anything here but for the leader's data.
+fn settle(state: &State, add: &mut impl FnMut(AppMove, State)) {
+    if state.members().iter().any(|it| it.runs() && !it.is_settled()) {
+        let mut after = *state;
+        after.members_mut().iter_mut().for_each(Slot::settle);
+        add(AppMove::Settle, after);
+    }
+}
