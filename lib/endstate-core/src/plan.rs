@@ -5,7 +5,8 @@
 //! 1. If [`Plan::status`] differs from the status in the snapshot, write it, on the condition that
 //!    the object still has the snapshot's resourceVersion. If that fails, stop: somebody else acted.
 //! 2. Apply the objects that the application asks for in these [`Plan::surroundings`], and prune the rest.
-//! 3. Carry out [`Plan::actions`] in order; stop at the first that fails, and report it as
+//! 3. Carry out [`Plan::actions`] in order; stop at the first that fails and is not
+//!    [independent](Action::is_independent), and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
 //! 4. Observe and plan again: at once when something was done, else at a change or after
 //!    [`Plan::look_again_ms`].
@@ -159,6 +160,11 @@ impl Action {
     /// Whether it only says what is so. Such an action needs no record.
     pub fn is_mark(&self) -> bool {
         matches!(self, Self::MarkPod { .. })
+    }
+
+    /// Whether the actions after it do not depend on it: it says what is so, or changes labels alone.
+    pub fn is_independent(&self) -> bool {
+        matches!(self, Self::MarkPod { .. } | Self::UpdatePod { .. })
     }
 
     /// Whom it is about.

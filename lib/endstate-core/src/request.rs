@@ -236,6 +236,8 @@ pub enum ActionKind {
     DeletePod,
     /// Deletes a claim.
     DeleteClaim,
+    /// Applies the objects around the members; of the cluster, not of a member.
+    ApplyObjects,
     /// Asks the application.
     Request(RequestKind),
 }

@@ -180,6 +180,7 @@ impl Display for ActionKind {
             Self::RestartPod => f.write_str("restart"),
             Self::DeletePod => f.write_str("delete pod"),
             Self::DeleteClaim => f.write_str("delete the claim of"),
+            Self::ApplyObjects => f.write_str("apply the objects of"),
             Self::Request(kind) => kind.fmt(f),
         }
     }

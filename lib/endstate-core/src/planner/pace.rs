@@ -47,7 +47,7 @@ fn next_attempt(backoff: &Backoff) -> Timestamp {
 }
 
 /// What is left of a move while an action in it was refused a moment ago: whatever wakes the object in between does not
-/// make the answer another one. A mark that was refused holds nothing else up.
+/// make the answer another one. One that is independent holds nothing else up.
 pub(super) fn hold<A: App>(assessed: &Assessed<'_, A>, wanted: Move) -> Move {
     let snapshot = assessed.snapshot;
     let Some(blocked) = snapshot.blocked.as_ref().filter(|it| snapshot.now < it.again()) else {
@@ -56,7 +56,7 @@ pub(super) fn hold<A: App>(assessed: &Assessed<'_, A>, wanted: Move) -> Move {
     let held = |it: &Action| it.key() == blocked.action;
     match wanted.actions.iter().find(|it| held(it)) {
         None => wanted,
-        Some(action) if action.is_mark() => {
+        Some(action) if action.is_independent() => {
             let actions = wanted.actions.into_iter().filter(|it| !held(it)).collect();
             Move { actions, ..wanted }
         }

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use endstate_core::{
-    Action, Blocked, Call, Condition, ConditionType, Denial, Truth, Violation, Words,
+    Action, ActionKey, ActionKind, Blocked, Call, Condition, ConditionType, Denial, Truth,
+    Violation, Words,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -18,7 +19,6 @@ use super::observe::Look;
 use super::{
     APP_LABEL, App, Claim, Context, Declared, Driver, Error, Identity, Next, ObjectKey, ObjectsOf,
     Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status,
-    Surroundings,
 };
 use crate::driver::{Outcome, Target};
 use crate::{Notice, Propagation};
@@ -28,6 +28,31 @@ const HALTED_WAIT: Duration = Duration::from_secs(2);
 
 /// How long to wait for the view that an action was too old for.
 const STALE_WAIT: Duration = Duration::from_millis(50);
+
+/// How long until the next look after a refusal: the answer will not be another one at once.
+const REFUSED_WAIT: Duration = Duration::from_millis(700);
+
+/// How long until the next look at what the application is at work on.
+const RUNNING_WAIT: Duration = Duration::from_millis(250);
+
+/// What became of a plan's actions.
+#[derive(Default)]
+struct Acted {
+    failures: Vec<Failure>,
+    /// Something failed on which the actions after it depend.
+    stopped: bool,
+    /// The application is at work on something.
+    running: bool,
+}
+
+/// What failed, and how.
+type Failure = (ActionKey, Stopped);
+
+/// How far an action came.
+enum Progress {
+    Done,
+    Running,
+}
 
 /// Why an action ended a plan.
 pub(super) enum Stopped {
@@ -68,16 +93,19 @@ where
         for event in &plan.events {
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
-        if let Some(surroundings) = &plan.surroundings {
-            self.surround(object, &plan, surroundings, ctx).await?;
-        }
+        // Members are repaired whatever becomes of the objects around them.
+        let surrounded = self.surround(object, &plan, ctx).await;
         self.refusals().ask_again(&key);
-        let failures = self.act_in_order(object, look, &plan.actions, ctx).await;
-        if !failures.is_empty() {
-            return self.ended(&key, failures, (term, ctx.now()));
+        let mut acted = self.act_in_order(object, look, &plan.actions, ctx).await;
+        acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
+        if !acted.failures.is_empty() {
+            return self.ended(&key, acted.failures, (term, ctx.now()));
         }
         let learned = plan.status.record != snapshot.status.record;
         let was_refused = self.forget_refusal(&key, snapshot);
+        if acted.running {
+            return Ok(Next::After(RUNNING_WAIT));
+        }
         if learned || was_refused || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
@@ -97,10 +125,12 @@ where
         &self,
         object: &Declared<O::Kind>,
         plan: &Plan<SpecOf<O>>,
-        surroundings: &Surroundings,
         ctx: &Context,
     ) -> Result<(), Error> {
-        let Some(accepted) = &plan.status.record.accepted else { return Ok(()) };
+        let accepted = plan.status.record.accepted.as_ref();
+        let Some((accepted, surroundings)) = accepted.zip(plan.surroundings.as_ref()) else {
+            return Ok(());
+        };
         let identity = super::observe::identity(object);
         let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
         let wanted = self.operand.objects(&of)?;
@@ -113,11 +143,11 @@ where
     fn ended(
         &self,
         key: &ObjectKey,
-        failures: Vec<(&Action, Stopped)>,
+        failures: Vec<Failure>,
         (term, now): (u64, Timestamp),
     ) -> Result<Next, Error> {
         let blocked = refused(&failures, now);
-        let next = if blocked.is_some() { Next::Again } else { Next::After(STALE_WAIT) };
+        let next = Next::After(if blocked.is_some() { REFUSED_WAIT } else { STALE_WAIT });
         if let Some(blocked) = blocked {
             tracing::info!(%key, action = %blocked.action, why = %blocked.denial, "blocked");
             self.refusals().note(key, blocked, term);
@@ -131,31 +161,35 @@ where
 
     /// Carries out the actions up to the first that fails. Pods that are created one after the other are created at
     /// once: none depends on another, and the first start waits for all of them; so several may fail.
-    async fn act_in_order<'a>(
+    async fn act_in_order(
         &self,
         object: &Declared<O::Kind>,
         look: &Look<SpecOf<O>>,
-        actions: &'a [Action],
+        actions: &[Action],
         ctx: &Context,
-    ) -> Vec<(&'a Action, Stopped)> {
+    ) -> Acted {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
-        let mut failures = vec![];
+        let mut acted = Acted::default();
         for group in actions.chunk_by(|a, b| creates(a) && creates(b) || a.is_mark() && b.is_mark())
         {
             let acts =
                 group.iter().map(|it| async move { (it, self.act(object, look, it, ctx).await) });
             for (action, result) in join_all(acts).await {
                 match result {
-                    Ok(()) if action.is_mark() => {}
-                    Ok(()) => ctx.notice(object, done(action)),
-                    Err(stopped) => failures.push((action, stopped)),
+                    Ok(Progress::Running) => acted.running = true,
+                    Ok(Progress::Done) if action.is_mark() => {}
+                    Ok(Progress::Done) => ctx.notice(object, done(action)),
+                    Err(stopped) => {
+                        acted.stopped |= !action.is_independent();
+                        acted.failures.push((action.key(), stopped));
+                    }
                 }
             }
-            if failures.iter().any(|(it, _)| !it.is_mark()) {
+            if acted.stopped {
                 break;
             }
         }
-        failures
+        acted
     }
 
     /// Writes the status if it differs, on the condition that the object is still the one that was planned for.
@@ -214,28 +248,27 @@ where
         look: &Look<SpecOf<O>>,
         action: &Action,
         ctx: &Context,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Progress, Stopped> {
         match action {
             Action::CreatePod { member, start, launch } => {
                 let request = PodRequest { object: &look.snapshot.object, member, start, launch };
                 let mut pod = self.operand.pod(request);
                 own(&mut pod, object, self.operand.app().name());
-                ctx.create(&pod).await.map(drop).map_err(not_created)
+                ctx.create(&pod).await.map_err(not_created)?;
             }
             Action::MarkPod { pod, marks } => {
                 let observed = self.exactly(look, pod)?;
                 let wanted = self.belonging(object).marked(&observed, marks);
-                ctx.update(&observed, &wanted).await.map(drop).map_err(denied)
+                ctx.update(&observed, &wanted).await.map_err(denied)?;
             }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
                 let observed = self.exactly(look, pod)?;
-                ctx.update(&observed, &self.operand.changed_pod(&observed, launch)).await?;
-                Ok(())
+                let wanted = self.operand.changed_pod(&observed, launch);
+                ctx.update(&observed, &wanted).await.map_err(denied)?;
             }
             Action::DeletePod { pod, .. } => {
                 let observed = self.exactly(look, pod)?;
-                ctx.delete(&observed, Propagation::Background).await?;
-                Ok(())
+                ctx.delete(&observed, Propagation::Background).await.map_err(denied)?;
             }
             Action::DeleteClaim { claim } => {
                 let owner = Owner::of(object, self.operand.app().name());
@@ -245,11 +278,11 @@ where
                 };
                 let claims = self.around.claims(&owner);
                 let observed = claims.iter().find(same).ok_or(Stopped::Stale)?;
-                self.around.delete_claim(observed, ctx).await?;
-                Ok(())
+                self.around.delete_claim(observed, ctx).await.map_err(denied)?;
             }
-            Action::Call(call) => self.call(look, call, ctx).await,
+            Action::Call(call) => return self.call(look, call, ctx).await,
         }
+        Ok(Progress::Done)
     }
 
     /// Asks the application, as long as this replica is the one that decides.
@@ -258,7 +291,7 @@ where
         look: &Look<SpecOf<O>>,
         call: &Call,
         ctx: &Context,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Progress, Stopped> {
         if !ctx.fence().is_open() {
             return Err(Stopped::Stale);
         }
@@ -272,7 +305,8 @@ where
             ..Target::new(&snapshot.object, spec)
         };
         match self.operand.driver().act(&target, call).await {
-            Outcome::Done | Outcome::Running { .. } => Ok(()),
+            Outcome::Done => Ok(Progress::Done),
+            Outcome::Running { .. } => Ok(Progress::Running),
             Outcome::Blocked(message) => Err(Stopped::Denied(Denial::Application { message })),
             Outcome::NeedsUser(message) => Err(Stopped::Denied(Denial::NeedsUser { message })),
         }
@@ -297,15 +331,15 @@ where
 }
 
 /// The first refusal among failures, with every pod that was refused.
-fn refused(failures: &[(&Action, Stopped)], now: Timestamp) -> Option<Blocked> {
+fn refused(failures: &[Failure], now: Timestamp) -> Option<Blocked> {
     let (action, denial) = failures.iter().find_map(|(action, it)| match it {
         Stopped::Denied(denial) => Some((action, denial.clone())),
         Stopped::NotCreated(message) => Some((action, Denial::Api { message: message.clone() })),
         Stopped::Stale | Stopped::Failed(_) => None,
     })?;
     let not_made = failures.iter().filter(|(_, it)| matches!(it, Stopped::NotCreated(_)));
-    let not_created = not_made.map(|(action, _)| action.member().clone()).collect();
-    Some(Blocked::new(action.key(), denial, now).not_created(not_created))
+    let not_created = not_made.map(|(action, _)| action.member.clone()).collect();
+    Some(Blocked::new(action.clone(), denial, now).not_created(not_created))
 }
 
 /// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there
@@ -317,7 +351,13 @@ fn not_created(error: Error) -> Stopped {
     }
 }
 
-/// What the API refuses to write on one pod keeps nothing from the others.
+/// The objects around a cluster's members, as one action.
+fn around<K>(object: &Declared<K>) -> ActionKey {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    ActionKey { kind: ActionKind::ApplyObjects, member: name.into() }
+}
+
+/// What the API refuses to write.
 fn denied(error: Error) -> Stopped {
     match error.code() {
         _ if error.is_conflict() || error.is_not_found() => Stopped::Stale,
@@ -392,9 +432,9 @@ mod tests {
         };
         let (silent, first, second) = (action("a"), action("b"), action("c"));
         let failures = [
-            (&silent, Stopped::Failed(Error::other("no answer"))),
-            (&first, Stopped::NotCreated(Words::of("no"))),
-            (&second, Stopped::NotCreated(Words::of("never"))),
+            (silent.key(), Stopped::Failed(Error::other("no answer"))),
+            (first.key(), Stopped::NotCreated(Words::of("no"))),
+            (second.key(), Stopped::NotCreated(Words::of("never"))),
         ];
         let now = Timestamp::UNIX_EPOCH;
         let blocked = refused(&failures, now).unwrap();

@@ -135,7 +135,8 @@ impl<O: Operand> Operator<O> {
             return Ok(vec![]);
         }
         let mut surroundings = Surroundings::default();
-        surroundings.clients = status.record.cluster_id.is_some();
+        surroundings.clients = true;
+        surroundings.volumes = status.record.pods().map(|(name, _)| name.clone()).collect();
         let spec = status.record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec);
         let wanted: Vec<Wanted> =
             self.operand.objects(&ObjectsOf::new(&snapshot.object, spec, &surroundings))?;

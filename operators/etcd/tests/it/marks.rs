@@ -180,10 +180,10 @@ async fn pods_say_that_their_members_started_before_it_is_recorded_that_a_cluste
     }
 }
 
-/// A client whose changes of pods the API refuses.
-fn without_pod_changes(client: Client) -> Client {
-    let spoil = |mut request: http::Request<Body>| {
-        if request.method() == http::Method::PATCH && request.uri().path().contains("/pods/") {
+/// A client whose changes of objects of a kind the API refuses.
+fn without_changes(client: Client, kind: &'static str) -> Client {
+    let spoil = move |mut request: http::Request<Body>| {
+        if request.method() == http::Method::PATCH && request.uri().path().contains(kind) {
             let kind = http::HeaderValue::from_static("text/plain");
             request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
         }
@@ -210,7 +210,7 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
     pods.patch(&name, &PatchParams::default(), &bare).await.unwrap();
 
     let stop = CancellationToken::new();
-    run(answering(&world), without_pod_changes(world.client()), stop.clone());
+    run(answering(&world), without_changes(world.client(), "/pods/"), stop.clone());
     let paused = Patch::Merge(json!({"spec": {"paused": true}}));
     let changed = world.clusters().patch("demo", &PatchParams::default(), &paused).await.unwrap();
     wait_for(async || {
@@ -221,6 +221,22 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
     })
     .await;
     stop.cancel();
+}
+
+/// A quota, a policy, a webhook: members come and are repaired all the same, and what is refused is said.
+#[tokio::test]
+async fn objects_that_cannot_be_made_do_not_stop_members() {
+    let world = World::new().await;
+    let client = without_changes(world.client(), "/services/");
+    run(answering(&world), client, world.shutdown());
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
+    wait_for(async || {
+        let status = &world.clusters().get("demo").await.unwrap().data["status"];
+        let told = status["waiting"].to_string().contains("apply the objects of demo");
+        (told && status["record"]["clusterId"].is_string()).then_some(())
+    })
+    .await;
 }
 
 /// The revision at which the identity of the cluster was written down.
