@@ -46,8 +46,8 @@ pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use launch::{Launch, LaunchOf, Peer, Start, VolumeSpec};
 pub use limits::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, RESTART_SECONDS, STABLE_SECONDS, UNSEEN_SECONDS,
-    quorum,
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
+    UNSEEN_SECONDS, quorum,
 };
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};

@@ -4,6 +4,10 @@
 /// others that work.
 pub const CRASH_LOOP_SECONDS: i64 = 60;
 
+/// For how long a member whose data is on a claim may not work on a node that is lost before it is given up: as long as
+/// Kubernetes leaves a pod on such a node.
+pub const NODE_LOST_SECONDS: i64 = 300;
+
 /// How often it must have been restarted by then.
 pub const CRASH_LOOP_RESTARTS: u32 = 3;
 

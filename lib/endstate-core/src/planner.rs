@@ -25,6 +25,7 @@ mod repair;
 mod report;
 mod resize;
 mod restarting;
+mod stray;
 mod tasks;
 mod under_way;
 mod verdict;

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::MemberName,
-    pod::Claim,
     problem::Problem,
     reason::{Cause, Shortage},
     request::{ActionKey, RequestKind},
@@ -204,11 +203,6 @@ pub enum Waiting {
         denial: Denial,
         /// When it is tried again, if it is still due.
         at: Timestamp,
-    },
-    /// A claim is being deleted.
-    ForClaim {
-        /// Which.
-        claim: Claim,
     },
 }
 

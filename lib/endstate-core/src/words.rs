@@ -295,7 +295,6 @@ impl Waiting {
             Self::ForUnknownMember { member } => format!("a decision about member {member}"),
             Self::ForUser { .. } => "credentials for the operator".into(),
             Self::ForAnswer { action, .. } => format!("\"{action}\" to be accepted"),
-            Self::ForClaim { claim } => format!("claim {} to be deleted", claim.name),
         }
     }
 
@@ -366,7 +365,6 @@ impl Waiting {
             }
             Self::ForUnknownMember { .. } => "it is a voter that the operator did not add".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
-            Self::ForClaim { claim } => format!("{} has left", claim.member),
         }
     }
 
@@ -403,7 +401,6 @@ impl Waiting {
             Self::ForUnknownMember { .. } => "UnknownMember",
             Self::ForUser { .. } => "CredentialsNeeded",
             Self::ForAnswer { .. } => "ActionRefused",
-            Self::ForClaim { .. } => "ClaimDeleting",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::cluster::leader;
 use crate::{
     exit::Words,
     id::{ClusterId, MemberId, Uid},
-    limits::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, UNSEEN_SECONDS},
+    limits::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS},
     member::Health,
     pod::{Pod, PodPhase, Trouble},
     reason::{Cause, End},
@@ -25,16 +25,23 @@ pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health
     let Some(pod) = snapshot.pod(&member.name) else {
         return without_pod(snapshot, member, &answer, durable);
     };
-    if let Some(cause) = ended(pod, member.pod.as_ref()) {
-        let comes_back = durable && cause != Cause::PodReplaced;
-        return if comes_back { Health::Stopped(cause) } else { Health::Dead(cause) };
+    match ended(pod, member.pod.as_ref()) {
+        None => {}
+        // It never gets away from a node that is lost.
+        Some(Cause::PodDeleting) if durable && pod.node_lost => {
+            return node_lost(member, snapshot.now, durable);
+        }
+        // It runs on the claim, whoever made it.
+        Some(Cause::PodReplaced) if durable && answer.health().is_some() && !pod.deleting => {}
+        Some(cause) if durable => return Health::Stopped(cause),
+        Some(cause) => return Health::Dead(cause),
     }
     match answer {
         Answer::Follows => Health::Healthy,
         Answer::Alone => Health::Leaderless,
         Answer::Guarded => Health::Guarded,
         Answer::AnotherCluster(cluster) => Health::Failed(Cause::AnotherCluster { cluster }),
-        Answer::None(cause) => silent(pod, member, snapshot.now, cause),
+        Answer::None(cause) => silent(pod, member, snapshot, cause),
     }
 }
 
@@ -133,12 +140,13 @@ fn end<S>(pod: &Pod<S>, message: &Words) -> End {
     }
 }
 
-fn silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, cause: Cause) -> Health {
+fn silent<S>(pod: &Pod<S>, member: &MemberRecord, snapshot: &Snapshot<S>, cause: Cause) -> Health {
+    let now = snapshot.now;
     if pod.data_lost() {
         return Health::Dead(Cause::DataLost { before: member.last_termination_message.clone() });
     }
     if pod.node_lost {
-        return Health::Failed(Cause::NodeLost);
+        return node_lost(member, now, snapshot.claim(&member.name).is_some());
     }
     match &pod.trouble {
         Some(Trouble::CrashLoop { message }) => crashed(pod, member, now, message),
@@ -154,6 +162,17 @@ fn silent<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, cause: Cause) 
         }
         None if pod.phase == PodPhase::Pending => Health::Stopped(Cause::PodStarting),
         None => Health::NotReady(cause),
+    }
+}
+
+/// A node may only be starting anew. What is on a claim is worth waiting for, and copying all of it takes longer.
+fn node_lost(member: &MemberRecord, now: Timestamp, durable: bool) -> Health {
+    let patience = SignedDuration::from_secs(NODE_LOST_SECONDS);
+    let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
+    if durable && !long {
+        Health::Stopped(Cause::NodeLost)
+    } else {
+        Health::Failed(Cause::NodeLost)
     }
 }
 

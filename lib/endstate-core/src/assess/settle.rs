@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
-    id::{MemberName, Uid},
+    id::MemberName,
     member::{Cluster, Health, Member},
     pod::{Claim, Pod},
     problem::Change,
@@ -43,10 +43,10 @@ impl<A: App> Assessed<'_, A> {
     fn settle_step(&mut self, cluster: &Cluster, target: &Topology, step: Step) {
         match step {
             Step::Join { member } => self.settle_join(cluster, target, member),
-            Step::Leave { name, pod, reason, .. } => match cluster.member(&name) {
+            Step::Leave { name, reason, .. } => match cluster.member(&name) {
                 Some(member) if !self.leaves(cluster, target, member, reason) => self.stay(member),
                 Some(_) => {}
-                None => self.settle_clearing(&name, pod.as_ref(), reason),
+                None => self.settle_clearing(&name, reason),
             },
             Step::Restart { name } => {
                 let member = cluster.member(&name);
@@ -84,12 +84,12 @@ impl<A: App> Assessed<'_, A> {
             None if begun && self.grows_directly(target, &new) => {}
             None if begun => {
                 back_off(&mut self.record, self.snapshot, Cause::Unlisted);
-                let (name, pod) = (new.name.clone(), new.pod.clone());
+                let name = new.name.clone();
                 let (role, reason) = (new.role, LeaveReason::FailedJoin);
                 let (id, drains) = (None, false);
                 self.record.step =
                     Some(Step::Leave { name: new.name, role, id, pod: new.pod, reason, drains });
-                self.settle_clearing(&name, pod.as_ref(), reason);
+                self.settle_clearing(&name, reason);
             }
             // Before it is added nothing is lost by making room for a repair: nobody can be added beside another
             // that has no vote yet, nor (in some applications) while a voter is down.
@@ -158,26 +158,25 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// A member that is off the list: the step is over when its pod and its claim are gone, or going.
-    fn settle_clearing(&mut self, name: &MemberName, pod: Option<&Uid>, reason: LeaveReason) {
+    fn settle_clearing(&mut self, name: &MemberName, reason: LeaveReason) {
         self.record.members.retain(|it| it.name != *name);
-        let pod = self.leftover_pod(name, pod).is_some();
-        let claim = self.leftover_claim(name, reason).is_some();
-        if !pod && !claim {
+        if self.leftover_pod(name).is_none() && self.leftover_claim(name, reason).is_none() {
             self.record.step = None;
         }
     }
 
-    /// The pod of a member that has left, unless it is going already.
-    pub(crate) fn leftover_pod(&self, name: &str, pod: Option<&Uid>) -> Option<&Pod<A::Spec>> {
-        let seen = self.snapshot.pod(name).filter(|it| !it.deleting);
-        seen.filter(|it| pod.is_none_or(|uid| *uid == it.uid))
+    /// The pod of a member that has left, unless it is going already. Names are used once, so a pod that was made again
+    /// under the name is one of the member, too.
+    pub(crate) fn leftover_pod(&self, name: &str) -> Option<&Pod<A::Spec>> {
+        self.snapshot.pod(name).filter(|it| !it.deleting)
     }
 
     /// The claim that goes with a member that has left. What is nobody's may hold the only other copy: it goes when the
-    /// cluster is complete.
+    /// cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as long as the node
+    /// is there, and nothing waits for that.
     pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
         let claim = self.snapshot.claim(name).filter(|it| !it.retained);
-        claim.filter(|_| reason != LeaveReason::Stray)
+        claim.filter(|_| reason != LeaveReason::Stray && self.snapshot.pod(name).is_none())
     }
 
     /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was

@@ -76,6 +76,8 @@ impl<S: Clone> Decision<S> {
             Note::Asked(names) => {
                 for member in record.everyone_mut().filter(|it| names.contains(&it.name)) {
                     (member.asked, member.pod) = (Some(snapshot.now), None);
+                    // The new pod has what is asked for, and its node's clock may be behind that of the last.
+                    member.restarted = None;
                 }
             }
             Note::Restarted { member, told } => {

@@ -7,6 +7,7 @@
 
 use super::{
     pace,
+    stray::Stray,
     verdict::{Move, Note, Verdict},
 };
 use crate::{
@@ -85,22 +86,13 @@ pub(super) fn begin_again<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
 pub(super) fn delete_leftover<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let Some(first) = &assessed.record.bootstrap else { return Verdict::Pass };
     let belongs = |name: &str| first.members.iter().any(|it| *it.name == *name);
-    let pods = assessed.snapshot.pods.iter().flatten();
-    let stray = pods.filter(|it| !belongs(&it.name) && !it.deleting).min_by_key(|it| &it.name);
-    if let Some(pod) = stray {
-        let (pod, reason) = (PodRef::from(pod), LeaveReason::Stray);
-        return Verdict::act(Action::DeletePod { pod, reason });
-    }
-    let kept = |it: &&crate::Claim| {
-        belongs(&it.member)
-            || it.retained
-            || it.deleting
-            || assessed.snapshot.pod(&it.member).is_some()
-    };
-    let claims = assessed.snapshot.claims.iter().filter(|it| !kept(it));
-    match claims.min_by_key(|it| &it.name) {
-        Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
+    match assessed.stray(belongs) {
         None => Verdict::Pass,
+        Some(Stray::Claim(claim)) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
+        Some(Stray::Pod(pod)) => {
+            let (pod, reason) = (PodRef::from(pod), LeaveReason::Stray);
+            Verdict::act(Action::DeletePod { pod, reason })
+        }
     }
 }
 

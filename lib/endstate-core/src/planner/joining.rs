@@ -15,7 +15,6 @@ use crate::{
     member::{Health, Member},
     plan::Action,
     pod::PodRef,
-    problem::Change,
     reason::{Cause, Shortage},
     record::{LeaveReason, MemberRecord, Step},
     request::Request,
@@ -68,8 +67,10 @@ impl<A: App> Proof<'_, '_, A> {
 
     /// A member that has a pod gets a vote when it has caught up.
     fn bring_up(&self, new: &MemberRecord, listed: &Member) -> Verdict {
-        let snapshot = self.assessed.snapshot;
-        match (&listed.health, snapshot.pod(&listed.name)) {
+        if let Some(wanted) = self.correct(new, &listed.health) {
+            return Verdict::Only(wanted);
+        }
+        match (&listed.health, self.assessed.snapshot.pod(&listed.name)) {
             (Health::Failed(cause) | Health::Dead(cause), _) => {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(cause.clone()))
             }
@@ -77,9 +78,6 @@ impl<A: App> Proof<'_, '_, A> {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::Corrupt))
             }
             (Health::Healthy, _) => self.promote_when_ready(listed),
-            (Health::Stopped(_), Some(pod)) if listed.change == Change::Restart => {
-                Verdict::Only(self.assessed.restart(pod))
-            }
             (Health::Stopped(Cause::PodGoneVolumeKept), None) => {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
@@ -94,6 +92,9 @@ impl<A: App> Proof<'_, '_, A> {
     /// A member that is not listed yet is listed, with its vote, when it has caught up.
     fn bring_up_unlisted(&self, new: &MemberRecord) -> Verdict {
         let health = self.assessed.health(new);
+        if let Some(wanted) = self.correct(new, &health) {
+            return Verdict::Only(wanted);
+        }
         match &health {
             Health::Failed(cause) | Health::Dead(cause) => {
                 self.discard(new, LeaveReason::FailedJoin, Some(cause.clone()))
@@ -118,6 +119,13 @@ impl<A: App> Proof<'_, '_, A> {
             }
             _ => wait_for_pod(new, &health),
         }
+    }
+
+    /// A process that does not run is given what is asked for now.
+    fn correct(&self, new: &MemberRecord, health: &Health) -> Option<Move> {
+        let pod = self.assessed.snapshot.pod(&new.name)?;
+        let stopped = matches!(health, Health::Stopped(_));
+        self.assessed.restart_first_outdated(stopped.then_some(pod).into_iter())
     }
 
     /// Whether who is coming has not worked for a long time.
@@ -203,7 +211,7 @@ impl<A: App> Proof<'_, '_, A> {
             reason,
             drains: false,
         };
-        let wanted = match self.assessed.leftover_pod(&new.name, new.pod.as_ref()) {
+        let wanted = match self.assessed.leftover_pod(&new.name) {
             Some(pod) => Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason }),
             None => Verdict::Only(Move::default()),
         };

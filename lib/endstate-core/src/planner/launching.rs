@@ -97,9 +97,23 @@ impl<A: App> Assessed<'_, A> {
         Move::default().notes(Note::Restarted { member: pod.name.clone(), told })
     }
 
+    /// How members find each other: as a quorum lists them, or else as far as is known, and who is coming.
+    fn known_peers(&self) -> Vec<Peer> {
+        let votes = |name: &str| self.voting_members().any(|it| *it.name == *name);
+        let mut peers = self.cluster.as_ref().map(|it| self.peers(it)).unwrap_or_default();
+        for member in self.record.everyone() {
+            if peers.iter().all(|it| it.name != member.name) {
+                let votes = self.cluster.is_none() && votes(&member.name);
+                peers.push(self.peer(member).voting(votes));
+            }
+        }
+        peers.sort_by(|a, b| a.name.cmp(&b.name));
+        peers
+    }
+
     /// Makes the pods of these members again, on their claims.
     pub(super) fn resume(&self, members: &[&MemberRecord]) -> Move {
-        let peers: Vec<_> = self.record.everyone().map(|it| self.peer(it)).collect();
+        let peers = self.known_peers();
         let names = members.iter().map(|it| it.name.clone()).collect();
         let mut wanted = Move::default().notes(Note::Asked(names));
         for member in members {

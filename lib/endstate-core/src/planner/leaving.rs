@@ -7,7 +7,6 @@ use super::{
 use crate::{
     app::App,
     assess::rules::{can_transfer, heir, may_remove},
-    id::Uid,
     limits::quorum,
     member::Member,
     plan::Action,
@@ -87,16 +86,12 @@ impl<A: App> Proof<'_, '_, A> {
     }
 
     /// The member is off the list: its pod goes, and its claim unless that is retained, and the step is done.
-    pub(super) fn clear_away(&self, name: &str, pod: Option<&Uid>, reason: LeaveReason) -> Verdict {
-        if let Some(pod) = self.assessed.leftover_pod(name, pod) {
+    pub(super) fn clear_away(&self, name: &str, reason: LeaveReason) -> Verdict {
+        if let Some(pod) = self.assessed.leftover_pod(name) {
             return Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason });
         }
-        let snapshot = self.assessed.snapshot;
         match self.assessed.leftover_claim(name, reason) {
-            Some(claim) if snapshot.pod(name).is_none() => {
-                Verdict::act(Action::DeleteClaim { claim: claim.clone() })
-            }
-            Some(claim) => Verdict::wait(Waiting::ForClaim { claim: claim.clone() }),
+            Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
             None => Verdict::Only(Move::default()),
         }
     }

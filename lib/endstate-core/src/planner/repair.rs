@@ -2,6 +2,7 @@
 
 use super::{
     Proof,
+    stray::Stray,
     verdict::{Move, Note, Verdict},
 };
 use crate::{
@@ -67,25 +68,15 @@ pub(super) fn remove_given_up<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 /// A pod that is no member's any more, then a claim, which waits until every unit has all its members again and all of
 /// them work: until then it may hold a whole copy beside a single one.
 pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let (snapshot, record) = (proof.assessed.snapshot, &proof.assessed.record);
+    let record = &proof.assessed.record;
     let belongs = |name: &str| {
         proof.cluster.member(name).is_some() || record.members.iter().any(|it| *it.name == *name)
     };
-    let pods = snapshot.pods.iter().flatten();
-    let stray = pods.filter(|it| !belongs(&it.name) && !it.deleting).min_by_key(|it| &it.name);
-    if let Some(pod) = stray {
-        return delete(pod);
-    }
-    if !proof.is_complete() {
-        return Verdict::Pass;
-    }
-    let kept = |it: &&crate::Claim| {
-        belongs(&it.member) || it.retained || it.deleting || snapshot.pod(&it.member).is_some()
-    };
-    let claims = snapshot.claims.iter().filter(|it| !kept(it));
-    match claims.min_by_key(|it| &it.name) {
-        Some(claim) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
+    match proof.assessed.stray(belongs) {
         None => Verdict::Pass,
+        Some(Stray::Pod(pod)) => delete(pod),
+        Some(Stray::Claim(_)) if !proof.is_complete() => Verdict::Pass,
+        Some(Stray::Claim(claim)) => Verdict::act(Action::DeleteClaim { claim: claim.clone() }),
     }
 }
 
@@ -146,13 +137,13 @@ impl<A: App> crate::assess::Assessed<'_, A> {
         matches!(&self.record.step, Some(Step::Leave { name, .. }) if **name == *member)
     }
 
-    /// The first pod of a recorded member that has ended and has a claim.
+    /// The first pod of a recorded member that has ended, or that somebody else made, and that has a claim.
     pub(super) fn clear_ended(&self) -> Option<Move> {
         let ended = |it: &&Pod<A::Spec>| {
+            let member = self.record.members.iter().find(|member| member.name == it.name);
+            let replaced = Health::Stopped(Cause::PodReplaced);
             let ended = matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded);
-            let member = self.record.members.iter().any(|member| member.name == it.name);
-            ended
-                && member
+            member.is_some_and(|member| ended || self.health(member) == replaced)
                 && !self.leaving(&it.name)
                 && !it.deleting
                 && self.snapshot.claim(&it.name).is_some()

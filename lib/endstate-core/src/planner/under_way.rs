@@ -9,9 +9,9 @@ pub(super) fn go_on<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     match &proof.assessed.record.step {
         None => Verdict::Pass,
         Some(Step::Join { member }) => proof.go_on_joining(member),
-        Some(Step::Leave { name, pod, reason, .. }) => match proof.cluster.member(name) {
+        Some(Step::Leave { name, reason, .. }) => match proof.cluster.member(name) {
             Some(member) => proof.go_on_leaving(member, *reason),
-            None => proof.clear_away(name, pod.as_ref(), *reason),
+            None => proof.clear_away(name, *reason),
         },
         Some(Step::Restart { name }) => {
             proof.cluster.member(name).map_or(Verdict::Pass, |it| proof.go_on_restarting(it))

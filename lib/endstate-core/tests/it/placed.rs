@@ -109,6 +109,14 @@ impl World {
     fn lose_node(&mut self, name: &str) {
         self.silence(name);
         self.pod(name).node_lost = true;
+        let since = self.0.now - jiff::SignedDuration::from_secs(NODE_LOST_SECONDS);
+        let record = &mut self.0.status.record;
+        let coming = record.step.iter_mut().filter_map(|it| match it {
+            Step::Join { member } => Some(member),
+            _ => None,
+        });
+        let lost = record.members.iter_mut().chain(coming).find(|it| &*it.name == name);
+        lost.unwrap().failing_since = Some(since);
     }
 
     fn leaving(&mut self, name: &str, reason: LeaveReason) {

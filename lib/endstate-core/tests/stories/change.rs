@@ -80,6 +80,21 @@ impl<A: Told> World<A> {
         self.pod(name).phase = PodPhase::Failed;
     }
 
+    /// Its pod is going, and goes only when its node is back.
+    pub(super) fn hold_pod(&mut self, name: &MemberName) {
+        self.stop(name);
+        self.pod(name).deleting = true;
+    }
+
+    /// Somebody makes a pod of this name anew.
+    pub(super) fn replace_pod(&mut self, name: &MemberName) {
+        self.stop(name);
+        let uid = self.version();
+        let pod = self.pod(name);
+        (pod.uid, pod.started, pod.phase) = (uid.into(), false, PodPhase::Pending);
+        pod.trouble = Some(Trouble::from_reason("Unschedulable", "0/1 nodes are available"));
+    }
+
     pub(super) fn drop_claim(&mut self, name: &MemberName) {
         self.snapshot.claims.retain(|it| it.member != *name);
         self.data.remove(name);

@@ -54,6 +54,8 @@ impl<A: Told> World<A> {
             ["at", name, position] => self.set_position(name, position),
             ["evict", names @ ..] => self.each(names, Self::evict),
             ["end-pod", names @ ..] => self.each(names, Self::end_pod),
+            ["hold-pod", names @ ..] => self.each(names, Self::hold_pod),
+            ["replace-pod", names @ ..] => self.each(names, Self::replace_pod),
             ["drop-claim", names @ ..] => self.each(names, Self::drop_claim),
             ["hold-claim", names @ ..] => self.each(names, Self::hold_claim),
             ["crash", names @ ..] => self.each(names, Self::crash),
