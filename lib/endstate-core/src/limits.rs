@@ -1,5 +1,7 @@
 //! The numbers of the house: how many are a majority, and how patient the planner is.
 
+use jiff::{SignedDuration, Timestamp};
+
 /// How long a member must have been in a crash loop before it is given up, which it is only beside a quorum of
 /// others that work.
 pub const CRASH_LOOP_SECONDS: i64 = 60;
@@ -31,6 +33,13 @@ pub(crate) const REFUSED_OFTEN: u32 = 12;
 
 /// How long it rests after that.
 pub(crate) const REFUSED_MS_MAX: i64 = 8_000;
+
+/// Whether so little time has passed. What lies in the future was noted before the clock was set back, and holds nothing
+/// up.
+pub(crate) fn is_recent(since: Timestamp, now: Timestamp, patience: SignedDuration) -> bool {
+    let age = now.duration_since(since);
+    !age.is_negative() && age < patience
+}
 
 /// How many of `voters` are a majority.
 ///

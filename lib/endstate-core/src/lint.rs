@@ -205,7 +205,9 @@ impl<'a, S> Lint<'a, S> {
         let Some(blocked) = &self.snapshot.blocked else { return };
         let rest = SignedDuration::from_millis(REST_MS);
         let again = self.plan.actions.iter().any(|it| it.key() == blocked.action);
-        let rested = self.snapshot.now.duration_since(blocked.at) >= rest;
+        // One of the future was seen by another clock.
+        let age = self.snapshot.now.duration_since(blocked.at);
+        let rested = age.is_negative() || age >= rest;
         self.check(Rule::RefusedRests, !again || rested, || {
             format!("{} was refused a moment ago", blocked.action)
         });
@@ -229,13 +231,16 @@ impl<'a, S> Lint<'a, S> {
         match start {
             Start::New { members, .. } => self.create_first(member, members),
             Start::Existing { members } => self.create_joining(member, members),
-            Start::Resume { .. } => return self.create_again(member),
-            Start::Recover { members, .. } => return self.create_alone(member, members),
+            Start::Resume { .. } => self.create_again(member),
+            Start::Recover { members, .. } => self.create_alone(member, members),
         }
         let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
         self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
             format!("it is not recorded that {member} is asked for")
         });
+        if !start.may_be_blank() {
+            return;
+        }
         let before = self.snapshot.status.record.everyone().find(|it| it.name == *member);
         let again = before.is_some_and(|it| it.asked.is_some() || it.pod.is_some());
         self.check(Rule::OneIdentity, !again && self.find(member).is_none(), || {
@@ -358,8 +363,9 @@ impl<'a, S> Lint<'a, S> {
 
     fn call(&mut self, call: &Call) {
         match &call.request {
-            Request::Join { member, votes, .. } => {
+            Request::Join { member, id, votes, .. } => {
                 self.add(member, call);
+                self.unused(id.as_ref());
                 if *votes {
                     self.vote(member);
                 }
@@ -465,6 +471,15 @@ impl<'a, S> Lint<'a, S> {
         self.joins(member);
     }
 
+    /// To add an id that is listed would put another member in its place.
+    fn unused(&mut self, id: Option<&MemberId>) {
+        let listed = |it: &MemberId| self.list()?.members.iter().find(|entry| entry.id == *it);
+        let taken = id.and_then(listed);
+        self.check(Rule::OneIdentity, taken.is_none(), || {
+            format!("the id of {} would be given to another", taken.map_or("", |it| &it.name))
+        });
+    }
+
     /// Whether a member without a vote is recorded as none that is complete.
     fn is_half_joined(&self, name: &str) -> bool {
         !self.plan.status.record.members.iter().any(|it| *it.name == *name)
@@ -527,7 +542,15 @@ impl<'a, S> Lint<'a, S> {
 
     /// A voter is given up only if its pod shows why: it is not there to stay, or its process is not.
     fn give_up(&mut self, member: &MemberName, reason: LeaveReason) {
-        let Some(pod) = self.find(member).filter(|_| reason == LeaveReason::Dead) else { return };
+        if reason != LeaveReason::Dead {
+            return;
+        }
+        let Some(pod) = self.find(member) else {
+            let kept = self.snapshot.claim(member).is_some();
+            return self.check(Rule::KeepsData, !kept, || {
+                format!("{member} would be given up although its volume is kept")
+            });
+        };
         let known = self.snapshot.status.record.everyone().find(|it| it.name == *member);
         let same = known.is_none_or(|it| it.pod.as_ref().is_none_or(|uid| *uid == pod.uid));
         let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;

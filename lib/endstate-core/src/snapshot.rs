@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     exit::Words,
     id::{MemberName, ResourceVersion, Uid},
-    limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN},
+    limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent},
     pod::{Claim, Pod},
     request::ActionKey,
     status::Status,
@@ -186,6 +186,11 @@ impl Blocked {
     pub fn again(&self) -> Timestamp {
         let wait = if self.times <= REFUSED_OFTEN { REFUSED_MS } else { REFUSED_MS_MAX };
         self.at + SignedDuration::from_millis(wait)
+    }
+
+    /// Whether it is not asked for again yet.
+    pub fn rests(&self, now: Timestamp) -> bool {
+        is_recent(self.at, now, self.again().duration_since(self.at))
     }
 
     /// The same, of pods that were certainly not made.

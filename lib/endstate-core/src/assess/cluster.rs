@@ -8,7 +8,7 @@ use super::health::health;
 use crate::{
     app::App,
     id::{MemberId, MemberName, RoleName},
-    limits::{RESTART_SECONDS, STABLE_SECONDS},
+    limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent},
     member::{Cluster, Health, Member},
     pod::{Pod, PodRef},
     problem::Change,
@@ -158,7 +158,7 @@ pub(super) fn is_restarting<S>(snapshot: &Snapshot<S>, member: &MemberRecord) ->
     let Some(told) = &member.restarted else { return false };
     let patience = SignedDuration::from_secs(RESTART_SECONDS);
     let seen = snapshot.pod(&member.name).is_some_and(|it| told.is_seen(it));
-    !seen || snapshot.now.duration_since(told.at) < patience
+    !seen || is_recent(told.at, snapshot.now, patience)
 }
 
 /// What the record says of a member, whether it belongs to the cluster, is coming, or going.

@@ -6,7 +6,9 @@ use super::cluster::leader;
 use crate::{
     exit::Words,
     id::{ClusterId, MemberId, Uid},
-    limits::{CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS},
+    limits::{
+        CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
+    },
     member::Health,
     pod::{Pod, PodPhase, Trouble},
     reason::{Cause, End},
@@ -110,7 +112,7 @@ fn without_pod<S>(
         // The list of pods may be older than the answer.
         _ if answer.health().is_some() => Health::NotReady(Cause::AnswersWithoutPod),
         (None, None) if !belongs => Health::Stopped(Cause::NoPodYet),
-        (None, Some(asked)) if snapshot.now.duration_since(asked) < patience => {
+        (None, Some(asked)) if is_recent(asked, snapshot.now, patience) => {
             Health::Stopped(Cause::PodAwaited)
         }
         _ if durable => Health::Stopped(Cause::PodGoneVolumeKept),

@@ -29,11 +29,19 @@ impl<A: App> Proof<'_, '_, A> {
             Some(listed) if !welcome => self.give_up(listed, LeaveReason::ScaleDown, None),
             Some(_) if !is_begun(new) => self.ask_for_pod(new),
             Some(listed) => self.bring_up(new, listed),
+            None if self.is_taken(new) => {
+                self.discard(new, LeaveReason::FailedJoin, Some(Cause::AnotherMember))
+            }
             None if !directly => self.list(new, false),
             None if !welcome => self.discard(new, LeaveReason::ScaleDown, None),
             None if !is_begun(new) => self.ask_for_pod(new),
             None => self.bring_up_unlisted(new),
         }
+    }
+
+    /// Whether somebody added another member of its id meanwhile.
+    fn is_taken(&self, new: &MemberRecord) -> bool {
+        self.cluster.members.iter().any(|it| new.id.as_ref() == Some(&it.id))
     }
 
     /// Makes the application expect it. All voters have been well for a while then: some applications ask for that, and

@@ -61,23 +61,27 @@ impl<A: App> Assessed<'_, A> {
     /// New members of a role: `count` of them, after so many names and ids.
     pub(super) fn new_members(&self, role: &Role, count: usize, ids: u64) -> Result<New, Waiting> {
         let (object, first) = (&self.snapshot.object, self.record.names);
-        let allocated = |index: u64| match role.identity {
+        // Somebody may have added a member by hand. A list is of this cluster only once that is recorded.
+        let list = self.list().filter(|_| self.record.cluster_id.is_some());
+        let listed = |id: &MemberId| list.iter().any(|it| it.members.iter().any(|it| it.id == *id));
+        let free = |number: &u64| !listed(&MemberId::from(number.to_string()));
+        let numbers: Vec<u64> = (ids + 1..).filter(free).take(count).collect();
+        let allocated = |number: u64| match role.identity {
             IdSource::Application => Ok(None),
-            IdSource::Allocated { max } if ids + index >= max => Err(Waiting::ForIds { max }),
-            IdSource::Allocated { .. } => Ok(Some(MemberId::from((ids + index + 1).to_string()))),
+            IdSource::Allocated { max } if number > max => Err(Waiting::ForIds { max }),
+            IdSource::Allocated { .. } => Ok(Some(MemberId::from(number.to_string()))),
         };
-        let member = |index: u64| {
-            let name = member_name(&object.name, self.snapshot.seed, first + index);
-            let id = allocated(index)?;
+        let member = |(serial, number): (u64, &u64)| {
+            let name = member_name(&object.name, self.snapshot.seed, serial);
+            let id = allocated(*number)?;
             Ok(MemberRecord { id, ..MemberRecord::new(name, role.name.clone()) })
         };
-        let count = count as u64;
         let ids = match role.identity {
             IdSource::Application => ids,
-            IdSource::Allocated { .. } => ids + count,
+            IdSource::Allocated { .. } => numbers.last().map_or(ids, |it| *it),
         };
-        let members = (0..count).map(member).collect::<Result<_, Waiting>>()?;
-        Ok(New { members, names: first + count, ids })
+        let members = (first..).zip(&numbers).map(member).collect::<Result<_, Waiting>>()?;
+        Ok(New { members, names: first + count as u64, ids })
     }
 
     /// Restarts a pod in place.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     assess::{Assessed, learn::backoff},
-    limits::STABLE_SECONDS,
+    limits::{STABLE_SECONDS, is_recent},
     member::Cluster,
     plan::Action,
     record::{Backoff, Record},
@@ -29,7 +29,7 @@ const RETRY_SECONDS_MAX: i64 = 300;
 pub(super) fn may_try<S>(record: &Record<S>, now: Timestamp) -> Result<(), Waiting> {
     let Some(backoff) = backoff(record) else { return Ok(()) };
     let at = next_attempt(backoff);
-    if now >= at {
+    if !is_recent(backoff.at, now, at.duration_since(backoff.at)) {
         return Ok(());
     }
     Err(Waiting::ForRetry { at, times: backoff.times, cause: backoff.cause.clone() })
@@ -50,7 +50,7 @@ fn next_attempt(backoff: &Backoff) -> Timestamp {
 /// make the answer another one. One that is independent holds nothing else up.
 pub(super) fn hold<A: App>(assessed: &Assessed<'_, A>, wanted: Move) -> Move {
     let snapshot = assessed.snapshot;
-    let Some(blocked) = snapshot.blocked.as_ref().filter(|it| snapshot.now < it.again()) else {
+    let Some(blocked) = snapshot.blocked.as_ref().filter(|it| it.rests(snapshot.now)) else {
         return wanted;
     };
     let held = |it: &Action| it.key() == blocked.action;

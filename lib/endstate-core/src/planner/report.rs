@@ -62,7 +62,10 @@ fn note_health<S>(record: &mut Record<S>, snapshot: &Snapshot<S>) {
                 }
                 member.last_termination_message = None;
             }
-            _ => member.failing_since = member.failing_since.or(Some(snapshot.now)),
+            _ => {
+                let since = member.failing_since.map_or(snapshot.now, |it| it.min(snapshot.now));
+                member.failing_since = Some(since);
+            }
         }
     }
 }
@@ -141,11 +144,11 @@ impl<A: App> Report<'_, '_, A> {
         }
     }
 
-    /// What the objects around the members depend on. Nothing about them is changed while their names are not ours, or
-    /// the cluster is going.
+    /// What the objects around the members depend on. Nothing about them is changed while their names are not ours, the
+    /// cluster is going, or a person paused it.
     fn surroundings(&self) -> Option<Surroundings> {
         let target = self.assessed.target.as_ref()?;
-        let keep = [Situation::Deleting, Situation::NameTaken];
+        let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
         if keep.contains(&self.assessed.situation) {
             return None;
         }

@@ -17,9 +17,10 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Takes away what is too much, then adds what is missing, a unit after the other.
+/// Takes away what is too much, then adds what is missing, a unit after the other. Voters of a role that is not asked for
+/// any more stay until those of its successor vote: a quorum must be left at each step.
 pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    if let Some(member) = unwanted(proof) {
+    if let Some(member) = unwanted(proof).find(|it| !it.votes) {
         return proof.leave(member, LeaveReason::ScaleDown);
     }
     for unit in units(proof.target, Edge::Starts) {
@@ -30,7 +31,10 @@ pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
             return grow(proof, unit);
         }
     }
-    move_outdated(proof)
+    match unwanted(proof).next() {
+        Some(voter) => proof.leave(voter, LeaveReason::ScaleDown),
+        None => move_outdated(proof),
+    }
 }
 
 /// Adds the successor of a member that cannot be brought up to date in place. A role whose turn comes after another's
@@ -53,10 +57,10 @@ fn move_outdated<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     }
 }
 
-/// A member of a role, or a group, that is not asked for any more.
-fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> Option<&'p Member> {
-    let order = proof.assessed.app.order(proof.cluster);
-    order.into_iter().find(|it| it.recorded && unit_of(proof.target, it).is_none())
+/// The members of roles, or groups, that are not asked for any more.
+fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Member> {
+    let order = proof.assessed.app.order(proof.cluster).into_iter();
+    order.filter(|it| it.recorded && unit_of(proof.target, it).is_none())
 }
 
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {

@@ -21,8 +21,8 @@ pub(super) fn roll<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let ours = |it: &&Member| it.recorded && !it.health.is_given_up() && rules::restarts(it);
     for role in proof.target.in_order(Edge::Upgrades) {
-        let outdated = order.iter().copied().filter(ours).find(|it| it.role == role.name);
-        if let Some(member) = outdated.filter(|it| it.votes == role.votes) {
+        let complete = |it: &&Member| it.role == role.name && it.votes == role.votes;
+        if let Some(member) = order.iter().copied().filter(ours).find(complete) {
             return proof.restart_member(member);
         }
         let behind = order.iter().any(|it| it.role == role.name && it.outdated);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stories::{Told, World};
 
-/// The role that votes.
+/// The role that votes, unless it is given another name.
 const MEMBER: &str = "member";
 /// A role whose members hold all data and do not vote.
 const OBSERVER: &str = "observer";
@@ -24,6 +24,8 @@ pub(crate) struct Toy;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ToySpec {
     pub(crate) size: usize,
+    /// The name of the role that votes.
+    pub(crate) voting: String,
     pub(crate) version: String,
     pub(crate) paused: bool,
     /// A label of the pods.
@@ -57,6 +59,7 @@ impl ToySpec {
     pub(crate) fn new(size: usize) -> Self {
         Self {
             size,
+            voting: MEMBER.into(),
             version: "1.5.16".into(),
             paused: false,
             label: String::new(),
@@ -75,7 +78,7 @@ impl ToySpec {
     }
 
     fn members(&self) -> Role {
-        let role = Role::voting(MEMBER, self.size)
+        let role = Role::voting(&*self.voting, self.size)
             .lead(self.lead)
             .growth(self.growth)
             .identity(self.ids)
@@ -87,10 +90,10 @@ impl ToySpec {
         let mut role = Role::following(OBSERVER, self.observers)
             .growth(self.growth)
             .identity(self.ids)
-            .after(Edge::Starts, MEMBER);
+            .after(Edge::Starts, &*self.voting);
         role.groups = self.groups;
         if !self.observers_first {
-            role = role.after(Edge::Upgrades, MEMBER);
+            role = role.after(Edge::Upgrades, &*self.voting);
         }
         (self.observers > 0).then_some(role)
     }
@@ -98,7 +101,7 @@ impl ToySpec {
     fn brokers(&self) -> Option<Role> {
         let role = Role::following(BROKER, self.brokers)
             .placement(Placement::Application)
-            .after(Edge::Starts, MEMBER);
+            .after(Edge::Starts, &*self.voting);
         (self.brokers > 0).then_some(role)
     }
 }
@@ -205,6 +208,7 @@ impl Told for Toy {
         let number = || value.parse().unwrap();
         match field {
             "size" => spec.size = number(),
+            "voting" => spec.voting = value.into(),
             "version" => spec.version = value.into(),
             "paused" => spec.paused = value == "true",
             "label" => spec.label = value.into(),

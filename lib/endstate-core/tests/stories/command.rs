@@ -70,6 +70,11 @@ impl<A: Told> World<A> {
             }
             ["unlist", names @ ..] => self.each(names, Self::unlist),
             ["list", name] => self.list_stranger(name, true),
+            ["list", name, "as", id] => {
+                let told = self.list_stranger(name, true);
+                self.list().members.last_mut().unwrap().id = (*id).into();
+                told
+            }
             ["list-non-voter", name] => self.list_stranger(name, false),
             ["promote", names @ ..] => self.each(names, Self::promote),
             _ => return None,

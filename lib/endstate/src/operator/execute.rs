@@ -116,7 +116,7 @@ where
 
     /// Forgets a refusal that was answered better since, or rests no more and was not asked for again.
     fn forget_refusal(&self, key: &ObjectKey, snapshot: &Snapshot<SpecOf<O>>) -> bool {
-        let rests = snapshot.blocked.as_ref().is_some_and(|it| snapshot.now < it.again());
+        let rests = snapshot.blocked.as_ref().is_some_and(|it| it.rests(snapshot.now));
         !rests && self.refusals().forget(key)
     }
 

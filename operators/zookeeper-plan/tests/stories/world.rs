@@ -63,6 +63,10 @@ impl World {
                 it.running.remove(name);
                 it.pod(name).node_lost = true;
             }),
+            ["wait", seconds] => {
+                self.snapshot.now += SignedDuration::from_secs(seconds.parse().unwrap());
+                String::new()
+            }
             ["recover-from", name] => {
                 self.snapshot.recover_from = Some(self.name(name));
                 String::new()
