@@ -135,8 +135,13 @@ impl<'a, A: App> Assessed<'a, A> {
         if self.record.cluster_id.is_none() {
             return if self.note_formation() { Situation::Formed } else { Situation::Forming };
         }
+        if self.record.consent != snapshot.recover_from {
+            self.record.consent = None;
+        }
         match self.proof() {
             Ok(cluster) => {
+                // Nothing needs it, and it is no consent to what may happen later.
+                self.record.consent = snapshot.recover_from.clone();
                 self.settle(&cluster);
                 self.cluster = Some(cluster);
                 Situation::Quorum

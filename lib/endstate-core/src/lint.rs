@@ -16,7 +16,7 @@ use crate::{
     limits::quorum,
     plan::{Action, Plan},
     pod::{Claim, Marks, Pod, PodPhase, PodRef},
-    record::{LeaveReason, Step},
+    record::{LeaveReason, RecoverStage, Step},
     request::{Call, Request},
     snapshot::Snapshot,
     view::{Corruption, Entry, MemberStatus, Membership, Reach},
@@ -291,6 +291,15 @@ impl<'a, S> Lint<'a, S> {
     fn create_alone(&mut self, member: &MemberName, told: &[Peer]) {
         self.create_again(member);
         self.recovers(member);
+        let votes = |name: &MemberName| {
+            let mut rows = self.snapshot.status.members.iter();
+            let row = rows.find(|it| it.name == *name).and_then(|it| it.standing);
+            row.is_none_or(crate::Standing::votes)
+        };
+        let others = self.snapshot.pods.iter().flatten().filter(|it| votes(&it.name)).count();
+        self.check(Rule::NoSecondStart, others == 0, || {
+            format!("{others} other voters have a pod, and may form a cluster without {member}")
+        });
         let alone = told.len() == 1 && told[0].name == *member;
         self.check(Rule::KeepsData, alone, || format!("{member} would be told of other members"));
     }
@@ -300,6 +309,8 @@ impl<'a, S> Lint<'a, S> {
         let consent = self.snapshot.recover_from.as_ref() == Some(source);
         let before = matches!(&self.snapshot.status.record.step,
             Some(Step::Recover { source: it, .. }) if it == source);
+        let proven = self.proven().is_some();
+        self.check(Rule::KeepsQuorum, !proven, || "a quorum is there, and nothing is lost".into());
         self.check(Rule::KeepsData, consent || before, || {
             format!("nobody consented to go on with what {source} has")
         });
@@ -409,6 +420,14 @@ impl<'a, S> Lint<'a, S> {
         let votes = list.entry(&pod.name).is_some_and(|it| it.votes);
         let left = self.working(list, |it| *it != pod.name);
         let needed = quorum(list.voters().count());
+        let step = &self.plan.status.record.step;
+        // Who serves alone after a recovery resumes once.
+        let resumes = list.voters().count() == 1
+            && matches!(step, Some(Step::Recover { source, stage: RecoverStage::Resuming { .. }, .. })
+                if *source == pod.name);
+        if resumes {
+            return;
+        }
         self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
             format!("without {} {left} voters would work and {needed} are needed", pod.name)
         });
@@ -450,16 +469,15 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
     }
 
-    /// A source makes room for its successor on the same claim, where no quorum works that could lose it.
+    /// For a recovery the source makes room for its successor on the same claim, and the others for nobody.
     fn make_room(&mut self, pod: &PodRef) {
         self.pod(pod);
-        self.recovers(&pod.name);
-        let works = self
-            .list()
-            .is_some_and(|list| self.working(list, |_| true) >= quorum(list.voters().count()));
-        self.check(Rule::KeepsQuorum, !works, || "a quorum works, and would be given up".into());
-        let claimed = self.snapshot.claim(&pod.name).is_some();
-        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
+        let Some(Step::Recover { source, .. }) = &self.plan.status.record.step else {
+            return self.check(Rule::IntentFirst, false, || "no recovery is recorded".into());
+        };
+        self.recovers(source);
+        let claimed = *source != pod.name || self.snapshot.claim(source).is_some();
+        self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to go on with"));
     }
 
     fn add(&mut self, member: &MemberName, call: &Call) {

@@ -46,6 +46,10 @@ pub struct Record<S> {
     /// The cluster's identity, once it was seen. From then on nothing starts a new cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<ClusterId>,
+    /// The consent to a recovery that was used, or that a quorum made needless. It counts only once: until the person
+    /// takes it back, or names another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<MemberName>,
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
@@ -66,6 +70,7 @@ impl<S> Default for Record<S> {
             accepted: None,
             bootstrap: None,
             cluster_id: None,
+            consent: None,
             step: None,
             backoff: None,
             members: vec![],
@@ -365,9 +370,10 @@ pub enum Step {
     Recover {
         /// Whose data.
         source: MemberName,
-        /// The uid of its pod from before, which makes room for another on the same volume.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pod: Option<Uid>,
+        /// Those whose data was found lost. It stays so when their pods are gone, unless one is seen to work.
+        lost: Vec<MemberName>,
+        /// How far it is.
+        stage: RecoverStage,
     },
 }
 
@@ -381,6 +387,25 @@ impl Step {
             Self::Recover { source, .. } => source,
         }
     }
+}
+
+/// How far a recovery is.
+///
+/// ```
+/// assert_ne!(endstate_core::RecoverStage::Fencing, endstate_core::RecoverStage::Alone);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RecoverStage {
+    /// The pods of all voters go, so that the others cannot form a cluster of their own. Until the source is asked for
+    /// as the only member all of it can be abandoned.
+    Fencing,
+    /// The source was asked for as the only member.
+    Alone,
+    /// It serves alone. Its pod makes room for one that resumes: no pod keeps what it was told for the recovery.
+    Resuming {
+        /// The uid of the pod that goes.
+        pod: Uid,
+    },
 }
 
 /// Why a member, or only its pod, goes.
@@ -405,6 +430,7 @@ pub enum LeaveReason {
     Stray,
     /// Only its pod goes; another one is made on the same volume.
     Recreated,
-    /// Only its pod goes; another one is made on the same volume, as the only member.
+    /// Only its pod goes, for a recovery: the source's is made again on its volume as the only member, and the others
+    /// are not to form a cluster without it.
     Recovered,
 }

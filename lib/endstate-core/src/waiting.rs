@@ -226,6 +226,8 @@ pub enum SourceLack {
     },
     /// A quorum is there or may come back: nothing needs to be given up.
     NotNeeded,
+    /// The same consent was used before, or a quorum was there since it was given.
+    Used,
 }
 
 impl Waiting {

@@ -122,6 +122,9 @@ impl Display for SourceLack {
             Self::DataLost => f.write_str("its own data is lost"),
             Self::Behind { other } => write!(f, "{other} has, or had, data that it lacks"),
             Self::NotNeeded => f.write_str("the quorum is available, or may recover by itself"),
+            Self::Used => {
+                f.write_str("that consent is old: remove the annotation before it is set again")
+            }
         }
     }
 }
@@ -136,7 +139,7 @@ impl Display for LeaveReason {
             Self::FailedJoin => "it failed to join",
             Self::Stray => "it is a leftover",
             Self::Recreated => "it is recreated on the same volume",
-            Self::Recovered => "it is recreated on the same volume, as the only member",
+            Self::Recovered => "the cluster is recovered from one member",
         })
     }
 }

@@ -73,7 +73,7 @@ pub(crate) const SEEN: u8 = 4;
 pub(crate) const FAILING: u8 = 8;
 pub(crate) const JOINING: u8 = 16;
 pub(crate) const LEAVING: u8 = 32;
-/// The leaving step, or the recovery, names the pod.
+/// The leaving step names the pod.
 pub(crate) const STEP_POD: u8 = 64;
 /// Its pod was asked for.
 pub(crate) const ASKED: u8 = 128;
@@ -84,8 +84,6 @@ pub(crate) const REASON: u8 = 15;
 pub(crate) const RESTARTING: u8 = 16;
 /// It was told to restart in place, and did not say yet that it has.
 pub(crate) const TOLD: u8 = 32;
-/// The step under way is a recovery from its data.
-pub(crate) const RECOVERING: u8 = 64;
 
 // Slot::late: a call was given up and may still arrive.
 pub(crate) const LATE: u8 = 1;

@@ -124,11 +124,11 @@ fn step_bits(step: &Step) -> Option<(&MemberName, u8, u8)> {
     Some(match step {
         Step::Join { .. } => return None,
         Step::Restart { name } => (name, 0, RESTARTING),
-        Step::Recover { source, pod: before } => (source, pod(before), RECOVERING),
         Step::Leave { name, pod: before, reason, .. } => {
             let number = REASONS.iter().position(|it| it == reason).expect("all are there");
             (name, LEAVING | pod(before), u8::try_from(number).expect("few"))
         }
+        Step::Recover { .. } => unimplemented!("nobody consents in the model: {step:?}"),
         Step::App { step } => unimplemented!("the model has no steps of an application: {step:?}"),
     })
 }

@@ -220,6 +220,7 @@ impl<'a, M: AppModel> View<'a, M> {
                 .has(BOOT)
                 .then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
+            consent: None,
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
             backoff: None,
@@ -259,8 +260,6 @@ impl<'a, M: AppModel> View<'a, M> {
                 reason: REASONS[usize::from(it.reason & REASON)],
                 drains: false,
             })
-        } else if it.reason & RECOVERING != 0 {
-            Some(Step::Recover { source: name, pod })
         } else {
             (it.reason & RESTARTING != 0).then_some(Step::Restart { name })
         }

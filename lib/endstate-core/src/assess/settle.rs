@@ -15,7 +15,7 @@ use crate::{
     pod::{Claim, Pod},
     problem::Change,
     reason::Cause,
-    record::{LeaveReason, MemberRecord, Step},
+    record::{LeaveReason, MemberRecord, RecoverStage, Step},
     topology::{Growth, Placement, Topology},
 };
 
@@ -30,14 +30,19 @@ impl<A: App> Assessed<'_, A> {
             self.settle_step(cluster, &target, step);
         }
         if self.record.step.is_none() {
-            // Somebody else took them off the list; what is left of them is cleared away. But what the application placed
-            // on a member may be nowhere else, so that one stays, and is told.
-            let placed = |it: &MemberRecord| {
-                let role = target.role(&it.role);
-                role.is_some_and(|it| it.placement == Placement::Application)
-            };
-            self.record.members.retain(|it| cluster.member(&it.name).is_some() || placed(it));
+            self.forget_unlisted(cluster);
         }
+    }
+
+    /// Somebody else took them off the list; what is left of them is cleared away. But what the application placed on a
+    /// member may be nowhere else, so that one stays, and is told.
+    fn forget_unlisted(&mut self, cluster: &Cluster) {
+        let Some(target) = &self.target else { return };
+        let placed = |it: &MemberRecord| {
+            let role = target.role(&it.role);
+            role.is_some_and(|it| it.placement == Placement::Application)
+        };
+        self.record.members.retain(|it| cluster.member(&it.name).is_some() || placed(it));
     }
 
     fn settle_step(&mut self, cluster: &Cluster, target: &Topology, step: Step) {
@@ -60,8 +65,24 @@ impl<A: App> Assessed<'_, A> {
                     self.record.step = None;
                 }
             }
-            // The source serves alone, and proves its list.
-            Step::Recover { .. } => self.record.step = None,
+            Step::Recover { source, stage, .. } => self.settle_recovery(cluster, &source, &stage),
+        }
+    }
+
+    /// The source serves alone, and proves its list: the others are nobody's, so none of them gets a pod again. Over when
+    /// the pod that was told of the recovery is gone.
+    fn settle_recovery(&mut self, cluster: &Cluster, source: &MemberName, stage: &RecoverStage) {
+        let over = match stage {
+            RecoverStage::Fencing => true,
+            RecoverStage::Alone => false,
+            RecoverStage::Resuming { pod } => {
+                self.snapshot.pod(source).is_some_and(|it| it.uid != *pod)
+            }
+        };
+        if over {
+            self.record.step = None;
+        } else {
+            self.forget_unlisted(cluster);
         }
     }
 

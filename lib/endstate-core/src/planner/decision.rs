@@ -9,7 +9,7 @@ use crate::{
     assess::{Assessed, learn::back_off},
     member::Cluster,
     plan::Action,
-    record::{Record, Step as RecordedStep},
+    record::{Record, RecoverStage, Step as RecordedStep},
     snapshot::Snapshot,
     waiting::Waiting,
 };
@@ -64,7 +64,14 @@ impl<S: Clone> Decision<S> {
     fn note(&mut self, snapshot: &Snapshot<S>, note: Note) {
         let record = &mut self.record;
         match note {
-            Note::Step(step) => record.step = step,
+            Note::Step(step) => {
+                if let Some(RecordedStep::Recover { stage: RecoverStage::Alone, source, .. }) =
+                    &step
+                {
+                    record.consent = Some(source.clone());
+                }
+                record.step = step;
+            }
             Note::Attempt { first, names, ids } => {
                 record.bootstrap = Some(first);
                 (record.names, record.ids) = (names, ids);

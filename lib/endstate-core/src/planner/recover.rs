@@ -1,12 +1,14 @@
 //! How a cluster goes on after so many members lost their data that no quorum can come back: with what one member has,
 //! by a person's consent, and never by itself.
 //!
-//! The source must have all that any other has, or had when it was last seen. Its pod is made again on its volume as
-//! the only member; the others join it as new ones.
+//! The source must have all that any other has, or had when it was last seen. The pods of
+//! all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume as
+//! the only member, then once more to resume; the others join it as new ones.
 
 use super::{
+    Proof,
     verdict::{Move, Note, Verdict},
-    without_quorum::lost,
+    without_quorum::{is_lost, lost},
 };
 use crate::{
     app::App,
@@ -14,55 +16,132 @@ use crate::{
     id::MemberName,
     launch::Start,
     plan::Action,
-    pod::PodRef,
+    pod::{Pod, PodPhase, PodRef},
     position::Position,
-    record::{LeaveReason, MemberRecord, Step},
+    problem::Change,
+    reason::Cause,
+    record::{LeaveReason, MemberRecord, RecoverStage, Step},
     waiting::{SourceLack, Waiting},
 };
 
 /// Begins a recovery that a person consented to.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let Some(source) = &assessed.snapshot.recover_from else { return Verdict::Pass };
-    // Beside a quorum nobody asks: the annotation stays for a while after the recovery.
-    let needed = lost(assessed).is_some();
-    let lack = if needed { lack(assessed, source) } else { Some(SourceLack::NotNeeded) };
+    if matches!(
+        assessed.record.step,
+        Some(Step::Recover { stage: RecoverStage::Resuming { .. }, .. })
+    ) {
+        return Verdict::Pass;
+    }
+    let lack = match lost(assessed) {
+        None => Some(SourceLack::NotNeeded),
+        Some(_) if assessed.record.consent.as_ref() == Some(source) => Some(SourceLack::Used),
+        Some(_) => lack(assessed, source),
+    };
     if let Some(lack) = lack {
         return Verdict::say([Waiting::ForSource { member: source.clone(), lack }]);
     }
-    let pod = assessed.snapshot.pod(source).map(PodRef::from);
-    let uid = pod.as_ref().map(|it| it.uid.clone());
-    let step = Step::Recover { source: source.clone(), pod: uid };
-    let wanted = Move::default().notes(Note::Step(Some(step)));
-    let reason = LeaveReason::Recovered;
-    Verdict::Only(match pod {
-        Some(pod) => wanted.acts(Action::DeletePod { pod, reason }),
-        None => wanted,
-    })
+    let lost = assessed.voting_members().filter(|it| is_lost(assessed, it));
+    let lost = lost.map(|it| it.name.clone()).collect();
+    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Fencing };
+    Verdict::Only(fence(assessed, source).unwrap_or_default().notes(Note::Step(Some(step))))
 }
 
-/// Goes on with the recovery under way: the old pod goes, another is made, and it serves alone.
+/// Goes on with the recovery under way: the pods of all voters go, the source's is made again, and it serves alone.
 pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    let Some(Step::Recover { source, pod: before }) = &assessed.record.step else {
+    let Some(Step::Recover { source, lost: gone, stage }) = &assessed.record.step else {
         return Verdict::Pass;
     };
-    let Some(member) = assessed.record.find(source) else { return Verdict::Pass };
-    match assessed.snapshot.pod(source) {
-        Some(pod) if before.as_ref() == Some(&pod.uid) && !pod.deleting => {
-            let (pod, reason) = (PodRef::from(pod), LeaveReason::Recovered);
-            Verdict::act(Action::DeletePod { pod, reason })
+    let over = || Verdict::Also(Move::default().notes(Note::Step(None)));
+    let Some(member) = assessed.record.find(source) else { return over() };
+    if assessed.health(member).is_lost() {
+        return over();
+    }
+    match stage {
+        RecoverStage::Fencing => {
+            let consent = assessed.snapshot.recover_from.as_ref() == Some(source);
+            if !consent || lost(assessed).is_none() {
+                return over();
+            }
+            let fenced = fence(assessed, source).map(Verdict::Only);
+            fenced.unwrap_or_else(|| Verdict::Only(start_alone(assessed, member, gone)))
         }
-        Some(_) => Verdict::Only(Move::default()),
-        None => Verdict::Only(start_alone(assessed, member)),
+        RecoverStage::Alone => match assessed.snapshot.pod(source) {
+            None => Verdict::Only(start_alone(assessed, member, gone)),
+            Some(pod) => Verdict::Only(bring_up(assessed, member, pod)),
+        },
+        // It goes on as any other member.
+        RecoverStage::Resuming { .. } => Verdict::Pass,
     }
 }
 
-fn start_alone<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord) -> Move {
+/// The next pod that must not be there when the source starts alone, the source's own last: nobody else may form a
+/// cluster without it.
+fn fence<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Move> {
+    let votes = |name: &MemberName| {
+        let known = assessed.record.members.iter().any(|it| it.name == *name);
+        !known || assessed.voting_members().any(|it| it.name == *name)
+    };
+    let pods = assessed.snapshot.pods.iter().flatten().filter(|it| votes(&it.name));
+    let pod = pods.min_by_key(|it| (it.name == *source, !it.deleting, &it.name))?;
+    if pod.deleting {
+        let (member, cause) = (pod.name.clone(), Cause::PodDeleting);
+        return Some(Move::default().waits(Waiting::ForPod { member, cause }));
+    }
+    let (pod, reason) = (PodRef::from(pod), LeaveReason::Recovered);
+    Some(Move::default().acts(Action::DeletePod { pod, reason }))
+}
+
+/// A pod of the source that cannot serve makes room for another, which is told the same.
+fn bring_up<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord, pod: &Pod<A::Spec>) -> Move {
+    let ended = matches!(pod.phase, PodPhase::Failed | PodPhase::Succeeded);
+    let outdated =
+        assessed.record.accepted.as_ref().zip(pod.spec.as_ref()).is_some_and(|(new, old)| {
+            !matches!(
+                assessed.app.change(&member.role, old, &new.spec),
+                Change::Nothing | Change::Live
+            )
+        });
+    let stopped = assessed.health(member).is_stopped();
+    if !pod.deleting && (ended || outdated && stopped) {
+        let (pod, reason) = (PodRef::from(pod), LeaveReason::Recovered);
+        return Move::default().acts(Action::DeletePod { pod, reason });
+    }
+    let cause = assessed.health(member).cause().unwrap_or(Cause::Silent);
+    Move::default().waits(Waiting::ForPod { member: member.name.clone(), cause })
+}
+
+fn start_alone<A: App>(
+    assessed: &Assessed<'_, A>,
+    member: &MemberRecord,
+    lost: &[MemberName],
+) -> Move {
     let token = format!("{}-{}", assessed.snapshot.object.uid, assessed.record.names);
     let members = vec![assessed.peer(member).voting(true)];
     let start = Start::Recover { token, members };
     let launch = assessed.launch(member, Some(&start));
-    let create = Action::CreatePod { member: member.name.clone(), start, launch };
-    Move::default().notes(Note::Asked(vec![member.name.clone()])).acts(create)
+    let (source, lost) = (member.name.clone(), lost.to_vec());
+    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Alone };
+    let create = Action::CreatePod { member: source.clone(), start, launch };
+    Move::default().notes(Note::Step(Some(step))).notes(Note::Asked(vec![source])).acts(create)
+}
+
+impl<A: App> Proof<'_, '_, A> {
+    /// The source serves alone: before anybody joins, its pod makes room for one that resumes.
+    pub(super) fn end_recovery(&self) -> Verdict {
+        let Some(Step::Recover { source, lost, .. }) = &self.assessed.record.step else {
+            return Verdict::Pass;
+        };
+        let Some(pod) = self.assessed.snapshot.pod(source).filter(|it| !it.deleting) else {
+            let (member, cause) = (source.clone(), Cause::PodDeleting);
+            return Verdict::wait(Waiting::ForPod { member, cause });
+        };
+        let stage = RecoverStage::Resuming { pod: pod.uid.clone() };
+        let step = Step::Recover { source: source.clone(), lost: lost.clone(), stage };
+        let (pod, reason) = (PodRef::from(pod), LeaveReason::Recreated);
+        let delete = Action::DeletePod { pod, reason };
+        Verdict::Only(Move::default().notes(Note::Step(Some(step))).acts(delete))
+    }
 }
 
 /// The members that a recovery could begin from.

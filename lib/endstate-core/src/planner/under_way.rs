@@ -17,6 +17,6 @@ pub(super) fn go_on<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
             proof.cluster.member(name).map_or(Verdict::Pass, |it| proof.go_on_restarting(it))
         }
         Some(Step::App { step }) => proof.go_on_with(step),
-        Some(Step::Recover { .. }) => Verdict::Pass,
+        Some(Step::Recover { .. }) => proof.end_recovery(),
     }
 }

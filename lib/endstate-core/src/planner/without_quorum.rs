@@ -2,7 +2,11 @@
 
 use super::{recover::sources, verdict::Verdict};
 use crate::{
-    app::App, assess::Assessed, limits::quorum, member::Health, record::MemberRecord,
+    app::App,
+    assess::Assessed,
+    limits::quorum,
+    member::Health,
+    record::{MemberRecord, Step},
     waiting::Waiting,
 };
 
@@ -15,7 +19,8 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         let cause = health.cause().filter(|_| !health.is_alive())?;
         Some(Waiting::ForMember { member: it.name.clone(), cause })
     });
-    let consent = lost(assessed).map(|(left, of)| {
+    let asks = !matches!(assessed.record.step, Some(Step::Recover { .. }));
+    let consent = lost(assessed).filter(|_| asks).map(|(left, of)| {
         let sources = sources(assessed);
         Waiting::ForConsent { left, of, sources }
     });
@@ -25,8 +30,18 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
 /// Voters whose data may still be there, and voters there were, if those who are left are no quorum.
 pub(super) fn lost<A: App>(assessed: &Assessed<'_, A>) -> Option<(usize, usize)> {
     let of = assessed.voting_members().count();
-    let left = assessed.voting_members().filter(|it| !assessed.health(it).is_lost()).count();
+    let left = assessed.voting_members().filter(|it| !is_lost(assessed, it)).count();
     (left < quorum(of)).then_some((left, of))
+}
+
+/// Whether a member's data is lost. That it was is no less so when a recovery has taken its pod.
+pub(super) fn is_lost<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord) -> bool {
+    let fenced = || assessed.snapshot.pod(&member.name).is_none_or(|it| it.deleting);
+    let before = match &assessed.record.step {
+        Some(Step::Recover { lost, .. }) => lost.contains(&member.name),
+        _ => false,
+    };
+    assessed.health(member).is_lost() || before && fenced()
 }
 
 /// Members whose pod is gone and whose claim is not get another pod on it.
