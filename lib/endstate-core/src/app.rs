@@ -134,9 +134,9 @@ pub trait App {
         vec![]
     }
 
-    /// Whether a member holds nothing that no other has, so that it may leave; asked of everyone whose data is not gone,
-    /// also of one that is down for long or whose role is not asked for any more. By default: always, since a quorum's
-    /// members all hold the same.
+    /// Whether a member holds nothing that no other has, so that it may leave; asked of everyone whose data is not
+    /// gone, also of one that is down for long or whose role is not asked for any more. By default: always, since a
+    /// quorum's members all hold the same.
     fn is_drained(&self, _: &Cluster, _: &Member) -> bool {
         true
     }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// What an application's driver saw beside what every application has: which slots are whose, what a stop would leave
-/// without a copy, which features are on. It is carried from the driver to the [`App`](crate::App), and nothing else looks
-/// into it.
+/// without a copy, which features are on. It is carried from the driver to the [`App`](crate::App), and nothing else
+/// looks into it.
 ///
 /// ```
 /// use endstate_core::Facts;

@@ -34,8 +34,8 @@ pub(crate) const REFUSED_OFTEN: u32 = 12;
 /// How long it rests after that.
 pub(crate) const REFUSED_MS_MAX: i64 = 8_000;
 
-/// Whether so little time has passed. What lies in the future was noted before the clock was set back, and holds nothing
-/// up.
+/// Whether so little time has passed. What lies in the future was noted before the clock was set back, and holds
+/// nothing up.
 pub(crate) fn is_recent(since: Timestamp, now: Timestamp, patience: SignedDuration) -> bool {
     let age = now.duration_since(since);
     !age.is_negative() && age < patience

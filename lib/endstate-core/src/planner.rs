@@ -148,9 +148,9 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 7] {
     ]
 }
 
-/// Pods that are missing on claims; then doubt about data before everything else; then processes that do not run, which no
-/// step under way may hold up, however long it takes; then that step; then repair before change, removal of the dead before
-/// growth, growth before restarts.
+/// Pods that are missing on claims; then doubt about data before everything else; then processes that do not run,
+/// which no step under way may hold up, however long it takes; then that step; then repair before change, removal of
+/// the dead before growth, growth before restarts.
 fn proven_steps<A: App>() -> [ProvenStep<A>; 16] {
     [
         repair::resume,

@@ -261,11 +261,11 @@ pub enum Formation {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
-    /// Every member of a group holds all data of the group: a quorum, a replica set. Who is off the list of members holds
-    /// nothing of worth.
+    /// Every member of a group holds all data of the group: a quorum, a replica set. Who is off the list of members
+    /// holds nothing of worth.
     Operator,
-    /// The application spreads data over members or groups (partitions, regions, slots): a member may hold what no other
-    /// has, whatever becomes of it.
+    /// The application spreads data over members or groups (partitions, regions, slots): a member may hold what no
+    /// other has, whatever becomes of it.
     Application,
 }
 

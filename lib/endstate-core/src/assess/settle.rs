@@ -69,8 +69,8 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
-    /// The source serves alone, and proves its list: the others are nobody's, so none of them gets a pod again. Over when
-    /// the pod that was told of the recovery is gone.
+    /// The source serves alone, and proves its list: the others are nobody's, so none of them gets a pod again. Over
+    /// when the pod that was told of the recovery is gone.
     fn settle_recovery(&mut self, cluster: &Cluster, source: &MemberName, stage: &RecoverStage) {
         let over = match stage {
             RecoverStage::Fencing => true,
@@ -193,8 +193,8 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// The claim that goes with a member that has left. What is nobody's may hold the only other copy: it goes when the
-    /// cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as long as the node
-    /// is there, and nothing waits for that.
+    /// cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as long as
+    /// the node is there, and nothing waits for that.
     pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
         let claim = self.snapshot.claim(name).filter(|it| !it.retained);
         claim.filter(|_| reason != LeaveReason::Stray && self.snapshot.pod(name).is_none())

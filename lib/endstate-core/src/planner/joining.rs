@@ -159,8 +159,8 @@ impl<A: App> Proof<'_, '_, A> {
         self.call(Request::Promote { member, id: listed.id.clone(), address })
     }
 
-    /// What is lacking beside its data before it may vote: those who work must be a quorum with it, and its pod must say
-    /// that it was started.
+    /// What is lacking beside its data before it may vote: those who work must be a quorum with it, and its pod must
+    /// say that it was started.
     fn lacks_for_vote(&self, member: &MemberName) -> Option<Waiting> {
         let voters = self.cluster.voters().count();
         let (working, needed) = (self.cluster.healthy_voters() + 1, quorum(voters + 1));

@@ -52,8 +52,8 @@ impl<A: App> Proof<'_, '_, A> {
         transfer.map_or_else(|| self.remove(member, reason), Verdict::act)
     }
 
-    /// Whether a member may still hold what no other has, by the application's answer. One that is given up may: only when
-    /// its data is gone there is nothing to move.
+    /// Whether a member may still hold what no other has, by the application's answer. One that is given up may: only
+    /// when its data is gone there is nothing to move.
     fn must_drain(&self, member: &Member) -> bool {
         !member.health.is_lost() && !self.assessed.app.is_drained(self.cluster, member)
     }
@@ -96,8 +96,8 @@ impl<A: App> Proof<'_, '_, A> {
         }
     }
 
-    /// A request to the member that the application chooses, conditioned on the list that was decided on. It is not made
-    /// again while the application is at work on it.
+    /// A request to the member that the application chooses, conditioned on the list that was decided on. It is not
+    /// made again while the application is at work on it.
     pub(super) fn call(&self, request: Request) -> Verdict {
         if let Some(wait) = self.running(&request.kind(), request.member()) {
             return Verdict::wait(wait);

@@ -2,8 +2,8 @@
 //! by a person's consent, and never by itself.
 //!
 //! The source must have all that any other has, or had when it was last seen. The pods of
-//! all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume as
-//! the only member, then once more to resume; the others join it as new ones.
+//! all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume
+//! as the only member, then once more to resume; the others join it as new ones.
 
 use super::{
     Proof,

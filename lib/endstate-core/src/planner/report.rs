@@ -164,8 +164,8 @@ impl<A: App> Report<'_, '_, A> {
         })
     }
 
-    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone, gets
-    /// none: its data would not be on it.
+    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
+    /// gets none: its data would not be on it.
     fn volumes(&self) -> Vec<MemberName> {
         let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
         let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);

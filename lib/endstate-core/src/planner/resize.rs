@@ -17,8 +17,8 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Takes away what is too much, then adds what is missing, a unit after the other. Voters of a role that is not asked for
-/// any more stay until those of its successor vote: a quorum must be left at each step.
+/// Takes away what is too much, then adds what is missing, a unit after the other. Voters of a role that is not asked
+/// for any more stay until those of its successor vote: a quorum must be left at each step.
 pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     if let Some(member) = unwanted(proof).find(|it| !it.votes) {
         return proof.leave(member, LeaveReason::ScaleDown);

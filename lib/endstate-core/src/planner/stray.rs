@@ -13,8 +13,8 @@ pub(super) enum Stray<'s, S> {
 }
 
 impl<A: App> Assessed<'_, A> {
-    /// The first of what belongs to none of these. A claim waits for its pod to be gone, and one that is retained is for
-    /// people to delete.
+    /// The first of what belongs to none of these. A claim waits for its pod to be gone, and one that is retained is
+    /// for people to delete.
     pub(super) fn stray(&self, belongs: impl Fn(&str) -> bool) -> Option<Stray<'_, A::Spec>> {
         let snapshot = self.snapshot;
         let pods = snapshot.pods.iter().flatten();

@@ -11,8 +11,8 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Cancels what the application is at work on and nobody wants any more. Only moving data and the application's own steps
-/// are ever cancelled; whatever else takes long is waited for.
+/// Cancels what the application is at work on and nobody wants any more. Only moving data and the application's own
+/// steps are ever cancelled; whatever else takes long is waited for.
 pub(super) fn cancel<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let assessed = proof.assessed;
     let ends = |it: &&crate::Task| matches!(it.request, RequestKind::Drain | RequestKind::App(_));

@@ -1,5 +1,5 @@
-//! A toy with two roles, of which one holds what the application places on it: what is kept from harm there that a quorum
-//! would bear.
+//! A toy with two roles, of which one holds what the application places on it: what is kept from harm there that a
+//! quorum would bear.
 
 use endstate_core::*;
 use jiff::Timestamp;

@@ -1,9 +1,9 @@
 //! Stories: what happens to a cluster, line by line, and what the planner makes of it.
 //!
 //! Goal: a reader sees from plain text what the operator does in a situation, and why. Method: each file is a list of
-//! blocks, a command and the expected answer after `----`. A command changes a small world in which everything asked for
-//! works at once; `plan` plans once, checks the plan with the linter, publishes its status and carries its actions out.
-//! Run with `UPDATE=1` to write the answers anew, then read the difference.
+//! blocks, a command and the expected answer after `----`. A command changes a small world in which everything asked
+//! for works at once; `plan` plans once, checks the plan with the linter, publishes its status and carries its
+//! actions out. Run with `UPDATE=1` to write the answers anew, then read the difference.
 //!
 //! The engine is told of any application; the stories of one application alone are beside that application.
 
