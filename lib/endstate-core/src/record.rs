@@ -392,15 +392,15 @@ impl Step {
 /// How far a recovery is.
 ///
 /// ```
-/// assert_ne!(endstate_core::RecoverStage::Fencing, endstate_core::RecoverStage::Alone);
+/// assert_ne!(endstate_core::RecoverStage::Fencing {}, endstate_core::RecoverStage::Alone {});
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RecoverStage {
     /// The pods of all voters go, so that the others cannot form a cluster of their own. Until the source is asked for
     /// as the only member all of it can be abandoned.
-    Fencing,
+    Fencing {},
     /// The source was asked for as the only member.
-    Alone,
+    Alone {},
     /// It serves alone. Its pod makes room for one that resumes: no pod keeps what it was told for the recovery.
     Resuming {
         /// The uid of the pod that goes.

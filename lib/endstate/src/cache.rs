@@ -1,7 +1,7 @@
 //! One shared, indexed view per kind and scope, with read-your-own-writes.
 //!
 //! A [`Cache`] is fed by a watch, and by the writes that go through a [`Context`](crate::Context): a reconcile never
-//! sees a view older than its own last write, and the echo of a write wakes nobody twice. The logic lives in a plain
+//! sees a view older than its own last write, and the watch event of an own write does not wake it again. The logic lives in a plain
 //! state machine (`state`) without tasks or clocks; this module adds locks, subscribers and the watch.
 
 mod ahead;
@@ -60,8 +60,7 @@ impl Scope {
         self
     }
 
-    /// Objects keep their `managedFields`, from which a cache is pruned otherwise: they are about half of an object's
-    /// metadata.
+    /// Keeps `managedFields`, which a cache drops otherwise: they are about half of an object's metadata.
     pub fn with_managed_fields(mut self) -> Scope {
         self.has_managed_fields = true;
         self
@@ -106,9 +105,9 @@ pub struct Change<K> {
     pub old: Option<Arc<K>>,
     /// The state after; `None` for a deletion.
     pub new: Option<Arc<K>>,
-    /// Whose write it was, if it went through a [`Context`](crate::Context) of this process.
+    /// The origin of the write, if it went through a [`Context`](crate::Context) of this process.
     pub origin: Option<Origin>,
-    /// The object was there when the watch began: nothing is known to have changed.
+    /// The object existed when the watch began: no change is known.
     pub initial: bool,
 }
 
@@ -133,8 +132,8 @@ pub(crate) type ManagedFields = Option<Vec<ManagedFieldsEntry>>;
 
 type Subscriber<K> = Box<dyn Fn(&Change<K>) + Send + Sync>;
 
-/// A handle to the shared view of one kind and scope. Cheap to clone. Objects are pruned of `managedFields`, unless the
-/// scope asks for them.
+/// A handle to the shared view of one kind and scope. Cheap to clone. Objects have no `managedFields` unless the scope
+/// asks for them.
 pub struct Cache<K: Object> {
     shared: Arc<Shared<K>>,
 }

@@ -38,13 +38,14 @@ impl Context {
         Timestamp::now()
     }
 
-    /// What is open while this process leads. Writes ask it themselves; ask it before effects outside the API.
+    /// The fence that is open while this process leads. Writes check it themselves; check it before effects outside the
+    /// API.
     pub fn fence(&self) -> &Fence {
         &self.fence
     }
 
-    /// The client, for what the context has no method for. Its writes are not in the caches until the watch shows them,
-    /// and ask no [`fence`](Context::fence).
+    /// The client, for requests that the context has no method for. Its writes are not in the caches until the watch
+    /// shows them, and do not check the [`fence`](Context::fence).
     pub fn client(&self) -> &Client {
         &self.client
     }

@@ -30,13 +30,13 @@ pub struct Address {
 }
 
 impl Address {
-    /// A member of which nothing but its address is known.
+    /// A member of which only the address is known.
     pub fn of(member: impl Into<MemberName>, host: Option<String>) -> Self {
         Self { member: member.into(), role: RoleName::default(), id: None, host }
     }
 }
 
-/// Whom a driver works for: the cluster, all its members in all roles, and what opens them.
+/// The target of a driver: the cluster, all its members in all roles, and their credentials.
 ///
 /// ```
 /// use endstate::driver::{Address, Target};
@@ -50,7 +50,7 @@ impl Address {
 pub struct Target<'a, S> {
     /// The cluster object.
     pub object: &'a Identity,
-    /// The spec that is worked towards.
+    /// The spec to reach.
     pub spec: &'a S,
     /// Every member that is recorded or has a pod, of every role, by name.
     pub members: Vec<Address>,
@@ -93,7 +93,7 @@ impl<'a, S> Target<'a, S> {
 pub enum Outcome {
     /// It was accepted, or had been done before.
     Done,
-    /// The application is at work on it. The next observation says how far it is, in [`View::tasks`].
+    /// The application is working on it. The next observation reports its progress, in [`View::tasks`].
     Running {
         /// How much is done.
         done: u64,
@@ -102,7 +102,7 @@ pub enum Outcome {
     },
     /// It was not done, and why. The next observation decides whether it is tried again.
     Blocked(Words),
-    /// It was refused because the driver has no user there, and the words of the refusal.
+    /// It was refused because the driver has no credentials; with the message of the refusal.
     NeedsUser(Words),
 }
 

@@ -22,7 +22,7 @@ pub use registration::Registration;
 /// ```
 /// use std::time::Duration;
 /// use endstate::Next;
-/// /// A sketch of a poll: what nothing tells of is looked at again.
+/// /// A sketch of a poll, for state that sends no events.
 /// fn next(is_done: bool) -> Next {
 ///     if is_done { Next::Settled } else { Next::After(Duration::from_secs(2)) }
 /// }
@@ -32,8 +32,8 @@ pub use registration::Registration;
 pub enum Next {
     /// Nothing, until something changes.
     Settled,
-    /// To look again at once: after a step whose outcome decides the next one. Own writes wake nobody, so a reconcile
-    /// that wants to see the world after them says so.
+    /// To look again at once: after a step whose outcome decides the next one. A reconciler's own writes do not wake
+    /// it, so a reconcile that must see their effect asks for it.
     Again,
     /// To look again after this long, or earlier if something changes.
     After(Duration),
@@ -41,8 +41,8 @@ pub enum Next {
 
 /// The author's half of a controller: brings one object's world closer to what the object asks for.
 ///
-/// It is told a key, never an event, so it must look at the world as it is. It may be stopped at any `await`, and may
-/// be called for objects that do not exist any more.
+/// It gets a key, never an event, so it must look at the current state. It may be cancelled at any `await`, and may be
+/// called for objects that no longer exist.
 pub trait Reconciler: Send + Sync + 'static {
     /// The kind whose keys it is called with.
     type Kind: Object<DynamicType: Default>;
@@ -54,9 +54,9 @@ pub trait Reconciler: Send + Sync + 'static {
         ctx: &Context,
     ) -> impl Future<Output = Result<Next, Error>> + Send;
 
-    /// Called after a reconcile ended badly, before the key rests. `object` is the one of the key, if it exists. What
-    /// it gives is recorded as an event; the default records panics and deadlines, and every error but a conflict and
-    /// the end of leadership.
+    /// Called after a reconcile failed, before the key backs off. `object` is the object of the key, if it exists. The
+    /// notice that it returns is recorded as an event; the default records panics, deadlines and all errors except
+    /// conflicts and the end of leadership.
     fn failed(&self, object: Option<&Self::Kind>, failure: &Failure) -> Option<Notice> {
         let _ = object;
         match failure {
@@ -83,7 +83,7 @@ pub trait Reconciler: Send + Sync + 'static {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Who owns the fields that are written, and who reports events.
+    /// The field manager of writes, and the reporter of events.
     pub field_manager: String,
     /// How long one request may take.
     pub request_deadline: Duration,
@@ -118,13 +118,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without reconcilers, for what runs once: nothing keeps a second one from acting too.
+    /// An engine without reconcilers and without a lease: run one replica, since nothing stops a second one from acting.
     pub fn new(client: Client, options: Options) -> Engine {
         Engine::behind(Fence::open(), client, options)
     }
 
-    /// An engine without reconcilers, of which there may be several: reconcilers run, and write, in the one that holds
-    /// the lease, and the caches of the others stay warm. The lease is given up when [`run`](Engine::run) ends.
+    /// An engine without reconcilers that may run in several replicas: reconcilers run, and write, in the replica that
+    /// holds the lease, while the caches of the others stay warm. The lease is released when [`run`](Engine::run) ends.
     pub fn leading(client: Client, options: Options, leader: Leader) -> Engine {
         let engine = Engine::behind(leader.fence(), client, options);
         Engine { leader: Some(leader), ..engine }
@@ -160,7 +160,7 @@ impl Engine {
         cache
     }
 
-    /// Adds a reconciler. What wakes it is said on the [`Registration`].
+    /// Adds a reconciler. The [`Registration`] says what wakes it.
     pub fn add<R: Reconciler>(&mut self, name: &str, reconciler: R) -> Registration<'_, R> {
         Registration::new(self, name, reconciler)
     }
@@ -190,7 +190,7 @@ impl Engine {
         if let Some(leader) = leader {
             keeping.spawn(leader.run(end.clone()));
         }
-        // A failing task must end the others too: what is left of an engine helps nobody.
+        // A failing task must end the others too: half an engine is of no use.
         let stop = shutdown.child_token();
         let mut running = JoinSet::new();
         for task in tasks {
@@ -198,7 +198,7 @@ impl Engine {
         }
         let posting = tokio::spawn(poster.run(options.request_deadline, end.clone()));
         let result = until_ended(&mut running, &mut keeping, &stop).await;
-        // Only now: what the lease guards has ended.
+        // Only now, since everything that the lease guards has ended.
         end.cancel();
         while keeping.join_next().await.is_some() {}
         if tokio::time::timeout(options.shutdown_grace, posting).await.is_err() {
@@ -208,8 +208,8 @@ impl Engine {
     }
 }
 
-/// Waits until every task has ended. The first that ends takes the others with it, and so does the one that keeps the
-/// lease: without it nothing would ever be done again.
+/// Waits until every task has ended. The first one that ends stops the others, and so does the task that renews the
+/// lease: without it no reconcile would ever run again.
 async fn until_ended(
     running: &mut JoinSet<()>,
     keeping: &mut JoinSet<()>,
@@ -225,7 +225,7 @@ async fn until_ended(
             }
             Some(ended) = keeping.join_next() => {
                 let why = ended.err().map_or_else(|| "it ended".to_owned(), |it| it.to_string());
-                result = Err(Error::other(format!("nobody keeps the lease any more: {why}")));
+                result = Err(Error::other(format!("the lease is not renewed any more: {why}")));
             }
         }
         stop.cancel();
@@ -246,6 +246,6 @@ mod tests {
         keeping.spawn(async { panic!("a bug") });
         let ended = until_ended(&mut running, &mut keeping, &stop);
         let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
-        assert!(ended.unwrap().unwrap_err().to_string().contains("nobody keeps the lease"));
+        assert!(ended.unwrap().unwrap_err().to_string().contains("the lease is not renewed"));
     }
 }

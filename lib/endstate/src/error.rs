@@ -9,7 +9,7 @@ use std::time::Duration;
 /// # use k8s_openapi::api::core::v1::ConfigMap;
 /// # async fn create(ctx: &Context, map: &ConfigMap) -> Result<(), Error> {
 /// match ctx.create(map).await {
-///     // Somebody else was faster, which is as good.
+///     // Another writer was faster, which is as good.
 ///     Err(error) if error.is_already_exists() => Ok(()),
 ///     created => created.map(drop),
 /// }
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-/// How a reconcile ended when it did not end well.
+/// How a reconcile failed.
 ///
 /// ```
 /// let failure = endstate::Failure::Panic("index out of bounds".into());

@@ -31,7 +31,7 @@ const WAITING_MAX: usize = 1_000;
 /// Events remembered for counting up.
 const REMEMBERED_MAX: usize = 4_000;
 
-/// Something worth telling whoever looks at an object.
+/// A notice about an object, for those who look at it.
 ///
 /// ```
 /// let notice = endstate::Notice::warning("FailedCreate", "Create", "no such image");
@@ -39,7 +39,7 @@ const REMEMBERED_MAX: usize = 4_000;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Notice {
-    /// Whether somebody should worry.
+    /// Whether it needs attention.
     pub severity: EventKind,
     /// A word in CamelCase that programs can switch on: `ScalingReplicaSet`.
     pub reason: String,
@@ -50,7 +50,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// What a plan says, and what was done or tried then.
+    /// An event of a plan, and the action that was taken or tried.
     pub fn of(event: endstate_core::Event, action: impl Into<String>) -> Notice {
         let make = match event.kind {
             EventKind::Normal => Notice::normal,
@@ -109,7 +109,7 @@ pub(crate) struct Recorder {
     reporter: Arc<str>,
 }
 
-/// Something told, by whom and about what.
+/// A notice with its reporter and its object.
 struct Report {
     reporter: Arc<str>,
     regarding: ObjectReference,
@@ -170,7 +170,7 @@ impl Poster {
             match tokio::time::timeout(deadline, self.post(report)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "an event could not be posted"),
-                Err(_) => tracing::warn!("posting an event was not answered in time"),
+                Err(_) => tracing::warn!("the API server did not answer an event in time"),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `/livez` and `/readyz` for probes, and `/metrics`: the smallest HTTP that a kubelet and Prometheus speak.
 //!
 //! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most
-//! two seconds; so whoever talks to it cannot cost the operator anything. More connections wait in the listener's
+//! two seconds; so no client can exhaust the operator. More connections wait in the listener's
 //! queue.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Endpoints {
     pub metrics: Metrics,
 }
 
-/// Serves until shutdown. `/livez` says yes as long as this process schedules tasks.
+/// Serves until shutdown. `/livez` succeeds as long as this process schedules tasks.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

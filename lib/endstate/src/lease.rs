@@ -1,19 +1,18 @@
-//! Leadership: of several replicas of an operator one acts, and the others stand by with warm caches.
+//! Leader election: one replica of an operator acts, and the others stand by with warm caches.
 //!
 //! A [`Leader`] holds a `Lease` (`coordination.k8s.io/v1`) by renewing it. Clocks of replicas are never compared: a
 //! candidate takes a lease over when it has not *seen it change* for the lease's duration, by its own clock. The holder
-//! gives up by its own clock earlier than that ([`Timing::renew_within`] < [`Timing::duration`]), so for a short time
-//! nobody leads rather than two.
+//! stops earlier than that, by its own clock ([`Timing::renew_within`] < [`Timing::duration`]): for a short time there is
+//! no leader rather than two.
 //!
-//! What the holder may do is behind a [`Fence`], which asks the clock before every write: a process that was stopped,
-//! or whose machine was suspended, past the end of its lease finds the fence closed before it knows why. A virtual
-//! machine that is paused from outside learns of it only if its host moves its clock on. The API has no fencing tokens,
-//! so a write that is already under way then is not called back; that is what the uid and resourceVersion in every
-//! write are for.
+//! A [`Fence`] guards the writes of the holder and asks the clock before each: a process that was stopped past the end of
+//! its lease, or whose machine was suspended, finds the fence closed. A virtual machine that is paused from outside
+//! notices only if its host advances its clock. The API has no fencing tokens, so a write that was already sent cannot be
+//! recalled; the uid and resourceVersion in every write protect against that.
 //!
-//! A successor need not wait when the lease was given up. When the holder was a pod ([`Candidate::Pod`]) that does not
-//! exist any more, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was
-//! removed by force, or with its node, may still run, and its fence is open as long as that.
+//! A successor does not wait if the lease was released. If the holder was a pod ([`Candidate::Pod`]) that no longer
+//! exists, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was deleted by
+//! force, or with its node, may still run, and its fence stays open that long.
 
 mod candidate;
 mod election;
@@ -80,20 +79,20 @@ impl Leader {
         self
     }
 
-    /// What is open while this candidate leads.
+    /// The fence that is open while this candidate leads.
     pub fn fence(&self) -> Fence {
         Fence::of(self.lead.subscribe())
     }
 
-    /// Takes the lease and renews it, again and again, until `end`; then gives it up, so that a successor need not
-    /// wait. End it after whatever the fence guards has ended.
+    /// Takes the lease and keeps renewing it until `end`; then releases it, so that a successor does not wait. End it
+    /// after everything that the fence guards has ended.
     pub async fn run(mut self, end: CancellationToken) {
         while !end.is_cancelled() {
-            // A renewal that hangs must not outlast the leadership that it is to prolong.
+            // A renewal that hangs must not outlast the leadership that it would extend.
             let left = self.election.time_left(Moment::now());
             let patience = left.unwrap_or(ROUND_MAX).min(ROUND_MAX);
             if tokio::time::timeout(patience, self.round()).await.is_err() {
-                tracing::warn!(lease = %self.name, "no answer about the lease in time");
+                tracing::warn!(lease = %self.name, "the API server did not answer about the lease in time");
             }
             self.tell();
             let left = self.election.time_left(Moment::now());
@@ -106,13 +105,13 @@ impl Leader {
         }
         self.lead.send_modify(|lead| lead.until = None);
         if tokio::time::timeout(ROUND_MAX, self.give_up()).await.is_err() {
-            tracing::warn!(lease = %self.name, "the lease was not given up in time");
+            tracing::warn!(lease = %self.name, "the lease was not released in time");
         }
     }
 
     /// Looks at the lease, and takes or renews it if that is due. Failures are tried again by the caller.
     async fn round(&mut self) {
-        // The time before the request: a late answer must not prolong anything.
+        // The time before the request: a late answer must not extend the lease.
         let asked = Moment::now();
         let lease = match self.leases.get_opt(&self.name).await {
             Ok(lease) => lease,
@@ -131,14 +130,14 @@ impl Leader {
         };
         match written {
             Ok(lease) => self.election.wrote(&lease, asked),
-            // Somebody else was faster.
+            // Another candidate was faster.
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => self.complain(&error),
         }
     }
 
-    /// What to do about a lease that was just read. Others' patience with it begins now, after the answer: its holder
-    /// may have renewed it after the question.
+    /// What to do about a lease that was just read. The wait of other candidates begins now, after the answer: the
+    /// holder may have renewed it after the request.
     async fn decide(&mut self, lease: Option<&Lease>) -> Step {
         let (now, time) = (Moment::now(), jiff::Timestamp::now());
         let step = self.election.step(lease, now, time);
@@ -170,7 +169,7 @@ impl Leader {
         let before = self.lead.send_replace(lead).until.is_some();
         match (before, until.is_some()) {
             (false, true) => tracing::info!(lease = %self.name, "this replica leads"),
-            (true, false) => tracing::warn!(lease = %self.name, "this replica leads no more"),
+            (true, false) => tracing::warn!(lease = %self.name, "this replica no longer leads"),
             (true, true) | (false, false) => {}
         }
     }
@@ -179,10 +178,10 @@ impl Leader {
         let Some(lease) = self.election.given_up() else { return };
         match self.leases.replace(&self.name, &PostParams::default(), &lease).await {
             Ok(_) => {}
-            // Somebody else has it.
+            // Another candidate has it.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => {
-                tracing::warn!(lease = %self.name, %error, "the lease could not be given up");
+                tracing::warn!(lease = %self.name, %error, "the lease could not be released");
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The keyed work queue: which key to work on next. Pure: time is an argument, so tests run on virtual time.
 //!
 //! Invariants:
-//! - a key is in work at most once; what arrives meanwhile is remembered once;
-//! - a key that failed rests for its back-off; events do not shorten the rest, a new generation ([`Priority::User`])
+//! - a key is worked on by at most one worker; what arrives meanwhile is remembered once;
+//! - a key that failed waits for its back-off; events do not shorten the wait, a new generation ([`Priority::User`])
 //!   does, and success resets it;
 //! - at most [`Queue::new`]'s concurrency keys are in work.
 
@@ -27,7 +27,7 @@ pub type Moment = Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Nothing is known to have changed: start-up and periodic looks.
+    /// No known change: start-up and periodic resyncs.
     Resync,
     /// Something that the object depends on changed.
     Change,
@@ -85,7 +85,7 @@ impl Backoff {
 pub enum Outcome {
     /// Nothing more to do until something changes.
     Settled,
-    /// Look again at once. Many in a row count as failures, so that a mistake cannot spin.
+    /// Look again at once. Many in a row count as failures, so that a bug cannot spin.
     Again,
     /// Look again after this long, or earlier if something changes.
     After(Duration),
@@ -93,7 +93,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// Consecutive [`Outcome::Again`] that are taken as progress rather than as a spin.
+/// How many consecutive [`Outcome::Again`] count as progress rather than as a spin.
 const AGAIN_MAX: u32 = 32;
 
 /// A queue of keys. See the [module](self) for what it guarantees.

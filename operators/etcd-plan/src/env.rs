@@ -1,8 +1,8 @@
 //! Which environment variables of a member's container a user may set.
 //!
-//! etcd reads every flag from a variable too. What is not known to be harmless is refused, by name: a list of what is
-//! harmful would be out of date with etcd's next release. So the name, the membership, addresses, directories, TLS,
-//! authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE` are the operator's.
+//! etcd reads every flag from a variable too. Only variables that are known to be harmless are accepted: a list of
+//! harmful ones would be out of date with etcd's next release. So only the operator sets the name, membership, addresses,
+//! directories, TLS, authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE`.
 
 /// The variables of etcd that tune a member and cannot cost data or membership.
 pub const TUNABLE: [&str; 31] = [
@@ -39,10 +39,10 @@ pub const TUNABLE: [&str; 31] = [
     "ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL",
 ];
 
-/// What only those of [`TUNABLE`] may begin with.
+/// The prefix that only variables of [`TUNABLE`] may have.
 pub const ETCD_PREFIX: &str = "ETCD_";
 
-/// What no variable of a user may begin with: these are for the launcher.
+/// The prefix that no user variable may have: these are for the launcher.
 pub const LAUNCHER_PREFIX: &str = "ENDSTATE_";
 
 /// Whether a user may set this variable.
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// etcd does not start when a variable says what a flag says too.
+    /// etcd refuses to start if a flag is also set by a variable.
     #[test]
     fn no_variable_stands_for_a_flag_that_every_member_gets() {
         for version in ["3.4.23", "3.5.4", "3.5.16", "3.6.14"] {

@@ -1,4 +1,4 @@
-//! etcd's answers to what the planner asks.
+//! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
     App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, RoleName,
@@ -43,7 +43,7 @@ impl App for Etcd {
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
-        // Raft: learners first, the lead is handed over, and etcd gives the ids.
+        // Raft: members join as learners, leadership is transferred, and etcd assigns the ids.
         let members = Role::voting(ROLE, usize::try_from(spec.size).unwrap_or(0));
         Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
@@ -57,7 +57,7 @@ impl App for Etcd {
     }
 
     fn without_user(&self) -> &'static str {
-        "`etcdctl --user root auth disable` lets the operator go on, while everybody may read and write; \
+        "`etcdctl --user root auth disable` lets the operator continue, but everyone can read and write; \
          `etcdctl auth enable` ends that"
     }
 
@@ -71,8 +71,8 @@ impl App for Etcd {
             || old.env != new.env
             || old.data != new.data
             || version_flags(from) != version_flags(to)
-            // Nothing that a member says tells two builds of one version apart, so a restart in
-            // place could not be proven.
+            // A member does not report its build, so a restart in place with another build could not
+            // be confirmed.
             || (old.image() != new.image() && from == to)
         {
             Change::Recreate
@@ -96,7 +96,7 @@ fn name_problem(name: &str) -> Option<Problem> {
         let most = LABEL_MAX - (service.len() - name.len());
         format!("must be at most {most} characters long, because services are named after it")
     } else if name.contains('.') || !name.starts_with(|it: char| it.is_ascii_lowercase()) {
-        "must begin with a letter and hold no dot, because services are named after it".into()
+        "must begin with a letter and contain no dot, because services are named after it".into()
     } else {
         return None;
     };
@@ -130,7 +130,7 @@ fn version_problem(text: &str) -> Option<Problem> {
 fn env_problem(name: &str) -> Option<Problem> {
     (!env::may_set(name)).then(|| {
         let field = format!("spec.pod.etcdEnv[{name}]");
-        Problem::refused(field, "is the operator's to decide: remove it")
+        Problem::refused(field, "is set by the operator: remove it")
     })
 }
 

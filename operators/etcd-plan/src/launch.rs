@@ -1,4 +1,4 @@
-//! With which program, flags and environment a member starts, by version.
+//! The program, flags and environment of a member, by version.
 
 use endstate_core::{Launch, LaunchOf, Start};
 
@@ -53,7 +53,7 @@ fn start_flags(start: &Start) -> Vec<String> {
             "--initial-cluster-state=new".into(),
             format!("--initial-cluster-token={token}"),
         ],
-        // Members have no volumes yet, so none is ever told to go on with one.
+        // Members have no persistent volumes yet, so none ever resumes on one.
         Start::Existing { .. } | Start::Resume { .. } | Start::Recover { .. } => {
             vec![members, "--initial-cluster-state=existing".into()]
         }

@@ -1,5 +1,5 @@
-//! What is safe for etcd, as pure functions: which specs are refused, which versions follow which,
-//! with which flags a member starts. The planner in `endstate-core` does the rest.
+//! What is safe for etcd, as pure functions: which specs are refused, which version changes are allowed,
+//! which flags a member starts with. The planner in `endstate-core` does the rest.
 //!
 //! Nothing here does I/O. Read in this order: the spec, the variables that it may set, the versions
 //! and their table, the launch, and the [`App`](endstate_core::App) that joins them.

@@ -15,7 +15,7 @@ pub struct Version {
     pub patch: u32,
 }
 
-/// Why a text is no version that can be run.
+/// Why a version cannot be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionError {
     /// It is not three numbers.
@@ -37,7 +37,7 @@ impl Version {
         Self { major: 3, minor, patch }
     }
 
-    /// The first patch of this minor without known security holes; `None` where there is none.
+    /// The first patch of this minor without known vulnerabilities; `None` if there is none.
     pub fn security_floor(self) -> Option<Self> {
         match self.minor {
             5 => Some(Self::new(5, 33)),
@@ -47,12 +47,12 @@ impl Version {
         }
     }
 
-    /// What should be said about running it, although it is run.
+    /// A warning about running it, if there is one.
     pub fn warning(self) -> Option<String> {
         match self.security_floor() {
-            None => Some(format!("etcd 3.{} gets no security fixes any more", self.minor)),
+            None => Some(format!("etcd 3.{} no longer gets security fixes", self.minor)),
             Some(floor) if self < floor => {
-                Some(format!("{self} has known security holes, fixed in {floor}"))
+                Some(format!("{self} has known vulnerabilities, fixed in {floor}"))
             }
             Some(_) => None,
         }
@@ -70,7 +70,7 @@ impl fmt::Display for VersionError {
         f.write_str(match self {
             Self::Format => "must be three numbers such as \"3.5.16\", without a \"v\"",
             Self::Unknown => {
-                "must be one of 3.4, 3.5, 3.6 or 3.7: other versions are not known here"
+                "must be a version of 3.4, 3.5, 3.6 or 3.7: others are not supported"
             }
             Self::Unsafe => "3.5.0 to 3.5.2 can lose data in a crash; use 3.5.3 or newer",
         })

@@ -1,6 +1,6 @@
 //! The etcd operator: custom resources, etcd client, and what the SDK's generic operator must be told.
 //!
-//! What is safe for etcd is decided in `etcd-plan` and `endstate-core`; this crate gives them eyes and hands. Read in
+//! `etcd-plan` and `endstate-core` decide what is safe for etcd; this crate observes and acts for them. Read in
 //! this order: the custom resources; etcd's client and the driver made of it; the objects of a cluster; the operand
 //! that joins all of it to the SDK's generic operator; the package by which it is installed and run.
 

@@ -45,7 +45,7 @@ impl Package for EtcdPackage {
     }
 
     fn rescue(&self) -> &'static str {
-        "save first what the pods that are left hold, by `etcdctl snapshot save` or a copy of their data directories; \
+        "first save the data of the remaining pods, by `etcdctl snapshot save` or a copy of their data directories; \
          a new cluster can be declared beside this one, under another name"
     }
 

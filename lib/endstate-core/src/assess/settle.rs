@@ -73,8 +73,8 @@ impl<A: App> Assessed<'_, A> {
     /// when the pod that was told of the recovery is gone.
     fn settle_recovery(&mut self, cluster: &Cluster, source: &MemberName, stage: &RecoverStage) {
         let over = match stage {
-            RecoverStage::Fencing => true,
-            RecoverStage::Alone => false,
+            RecoverStage::Fencing {} => true,
+            RecoverStage::Alone {} => false,
             RecoverStage::Resuming { pod } => {
                 self.snapshot.pod(source).is_some_and(|it| it.uid != *pod)
             }

@@ -65,8 +65,9 @@ impl<S: Clone> Decision<S> {
         let record = &mut self.record;
         match note {
             Note::Step(step) => {
-                if let Some(RecordedStep::Recover { stage: RecoverStage::Alone, source, .. }) =
-                    &step
+                if let Some(RecordedStep::Recover {
+                    stage: RecoverStage::Alone {}, source, ..
+                }) = &step
                 {
                     record.consent = Some(source.clone());
                 }

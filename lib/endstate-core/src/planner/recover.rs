@@ -43,7 +43,7 @@ pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
     let lost = assessed.voting_members().filter(|it| is_lost(assessed, it));
     let lost = lost.map(|it| it.name.clone()).collect();
-    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Fencing };
+    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Fencing {} };
     Verdict::Only(fence(assessed, source).unwrap_or_default().notes(Note::Step(Some(step))))
 }
 
@@ -58,7 +58,7 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         return over();
     }
     match stage {
-        RecoverStage::Fencing => {
+        RecoverStage::Fencing {} => {
             let consent = assessed.snapshot.recover_from.as_ref() == Some(source);
             if !consent || lost(assessed).is_none() {
                 return over();
@@ -66,7 +66,7 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
             let fenced = fence(assessed, source).map(Verdict::Only);
             fenced.unwrap_or_else(|| Verdict::Only(start_alone(assessed, member, gone)))
         }
-        RecoverStage::Alone => match assessed.snapshot.pod(source) {
+        RecoverStage::Alone {} => match assessed.snapshot.pod(source) {
             None => Verdict::Only(start_alone(assessed, member, gone)),
             Some(pod) => Verdict::Only(bring_up(assessed, member, pod)),
         },
@@ -121,7 +121,7 @@ fn start_alone<A: App>(
     let start = Start::Recover { token, members };
     let launch = assessed.launch(member, Some(&start));
     let (source, lost) = (member.name.clone(), lost.to_vec());
-    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Alone };
+    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Alone {} };
     let create = Action::CreatePod { member: source.clone(), start, launch };
     Move::default().notes(Note::Step(Some(step))).notes(Note::Asked(vec![source])).acts(create)
 }

@@ -99,7 +99,7 @@ impl<K: Object> Writer<'_, K> {
     }
 
     /// Turns an observed object into the wanted one with the smallest merge patch, guarded by the observed uid and
-    /// resource version. Sends nothing if they are equal; the status is left alone (see
+    /// resource version. Sends nothing if they are equal; the status is not changed (see
     /// [`update_status`](Writer::update_status)).
     pub async fn update(&self, observed: &K, wanted: &K) -> Result<Arc<K>, Error> {
         let key = ObjectKey::of(observed);
@@ -203,7 +203,7 @@ impl<K: Object> Writer<'_, K> {
         Ok(self.show(object))
     }
 
-    /// Nothing is written but by who leads.
+    /// Only the leader writes.
     fn fenced(&self, verb: &'static str, key: &ObjectKey) -> Result<(), Error> {
         let not_leading = || Error::NotLeading { verb, target: self.target(key) };
         self.ctx.fence.is_open().then_some(()).ok_or_else(not_leading)

@@ -60,7 +60,7 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         }
     }
 
-    /// Wakes for the objects of its own kind: first of all for what users change.
+    /// Wakes for objects of its own kind; changes by users come first.
     pub fn watches(mut self, cache: &Cache<R::Kind>) -> Self {
         self.subscribe(cache, |change| {
             let priority = if change.is_users() { Priority::User } else { Priority::Change };
@@ -80,7 +80,7 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         self.maps(cache, |object: &K| controller_key::<R::Kind, K>(object).into_iter().collect())
     }
 
-    /// Wakes the objects that a function names for the states before and after a change.
+    /// Wakes the objects whose keys a function returns for the states before and after a change.
     pub fn maps<K: Object>(
         mut self,
         cache: &Cache<K>,
@@ -102,19 +102,19 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         self
     }
 
-    /// How many keys may be in work at once; 4 if unsaid.
+    /// How many keys are reconciled at once; 4 by default.
     pub fn concurrency(mut self, keys_max: usize) -> Self {
         self.concurrency = keys_max;
         self
     }
 
-    /// How long failing keys rest.
+    /// The back-off of failing keys.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// The name that its events carry, at most 100 characters; that of the engine's options if unsaid.
+    /// The controller name of its events, at most 100 characters; by default that of the engine's options.
     pub fn reports_as(mut self, component: &str) -> Self {
         self.reporter = Some(component.into());
         self

@@ -76,7 +76,7 @@ impl<R: Reconciler> Worker<R> {
             while leads && let Some(key) = self.pop() {
                 running.spawn(self.work(key));
             }
-            // Who stands by keeps its queue, and looks at it when it leads.
+            // A standby replica keeps its queue and works on it once it leads.
             let next = self.inbox.queue().next_moment().filter(|_| leads);
             self.count_queued();
             tokio::select! {
@@ -102,7 +102,7 @@ impl<R: Reconciler> Worker<R> {
         self.inbox.queue().pop(self.inbox.now())
     }
 
-    /// The work on one key, which never panics and always ends.
+    /// Works on one key; never panics and always ends.
     fn work(
         &self,
         key: ObjectKey,
@@ -158,7 +158,7 @@ impl<R: Reconciler> Worker<R> {
     }
 }
 
-/// Whether nothing went wrong but the look was older than the world: the object changed, or is gone.
+/// Whether the only fault was an outdated view: the object changed, or is gone.
 fn outdated(failure: &Failure, exists: bool) -> bool {
     match failure {
         Failure::Error(error) => error.is_conflict() || (error.is_not_found() && !exists),
@@ -166,7 +166,7 @@ fn outdated(failure: &Failure, exists: bool) -> bool {
     }
 }
 
-/// How a reconcile ended, in one word.
+/// The outcome of a reconcile, in one word.
 fn outcome_name(result: &Result<Next, Failure>) -> &'static str {
     match result {
         Ok(_) => "ok",

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 
 use super::Moment;
 
-/// How patient an election is. All candidates for a lease have the same timing.
+/// The time limits of an election. All candidates for a lease have the same timing.
 ///
 /// ```
 /// let usual = endstate::lease::Timing::default();
@@ -21,7 +21,7 @@ pub struct Timing {
     pub duration: Duration,
     /// How long after its last renewal the holder believes in it. Two thirds of `duration` unless it is less than that.
     pub renew_within: Duration,
-    /// How often it is renewed, and looked at.
+    /// How often it is renewed, and read by candidates.
     pub retry: Duration,
 }
 
@@ -92,12 +92,12 @@ impl Election {
         &self.identity
     }
 
-    /// How patient it is: as it was told, within the limits that [`Timing`] names.
+    /// Its timing, within the limits that [`Timing`] names.
     pub fn timing(&self) -> Timing {
         self.timing
     }
 
-    /// Counts how often it became the holder. What it learned in another term somebody else may have made untrue.
+    /// How often it became the holder. What it learned in an earlier term may be outdated.
     pub fn term(&self) -> u64 {
         self.term
     }
@@ -128,8 +128,8 @@ impl Election {
         }
     }
 
-    /// Takes the lease that [`step`](Election::step) saw over from a holder that nothing restarts: once that one cannot
-    /// believe in it any more, should its process still run. `None` before that.
+    /// Takes over the lease that [`step`](Election::step) saw from a holder that nothing restarts, once that holder must
+    /// have stopped even if its process still runs. `None` before that.
     pub fn succeed(&self, lease: &Lease, now: Moment, time: Timestamp) -> Option<Step> {
         let is_over = self.unchanged_for(now) >= self.timing.renew_within;
         is_over.then(|| Step::Replace(Box::new(self.taken(Some(lease), time))))

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::Moment;
 
-/// What the owner of a fence says of itself.
+/// What the owner of a fence reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lead {
     /// Until when it leads; it keeps moving this ahead.
@@ -34,7 +34,7 @@ impl Fence {
         Fence(None)
     }
 
-    /// Open while somebody says so.
+    /// Open while its owner says so.
     pub(super) fn of(lead: watch::Receiver<Lead>) -> Fence {
         Fence(Some(lead))
     }
@@ -44,7 +44,7 @@ impl Fence {
         self.0.as_ref().is_none_or(|lead| lead.borrow().is_on())
     }
 
-    /// Counts how often leadership was won. What was learned in another term somebody else may have made untrue.
+    /// How often leadership was won. What was learned in an earlier term may be outdated.
     pub fn term(&self) -> u64 {
         self.0.as_ref().map_or(0, |lead| lead.borrow().term)
     }
@@ -53,7 +53,7 @@ impl Fence {
     pub async fn opened(&self) {
         let Some(lead) = &self.0 else { return };
         if lead.clone().wait_for(Lead::is_on).await.is_err() {
-            // Nobody will open it any more.
+            // Nothing will open it any more.
             std::future::pending::<()>().await;
         }
     }

@@ -11,7 +11,7 @@ const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// A moment of this machine. Time that it spends suspended counts (on Linux; elsewhere as its monotonic clock has it).
+/// A moment of this machine. Time while suspended counts (on Linux; elsewhere as the monotonic clock has it).
 ///
 /// ```
 /// use std::time::Duration;

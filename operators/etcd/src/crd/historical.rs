@@ -1,7 +1,7 @@
 //! `etcd.database.coreos.com/v1beta2`: the objects that users of the first etcd operator have in their repositories.
 //!
-//! They are accepted as they stand and run by the same reconciler. Fields whose capability is not there yet are known
-//! to the schema, so that they are refused with a reason and never dropped in silence. The status has the shape it
+//! They are accepted unchanged and run by the same reconciler. Fields that are not supported yet are in the schema, so
+//! that they are refused with a reason and never dropped silently. The status has the shape it
 //! had, with what the operator must remember added under `endstate`.
 
 #![expect(
@@ -28,7 +28,7 @@ pub const DEFAULT_VERSION: &str = "3.5.16";
     plural = "etcdclusters",
     category = "endstate",
     namespaced,
-    doc = "An etcd cluster in the form of the first etcd operator; etcd.endstate.dev/v1 EtcdCluster is the form to write new ones in.",
+    doc = "An etcd cluster in the format of the first etcd operator; use etcd.endstate.dev/v1 EtcdCluster for new clusters.",
     status = "EtcdClusterStatus",
     derive = "PartialEq",
     scale(
@@ -46,9 +46,9 @@ pub const DEFAULT_VERSION: &str = "3.5.16";
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.TLS)", "TLS is not offered yet: remove spec.TLS to run this cluster without it"))]
+#[x_kube(validation = ("!has(self.TLS)", "TLS is not supported yet: remove spec.TLS to run this cluster without it"))]
 pub struct EtcdClusterSpec {
-    /// Voting members: 1 to 7. Odd sizes are worth their cost.
+    /// The number of voting members, 1 to 7. An even size tolerates no more failures than the odd size below it.
     #[schemars(range(min = 1, max = 7))]
     pub size: i32,
 
@@ -67,15 +67,15 @@ pub struct EtcdClusterSpec {
     )]
     pub version: String,
 
-    /// While true the operator does nothing to this cluster but report its status.
+    /// While true, the operator only reports the status of this cluster.
     #[serde(default)]
     pub paused: bool,
 
-    /// What the pods of the members carry beside etcd itself.
+    /// The policy for the pods of the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<HistoricalPodPolicy>,
 
-    /// TLS between members and to clients. Not offered yet, and refused.
+    /// TLS between members and to clients. Not supported yet, and refused.
     #[serde(default, rename = "TLS", skip_serializing_if = "Option::is_none")]
     pub tls: Option<Opaque>,
 }
@@ -84,24 +84,24 @@ pub struct EtcdClusterSpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!has(self.persistentVolumeClaimSpec)", "persistent volumes are not offered yet: remove spec.pod.persistentVolumeClaimSpec"),
-    validation = ("!has(self.securityContext)", "a security context of one's own is not offered yet: remove spec.pod.securityContext"),
+    validation = ("!has(self.persistentVolumeClaimSpec)", "persistent volumes are not supported yet: remove spec.pod.persistentVolumeClaimSpec"),
+    validation = ("!has(self.securityContext)", "a security context is not supported yet: remove spec.pod.securityContext"),
     validation = ("!has(self.antiAffinity)", "antiAffinity was replaced by affinity: members prefer different nodes unless spec.pod.affinity says otherwise")
 )]
 pub struct HistoricalPodPolicy {
     /// What both kinds have, by the same rules.
     #[serde(flatten)]
     pub common: EtcdPodPolicy,
-    /// The image that waited for DNS. Members wait for nothing now, so any value is accepted and no such image is run.
+    /// The image of the init container that waited for DNS. Accepted and not used: members do not wait any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busybox_image: Option<String>,
-    /// How long that image waited, in seconds; see `busyboxImage`.
+    /// How long the init container waited, in seconds; accepted and not used, see `busyboxImage`.
     #[serde(default, rename = "DNSTimeoutInSecond", skip_serializing_if = "Option::is_none")]
     pub dns_timeout_in_second: Option<i64>,
-    /// Not offered yet, and refused.
+    /// Not supported yet, and refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub persistent_volume_claim_spec: Option<Opaque>,
-    /// Not offered yet, and refused.
+    /// Not supported yet, and refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Opaque>,
     /// Replaced by `affinity`, and refused.
@@ -153,7 +153,7 @@ pub struct EtcdClusterStatus {
     /// The port that clients use.
     #[serde(default)]
     pub client_port: u16,
-    /// The members, by whether they work.
+    /// The members, by whether they are healthy.
     #[serde(default)]
     pub members: Members,
     /// The lowest version that a member runs.
@@ -167,13 +167,13 @@ pub struct EtcdClusterStatus {
     pub endstate: super::EtcdClusterStatus,
 }
 
-/// The members, by whether they work.
+/// The members, by whether they are healthy.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Members {
-    /// Those that work.
+    /// The healthy members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ready: Vec<String>,
-    /// Those that do not.
+    /// The unhealthy members.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unready: Vec<String>,
 }

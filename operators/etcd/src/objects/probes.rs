@@ -1,7 +1,7 @@
-//! How the node asks a member whether it lives and whether it serves.
+//! The liveness and readiness probes of a member.
 //!
-//! Invariant: liveness is local. A member without a quorum is alive; a node that restarted it for that would turn a
-//! lost majority into a lost cluster.
+//! Invariant: liveness is local. A member without a quorum is alive; restarting it for that would turn a lost majority
+//! into a lost cluster.
 
 use endstate::template::Probes;
 use etcd_plan::Version;
