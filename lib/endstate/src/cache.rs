@@ -1,8 +1,9 @@
 //! One shared, indexed view per kind and scope, with read-your-own-writes.
 //!
 //! A [`Cache`] is fed by a watch, and by the writes that go through a [`Context`](crate::Context): a reconcile never
-//! sees a view older than its own last write, and the watch event of an own write does not wake it again. The logic lives in a plain
-//! state machine (`state`) without tasks or clocks; this module adds locks, subscribers and the watch.
+//! sees a view older than its own last write, and the watch event of an own write does not wake it again. The logic
+//! lives in a plain state machine (`state`) without tasks or clocks; this module adds locks, subscribers and the
+//! watch.
 
 mod ahead;
 mod feed;

@@ -118,7 +118,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without reconcilers and without a lease: run one replica, since nothing stops a second one from acting.
+    /// An engine without reconcilers and without a lease: run one replica, since nothing stops a second one from
+    /// acting.
     pub fn new(client: Client, options: Options) -> Engine {
         Engine::behind(Fence::open(), client, options)
     }

@@ -2,17 +2,17 @@
 //!
 //! A [`Leader`] holds a `Lease` (`coordination.k8s.io/v1`) by renewing it. Clocks of replicas are never compared: a
 //! candidate takes a lease over when it has not *seen it change* for the lease's duration, by its own clock. The holder
-//! stops earlier than that, by its own clock ([`Timing::renew_within`] < [`Timing::duration`]): for a short time there is
-//! no leader rather than two.
+//! stops earlier than that, by its own clock ([`Timing::renew_within`] < [`Timing::duration`]): for a short time
+//! there is no leader rather than two.
 //!
-//! A [`Fence`] guards the writes of the holder and asks the clock before each: a process that was stopped past the end of
-//! its lease, or whose machine was suspended, finds the fence closed. A virtual machine that is paused from outside
-//! notices only if its host advances its clock. The API has no fencing tokens, so a write that was already sent cannot be
-//! recalled; the uid and resourceVersion in every write protect against that.
+//! A [`Fence`] guards the writes of the holder and asks the clock before each: a process that was stopped past the
+//! end of its lease, or whose machine was suspended, finds the fence closed. A virtual machine that is paused from
+//! outside notices only if its host advances its clock. The API has no fencing tokens, so a write that was already
+//! sent cannot be recalled; the uid and resourceVersion in every write protect against that.
 //!
 //! A successor does not wait if the lease was released. If the holder was a pod ([`Candidate::Pod`]) that no longer
-//! exists, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was deleted by
-//! force, or with its node, may still run, and its fence stays open that long.
+//! exists, it waits for [`Timing::renew_within`] instead of [`Timing::duration`]: the process of a pod that was
+//! deleted by force, or with its node, may still run, and its fence stays open that long.
 
 mod candidate;
 mod election;

@@ -1,8 +1,8 @@
 //! Which environment variables of a member's container a user may set.
 //!
 //! etcd reads every flag from a variable too. Only variables that are known to be harmless are accepted: a list of
-//! harmful ones would be out of date with etcd's next release. So only the operator sets the name, membership, addresses,
-//! directories, TLS, authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE`.
+//! harmful ones would be out of date with etcd's next release. So only the operator sets the name, membership,
+//! addresses, directories, TLS, authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE`.
 
 /// The variables of etcd that tune a member and cannot cost data or membership.
 pub const TUNABLE: [&str; 31] = [

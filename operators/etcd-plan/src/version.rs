@@ -69,9 +69,7 @@ impl fmt::Display for VersionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Format => "must be three numbers such as \"3.5.16\", without a \"v\"",
-            Self::Unknown => {
-                "must be a version of 3.4, 3.5, 3.6 or 3.7: others are not supported"
-            }
+            Self::Unknown => "must be a version of 3.4, 3.5, 3.6 or 3.7: others are not supported",
             Self::Unsafe => "3.5.0 to 3.5.2 can lose data in a crash; use 3.5.3 or newer",
         })
     }

@@ -128,8 +128,8 @@ impl Election {
         }
     }
 
-    /// Takes over the lease that [`step`](Election::step) saw from a holder that nothing restarts, once that holder must
-    /// have stopped even if its process still runs. `None` before that.
+    /// Takes over the lease that [`step`](Election::step) saw from a holder that nothing restarts, once that holder
+    /// must have stopped even if its process still runs. `None` before that.
     pub fn succeed(&self, lease: &Lease, now: Moment, time: Timestamp) -> Option<Step> {
         let is_over = self.unchanged_for(now) >= self.timing.renew_within;
         is_over.then(|| Step::Replace(Box::new(self.taken(Some(lease), time))))

@@ -265,7 +265,7 @@ async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs()
         json!({"size": 3, "version": "3.5.16", "pod": {"persistentVolumeClaimSpec": {}}}),
     ] {
         let message = refused(api.create(&params, &object(spec)).await);
-        assert!(message.contains("not offered yet"), "{message}");
+        assert!(message.contains("not supported yet"), "{message}");
     }
     for (pod, expected) in [
         (json!({"etcdEnv": [{"name": "ETCD_FORCE_NEW_CLUSTER", "value": "true"}]}), "remove these"),
