@@ -476,7 +476,7 @@ impl<'a, S> Lint<'a, S> {
             return self.check(Rule::IntentFirst, false, || "no recovery is recorded".into());
         };
         self.recovers(source);
-        let claimed = *source != pod.name || self.snapshot.claim(source).is_some();
+        let claimed = self.snapshot.claim(source).is_some();
         self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to go on with"));
     }
 
@@ -552,8 +552,7 @@ impl<'a, S> Lint<'a, S> {
         }
         let left = self.working(list, |it| it != member);
         let needed = quorum(list.voters().count() - 1);
-        let others = list.voters().count() > 1;
-        self.check(Rule::KeepsQuorum, others && left >= needed, || {
+        self.check(Rule::KeepsQuorum, left >= needed, || {
             format!("without {member} {left} voters would work and {needed} are needed")
         });
     }
@@ -575,7 +574,7 @@ impl<'a, S> Lint<'a, S> {
         let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
         let known = self.snapshot.status.record.cluster_id.as_ref();
         let elsewhere = self.snapshot.view.answer(member);
-        let elsewhere = elsewhere.is_some_and(|it| known.is_some_and(|id| *id != it.cluster));
+        let elsewhere = elsewhere.is_some_and(|it| known != Some(&it.cluster));
         self.check(Rule::KeepsData, !(stays && runs) || elsewhere, || {
             format!("{member} would be given up although nothing shows that it cannot come back")
         });

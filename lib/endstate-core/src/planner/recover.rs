@@ -60,7 +60,8 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     match stage {
         RecoverStage::Fencing {} => {
             let consent = assessed.snapshot.recover_from.as_ref() == Some(source);
-            if !consent || lost(assessed).is_none() {
+            let claimed = assessed.snapshot.claim(source).is_some();
+            if !consent || !claimed || lost(assessed).is_none() {
                 return over();
             }
             let fenced = fence(assessed, source).map(Verdict::Only);

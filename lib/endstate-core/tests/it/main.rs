@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
+mod lint;
 mod placed;
 #[path = "../stories/engine.rs"]
 mod stories;

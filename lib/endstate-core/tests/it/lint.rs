@@ -1,0 +1,165 @@
+//! The linter refuses every plan that breaks a rule.
+//!
+//! Goal: each rule and each branch of the linter is seen to refuse. Method: plans that are right where they are made,
+//! of a cluster of three, each spoiled in one place; all that is said against it is compared with `refused.txt`
+//! (`UPDATE=1` rewrites it). That they pass unspoiled is checked too, and the plans of all stories pass.
+
+mod case;
+mod good;
+mod spoiled;
+mod spoiled_acts;
+
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+
+use endstate_core::*;
+
+use case::*;
+use good::*;
+use spoiled::{CREATED, Spoiled, WHOLE};
+use spoiled_acts::{CALLS, PODS};
+
+const RULES: [Rule; 11] = [
+    Rule::KeepsQuorum,
+    Rule::OneDisruption,
+    Rule::OneIdentity,
+    Rule::KeepsData,
+    Rule::NoSecondStart,
+    Rule::OneChange,
+    Rule::Preconditions,
+    Rule::DeletesOnlyWhatLeaves,
+    Rule::IntentFirst,
+    Rule::MarksFirst,
+    Rule::RefusedRests,
+];
+
+fn violations(case: &Case) -> String {
+    let found = lint(&case.seen, &case.plan);
+    found.iter().map(|it| format!("  {it}\n")).collect()
+}
+
+#[test]
+fn right_plans_pass() {
+    for (index, good) in good::ALL.into_iter().enumerate() {
+        assert_eq!(violations(&good()), "", "case {index}");
+    }
+}
+
+#[test]
+fn a_plan_spoiled_in_one_place_is_refused() {
+    let all = [WHOLE, CREATED, PODS, CALLS].concat();
+    let mut told = String::new();
+    let mut alone: BTreeSet<_> = RULES.into_iter().map(|it| it.to_string()).collect();
+    for (name, good, spoil) in all {
+        let case = good().with(spoil);
+        let found = lint(&case.seen, &case.plan);
+        assert!(!found.is_empty(), "{name}: the plan passes");
+        if let Some(only) =
+            found.first().filter(|it| found.iter().all(|other| other.rule == it.rule))
+        {
+            alone.remove(&only.rule.to_string());
+        }
+        writeln!(told, "{name}\n{}", violations(&case)).unwrap();
+    }
+    assert!(alone.is_empty(), "never broken alone: {alone:?}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/lint/refused.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &told).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap();
+    let other = written.lines().zip(told.lines()).find(|(old, new)| old != new);
+    assert_eq!(other, None, "written, and said");
+    assert_eq!(written.lines().count(), told.lines().count());
+}
+
+/// What shows that a member cannot come back, one by one: it may be given up by each.
+#[test]
+fn a_member_is_given_up_only_for_what_its_pod_shows() {
+    let lost = Evidence::DataLost;
+    let exit = Exit::of(lost.exit_code().into(), None, &lost.message("it is empty"));
+    let crash = Trouble::CrashLoop { message: Words::of("") };
+    let shows: [&dyn Fn(&mut Case); 9] = [
+        &|it| it.pod("c").node_lost = true,
+        &|it| it.pod("c").deleting = true,
+        &|it| it.pod("c").phase = PodPhase::Failed,
+        &|it| it.pod("c").started = false,
+        &|it| it.pod("c").uid = "another".into(),
+        &|it| it.pod("c").trouble = Some(crash.clone()),
+        &|it| it.pod("c").exit = Some(exit.clone()),
+        &|it| it.gone("c"),
+        &|it| {
+            it.seen.view.targets.push(Target::answered("c", answer("c")));
+            it.status("c").cluster = "c2".into();
+        },
+    ];
+    for (index, show) in shows.into_iter().enumerate() {
+        let mut case = gives_up().with(|it| it.pod("c").node_lost = false);
+        assert_ne!(violations(&case), "");
+        show(&mut case);
+        assert_eq!(violations(&case), "", "{index}");
+    }
+}
+
+/// What a rule does not forbid, beside the plans that are spoiled elsewhere.
+#[test]
+fn what_looks_alike_and_is_right_passes() {
+    let cases: &[Spoiled] = &[
+        ("half a second has passed", restarts, |it| it.refused(500)),
+        ("another clock refused it", restarts, |it| it.refused(-1)),
+        ("something else was refused", restarts, |it| {
+            it.refused(0);
+            it.seen.blocked.as_mut().unwrap().action.member = "b".into();
+        }),
+        ("it was certainly not made", joins, |it| {
+            it.refused(600);
+            it.plan.actions.clear();
+            it.plan.status.record.epoch -= 1;
+            it.seen.blocked.as_mut().unwrap().not_created = vec!["d".into()];
+            std::mem::swap(&mut it.seen.status, &mut it.plan.status);
+        }),
+        ("another attempt counts ids from the first", bootstraps, |it| {
+            it.seen.status.record.ids = 3
+        }),
+        ("a mark is put on an object that is going", marks, |it| it.seen.object.deleting = true),
+        ("it is started first, and listed afterwards", joins, |it| {
+            it.list_mut().members.truncate(3)
+        }),
+        ("it does not run, and nobody needs it", restarts, |it| {
+            it.silent("c");
+            it.silent("b");
+            it.plan.status.record.step = None;
+        }),
+        ("it has no vote, and nobody needs it", restarts, |it| {
+            it.silent("b");
+            it.list_mut().members[2].votes = false;
+            it.plan.status.record.step = None;
+        }),
+        ("it is not listed, and nobody needs it", restarts, |it| {
+            it.unlisted("c");
+            it.plan.status.record.step = None;
+        }),
+        ("no list says who votes", restarts, |it| it.seen.view.membership = None),
+        ("a complete member without a vote holds up nobody", adds, |it| {
+            it.relist(|it| it.push(Entry::non_voter("e", "e")));
+            it.plan.status.record.members.push(member("e"));
+        }),
+        ("a mark that is there stays", marks, |it| {
+            it.unmarked("c");
+            it.pod("c").marks.started = Some("c".into());
+            it.silent("c");
+        }),
+        ("a pod is marked as ours, and no more", marks, |it| {
+            let marks = Marks { owned: true, ..Marks::default() };
+            *it.action() = Action::MarkPod { pod: case::seen("c"), marks };
+        }),
+        ("nobody votes who has a pod", recovers, |it| {
+            it.seen.pods.as_mut().unwrap().push(pod("c"))
+        }),
+        ("what it says now counts", makes_room, |it| {
+            it.seen.status.members[1].position = Some(Position::at(100));
+        }),
+    ];
+    for (name, good, change) in cases {
+        let case = good().with(change);
+        assert_eq!(violations(&case), "", "{name}");
+    }
+}

@@ -1,0 +1,138 @@
+//! How a plan that is right is spoiled in one place: the plan as a whole, and pods that are made.
+
+use endstate_core::*;
+
+use super::{case::*, good::*};
+
+/// Its name, the plan, and what is done to it.
+pub(super) type Spoiled = (&'static str, fn() -> Case, fn(&mut Case));
+
+/// What the plan as a whole must not break.
+pub(super) const WHOLE: &[Spoiled] = &[
+    ("two dangerous actions", restarts, |it| it.plan.actions.extend(restarts().plan.actions)),
+    ("no epoch", restarts, |it| it.plan.status.record.epoch -= 1),
+    ("two epochs", restarts, |it| it.plan.status.record.epoch += 1),
+    ("an epoch for nothing", idle, |it| it.plan.status.record.epoch += 1),
+    ("an epoch for a mark", marks, |it| it.plan.status.record.epoch += 1),
+    ("names counted down", idle, |it| it.plan.status.record.names -= 1),
+    ("another identity", idle, |it| it.plan.status.record.cluster_id = Some("c2".into())),
+    ("no identity", idle, |it| it.plan.status.record.cluster_id = None),
+    ("a second start", idle, |it| {
+        it.plan.status.record.bootstrap = Some(Bootstrap { attempt: 2, members: vec![] })
+    }),
+    ("ids counted down", idle, |it| it.seen.status.record.ids = 1),
+    ("ids counted down in the same attempt", clears_attempt, |it| it.seen.status.record.ids = 1),
+    ("ids counted down at the end of an attempt", formed, |it| it.seen.status.record.ids = 1),
+    ("asked and forgotten", idle, |it| {
+        it.seen.status.record.members[2].asked = Some(it.seen.now);
+        it.plan.status.record.members[2].pod = None;
+    }),
+    ("another was not made, and this one is forgotten", idle, |it| {
+        it.plan.actions.push(create("c", Start::Resume { members: vec![] }));
+        it.refused(600);
+        it.plan.actions.clear();
+        it.seen.blocked.as_mut().unwrap().not_created = vec!["b".into()];
+        it.seen.status.record.members[2].asked = Some(it.seen.now);
+        it.plan.status.record.members[2].pod = None;
+    }),
+    ("acts on an object that is going", restarts, |it| it.seen.object.deleting = true),
+    ("acts without the list of pods", cancels, |it| it.seen.pods = None),
+    ("acts under names of others", restarts, |it| {
+        it.seen.conflicts = vec![Conflict { kind: "Service".into(), name: "demo".into() }]
+    }),
+    ("lets clients in early", bootstraps, |it| it.plan.surroundings = formed().plan.surroundings),
+    ("records the cluster with too few marks", formed, |it| {
+        it.unmarked("a");
+        it.unmarked("b");
+    }),
+    ("records the cluster with too few pods", formed, |it| {
+        it.gone("a");
+        it.gone("b");
+    }),
+    ("was refused a moment ago", restarts, |it| it.refused(0)),
+    ("was refused half a second ago, nearly", restarts, |it| it.refused(499)),
+];
+
+/// What must not be broken in making pods.
+pub(super) const CREATED: &[Spoiled] = &[
+    ("forms a cluster that exists", bootstraps, |it| {
+        it.records(|it| it.cluster_id = Some("c1".into()));
+        it.plan.status.record.members = it.plan.status.record.bootstrap.take().unwrap().members;
+        it.restart(Start::New { token: "t".into(), members: vec![] });
+        it.plan.actions.truncate(1);
+    }),
+    ("forms with one that is not recorded", bootstraps, |it| {
+        it.restart(Start::New { token: "t".into(), members: peers(&["a", "b", "c", "d"]) })
+    }),
+    ("forms without one that is recorded", bootstraps, |it| {
+        it.restart(Start::New { token: "t".into(), members: peers(&["a", "b", "d"]) })
+    }),
+    ("forms, not asked for", bootstraps, |it| {
+        it.plan.status.record.bootstrap.as_mut().unwrap().members[0].asked = None
+    }),
+    ("forms, asked for before", bootstraps, |it| {
+        it.seen.status.record.bootstrap = it.plan.status.record.bootstrap.clone()
+    }),
+    ("forms, seen before", bootstraps, |it| it.seen.status.record.members = vec![member("a")]),
+    ("forms beside a pod", bootstraps, |it| it.seen.pods = Some(vec![pod("a")])),
+    ("joins empty with a vote", joins, |it| it.list_mut().members[3].votes = true),
+    ("joins without proof", joins, |it| it.list_mut().agreed = 1),
+    ("joins, told of too few", joins, |it| it.list_mut().members.push(Entry::voter("e", "e"))),
+    ("joins, told of one that is not listed", joins, |it| it.list_mut().members.truncate(2)),
+    ("joins unlisted, not told of itself", joins, |it| {
+        it.list_mut().members.truncate(3);
+        it.restart(Start::Existing { members: peers(&["a", "b", "c"]) });
+    }),
+    ("joins while it is added", joins, |it| {
+        let mut add = adds();
+        add.relist(|it| it.push(Entry::non_voter("d", "d")));
+        it.plan.actions.extend(add.plan.actions);
+    }),
+    ("joins, not recorded", joins, |it| it.plan.status.record.step = None),
+    ("joins as another", joins, |it| {
+        it.plan.status.record.step = Some(Step::Join { member: MemberRecord::new("e", "member") })
+    }),
+    ("joins, not asked for", joins, |it| {
+        it.plan.status.record.step = it.seen.status.record.step.clone()
+    }),
+    ("joins, asked for before", joins, |it| {
+        it.seen.status.record.step = it.plan.status.record.step.clone()
+    }),
+    ("resumes without a claim", resumes, |it| it.seen.claims.clear()),
+    ("resumes on a claim that is going", resumes, |it| it.seen.claims[0].deleting = true),
+    ("resumes beside its pod", resumes, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
+    ("resumes as nobody", resumes, |it| it.records(|it| it.members.truncate(2))),
+    ("resumes without a cluster", resumes, |it| it.records(|it| it.cluster_id = None)),
+    ("recovers, told of others", recovers, |it| {
+        it.restart(Start::Recover { token: "t".into(), members: peers(&["a", "b"]) })
+    }),
+    ("recovers, told of another", recovers, |it| {
+        it.restart(Start::Recover { token: "t".into(), members: peers(&["b"]) })
+    }),
+    ("recovers without a claim", recovers, |it| it.seen.claims.clear()),
+    ("recovers without consent", recovers, |it| it.seen.status.record.step = None),
+    ("recovers by the consent to another", recovers, |it| {
+        it.seen.recover_from = Some("b".into());
+        it.seen.status.record.step = Some(Step::Recover {
+            source: "b".into(),
+            lost: vec![],
+            stage: RecoverStage::Fencing {},
+        });
+    }),
+    ("recovers as another than is recorded", recovers, |it| {
+        it.plan.status.record.step =
+            Some(Step::Recover { source: "b".into(), lost: vec![], stage: RecoverStage::Alone {} })
+    }),
+    ("recovers with less than one of unknown standing had", recovers, |it| {
+        it.row("d", Standing::Voter, Position::at(96));
+        it.seen.status.members[3].standing = None;
+    }),
+    ("recovers beside another voter", recovers, |it| it.seen.pods.as_mut().unwrap().push(pod("b"))),
+    ("recovers beside one of which nothing is known", recovers, |it| {
+        it.seen.pods.as_mut().unwrap().push(pod("z"))
+    }),
+    ("recovers with less than there was", recovers, |it| {
+        it.seen.status.members[0].position = Some(Position::at(94))
+    }),
+    ("recovers, not recorded", recovers, |it| it.plan.status.record.step = None),
+];

@@ -1,0 +1,188 @@
+//! How a plan that is right is spoiled in one place: what is done to pods and claims, and asked of the application.
+
+use endstate_core::*;
+
+use super::{case::*, good::*, spoiled::Spoiled};
+
+/// What must not be broken with pods and claims that are there.
+pub(super) const PODS: &[Spoiled] = &[
+    ("restarts another pod", restarts, |it| it.pod("c").uid = "other".into()),
+    ("restarts another version of a pod", restarts, |it| it.renewed("c")),
+    ("updates a pod that is gone", updates, |it| it.gone("c")),
+    ("updates another pod", updates, |it| it.renewed("c")),
+    ("marks another pod", marks, |it| it.renewed("c")),
+    ("restarts one too many", restarts, |it| it.silent("b")),
+    ("restarts beside one that does not answer any more", restarts, |it| {
+        it.seen.view.targets[1].reach = Reach::Unreachable
+    }),
+    ("restarts beside one that follows nobody", restarts, |it| it.status("b").leader = None),
+    ("restarts, not recorded", restarts, |it| it.plan.status.record.step = None),
+    ("restarts another than is recorded", restarts, |it| {
+        it.plan.status.record.step = Some(Step::Restart { name: "b".into() })
+    }),
+    ("recreates one too many", recreates, |it| it.silent("b")),
+    ("recreates without a claim", recreates, |it| it.seen.claims.clear()),
+    ("recreates another pod", recreates, |it| it.renewed("c")),
+    ("recreates the source of a recovery beside others", resumes_source, |it| {
+        it.list_mut().members.push(Entry::voter("b", "b"))
+    }),
+    ("recreates the source of a recovery early", resumes_source, |it| {
+        it.plan.status.record.step = Some(recover(RecoverStage::Alone {}))
+    }),
+    ("recreates another than the source of a recovery", resumes_source, |it| {
+        it.plan.status.record.step = Some(Step::Recover {
+            source: "b".into(),
+            lost: vec![],
+            stage: RecoverStage::Resuming { pod: "pod-a".into() },
+        })
+    }),
+    ("makes room beside a quorum", makes_room, |it| it.list_mut().agreed = 2),
+    ("makes room without a claim", makes_room, |it| it.seen.claims.clear()),
+    ("makes room by another for a source without a claim", makes_room, |it| {
+        it.seen.claims.clear();
+        *it.action() = Action::DeletePod { pod: seen("b"), reason: LeaveReason::Recovered };
+    }),
+    ("makes room without consent", makes_room, |it| it.seen.recover_from = Some("b".into())),
+    ("makes room for less than there was", makes_room, |it| {
+        it.seen.status.members[1].position = Some(Position::at(101))
+    }),
+    ("makes room, not recorded", makes_room, |it| it.plan.status.record.step = None),
+    ("makes room in another pod", makes_room, |it| it.renewed("a")),
+    ("deletes a first member", clears_attempt, |it| {
+        it.records(|it| it.bootstrap.as_mut().unwrap().members.push(member("z")))
+    }),
+    ("deletes without a start under way", clears_attempt, |it| {
+        it.records(|it| it.bootstrap = None)
+    }),
+    ("deletes one that is listed", clears, |it| it.list_mut().members.push(Entry::voter("c", "c"))),
+    ("deletes without proof", clears, |it| it.list_mut().agreed = 1),
+    ("deletes one that is recorded", clears, |it| it.plan.status.record.members.push(member("c"))),
+    ("deletes, not recorded", clears, |it| it.plan.status.record.step = None),
+    ("deletes another than is recorded", clears, |it| {
+        it.plan.status.record.step = Some(leave("b", LeaveReason::ScaleDown))
+    }),
+    ("deletes another pod", clears, |it| it.renewed("c")),
+    ("deletes another claim", deletes_claim, |it| it.seen.claims[0].uid = "other".into()),
+    ("deletes the claim of one that is listed", deletes_claim, |it| {
+        it.list_mut().members.push(Entry::non_voter("c", "c"))
+    }),
+    ("deletes the claim of one that is recorded", deletes_claim, |it| {
+        it.plan.status.record.members.push(member("c"))
+    }),
+    ("deletes a claim in use", deletes_claim, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
+    ("deletes a claim without proof", deletes_claim, |it| it.list_mut().agreed = 1),
+    ("deletes a claim that is retained", deletes_claim, |it| {
+        it.seen.claims[0].retained = true;
+        *it.action() = Action::DeleteClaim { claim: it.seen.claims[0].clone() };
+    }),
+    ("deletes a claim without a record", deletes_claim, |it| it.records(|it| it.cluster_id = None)),
+    ("deletes a claim while a voter is down", deletes_claim, |it| it.silent("b")),
+    ("deletes the claim of another than leaves", deletes_claim_early, |it| {
+        it.plan.status.record.step = Some(leave("b", LeaveReason::Dead))
+    }),
+    ("deletes the claim of a leftover while a voter is down", deletes_claim_early, |it| {
+        it.plan.status.record.step = Some(leave("c", LeaveReason::Stray))
+    }),
+    ("marks what the member does not say", marks, |it| it.status("c").id = "d".into()),
+    ("marks what nobody says", marks, |it| it.silent("c")),
+    ("takes a mark away", marks, |it| it.pod("c").marks.started = Some("older".into())),
+];
+
+/// What must not be asked of the application.
+pub(super) const CALLS: &[Spoiled] = &[
+    ("removes without proof", removes, |it| it.list_mut().agreed = 1),
+    ("removes from another cluster", removes, |it| it.list_mut().cluster = "c2".into()),
+    ("removes from another list", removes, |it| {
+        it.list_mut().members.push(Entry::non_voter("d", "d"))
+    }),
+    ("removes from another version of the list", removes, |it| it.list_mut().revision = Some(2)),
+    ("removes no member", removes, |it| {
+        *it.request() =
+            Request::Leave { member: "c".into(), id: "d".into(), reason: LeaveReason::ScaleDown }
+    }),
+    ("removes under another name", removes, |it| {
+        *it.request() =
+            Request::Leave { member: "c".into(), id: "b".into(), reason: LeaveReason::ScaleDown }
+    }),
+    ("removes, not recorded", removes, |it| it.plan.status.record.step = None),
+    ("removes another than is recorded", removes, |it| {
+        it.plan.status.record.step = Some(leave("b", LeaveReason::ScaleDown))
+    }),
+    ("removes one too many", removes, |it| it.silent("b")),
+    ("removes the last voter", removes, |it| {
+        it.relist(|it| it.drain(..2).for_each(drop));
+    }),
+    ("removes beside corrupt data", removes, |it| {
+        it.status("a").corruption = vec![Corruption::Of("b".into())]
+    }),
+    ("removes while members differ", removes, |it| {
+        it.status("b").corruption = vec![Corruption::Undetermined]
+    }),
+    ("gives up one that runs", gives_up, |it| it.pod("c").node_lost = false),
+    ("gives up one that runs in a pod that nobody saw", gives_up, |it| {
+        it.pod("c").node_lost = false;
+        it.records(|it| it.members[2].pod = None);
+    }),
+    ("gives up one that runs and is not recorded", gives_up, |it| {
+        it.pod("c").node_lost = false;
+        it.records(|it| it.members.truncate(2));
+    }),
+    ("gives up one on a volume that is kept", gives_up, |it| {
+        it.gone("c");
+        it.claimed("c");
+    }),
+    ("adds beside one without a vote", adds, |it| {
+        it.relist(|it| it.push(Entry::non_voter("e", "e")))
+    }),
+    ("adds a member", adds, |it| it.relist(|it| it.push(Entry::voter("d", "d")))),
+    ("adds, not recorded", adds, |it| it.plan.status.record.step = None),
+    ("adds without proof", adds, |it| it.list_mut().agreed = 1),
+    ("adds under an id that is taken", adds, |it| {
+        *it.request() = Request::Join {
+            member: "d".into(),
+            id: Some("b".into()),
+            address: "d".into(),
+            votes: false,
+        }
+    }),
+    ("adds a vote that is silent", adds_with_vote, |it| it.silent("d")),
+    ("adds a vote that does not answer any more", adds_with_vote, |it| {
+        it.seen.view.targets[3].reach = Reach::Unreachable
+    }),
+    ("adds a vote that follows nobody", adds_with_vote, |it| it.status("d").leader = None),
+    ("adds a vote without a mark", adds_with_vote, |it| it.unmarked("d")),
+    ("adds a vote to too few", adds_with_vote, |it| {
+        it.silent("b");
+        it.silent("c");
+    }),
+    ("promotes one that is silent", promotes, |it| it.silent("d")),
+    ("promotes one whose data is corrupt", promotes, |it| {
+        it.status("a").corruption = vec![Corruption::Of("d".into())]
+    }),
+    ("promotes one that votes", promotes, |it| it.relist(|it| it[3].votes = true)),
+    ("promotes one that is not listed", promotes, |it| it.relist(|it| it.truncate(3))),
+    ("promotes without a mark", promotes, |it| it.unmarked("d")),
+    ("promotes beside too few", promotes, |it| {
+        it.silent("b");
+        it.silent("c");
+    }),
+    ("promotes without proof", promotes, |it| it.list_mut().agreed = 1),
+    ("hands over to one that is silent", transfers, |it| it.silent("b")),
+    ("hands over to nobody", transfers, |it| {
+        *it.request() = Request::Transfer { to: "d".into(), id: "d".into() }
+    }),
+    ("hands over to one without a vote", transfers, |it| it.relist(|it| it[1].votes = false)),
+    ("hands over to corrupt data", transfers, |it| {
+        it.status("a").corruption = vec![Corruption::Of("b".into())]
+    }),
+    ("hands over without proof", transfers, |it| it.list_mut().agreed = 1),
+    ("drains, not recorded", drains, |it| it.plan.status.record.step = None),
+    ("drains without proof", drains, |it| it.list_mut().agreed = 1),
+    ("steps, not recorded", own_step, |it| it.plan.status.record.step = None),
+    ("steps as another", own_step, |it| {
+        it.plan.status.record.step = Some(Step::App { step: AppStep::new("Other", "a") })
+    }),
+    ("steps without proof", own_step, |it| it.seen.view.membership = None),
+    ("cancels on another list", cancels, |it| it.list_mut().revision = Some(2)),
+    ("cancels without proof", cancels, |it| it.list_mut().agreed = 1),
+];
