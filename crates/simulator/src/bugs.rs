@@ -38,7 +38,7 @@ fn start_new_again(app: &Etcd, snapshot: &See) -> Do {
 fn create(snapshot: &See, member: &MemberName, start: Start) -> Action {
     let (object, spec) = (&snapshot.object, &snapshot.spec);
     let known = MemberRecord::new(member.clone(), ROLE);
-    let of = LaunchOf { object, spec, member: &known, start: Some(&start) };
+    let of = LaunchOf::new(object, spec, &known).start(&start);
     let launch = Box::new(Etcd.launch(&of));
     Action::CreatePod { member: member.clone(), start, launch }
 }
@@ -95,7 +95,6 @@ fn remove_blindly(app: &Etcd, snapshot: &See) -> Do {
             id: Some(id.clone()),
             pod: None,
             reason,
-            drains: false,
         });
         let via = member.clone();
         plan.actions = vec![call(snapshot, via, Request::Leave { member, id, reason })];
@@ -297,7 +296,7 @@ fn peer(snapshot: &See, name: &MemberName) -> Peer {
 fn call(snapshot: &See, via: MemberName, request: Request) -> Action {
     let list = snapshot.view.membership.as_ref();
     let roster = list.map(endstate_core::Membership::roster).unwrap_or_default();
-    Action::Call(Call { request, via, roster })
+    Action::Call(Call::new(request, via, roster))
 }
 
 /// What it does first, beside marks.

@@ -162,13 +162,12 @@ fn dispensability(a: &Member, b: &Member) -> Ordering {
 /// assert_ne!(MayStop::Yes, MayStop::NotYet(Shortage::TooFewVoters { left: 1, needed: 2 }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum MayStop {
     /// Without harm.
     Yes,
-    /// Perhaps later.
+    /// Not as things are; asked again at each look.
     NotYet(Shortage),
-    /// Not as things are: it would lose data.
-    Never(Shortage),
 }
 
 /// Whether a member has enough of what the leader has.
@@ -177,6 +176,7 @@ pub enum MayStop {
 /// assert_ne!(endstate_core::CatchUp::Yes, endstate_core::CatchUp::Behind(12));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum CatchUp {
     /// Enough.
     Yes,

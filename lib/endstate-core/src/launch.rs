@@ -111,10 +111,11 @@ impl Peer {
 /// ```
 /// use endstate_core::*;
 /// let (object, member) = (Identity::new("default", "example", "0c5f"), MemberRecord::new("example-x7k2p", "member"));
-/// let of = LaunchOf { object: &object, spec: &3, member: &member, start: None };
+/// let of = LaunchOf::new(&object, &3, &member);
 /// assert!(of.start.is_none(), "a process that restarts in its pod needs no start");
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LaunchOf<'a, S> {
     /// The cluster object.
     pub object: &'a Identity,
@@ -126,13 +127,26 @@ pub struct LaunchOf<'a, S> {
     pub start: Option<&'a Start>,
 }
 
+impl<'a, S> LaunchOf<'a, S> {
+    /// A member whose pod is there.
+    pub fn new(object: &'a Identity, spec: &'a S, member: &'a MemberRecord) -> Self {
+        Self { object, spec, member, start: None }
+    }
+
+    /// The same, of a pod that is made for this start.
+    #[must_use]
+    pub fn start(self, start: &'a Start) -> Self {
+        Self { start: Some(start), ..self }
+    }
+}
+
 /// How a member is run: what the pod is made from.
 ///
 /// ```
 /// use endstate_core::*;
 /// # let object = Identity::new("default", "example", "0c5f");
 /// # let member = MemberRecord::new("example-x7k2p", "member");
-/// let of = LaunchOf { object: &object, spec: &3, member: &member, start: None };
+/// let of = LaunchOf::new(&object, &3, &member);
 /// let launch = Launch::new("toy:1", &of);
 /// assert_eq!(launch.spec, "3");
 /// ```

@@ -164,6 +164,7 @@ impl Member {
 /// assert!(crashes.is_given_up() && !crashes.is_lost(), "down is not lost");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Health {
     /// It says so itself, and follows the leader: it counts for the quorum.
     Healthy,

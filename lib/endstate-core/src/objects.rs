@@ -23,11 +23,12 @@ pub const NON_VOTER: &str = "non-voter";
 /// ```
 /// use endstate_core::{ClusterObjects, Identity};
 /// # let object = Identity::new("default", "demo", "0c5f");
-/// let objects = ClusterObjects { application: "toy", object: &object };
+/// let objects = ClusterObjects::new("toy", &object);
 /// let service = objects.client_service("demo-client", &[("client", 80)]);
 /// assert_eq!(service["spec"]["selector"]["endstate.dev/role"], "voter");
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ClusterObjects<'a> {
     /// The application's name.
     pub application: &'a str,
@@ -35,7 +36,12 @@ pub struct ClusterObjects<'a> {
     pub object: &'a Identity,
 }
 
-impl ClusterObjects<'_> {
+impl<'a> ClusterObjects<'a> {
+    /// The objects of this cluster of that application.
+    pub fn new(application: &'a str, object: &'a Identity) -> Self {
+        Self { application, object }
+    }
+
     /// The labels of everything that belongs to the cluster.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.selector();
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn clients_reach_voters_only_and_members_find_each_other_before_they_are_ready() {
         let object = identity();
-        let objects = ClusterObjects { application: "toy", object: &object };
+        let objects = ClusterObjects::new("toy", &object);
         let peer = objects.peer_service("demo-peer", &[("peer", 1)]);
         assert_eq!(peer["spec"]["publishNotReadyAddresses"], true);
         assert_eq!(peer["spec"]["clusterIP"], "None");
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn the_budget_is_a_number_of_voters_and_not_a_share() {
         let object = identity();
-        let objects = ClusterObjects { application: "toy", object: &object };
+        let objects = ClusterObjects::new("toy", &object);
         let budget = objects.disruption_budget("demo", 2);
         assert_eq!(budget["spec"]["minAvailable"], 2);
         assert_eq!(budget["spec"].get("maxUnavailable"), None);

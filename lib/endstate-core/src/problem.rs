@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(problem != warning && problem.cmp(&warning).is_ne(), "the order tells what is equal");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// The field, as a path.
     pub field: String,
@@ -39,6 +40,7 @@ impl Problem {
 /// assert_ne!(endstate_core::Severity::Refused, endstate_core::Severity::Warning);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Severity {
     /// The spec is not worked towards.
     Refused,
@@ -53,6 +55,7 @@ pub enum Severity {
 /// assert!(Change::Restart > Change::Live && Change::Recreate > Change::Restart);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Change {
     /// The member does not see it.
     Nothing,

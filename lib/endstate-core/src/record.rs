@@ -321,7 +321,6 @@ impl Restarted {
 ///     id: Some("a1".into()),
 ///     pod: Some("9b1d".into()),
 ///     reason: LeaveReason::ScaleDown,
-///     drains: false,
 /// };
 /// assert_eq!(step.member().as_str(), "example-x7k2p");
 /// ```
@@ -349,9 +348,6 @@ pub enum Step {
         pod: Option<Uid>,
         /// Why it goes.
         reason: LeaveReason,
-        /// Whether what it holds is being moved to others first.
-        #[serde(default)]
-        drains: bool,
     },
     /// A member that works is restarted in place. Over when it says that it runs what is asked for:
     /// its pod may be seen as it was before, and then nothing else would tell. Over also when it was

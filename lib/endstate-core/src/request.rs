@@ -11,7 +11,8 @@ use crate::{
     view::Roster,
 };
 
-/// A change that the application makes.
+/// A change that the application makes. There may be more kinds in a later version: a driver answers that it is
+/// blocked by one that it does not know.
 ///
 /// ```
 /// use endstate_core::{Request, RequestKind};
@@ -19,6 +20,7 @@ use crate::{
 /// assert_eq!(request.kind(), RequestKind::Transfer);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Request {
     /// Expect a new member.
     Join {
@@ -165,6 +167,7 @@ impl AppStep {
 /// assert_eq!(endstate_core::RequestKind::Transfer.to_string(), "transfer leadership to");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum RequestKind {
     /// [`Request::Join`]
     Join,
@@ -188,10 +191,11 @@ pub enum RequestKind {
 /// use endstate_core::{Call, Entry, Membership, Request};
 /// let roster = Membership::new("c9", [Entry::voter("1", "example-x7k2p")]).roster();
 /// let request = Request::Transfer { to: "example-b9qrt".into(), id: "2".into() };
-/// let call = Call { request, via: "example-x7k2p".into(), roster };
+/// let call = Call::new(request, "example-x7k2p", roster);
 /// assert_eq!(call.roster.voters.len(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Call {
     /// What is asked for.
     pub request: Request,
@@ -200,6 +204,13 @@ pub struct Call {
     /// The list that the decision was made on. The driver lists again right before the call and fails
     /// if it differs.
     pub roster: Roster,
+}
+
+impl Call {
+    /// This request, to that member, as long as these are the members.
+    pub fn new(request: Request, via: impl Into<MemberName>, roster: Roster) -> Self {
+        Self { request, via: via.into(), roster }
+    }
 }
 
 /// Which action, of whatever plan.

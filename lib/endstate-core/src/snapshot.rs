@@ -116,6 +116,7 @@ pub struct Conflict {
 /// assert_eq!(seed, object.seed(), "a seed stays for the life of the object");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Identity {
     /// `metadata.namespace`
     pub namespace: String,
@@ -208,6 +209,7 @@ impl Blocked {
 /// assert_eq!(denial.to_string(), "unhealthy cluster");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Denial {
     /// The API.
     Api {

@@ -205,6 +205,7 @@ impl Role {
 /// assert_ne!(endstate_core::Lead::Transfers, endstate_core::Lead::Stays);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Lead {
     /// On request, without an election.
     Transfers,
@@ -218,6 +219,7 @@ pub enum Lead {
 /// assert_ne!(endstate_core::Growth::NonVoting, endstate_core::Growth::Direct);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Growth {
     /// Listed without a vote, then started, then given a vote when it has caught up: a raft learner, a ZAB observer.
     NonVoting,
@@ -231,6 +233,7 @@ pub enum Growth {
 /// assert_ne!(endstate_core::IdSource::Allocated { max: 255 }, endstate_core::IdSource::Application);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum IdSource {
     /// The application gives one at the join.
     Application,
@@ -247,6 +250,7 @@ pub enum IdSource {
 /// assert_ne!(endstate_core::Formation::AllAtOnce, endstate_core::Formation::One);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Formation {
     /// All together, each knowing the others.
     AllAtOnce,
@@ -260,6 +264,7 @@ pub enum Formation {
 /// assert_ne!(endstate_core::Placement::Operator, endstate_core::Placement::Application);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Placement {
     /// Every member of a group holds all data of the group: a quorum, a replica set. Who is off the list of members
     /// holds nothing of worth.
@@ -275,6 +280,7 @@ pub enum Placement {
 /// assert_ne!(endstate_core::Edge::Starts, endstate_core::Edge::Upgrades);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Edge {
     /// Its members are started once the other role is complete.
     Starts,

@@ -77,6 +77,7 @@ impl View {
 /// assert!(Target::silent("example-x7k2p", Reach::Unreachable).status.is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Target {
     /// Who was asked.
     pub name: MemberName,
@@ -87,6 +88,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// A member of which so much is known.
+    pub fn new(name: impl Into<MemberName>, reach: Reach, status: Option<MemberStatus>) -> Self {
+        Self { name: name.into(), reach, status }
+    }
+
     /// A member that answered for itself.
     pub fn answered(name: impl Into<MemberName>, status: MemberStatus) -> Self {
         Self { name: name.into(), reach: Reach::Reachable, status: Some(status) }
@@ -106,6 +112,7 @@ impl Target {
 /// assert_ne!(Reach::Refused(Refusal::Other), Reach::Unreachable);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reach {
     /// It answered for itself. Whether it works with the others is in its answer.
     Reachable,
@@ -124,6 +131,7 @@ pub enum Reach {
 /// assert_ne!(endstate_core::Refusal::Guarded, endstate_core::Refusal::NeedsUser);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Refusal {
     /// It requires authentication, and the driver has no user. It serves: it made a read that needs a quorum.
     Guarded,
@@ -228,6 +236,7 @@ impl MemberStatus {
 /// assert_ne!(Corruption::Of("a1".into()), Corruption::Undetermined);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Corruption {
     /// That of this member.
     Of(MemberId),
@@ -261,10 +270,11 @@ impl Standing {
 ///
 /// ```
 /// use endstate_core::{RequestKind, Task};
-/// let task = Task { request: RequestKind::Drain, member: "example-x7k2p".into(), done: 3, of: 40 };
+/// let task = Task::new(RequestKind::Drain, "example-x7k2p", 3, 40);
 /// assert!(task.done < task.of);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Task {
     /// What was asked for.
     pub request: RequestKind,
@@ -274,6 +284,13 @@ pub struct Task {
     pub done: u64,
     /// Of how much.
     pub of: u64,
+}
+
+impl Task {
+    /// A request of which so much is done.
+    pub fn new(request: RequestKind, member: impl Into<MemberName>, done: u64, of: u64) -> Self {
+        Self { request, member: member.into(), done, of }
+    }
 }
 
 /// The list of members as the voters give it.
@@ -362,6 +379,7 @@ impl Membership {
 /// assert_ne!(of([a.clone(), Entry::voter("2", "b")]), of([a, Entry::non_voter("2", "b")]));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Roster {
     /// The cluster whose list it is.
     pub cluster: ClusterId,
@@ -380,6 +398,7 @@ pub struct Roster {
 /// assert!(Entry::voter("1", "example-x7k2p").votes);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Entry {
     /// Its id.
     pub id: MemberId,
@@ -398,5 +417,11 @@ impl Entry {
     /// A member that does not.
     pub fn non_voter(id: impl Into<MemberId>, name: impl Into<MemberName>) -> Self {
         Self { votes: false, ..Self::voter(id, name) }
+    }
+
+    /// The same, with or without a vote.
+    #[must_use]
+    pub fn voting(self, votes: bool) -> Self {
+        Self { votes, ..self }
     }
 }

@@ -90,6 +90,7 @@ impl<'a, S> Target<'a, S> {
 /// assert_ne!(Outcome::Done, Outcome::Running { done: 3, of: 40 });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It was accepted, or had been done before.
     Done,

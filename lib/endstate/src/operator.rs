@@ -93,7 +93,7 @@ pub trait Operand: Send + Sync + 'static {
     /// The labels by which services, budgets and people find the pods of a cluster. They are restored on pods that lost
     /// them.
     fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        ClusterObjects { application: self.app().name(), object }.labels()
+        ClusterObjects::new(self.app().name(), object).labels()
     }
 
     /// The pod of a new member, without owner.
@@ -164,6 +164,7 @@ pub type SpecOf<O> = <<O as Operand>::App as App>::Spec;
 /// }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PodRequest<'a> {
     /// The object that declares the cluster.
     pub object: &'a Identity,
@@ -173,6 +174,17 @@ pub struct PodRequest<'a> {
     pub start: &'a Start,
     /// What to run.
     pub launch: &'a Launch,
+}
+
+impl<'a> PodRequest<'a> {
+    /// The pod of this member of a cluster, which starts so.
+    pub fn new(
+        object: &'a Identity,
+        (member, start): (&'a MemberName, &'a Start),
+        launch: &'a Launch,
+    ) -> Self {
+        Self { object, member, start, launch }
+    }
 }
 
 /// The reconciler of one operand. Made by [`add`].

@@ -70,6 +70,7 @@ pub struct PodTemplate {
 /// assert!(endstate::template::Probes::default().liveness.is_none());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Probes {
     /// Until it succeeds, the others wait.
     pub startup: Option<Probe>,
@@ -77,6 +78,26 @@ pub struct Probes {
     pub liveness: Option<Probe>,
     /// While it fails, clients are sent elsewhere.
     pub readiness: Option<Probe>,
+}
+
+impl Probes {
+    /// The same, with this until which the others wait.
+    #[must_use]
+    pub fn startup(self, probe: Probe) -> Self {
+        Self { startup: Some(probe), ..self }
+    }
+
+    /// The same, with this by which the container is restarted.
+    #[must_use]
+    pub fn liveness(self, probe: Probe) -> Self {
+        Self { liveness: Some(probe), ..self }
+    }
+
+    /// The same, with this by which clients are sent elsewhere.
+    #[must_use]
+    pub fn readiness(self, probe: Probe) -> Self {
+        Self { readiness: Some(probe), ..self }
+    }
 }
 
 /// A probe by which the launcher asks the member's application in its own words.
@@ -118,7 +139,7 @@ impl PodTemplate {
     /// The pod of a new member, without namespace and owner.
     #[must_use]
     pub fn pod(&self, request: &PodRequest<'_>, policy: &PodPolicy) -> Pod {
-        let objects = ClusterObjects { application: self.application, object: request.object };
+        let objects = ClusterObjects::new(self.application, request.object);
         let mut labels = objects.labels();
         // The operator marks who votes, once there is proof.
         labels.insert(LABEL_ROLE.to_owned(), NON_VOTER.to_owned());

@@ -121,7 +121,7 @@ mod tests {
         let object = Identity::new("default", "demo", "0c5f");
         let spec = &EtcdClusterSpec::new(3, version);
         let (object, member) = (&object, &MemberRecord::new("demo-a", "member"));
-        let command = Etcd.launch(&LaunchOf { object, spec, member, start: Some(start) }).command;
+        let command = Etcd.launch(&LaunchOf::new(object, spec, member).start(start)).command;
         let flags = command.iter().filter_map(|it| it.strip_prefix("--"));
         let flags: Vec<_> = flags.map(|it| it.split('=').next().unwrap().to_owned()).collect();
         assert!(flags.iter().any(|it| it == "listen-metrics-urls"), "all of them: {flags:?}");

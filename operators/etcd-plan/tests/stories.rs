@@ -52,7 +52,6 @@ fn launch(object: &Identity, version: &str, start: &str) -> String {
         "new" => Start::New { token: "0c5f".into(), members },
         _ => Start::Existing { members },
     };
-    let launch =
-        Etcd.launch(&LaunchOf { object, spec: &spec, member: &member, start: Some(&start) });
+    let launch = Etcd.launch(&LaunchOf::new(object, &spec, &member).start(&start));
     format!("{}\n{}\n", launch.image, launch.command.join("\n"))
 }

@@ -132,7 +132,7 @@ impl Answer {
             status.leader = (it.leader != 0).then(|| hex(it.leader).into());
             status
         });
-        endstate_core::Target { name: self.name.as_str().into(), reach: self.reach, status }
+        endstate_core::Target::new(self.name.as_str(), self.reach, status)
     }
 
     fn leads(&self) -> bool {
@@ -163,10 +163,8 @@ fn agreed(answers: &[Answer]) -> Option<Membership> {
 
 /// The list, as the planner has it.
 fn membership(list: &Members) -> Membership {
-    let entry = |it: &crate::client::Member| Entry {
-        votes: !it.learner,
-        ..Entry::voter(hex(it.id), pod_name(it))
-    };
+    let entry =
+        |it: &crate::client::Member| Entry::voter(hex(it.id), pod_name(it)).voting(!it.learner);
     Membership::new(hex(list.cluster), list.members.iter().map(entry))
 }
 
@@ -241,7 +239,7 @@ async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
         Request::Promote { id, .. } => connection.promote(number(id)?).await,
         Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
         Request::Leave { id, .. } => connection.remove(number(id)?).await,
-        Request::Drain { .. } | Request::App(_) | Request::Cancel { .. } => {
+        _ => {
             return Err(Blocked::NoCall);
         }
     };

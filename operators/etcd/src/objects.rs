@@ -34,8 +34,7 @@ pub fn pod(request: &PodRequest<'_>, launcher_image: &str) -> Pod {
 /// What a cluster needs besides its pods: members find each other by the first service, clients use the second, and the
 /// budget keeps a quorum from being evicted.
 pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-    let (name, objects) =
-        (&of.object.name, ClusterObjects { application: APPLICATION, object: of.object });
+    let (name, objects) = (&of.object.name, ClusterObjects::new(APPLICATION, of.object));
     let client = ("client", CLIENT_PORT);
     let peers =
         objects.peer_service(&etcd_plan::peer_service(name), &[client, ("peer", PEER_PORT)]);

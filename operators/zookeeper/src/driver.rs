@@ -195,7 +195,7 @@ impl Look<'_> {
         let agreed = voters.filter(|id| entry(id, list).is_some_and(|it| votes(&it))).count();
         let members = list.servers.iter().map(|(id, it)| {
             let name = it.quorum.host.split('.').next().unwrap_or_default();
-            Entry { votes: votes(&it.role), ..Entry::voter(id.to_string(), name) }
+            Entry::voter(id.to_string(), name).voting(votes(&it.role))
         });
         let list = Membership::new(self.cluster(list), members).revision(list.version.into());
         Some(list.agreed(agreed))

@@ -76,7 +76,7 @@ impl Operand for ZooKeeperOperand {
 
     fn objects(&self, of: &ObjectsOf<'_, ZookeeperClusterSpec>) -> Result<Vec<Wanted>, Error> {
         let (name, spec) = (&of.object.name, of.spec);
-        let objects = ClusterObjects { application: ZooKeeper.name(), object: of.object };
+        let objects = ClusterObjects::new(ZooKeeper.name(), of.object);
         let client = ("client", CLIENT_PORT);
         let ports = [client, ("quorum", QUORUM_PORT), ("election", ELECTION_PORT)];
         let peers = objects.peer_service(&peer_service(name), &ports);
@@ -114,7 +114,7 @@ fn guard(request: &PodRequest<'_>, spec: &ZookeeperClusterSpec) -> Guard {
 
 /// A password, and the option of Java's by which a server knows it: `super:` and the digest of both.
 fn secret(cluster: &str, credential: u32) -> Wanted {
-    let keys = vec![Generated { key: PASSWORD.to_owned(), random_bytes: 24 }];
+    let keys = vec![Generated::new(PASSWORD, 24)];
     let name = admin_secret(cluster, credential);
     Wanted::generated(&name, keys, Ownership::Owned).derived(ADMIN_OPTIONS, |values| {
         let digest = BASE64.encode(Sha1::digest(format!("{SUPER}:{}", values[PASSWORD])));
@@ -127,18 +127,17 @@ fn secret(cluster: &str, credential: u32) -> Wanted {
 fn probes() -> Probes {
     let port = IntOrString::String("client".to_owned());
     let open = Probe { tcp_socket: Some(TCPSocketAction { host: None, port }), ..Probe::default() };
-    let serves = Question { port: CLIENT_PORT, word: "srvr".into(), expected: "Mode: ".into() };
+    let serves = Question::new(CLIENT_PORT, "srvr", "Mode: ");
     let every = |period, failures, probe: Probe| Probe {
         period_seconds: Some(period),
         failure_threshold: Some(failures),
         timeout_seconds: Some(5),
         ..probe
     };
-    Probes {
-        startup: Some(every(1, 600, open.clone())),
-        liveness: Some(every(10, 6, open)),
-        readiness: Some(every(2, 2, template::asks(&serves))),
-    }
+    Probes::default()
+        .startup(every(1, 600, open.clone()))
+        .liveness(every(10, 6, open))
+        .readiness(every(2, 2, template::asks(&serves)))
 }
 
 #[cfg(test)]
@@ -152,11 +151,11 @@ mod tests {
         let (object, spec) =
             (Identity::new("default", "zoo", "0c5f"), ZookeeperClusterSpec::new(3, "3.9.5"));
         let member = MemberRecord::new("zoo-a", "server");
-        let of = LaunchOf { object: &object, spec: &spec, member: &member, start: Some(start) };
+        let of = LaunchOf::new(&object, &spec, &member).start(start);
         let launch = ZooKeeper.launch(&of);
         let operand = ZooKeeperOperand { launcher_image: "endstate:1".into() };
         let name = "zoo-a".into();
-        let request = PodRequest { object: &object, member: &name, start, launch: &launch };
+        let request = PodRequest::new(&object, (&name, start), &launch);
         json!(operand.pod(request))
     }
 

@@ -102,7 +102,7 @@ fn request(asked: &Asked) -> Request {
         Asked::Promote { .. } => Request::Promote,
         Asked::Transfer { .. } => Request::Transfer,
         Asked::Leave { .. } => Request::Leave,
-        Asked::Drain { .. } | Asked::App(_) | Asked::Cancel { .. } => {
+        _ => {
             unimplemented!("the model has no requests but those of membership: {asked:?}")
         }
     }

@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, Blocked, Bootstrap, Claim, ClusterId, Corruption, Denial,
-    Entry, Evidence, Exit, Identity, LeaveReason, Marks, MemberId, MemberName, MemberRecord,
-    MemberStatus, Membership, Pod, PodPhase, Position, Reach, Record, Restarted, Snapshot,
-    Standing, Status, Step, Target, Trouble, Uid, View as AppView, Words,
+    Entry, Evidence, Exit, LeaveReason, Marks, MemberId, MemberName, MemberRecord, MemberStatus,
+    Membership, Pod, PodPhase, Position, Reach, Record, Restarted, Snapshot, Standing, Status,
+    Step, Target, Trouble, Uid, View as AppView, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -131,7 +131,8 @@ impl<'a, M: AppModel> View<'a, M> {
     /// What the shipped planner is given.
     pub(crate) fn snapshot(&self) -> Snapshot<SpecOf<M>> {
         let now = now();
-        let object = Identity { deleting: self.has(ENDING), ..self.setting.object.clone() };
+        let mut object = self.setting.object.clone();
+        object.deleting = self.has(ENDING);
         let mut snapshot = Snapshot::new(now, object, self.setting.model.spec(self.spec));
         snapshot.status = Status { record: self.record(), ..Status::default() };
         snapshot.pods = Some(self.pods());
@@ -258,7 +259,6 @@ impl<'a, M: AppModel> View<'a, M> {
                 id: Some(Self::id(index)),
                 pod,
                 reason: REASONS[usize::from(it.reason & REASON)],
-                drains: false,
             })
         } else {
             (it.reason & RESTARTING != 0).then_some(Step::Restart { name })
@@ -311,10 +311,8 @@ impl<'a, M: AppModel> View<'a, M> {
 
     fn membership(&self) -> Membership {
         let listed = self.slots().filter(|(_, it)| it.app & (NON_VOTER | VOTER) != 0);
-        let entry = |(index, it): (usize, &Seen)| Entry {
-            id: Self::id(index),
-            name: self.name(index),
-            votes: it.app & VOTER != 0,
+        let entry = |(index, it): (usize, &Seen)| {
+            Entry::voter(Self::id(index), self.name(index)).voting(it.app & VOTER != 0)
         };
         let voters = self.seen().iter().filter(|it| it.app & VOTER != 0);
         let agreed = voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count();

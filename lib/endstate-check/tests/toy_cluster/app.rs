@@ -39,7 +39,7 @@ impl App for Toy {
     fn topology(&self, spec: &ToySpec) -> Topology {
         let ids = match self.lead {
             Lead::Transfers => IdSource::Application,
-            Lead::Stays => IdSource::Allocated { max: 255 },
+            _ => IdSource::Allocated { max: 255 },
         };
         let voting = Role::voting("server", spec.size.into()).lead(self.lead).growth(self.growth);
         let observer = Role::following("observer", spec.observers.into());

@@ -107,9 +107,8 @@ impl<A: App> Assessed<'_, A> {
                 back_off(&mut self.record, self.snapshot, Cause::Unlisted);
                 let name = new.name.clone();
                 let (role, reason) = (new.role, LeaveReason::FailedJoin);
-                let (id, drains) = (None, false);
                 self.record.step =
-                    Some(Step::Leave { name: new.name, role, id, pod: new.pod, reason, drains });
+                    Some(Step::Leave { name: new.name, role, id: None, pod: new.pod, reason });
                 self.settle_clearing(&name, reason);
             }
             // Before it is added nothing is lost by making room for a repair: nobody can be added beside another

@@ -204,7 +204,6 @@ impl<A: App> Proof<'_, '_, A> {
             id: Some(listed.id.clone()),
             pod,
             reason,
-            drains: false,
         };
         self.also_note(failed, Note::Step(Some(step)), self.go_on_leaving(listed, reason))
     }
@@ -217,7 +216,6 @@ impl<A: App> Proof<'_, '_, A> {
             id: None,
             pod: new.pod.clone(),
             reason,
-            drains: false,
         };
         let wanted = match self.assessed.leftover_pod(&new.name) {
             Some(pod) => Verdict::act(Action::DeletePod { pod: PodRef::from(pod), reason }),

@@ -33,7 +33,6 @@ impl<A: App> Proof<'_, '_, A> {
             id: Some(member.id.clone()),
             pod: member.pod.as_ref().map(|it| it.uid.clone()),
             reason,
-            drains: self.must_drain(member),
         };
         match self.go_on_leaving(member, reason) {
             Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(step)))),

@@ -93,7 +93,7 @@ fn delete<S>(pod: &Pod<S>) -> Verdict {
     let reason = LeaveReason::Stray;
     let (name, uid) = (pod.name.clone(), Some(pod.uid.clone()));
     let role = crate::RoleName::default();
-    let step = Step::Leave { name, role, id: None, pod: uid, reason, drains: false };
+    let step = Step::Leave { name, role, id: None, pod: uid, reason };
     let action = Action::DeletePod { pod: PodRef::from(pod), reason };
     Verdict::Only(Move::default().notes(Note::Step(Some(step))).acts(action))
 }

@@ -57,7 +57,7 @@ impl<A: App> Proof<'_, '_, A> {
             _ => self.assessed.app.may_stop(self.cluster, &[&member.name]),
         };
         let over = || Move::default().notes(Note::Step(None));
-        if let MayStop::NotYet(shortage) | MayStop::Never(shortage) = may {
+        if let MayStop::NotYet(shortage) = may {
             let wait = Waiting::ForRedundancy { member: member.name.clone(), shortage };
             return Verdict::Also(over().waits(wait));
         }

@@ -121,13 +121,12 @@ impl World {
 
     fn leaving(&mut self, name: &str, reason: LeaveReason) {
         let member = self.0.status.record.find(name).unwrap().clone();
-        let (id, pod, role, drains) = (member.id, member.pod, member.role, true);
-        self.0.status.record.step =
-            Some(Step::Leave { name: name.into(), role, id, pod, reason, drains });
+        let (id, pod, role) = (member.id, member.pod, member.role);
+        self.0.status.record.step = Some(Step::Leave { name: name.into(), role, id, pod, reason });
     }
 
     fn at_work(&mut self, request: RequestKind, name: &str) {
-        self.0.view.tasks.push(Task { request, member: name.into(), done: 1, of: 9 });
+        self.0.view.tasks.push(Task::new(request, name, 1, 9));
     }
 
     /// What is done next, which the linter lets pass.

@@ -153,7 +153,7 @@ impl<A: Told> World<A> {
     fn wants_volume(&self, name: &MemberName) -> Option<bool> {
         let record = &self.snapshot.status.record;
         let (object, spec) = (&self.snapshot.object, &record.accepted.as_ref()?.spec);
-        let of = LaunchOf { object, spec, member: record.find(name)?, start: None };
+        let of = LaunchOf::new(object, spec, record.find(name)?);
         self.app.launch(&of).volume.map(|it| it.retained)
     }
 
@@ -193,7 +193,7 @@ impl<A: Told> World<A> {
         match request {
             Request::Join { member, id, votes, .. } => {
                 let id = id.unwrap_or_else(|| self.next_id());
-                self.list().members.push(Entry { votes, ..Entry::voter(id, member) });
+                self.list().members.push(Entry::voter(id, member).voting(votes));
             }
             Request::Promote { member, .. } => self.promote(&member),
             Request::Transfer { to, .. } => self.leader = Some(to),
@@ -204,11 +204,12 @@ impl<A: Told> World<A> {
                 let other = |it: &Task| it.request != request || it.member != member;
                 self.snapshot.view.tasks.retain(other);
             }
+            other => panic!("nobody here can {}", other.kind()),
         }
     }
 
     fn begin_task(&mut self, request: RequestKind, member: MemberName) {
-        self.snapshot.view.tasks.push(Task { request, member, done: 0, of: WORK });
+        self.snapshot.view.tasks.push(Task::new(request, member, 0, WORK));
     }
 
     /// So much more of what takes long is done.

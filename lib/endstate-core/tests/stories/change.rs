@@ -145,7 +145,7 @@ impl<A: Told> World<A> {
     pub(super) fn list_stranger(&mut self, name: &str, votes: bool) -> String {
         let list = self.list();
         let id = (list.members.len() + 20).to_string();
-        list.members.push(Entry { votes, ..Entry::voter(id, name) });
+        list.members.push(Entry::voter(id, name).voting(votes));
         String::new()
     }
 

@@ -33,9 +33,8 @@ impl<A: Told> World<A> {
         match &record.step {
             None => {}
             Some(Step::Join { member }) => writeln!(told, "joins: {}", row(member)).unwrap(),
-            Some(Step::Leave { name, reason, drains, .. }) => {
-                let drains = if *drains { ", drained first" } else { "" };
-                writeln!(told, "leaves: {name}, {reason}{drains}").unwrap();
+            Some(Step::Leave { name, reason, .. }) => {
+                writeln!(told, "leaves: {name}, {reason}").unwrap();
             }
             Some(Step::Restart { name }) => writeln!(told, "restarts: {name}").unwrap(),
             Some(Step::App { step }) => writeln!(told, "{} of {}", step.name, step.member).unwrap(),

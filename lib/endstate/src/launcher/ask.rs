@@ -21,6 +21,7 @@ const ANSWER_MAX: u64 = 64 * 1024;
 /// assert_eq!(question.to_string(), "2181=srvr=Mode: ");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Question {
     /// Where the application listens.
     pub port: u16,
@@ -50,6 +51,11 @@ impl std::str::FromStr for Question {
 }
 
 impl Question {
+    /// This word, to that port of this pod, and what the answer of an application that serves has in it.
+    pub fn new(port: u16, word: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { port, word: word.into(), expected: expected.into() }
+    }
+
     /// Asks, and fails unless the answer is as expected.
     pub(super) fn ask(&self) -> Result<(), LaunchError> {
         let answer = self.answer().map_err(|error| LaunchError::Answer(error.to_string()))?;

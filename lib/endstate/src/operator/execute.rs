@@ -251,7 +251,7 @@ where
     ) -> Result<Progress, Stopped> {
         match action {
             Action::CreatePod { member, start, launch } => {
-                let request = PodRequest { object: &look.snapshot.object, member, start, launch };
+                let request = PodRequest::new(&look.snapshot.object, (member, start), launch);
                 let mut pod = self.operand.pod(request);
                 own(&mut pod, object, self.operand.app().name());
                 ctx.create(&pod).await.map_err(not_created)?;

@@ -181,15 +181,13 @@ fn recover_from<K>(object: &Declared<K>) -> Option<MemberName> {
 
 /// Who the object is, as the planner wants it.
 pub(super) fn identity<K>(object: &Declared<K>) -> Identity {
-    let meta = &object.metadata;
-    Identity {
-        namespace: meta.namespace.clone().unwrap_or_default(),
-        name: meta.name.clone().unwrap_or_default(),
-        uid: meta.uid.clone().unwrap_or_default().into(),
-        resource_version: meta.resource_version.clone().unwrap_or_default().into(),
-        generation: meta.generation.unwrap_or_default(),
-        deleting: meta.deletion_timestamp.is_some(),
-    }
+    let meta = object.metadata.clone();
+    let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+    let mut identity = Identity::new(namespace, name, meta.uid.unwrap_or_default());
+    identity.resource_version = meta.resource_version.unwrap_or_default().into();
+    identity.generation = meta.generation.unwrap_or_default();
+    identity.deleting = meta.deletion_timestamp.is_some();
+    identity
 }
 
 /// Where the members are. One whose process is known not to run has no address: asking it would only take the time that

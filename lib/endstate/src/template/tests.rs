@@ -11,7 +11,7 @@ fn identity() -> Identity {
 
 fn launch(image: &str, policy: &PodPolicy) -> Launch {
     let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
-    let of = LaunchOf { object: &object, spec: policy, member: &member, start: None };
+    let of = LaunchOf::new(&object, policy, &member);
     let env = vec![("TZ".into(), "UTC".into()), (STARTED_VARIABLE.into(), "never".into())];
     Launch::new(image, &of).command(vec!["/bin/server".into()]).env(env).ports([("client", 1)])
 }
@@ -24,7 +24,7 @@ fn policy(value: Value) -> PodPolicy {
 fn made(policy: &PodPolicy, start: &Start) -> Pod {
     let (object, member) = (identity(), MemberName::from("demo-a"));
     let launch = launch("server:1", policy);
-    let request = PodRequest { object: &object, member: &member, start, launch: &launch };
+    let request = PodRequest::new(&object, (&member, start), &launch);
     let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*.log"]), "endstate:0");
     template.subdomain = Some("demo-peer".into());
     template.volume(empty_dir("data", &EmptyDir::default()), "/data");

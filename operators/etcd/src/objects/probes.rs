@@ -24,26 +24,16 @@ pub(super) fn probes(version: Version) -> Probes {
         (false, 5) => (http("/health?serializable=true"), http("/health")),
         (false, _) => (tcp(), http("/health")),
     };
-    Probes {
-        startup: Some(Probe {
-            period_seconds: Some(1),
-            failure_threshold: Some(STARTUP_TRIES),
-            timeout_seconds: Some(2),
-            ..alive.clone()
-        }),
-        liveness: Some(Probe {
-            period_seconds: Some(10),
-            failure_threshold: Some(6),
-            timeout_seconds: Some(5),
-            ..alive
-        }),
-        readiness: Some(Probe {
-            period_seconds: Some(2),
-            failure_threshold: Some(3),
-            timeout_seconds: Some(5),
-            ..ready
-        }),
-    }
+    let every = |period, failures, timeout, probe: Probe| Probe {
+        period_seconds: Some(period),
+        failure_threshold: Some(failures),
+        timeout_seconds: Some(timeout),
+        ..probe
+    };
+    Probes::default()
+        .startup(every(1, STARTUP_TRIES, 2, alive.clone()))
+        .liveness(every(10, 6, 5, alive))
+        .readiness(every(2, 3, 5, ready))
 }
 
 fn http(path: &str) -> Probe {

@@ -19,7 +19,7 @@ fn spec(value: Value) -> EtcdClusterSpec {
 
 fn launch(spec: &EtcdClusterSpec, start: &Start) -> Launch {
     let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
-    Etcd.launch(&LaunchOf { object: &object, spec, member: &member, start: Some(start) })
+    Etcd.launch(&LaunchOf::new(&object, spec, &member).start(start))
 }
 
 fn start() -> Start {
@@ -30,7 +30,7 @@ fn start() -> Start {
 fn made(spec: &EtcdClusterSpec) -> Value {
     let (object, member, start) = (identity(), MemberName::from("demo-a"), start());
     let launch = launch(spec, &start);
-    let request = PodRequest { object: &object, member: &member, start: &start, launch: &launch };
+    let request = PodRequest::new(&object, (&member, &start), &launch);
     json!(pod(&request, "endstate:0.1.0"))
 }
 

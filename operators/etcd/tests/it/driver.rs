@@ -20,7 +20,8 @@ async fn observe(places: &[&Place]) -> View {
 /// Asks one member for a change, on the list that was seen.
 async fn act(request: &Request, view: &View, via: &Place) -> Outcome {
     let (object, spec) = cluster();
-    let call = Call { request: request.clone(), ..call(view, via) };
+    let mut call = call(view, via);
+    call.request = request.clone();
     EtcdDriver::default().act(&target(&object, &spec, &[via]), &call).await
 }
 
@@ -63,7 +64,7 @@ fn leader<'a>(view: &View, places: &[&'a Place]) -> &'a Place {
 fn call(view: &View, via: &Place) -> Call {
     let list: &Membership = view.membership.as_ref().unwrap();
     let request = Request::Transfer { to: "nobody".into(), id: "1".into() };
-    Call { request, via: via.name.as_str().into(), roster: list.roster() }
+    Call::new(request, via.name.as_str(), list.roster())
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ impl Operand for Answering {
     }
 
     fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        ClusterObjects { application: objects::APPLICATION, object }.labels()
+        ClusterObjects::new(objects::APPLICATION, object).labels()
     }
 
     fn pod(&self, request: PodRequest<'_>) -> Pod {

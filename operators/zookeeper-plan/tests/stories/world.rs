@@ -172,9 +172,8 @@ impl World {
             self.leader = up.clone().next_back().map(|(_, (name, _))| name.clone());
             self.revision += u64::from(self.revision == 0);
         }
-        let entry = |(id, (name, votes)): (&u64, &(MemberName, bool))| Entry {
-            votes: *votes,
-            ..Entry::voter(id.to_string(), name.clone())
+        let entry = |(id, (name, votes)): (&u64, &(MemberName, bool))| {
+            Entry::voter(id.to_string(), name.clone()).voting(*votes)
         };
         let list = Membership::new("0c5f", self.list.iter().map(entry));
         let list = list.agreed(agreed).revision(self.revision);
@@ -346,7 +345,7 @@ fn launch(start: &str) -> String {
         "recover" => Start::Recover { token: "0c5f-7".into(), members: members[..1].into() },
         _ => panic!("no such start"),
     };
-    let of = LaunchOf { object: &object, spec: &spec, member: &member, start: Some(&start) };
+    let of = LaunchOf::new(&object, &spec, &member).start(&start);
     let launch = ZooKeeper.launch(&of);
     let mut told = format!("{}\n{}\n", launch.image, launch.command.join("\n"));
     let files = files(&spec, &member.name, &start);

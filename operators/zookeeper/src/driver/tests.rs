@@ -123,8 +123,9 @@ fn an_ensemble_of_other_names_is_another() {
 fn a_request_is_a_change_on_a_condition() {
     let member = || "zoo-9".into();
     let call = |request, revision| {
-        let roster = Roster { revision, ..Roster::default() };
-        change(&identity(), &Call { request, via: "zoo-1".into(), roster })
+        let mut roster = Roster::default();
+        roster.revision = revision;
+        change(&identity(), &Call::new(request, "zoo-1", roster))
     };
     let id: MemberId = "9".into();
     let join = |votes| Request::Join {

@@ -41,7 +41,7 @@ impl Case {
 
     pub(super) fn calls(self, request: Request) -> Self {
         let roster = self.list().roster();
-        self.does(Action::Call(Call { request, via: "a".into(), roster }))
+        self.does(Action::Call(Call::new(request, "a", roster)))
     }
 
     /// The same, with that step recorded.
@@ -187,7 +187,7 @@ pub(super) fn peers(names: &[&str]) -> Vec<Peer> {
 pub(super) fn launch() -> Box<Launch> {
     let (object, spec) = (Identity::new("default", "demo", "0c5f"), ToySpec::new(3));
     let member = MemberRecord::new("a", "member");
-    Box::new(Toy.launch(&LaunchOf { object: &object, spec: &spec, member: &member, start: None }))
+    Box::new(Toy.launch(&LaunchOf::new(&object, &spec, &member)))
 }
 
 pub(super) fn create(name: &str, start: Start) -> Action {
@@ -196,7 +196,7 @@ pub(super) fn create(name: &str, start: Start) -> Action {
 
 pub(super) fn leave(name: &str, reason: LeaveReason) -> Step {
     let (id, pod) = (Some(name.into()), Some(format!("pod-{name}").into()));
-    Step::Leave { name: name.into(), role: "member".into(), id, pod, reason, drains: false }
+    Step::Leave { name: name.into(), role: "member".into(), id, pod, reason }
 }
 
 pub(super) fn recover(stage: RecoverStage) -> Step {

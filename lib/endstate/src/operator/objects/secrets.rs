@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn values_are_random_and_are_not_printed() {
-        let keys = vec![Generated { key: "password".into(), random_bytes: 16 }];
+        let keys = vec![Generated::new("password", 16)];
         let wanted = Wanted::generated("admin", keys, Ownership::Owned)
             .derived("option", |values| format!("--{}", values["password"]));
         let Content::Generated { keys, derived } = wanted.content() else { panic!("not random") };

@@ -35,6 +35,7 @@ pub const RETAINED_LABEL: &str = "endstate.dev/retained";
 /// assert_ne!(Ownership::Owned, Ownership::Kept);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ownership {
     /// The cluster object controls it: it is garbage once that is gone.
     Owned,
@@ -45,15 +46,23 @@ pub enum Ownership {
 /// A random value in a secret that is created once.
 ///
 /// ```
-/// let password = endstate::operator::Generated { key: "password".into(), random_bytes: 24 };
+/// let password = endstate::operator::Generated::new("password", 24);
 /// assert_eq!(password.key, "password");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Generated {
     /// The key in the secret's `data`.
     pub key: String,
     /// How many random bytes; the value is their hexadecimal text.
     pub random_bytes: usize,
+}
+
+impl Generated {
+    /// So many random bytes under this key.
+    pub fn new(key: impl Into<String>, random_bytes: usize) -> Self {
+        Self { key: key.into(), random_bytes }
+    }
 }
 
 /// A value in such a secret that is made of the random ones, which are given by key.
@@ -128,7 +137,7 @@ impl Wanted {
     ///
     /// ```
     /// use endstate::operator::{Generated, Ownership, Wanted};
-    /// let keys = vec![Generated { key: "password".into(), random_bytes: 24 }];
+    /// let keys = vec![Generated::new("password", 24)];
     /// assert_eq!(Wanted::generated("demo-admin", keys, Ownership::Owned).to_string(), "Secret demo-admin");
     /// ```
     pub fn generated(name: &str, keys: Vec<Generated>, ownership: Ownership) -> Wanted {
@@ -143,7 +152,7 @@ impl Wanted {
     ///
     /// ```
     /// use endstate::operator::{Generated, Ownership, Wanted};
-    /// let keys = vec![Generated { key: "password".into(), random_bytes: 24 }];
+    /// let keys = vec![Generated::new("password", 24)];
     /// let wanted = Wanted::generated("demo-admin", keys, Ownership::Owned)
     ///     .derived("options", |values| format!("--password={}", values["password"]));
     /// assert_eq!(wanted.name(), "demo-admin");
