@@ -82,8 +82,8 @@ const fn etcd(reference: &'static str, suite: Suite) -> Image {
     }
 }
 
-/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging set
-/// up in `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator
+/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging
+/// set up in `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator
 /// writes it.
 const fn zookeeper(
     reference: &'static str,

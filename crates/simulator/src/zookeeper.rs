@@ -6,7 +6,7 @@ use endstate_check::cluster::{
     Answer::{self, Done, Refused},
     AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
 };
-use endstate_core::quorum;
+use endstate_core::{Reclaim, quorum};
 use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
 
 pub use suite::suite;
@@ -48,7 +48,9 @@ impl AppModel for ZooKeeperModel {
         let mut spec = ZookeeperClusterSpec::new(size.into(), VERSION);
         spec.observers = observers.into();
         spec.heap_mib = HEAP[usize::from(rev)];
-        spec.storage.retained = self.volumes == Volumes::KeptClaims;
+        if self.volumes == Volumes::KeptClaims {
+            spec.storage.retention.when_scaled = Reclaim::Retain;
+        }
         spec
     }
 

@@ -214,11 +214,55 @@ impl Launch {
     }
 }
 
+/// What becomes of the claims of members, in the words of a StatefulSet. A policy that changes counts for all claims of the
+/// cluster, those of members that have left included.
+///
+/// ```
+/// use endstate_core::{Reclaim, Retention};
+/// assert_eq!(Retention::default(), Retention::new(Reclaim::Retain, Reclaim::Delete));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Retention {
+    /// When the cluster object is deleted. By default they stay.
+    pub when_deleted: Reclaim,
+    /// When their member has left the cluster. By default they go: no member ever has its name again, and the others
+    /// have its data.
+    pub when_scaled: Reclaim,
+}
+
+impl Retention {
+    /// What becomes of claims when the cluster object is deleted, and when their member has left.
+    pub const fn new(when_deleted: Reclaim, when_scaled: Reclaim) -> Self {
+        Self { when_deleted, when_scaled }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self::new(Reclaim::Retain, Reclaim::Delete)
+    }
+}
+
+/// Whether a claim stays.
+///
+/// ```
+/// assert_ne!(endstate_core::Reclaim::Retain, endstate_core::Reclaim::Delete);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reclaim {
+    /// It stays.
+    Retain,
+    /// It is deleted.
+    Delete,
+}
+
 /// A volume for a member's data.
 ///
 /// ```
-/// use endstate_core::VolumeSpec;
-/// assert!(!VolumeSpec::new("1Gi").retained);
+/// use endstate_core::{Retention, VolumeSpec};
+/// assert_eq!(VolumeSpec::new("1Gi").retention, Retention::default());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -227,14 +271,14 @@ pub struct VolumeSpec {
     pub size: String,
     /// Its storage class; the cluster's default if there is none.
     pub class: Option<String>,
-    /// Whether it is kept when its member has left the cluster. It is always kept when the cluster object is deleted.
-    pub retained: bool,
+    /// What becomes of its claim.
+    pub retention: Retention,
 }
 
 impl VolumeSpec {
-    /// A volume of this size, of the default class, that goes when its member has left.
+    /// A volume of this size, of the default class, that outlives the cluster object but not its member.
     pub fn new(size: impl Into<String>) -> Self {
-        Self { size: size.into(), class: None, retained: false }
+        Self { size: size.into(), class: None, retention: Retention::default() }
     }
 
     /// The same, of another class.
@@ -243,9 +287,9 @@ impl VolumeSpec {
         Self { class, ..self }
     }
 
-    /// The same, kept or not when its member has left.
+    /// The same, kept for longer or shorter.
     #[must_use]
-    pub fn retained(self, retained: bool) -> Self {
-        Self { retained, ..self }
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 }

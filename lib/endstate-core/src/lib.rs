@@ -44,7 +44,7 @@ pub use assess::{Assessed, Situation, assess, targets};
 pub use exit::{Evidence, Exit, Words};
 pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
-pub use launch::{Launch, LaunchOf, Peer, Start, VolumeSpec};
+pub use launch::{Launch, LaunchOf, Peer, Reclaim, Retention, Start, VolumeSpec};
 pub use limits::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
     UNSEEN_SECONDS, quorum,

@@ -6,7 +6,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-pub use types::{EmptyDir, EnvVar, Opaque, PodPolicy, Resources, Status, published};
+pub use types::{
+    EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, published,
+};
 
 /// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with
 /// them stay, so the schema accepts no more than before. Removes examples from descriptions, too: those of Rust's

@@ -140,5 +140,5 @@ pub(crate) fn launch(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Launch {
     Launch::new(format!("{}:{version}", spec.repository), of)
         .command(command.into())
         .ports(ports)
-        .volume(Some(volume.retained(storage.retained)))
+        .volume(Some(volume.retention(storage.retention)))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::PodPolicy;
+use endstate_core::{PodPolicy, Retention};
 use serde::{Deserialize, Serialize};
 
 /// Where ZooKeeper's images are taken from unless the spec says otherwise.
@@ -65,9 +65,9 @@ pub struct Storage {
     /// Its storage class; the default one if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
-    /// Whether it stays when its server has left.
+    /// What becomes of its claim.
     #[serde(default)]
-    pub retained: bool,
+    pub retention: Retention,
 }
 
 impl ZookeeperClusterSpec {
@@ -83,7 +83,11 @@ impl ZookeeperClusterSpec {
             heap_mib: 512,
             config: BTreeMap::new(),
             pod: PodPolicy::default(),
-            storage: Storage { size: "10Gi".to_owned(), class: None, retained: false },
+            storage: Storage {
+                size: "10Gi".to_owned(),
+                class: None,
+                retention: Retention::default(),
+            },
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate::crd::PodPolicy;
+use endstate::crd::{PodPolicy, Retention};
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ pub struct ZookeeperClusterSpec {
     pub pod: Option<PodPolicy>,
 }
 
-/// A volume for each server, which outlives its pod, and the `ZookeeperCluster` object too.
+/// A volume for each server, which outlives its pod.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
@@ -122,21 +122,20 @@ pub struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class: Option<String>,
-    /// Whether a server's volume stays when the server has left the ensemble. Default false. When the object is deleted
-    /// all volumes stay.
+    /// How long the claims of the volumes stay. A change counts for all of them.
     #[serde(default)]
-    pub retained: bool,
+    pub retention: Retention,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { size: default_size(), class: None, retained: false }
+        Self { size: default_size(), class: None, retention: Retention::default() }
     }
 }
 
 impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
     fn from(it: ZookeeperClusterSpec) -> Self {
-        let Storage { size, class, retained } = it.storage;
+        let Storage { size, class, retention } = it.storage;
         Self {
             size: it.size,
             observers: it.observers,
@@ -147,7 +146,7 @@ impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
             heap_mib: it.heap_mib,
             config: it.config,
             pod: it.pod.unwrap_or_default().into(),
-            storage: zookeeper_plan::Storage { size, class, retained },
+            storage: zookeeper_plan::Storage { size, class, retention: retention.into() },
         }
     }
 }

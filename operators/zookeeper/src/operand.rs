@@ -88,7 +88,7 @@ impl Operand for ZooKeeperOperand {
         let volume = &spec.storage;
         let volume = endstate_core::VolumeSpec::new(&volume.size)
             .class(volume.class.clone())
-            .retained(volume.retained);
+            .retention(volume.retention);
         let claims = of.surroundings.volumes.iter().map(|it| Wanted::claim(it, &volume));
         owned.chain(secrets).chain(claims).collect()
     }

@@ -1,6 +1,7 @@
 //! The shipped executable from outside, end to end.
 
 mod backup;
+mod claims;
 mod faults;
 mod input;
 mod kubectl;

@@ -9,7 +9,7 @@ use kube::api::{Api, DeleteParams, ListParams};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
-async fn ensemble(up: &Up, name: &str, spec: Value) -> Result<Cluster> {
+pub(crate) async fn ensemble(up: &Up, name: &str, spec: Value) -> Result<Cluster> {
     up.endstate(&["install", "zookeeper"]).await?;
     let mut spec = spec;
     spec["heapMib"] = 64.into();

@@ -2,8 +2,8 @@
 
 use endstate_core::{
     App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
-    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Role, RoleName, Topology,
-    VolumeSpec,
+    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Reclaim, Retention, Role,
+    RoleName, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,10 @@ impl App for Toy {
     }
 
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
-        let volume = |it: Volume| VolumeSpec::new("1Gi").retained(it == Volume::Retained);
+        let when_scaled =
+            |it| if it == Volume::Retained { Reclaim::Retain } else { Reclaim::Delete };
+        let retention = |it| Retention::new(Reclaim::Retain, when_scaled(it));
+        let volume = |it| VolumeSpec::new("1Gi").retention(retention(it));
         let image = format!("toy:{}", member.spec.version);
         Launch::new(image, member).volume(member.spec.volume.map(volume))
     }

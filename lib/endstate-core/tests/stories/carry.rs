@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use endstate_core::{
-    Action, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod, PodPhase, Position, Request,
-    RequestKind, STABLE_SECONDS, Snapshot, Task, Waiting, Words, lint, plan,
+    Action, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod, PodPhase, Position, Reclaim,
+    Request, RequestKind, STABLE_SECONDS, Snapshot, Task, Waiting, Words, lint, plan,
 };
 use jiff::SignedDuration;
 
@@ -154,7 +154,7 @@ impl<A: Told> World<A> {
         let record = &self.snapshot.status.record;
         let (object, spec) = (&self.snapshot.object, &record.accepted.as_ref()?.spec);
         let of = LaunchOf::new(object, spec, record.find(name)?);
-        self.app.launch(&of).volume.map(|it| it.retained)
+        self.app.launch(&of).volume.map(|it| it.retention.when_scaled == Reclaim::Retain)
     }
 
     fn act(&mut self, action: Action) {

@@ -83,6 +83,60 @@ impl From<EmptyDir> for endstate_core::EmptyDir {
     }
 }
 
+/// How long the claims of members' volumes stay, in the words of a StatefulSet's
+/// `persistentVolumeClaimRetentionPolicy`. What a deleted claim leaves of its volume is up to the reclaim policy of the
+/// storage class.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Retention {
+    /// When the cluster object is deleted: `Retain` (the default) keeps all claims; with `Delete` the object owns them,
+    /// and the garbage collector deletes them after it.
+    #[serde(default = "retain")]
+    pub when_deleted: Reclaim,
+    /// When a member has left the cluster, because fewer are asked for or another has taken its place: `Delete` (the
+    /// default) or `Retain`. No member ever has its name again, so nothing but a person uses a claim that is retained.
+    #[serde(default = "delete")]
+    pub when_scaled: Reclaim,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { when_deleted: retain(), when_scaled: delete() }
+    }
+}
+
+impl From<Retention> for endstate_core::Retention {
+    fn from(it: Retention) -> Self {
+        Self::new(it.when_deleted.into(), it.when_scaled.into())
+    }
+}
+
+/// `Retain` or `Delete`.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reclaim {
+    /// It stays.
+    Retain,
+    /// It is deleted.
+    Delete,
+}
+
+impl From<Reclaim> for endstate_core::Reclaim {
+    fn from(it: Reclaim) -> Self {
+        match it {
+            Reclaim::Retain => Self::Retain,
+            Reclaim::Delete => Self::Delete,
+        }
+    }
+}
+
+fn retain() -> Reclaim {
+    Reclaim::Retain
+}
+
+fn delete() -> Reclaim {
+    Reclaim::Delete
+}
+
 /// One environment variable.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]

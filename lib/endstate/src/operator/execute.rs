@@ -136,6 +136,7 @@ where
         let wanted = self.operand.objects(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
         self.around.apply(&owner, &wanted, ctx).await?;
+        self.around.own_claims_left(&owner, &wanted, ctx).await?;
         self.around.prune(&owner, &wanted, ctx).await
     }
 

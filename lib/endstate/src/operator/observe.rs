@@ -54,7 +54,7 @@ impl<O: Operand> Operator<O> {
         let secrets = target.secrets;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
-        snapshot.claims = self.claims(object);
+        snapshot.claims = self.claims(object, &status.record, ctx).await?;
         snapshot.status = status;
         snapshot.pods = Some(pods);
         snapshot.view = view;
@@ -110,17 +110,26 @@ impl<O: Operand> Operator<O> {
         self.around.secrets(&owner, &names, ctx).await
     }
 
-    /// The claims of members.
-    fn claims(&self, object: &Declared<O::Kind>) -> Vec<endstate_core::Claim> {
+    /// The claims of members: those that the watch shows, and those of recorded members that it does not. A claim that
+    /// lost its labels holds its member's data all the same.
+    async fn claims(
+        &self,
+        object: &Declared<O::Kind>,
+        record: &Record<SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<Vec<endstate_core::Claim>, Error> {
         let owner = Owner::of(object, self.operand.app().name());
-        let claim = |it: Claim| {
-            let member = it.member()?;
-            let mut claim =
-                endstate_core::Claim::new(it.name(), it.uid(), it.resource_version(), member);
-            (claim.retained, claim.deleting) = (it.is_retained(), it.is_deleting());
-            Some(claim)
-        };
-        self.around.claims(&owner).into_iter().filter_map(claim).collect()
+        let shown = self.around.claims(&owner);
+        let mut claims: Vec<_> =
+            shown.iter().filter_map(|it| Some(claim(it, it.member()?))).collect();
+        for (member, _) in record.pods() {
+            if claims.iter().any(|it| it.member == *member) {
+                continue;
+            }
+            let found = self.around.claim_of(&owner, member, ctx).await?;
+            claims.extend(found.map(|it| claim(&it, member)));
+        }
+        Ok(claims)
     }
 
     /// What has a name that the cluster needs, now or once it is formed, and belongs to somebody else.
@@ -167,6 +176,13 @@ impl<O: Operand> Operator<O> {
         }
         Ok(lost)
     }
+}
+
+fn claim(claim: &Claim, member: &str) -> endstate_core::Claim {
+    let (uid, version) = (claim.uid(), claim.resource_version());
+    let mut seen = endstate_core::Claim::new(claim.name(), uid, version, member);
+    (seen.retained, seen.deleting) = (claim.is_retained(), claim.is_deleting());
+    seen
 }
 
 fn unreadable(what: &str, error: serde_json::Error) -> Error {

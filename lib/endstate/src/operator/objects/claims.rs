@@ -1,7 +1,9 @@
-//! The claims of a cluster: which there are, and their end, which is always an explicit act.
+//! The claims of a cluster: which there are, and their end.
 //!
 //! A claim belongs to the cluster object whose uid it carries. That of a cluster which had this name before is not this
-//! cluster's: its data is another cluster's data.
+//! cluster's: its data is another cluster's data. While the cluster object is there a claim goes by an explicit act only.
+//! Whether it goes with the object is told by an owner reference, as a StatefulSet does it: then the garbage collector
+//! does the rest, also while no operator runs, and no finalizer holds the object up.
 
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
 use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
-use super::{Objects, Owner};
+use super::{Objects, Owner, Ownership, Wanted};
 use crate::{Cache, Context, Error, Propagation};
 
 /// A claim of a cluster.
@@ -42,9 +44,9 @@ impl Claim {
         self.object.metadata.resource_version.as_deref().unwrap_or_default()
     }
 
-    /// Whether it is kept when its member has left the cluster.
+    /// Whether it is kept when its member has left the cluster. One that does not say is.
     pub fn is_retained(&self) -> bool {
-        self.object.labels().get(RETAINED_LABEL).is_some_and(|it| it == "true")
+        self.object.labels().get(RETAINED_LABEL).is_none_or(|it| it != "false")
     }
 
     /// The member whose data it holds.
@@ -68,6 +70,47 @@ impl Objects {
     pub fn claims(&self, owner: &Owner) -> Vec<Claim> {
         let found = self.claim_cache().map(|cache| owner.labelled_in(cache));
         found.into_iter().flatten().map(|object| Claim { object }).collect()
+    }
+
+    /// The claim of a member by its name, whatever labels somebody took away: what the watch does not show is read from
+    /// the API itself. The name of a member is used once, so only another cluster's uid says that it is not its own.
+    pub async fn claim_of(
+        &self,
+        owner: &Owner,
+        member: &str,
+        ctx: &Context,
+    ) -> Result<Option<Claim>, Error> {
+        let Some(cache) = self.claim_cache() else { return Ok(None) };
+        let key = owner.key(&super::claim_of(member));
+        let found = match cache.get(&key) {
+            Some(object) => Some(object),
+            None => ctx.of(cache.kind().clone()).get_live(&key).await?.map(Arc::new),
+        };
+        Ok(found.filter(|it| !owner.is_of_another(it)).map(|object| Claim { object }))
+    }
+
+    /// Gives the claims of members that have left the owner that those of the members have. They are owned only if all of
+    /// these are: what a policy of any role keeps is kept.
+    pub async fn own_claims_left(
+        &self,
+        owner: &Owner,
+        wanted: &[Wanted],
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        let Some(cache) = self.claim_cache() else { return Ok(()) };
+        let kept = wanted.iter().filter(|it| it.is_of(cache.kind()));
+        let Some(ownership) = kept.map(Wanted::ownership).reduce(Ownership::longer) else {
+            return Ok(());
+        };
+        let is_wanted = |claim: &Claim| {
+            wanted.iter().any(|it| it.is_of(cache.kind()) && it.name() == claim.name())
+        };
+        for claim in self.claims(owner).iter().filter(|it| !is_wanted(it) && !it.is_deleting()) {
+            let mut object = DynamicObject::clone(&claim.object);
+            owner.set(&mut object, ownership);
+            ctx.of(cache.kind().clone()).update(&*claim.object, &object).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a claim, on the condition that it is still as it was seen; its data goes as its class says.

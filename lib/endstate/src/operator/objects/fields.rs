@@ -20,9 +20,15 @@ pub(super) fn mark(intent: &mut DynamicObject) {
     intent.annotations_mut().insert(APPLIED.to_owned(), digest);
 }
 
+/// Whether an object has the mark of an intent, which has one.
+pub(super) fn has_mark(current: &DynamicObject, intent: &DynamicObject) -> bool {
+    let mark = intent.annotations().get(APPLIED);
+    mark.is_some() && current.annotations().get(APPLIED) == mark
+}
+
 /// Whether just this intent was applied by the manager, and nobody changed a field of it since.
 pub(super) fn is_applied(current: &DynamicObject, intent: &DynamicObject, manager: &str) -> bool {
-    if current.annotations().get(APPLIED) != intent.annotations().get(APPLIED) {
+    if !has_mark(current, intent) {
         return false;
     }
     let version = intent.types.as_ref().map(|it| it.api_version.as_str());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use endstate_core::VolumeSpec;
+use endstate_core::{Reclaim, VolumeSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -41,6 +41,13 @@ pub enum Ownership {
     Owned,
     /// Nobody owns it, so it outlives the cluster object. The labels say whose it is.
     Kept,
+}
+
+impl Ownership {
+    /// The one of two by which an object lives longer.
+    pub(super) fn longer(self, other: Self) -> Self {
+        if self == Self::Kept { self } else { other }
+    }
 }
 
 /// A random value in a secret that is created once.
@@ -165,7 +172,8 @@ impl Wanted {
         self
     }
 
-    /// The claim of the volume on which a member keeps its data, owned by nobody. It is named by [`claim_of`].
+    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. Nobody owns it, unless it is to be
+    /// deleted with the cluster object.
     ///
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
@@ -175,7 +183,11 @@ impl Wanted {
     /// assert_eq!(claim.ownership(), Ownership::Kept);
     /// ```
     pub fn claim(member: &str, volume: &VolumeSpec) -> Result<Wanted, Error> {
-        let retained = if volume.retained { "true" } else { "false" };
+        let retained = volume.retention.when_scaled == Reclaim::Retain;
+        let ownership = match volume.retention.when_deleted {
+            Reclaim::Retain => Ownership::Kept,
+            Reclaim::Delete => Ownership::Owned,
+        };
         let mut spec = serde_json::json!({
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": volume.size}},
@@ -186,10 +198,10 @@ impl Wanted {
         let body = serde_json::json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": claim_of(member), "labels": {RETAINED_LABEL: retained}},
+            "metadata": {"name": claim_of(member), "labels": {RETAINED_LABEL: retained.to_string()}},
             "spec": spec,
         });
-        Ok(Wanted::new(body, Ownership::Kept)?.of_member(member))
+        Ok(Wanted::new(body, ownership)?.of_member(member))
     }
 
     /// The same object, of a member.
@@ -223,10 +235,7 @@ impl Wanted {
         object.metadata.namespace = Some(owner.namespace.clone());
         let labels = object.metadata.labels.get_or_insert_default();
         labels.extend(owner.labels().map(|(label, value)| (label.to_owned(), value.to_owned())));
-        object.metadata.owner_references = match self.ownership {
-            Ownership::Owned => Some(vec![owner.reference.clone()]),
-            Ownership::Kept => None,
-        };
+        owner.set(&mut object, self.ownership);
         if self.content == Content::Applied {
             fields::mark(&mut object);
         }
@@ -304,11 +313,36 @@ impl Owner {
         cache.labelled(&self.namespace, UID_LABEL, self.uid())
     }
 
-    /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label.
+    /// Makes the cluster object an owner of an object, or not.
+    pub(super) fn set(&self, object: &mut DynamicObject, ownership: Ownership) {
+        let owners = object.owner_references_mut();
+        owners.retain(|it| it.uid != self.reference.uid);
+        if ownership == Ownership::Owned {
+            owners.push(self.reference.clone());
+        }
+        if owners.is_empty() {
+            object.metadata.owner_references = None;
+        }
+    }
+
+    /// Whether an object carries the uid of another cluster object.
+    pub(super) fn is_of_another(&self, object: &DynamicObject) -> bool {
+        object.labels().get(UID_LABEL).is_some_and(|uid| uid != self.uid())
+    }
+
+    /// Whether an object without labels has the mark of what was applied: the label with the uid is part of that.
+    fn applied(&self, wanted: &Wanted, object: &DynamicObject) -> bool {
+        !object.labels().contains_key(UID_LABEL) && fields::has_mark(object, &wanted.intent(self))
+    }
+
+    /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label, and one
+    /// whose labels somebody removed by the mark of what was applied.
     pub(super) fn conflict(&self, wanted: &Wanted, current: &DynamicObject) -> Option<Conflict> {
         let is_ours = match (wanted.ownership, controller(current)) {
             (Ownership::Owned, Some(uid)) => uid == self.uid(),
-            (Ownership::Owned | Ownership::Kept, None) => self.is_labelled(current),
+            (Ownership::Owned | Ownership::Kept, None) => {
+                self.is_labelled(current) || self.applied(wanted, current)
+            }
             // It was owned until now.
             (Ownership::Kept, Some(uid)) => uid == self.uid() && self.is_labelled(current),
         };

@@ -1,3 +1,4 @@
+use endstate_core::Retention;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 
@@ -50,6 +51,47 @@ fn what_belongs_to_somebody_else_is_a_conflict() {
         assert_eq!(conflicts.len(), usize::from(is_conflict), "{case}");
     }
     assert_eq!(conflicts(&owner(), &[wanted(Owned)], &[None]), []);
+}
+
+fn claim(size: &str, when_deleted: Reclaim) -> Wanted {
+    let retention = Retention::new(when_deleted, Reclaim::Delete);
+    Wanted::claim("demo-a", &VolumeSpec::new(size).retention(retention)).unwrap()
+}
+
+#[test]
+fn a_claim_is_owned_if_it_is_to_end_with_the_cluster() {
+    for (policy, ownership) in
+        [(Reclaim::Retain, Ownership::Kept), (Reclaim::Delete, Ownership::Owned)]
+    {
+        assert_eq!(claim("1Gi", policy).ownership(), ownership);
+    }
+}
+
+/// A mark is made for one cluster object and one intent, and nobody takes it away together with the labels.
+#[test]
+fn what_lost_its_labels_is_known_by_the_mark_of_what_was_applied() {
+    let wanted = claim("1Gi", Reclaim::Retain);
+    let conflict = |change: fn(&mut DynamicObject)| {
+        let mut current = wanted.intent(&owner());
+        current.metadata.labels = None;
+        change(&mut current);
+        owner().conflict(&wanted, &current).is_some()
+    };
+    assert!(!conflict(|_| {}));
+    assert!(conflict(|it| it.metadata.annotations = None));
+    assert!(conflict(|it| it.metadata.annotations =
+        claim("2Gi", Reclaim::Retain).intent(&owner()).metadata.annotations));
+    assert!(conflict(|it| drop(it.labels_mut().insert(UID_LABEL.to_owned(), "before".to_owned()))));
+}
+
+#[test]
+fn an_owner_is_set_and_taken_away_beside_others() {
+    let mut object = found(Some("other"), Some("u1"));
+    for (ownership, owners) in [(Ownership::Owned, 2), (Ownership::Owned, 2), (Ownership::Kept, 1)]
+    {
+        owner().set(&mut object, ownership);
+        assert_eq!(object.owner_references().len(), owners, "{ownership:?}");
+    }
 }
 
 #[test]
