@@ -214,8 +214,8 @@ impl Launch {
     }
 }
 
-/// What becomes of the claims of members, in the words of a StatefulSet. A policy that changes counts for all claims of the
-/// cluster, those of members that have left included.
+/// What becomes of the claims of members, in the words of a StatefulSet. A policy that changes counts for all claims
+/// of the cluster, those of members that have left included.
 ///
 /// ```
 /// use endstate_core::{Reclaim, Retention};

@@ -8,8 +8,8 @@
 //! Invariants: an object of the same name that belongs to somebody else is never written ([`conflicts`]), not even one
 //! that appears in the moment of the write; what is pruned belongs to this very cluster object, by uid; what is
 //! [`Kept`](Ownership::Kept) is never pruned, and a claim in no case: its deletion is an act of its own
-//! ([`delete_claim`](Objects::delete_claim)), or goes with the cluster object if it is [`Owned`](Ownership::Owned); a [generated](Wanted::generated) secret is created once
-//! and never written again.
+//! ([`delete_claim`](Objects::delete_claim)), or goes with the cluster object if it is [`Owned`](Ownership::Owned); a
+//! [generated](Wanted::generated) secret is created once and never written again.
 
 mod claims;
 mod fields;

@@ -1,9 +1,9 @@
 //! The claims of a cluster: which there are, and their end.
 //!
 //! A claim belongs to the cluster object whose uid it carries. That of a cluster which had this name before is not this
-//! cluster's: its data is another cluster's data. While the cluster object is there a claim goes by an explicit act only.
-//! Whether it goes with the object is told by an owner reference, as a StatefulSet does it: then the garbage collector
-//! does the rest, also while no operator runs, and no finalizer holds the object up.
+//! cluster's: its data is another cluster's data. While the cluster object is there a claim goes by an explicit act
+//! only. Whether it goes with the object is told by an owner reference, as a StatefulSet does it: then the garbage
+//! collector does the rest, also while no operator runs, and no finalizer holds the object up.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ impl Objects {
         Ok(found.filter(|it| !owner.is_of_another(it)).map(|object| Claim { object }))
     }
 
-    /// Gives the claims of members that have left the owner that those of the members have. They are owned only if all of
-    /// these are: what a policy of any role keeps is kept.
+    /// Gives the claims of members that have left the owner that those of the members have. They are owned only if
+    /// all of these are: what a policy of any role keeps is kept.
     pub async fn own_claims_left(
         &self,
         owner: &Owner,

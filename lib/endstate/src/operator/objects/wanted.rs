@@ -172,8 +172,8 @@ impl Wanted {
         self
     }
 
-    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. Nobody owns it, unless it is to be
-    /// deleted with the cluster object.
+    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. Nobody owns it, unless it is
+    /// to be deleted with the cluster object.
     ///
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
@@ -335,8 +335,8 @@ impl Owner {
         !object.labels().contains_key(UID_LABEL) && fields::has_mark(object, &wanted.intent(self))
     }
 
-    /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label, and one
-    /// whose labels somebody removed by the mark of what was applied.
+    /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label,
+    /// and one whose labels somebody removed by the mark of what was applied.
     pub(super) fn conflict(&self, wanted: &Wanted, current: &DynamicObject) -> Option<Conflict> {
         let is_ours = match (wanted.ownership, controller(current)) {
             (Ownership::Owned, Some(uid)) => uid == self.uid(),
