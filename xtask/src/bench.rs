@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::demo::{Cluster, damage};
+use crate::demo::{Application, Cluster};
 use crate::{build, images, run};
 
 /// Arguments of `bench`.
@@ -114,7 +114,7 @@ struct Side {
 impl Side {
     fn start(name: &str, endstate: &Path) -> Result<Self> {
         let state = crate::demo::fresh_state_dir(name)?;
-        let cluster = Cluster::start(endstate, &state, &images::store())?;
+        let cluster = Cluster::start(Application::Etcd, endstate, &state, &images::store())?;
         cluster.endstate(&["install", "etcd"])?;
         Ok(Self { cluster, created: Vec::new(), healed: Vec::new() })
     }
@@ -122,12 +122,12 @@ impl Side {
     fn run(&mut self) -> Result<()> {
         let cluster = &self.cluster;
         let start = Instant::now();
-        cluster.apply(&crate::demo::example()?)?;
+        cluster.apply(&Application::Etcd.example()?)?;
         cluster.settled(3, STEP_MAX, |_| {})?;
         self.created.push(start.elapsed());
-        let victim = cluster.member_to_kill()?;
+        let victim = cluster.follower()?;
         let start = Instant::now();
-        damage::kill_and_wipe(&cluster.state, &victim)?;
+        cluster.kill_and_wipe(&victim)?;
         cluster.replaced(&victim, STEP_MAX, |_| {})?;
         cluster.settled(3, STEP_MAX, |_| {})?;
         self.healed.push(start.elapsed());

@@ -1,10 +1,11 @@
 //! `cargo xtask demo`: the main job, shown live.
 //!
-//! An etcd cluster is declared in YAML; keys are written; a member is killed and its data removed; the size goes
-//! 3 → 5 → 3; every key is still there. Everything is done through the `endstate` executable, as a user would.
+//! A cluster is declared in YAML; keys are written; a member is killed and its data removed; the size goes 3 → 5 → 3;
+//! every key is still there. Everything is done through the `endstate` executable, as a user would.
 
+mod application;
 mod cluster;
-pub(crate) mod damage;
+mod damage;
 mod leftovers;
 mod show;
 
@@ -14,12 +15,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::{build, images, run};
+pub(crate) use application::Application;
 pub(crate) use cluster::Cluster;
 use show::{Show, Times};
 
 /// Arguments of `demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// What to run
+    #[arg(default_value = "etcd")]
+    application: Application,
     /// Leave the cluster running, and print how to use it
     #[arg(long)]
     keep: bool,
@@ -30,17 +35,15 @@ pub(crate) struct Args {
 
 /// How long any one step may take before the demo fails.
 const STEP_MAX: Duration = Duration::from_secs(120);
-const EXAMPLE: &str = "examples/etcd-cluster.yaml";
-const NAME: &str = "demo";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let show = Show::new();
     let endstate = show.step("build", build::endstate)?.0;
     let store = images::store();
-    show.step("etcd image", || images::ensure(&endstate, &store))?;
+    show.step("images", || images::ensure(&endstate, &store))?;
     let state = fresh_state_dir("demo")?;
     let (cluster, started) = show.step("start the embedded cluster", || {
-        Cluster::start(&endstate, &state, &store).with_context(|| advice(&state))
+        Cluster::start(args.application, &endstate, &state, &store).with_context(|| advice(&state))
     })?;
     let mut times = Times::default();
     times.add("embedded cluster ready", started);
@@ -58,24 +61,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn story(cluster: &Cluster, show: &Show, times: &mut Times, args: &Args) -> Result<()> {
-    let (_, took) =
-        show.step("install the etcd operator", || cluster.endstate(&["install", "etcd"]))?;
-    times.add("etcd operator installed", took);
+    let application = args.application;
+    let operator = application.operator();
+    let install = || cluster.endstate(&["install", operator]);
+    let (_, took) = show.step(&format!("install the {operator} operator"), install)?;
+    times.add(&format!("{operator} operator installed"), took);
 
-    let example = example()?;
+    let example = application.example()?;
     let (_, took) = show.wait(cluster, "apply → 3 members ready", || {
         cluster.apply(&example)?;
         cluster.settled(3, STEP_MAX, |waits| show.waiting(waits))
     })?;
     times.add("apply → 3 members ready", took);
 
-    let keys = cluster.keys(args.keys);
-    let (_, took) = show.step(&format!("write {} keys", keys.len()), || cluster.put(&keys))?;
+    let keys = keys(args.keys);
+    let write = || application.put(cluster, &keys);
+    let (_, took) = show.step(&format!("write {} keys", keys.len()), write)?;
     times.add(&format!("{} keys written", keys.len()), took);
 
-    let victim = cluster.member_to_kill()?;
+    let victim = cluster.follower()?;
     let (_, took) = show.wait(cluster, &format!("kill {victim} and remove its data"), || {
-        damage::kill_and_wipe(&cluster.state, &victim)?;
+        cluster.kill_and_wipe(&victim)?;
         cluster.replaced(&victim, STEP_MAX, |waits| show.waiting(waits))?;
         cluster.settled(3, STEP_MAX, |waits| show.waiting(waits))
     })?;
@@ -83,7 +89,7 @@ fn story(cluster: &Cluster, show: &Show, times: &mut Times, args: &Args) -> Resu
 
     for (from, to) in [(3, 5), (5, 3)] {
         let scaled = example.replace("size: 3", &format!("size: {to}"));
-        ensure!(to == 3 || scaled != example, "{EXAMPLE} has no `size: 3`");
+        ensure!(to == 3 || scaled != example, "the example has no `size: 3`");
         let (_, took) = show.wait(cluster, &format!("size {from} → {to}"), || {
             cluster.apply(&scaled)?;
             cluster.settled(to, STEP_MAX, |waits| show.waiting(waits))
@@ -91,14 +97,13 @@ fn story(cluster: &Cluster, show: &Show, times: &mut Times, args: &Args) -> Resu
         times.add(&format!("size {from} → {to}"), took);
     }
 
-    let (_, took) = show.step("read every key back", || cluster.check(&keys))?;
+    let (_, took) = show.step("read every key back", || application.check(cluster, &keys))?;
     times.add(&format!("{} keys read back, all there", keys.len()), took);
     Ok(())
 }
 
-/// The manifest that a new user applies first.
-pub(crate) fn example() -> Result<String> {
-    std::fs::read_to_string(run::root().join(EXAMPLE)).context(EXAMPLE)
+fn keys(count: usize) -> Vec<(String, String)> {
+    (0..count).map(|number| (format!("demo/{number:05}"), format!("value {number}"))).collect()
 }
 
 /// An empty state directory below `target`.

@@ -5,8 +5,8 @@
 //! for a Java program one of its jars. The archive is reproducible (sorted, no owners, no times), so an unchanged layer
 //! keeps its digest and is stored once.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -82,9 +82,9 @@ const fn etcd(reference: &'static str, suite: Suite) -> Image {
     }
 }
 
-/// As the images of the same name: `java` on the PATH, the jars below `/apache-zookeeper-VERSION-bin/lib`, logging
-/// set up in `/conf`. Their entry point makes a configuration of the environment; ours has none, because the operator
-/// writes it.
+/// As the images of the same name: `java` and `zkCli.sh` on the PATH, the jars below
+/// `/apache-zookeeper-VERSION-bin/lib`, logging set up in `/conf`. Their entry point makes a configuration of the
+/// environment; ours has none, because the operator writes it.
 const fn zookeeper(
     reference: &'static str,
     folder: &'static str,
@@ -99,7 +99,10 @@ const fn zookeeper(
         jars: Some(Jars {
             folder,
             jars,
-            files: &[("conf/logback.xml", include_str!("images/logback.xml"))],
+            files: &[
+                ("conf/logback.xml", include_str!("images/logback.xml")),
+                ("usr/local/bin/zkCli.sh", include_str!("images/zkCli.sh")),
+            ],
         }),
         entrypoint: &["/usr/local/bin/java"],
     }
@@ -108,9 +111,9 @@ const fn zookeeper(
 const JAVA_SUITE: Suite = Suite::Bookworm;
 const JAVA: &str = "usr/lib/jvm/java-17-openjdk-{arch}/bin/java";
 
-/// What a server needs of Java: no fonts, sound, printers or cards.
-const JAVA_PACKAGES: [&str; 5] =
-    ["libc6", "libgcc-s1", "libstdc++6", "zlib1g", "openjdk-17-jre-headless"];
+/// What a server needs of Java (no fonts, sound, printers or cards), and the shell of its command line.
+const JAVA_PACKAGES: [&str; 6] =
+    ["libc6", "libgcc-s1", "libstdc++6", "zlib1g", "openjdk-17-jre-headless", "dash"];
 
 const JAVA_UNUSED: [&str; 3] = [
     "usr/lib/jvm/java-17-openjdk-{arch}/legal",
@@ -253,7 +256,9 @@ fn fill(jars: &Jars, root: &Path) -> Result<()> {
     for (path, text) in jars.files {
         let path = root.join(path);
         fs::create_dir_all(path.parent().context("files lie in a folder")?)?;
-        fs::write(path, text)?;
+        fs::write(&path, text)?;
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, Permissions::from_mode(mode))?;
     }
     Ok(())
 }

@@ -7,20 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use super::NAME;
+use super::application::Application;
+use super::damage;
 use crate::run;
 
-const KIND: &str = "etcdclusters.etcd.endstate.dev";
 const DELETE_MAX: Duration = Duration::from_secs(60);
 /// How often the object is looked at while a step is under way.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How many keys one etcd transaction may write.
-const KEYS_PER_TRANSACTION: usize = 100;
 
 pub(crate) struct Cluster {
+    application: Application,
     pub(crate) state: PathBuf,
     executable: PathBuf,
     /// `None` once it was stopped or is to be kept.
@@ -29,7 +28,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts `endstate up` and waits for its `ready in` line.
-    pub(crate) fn start(executable: &Path, state: &Path, store: &Path) -> Result<Cluster> {
+    pub(crate) fn start(
+        application: Application,
+        executable: &Path,
+        state: &Path,
+        store: &Path,
+    ) -> Result<Cluster> {
         let log = File::create(state.join("up.log"))?;
         let mut process = run::command(executable)
             .args(["up", "--listen", "127.0.0.1:0", "--nodes", "3", "--state-dir"])
@@ -43,6 +47,7 @@ impl Cluster {
             .context("cannot start endstate up")?;
         let stdout = process.stdout.take().context("its output is piped")?;
         let cluster = Cluster {
+            application,
             state: state.to_owned(),
             executable: executable.to_owned(),
             process: RefCell::new(Some(process)),
@@ -59,7 +64,7 @@ impl Cluster {
     }
 
     pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
-        self.pipe(&["apply", "-f", "-"], manifest)
+        self.pipe(&["apply", "-f", "-"], manifest).map(drop)
     }
 
     /// Waits until the object says that it is as declared, with this many members.
@@ -85,46 +90,34 @@ impl Cluster {
             .with_context(|| format!("member {name} was not replaced"))
     }
 
-    /// A member that does not lead: the first of those.
-    pub(crate) fn member_to_kill(&self) -> Result<String> {
-        members(&self.object()?).pop().context("the cluster has no members")
+    /// A member that does not lead.
+    pub(crate) fn follower(&self) -> Result<String> {
+        let object = self.object()?;
+        let leader = &object["status"]["leader"];
+        let mut followers = members(&object).into_iter().filter(|it| leader != it.as_str());
+        followers.next().context("the cluster has no member that follows")
     }
 
-    pub(crate) fn keys(&self, count: usize) -> Vec<(String, String)> {
-        (0..count).map(|number| (format!("demo/{number:05}"), format!("value {number}"))).collect()
-    }
-
-    pub(crate) fn put(&self, keys: &[(String, String)]) -> Result<()> {
-        let member = self.member_to_kill()?;
-        for keys in keys.chunks(KEYS_PER_TRANSACTION) {
-            let puts: String =
-                keys.iter().map(|(key, value)| format!("put {key} \"{value}\"\n")).collect();
-            self.pipe(
-                &["exec", "-i", &member, "-c", "etcd", "--", "etcdctl", "txn"],
-                &format!("\n{puts}\n\n"),
-            )?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn check(&self, keys: &[(String, String)]) -> Result<()> {
-        let member = self.member_to_kill()?;
-        let get = ["exec", &member, "-c", "etcd", "--", "etcdctl", "get", "--prefix", "demo/"];
-        let found = self.endstate(&get)?;
-        let expected: String =
-            keys.iter().map(|(key, value)| format!("{key}\n{value}\n")).collect();
-        ensure!(
-            found == expected,
-            "keys are missing or changed: {} of {} lines",
-            found.lines().count(),
-            expected.lines().count()
-        );
-        Ok(())
+    /// Kills a member's process with SIGKILL and removes its data.
+    pub(crate) fn kill_and_wipe(&self, member: &str) -> Result<()> {
+        let pod = self.json(&format!("pod/{member}"))?;
+        let volumes = pod["spec"]["volumes"].as_array().context("the pod has volumes")?;
+        let data =
+            volumes.iter().find(|it| it["name"] == "data").context("and one for its data")?;
+        let (owner, above, below) = match data["persistentVolumeClaim"]["claimName"].as_str() {
+            Some(claim) => {
+                (self.json(&format!("persistentvolumeclaim/{claim}"))?, "persistent", "")
+            }
+            None => (pod, "pods", "volumes/data"),
+        };
+        let uid = owner["metadata"]["uid"].as_str().context("it has a uid")?;
+        let data = self.state.join("node").join(above).join(uid).join(below);
+        damage::kill_and_wipe(self.application.program(), uid, &data)
     }
 
     /// Deletes the example's object and waits until its pods are gone.
     pub(crate) fn delete(&self) -> Result<()> {
-        self.endstate(&["delete", &format!("{KIND}/{NAME}"), "--wait"])?;
+        self.endstate(&["delete", &self.target(), "--wait"])?;
         let start = Instant::now();
         while !self.endstate(&["get", "pods", "-o", "name"])?.is_empty() {
             ensure!(start.elapsed() < DELETE_MAX, "pods are left after the deletion");
@@ -135,7 +128,7 @@ impl Cluster {
 
     /// The tree, as a user sees it.
     pub(crate) fn tree(&self) -> Result<String> {
-        self.endstate(&["status", "etcd", NAME])
+        self.endstate(&["status", self.application.operator(), self.application.object().1])
     }
 
     /// Ends `endstate up` as Ctrl-C does.
@@ -153,14 +146,24 @@ impl Cluster {
         let kubeconfig = self.state.join("kubeconfig");
         println!("\nThe cluster goes on (process {}). Use it:\n", process.id());
         println!("  export KUBECONFIG={}", kubeconfig.display());
-        println!("  {} status etcd {NAME} --watch", self.executable.display());
+        let (operator, name) = (self.application.operator(), self.application.object().1);
+        println!("  {} status {operator} {name} --watch", self.executable.display());
         println!("  kubectl get pods -o wide");
         println!("\nEnd it with `kill {}`.", process.id());
     }
 
     fn object(&self) -> Result<Value> {
-        let text = self.endstate(&["get", &format!("{KIND}/{NAME}"), "-o", "json"])?;
-        Ok(serde_json::from_str(&text)?)
+        self.json(&self.target())
+    }
+
+    /// The cluster object, as `get` and `delete` take it.
+    fn target(&self) -> String {
+        let (resource, name) = self.application.object();
+        format!("{resource}/{name}")
+    }
+
+    fn json(&self, target: &str) -> Result<Value> {
+        Ok(serde_json::from_str(&self.endstate(&["get", target, "-o", "json"])?)?)
     }
 
     fn until(
@@ -184,7 +187,8 @@ impl Cluster {
         }
     }
 
-    fn pipe(&self, args: &[&str], input: &str) -> Result<()> {
+    /// Runs `endstate` with some input and gives what it printed.
+    pub(super) fn pipe(&self, args: &[&str], input: &str) -> Result<String> {
         let mut child = self
             .command()
             .args(args)
@@ -192,11 +196,17 @@ impl Cluster {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        child.stdin.take().context("its input is piped")?.write_all(input.as_bytes())?;
-        let output = child.wait_with_output()?;
+        let mut stdin = child.stdin.take().context("its input is piped")?;
+        // Beside reading its output, so that neither pipe fills up.
+        let output = std::thread::scope(|scope| {
+            let written = scope.spawn(move || stdin.write_all(input.as_bytes()));
+            let output = child.wait_with_output()?;
+            written.join().map_err(|_| anyhow!("cannot write to it"))??;
+            anyhow::Ok(output)
+        })?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`endstate {}`: {}", args.join(" "), said.trim());
-        Ok(())
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     fn command(&self) -> Command {

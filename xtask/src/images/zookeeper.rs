@@ -1,6 +1,7 @@
 //! ZooKeeper's jars. A version's own, and what both versions run with: the dependencies that the artifact declares for
-//! run time, and three that it declares as provided and does not start without (logging, metrics, snappy). Left out:
-//! AdminServer's, and native code for TLS and epoll, which Java has its own of.
+//! run time, and four that it declares as provided and does not start without (logging, metrics, snappy, and the
+//! command line of its client). Left out: AdminServer's, and native code for TLS and epoll, which Java has its own
+//! of.
 
 use crate::maven::{Jar, jar};
 
@@ -17,8 +18,9 @@ pub(super) const V3_9_5: [Jar; 2] = [
 ];
 
 #[rustfmt::skip]
-pub(super) const COMMON: [Jar; 15] = [
+pub(super) const COMMON: [Jar; 16] = [
     jar("org.apache.yetus", "audience-annotations", "0.12.0", "ffb101fc066360ff3c77457c927fd7967fb096a6ee9e046ab7071447d8208efc"),
+    jar("commons-cli", "commons-cli", "1.5.0", "bc8bb01fc0fad250385706e20f927ddcff6173f6339b387dc879237752567ac6"),
     jar("commons-io", "commons-io", "2.17.0", "4aa4ca48f3dfd30b78220b7881d8cb93eac4093ec94361b6befa9487998a550b"),
     jar("ch.qos.logback", "logback-classic", "1.3.15", "06c68fb7468143c3c6512d13bb8eb6676724b019330de3a5ab493e267dde2084"),
     jar("ch.qos.logback", "logback-core", "1.3.15", "90b72ec457f30f8f42a280a409ab2bc4499fec16983005d1d91015199be7047b"),

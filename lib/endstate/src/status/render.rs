@@ -170,7 +170,7 @@ fn member_line(member: &Member, widths: &Widths, style: Style) -> String {
     if let Some(lag) = member.lag.filter(|it| *it > 0) {
         text += &format!(" ({lag} behind)");
     }
-    if let Some(bytes) = member.data_size {
+    if let Some(bytes) = member.data_size.filter(|it| *it > 0) {
         text += &format!("  data {}", size(bytes));
     }
     if let Some(id) = &member.id {
@@ -188,10 +188,12 @@ fn member_details(member: &Member, style: Style) -> Vec<String> {
         None => lines.push(format!("└ {}", style.paint(Colour::Dim, "no pod"))),
         Some(pod) => {
             lines.push(format!("└ {}", pod_line(pod, style)));
-            lines.extend(pod.volumes.iter().map(|it| {
+            let last = pod.volumes.len();
+            lines.extend(pod.volumes.iter().zip(1..).map(|(it, number)| {
                 let size = it.size.as_ref().map(|it| format!("  {it}")).unwrap_or_default();
                 let text = format!("{}  {}{size}  {}", it.name, it.kind, it.path);
-                format!("  └ volume {}", style.paint(Colour::Dim, &text))
+                let branch = if number == last { "└" } else { "├" };
+                format!("  {branch} volume {}", style.paint(Colour::Dim, &text))
             }));
         }
     }
