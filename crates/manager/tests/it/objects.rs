@@ -62,7 +62,7 @@ fn wanted(text: &str) -> Vec<Wanted> {
     let bodies: Vec<Value> = serde_json::from_str(text).unwrap();
     let wanted = bodies.into_iter().map(|body| match body["kind"].as_str().unwrap() {
         "Secret" => {
-            let keys = vec![Generated { key: "password".into(), random_bytes: 16 }];
+            let keys = vec![Generated::new("password", 16)];
             Wanted::generated(body["metadata"]["name"].as_str().unwrap(), keys, Ownership::Owned)
         }
         "PersistentVolumeClaim" => {
