@@ -62,7 +62,7 @@ pub enum Change {
     /// Labels and annotations of the running pod change.
     Live,
     /// The process restarts in place, on its data, from another image. Only for changes that
-    /// [`App::runs`] can tell from what a member says.
+    /// [`App::runs`](crate::App::runs) can tell from what a member says.
     Restart,
     /// The pod has to be another. A member whose data is on a claim gets another pod on the same data; of one whose
     /// data goes with its pod a successor joins before it leaves.
