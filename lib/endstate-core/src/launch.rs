@@ -1,9 +1,10 @@
 //! How a member is run: what its pod is made from.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     id::{MemberId, MemberName, RoleName},
+    problem::{Change, Problem},
     record::MemberRecord,
     snapshot::Identity,
 };
@@ -188,6 +189,11 @@ impl Launch {
         }
     }
 
+    /// The spec that it was made from.
+    pub fn made_from<S: DeserializeOwned>(&self) -> S {
+        serde_json::from_str(&self.spec).expect("a launch carries the spec it was made from")
+    }
+
     /// The same, with a program and its arguments.
     #[must_use]
     pub fn command(self, command: Vec<String>) -> Self {
@@ -270,8 +276,10 @@ pub struct VolumeSpec {
     /// How much it holds, as a quantity. It may grow while it is used.
     pub size: String,
     /// Its storage class; the cluster's default if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// What becomes of its claim.
+    #[serde(default)]
     pub retention: Retention,
 }
 
@@ -291,5 +299,46 @@ impl VolumeSpec {
     #[must_use]
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
+    }
+
+    /// What is wrong with it, as `spec.storage`.
+    ///
+    /// ```
+    /// use endstate_core::VolumeSpec;
+    /// assert!(VolumeSpec::new("10Gi").problem().is_none());
+    /// assert!(VolumeSpec::new("ten").problem().is_some());
+    /// ```
+    pub fn problem(&self) -> Option<Problem> {
+        let refused = || Problem::refused("spec.storage.size", "must be a number and Mi, Gi or Ti");
+        if self.bytes().is_none() { Some(refused()) } else { None }
+    }
+
+    /// What it takes to bring a member's volume, `spec.storage`, to another spec: it can grow.
+    ///
+    /// ```
+    /// use endstate_core::{Change, VolumeSpec};
+    /// let volume = VolumeSpec::new("1Gi");
+    /// assert_eq!(volume.change(&VolumeSpec::new("2Gi")), Change::Live);
+    /// assert!(matches!(volume.change(&VolumeSpec::new("512Mi")), Change::Refuse(_)));
+    /// ```
+    pub fn change(&self, new: &Self) -> Change {
+        let refused = |field: &str, why: &str| Change::Refuse(Problem::refused(field, why));
+        if self.class != new.class {
+            refused("spec.storage.class", "a volume cannot change its class")
+        } else if new.bytes() < self.bytes() {
+            refused("spec.storage.size", "a volume cannot shrink")
+        } else if self != new {
+            Change::Live
+        } else {
+            Change::Nothing
+        }
+    }
+
+    /// How many bytes a size such as `10Gi` is.
+    fn bytes(&self) -> Option<u64> {
+        let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40)];
+        let unit = |&(unit, shift)| Some((self.size.strip_suffix(unit)?, shift));
+        let (number, shift) = units.iter().find_map(unit)?;
+        number.parse::<u64>().ok().filter(|it| *it > 0)?.checked_mul(1 << shift)
     }
 }

@@ -35,6 +35,7 @@ mod request;
 mod snapshot;
 mod status;
 mod topology;
+mod version;
 mod view;
 mod waiting;
 mod words;
@@ -51,7 +52,9 @@ pub use limits::{
 };
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};
-pub use objects::{ClusterObjects, LABEL_ROLE, LABEL_UID, NON_VOTER, VOTER};
+pub use objects::{
+    ClusterObjects, LABEL_ROLE, LABEL_UID, NON_VOTER, VOTER, client_service, peer_service,
+};
 pub use plan::{Action, Event, EventKind, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use pod::{Claim, Marks, Pod, PodPhase, PodRef, Trouble};
@@ -66,6 +69,7 @@ pub use request::{ActionKey, ActionKind, AppStep, Call, Request, RequestKind};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Role, Topology};
+pub use version::{Version, VersionError};
 pub use view::{
     Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Roster, Standing, Target, Task,
     View,

@@ -18,6 +18,36 @@ pub const VOTER: &str = "voter";
 /// The value of [`LABEL_ROLE`] on the pod of a member that does not vote.
 pub const NON_VOTER: &str = "non-voter";
 
+/// The name of the headless service that gives the members of a cluster their names.
+///
+/// ```
+/// assert_eq!(endstate_core::peer_service("demo"), "demo-peer");
+/// ```
+pub fn peer_service(cluster: &str) -> String {
+    format!("{cluster}-peer")
+}
+
+/// The name of the service that the clients of a cluster use.
+///
+/// ```
+/// assert_eq!(endstate_core::client_service("demo"), "demo-client");
+/// ```
+pub fn client_service(cluster: &str) -> String {
+    format!("{cluster}-client")
+}
+
+impl Identity {
+    /// The name by which the members of this cluster find one of them.
+    ///
+    /// ```
+    /// let object = endstate_core::Identity::new("default", "demo", "0c5f");
+    /// assert_eq!(object.host("demo-x7k2p"), "demo-x7k2p.demo-peer.default.svc");
+    /// ```
+    pub fn host(&self, member: &str) -> String {
+        format!("{member}.{}.{}.svc", peer_service(&self.name), self.namespace)
+    }
+}
+
 /// A cluster's objects, named and labelled alike.
 ///
 /// ```

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::objects::client_service;
+
+/// The longest label in DNS, which a service's name must fit.
+const LABEL_MAX: usize = 63;
+
 /// Something wrong with a spec.
 ///
 /// ```
@@ -31,6 +36,53 @@ impl Problem {
     /// A problem that is reported only.
     pub fn warning(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), severity: Severity::Warning }
+    }
+
+    /// What is wrong with the name of a cluster, after which [`peer_service`](crate::peer_service) and
+    /// [`client_service`] are named.
+    ///
+    /// ```
+    /// use endstate_core::Problem;
+    /// assert_eq!(Problem::of_name("demo"), None);
+    /// assert!(Problem::of_name("1.demo").is_some() && Problem::of_name(&"d".repeat(57)).is_some());
+    /// ```
+    pub fn of_name(name: &str) -> Option<Self> {
+        let service = client_service(name);
+        let message = if service.len() > LABEL_MAX {
+            let most = LABEL_MAX - (service.len() - name.len());
+            format!("must be at most {most} characters long, because services are named after it")
+        } else if name.contains('.') || !name.starts_with(|it: char| it.is_ascii_lowercase()) {
+            "must begin with a letter and contain no dot, because services are named after it"
+                .into()
+        } else {
+            return None;
+        };
+        Some(Self::refused("metadata.name", message))
+    }
+
+    /// What is wrong with the number of members that vote, of which there may be so many.
+    ///
+    /// ```
+    /// use endstate_core::{Problem, Severity};
+    /// assert_eq!(Problem::of_size(3, 7), None);
+    /// assert_eq!(Problem::of_size(4, 7).unwrap().severity, Severity::Warning);
+    /// assert_eq!(Problem::of_size(9, 7).unwrap().severity, Severity::Refused);
+    /// ```
+    pub fn of_size(size: i32, max: i32) -> Option<Self> {
+        let field = "spec.size";
+        match size {
+            0 => Some(Self::refused(field, "must be at least 1: hibernating is not supported yet")),
+            ..0 => Some(Self::refused(field, "must be at least 1")),
+            _ if size > max => Some(Self::refused(field, format!("must be at most {max}"))),
+            _ if size % 2 == 1 => None,
+            _ => Some(Self::warning(
+                field,
+                format!(
+                    "{size} members tolerate no more failures than {}; use an odd size",
+                    size - 1
+                ),
+            )),
+        }
     }
 }
 
@@ -69,4 +121,16 @@ pub enum Change {
     Recreate,
     /// It cannot be done.
     Refuse(Problem),
+}
+
+impl Change {
+    /// What a change of several parts means: what the one that takes most means.
+    ///
+    /// ```
+    /// use endstate_core::Change;
+    /// assert_eq!(Change::of([Change::Live, Change::Recreate, Change::Nothing]), Change::Recreate);
+    /// ```
+    pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
+        parts.into_iter().max().unwrap_or(Self::Nothing)
+    }
 }

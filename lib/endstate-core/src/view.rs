@@ -338,6 +338,27 @@ impl Membership {
         Self { revision: Some(revision), ..self }
     }
 
+    /// The list to go by, of those that members gave: the one of the highest rank, and among equals the one that most
+    /// voters gave, with the number of voters on it who gave the same. The rank is the application's: who leads gives
+    /// a better list than who follows, and a newer list is better than an older one.
+    ///
+    /// ```
+    /// use endstate_core::{Entry, Membership};
+    /// let list = |ids: &[&str]| Membership::new("c9", ids.iter().map(|it| Entry::voter(*it, *it)));
+    /// let (old, new) = (list(&["1", "2", "3"]), list(&["1", "2"]));
+    /// let given = [(true, "1".into(), new.clone()), (false, "2".into(), old.clone()), (false, "3".into(), old)];
+    /// assert_eq!(Membership::agreed_of(&given), Some(new.agreed(1)), "who leads gave it");
+    /// ```
+    pub fn agreed_of<R: Ord + Copy>(given: &[(R, MemberId, Self)]) -> Option<Self> {
+        let support = |list: &Self| {
+            let roster = list.roster();
+            let gave = |id| given.iter().any(|(_, by, it)| by == id && it.roster() == roster);
+            roster.voters.iter().filter(|it| gave(*it)).count()
+        };
+        let (.., list) = given.iter().max_by_key(|(rank, _, list)| (*rank, support(list)))?;
+        Some(list.clone().agreed(support(list)))
+    }
+
     /// Those who vote.
     pub fn voters(&self) -> impl Iterator<Item = &Entry> {
         self.members.iter().filter(|it| it.votes)

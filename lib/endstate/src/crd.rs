@@ -3,11 +3,12 @@
 mod types;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceSubresourceScale,
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
 pub use types::{
-    EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, published,
+    EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, Volume, published,
 };
 
 /// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with
@@ -27,6 +28,82 @@ pub fn without_rust(mut crd: CustomResourceDefinition) -> CustomResourceDefiniti
         schema.into_iter().for_each(strip);
     }
     crd
+}
+
+/// The definition of a kind that declares a cluster by `spec.size` and `spec.version`, and whose status is
+/// [`Status`]: with the rule for its name, the usual columns, and `kubectl scale`.
+///
+/// ```
+/// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+/// # fn show(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+/// endstate::crd::of_cluster(crd)
+/// # }
+/// ```
+#[must_use]
+pub fn of_cluster(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns());
+        let scale = CustomResourceSubresourceScale {
+            spec_replicas_path: ".spec.size".to_owned(),
+            status_replicas_path: ".status.size".to_owned(),
+            label_selector_path: Some(".status.selector".to_owned()),
+        };
+        version.subresources.get_or_insert_default().scale = Some(scale);
+        let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
+        let rules = schema.map(|it| it.x_kubernetes_validations.get_or_insert_default());
+        rules.into_iter().for_each(|it| it.push(name_rule()));
+    }
+    without_rust(crd)
+}
+
+fn name_rule() -> ValidationRule {
+    let rule = "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50";
+    let message = "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter";
+    ValidationRule {
+        rule: rule.to_owned(),
+        message: Some(message.to_owned()),
+        ..ValidationRule::default()
+    }
+}
+
+fn columns() -> Vec<CustomResourceColumnDefinition> {
+    let progress = r#".status.conditions[?(@.type=="Progressing")].message"#;
+    let columns = [
+        ("Size", "integer", ".spec.size", Some("Voting members wanted")),
+        ("Ready", "integer", ".status.ready", Some("Voting members that are healthy")),
+        ("Version", "string", ".status.currentVersion", Some("The version that every member runs")),
+        ("Status", "string", ".status.phase", None),
+        ("Progress", "string", progress, None),
+        ("Age", "date", ".metadata.creationTimestamp", None),
+    ];
+    let column = |(name, type_, path, description): (&str, &str, &str, Option<&str>)| {
+        CustomResourceColumnDefinition {
+            name: name.to_owned(),
+            type_: type_.to_owned(),
+            json_path: path.to_owned(),
+            description: description.map(str::to_owned),
+            priority: (path == progress).then_some(1),
+            format: None,
+        }
+    };
+    columns.map(column).into()
+}
+
+/// A number, as the default of a field.
+///
+/// ```
+/// # use serde::Deserialize;
+/// #[derive(Deserialize)]
+/// struct Spec {
+///     #[serde(default = "endstate::crd::number::<512>")]
+///     heap_mib: u32,
+/// }
+/// # let spec: Spec = serde_json::from_str("{}").unwrap();
+/// # assert_eq!(spec.heap_mib, 512);
+/// ```
+#[must_use]
+pub fn number<const N: u32>() -> u32 {
+    N
 }
 
 fn strip(schema: &mut JSONSchemaProps) {

@@ -34,6 +34,19 @@ impl Address {
     pub fn of(member: impl Into<MemberName>, host: Option<String>) -> Self {
         Self { member: member.into(), role: RoleName::default(), id: None, host }
     }
+
+    /// Where this port of its pod is, as `HOST:PORT`.
+    ///
+    /// ```
+    /// use endstate::driver::Address;
+    /// let at = |host: &str| Address::of("example-x7k2p", Some(host.into())).endpoint(80);
+    /// assert_eq!(at("10.244.0.7").unwrap(), "10.244.0.7:80");
+    /// assert_eq!(at("fd00::7").unwrap(), "[fd00::7]:80");
+    /// ```
+    pub fn endpoint(&self, port: u16) -> Option<String> {
+        let host = self.host.as_deref()?;
+        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    }
 }
 
 /// The target of a driver: the cluster, all its members in all roles, and their credentials.

@@ -8,7 +8,8 @@
 //! - [`Cache`]: all objects of one kind (and [`Scope`]), indexed, with **read-your-own-writes**.
 //! - [`Context`]: what a reconcile works with: the clock, guarded writes, events.
 //! - [`Reconciler`]: the author's half; [`Engine`]: the rest, for many reconcilers that share caches.
-//! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already.
+//! - [`driver::Driver`] and [`operator::Operand`]: for applications with members, whose reconciler is written already;
+//!   [`client`]: how their members are asked.
 //! - [`operator::Objects`]: the ordinary objects around them, kept as wanted by server-side apply.
 //! - [`package::Package`]: such an operator, installed and run by a command line; [`launcher`]: what starts its
 //!   members; [`template`]: their pods; [`crd`]: what every spec has; [`status`]: the tree of a cluster.
@@ -49,6 +50,7 @@
 #![warn(missing_docs)]
 
 pub mod cache;
+pub mod client;
 pub mod condition;
 mod context;
 pub mod crd;

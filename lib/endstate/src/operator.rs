@@ -22,11 +22,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
     App, ClusterObjects, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Surroundings,
+    VolumeSpec, client_service, peer_service,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Resource;
 use kube::api::ApiResource;
+use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,8 +38,8 @@ use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
 use astray::Gone;
 pub use declared::Declared;
 pub use objects::{
-    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership,
-    RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
+    CLUSTER_LABEL, Claim, Conflict, Credentials, Generated, MEMBER_LABEL, Objects, Owner,
+    Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
 };
 pub use pods::member_pod;
 use refusals::Refusals;
@@ -61,7 +63,12 @@ pub trait Operand: Send + Sync + 'static {
     /// How members are asked.
     type Driver: Driver<Spec = SpecOf<Self>>;
     /// The kind that declares a cluster.
-    type Kind: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
+    type Kind: Resource<DynamicType = (), Scope: 'static>
+        + HasSpec<Spec: DeserializeOwned + Into<SpecOf<Self>>>
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + Sync;
 
     /// What is safe.
     fn app(&self) -> &Self::App;
@@ -75,7 +82,9 @@ pub trait Operand: Send + Sync + 'static {
     }
 
     /// Reads the spec of an object.
-    fn spec(&self, spec: &Value) -> Result<SpecOf<Self>, serde_json::Error>;
+    fn spec(&self, spec: &Value) -> Result<SpecOf<Self>, serde_json::Error> {
+        <Self::Kind as HasSpec>::Spec::deserialize(spec).map(Into::into)
+    }
 
     /// Reads the status of an object; `Null` when it has none yet. By default the whole of it.
     fn status(&self, status: &Value) -> Result<Status<SpecOf<Self>>, serde_json::Error> {
@@ -104,7 +113,7 @@ pub trait Operand: Send + Sync + 'static {
     /// [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
 
-    /// The kinds of objects that a cluster needs besides its pods.
+    /// The kinds of objects that a cluster needs besides its pods. By default those of [`ObjectsOf::quorum`].
     fn kinds(&self) -> Vec<ApiResource> {
         vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
     }
@@ -142,6 +151,27 @@ impl<'a, S> ObjectsOf<'a, S> {
     /// The objects around this cluster.
     pub fn new(object: &'a Identity, spec: &'a S, surroundings: &'a Surroundings) -> Self {
         Self { object, spec, surroundings }
+    }
+
+    /// The two services and the disruption budget of a quorum. Members find each other by the first service; clients
+    /// use the second, once there is a cluster, at the first of the ports; the budget keeps a quorum from being
+    /// evicted.
+    pub fn quorum(&self, application: &str, ports: &[(&str, u16)]) -> Result<Vec<Wanted>, Error> {
+        let name = &self.object.name;
+        let objects = ClusterObjects::new(application, self.object);
+        let mut bodies = vec![
+            objects.peer_service(&peer_service(name), ports),
+            objects.disruption_budget(name, self.surroundings.min_available),
+        ];
+        if self.surroundings.clients {
+            bodies.push(objects.client_service(&client_service(name), &ports[..1]));
+        }
+        bodies.into_iter().map(|it| Wanted::new(it, Ownership::Owned)).collect()
+    }
+
+    /// The claims of all members that may need one.
+    pub fn claims(&self, volume: &VolumeSpec) -> Result<Vec<Wanted>, Error> {
+        self.surroundings.volumes.iter().map(|it| Wanted::claim(it, volume)).collect()
     }
 }
 

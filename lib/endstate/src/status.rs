@@ -9,6 +9,7 @@ mod tree;
 mod watch;
 
 use endstate_core::Condition;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,6 +54,15 @@ impl Summary {
             endpoint: None,
             status: object.data["status"].clone(),
         }
+    }
+
+    /// The same, with the port of its [client service](endstate_core::client_service), after a scheme such as
+    /// `http://`.
+    #[must_use]
+    pub fn served(self, object: &DynamicObject, scheme: &str, port: u16) -> Self {
+        let service = endstate_core::client_service(&object.name_any());
+        let namespace = object.namespace().unwrap_or_default();
+        Self { endpoint: Some(format!("{scheme}{service}.{namespace}.svc:{port}")), ..self }
     }
 }
 

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use endstate_core::{ClusterObjects, EmptyDir, LABEL_ROLE, Launch, NON_VOTER, PodPolicy, Start};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ExecAction, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod, PodAffinityTerm,
-    PodAntiAffinity, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile,
-    SecretVolumeSource, SecurityContext, Toleration, Volume, VolumeMount, WeightedPodAffinityTerm,
+    ExecAction, HTTPGetAction, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod,
+    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
+    SeccompProfile, SecretVolumeSource, SecurityContext, TCPSocketAction, Toleration, Volume,
+    VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -98,6 +100,52 @@ impl Probes {
     pub fn readiness(self, probe: Probe) -> Self {
         Self { readiness: Some(probe), ..self }
     }
+
+    /// A member that answers `alive` lives, and one that answers `ready` serves. A start may replay a long log or
+    /// receive all data, so it may take ten minutes.
+    ///
+    /// ```
+    /// use endstate::template::{Probes, http, opens};
+    /// let probes = Probes::of(opens("client"), http("metrics", "/health"));
+    /// assert_eq!(probes.startup.unwrap().failure_threshold, Some(600));
+    /// ```
+    #[must_use]
+    pub fn of(alive: Probe, ready: Probe) -> Self {
+        let every = |period, failures, timeout, probe: Probe| Probe {
+            period_seconds: Some(period),
+            failure_threshold: Some(failures),
+            timeout_seconds: Some(timeout),
+            ..probe
+        };
+        Self {
+            startup: Some(every(1, 600, 2, alive.clone())),
+            liveness: Some(every(10, 6, 5, alive)),
+            readiness: Some(every(2, 3, 5, ready)),
+        }
+    }
+}
+
+/// A probe that gets a path at a port, by the port's name.
+///
+/// ```
+/// assert!(endstate::template::http("metrics", "/health").http_get.is_some());
+/// ```
+#[must_use]
+pub fn http(port: &str, path: &str) -> Probe {
+    let port = IntOrString::String(port.to_owned());
+    let get = HTTPGetAction { path: Some(path.to_owned()), port, ..Default::default() };
+    Probe { http_get: Some(get), ..Probe::default() }
+}
+
+/// A probe that opens a port, by its name.
+///
+/// ```
+/// assert!(endstate::template::opens("client").tcp_socket.is_some());
+/// ```
+#[must_use]
+pub fn opens(port: &str) -> Probe {
+    let port = IntOrString::String(port.to_owned());
+    Probe { tcp_socket: Some(TCPSocketAction { host: None, port }), ..Probe::default() }
 }
 
 /// A probe by which the launcher asks the member's application in its own words.

@@ -2,21 +2,18 @@
 
 use endstate_core::{
     App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, RoleName,
-    Topology,
+    Topology, Version,
 };
 
 use crate::{
     env,
-    launch::{self, version_flags},
-    names::{client_service, peer_url},
+    launch::{self, peer_url, version_flags},
     spec::EtcdClusterSpec,
-    version::{Version, refusal},
+    version::{known, refusal, warning},
 };
 
 /// The most members a cluster may have: more only make writes slower.
 const SIZE_MAX: i32 = 7;
-/// The longest label in DNS, which a service's name must fit.
-const LABEL_MAX: usize = 63;
 
 /// etcd has one role.
 const ROLE: &str = "member";
@@ -34,8 +31,8 @@ impl App for Etcd {
 
     fn validate(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Problem> {
         let mut problems = vec![];
-        problems.extend(name_problem(&object.name));
-        problems.extend(size_problem(spec.size));
+        problems.extend(Problem::of_name(&object.name));
+        problems.extend(Problem::of_size(spec.size, SIZE_MAX));
         problems.extend(version_problem(&spec.version));
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name)));
         problems.extend(storage_problem(&spec.data));
@@ -87,42 +84,13 @@ impl App for Etcd {
 /// The version of an accepted spec. One that does not parse is never accepted; should a record hold
 /// one all the same, the lowest version has the fewest flags.
 fn version(spec: &EtcdClusterSpec) -> Version {
-    spec.version.parse().unwrap_or(Version::new(4, 0))
-}
-
-fn name_problem(name: &str) -> Option<Problem> {
-    let service = client_service(name);
-    let message = if service.len() > LABEL_MAX {
-        let most = LABEL_MAX - (service.len() - name.len());
-        format!("must be at most {most} characters long, because services are named after it")
-    } else if name.contains('.') || !name.starts_with(|it: char| it.is_ascii_lowercase()) {
-        "must begin with a letter and contain no dot, because services are named after it".into()
-    } else {
-        return None;
-    };
-    Some(Problem::refused("metadata.name", message))
-}
-
-fn size_problem(size: i32) -> Option<Problem> {
-    match size {
-        0 => Some(Problem::refused(
-            "spec.size",
-            "must be at least 1: hibernating is not supported yet",
-        )),
-        ..0 => Some(Problem::refused("spec.size", "must be at least 1")),
-        1 | 3 | 5 | 7 => None,
-        2..=SIZE_MAX => Some(Problem::warning(
-            "spec.size",
-            format!("{size} members tolerate no more failures than {}; use an odd size", size - 1),
-        )),
-        _ => Some(Problem::refused("spec.size", format!("must be at most {SIZE_MAX}"))),
-    }
+    known(&spec.version).unwrap_or(Version::new(3, 4, 0))
 }
 
 fn version_problem(text: &str) -> Option<Problem> {
-    match text.parse::<Version>() {
-        Ok(version) => version.warning().map(|it| Problem::warning("spec.version", it)),
-        Err(why) => Some(Problem::refused("spec.version", why.to_string())),
+    match known(text) {
+        Ok(version) => warning(version).map(|it| Problem::warning("spec.version", it)),
+        Err(why) => Some(Problem::refused("spec.version", why)),
     }
 }
 

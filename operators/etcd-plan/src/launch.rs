@@ -1,12 +1,8 @@
 //! The program, flags and environment of a member, by version.
 
-use endstate_core::{Launch, LaunchOf, Start};
+use endstate_core::{Identity, Launch, LaunchOf, Start, Version};
 
-use crate::{
-    names::{client_url, peer_url},
-    spec::EtcdClusterSpec,
-    version::Version,
-};
+use crate::spec::EtcdClusterSpec;
 
 /// Clients connect here.
 pub const CLIENT_PORT: u16 = 2379;
@@ -18,6 +14,16 @@ pub const METRICS_PORT: u16 = 2381;
 pub const DATA_DIR: &str = "/var/lib/etcd";
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
+
+/// Where other members find a member.
+pub(crate) fn peer_url(object: &Identity, member: &str) -> String {
+    format!("http://{}:{PEER_PORT}", object.host(member))
+}
+
+/// Where clients find a member.
+fn client_url(object: &Identity, member: &str) -> String {
+    format!("http://{}:{CLIENT_PORT}", object.host(member))
+}
 
 /// How a member is run.
 pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Launch {

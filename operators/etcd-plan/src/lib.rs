@@ -7,12 +7,10 @@
 pub mod env;
 mod etcd;
 mod launch;
-mod names;
 mod spec;
 mod version;
 
 pub use etcd::Etcd;
 pub use launch::{CLIENT_PORT, DATA_DIR, METRICS_PORT, PEER_PORT};
-pub use names::{client_service, client_url, disruption_budget, peer_host, peer_service, peer_url};
 pub use spec::{DEFAULT_REPOSITORY, EtcdClusterSpec};
-pub use version::{Path, Version, VersionError, path};
+pub use version::{Path, path};

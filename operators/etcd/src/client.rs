@@ -1,13 +1,10 @@
 //! etcd's gRPC interface, one explicit endpoint per call.
 //!
 //! Invariants: a call never goes to another member than the one named (no balancing: a learner refuses most calls, and
-//! a call that changes the membership must reach the member it was decided for); every call has a deadline; a call
-//! is made once; what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do
-//! not know" lead to different decisions; a refusal is known by its gRPC code, and its text is for people only.
+//! a call that changes the membership must reach the member it was decided for); a refusal is known by its gRPC code,
+//! and its text is for people only.
 
-use std::future::Future;
-use std::time::Duration;
-
+use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, within};
 use endstate_core::Words;
 use etcd_client::{
     AlarmAction, AlarmMember, AlarmType, Client, ConnectOptions, Error, GetOptions,
@@ -16,55 +13,25 @@ use etcd_client::{
 
 mod http;
 
-/// How long a connection to one member may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long one question may take. etcd itself gives up on a read without a quorum after 7 s; waiting for that would
-/// slow down the repair.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a change of the membership may take: it needs a round of the quorum, with a disk sync in each.
-const CHANGE_TIMEOUT: Duration = Duration::from_secs(8);
-
 /// Why a call brought no result.
+pub type Failure = endstate::client::Failure<Refusal>;
+
+/// etcd's no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// No connection, or no answer in time. A call that changes something may still have been applied.
-    #[error("no answer from {endpoint}: {why}")]
-    Unreachable {
-        /// Who was asked.
-        endpoint: String,
-        /// What the transport said.
-        why: String,
-    },
-    /// etcd answered, and the answer is no.
-    #[error("{endpoint} refuses: {said}")]
-    Refused {
-        /// Who was asked.
-        endpoint: String,
-        /// What kind of no.
-        code: Code,
-        /// etcd's own words.
-        said: Words,
-    },
-    /// Our side failed, so nothing is known of theirs.
-    #[error("cannot ask {endpoint}: {why}")]
-    Unknown {
-        /// Who was to be asked.
-        endpoint: String,
-        /// What went wrong here.
-        why: String,
-    },
+#[error("{said}")]
+pub struct Refusal {
+    /// What kind of no.
+    pub code: Code,
+    /// etcd's own words.
+    pub said: Words,
 }
 
-impl Failure {
-    /// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the
-    /// argument is invalid (the name of the user is empty), or that a user lacks the right.
-    #[must_use]
-    pub fn wants_user(&self) -> bool {
-        let codes = [Code::InvalidArgument, Code::PermissionDenied, Code::Unauthenticated];
-        matches!(self, Self::Refused { code, .. } if codes.contains(code))
-    }
+/// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the argument
+/// is invalid (the name of the user is empty), or that a user lacks the right.
+#[must_use]
+pub fn wants_user(failure: &Failure) -> bool {
+    let codes = [Code::InvalidArgument, Code::PermissionDenied, Code::Unauthenticated];
+    matches!(failure, Failure::Refused(no) if codes.contains(&no.code))
 }
 
 /// gRPC's code of a refusal. etcd has one code for several of its texts, so who must know more looks again.
@@ -161,16 +128,14 @@ impl Connection {
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(CHANGE_TIMEOUT + READ_TIMEOUT);
-        let client = Client::connect([endpoint], Some(options))
-            .await
-            .map_err(|error| failure(endpoint, error))?;
+        let client = Client::connect([endpoint], Some(options)).await.map_err(failure)?;
         Ok(Self { endpoint: endpoint.to_owned(), client })
     }
 
     /// What the member says about itself. Learners answer this too.
     pub async fn status(&self) -> Result<Status, Failure> {
         let mut client = self.client.maintenance_client();
-        let answer = self.within(READ_TIMEOUT, client.status()).await?;
+        let answer = within(READ_TIMEOUT, client.status(), failure).await?;
         let header = answer.header();
         Ok(Status {
             cluster: header.map_or(0, etcd_client::ResponseHeader::cluster_id),
@@ -191,11 +156,11 @@ impl Connection {
     /// needs a user where authentication is enabled; then the one that `/health` makes serves as well.
     pub async fn members(&self) -> Result<Members, Failure> {
         match self.read().await {
-            Err(refused) if refused.wants_user() && self.serves().await => {}
+            Err(refused) if wants_user(&refused) && self.serves().await => {}
             read => read?,
         }
         let mut client = self.client.cluster_client();
-        let answer = self.within(READ_TIMEOUT, client.member_list()).await?;
+        let answer = within(READ_TIMEOUT, client.member_list(), failure).await?;
         let mut members: Vec<_> = answer.members().iter().map(member).collect();
         members.sort();
         Ok(Members {
@@ -208,7 +173,7 @@ impl Connection {
     pub async fn read(&self) -> Result<(), Failure> {
         let mut kv = self.client.kv_client();
         let options = GetOptions::new().with_keys_only().with_limit(1);
-        self.within(READ_TIMEOUT, kv.get("\0", Some(options))).await.map(drop)
+        within(READ_TIMEOUT, kv.get("\0", Some(options)), failure).await.map(drop)
     }
 
     /// Whether the member makes a linearizable read for somebody without a user, by its HTTP `/health`. Alarms, which
@@ -223,7 +188,7 @@ impl Connection {
     pub async fn corrupt(&self) -> Result<Vec<u64>, Failure> {
         let mut client = self.client.maintenance_client();
         let call = client.alarm(AlarmAction::Get, AlarmType::None, None);
-        let answer = self.within(READ_TIMEOUT, call).await?;
+        let answer = within(READ_TIMEOUT, call, failure).await?;
         let corrupt = answer.alarms().iter().filter(|it| it.alarm() == AlarmType::Corrupt);
         Ok(corrupt.map(AlarmMember::member_id).collect())
     }
@@ -233,44 +198,27 @@ impl Connection {
         let mut client = self.client.cluster_client();
         let options = MemberAddOptions::new().with_is_learner();
         let call = client.member_add(vec![peer_url.to_owned()], Some(options));
-        let answer = self.within(CHANGE_TIMEOUT, call).await?;
-        answer.member().map(etcd_client::Member::id).ok_or_else(|| Failure::Unknown {
-            endpoint: self.endpoint.clone(),
-            why: "the answer to a member add names no member".to_owned(),
-        })
+        let answer = within(CHANGE_TIMEOUT, call, failure).await?;
+        let added = answer.member().map(etcd_client::Member::id);
+        added.ok_or_else(|| Failure::unknown("the answer to a member add names no member"))
     }
 
     /// Makes a learner a voter. To be asked of the leader: a follower's forwarding fails on some versions.
     pub async fn promote(&self, id: u64) -> Result<(), Failure> {
         let mut client = self.client.cluster_client();
-        self.within(CHANGE_TIMEOUT, client.member_promote(id)).await.map(drop)
+        within(CHANGE_TIMEOUT, client.member_promote(id), failure).await.map(drop)
     }
 
     /// Removes a member, by id: a name can be given to two members.
     pub async fn remove(&self, id: u64) -> Result<(), Failure> {
         let mut client = self.client.cluster_client();
-        self.within(CHANGE_TIMEOUT, client.member_remove(id)).await.map(drop)
+        within(CHANGE_TIMEOUT, client.member_remove(id), failure).await.map(drop)
     }
 
     /// Hands the leadership to another voter. Only the leader does this.
     pub async fn move_leader(&self, to: u64) -> Result<(), Failure> {
         let mut client = self.client.maintenance_client();
-        self.within(CHANGE_TIMEOUT, client.move_leader(to)).await.map(drop)
-    }
-
-    async fn within<T>(
-        &self,
-        deadline: Duration,
-        call: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Failure> {
-        match tokio::time::timeout(deadline, call).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(failure(&self.endpoint, error)),
-            Err(_) => Err(Failure::Unreachable {
-                endpoint: self.endpoint.clone(),
-                why: format!("no answer within {} s", deadline.as_secs()),
-            }),
-        }
+        within(CHANGE_TIMEOUT, client.move_leader(to), failure).await.map(drop)
     }
 }
 
@@ -285,17 +233,16 @@ fn member(it: &etcd_client::Member) -> Member {
 
 /// Sorts a client error into "did not answer", "said no" and "we do not know". What a member says has no cause on our
 /// side; what the transport says in its place has.
-fn failure(endpoint: &str, error: Error) -> Failure {
-    let endpoint = endpoint.to_owned();
+fn failure(error: Error) -> Failure {
     match error {
         Error::GRpcStatus(status) if std::error::Error::source(&status).is_none() => {
             let (code, said) = (Code::of(status.code() as i32), Words::of(status.message()));
-            Failure::Refused { endpoint, code, said }
+            Failure::Refused(Refusal { code, said })
         }
-        Error::GRpcStatus(status) => Failure::Unreachable { endpoint, why: innermost(&status) },
-        Error::TransportError(error) => Failure::Unreachable { endpoint, why: innermost(&error) },
-        Error::IoError(error) => Failure::Unreachable { endpoint, why: error.to_string() },
-        other => Failure::Unknown { endpoint, why: other.to_string() },
+        Error::GRpcStatus(status) => Failure::unreachable(innermost(&status)),
+        Error::TransportError(error) => Failure::unreachable(innermost(&error)),
+        Error::IoError(error) => Failure::unreachable(error),
+        other => Failure::unknown(other),
     }
 }
 

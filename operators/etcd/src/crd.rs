@@ -11,7 +11,7 @@
 
 pub mod historical;
 
-use endstate::crd::{EmptyDir, EnvVar, PodPolicy, without_rust};
+use endstate::crd::{EmptyDir, EnvVar, PodPolicy, of_cluster, without_rust};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::Rule;
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
@@ -23,7 +23,7 @@ pub type EtcdClusterStatus = endstate::crd::Status;
 /// Both definitions, ready to apply.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [EtcdCluster::crd(), historical::EtcdCluster::crd()].into_iter().map(without_rust).collect()
+    vec![of_cluster(EtcdCluster::crd()), without_rust(historical::EtcdCluster::crd())]
 }
 
 /// An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without
@@ -40,22 +40,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     namespaced,
     doc = "An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without ever giving up a quorum it has.",
     status = "EtcdClusterStatus",
-    derive = "PartialEq",
-    scale(
-        spec_replicas_path = ".spec.size",
-        status_replicas_path = ".status.size",
-        label_selector_path = ".status.selector"
-    ),
-    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size", description = "Voting members wanted"),
-    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.ready", description = "Voting members that are healthy"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.currentVersion", description = "The version that every member runs"),
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Progress", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].message", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = (
-        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
-        "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter"
-    )
+    derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdClusterSpec {

@@ -12,7 +12,7 @@ use endstate_core::{
 use etcd_plan::{CLIENT_PORT, EtcdClusterSpec};
 use futures::future::join_all;
 
-use crate::client::{Connection, Failure, Members, Status};
+use crate::client::{Connection, Failure, Members, Status, wants_user};
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
 #[derive(Debug, Clone, Copy)]
@@ -43,21 +43,17 @@ impl Driver for EtcdDriver {
         };
         match change(call, &endpoint).await {
             Ok(()) => Outcome::Done,
-            Err(why) => Box::pin(why.outcome(&call.request)).await,
+            Err(why) => Box::pin(why.outcome(call)).await,
         }
     }
 }
 
 impl EtcdDriver {
     fn endpoint(&self, address: &Address) -> Option<String> {
-        let host = address.host.as_deref()?;
-        let port = self.client_port;
-        // An address with colons and no port of its own is IPv6.
-        Some(match host {
-            it if it.starts_with("http://") => it.to_owned(),
-            it if it.contains(':') => format!("http://[{it}]:{port}"),
-            it => format!("http://{it}:{port}"),
-        })
+        match address.host.as_deref()? {
+            it if it.starts_with("http://") => Some(it.to_owned()),
+            _ => address.endpoint(self.client_port).map(|it| format!("http://{it}")),
+        }
     }
 
     async fn ask(&self, address: &Address) -> Answer {
@@ -97,10 +93,8 @@ impl EtcdDriver {
 /// What a failure tells of a member. One that asks for a user may serve all the same.
 async fn reach(endpoint: &str, failure: &Failure) -> Reach {
     match failure {
-        Failure::Unreachable { .. } => Reach::Unreachable,
-        Failure::Unknown { .. } => Reach::Unknown,
-        Failure::Refused { .. } if !failure.wants_user() => Reach::Refused(Refusal::Other),
-        Failure::Refused { .. } => match Connection::to(endpoint).await {
+        it if !wants_user(it) => it.reach(),
+        _ => match Connection::to(endpoint).await {
             Ok(connection) if connection.serves().await => Reach::Refused(Refusal::Guarded),
             _ => Reach::Refused(Refusal::NeedsUser),
         },
@@ -144,21 +138,13 @@ impl Answer {
     }
 }
 
-/// The list of members to go by: the leader's, or without it the one that most gave; with the number of voters on that
-/// list who gave the same one.
+/// The list of members to go by: the leader's, or without it the one that most gave.
 fn agreed(answers: &[Answer]) -> Option<Membership> {
-    let support = |list: &Members| {
-        let voters = list.members.iter().filter(|it| !it.learner);
-        let same = |id: u64| {
-            answers.iter().any(|it| {
-                it.id() == id && it.members.as_ref().is_some_and(|it| roster(it) == roster(list))
-            })
-        };
-        voters.filter(|it| same(it.id)).count()
-    };
-    let lists = || answers.iter().filter_map(|it| Some((it.leads(), it.members.as_ref()?)));
-    let (_, list) = lists().max_by_key(|(leads, list)| (*leads, support(list)))?;
-    Some(membership(list).agreed(support(list)))
+    let given = answers.iter().filter_map(|it| {
+        let list = membership(it.members.as_ref()?);
+        Some((it.leads(), hex(it.id()).into(), list))
+    });
+    Membership::agreed_of(&given.collect::<Vec<_>>())
 }
 
 /// The list, as the planner has it.
@@ -215,15 +201,15 @@ enum Blocked {
 impl Blocked {
     /// What became of the action. A refusal has one code for several causes, so the list is read again: what is so
     /// already was carried out by an earlier call.
-    async fn outcome(self, request: &Request) -> Outcome {
-        let why = Words::of(&self.to_string());
+    async fn outcome(self, call: &Call) -> Outcome {
+        let why = Words::of(&format!("{}: {self}", call.via));
         let Self::Refused { connection, failure } = self else { return Outcome::Blocked(why) };
-        if connection.members().await.is_ok_and(|list| is_done(request, &list)) {
+        if connection.members().await.is_ok_and(|list| is_done(&call.request, &list)) {
             return Outcome::Done;
         }
         // A change may have a wrong argument, a read has none.
         let guarded =
-            failure.wants_user() && connection.read().await.is_err_and(|it| it.wants_user());
+            wants_user(&failure) && connection.read().await.is_err_and(|it| wants_user(&it));
         if guarded { Outcome::NeedsUser(why) } else { Outcome::Blocked(why) }
     }
 }
@@ -244,7 +230,7 @@ async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
         }
     };
     match made {
-        Err(failure @ Failure::Refused { .. }) => {
+        Err(failure @ Failure::Refused(_)) => {
             Err(Blocked::Refused { connection: Box::new(connection), failure })
         }
         made => Ok(made?),

@@ -8,6 +8,7 @@ use endstate_core::{Identity, Launch, Status};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
+use kube::core::object::HasSpec;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,13 +17,16 @@ use crate::crd::{self, historical};
 use crate::driver::EtcdDriver;
 use crate::objects;
 
-/// A kind that declares an etcd cluster: how its spec is read, and how its status looks.
+/// A kind that declares an etcd cluster, and how its status looks.
 pub(crate) trait ClusterKind:
-    Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync + 'static
+    Resource<DynamicType = (), Scope: 'static>
+    + HasSpec<Spec: DeserializeOwned + Into<EtcdClusterSpec>>
+    + Clone
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
-    /// The spec as users write it.
-    type Spec: DeserializeOwned + Into<EtcdClusterSpec>;
-
     /// Finds the cluster's status in the object's.
     fn read(status: &Value) -> &Value;
 
@@ -31,8 +35,6 @@ pub(crate) trait ClusterKind:
 }
 
 impl ClusterKind for crd::EtcdCluster {
-    type Spec = crd::EtcdClusterSpec;
-
     fn read(status: &Value) -> &Value {
         status
     }
@@ -43,8 +45,6 @@ impl ClusterKind for crd::EtcdCluster {
 }
 
 impl ClusterKind for historical::EtcdCluster {
-    type Spec = historical::EtcdClusterSpec;
-
     fn read(status: &Value) -> &Value {
         &status["endstate"]
     }
@@ -83,10 +83,6 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
 
     fn driver(&self) -> &EtcdDriver {
         &self.driver
-    }
-
-    fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
-        K::Spec::deserialize(spec).map(Into::into)
     }
 
     fn status(&self, status: &Value) -> Result<Status<EtcdClusterSpec>, serde_json::Error> {

@@ -6,8 +6,8 @@ use endstate::package::Package;
 use endstate::status::Summary;
 use etcd_plan::CLIENT_PORT;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Resource;
 use kube::api::DynamicObject;
-use kube::{Resource, ResourceExt};
 
 use crate::crd;
 use crate::operand::EtcdOperand;
@@ -30,10 +30,7 @@ impl Package for EtcdPackage {
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
-        let mut summary = Summary::of(object);
-        let namespace = object.namespace().unwrap_or_default();
-        let service = etcd_plan::client_service(&object.name_any());
-        summary.endpoint = Some(format!("http://{service}.{namespace}.svc:{CLIENT_PORT}"));
+        let mut summary = Summary::of(object).served(object, "http://", CLIENT_PORT);
         let group = crd::historical::EtcdCluster::group(&());
         if object.types.as_ref().is_some_and(|it| it.api_version.starts_with(&*group)) {
             summary.status = summary.status["endstate"].take();

@@ -1,21 +1,31 @@
-//! ZooKeeper's answers to what the planner asks.
+//! ZooKeeper's rules: its answers to what the planner asks. What every application has alike (one change at a time, a
+//! quorum that is never given up, broken members first, data that is never begun anew) is the planner's.
 //!
-//! A server joins by [`Growth::Direct`]: it is started knowing the others, follows them without a vote, and is listed
-//! with its vote when it has the leader's data. Joining as an observer first, as raft's learners do, is worse:
-//! ZooKeeper does not count observers when it looks for the new quorum, so that one server could never become two, and
-//! the change of role drops the server's clients. Observers that stay such are listed first; that changes no quorum.
+//! | Rule of ZooKeeper's | Where it is |
+//! |---|---|
+//! | A server is started first, follows without a vote, and is listed with its vote when it has the data | [`ZooKeeper::topology`], [`Growth::Direct`] |
+//! | The lead cannot be handed over: who leads is restarted last, which costs one election | [`ZooKeeper::topology`], [`Lead::Stays`] |
+//! | Observers are started after the servers and upgraded before them | [`ZooKeeper::topology`] |
+//! | `myid` is 1 to 255, and no id is used twice | [`ZooKeeper::topology`] |
+//! | The leader is asked for a change of the membership, but not for its own removal | [`ZooKeeper::via`] |
+//! | What may change, and what of it needs another pod | [`ZooKeeper::change`] |
+//! | Versions, settings and sizes that are refused | [`ZooKeeper::validate`], `version`, [`TUNABLE`] |
+//! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs`, and `guard` of the operator |
+//! | A server that has data never goes back to an older list of members | `launch.rs` |
+//! | Addresses change behind names, and who looks for a leader asks often | `launch.rs` |
+//! | The membership is `/zookeeper/config` and nothing else; each change of it names the version it changes | `ensemble.rs`, and the operator's `client.rs` |
+//! | A server works if a transaction and a sync go through it; it has then what the leader had before | the operator's `driver.rs` |
 //!
-//! The lead cannot be handed over ([`Lead::Stays`]): who leads is restarted last, which costs one election. Observers
-//! are upgraded first: they show what a version is worth while no quorum depends on it.
+//! Joining as an observer first, as raft's learners do, is worse: ZooKeeper does not count observers when it looks for
+//! the new quorum, so that one server could never become two, and the change of role drops the server's clients.
 
 use endstate_core::{
     App, Change, Cluster, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Member,
-    MemberName, Problem, Request, Role, RoleName, Topology,
+    MemberName, Problem, Request, Role, RoleName, Topology, Version,
 };
 
-use crate::launch::{client_service, host, launch};
-use crate::spec::{TUNABLE, ZookeeperClusterSpec, bytes};
-use crate::version::Version;
+use crate::launch::launch;
+use crate::spec::{TUNABLE, ZookeeperClusterSpec};
 
 /// The role of servers that vote.
 pub const SERVER: &str = "server";
@@ -28,8 +38,6 @@ const SIZE_MAX: i32 = 7;
 const OBSERVERS_MAX: i32 = 20;
 /// The highest `myid`.
 const ID_MAX: u64 = 255;
-/// The longest label in DNS, which a service's name must fit.
-const LABEL_MAX: usize = 63;
 
 /// ZooKeeper, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,35 +51,19 @@ impl App for ZooKeeper {
     }
 
     fn validate(&self, object: &Identity, spec: &ZookeeperClusterSpec) -> Vec<Problem> {
-        let refused = |field: &str, why: &str| Problem::refused(field, why);
-        let mut problems = vec![];
-        let name = &object.name;
-        let label = name.starts_with(|it: char| it.is_ascii_lowercase()) && !name.contains('.');
-        if !label || client_service(name).len() > LABEL_MAX {
-            let why = "services are named after it: begin with a letter, without a dot, at most 56 characters";
-            problems.push(refused("metadata.name", why));
-        }
-        match spec.size {
-            1 | 3 | 5 | 7 => {}
-            2..=SIZE_MAX => {
-                let why = "an even number of servers survives no more failures than one less";
-                problems.push(Problem::warning("spec.size", why));
-            }
-            _ => problems.push(refused("spec.size", "must be 1 to 7")),
-        }
-        if !(0..=OBSERVERS_MAX).contains(&spec.observers) {
-            problems.push(refused("spec.observers", "must be 0 to 20"));
-        }
-        problems
-            .extend(spec.version.parse::<Version>().err().map(|it| refused("spec.version", it)));
-        if bytes(&spec.storage.size).is_none() {
-            problems.push(refused("spec.storage.size", "must be a number and Mi, Gi or Ti"));
-        }
+        let observers = (0..=OBSERVERS_MAX).contains(&spec.observers);
+        let problems = [
+            Problem::of_name(&object.name),
+            Problem::of_size(spec.size, SIZE_MAX),
+            (!observers).then(|| Problem::refused("spec.observers", "must be 0 to 20")),
+            version(&spec.version).err().map(|it| Problem::refused("spec.version", it)),
+            spec.storage.problem(),
+        ];
         let unknown = spec.config.keys().filter(|it| !TUNABLE.contains(&it.as_str()));
-        problems.extend(unknown.map(|it| {
-            refused(&format!("spec.config[{it}]"), "is the operator's to decide: remove it")
-        }));
-        problems
+        let unknown = unknown.map(|it| {
+            Problem::refused(format!("spec.config[{it}]"), "is set by the operator: remove it")
+        });
+        problems.into_iter().flatten().chain(unknown).collect()
     }
 
     fn topology(&self, spec: &ZookeeperClusterSpec) -> Topology {
@@ -90,7 +82,7 @@ impl App for ZooKeeper {
     }
 
     fn address(&self, object: &Identity, member: &MemberName) -> String {
-        host(object, member)
+        object.host(member)
     }
 
     fn change(
@@ -99,20 +91,15 @@ impl App for ZooKeeper {
         old: &ZookeeperClusterSpec,
         new: &ZookeeperClusterSpec,
     ) -> Change {
-        if let Some(problem) = refusal(old, new) {
-            return Change::Refuse(problem);
-        }
         // All that a command, an image or a secret depends on: another pod, on the same data.
         let fixed = |it: &ZookeeperClusterSpec| {
             let command = (it.version.clone(), it.repository.clone(), it.heap_mib, it.credential);
             (command, it.config.clone())
         };
-        let pod = old.pod.change(&new.pod);
-        match pod {
-            _ if fixed(old) != fixed(new) => Change::Recreate,
-            Change::Nothing if old.storage != new.storage => Change::Live,
-            pod => pod,
-        }
+        let pod = if fixed(old) == fixed(new) { Change::Nothing } else { Change::Recreate };
+        let refused = refusal(old, new).map_or(Change::Nothing, Change::Refuse);
+        let storage = old.storage.change(&new.storage);
+        Change::of([refused, pod, old.pod.change(&new.pod), storage])
     }
 
     /// The leader, unless it is the one that leaves: its answer might be lost with its lead.
@@ -124,23 +111,44 @@ impl App for ZooKeeper {
     }
 }
 
-/// What servers cannot be brought to.
+/// A version that is known here.
+fn version(text: &str) -> Result<Version, String> {
+    let version = text.parse::<Version>().map_err(|it| it.to_string())?;
+    match (version.major, version.minor) {
+        (3, 8 | 9) => Ok(version),
+        _ => Err("must be 3.8.x or 3.9.x: other versions are not known here".to_owned()),
+    }
+}
+
+/// What servers cannot be brought to. Patches may follow each other in either direction and 3.9 may follow 3.8, one
+/// server after the other; nothing says that 3.8 reads what 3.9 wrote.
 fn refusal(old: &ZookeeperClusterSpec, new: &ZookeeperClusterSpec) -> Option<Problem> {
-    let refused = |field: &str, why: &str| Some(Problem::refused(field, why));
-    let version = |it: &ZookeeperClusterSpec| it.version.parse::<Version>().ok();
-    let backward = version(old).zip(version(new)).and_then(|(from, to)| from.refuses(to));
-    if let Some(why) = backward {
-        refused("spec.version", why)
-    } else if old.storage.class != new.storage.class {
-        refused("spec.storage.class", "a volume cannot change its class")
-    } else if bytes(&new.storage.size) < bytes(&old.storage.size) {
-        refused("spec.storage.size", "a volume cannot shrink")
+    let minor = |it: &ZookeeperClusterSpec| version(&it.version).ok().map(|it| it.minor);
+    if minor(new) < minor(old) {
+        let why = "ZooKeeper cannot go back to an earlier minor version";
+        Some(Problem::refused("spec.version", why))
     } else if new.credential != old.credential && new.credential != old.credential + 1 {
-        refused(
-            "spec.credential",
-            "goes up by one at a time: servers know one password, the operator two",
-        )
+        let why = "goes up by one at a time: servers know one password, the operator two";
+        Some(Problem::refused("spec.credential", why))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patches_follow_each_other_and_a_minor_the_one_before() {
+        let refuses = |from, to| {
+            let spec = |version: &str| ZookeeperClusterSpec::new(3, version);
+            refusal(&spec(from), &spec(to)).is_some()
+        };
+        assert!(!refuses("3.8.6", "3.8.4") && !refuses("3.9.4", "3.9.5"));
+        assert!(!refuses("3.8.6", "3.9.5") && refuses("3.9.5", "3.8.6"));
+        for text in ["", "3.9", "v3.9.5", "3.9.05", "3.7.2", "3.10.0", "4.8.0", "3.9.5.1"] {
+            assert!(version(text).is_err(), "{text}");
+        }
     }
 }

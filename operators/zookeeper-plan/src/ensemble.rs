@@ -1,164 +1,113 @@
 //! Who is in an ensemble, as `/zookeeper/config` tells and as a server's dynamic configuration file has it.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use crate::Zxid;
+use endstate_core::MemberId;
 
-/// A server's `myid`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerId(pub u64);
+/// The number of a transaction: its high half is the epoch of the leader that proposed it, so that a later leader's
+/// transactions come after all of an earlier one's. The version of a list of members is the zxid of its change.
+///
+/// A server that has just started may say 0 until the first transaction reaches it, and has all its data none the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Zxid(pub u64);
 
-impl fmt::Display for ServerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl Zxid {
+    /// Of a hexadecimal number, with or without `0x`: ZooKeeper writes both.
+    pub fn parse(text: &str) -> Option<Self> {
+        u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok().map(Self)
     }
 }
 
-/// Whether a server votes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// It votes.
-    Participant,
-    /// It follows and does not vote.
-    Observer,
-}
-
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// A name, or an IP address; one of version 6 in brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// A server of the ensemble. Its text is what ZooKeeper has after `server.N=`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A server of the ensemble.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where followers reach it when it leads.
-    pub quorum: Address,
-    /// The port of elections, on the same host.
-    pub election_port: u16,
-    /// Whether it votes.
-    pub role: Role,
-    /// Where clients reach it.
-    pub client: Address,
+    /// Where the others reach it; an address of IP version 6 in brackets.
+    pub host: String,
+    /// The port on which it is followed, and the one on which leaders are elected.
+    pub ports: [u16; 2],
+    /// A participant votes, an observer does not.
+    pub votes: bool,
+    /// Where it listens for clients, `HOST:PORT`.
+    pub client: String,
 }
 
 impl Server {
-    /// The line of the dynamic configuration, which is also the argument of a reconfiguration.
-    #[must_use]
-    pub fn line(&self, id: ServerId) -> String {
-        format!("server.{id}={self}")
+    /// The line of the list of members, which is also the argument of a reconfiguration.
+    pub fn line(&self, id: &MemberId) -> String {
+        let Self { host, ports: [quorum, election], votes, client } = self;
+        let role = if *votes { "participant" } else { "observer" };
+        format!("server.{id}={host}:{quorum}:{election}:{role};{client}")
     }
 }
 
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = match self.role {
-            Role::Participant => "participant",
-            Role::Observer => "observer",
-        };
-        write!(f, "{}:{}:{role};{}", self.quorum, self.election_port, self.client)
-    }
-}
-
-/// The members, and the version of that configuration: the zxid of the change that made it.
+/// The members by `myid`, and the version of that list: what a change of it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ensemble {
-    /// What a conditional change names.
     pub version: Zxid,
-    /// The members.
-    pub servers: BTreeMap<ServerId, Server>,
+    pub servers: BTreeMap<MemberId, Server>,
 }
 
-/// A configuration that is not what ZooKeeper gives for an ensemble of ours: one majority, one address a server, and
-/// both client and server ports in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not understood in the ensemble's configuration: {0:?}")]
-pub struct Malformed(String);
-
-impl FromStr for Ensemble {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+impl Ensemble {
+    /// Of the text of an ensemble of ours: one majority, and one address a server. Anything else in it makes all of it
+    /// nothing.
+    pub fn parse(text: &str) -> Option<Self> {
         let (mut version, mut servers) = (None, BTreeMap::new());
         for line in text.lines().filter(|line| !line.is_empty()) {
-            let malformed = || Malformed(line.to_owned());
-            let (key, value) = line.split_once('=').ok_or_else(malformed)?;
+            let (key, value) = line.split_once('=')?;
             let repeats = match key.strip_prefix("server.") {
                 Some(id) => {
-                    let id = ServerId(id.parse().map_err(|_| malformed())?);
-                    let server = server(value).ok_or_else(malformed)?;
-                    servers.insert(id, server).is_some()
+                    let id = id.parse::<u64>().ok()?.to_string().into();
+                    servers.insert(id, server(value)?).is_some()
                 }
-                None if key == "version" => {
-                    version.replace(value.parse().map_err(|_| malformed())?).is_some()
-                }
+                None if key == "version" => version.replace(Zxid::parse(value)?).is_some(),
                 None => true,
             };
             if repeats {
-                return Err(malformed());
+                return None;
             }
         }
-        let version = version.ok_or_else(|| Malformed("no version".to_owned()))?;
-        Ok(Self { version, servers })
+        Some(Self { version: version?, servers })
     }
 }
 
-/// `HOST:QUORUM:ELECTION:ROLE;HOST:CLIENT`.
+/// `HOST:QUORUM:ELECTION:ROLE;CLIENT`.
 fn server(text: &str) -> Option<Server> {
     let (peer, client) = text.split_once(';')?;
-    let (peer, role) = peer.rsplit_once(':')?;
-    let (quorum, election_port) = peer.rsplit_once(':')?;
-    let role = match role {
-        "participant" => Role::Participant,
-        "observer" => Role::Observer,
+    let [role, election, quorum, host] =
+        peer.rsplitn(4, ':').collect::<Vec<_>>().try_into().ok()?;
+    let votes = match role {
+        "participant" => true,
+        "observer" => false,
         _ => return None,
     };
-    Some(Server {
-        quorum: address(quorum)?,
-        election_port: election_port.parse().ok()?,
-        role,
-        client: address(client)?,
+    // Several addresses of one server are parted by `|`.
+    let one = !host.is_empty() && !host.contains('|');
+    let one = one && (host.starts_with('[') || !host.contains(':'));
+    let (host, client) = (host.to_owned(), client.to_owned());
+    one.then_some(Server {
+        host,
+        ports: [quorum.parse().ok()?, election.parse().ok()?],
+        votes,
+        client,
     })
-}
-
-fn address(text: &str) -> Option<Address> {
-    let (host, port) = text.rsplit_once(':')?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let one = bare.unwrap_or(host);
-    let fits = !one.is_empty() && !one.contains(['|', ';', '[', ']', '/', ' ']);
-    let fits = fits && (bare.is_some() || !one.contains(':'));
-    Some(Address { host: host.to_owned(), port: port.parse().ok()? }).filter(|_| fits)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ensemble, Role, ServerId};
-    use crate::Zxid;
+    use super::*;
 
     #[test]
     fn what_a_server_tells_is_read_and_written_alike() {
         let text = "server.1=zk-1.zk.default.svc:2888:3888:participant;zk-1.zk.default.svc:2181\n\
                     server.12=[fd00::7]:2888:3888:observer;0.0.0.0:2181\nversion=20000002a";
-        let ensemble: Ensemble = text.parse().unwrap();
-        assert_eq!(ensemble.version, Zxid::new(2, 42));
-        let lines: Vec<_> = ensemble.servers.iter().map(|(id, it)| it.line(*id)).collect();
+        let ensemble = Ensemble::parse(text).unwrap();
+        assert_eq!(ensemble.version, Zxid(0x2_0000_002a));
+        let lines: Vec<_> = ensemble.servers.iter().map(|(id, it)| it.line(id)).collect();
         assert_eq!(lines, text.lines().take(2).collect::<Vec<_>>());
-        let observer = &ensemble.servers[&ServerId(12)];
-        assert_eq!(observer.role, Role::Observer);
-        assert_eq!(observer.quorum.host, "[fd00::7]");
-        assert_eq!((observer.quorum.port, observer.election_port), (2888, 3888));
-        assert_eq!(observer.client.to_string(), "0.0.0.0:2181");
+        let observer = &ensemble.servers["12"];
+        assert!(!observer.votes && ensemble.servers["1"].votes);
+        assert_eq!((observer.host.as_str(), observer.ports), ("[fd00::7]", [2888, 3888]));
+        assert_eq!(observer.client, "0.0.0.0:2181");
     }
 
     #[test]
@@ -175,13 +124,23 @@ mod tests {
             "server.x=a:1:2:participant;a:3\nversion=1".to_owned(),
             "server.1=a:1:2:leader;a:3\nversion=1".to_owned(),
             "server.1=a:1:2:participant\nversion=1".to_owned(),
-            "server.1=a:1:2:participant;a:70000\nversion=1".to_owned(),
+            "server.1=a:1:70000:participant;a:3\nversion=1".to_owned(),
             "server.1=a:1:2|b:1:2:participant;a:3\nversion=1".to_owned(),
             "server.1=:1:2:participant;a:3\nversion=1".to_owned(),
             "server.1=fd00::7:1:2:participant;a:3\nversion=1".to_owned(),
         ] {
-            assert!(text.parse::<Ensemble>().is_err(), "{text}");
+            assert_eq!(Ensemble::parse(&text), None, "{text}");
         }
-        assert!(format!("{server}\nversion=1").parse::<Ensemble>().is_ok());
+        assert!(Ensemble::parse(&format!("{server}\nversion=1")).is_some());
+    }
+
+    #[test]
+    fn a_later_epoch_is_after_every_transaction_of_an_earlier_one() {
+        let zxid = Zxid::parse;
+        assert_eq!(zxid("0x100000003"), Some(Zxid(1 << 32 | 3)));
+        assert!(zxid("200000000") > zxid("0x1ffffffff"));
+        for text in ["", "0x", "-1", "x", "0x0x1", "10000000000000000", " 1"] {
+            assert_eq!(zxid(text), None, "{text}");
+        }
     }
 }

@@ -5,92 +5,72 @@
 //! that names the list; the first list is written once. A server that has data never goes back to an older list: alone
 //! in it, it would lead alone.
 
-use endstate_core::{Identity, Launch, LaunchOf, MemberName, Peer, Start, VolumeSpec};
+use endstate_core::{Launch, LaunchOf, MemberName, Peer, Start};
 
-use crate::{Address, OBSERVER, Role, Server, ServerId, ZookeeperClusterSpec};
+use crate::{OBSERVER, Server, ZookeeperClusterSpec};
 
 /// Clients connect here.
 pub const CLIENT_PORT: u16 = 2181;
 /// Followers connect to the leader here.
-pub const QUORUM_PORT: u16 = 2888;
+const QUORUM_PORT: u16 = 2888;
 /// Servers elect a leader here.
-pub const ELECTION_PORT: u16 = 3888;
+const ELECTION_PORT: u16 = 3888;
+/// All of them, by name, the clients' first.
+pub const PORTS: [(&str, u16); 3] =
+    [("client", CLIENT_PORT), ("quorum", QUORUM_PORT), ("election", ELECTION_PORT)];
+
 /// A server's volume.
 pub const DATA_DIR: &str = "/data";
+/// The data there: snapshots, and logs.
+pub const PRESENT: [&str; 2] = ["version-2/snapshot.*", "version-2/log.*"];
+/// With this file a blank server may help to begin an ensemble. Without, it waits for one that has data.
+pub const INITIALIZE: &str = "/data/initialize";
+/// The configuration that a server reads and writes.
+const CONFIG: &str = "/data/conf/zoo.cfg";
+/// The line of it that a server writes.
+pub const LIST_KEY: &str = "dynamicConfigFile=";
+
 /// Where a server finds what allows to change the membership.
 pub const ADMIN_DIR: &str = "/admin";
 /// The file there that has it as options of Java's.
 pub const ADMIN_OPTIONS: &str = "java.options";
-/// The data: snapshots, and logs.
-pub const PRESENT: [&str; 2] = ["version-2/snapshot.*", "version-2/log.*"];
-/// With this file a blank server may help to begin an ensemble. Without, it waits for one that has data.
-pub const INITIALIZE: &str = "/data/initialize";
-/// The line of `zoo.cfg` that a server writes.
-pub const LIST_KEY: &str = "dynamicConfigFile=";
-/// The configuration that a server reads and writes.
-pub const CONFIG: &str = "/data/conf/zoo.cfg";
-
-/// The headless service that gives servers their names.
-pub fn peer_service(cluster: &str) -> String {
-    format!("{cluster}-peer")
-}
-
-/// The service that clients use.
-pub fn client_service(cluster: &str) -> String {
-    format!("{cluster}-client")
-}
-
-/// The secret with the password of this number.
-pub fn admin_secret(cluster: &str, credential: u32) -> String {
-    format!("{cluster}-admin-{credential}")
-}
-
-/// Where the others find a server.
-pub fn host(object: &Identity, member: &MemberName) -> String {
-    format!("{member}.{}.{}.svc", peer_service(&object.name), object.namespace)
-}
 
 /// A server's entry in the list of members. It listens on every address, so that it needs no name of its own to start.
-pub fn server(host: impl Into<String>, role: Role) -> Server {
-    let quorum = Address { host: host.into(), port: QUORUM_PORT };
-    let client = Address { host: "0.0.0.0".to_owned(), port: CLIENT_PORT };
-    Server { quorum, election_port: ELECTION_PORT, role, client }
+pub fn server(host: impl Into<String>, role: &str) -> Server {
+    let client = format!("0.0.0.0:{CLIENT_PORT}");
+    Server {
+        host: host.into(),
+        ports: [QUORUM_PORT, ELECTION_PORT],
+        votes: role != OBSERVER,
+        client,
+    }
 }
 
 /// How many ticks a server tries to reach who it takes for the leader. An observer may take the one before for it, from
 /// old messages, and by default tries for `initLimit`: 20 seconds.
 const LEADER_LIMIT: &str = "connectToLearnerMasterLimit";
 
-/// The files that a server starts with, each by its path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    /// Its id; written at every start.
-    pub my_id: (String, String),
-    /// `zoo.cfg`; written at every start, but for [`LIST_KEY`].
-    pub config: (String, String),
-    /// The first list of members; written once.
-    pub list: (String, String),
-}
-
-/// The files of the member of this name. A recovery has a list of its own, so that the server begins with it once.
-pub fn files(spec: &ZookeeperClusterSpec, member: &MemberName, start: &Start) -> Files {
-    let id = |it: &Peer| it.id.as_ref().and_then(|it| it.parse().ok()).map(ServerId);
-    let me = start.members().iter().find(|it| it.name == *member).and_then(id);
-    let line = |it: &Peer| {
-        let role = if *it.role == *OBSERVER { Role::Observer } else { Role::Participant };
-        Some(server(&it.address, role).line(id(it)?) + "\n")
-    };
+/// The files that the member of this name starts with, each by its path: its id and `zoo.cfg` (but for [`LIST_KEY`]),
+/// which are written at every start, and the first list of members, which is written once. A recovery has a list of its
+/// own, so that the server begins with it once.
+pub fn files(
+    spec: &ZookeeperClusterSpec,
+    member: &MemberName,
+    start: &Start,
+) -> [(String, String); 3] {
+    let me = start.members().iter().find(|it| it.name == *member);
+    let my_id = me.and_then(|it| it.id.as_ref()).map(|it| format!("{it}\n"));
+    let line = |it: &Peer| Some(server(&it.address, &it.role).line(it.id.as_ref()?) + "\n");
     let list = match start {
         Start::Recover { token, .. } => format!("{DATA_DIR}/conf/members-{token}"),
         _ => format!("{DATA_DIR}/conf/members"),
     };
     let lines = start.members().iter().filter_map(line).collect();
-    let my_id = me.map(|it| format!("{it}\n")).unwrap_or_default();
-    Files {
-        my_id: (format!("{DATA_DIR}/myid"), my_id),
-        config: (CONFIG.to_owned(), config(spec, &list)),
-        list: (list, lines),
-    }
+    [
+        (format!("{DATA_DIR}/myid"), my_id.unwrap_or_default()),
+        (CONFIG.to_owned(), config(spec, &list)),
+        (list, lines),
+    ]
 }
 
 fn config(spec: &ZookeeperClusterSpec, list: &str) -> String {
@@ -134,11 +114,8 @@ pub(crate) fn launch(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Launch {
         "org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(),
         CONFIG.to_owned(),
     ];
-    let storage = &spec.storage;
-    let volume = VolumeSpec::new(&storage.size).class(storage.class.clone());
-    let ports = [("client", CLIENT_PORT), ("quorum", QUORUM_PORT), ("election", ELECTION_PORT)];
     Launch::new(format!("{}:{version}", spec.repository), of)
         .command(command.into())
-        .ports(ports)
-        .volume(Some(volume.retention(storage.retention)))
+        .ports(PORTS)
+        .volume(Some(spec.storage.clone()))
 }

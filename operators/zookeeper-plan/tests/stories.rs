@@ -1,69 +1,71 @@
-//! Stories: what happens to a cluster, line by line, and what the planner makes of it.
-//!
-//! Goal: a reader sees from plain text what the operator does in a situation, and why. Method: each
-//! file in `stories/` is a list of blocks, a command and the expected answer after `----`. A command
-//! changes a small world in which everything asked for works at once; `plan` plans once, checks the
-//! plan with the linter, publishes its status and carries its actions out. Run with `UPDATE=1` to
-//! write the answers anew, then read the difference.
+//! The stories that are ZooKeeper's own: servers on volumes, observers, what they start with, what may change. Those of
+//! every application are beside the core.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a story that cannot be told fails")]
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
-#[path = "stories/world.rs"]
-mod world;
+#[path = "../../../lib/endstate-core/tests/stories/engine.rs"]
+mod engine;
 
-use std::{fs, path::Path};
+use std::fmt::Write as _;
+use std::path::Path;
 
-use world::World;
+use endstate_core::{App, Identity, LaunchOf, MemberRecord, Peer, Start};
+use engine::{Told, World};
+use zookeeper_plan::{OBSERVER, SERVER, ZooKeeper, ZookeeperClusterSpec, files};
 
 #[test]
 fn stories() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
-    let files = fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
-    let mut files: Vec<_> =
-        files.filter(|it| it.extension().is_some_and(|it| it == "txt")).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    let wrong: Vec<_> = files.iter().filter(|it| !check(it)).collect();
-    assert!(wrong.is_empty(), "stories went another way, see above: {wrong:?}");
+    engine::tell_all::<ZooKeeper>(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories"));
 }
 
-/// Tells one story; says whether it went as written.
-fn check(path: &Path) -> bool {
-    let text = fs::read_to_string(path).unwrap();
-    let told = tell(&text);
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, &told).unwrap();
-        return true;
+impl Told for ZooKeeper {
+    const ANSWERS_WITHOUT_LEADER: bool = false;
+
+    fn spec() -> ZookeeperClusterSpec {
+        ZookeeperClusterSpec::new(3, "3.8.6")
     }
-    for (line, (old, new)) in text.lines().zip(told.lines()).enumerate() {
-        if old != new {
-            println!("{}:{}:\n  written: {old}\n  told:    {new}", path.display(), line + 1);
-            return false;
+
+    fn edit(spec: &mut ZookeeperClusterSpec, field: &str, value: &str) {
+        match field {
+            "size" => spec.size = value.parse().unwrap(),
+            "observers" => spec.observers = value.parse().unwrap(),
+            "version" => spec.version = value.into(),
+            "credential" => spec.credential = value.parse().unwrap(),
+            "storage" => spec.storage.size = value.into(),
+            "class" => spec.storage.class = Some(value.into()),
+            "config" => drop(spec.config.insert(value.into(), 1000)),
+            _ => panic!("no such field: {field}"),
         }
     }
-    text.lines().count() == told.lines().count()
+
+    fn tell(world: &World<Self>, words: &[&str]) -> String {
+        match words {
+            ["launch", start] => launch(&world.snapshot.object, start),
+            _ => panic!("no such command: {words:?}"),
+        }
+    }
 }
 
-fn tell(text: &str) -> String {
-    let mut world = World::default();
-    let mut told = String::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        told += line;
-        told += "\n";
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let answer = world.tell(line);
-        // The answer that is written ends at an empty line.
-        lines.by_ref().find(|it| it.is_empty());
-        told += "----\n";
-        told += &answer;
-        told += "\n";
-    }
-    while told.ends_with("\n\n") {
-        told.pop();
+/// How a server is started: its command, and its files.
+fn launch(object: &Identity, start: &str) -> String {
+    let mut spec = ZookeeperClusterSpec::new(3, "3.9.5");
+    spec.config.insert("tickTime".into(), 1000);
+    let member = MemberRecord::new("demo-a", SERVER);
+    let peer = |name: &str, id: &str, role: &str| {
+        let address = ZooKeeper.address(object, &name.into());
+        Peer::new(name, address, role).id(Some(id.into()))
+    };
+    let members = vec![peer("demo-a", "1", SERVER), peer("demo-b", "7", OBSERVER)];
+    let start = match start {
+        "new" => Start::New { token: "0c5f".into(), members },
+        "recover" => Start::Recover { token: "0c5f-7".into(), members: members[..1].into() },
+        _ => panic!("no such start"),
+    };
+    let launch = ZooKeeper.launch(&LaunchOf::new(object, &spec, &member).start(&start));
+    let mut told = format!("{}\n{}\n", launch.image, launch.command.join("\n"));
+    for (path, text) in files(&spec, &member.name, &start) {
+        write!(told, "{path}:\n{text}").unwrap();
     }
     told
 }

@@ -1,128 +1,109 @@
 //! What is asked of one ZooKeeper server, and what of the ensemble through it.
 //!
-//! Invariants: a call never goes to another server than the one named; every call has a deadline; a call is made once;
-//! what went wrong is one of [`Failure`]'s three kinds, because "did not answer", "said no" and "we do not know" lead
-//! to different decisions; a refusal is known by ZooKeeper's error code.
-//!
-//! A server tells its own state by four-letter words ([`status`], [`followers`]), without a session. That says nothing
-//! of the membership: who was removed goes on as a follower, and answers as one. The membership is
-//! [`Session::ensemble`] alone.
+//! A server tells its own state by a four-letter word ([`status`]), without a session. That says nothing of the
+//! membership: who was removed goes on as a follower, and answers as one. The membership is [`Session::ensemble`]
+//! alone. A refusal is known by ZooKeeper's error code.
 
-use std::future::Future;
-use std::time::Duration;
+use std::io;
 
+use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, within};
+use endstate_core::MemberId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use zookeeper_client::{Client, EnsembleUpdate, Error};
-use zookeeper_plan::{Ensemble, Server, ServerId, Zxid};
+use zookeeper_plan::{Ensemble, Server, Zxid};
 
-mod words;
-
-pub use words::{Followers, Mode, Status, followers, status};
-
-/// How long a connection to one server may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long one question may take. It needs a round of the quorum: a new session is a transaction.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a change of the membership may take: the new configuration's quorum must have it too.
-const CHANGE_TIMEOUT: Duration = Duration::from_secs(8);
+/// Why a call brought no result. A change may have been applied, too, if the server stepped down while it made it.
+pub type Failure = endstate::client::Failure<Code>;
 
 /// How long the server keeps a session whose client is gone without a word.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+const SESSION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(6);
 
-/// The node whose content is the configuration.
+/// The node whose content is the membership.
 const CONFIGURATION: &str = "/zookeeper/config";
 
-/// Why a call brought no result.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// No connection, or no answer in time. A call that changes something may still have been applied; so it may when
-    /// the server stepped down while it made the change.
-    #[error("no answer from {endpoint}: {why}")]
-    Unreachable {
-        /// Who was asked.
-        endpoint: String,
-        /// What the transport said.
-        why: String,
-    },
-    /// ZooKeeper answered, and the answer is no. Nothing was changed.
-    #[error("{endpoint} refuses: {code}")]
-    Refused {
-        /// Who was asked.
-        endpoint: String,
-        /// What kind of no.
-        code: Code,
-    },
-    /// Our side failed, or does not understand the answer: nothing is known of theirs.
-    #[error("cannot ask {endpoint}: {why}")]
-    Unknown {
-        /// Who was to be asked.
-        endpoint: String,
-        /// What went wrong here.
-        why: String,
-    },
-}
+/// The most that the answer to a word may have.
+const ANSWER_MAX: u64 = 1 << 20;
 
-/// What kind of no.
+/// ZooKeeper's no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Code {
-    /// It serves nobody: it looks for a leader, or takes over the leader's data.
+    /// It looks for a leader, or takes over the leader's data.
     #[error("not serving")]
     NotServing,
-    /// The credentials do not allow that.
     #[error("not authorized")]
     NoAuth,
-    /// The configuration is another one by now.
     #[error("the configuration has another version")]
     BadVersion,
-    /// The new configuration would have no quorum of connected followers that have the leader's data. Observers do not
-    /// count.
+    /// Of connected followers that have the leader's data. Observers do not count.
     #[error("the new configuration has no quorum of synchronized servers")]
     NoQuorum,
-    /// Another change is under way.
     #[error("a reconfiguration is in progress")]
     InProgress,
-    /// The change makes no sense: a malformed server, or no voter left.
+    /// A malformed server, or no voter left.
     #[error("bad arguments")]
     BadArguments,
-    /// Any other, by its number.
     #[error("error {0}")]
     Other(i32),
 }
 
-impl Code {
-    fn of(number: i32) -> Self {
-        match number {
-            -8 => Self::BadArguments,
-            -13 => Self::NoQuorum,
-            -14 => Self::InProgress,
-            -102 => Self::NoAuth,
-            -103 => Self::BadVersion,
-            other => Self::Other(other),
-        }
+/// What one server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub version: String,
+    /// Whether it leads; or did, and has not noticed yet that it does no more.
+    pub leads: bool,
+    /// The last transaction in its memory.
+    pub zxid: Zxid,
+}
+
+/// What the server at `endpoint` says about itself. One that serves nobody is [`Code::NotServing`].
+pub async fn status(endpoint: &str) -> Result<Status, Failure> {
+    let connect = TcpStream::connect(endpoint);
+    let stream = within(CONNECT_TIMEOUT, connect, Failure::unreachable).await?;
+    let text = within(READ_TIMEOUT, ask(stream, "srvr"), Failure::unreachable).await?;
+    // The text in place of an answer has none of an answer's fields.
+    parse(&text).ok_or(Failure::Refused(Code::NotServing))
+}
+
+async fn ask(mut stream: TcpStream, word: &str) -> io::Result<String> {
+    stream.write_all(word.as_bytes()).await?;
+    let mut answer = Vec::new();
+    match stream.take(ANSWER_MAX).read_to_end(&mut answer).await? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended")),
+        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
     }
 }
 
-/// A change of the membership.
+/// The answer to `srvr`, which is read whole, or not at all.
+fn parse(text: &str) -> Option<Status> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let version = field("Zookeeper version: ")?.split(['-', ',']).next()?;
+    let leads = match field("Mode: ")? {
+        "leader" => true,
+        "follower" | "observer" => false,
+        _ => return None,
+    };
+    Some(Status { version: version.to_owned(), leads, zxid: Zxid::parse(field("Zxid: ")?)? })
+}
+
+/// A change of the membership: what the server of this id is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// Adds a server, or gives one that is there another role or address.
-    Put(ServerId, Server),
-    /// Removes a server. It goes on as a follower without a vote until it is stopped.
-    Remove(ServerId),
+pub struct Change {
+    pub id: MemberId,
+    /// Listed like this, whether it is there already or not; or not at all. A server that was removed goes on as a
+    /// follower without a vote until it is stopped.
+    pub to: Option<Server>,
+}
+
+impl Change {
+    pub fn is_made(&self, ensemble: &Ensemble) -> bool {
+        ensemble.servers.get(&self.id) == self.to.as_ref()
+    }
 }
 
 /// A session with the ensemble, through one server. Dropping it closes it.
-pub struct Session {
-    endpoint: String,
-    client: Client,
-}
-
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
+pub struct Session(Client);
 
 impl Session {
     /// Opens a session at `endpoint`, such as `10.244.0.7:2181`, as the digest users `NAME:PASSWORD`. Users whom the
@@ -135,74 +116,71 @@ impl Session {
             .with_fail_eagerly();
         let connector =
             users.iter().fold(connector, |it, user| it.with_auth("digest", user.as_bytes()));
-        let client = within(endpoint, READ_TIMEOUT, connector.connect(endpoint)).await?;
-        Ok(Self { endpoint: endpoint.to_owned(), client })
+        within(READ_TIMEOUT, connector.connect(endpoint), failure).await.map(Self)
     }
 
     /// The members, no older than this call: the server first catches up with the leader.
     pub async fn ensemble(&self) -> Result<Ensemble, Failure> {
-        within(&self.endpoint, READ_TIMEOUT, self.client.sync(CONFIGURATION)).await?;
-        let (text, _) = within(&self.endpoint, READ_TIMEOUT, self.client.get_config()).await?;
-        self.parse(&text)
+        within(READ_TIMEOUT, self.0.sync(CONFIGURATION), failure).await?;
+        let (text, _) = within(READ_TIMEOUT, self.0.get_config(), failure).await?;
+        let text = String::from_utf8_lossy(&text);
+        let unknown = || Failure::unknown(format_args!("not understood as a list: {text:?}"));
+        Ensemble::parse(&text).ok_or_else(unknown)
     }
 
-    /// Changes the membership if it is still that of `version`, and gives what it is then. That the server runs and has
-    /// the leader's data is the caller's to know before it votes: ZooKeeper is content with a quorum of the others.
-    pub async fn reconfigure(&self, change: &Change, version: Zxid) -> Result<Ensemble, Failure> {
-        let (joining, leaving) = match change {
-            Change::Put(id, server) => (server.line(*id), String::new()),
-            Change::Remove(id) => (String::new(), id.to_string()),
-        };
+    /// Changes the membership if it is still that of `version`. That the server runs and has the leader's data is the
+    /// caller's to know before it votes: ZooKeeper is content with a quorum of the others.
+    pub async fn reconfigure(&self, change: &Change, version: Zxid) -> Result<(), Failure> {
+        let joining = change.to.as_ref().map(|it| it.line(&change.id)).unwrap_or_default();
+        let leaving = if joining.is_empty() { change.id.as_str() } else { "" };
         let update = EnsembleUpdate::Incremental {
             joinings: std::iter::once(joining.as_str()),
-            leavings: std::iter::once(leaving.as_str()),
+            leavings: std::iter::once(leaving),
         };
-        let call = self.client.update_ensemble(update, Some(version.to_wire()));
-        let (text, _) = within(&self.endpoint, CHANGE_TIMEOUT, call).await?;
-        self.parse(&text)
+        let call = self.0.update_ensemble(update, Some(version.0.cast_signed()));
+        within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
-
-    fn parse(&self, text: &[u8]) -> Result<Ensemble, Failure> {
-        let unknown = |why: String| Failure::Unknown { endpoint: self.endpoint.clone(), why };
-        let text = std::str::from_utf8(text).map_err(|error| unknown(error.to_string()))?;
-        text.parse().map_err(|error: zookeeper_plan::Malformed| unknown(error.to_string()))
-    }
-}
-
-async fn within<T>(
-    endpoint: &str,
-    deadline: Duration,
-    call: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(deadline, call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(failure(endpoint, &error)),
-        Err(_) => Err(late(endpoint, deadline)),
-    }
-}
-
-fn late(endpoint: &str, deadline: Duration) -> Failure {
-    let why = format!("no answer within {} s", deadline.as_secs());
-    Failure::Unreachable { endpoint: endpoint.to_owned(), why }
 }
 
 /// Sorts a client error into "did not answer", "said no" and "we do not know".
-fn failure(endpoint: &str, error: &Error) -> Failure {
-    let endpoint = endpoint.to_owned();
-    let code = match error {
+fn failure(error: Error) -> Failure {
+    Failure::Refused(match error {
         Error::NoAuth | Error::AuthFailed => Code::NoAuth,
-        Error::BadVersion => Code::BadVersion,
-        Error::BadArguments(_) => Code::BadArguments,
-        Error::ReconfigDisabled => Code::Other(-123),
-        Error::UnexpectedErrorCode(number) => Code::of(*number),
+        Error::BadVersion | Error::UnexpectedErrorCode(-103) => Code::BadVersion,
+        Error::BadArguments(_) | Error::UnexpectedErrorCode(-8) => Code::BadArguments,
+        Error::UnexpectedErrorCode(-13) => Code::NoQuorum,
+        Error::UnexpectedErrorCode(-14) => Code::InProgress,
+        Error::UnexpectedErrorCode(number) => Code::Other(number),
         Error::NoHosts
         | Error::Timeout
         | Error::ConnectionLoss
         | Error::SessionExpired
-        | Error::SessionMoved => {
-            return Failure::Unreachable { endpoint, why: error.to_string() };
+        | Error::SessionMoved => return Failure::unreachable(error),
+        other => return Failure::unknown(other),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SRVR: &str = "Zookeeper version: 3.9.5-293c895a, built on 2026-02-11 20:18 UTC\n\
+                        Latency min/avg/max: 0/0.0/0\nZxid: 0x20000002a\nMode: follower\nNode count: 5\n";
+
+    #[test]
+    fn a_status_is_read_whole_or_not_at_all() {
+        let zxid = Zxid(0x2_0000_002a);
+        let status = Status { version: "3.9.5".into(), leads: false, zxid };
+        assert_eq!(parse(SRVR), Some(status));
+        for text in [
+            "This ZooKeeper instance is not currently serving requests\n".to_owned(),
+            "srvr is not executed because it is not in the whitelist.\n".to_owned(),
+            SRVR.replace("Mode: follower\n", ""),
+            SRVR.replace("follower", "standalone"),
+            SRVR.replace("0x2", "y"),
+            SRVR.replace("Zookeeper", "Other"),
+        ] {
+            assert_eq!(parse(&text), None, "{text}");
         }
-        other => return Failure::Unknown { endpoint, why: other.to_string() },
-    };
-    Failure::Refused { endpoint, code }
+    }
 }

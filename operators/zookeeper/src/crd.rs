@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate::crd::{PodPolicy, Retention};
+use endstate::crd::{PodPolicy, Volume};
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -33,22 +33,7 @@ pub type ZookeeperClusterStatus = endstate::crd::Status;
     namespaced,
     doc = "A ZooKeeper ensemble: the operator starts its servers, replaces the ones that fail, and grows and shrinks it, without ever giving up a quorum it has.",
     status = "ZookeeperClusterStatus",
-    derive = "PartialEq",
-    scale(
-        spec_replicas_path = ".spec.size",
-        status_replicas_path = ".status.size",
-        label_selector_path = ".status.selector"
-    ),
-    printcolumn(name = "Size", type_ = "integer", json_path = ".spec.size", description = "Voting servers wanted"),
-    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.ready", description = "Voting servers that are healthy"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.currentVersion", description = "The version that every server runs"),
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Progress", type_ = "string", json_path = ".status.conditions[?(@.type==\"Progressing\")].message", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = (
-        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 50",
-        "the name becomes part of service and host names: use at most 50 characters of a-z, 0-9 and -, beginning with a letter"
-    )
+    derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ZookeeperClusterSpec {
@@ -82,7 +67,7 @@ pub struct ZookeeperClusterSpec {
 
     /// Java's heap in MiB, of a size that stays. Default 512. The data tree must fit in it; a server takes about 100
     /// MiB more.
-    #[serde(default = "default_heap")]
+    #[serde(default = "endstate::crd::number::<512>")]
     #[schemars(range(min = 64, max = 32768))]
     pub heap_mib: u32,
 
@@ -96,13 +81,13 @@ pub struct ZookeeperClusterSpec {
 
     /// Counts the passwords that the operator made for itself, from 1 (the default). One more makes another, in the
     /// Secret `NAME-admin-N`, and restarts the servers one by one with it.
-    #[serde(default = "default_credential")]
+    #[serde(default = "endstate::crd::number::<1>")]
     #[schemars(range(min = 1))]
     pub credential: u32,
 
     /// The volume of each server. Default: 10Gi of the default storage class.
     #[serde(default)]
-    pub storage: Storage,
+    pub storage: Volume,
 
     /// What the pods carry beside ZooKeeper itself. Labels and annotations change in place; for any other change the
     /// servers restart one by one.
@@ -110,32 +95,8 @@ pub struct ZookeeperClusterSpec {
     pub pod: Option<PodPolicy>,
 }
 
-/// A volume for each server, which outlives its pod.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Storage {
-    /// How much it holds, such as `10Gi` (Mi, Gi or Ti). It may grow, if its storage class can, and never shrinks.
-    #[serde(default = "default_size")]
-    #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
-    pub size: String,
-    /// The storage class. Default: the cluster's. It cannot change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub class: Option<String>,
-    /// How long the claims of the volumes stay. A change counts for all of them.
-    #[serde(default)]
-    pub retention: Retention,
-}
-
-impl Default for Storage {
-    fn default() -> Self {
-        Self { size: default_size(), class: None, retention: Retention::default() }
-    }
-}
-
 impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
     fn from(it: ZookeeperClusterSpec) -> Self {
-        let Storage { size, class, retention } = it.storage;
         Self {
             size: it.size,
             observers: it.observers,
@@ -146,7 +107,7 @@ impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
             heap_mib: it.heap_mib,
             config: it.config,
             pod: it.pod.unwrap_or_default().into(),
-            storage: zookeeper_plan::Storage { size, class, retention: retention.into() },
+            storage: it.storage.into(),
         }
     }
 }
@@ -163,16 +124,4 @@ fn config_rule() -> Rule {
 
 fn default_repository() -> String {
     DEFAULT_REPOSITORY.to_owned()
-}
-
-fn default_heap() -> u32 {
-    512
-}
-
-fn default_credential() -> u32 {
-    1
-}
-
-fn default_size() -> String {
-    "10Gi".to_owned()
 }

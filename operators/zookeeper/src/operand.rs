@@ -1,29 +1,25 @@
 //! ZooKeeper as an operand of the generic operator: its pods, and the objects around them.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use endstate::Error;
 use endstate::launcher::{Guard, Question, Seed};
-use endstate::operator::{Generated, ObjectsOf, Operand, Ownership, PodRequest, Wanted};
+use endstate::operator::{Credentials, ObjectsOf, Operand, PodRequest, Wanted};
 use endstate::template::{self, PodTemplate, Probes};
-use endstate_core::{App, ClusterObjects, Identity, Launch, Start};
-use k8s_openapi::api::core::v1::{
-    PersistentVolumeClaim, Pod, Probe, Secret, Service, TCPSocketAction,
-};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use endstate_core::{App, Identity, Launch, Start, peer_service};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim as Claim, Pod, Secret, Service};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget as Budget;
 use kube::api::ApiResource;
-use serde::Deserialize;
-use serde_json::Value;
 use sha1::{Digest, Sha1};
 use zookeeper_plan::{
-    ADMIN_DIR, ADMIN_OPTIONS, CLIENT_PORT, DATA_DIR, ELECTION_PORT, INITIALIZE, LIST_KEY, PRESENT,
-    QUORUM_PORT, ZooKeeper, ZookeeperClusterSpec, admin_secret, client_service, files,
-    peer_service,
+    ADMIN_DIR, ADMIN_OPTIONS, CLIENT_PORT, DATA_DIR, INITIALIZE, LIST_KEY, PORTS, PRESENT,
+    ZooKeeper, ZookeeperClusterSpec, files,
 };
 
-use crate::crd::{self, ZookeeperCluster};
-use crate::driver::{PASSWORD, SUPER, ZooKeeperDriver, credentials};
+use crate::crd::ZookeeperCluster;
+use crate::driver::{SUPER, ZooKeeperDriver, credentials};
 
 /// ZooKeeper, declared by objects of its kind.
 #[derive(Debug)]
@@ -44,19 +40,14 @@ impl Operand for ZooKeeperOperand {
         &ZooKeeperDriver
     }
 
-    fn spec(&self, spec: &Value) -> Result<ZookeeperClusterSpec, serde_json::Error> {
-        crd::ZookeeperClusterSpec::deserialize(spec).map(Into::into)
-    }
-
     fn pod(&self, request: PodRequest<'_>) -> Pod {
-        let spec: ZookeeperClusterSpec = serde_json::from_str(&request.launch.spec)
-            .expect("a launch carries the spec it was made from");
+        let spec: ZookeeperClusterSpec = request.launch.made_from();
         let guard = guard(&request, &spec);
         let mut template = PodTemplate::new(ZooKeeper.name(), guard, &self.launcher_image);
         template.subdomain = Some(peer_service(&request.object.name));
         template.probes = probes();
         template.volume(template::claim("data", request.member), DATA_DIR);
-        let secret = admin_secret(&request.object.name, spec.credential);
+        let secret = credentials(request.object, &spec).newest();
         template.volume(template::secret("admin", &secret), ADMIN_DIR);
         template.pod(&request, &spec.pod)
     }
@@ -66,84 +57,55 @@ impl Operand for ZooKeeperOperand {
     }
 
     fn kinds(&self) -> Vec<ApiResource> {
-        vec![
-            ApiResource::erase::<Service>(&()),
-            ApiResource::erase::<PodDisruptionBudget>(&()),
-            ApiResource::erase::<Secret>(&()),
-            ApiResource::erase::<PersistentVolumeClaim>(&()),
-        ]
+        let quorum = [ApiResource::erase::<Service>(&()), ApiResource::erase::<Budget>(&())];
+        let own = [ApiResource::erase::<Secret>(&()), ApiResource::erase::<Claim>(&())];
+        quorum.into_iter().chain(own).collect()
     }
 
     fn objects(&self, of: &ObjectsOf<'_, ZookeeperClusterSpec>) -> Result<Vec<Wanted>, Error> {
-        let (name, spec) = (&of.object.name, of.spec);
-        let objects = ClusterObjects::new(ZooKeeper.name(), of.object);
-        let client = ("client", CLIENT_PORT);
-        let ports = [client, ("quorum", QUORUM_PORT), ("election", ELECTION_PORT)];
-        let peers = objects.peer_service(&peer_service(name), &ports);
-        let clients = objects.client_service(&client_service(name), &[client]);
-        let budget = objects.disruption_budget(name, of.surroundings.min_available);
-        let owned = [Some(peers), of.surroundings.clients.then_some(clients), Some(budget)];
-        let owned = owned.into_iter().flatten().map(|it| Wanted::new(it, Ownership::Owned));
-        let secrets = credentials(spec).map(|it| Ok(secret(name, it)));
-        let volume = &spec.storage;
-        let volume = endstate_core::VolumeSpec::new(&volume.size)
-            .class(volume.class.clone())
-            .retention(volume.retention);
-        let claims = of.surroundings.volumes.iter().map(|it| Wanted::claim(it, &volume));
-        owned.chain(secrets).chain(claims).collect()
+        let mut wanted = of.quorum(ZooKeeper.name(), &PORTS)?;
+        wanted.extend(credentials(of.object, of.spec).wanted(ADMIN_OPTIONS, admin_options));
+        wanted.extend(of.claims(&of.spec.storage)?);
+        Ok(wanted)
     }
 
     fn secrets(&self, object: &Identity, spec: &ZookeeperClusterSpec) -> Vec<String> {
-        credentials(spec).map(|it| admin_secret(&object.name, it)).collect()
+        credentials(object, spec).names()
     }
 }
 
 /// How a start is guarded. Only who begins an ensemble may begin without data; who joins gets the leader's.
 fn guard(request: &PodRequest<'_>, spec: &ZookeeperClusterSpec) -> Guard {
-    let files = files(spec, request.member, request.start);
+    let [(id_path, id), (config_path, config), (list_path, list)] =
+        files(spec, request.member, request.start);
     let guard = Guard::new(DATA_DIR, &PRESENT)
-        .seed(Seed::text(files.my_id.1, files.my_id.0))
-        .seed(Seed::text(files.config.1, files.config.0).keeping(LIST_KEY))
-        .seed(Seed::text_once(files.list.1, files.list.0));
+        .seed(Seed::text(id, id_path))
+        .seed(Seed::text(config, config_path).keeping(LIST_KEY))
+        .seed(Seed::text_once(list, list_path));
     match request.start {
         Start::New { .. } => guard.first_start_file(INITIALIZE),
-        Start::Existing { .. } => guard,
-        Start::Resume { .. } | Start::Recover { .. } => guard.resume(),
+        _ => guard,
     }
 }
 
-/// A password, and the option of Java's by which a server knows it: `super:` and the digest of both.
-fn secret(cluster: &str, credential: u32) -> Wanted {
-    let keys = vec![Generated::new(PASSWORD, 24)];
-    let name = admin_secret(cluster, credential);
-    Wanted::generated(&name, keys, Ownership::Owned).derived(ADMIN_OPTIONS, |values| {
-        let digest = BASE64.encode(Sha1::digest(format!("{SUPER}:{}", values[PASSWORD])));
-        format!("-Dzookeeper.DigestAuthenticationProvider.superDigest={SUPER}:{digest}\n")
-    })
+/// The option of Java's by which a server knows a password: `super:` and the digest of both.
+fn admin_options(values: &BTreeMap<String, String>) -> String {
+    let user = format!("{SUPER}:{}", values[Credentials::PASSWORD]);
+    let digest = BASE64.encode(Sha1::digest(user));
+    format!("-Dzookeeper.DigestAuthenticationProvider.superDigest={SUPER}:{digest}\n")
 }
 
 /// A server that looks for a leader lives: its port is open. It serves, and counts for the disruption budget, when it
 /// has one.
 fn probes() -> Probes {
-    let port = IntOrString::String("client".to_owned());
-    let open = Probe { tcp_socket: Some(TCPSocketAction { host: None, port }), ..Probe::default() };
     let serves = Question::new(CLIENT_PORT, "srvr", "Mode: ");
-    let every = |period, failures, probe: Probe| Probe {
-        period_seconds: Some(period),
-        failure_threshold: Some(failures),
-        timeout_seconds: Some(5),
-        ..probe
-    };
-    Probes::default()
-        .startup(every(1, 600, open.clone()))
-        .liveness(every(10, 6, open))
-        .readiness(every(2, 2, template::asks(&serves)))
+    Probes::of(template::opens("client"), template::asks(&serves))
 }
 
 #[cfg(test)]
 mod tests {
     use endstate_core::{LaunchOf, MemberRecord, Peer, Surroundings};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -1,15 +1,15 @@
 //! ZooKeeper as a package: what is installed and run under its name.
 
 use endstate::Engine;
-use endstate::crd::without_rust;
+use endstate::crd::of_cluster;
 use endstate::operator::{Health, add};
 use endstate::package::{Package, managed};
 use endstate::status::Summary;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
 use kube::api::DynamicObject;
-use kube::{CustomResourceExt, ResourceExt};
-use zookeeper_plan::{CLIENT_PORT, client_service};
+use zookeeper_plan::CLIENT_PORT;
 
 use crate::crd::ZookeeperCluster;
 use crate::operand::ZooKeeperOperand;
@@ -28,7 +28,7 @@ impl Package for ZooKeeperPackage {
     }
 
     fn crds(&self) -> Vec<CustomResourceDefinition> {
-        vec![without_rust(ZookeeperCluster::crd())]
+        vec![of_cluster(ZookeeperCluster::crd())]
     }
 
     fn rules(&self) -> Vec<PolicyRule> {
@@ -36,11 +36,7 @@ impl Package for ZooKeeperPackage {
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
-        let mut summary = Summary::of(object);
-        let service = client_service(&object.name_any());
-        let namespace = object.namespace().unwrap_or_default();
-        summary.endpoint = Some(format!("{service}.{namespace}.svc:{CLIENT_PORT}"));
-        summary
+        Summary::of(object).served(object, "", CLIENT_PORT)
     }
 
     fn rescue(&self) -> &'static str {

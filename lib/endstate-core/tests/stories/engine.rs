@@ -21,6 +21,9 @@ pub(crate) use world::World;
 
 /// An application that stories are told of.
 pub(crate) trait Told: App + Clone + Default {
+    /// Whether a member tells its state to anybody while there is no leader.
+    const ANSWERS_WITHOUT_LEADER: bool = true;
+
     /// The spec with which every story begins.
     fn spec() -> Self::Spec;
 

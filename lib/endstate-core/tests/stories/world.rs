@@ -171,14 +171,19 @@ impl<A: Told> World<A> {
         self.positions.get(name).cloned().unwrap_or_else(all)
     }
 
-    /// What of the world is shown to somebody without a user.
+    /// What of the world is shown: less to somebody without a user, or without a leader.
     pub(super) fn seen(&self) -> Snapshot<A::Spec> {
         let mut snapshot = self.snapshot.clone();
-        if self.guarded {
+        let leaderless = self.leader.is_none() && !A::ANSWERS_WITHOUT_LEADER;
+        if self.guarded || leaderless {
             snapshot.view.membership = None;
             for target in snapshot.view.targets.iter_mut().filter(|it| it.status.is_some()) {
                 let serves = self.leader.is_some() && !self.cut.contains(&target.name);
-                let refusal = if serves { Refusal::Guarded } else { Refusal::NeedsUser };
+                let refusal = match serves {
+                    _ if leaderless => Refusal::Other,
+                    true => Refusal::Guarded,
+                    false => Refusal::NeedsUser,
+                };
                 (target.reach, target.status) = (Reach::Refused(refusal), None);
             }
         }

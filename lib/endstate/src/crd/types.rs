@@ -83,6 +83,40 @@ impl From<EmptyDir> for endstate_core::EmptyDir {
     }
 }
 
+/// A volume for each member, which outlives its pod, and the cluster's object too.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// How much it holds, such as `10Gi` (Mi, Gi or Ti), which is the default. It may grow, if its storage class can,
+    /// and never shrinks.
+    #[serde(default = "volume_size")]
+    #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
+    pub size: String,
+    /// The storage class. Default: the one that Kubernetes has for those who name none. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class: Option<String>,
+    /// How long the claims of the volumes stay. A change counts for all of them.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+fn volume_size() -> String {
+    "10Gi".to_owned()
+}
+
+impl Default for Volume {
+    fn default() -> Self {
+        Self { size: volume_size(), class: None, retention: Retention::default() }
+    }
+}
+
+impl From<Volume> for endstate_core::VolumeSpec {
+    fn from(it: Volume) -> Self {
+        Self::new(it.size).class(it.class).retention(it.retention.into())
+    }
+}
+
 /// How long the claims of members' volumes stay, in the words of a StatefulSet's
 /// `persistentVolumeClaimRetentionPolicy`. What a deleted claim leaves of its volume is up to the reclaim policy of the
 /// storage class.

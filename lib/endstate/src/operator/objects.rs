@@ -12,6 +12,7 @@
 //! [generated](Wanted::generated) secret is created once and never written again.
 
 mod claims;
+mod credentials;
 mod fields;
 mod secrets;
 mod wanted;
@@ -25,6 +26,7 @@ use super::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
 pub use claims::Claim;
 use claims::is_of_claims;
+pub use credentials::Credentials;
 use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;

@@ -204,7 +204,7 @@ pub fn status<S: Serialize>(name: &str, status: &Status<S>) -> EtcdClusterStatus
         control_paused: status.phase == Phase::Paused,
         conditions: status.conditions.iter().map(condition).collect(),
         size: status.size,
-        service_name: etcd_plan::client_service(name),
+        service_name: endstate_core::client_service(name),
         client_port: etcd_plan::CLIENT_PORT,
         members: Members { ready: names(true), unready: names(false) },
         current_version: status.current_version.clone().unwrap_or_default(),

@@ -68,7 +68,7 @@ fn every_format_is_known() {
 
 #[test]
 fn the_new_kind_has_its_columns_names_and_subresources() {
-    let crd = json!(EtcdCluster::crd());
+    let crd = json!(crds()[0]);
     let names = &crd["spec"]["names"];
     assert_eq!(names["shortNames"], json!(["etcd"]));
     let version = &crd["spec"]["versions"][0];

@@ -90,7 +90,7 @@ fn members_and_clients_find_each_other_by_the_names_that_members_are_told() {
     (around.clients, around.min_available) = (true, 2);
     let made = objects(&ObjectsOf::new(&object, &spec, &around)).unwrap();
     let names: Vec<_> = made.iter().map(ToString::to_string).collect();
-    let expected = ["Service demo-peer", "Service demo-client", "PodDisruptionBudget demo"];
+    let expected = ["Service demo-peer", "PodDisruptionBudget demo", "Service demo-client"];
     assert_eq!(names, expected);
     assert_eq!(super::tests::made(&spec)["spec"]["subdomain"], "demo-peer");
     around.clients = false;

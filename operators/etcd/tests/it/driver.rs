@@ -7,7 +7,7 @@ use endstate_core::{
     Call, Corruption, Identity, LeaveReason, MemberId, Membership, Reach, Request, Standing, View,
 };
 use endstate_etcd::EtcdDriver;
-use endstate_etcd::client::Connection;
+use endstate_etcd::client::{Connection, wants_user};
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, ConnectOptions};
 use etcd_plan::EtcdClusterSpec;
 
@@ -88,7 +88,8 @@ async fn a_dead_member_is_unreachable_and_is_removed_once() {
     let mut old = view.clone();
     old.membership.as_mut().unwrap().members.pop();
     let stale = act(&remove, &old, lead).await;
-    assert_eq!(stale, Outcome::blocked("the list of members has changed since"));
+    let changed = format!("{}: the list of members has changed since", lead.name);
+    assert_eq!(stale, Outcome::blocked(changed));
     eventually("it is removed", async || match act(&remove, &view, lead).await {
         Outcome::Done => Ok(()),
         // The others must have been connected for five seconds.
@@ -198,7 +199,7 @@ async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_ar
     assert!(view.targets.iter().all(|it| it.reach == Reach::Reachable));
     let connection = Connection::to(&a.client).await.unwrap();
     let refused = connection.read().await.unwrap_err();
-    assert!(refused.wants_user(), "{refused}");
+    assert!(wants_user(&refused), "{refused}");
     assert!(connection.serves().await, "/health makes a read without a user");
 
     let lead = leader(&view, &places);

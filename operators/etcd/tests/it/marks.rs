@@ -10,7 +10,7 @@ use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate::operator::{APP_LABEL, ObjectsOf, Operand, PodRequest, STARTED_ANNOTATION, Wanted};
 use endstate_core::{
     Call, ClusterObjects, Entry, Identity, Launch, MemberStatus, Membership, Position, Reach,
-    Standing, Status, View,
+    Standing, View,
 };
 use endstate_etcd::{crd, objects};
 use etcd_plan::{Etcd, EtcdClusterSpec};
@@ -19,7 +19,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::operator::{World, wait_for};
@@ -87,21 +87,6 @@ impl Operand for Answering {
 
     fn container(&self) -> &'static str {
         objects::APPLICATION
-    }
-
-    fn spec(&self, spec: &Value) -> Result<EtcdClusterSpec, serde_json::Error> {
-        serde_json::from_value::<crd::EtcdClusterSpec>(spec.clone()).map(Into::into)
-    }
-
-    fn status(&self, status: &Value) -> Result<Status<EtcdClusterSpec>, serde_json::Error> {
-        match status {
-            Value::Null => Ok(Status::default()),
-            status => serde_json::from_value(status.clone()),
-        }
-    }
-
-    fn publish(&self, _: &Identity, status: &Status<EtcdClusterSpec>) -> Value {
-        json!(status)
     }
 
     fn labels(&self, object: &Identity) -> BTreeMap<String, String> {

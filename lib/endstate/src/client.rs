@@ -1,0 +1,90 @@
+//! What the clients of all applications have alike: how long a call to a member may take, and how it fails.
+//!
+//! A call never goes to another member than the one named; every call has a deadline; a call is made once. "Did not
+//! answer", "said no" and "we do not know" lead to different decisions, so they are told apart here, by types.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use endstate_core::{Reach, Refusal};
+
+/// How long a connection to one member may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one question may take. It may need a round of the quorum; waiting longer would slow down the repair.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a change of the membership may take: the quorum of before and the one of after must have it on disk.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Why a call brought no result. `R` is the application's no.
+///
+/// ```
+/// use endstate::client::Failure;
+/// let no: Failure<&str> = Failure::Refused("not the leader");
+/// assert_eq!(no.to_string(), "refused: not the leader");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure<R: Display> {
+    /// No connection, or no answer in time, and what the transport said. A call that changes something may still have
+    /// been applied.
+    #[error("no answer: {0}")]
+    Unreachable(String),
+    /// It answered, and the answer is no.
+    #[error("refused: {0}")]
+    Refused(R),
+    /// Our side failed, or does not understand the answer: nothing is known of theirs.
+    #[error("cannot ask: {0}")]
+    Unknown(String),
+}
+
+impl<R: Display> Failure<R> {
+    /// Our side failed, and how.
+    pub fn unknown(why: impl Display) -> Self {
+        Self::Unknown(why.to_string())
+    }
+
+    /// There was no answer, and why.
+    pub fn unreachable(why: impl Display) -> Self {
+        Self::Unreachable(why.to_string())
+    }
+
+    /// What it tells of the member that was asked.
+    ///
+    /// ```
+    /// use endstate::client::Failure;
+    /// use endstate_core::Reach;
+    /// let no_answer = Failure::<String>::unreachable("connection refused");
+    /// assert_eq!(no_answer.reach(), Reach::Unreachable);
+    /// ```
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Unreachable(_) => Reach::Unreachable,
+            Self::Refused(_) => Reach::Refused(Refusal::Other),
+            Self::Unknown(_) => Reach::Unknown,
+        }
+    }
+}
+
+/// Waits for a call, but no longer than this. `sort` says what an error of the application's client is.
+///
+/// ```
+/// # use endstate::client::{Failure, READ_TIMEOUT, within};
+/// # use tokio::net::TcpStream;
+/// async fn open(endpoint: &str) -> Result<TcpStream, Failure<String>> {
+///     within(READ_TIMEOUT, TcpStream::connect(endpoint), Failure::unreachable).await
+/// }
+/// ```
+pub async fn within<T, E, R: Display>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, E>>,
+    sort: impl FnOnce(E) -> Failure<R>,
+) -> Result<T, Failure<R>> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answer) => answer.map_err(sort),
+        Err(_) => {
+            Err(Failure::Unreachable(format!("nothing came within {} s", deadline.as_secs())))
+        }
+    }
+}
