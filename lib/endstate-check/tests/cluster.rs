@@ -89,10 +89,14 @@ fn an_empty_majority_is_found() {
     assert_eq!(found(&scenario, autocreate), Some(Property::NoSecondStart));
 }
 
-/// Only of an application that can hand its lead over: a member that joins copies what the leader has.
+/// A member that joins copies what the leader has: a corrupt one hands over, or leaves, before.
 #[test]
 fn corrupt_data_is_replaced() {
     let corrupt = Budgets { corrupt: 1, abort: 1, ..Budgets::NONE };
     let scenario = Scenario::new("corrupt", Start::Running([3, 0]), &[[3, 0]], corrupt);
     assert_eq!(found(&scenario, raft(&scenario)), None);
+    for volumes in [Volumes::WithPod, Volumes::Claims] {
+        let scenario = scenario.clone().on(volumes);
+        assert_eq!(found(&scenario, zab(&scenario)), None, "{volumes:?}");
+    }
 }

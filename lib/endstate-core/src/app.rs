@@ -72,7 +72,8 @@ pub trait App {
     fn address(&self, object: &Identity, member: &MemberName) -> String;
 
     /// What it takes to bring a member of a role from one spec to another. The number of members is not a change of a
-    /// member, and neither is what concerns another role only.
+    /// member, and neither is what concerns another role only. That members would go on without the volumes that hold
+    /// their data is refused by the library.
     fn change(&self, role: &RoleName, old: &Self::Spec, new: &Self::Spec) -> Change;
 
     /// In which order members are restarted or taken away: the first is the most dispensable.

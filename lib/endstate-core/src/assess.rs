@@ -18,10 +18,11 @@ use crate::{
     app::App,
     id::MemberName,
     limits::quorum,
-    member::{Cluster, Health},
+    member::{Cluster, Health, Member},
     pod::Pod,
     problem::Problem,
     record::{MemberRecord, Record, Step},
+    request::{ActionKey, ActionKind, RequestKind},
     snapshot::Snapshot,
     topology::{Role, Topology},
     view::{Membership, Reach, Refusal},
@@ -143,6 +144,9 @@ impl<'a, A: App> Assessed<'a, A> {
                 // Nothing needs it, and it is no consent to what may happen later.
                 self.record.consent = snapshot.recover_from.clone();
                 self.settle(&cluster);
+                self.note_votes(&cluster);
+                self.note_divergence(&cluster);
+                self.note_tasks();
                 self.cluster = Some(cluster);
                 Situation::Quorum
             }
@@ -204,13 +208,26 @@ impl<'a, A: App> Assessed<'a, A> {
         target.role(&member.role).or_else(|| target.voting())
     }
 
-    /// The recorded members whose role votes.
-    pub fn voting_members(&self) -> impl Iterator<Item = &MemberRecord> {
-        let voting = self.target.as_ref().and_then(Topology::voting).map(|it| &it.name);
-        let others = move |name: &str| {
-            self.target.iter().flat_map(|it| &it.roles).any(|it| !it.votes && *it.name == *name)
+    /// Who is coming, as a member: listed, or on its own word.
+    pub(crate) fn coming(&self, cluster: &Cluster, new: &MemberRecord) -> Member {
+        let unlisted = || {
+            let answer = self.snapshot.view.answer(&new.name);
+            let position = answer.and_then(|it| it.position.clone());
+            let id = new.id.clone().unwrap_or_default();
+            Member { position, ..Member::new(new.name.clone(), id, new.role.clone()) }
         };
-        self.record.members.iter().filter(move |it| voting == Some(&it.role) || !others(&it.role))
+        cluster.member(&new.name).cloned().unwrap_or_else(unlisted)
+    }
+
+    /// Whether an action was refused so often that nothing else waits for it.
+    pub(crate) fn is_refused_for_long(&self, kind: &RequestKind, member: &MemberName) -> bool {
+        let key = ActionKey { kind: ActionKind::Request(kind.clone()), member: member.clone() };
+        self.snapshot.blocked.iter().any(|it| it.action == key && it.is_old())
+    }
+
+    /// The recorded members that had a vote when a quorum listed them last.
+    pub fn voting_members(&self) -> impl Iterator<Item = &MemberRecord> {
+        self.record.members.iter().filter(|it| it.votes)
     }
 }
 

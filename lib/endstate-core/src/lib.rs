@@ -63,7 +63,8 @@ pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};
 pub use reason::{Cause, End, Shortage, VersionMismatch};
 pub use record::{
-    Accepted, Backoff, Bootstrap, LeaveReason, MemberRecord, Record, RecoverStage, Restarted, Step,
+    Accepted, AskedTask, Backoff, Bootstrap, LeaveReason, MemberRecord, Record, RecoverStage,
+    Restarted, Step,
 };
 pub use request::{ActionKey, ActionKind, AppStep, Call, Request, RequestKind};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{MemberId, MemberName},
+    id::{MemberId, MemberName, RoleName},
     launch::{Peer, Start},
     limits::quorum,
     plan::{Action, Plan},
@@ -19,6 +19,7 @@ use crate::{
     record::{LeaveReason, RecoverStage, Step},
     request::{Call, Request},
     snapshot::Snapshot,
+    status::Phase,
     view::{Corruption, Entry, MemberStatus, Membership, Reach},
 };
 
@@ -55,6 +56,8 @@ pub enum Rule {
     MarksFirst,
     /// What was refused a moment ago is not asked for again at once.
     RefusedRests,
+    /// A paused cluster is left alone.
+    HandsOff,
 }
 
 impl fmt::Display for Rule {
@@ -71,6 +74,7 @@ impl fmt::Display for Rule {
             Self::IntentFirst => "the intent is recorded before the act",
             Self::MarksFirst => "a start is marked on the pod before anything depends on it",
             Self::RefusedRests => "a refused action rests",
+            Self::HandsOff => "a paused cluster is left alone",
         })
     }
 }
@@ -179,6 +183,11 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::DeletesOnlyWhatLeaves, acts == 0 || !alone, || {
             "it acts on an object that is being deleted, without the list of pods, or under names of others".into()
         });
+        let paused = self.plan.status.phase == Phase::Paused;
+        let touches = acts > 0 || self.plan.surroundings.is_some();
+        self.check(Rule::HandsOff, !paused || !touches, || {
+            "it acts on a cluster that is paused".into()
+        });
         let clients = self.plan.surroundings.as_ref().is_some_and(|it| it.clients);
         self.check(Rule::MarksFirst, !clients || new.cluster_id.is_some(), || {
             "clients are let in before the cluster is recorded".into()
@@ -275,6 +284,9 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::OneIdentity, fits, || {
             format!("{member} would start empty with a vote, or told of other members")
         });
+        if let Some(list) = self.proven() {
+            self.leader_is_good(list, member);
+        }
         self.joins(member);
     }
 
@@ -498,9 +510,30 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    /// Whether a member without a vote is recorded as none that is complete.
+    /// Whether a member without a vote is none that is complete: it is not recorded, nor of a role of which nobody votes.
     fn is_half_joined(&self, name: &str) -> bool {
-        !self.plan.status.record.members.iter().any(|it| *it.name == *name)
+        let status = &self.plan.status;
+        let row = status.members.iter().find(|it| *it.name == *name);
+        let votes = |role: &RoleName| {
+            let mut rows = status.members.iter().filter(|it| it.role == *role);
+            rows.any(|it| it.standing.is_some_and(crate::Standing::votes))
+        };
+        let complete = row.is_some_and(|it| !it.role.is_empty() && !votes(&it.role));
+        !status.record.members.iter().any(|it| *it.name == *name) && !complete
+    }
+
+    /// Who joins copies from who leads.
+    fn leader_is_good(&mut self, list: &Membership, member: &MemberName) {
+        let led = |it: &Entry| self.answer(it)?.leader.clone();
+        let follow =
+            |id: &MemberId| list.voters().filter(|it| led(it).as_ref() == Some(id)).count();
+        let claims = list.voters().filter(|it| led(it).as_ref() == Some(&it.id)).map(|it| &it.id);
+        let leader = claims.max_by_key(|it| (follow(it), *it));
+        let corrupt = |it: &&Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
+        let holds = !self.corruption.iter().any(corrupt);
+        self.check(Rule::KeepsData, holds, || {
+            format!("{member} would copy the data of a leader whose data is corrupt")
+        });
     }
 
     fn promote(&mut self, id: &MemberId, member: &MemberName, call: &Call) {
@@ -516,6 +549,7 @@ impl<'a, S> Lint<'a, S> {
     /// Who gets a vote answers, follows a leader and is marked as started, and those who work are a quorum with it.
     fn vote(&mut self, member: &MemberName) {
         let Some(list) = self.proven() else { return };
+        self.leader_is_good(list, member);
         let target = self.snapshot.view.target(member);
         let target = target.filter(|it| it.reach == Reach::Reachable);
         let works = target.and_then(|it| it.status.as_ref()).is_some_and(|it| it.leader.is_some());

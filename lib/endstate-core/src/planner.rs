@@ -31,6 +31,7 @@ mod under_way;
 mod verdict;
 mod without_quorum;
 
+pub(crate) use names::is_member_name;
 pub use names::member_name;
 
 use crate::{

@@ -53,6 +53,8 @@ pub enum Cause {
     Guarded,
     /// Its data is corrupt, by the application's own alarm.
     Corrupt,
+    /// It has data that the leader lacks.
+    Diverged,
     /// Its pod was not asked for yet.
     NoPodYet,
     /// Its pod was asked for and is not seen yet.

@@ -14,7 +14,7 @@ use crate::{
     id::{ClusterId, MemberId, MemberName, RoleName, Uid},
     pod::Pod,
     reason::Cause,
-    request::AppStep,
+    request::{AppStep, RequestKind},
 };
 
 /// The recorded state of one cluster.
@@ -56,6 +56,10 @@ pub struct Record<S> {
     /// The tries in a row that brought no member that works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// What the application was asked for that takes long, as long as it may be at work on it. Whatever else it works at
+    /// is somebody else's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<AskedTask>,
     /// The members that belong to the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberRecord>,
@@ -73,6 +77,7 @@ impl<S> Default for Record<S> {
             consent: None,
             step: None,
             backoff: None,
+            tasks: vec![],
             members: vec![],
         }
     }
@@ -153,6 +158,38 @@ pub struct Accepted<S> {
     pub spec: S,
 }
 
+/// Something that takes long, and that the application was asked for.
+///
+/// ```
+/// use endstate_core::{AskedTask, RequestKind};
+/// assert!(AskedTask::of(&RequestKind::Drain, &"example-x7k2p".into()).is_some());
+/// assert!(AskedTask::of(&RequestKind::Leave, &"example-x7k2p".into()).is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AskedTask {
+    /// Whom it is about.
+    pub member: MemberName,
+    /// The name of the application's own step; nothing if what the member holds is moved to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+impl AskedTask {
+    /// What a request begins, if it is a drain or a step of the application's own.
+    pub fn of(request: &RequestKind, member: &MemberName) -> Option<Self> {
+        let step = match request {
+            RequestKind::Drain => None,
+            RequestKind::App(name) => Some(name.clone()),
+            _ => return None,
+        };
+        Some(Self { member: member.clone(), step })
+    }
+
+    pub(crate) fn of_step(step: &AppStep) -> Self {
+        Self { member: step.member.clone(), step: Some(step.name.clone()) }
+    }
+}
+
 /// The intent to start a cluster from nothing: exactly these members, all at once.
 ///
 /// Until the identity is recorded no client can reach the members (the client service is made
@@ -228,6 +265,9 @@ pub struct MemberRecord {
     /// Its id: allocated before its start, or given by the application, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MemberId>,
+    /// Whether it had a vote when a quorum listed it last. Its role may not be asked for any more.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub votes: bool,
     /// When its pod was asked for, as long as it was not seen. That happens once: a pod that is not
     /// there may have come and gone, so its name is not started empty again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,6 +283,10 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub failing_since: Option<Timestamp>,
+    /// Since when it has data that the leader lacks, while it joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub diverged_since: Option<Timestamp>,
     /// When it was last seen to work again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -256,6 +300,14 @@ fn is_first(group: &u32) -> bool {
     *group == 0
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(it: &bool) -> bool {
+    *it
+}
+
 impl MemberRecord {
     /// A member of which nothing but the name is known.
     pub fn new(name: impl Into<MemberName>, role: impl Into<RoleName>) -> Self {
@@ -264,10 +316,12 @@ impl MemberRecord {
             role: role.into(),
             group: 0,
             id: None,
+            votes: true,
             asked: None,
             pod: None,
             restarted: None,
             failing_since: None,
+            diverged_since: None,
             recovered_at: None,
             last_termination_message: None,
         }

@@ -185,8 +185,13 @@ impl Blocked {
 
     /// When it may be tried again: first soon, because most refusals end by themselves within seconds, then seldom.
     pub fn again(&self) -> Timestamp {
-        let wait = if self.times <= REFUSED_OFTEN { REFUSED_MS } else { REFUSED_MS_MAX };
+        let wait = if self.is_old() { REFUSED_MS_MAX } else { REFUSED_MS };
         self.at + SignedDuration::from_millis(wait)
+    }
+
+    /// Whether it was refused more often than something passing explains.
+    pub(crate) fn is_old(&self) -> bool {
+        self.times > REFUSED_OFTEN
     }
 
     /// Whether it is not asked for again yet.

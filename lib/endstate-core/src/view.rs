@@ -9,6 +9,7 @@ use crate::{
     facts::Facts,
     id::{ClusterId, MemberId, MemberName},
     position::Position,
+    record::AskedTask,
     request::RequestKind,
 };
 
@@ -284,6 +285,13 @@ pub struct Task {
     pub done: u64,
     /// Of how much.
     pub of: u64,
+}
+
+impl Task {
+    /// As what it was asked for, if it was.
+    pub(crate) fn asked(&self) -> Option<AskedTask> {
+        AskedTask::of(&self.request, &self.member)
+    }
 }
 
 impl Task {

@@ -53,6 +53,11 @@ pub enum Waiting {
         /// How many must.
         needed: usize,
     },
+    /// The pod of a new member has to say that it was started before the member gets a vote.
+    ForMark {
+        /// Which.
+        member: MemberName,
+    },
     /// A pod does not run yet.
     ForPod {
         /// Which.
@@ -183,7 +188,7 @@ pub enum Waiting {
         /// The highest.
         max: u64,
     },
-    /// The list holds a voter that the record does not know.
+    /// The list holds a member that the record does not know.
     ForUnknownMember {
         /// Which.
         member: MemberName,
@@ -244,9 +249,9 @@ impl Waiting {
                 Self::ForSpec { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForAllClear
-                    | Self::ForSource { .. }
                     | Self::ForIds { .. }
             )
+            || matches!(self, Self::ForSource { lack, .. } if *lack != SourceLack::NotNeeded)
     }
 
     /// When this wait is over by itself, if time is all it takes.

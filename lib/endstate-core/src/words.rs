@@ -53,6 +53,7 @@ impl Display for Cause {
             Self::Refuses => "it refuses to answer",
             Self::Silent => "it does not answer",
             Self::EmptyAnswer => "its answer is empty",
+            Self::Diverged => "it has data that the leader does not have",
             Self::AnotherMember => "it answers as another member",
             Self::AnswersWithoutPod => "it answers although its pod is gone",
             Self::NothingKnown => "nothing is known about it",
@@ -275,6 +276,7 @@ impl Waiting {
             Self::ForName { conflict } => format!("the name of {conflict} to be free"),
             Self::ForFormation { .. } => "the initial members to form the cluster".into(),
             Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
+            Self::ForMark { member } => format!("pod {member} to be marked as started"),
             Self::ForPod { member, .. } => format!("pod {member} to run"),
             Self::ForMember { member, .. } => format!("member {member} to be healthy"),
             Self::ForRestart { member } => format!("member {member} to restart"),
@@ -315,6 +317,7 @@ impl Waiting {
                 format!("{started} of {of} have started and there is no leader yet")
             }
             Self::ForMarks { marked, needed } => format!("{marked} of {needed} are marked"),
+            Self::ForMark { .. } => "its member gets no vote before".into(),
             Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
             Self::ForRestart { .. } => "it has not reported the restart yet".into(),
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
@@ -366,7 +369,7 @@ impl Waiting {
             Self::ForUser { action: Some(action), hint } => {
                 format!("\"{action}\" is refused without authentication: {hint}")
             }
-            Self::ForUnknownMember { .. } => "it is a voter that the operator did not add".into(),
+            Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
         }
     }
@@ -380,7 +383,7 @@ impl Waiting {
             Self::ForPodList => "PodsUnknown",
             Self::ForName { .. } => "NameTaken",
             Self::ForFormation { .. } => "Forming",
-            Self::ForMarks { .. } => "PodNotMarked",
+            Self::ForMarks { .. } | Self::ForMark { .. } => "PodNotMarked",
             Self::ForPod { .. } => "PodNotRunning",
             Self::ForMember { .. } => "MemberUnhealthy",
             Self::ForRestart { .. } => "MemberRestarting",

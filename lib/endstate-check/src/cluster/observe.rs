@@ -225,6 +225,7 @@ impl<'a, M: AppModel> View<'a, M> {
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
             backoff: None,
+            tasks: vec![],
             members: all(MEMBER).collect(),
         }
     }
@@ -235,6 +236,7 @@ impl<'a, M: AppModel> View<'a, M> {
         let known = it.record & MEMBER != 0 || self.setting.allocates_ids;
         let mut member = MemberRecord::new(self.name(index), self.setting.role(it.role));
         member.id = known.then(|| Self::id(index));
+        member.votes = it.role == 0;
         member.asked = (it.record & ASKED != 0).then_some(old);
         member.pod = (it.record & SEEN != 0).then(|| Self::uid(index));
         member.failing_since = (it.record & FAILING != 0).then_some(old);

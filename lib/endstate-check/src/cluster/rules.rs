@@ -59,7 +59,9 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
         return Err(Property::OneDisruption);
     }
     let below = state.voters().count() - 1 < usize::from(state.spec.sizes[slot.role()]);
-    let known = state.object_as_seen && aim.pod_as_seen && !state.fault_since;
+    // The successor of one that leads would copy what is corrupt.
+    let misleads = slot.leads() && slot.is_corrupt();
+    let known = state.object_as_seen && aim.pod_as_seen && !state.fault_since && !misleads;
     let healthy = slot.runs() && slot.pod & (DELETING | EXISTS) == EXISTS;
     if healthy && below && known {
         return Err(Property::KeepsSize);

@@ -2,8 +2,9 @@
 
 use crate::{
     app::App,
+    launch::LaunchOf,
     problem::{Change, Problem, Severity},
-    record::{Accepted, Record},
+    record::{Accepted, MemberRecord, Record},
     snapshot::Snapshot,
 };
 
@@ -19,6 +20,7 @@ pub(super) fn accept<A: App>(
         && problems.iter().all(|it| it.severity != Severity::Refused)
         && accepted.spec != snapshot.spec
         && let Some(problem) = refusal(app, &accepted.spec, &snapshot.spec)
+            .or_else(|| drops_volumes(app, snapshot, &accepted.spec))
     {
         problems.push(problem);
     }
@@ -31,6 +33,23 @@ pub(super) fn accept<A: App>(
         record.accepted = Some(Accepted { generation, spec });
     }
     problems
+}
+
+/// Whether members would go on without the volumes that hold their data.
+fn drops_volumes<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, old: &A::Spec) -> Option<Problem> {
+    let object = &snapshot.object;
+    let has_volume = |member: &MemberRecord, spec| {
+        app.launch(&LaunchOf::new(object, spec, member)).volume.is_some()
+    };
+    let new = app.topology(&snapshot.spec);
+    let members = snapshot.status.record.everyone();
+    let mut stay = members.filter(|it| new.role(&it.role).is_some());
+    let holds = |it: &MemberRecord| {
+        snapshot.claim(&it.name).is_some() || it.pod.is_none() && has_volume(it, old)
+    };
+    let dropped = stay.find(|it| holds(it) && !has_volume(it, &snapshot.spec))?;
+    let why = format!("{} has its data on a volume, and would go on without it", dropped.name);
+    Some(Problem::refused("spec", why))
 }
 
 /// Why the members of some role cannot be brought from one spec to another.

@@ -10,6 +10,7 @@ use crate::{
     id::{MemberId, MemberName, RoleName},
     limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent},
     member::{Cluster, Health, Member},
+    planner::is_member_name,
     pod::{Pod, PodRef},
     problem::Change,
     reason::{Cause, VersionMismatch},
@@ -55,11 +56,7 @@ impl<A: App> Joined<'_, A> {
             health(snapshot, &MemberRecord { id: Some(entry.id.clone()), ..record.clone() });
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
-        } else if change == Change::Recreate
-            && !durable
-            && !health.is_alive()
-            && pod.is_some_and(is_held_up)
-        {
+        } else if !durable && needs_another_pod(&change, pod, &health) {
             // With a claim it gets another pod, and goes on with its data.
             health = Health::Failed(Cause::OutdatedAndDown);
         }
@@ -89,10 +86,19 @@ impl<A: App> Joined<'_, A> {
     }
 
     /// One that is listed, and that nothing here added: as far as is known it has the role of those who vote or not.
+    /// Without a vote it is one that never got it if it has a name that was given out here, or if there is no role for
+    /// it.
     fn unknown(&self, entry: &Entry) -> MemberRecord {
-        let roles = self.accepted.iter().flat_map(|(_, topology)| &topology.roles);
-        let role = roles.filter(|it| it.votes).map(|it| it.name.clone()).next();
-        MemberRecord::new(entry.name.clone(), role.unwrap_or_default())
+        let snapshot = self.snapshot;
+        let ours = || {
+            let names = snapshot.status.record.names;
+            is_member_name(&snapshot.object.name, snapshot.seed, names, &entry.name)
+        };
+        let votes = entry.votes || ours();
+        let roles = || self.accepted.iter().flat_map(|(_, topology)| &topology.roles);
+        let role = roles().find(|it| it.votes == votes).or_else(|| roles().find(|it| it.votes));
+        let role = role.map(|it| it.name.clone()).unwrap_or_default();
+        MemberRecord::new(entry.name.clone(), role)
     }
 
     fn change(&self, role: &RoleName, pod: Option<&Pod<A::Spec>>) -> Change {
@@ -173,7 +179,8 @@ fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
     })
 }
 
-/// Whether something but time holds a pod up.
-fn is_held_up<S>(pod: &Pod<S>) -> bool {
-    pod.trouble.is_some() || !pod.started
+/// Whether something but time holds a pod up, and only another pod is what is asked for.
+pub(crate) fn needs_another_pod<S>(change: &Change, pod: Option<&Pod<S>>, health: &Health) -> bool {
+    let held_up = pod.is_some_and(|it| it.trouble.is_some() || !it.started);
+    *change == Change::Recreate && !health.is_alive() && held_up
 }

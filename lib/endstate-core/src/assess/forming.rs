@@ -45,5 +45,7 @@ fn needed(list: &Membership) -> usize {
 
 /// The record of a member that was first started, as one that belongs to the cluster.
 fn adopted(list: &Membership, first: &MemberRecord) -> MemberRecord {
-    MemberRecord { id: list.id_of(&first.name).cloned(), failing_since: None, ..first.clone() }
+    let votes = list.entry(&first.name).is_some_and(|it| it.votes);
+    let id = list.id_of(&first.name).cloned();
+    MemberRecord { id, votes, failing_since: None, ..first.clone() }
 }

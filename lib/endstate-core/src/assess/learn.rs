@@ -2,12 +2,14 @@
 
 use super::{Assessed, cluster::is_restarting};
 use crate::{
-    app::App,
+    app::{App, CatchUp},
     exit::Words,
+    member::Cluster,
     pod::Pod,
     problem::Change,
     reason::Cause,
-    record::{Backoff, MemberRecord, Record},
+    record::{AskedTask, Backoff, MemberRecord, Record, Step},
+    request::RequestKind,
     snapshot::{Denial, Snapshot},
 };
 
@@ -23,6 +25,42 @@ impl<A: App> Assessed<'_, A> {
                 member.asked = None;
             }
         }
+    }
+
+    /// Remembers who votes, for when nobody can be asked.
+    pub(super) fn note_votes(&mut self, cluster: &Cluster) {
+        for member in &mut self.record.members {
+            if let Some(listed) = cluster.member(&member.name) {
+                member.votes = listed.votes;
+            }
+        }
+    }
+
+    /// Remembers since when who is coming has data that the leader lacks.
+    pub(super) fn note_divergence(&mut self, cluster: &Cluster) {
+        let Some(Step::Join { member }) = &self.record.step else { return };
+        let coming = self.coming(cluster, member);
+        let diverged = coming.position.is_some()
+            && cluster
+                .leader()
+                .is_some_and(|it| self.app.caught_up(it, &coming) == CatchUp::Diverged);
+        let now = self.snapshot.now;
+        if let Some(Step::Join { member }) = &mut self.record.step {
+            let since = member.diverged_since.map_or(now, |it| it.min(now));
+            member.diverged_since = diverged.then_some(since);
+        }
+    }
+
+    /// Forgets what the application was asked for and is not at work on any more.
+    pub(super) fn note_tasks(&mut self) {
+        let asked = match &self.record.step {
+            Some(Step::Leave { name, .. }) => AskedTask::of(&RequestKind::Drain, name),
+            Some(Step::App { step }) => Some(AskedTask::of_step(step)),
+            _ => None,
+        };
+        let tasks = &self.snapshot.view.tasks;
+        let runs = |it: &AskedTask| tasks.iter().any(|task| task.asked().as_ref() == Some(it));
+        self.record.tasks.retain(|it| runs(it) || asked.as_ref() == Some(it));
     }
 
     /// Forgets restarts that are over: the member says so, or was started anew and never will.

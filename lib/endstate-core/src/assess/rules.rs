@@ -25,9 +25,14 @@ pub(crate) fn is_replaced(cluster: &Cluster, member: &Member) -> bool {
     member.health == Health::Corrupt && cluster.has_good_majority()
 }
 
-/// The corrupt member that leads and can hand over: who joins copies from who leads.
-pub(crate) fn corrupt_leader<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
-    let leader = cluster.leader().filter(|it| is_replaced(cluster, it))?;
+/// The corrupt member that leads: who joins copies from who leads.
+pub(crate) fn corrupt_leader(cluster: &Cluster) -> Option<&Member> {
+    cluster.leader().filter(|it| is_replaced(cluster, it))
+}
+
+/// The same, where it can hand over.
+pub(crate) fn hands_over<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
+    let leader = corrupt_leader(cluster)?;
     (can_transfer(target, leader) && heir(cluster, leader).is_some()).then_some(leader)
 }
 
@@ -82,6 +87,12 @@ pub(crate) fn is_half_joined(target: &Topology, member: &Member) -> bool {
 pub(crate) fn has_given_up(cluster: &Cluster) -> bool {
     let given_up = |it: &&Member| it.recorded && it.health.is_given_up();
     cluster.voters().filter(given_up).any(|it| may_remove(cluster, it))
+}
+
+/// Whether a member still has a reason to leave.
+pub(crate) fn is_to_leave(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
+    let surplus = unit_of(target, member).is_none_or(|it| has_surplus(cluster, it));
+    surplus || member.health.is_given_up()
 }
 
 /// Whether those who stay and work are a majority of those who stay. One without a vote never counted.

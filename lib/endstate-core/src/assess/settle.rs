@@ -15,15 +15,17 @@ use crate::{
     pod::{Claim, Pod},
     problem::Change,
     reason::Cause,
-    record::{LeaveReason, MemberRecord, RecoverStage, Step},
-    topology::{Growth, Placement, Topology},
+    record::{AskedTask, LeaveReason, MemberRecord, RecoverStage, Step},
+    request::{AppStep, RequestKind},
+    status::{ConditionType, Truth},
+    topology::{Edge, Growth, Placement, Topology},
 };
 
 impl<A: App> Assessed<'_, A> {
     /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.
     pub(super) fn settle(&mut self, cluster: &Cluster) {
         let Some(target) = self.target.clone() else { return };
-        if is_in_doubt(cluster) || rules::corrupt_leader(cluster, &target).is_some() {
+        if is_in_doubt(cluster) || rules::hands_over(cluster, &target).is_some() {
             return;
         }
         if let Some(step) = self.record.step.clone() {
@@ -60,13 +62,41 @@ impl<A: App> Assessed<'_, A> {
                 }
             }
             Step::App { step } => {
-                let running = self.snapshot.view.tasks.iter().any(|it| it.member == step.member);
-                if !running && !self.due(cluster).contains(&step) {
+                let task = AskedTask::of_step(&step);
+                let running =
+                    self.snapshot.view.tasks.iter().any(|it| it.asked().as_ref() == Some(&task));
+                let kind = RequestKind::App(step.name.clone());
+                if !running && !self.due(cluster).contains(&step)
+                    || self.is_refused_for_long(&kind, &step.member)
+                    || self.makes_room(cluster, target, &step)
+                {
                     self.record.step = None;
                 }
             }
             Step::Recover { source, stage, .. } => self.settle_recovery(cluster, &source, &stage),
         }
+    }
+
+    /// Whether a step of the application's own goes on beside the repair of a quorum: unless it may be what harms it, or
+    /// is about the one that is lost.
+    fn makes_room(&self, cluster: &Cluster, target: &Topology, step: &AppStep) -> bool {
+        let member = cluster.member(&step.member);
+        let lost = member.is_some_and(|it| it.health.is_given_up());
+        !step.dangerous && !lost && (has_given_up(cluster) || self.is_repairing(cluster, target))
+    }
+
+    /// Whether the quorum lacks one that it lost.
+    pub(crate) fn is_repairing(&self, cluster: &Cluster, target: &Topology) -> bool {
+        let degraded = self.snapshot.status.condition(ConditionType::Degraded);
+        let short = |it: &Unit<'_>| it.0.votes && rules::is_short(cluster, *it, None);
+        degraded.is_some_and(|it| it.status == Truth::True)
+            && rules::units(target, Edge::Starts).iter().any(short)
+    }
+
+    /// Whether a member may still hold what no other has, by the application's answer. One that is given up may: only
+    /// when its data is gone there is nothing to move.
+    pub(crate) fn must_drain(&self, cluster: &Cluster, member: &Member) -> bool {
+        !member.health.is_lost() && !self.app.is_drained(cluster, member)
     }
 
     /// The source serves alone, and proves its list: the others are nobody's, so none of them gets a pod again. Over
@@ -150,11 +180,18 @@ impl<A: App> Assessed<'_, A> {
     ) -> bool {
         let unit = rules::unit_of(target, member);
         let surplus = unit.is_none_or(|it: Unit<'_>| has_surplus(cluster, it));
+        let repairs = has_given_up(cluster) || self.is_repairing(cluster, target);
+        let urgent = member.votes && member.health.is_given_up();
+        if repairs && !urgent && self.must_drain(cluster, member) {
+            // What it holds moves on; the step begins again after the repair.
+            return false;
+        }
         let holds = match reason {
             _ if rules::is_half_joined(target, member) => true,
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
-            LeaveReason::Corrupt => surplus && is_replaced(cluster, member),
+            // Who leads and cannot hand over goes first: its successor would copy what is corrupt.
+            LeaveReason::Corrupt => (surplus || member.leads) && is_replaced(cluster, member),
             LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::FailedJoin => {
                 !member.votes && self.record.members.iter().all(|it| it.name != member.name)

@@ -9,7 +9,7 @@ use crate::{
     assess::{Assessed, learn::back_off},
     member::Cluster,
     plan::Action,
-    record::{Record, RecoverStage, Step as RecordedStep},
+    record::{AskedTask, Record, RecoverStage, Step as RecordedStep},
     snapshot::Snapshot,
     waiting::Waiting,
 };
@@ -54,6 +54,12 @@ impl<S: Clone> Decision<S> {
     fn merge(&mut self, snapshot: &Snapshot<S>, wanted: Move) {
         for note in wanted.notes {
             self.note(snapshot, note);
+        }
+        let calls = wanted.actions.iter().filter_map(Action::request);
+        for task in calls.filter_map(|it| AskedTask::of(&it.kind(), it.member())) {
+            if !self.record.tasks.contains(&task) {
+                self.record.tasks.push(task);
+            }
         }
         self.actions.extend(wanted.actions);
         for wait in wanted.waits {

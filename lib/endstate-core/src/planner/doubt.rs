@@ -4,14 +4,13 @@
 //! good data: a corrupt member does not lead while another copies the data, its successor joins before it
 //! leaves, and nobody is replaced unless those with good data are a majority.
 
-use super::{
-    Proof,
-    verdict::{Move, Verdict},
-};
+use super::{Proof, verdict::Verdict};
 use crate::{
     app::App,
     assess::rules::{corrupt_leader, is_in_doubt},
     member::Health,
+    reason::Cause,
+    record::{LeaveReason, Step},
     view::Corruption,
     waiting::Waiting,
 };
@@ -45,9 +44,18 @@ pub(super) fn stop<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     }
 }
 
-/// Moves the lead away from a corrupt member: who joins copies from who leads.
+/// Moves the lead away from a corrupt member: who joins copies from who leads. One that cannot hand over leaves before
+/// its successor comes, and so does who has begun to copy from it.
 pub(super) fn leave_corrupt_leader<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let leader = corrupt_leader(proof.cluster, proof.target);
-    let transfer = leader.and_then(|it| proof.transfer(it));
-    transfer.map_or(Verdict::Pass, |action| Verdict::Only(Move::default().acts(action)))
+    let Some(leader) = corrupt_leader(proof.cluster) else { return Verdict::Pass };
+    if let Some(transfer) = proof.transfer(leader) {
+        return Verdict::act(transfer);
+    }
+    match &proof.assessed.record.step {
+        None => proof.leave(leader, LeaveReason::Corrupt),
+        Some(Step::Join { member }) => {
+            proof.abandon(member, LeaveReason::FailedJoin, Cause::Corrupt)
+        }
+        Some(_) => Verdict::Pass,
+    }
 }

@@ -1,6 +1,6 @@
 //! How a member joins: listed, started and given a vote, in the order of its role's [`Growth`].
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Proof, pace,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::{App, CatchUp},
-    assess::{rules::has_given_up, settle::is_begun},
+    assess::{cluster::needs_another_pod, rules::has_given_up, settle::is_begun},
     id::MemberName,
     launch::Start,
     limits::{CRASH_LOOP_SECONDS, quorum},
@@ -30,7 +30,7 @@ impl<A: App> Proof<'_, '_, A> {
             Some(_) if !is_begun(new) => self.ask_for_pod(new),
             Some(listed) => self.bring_up(new, listed),
             None if self.is_taken(new) => {
-                self.discard(new, LeaveReason::FailedJoin, Some(Cause::AnotherMember))
+                self.abandon(new, LeaveReason::FailedJoin, Cause::AnotherMember)
             }
             None if !directly => self.list(new, false),
             None if !welcome => self.discard(new, LeaveReason::ScaleDown, None),
@@ -75,8 +75,8 @@ impl<A: App> Proof<'_, '_, A> {
 
     /// A member that has a pod gets a vote when it has caught up.
     fn bring_up(&self, new: &MemberRecord, listed: &Member) -> Verdict {
-        if let Some(wanted) = self.correct(new, &listed.health) {
-            return Verdict::Only(wanted);
+        if let Some(verdict) = self.correct(new, &listed.health) {
+            return verdict;
         }
         match (&listed.health, self.assessed.snapshot.pod(&listed.name)) {
             (Health::Failed(cause) | Health::Dead(cause), _) => {
@@ -84,6 +84,9 @@ impl<A: App> Proof<'_, '_, A> {
             }
             (Health::Corrupt, _) => {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::Corrupt))
+            }
+            (Health::Healthy, _) if self.is_diverged(new) => {
+                self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::Diverged))
             }
             (Health::Healthy, _) => self.promote_when_ready(listed),
             (Health::Stopped(Cause::PodGoneVolumeKept), None) => {
@@ -100,20 +103,19 @@ impl<A: App> Proof<'_, '_, A> {
     /// A member that is not listed yet is listed, with its vote, when it has caught up.
     fn bring_up_unlisted(&self, new: &MemberRecord) -> Verdict {
         let health = self.assessed.health(new);
-        if let Some(wanted) = self.correct(new, &health) {
-            return Verdict::Only(wanted);
+        if let Some(verdict) = self.correct(new, &health) {
+            return verdict;
         }
         match &health {
             Health::Failed(cause) | Health::Dead(cause) => {
                 self.discard(new, LeaveReason::FailedJoin, Some(cause.clone()))
             }
+            Health::Healthy if self.is_diverged(new) => {
+                self.discard(new, LeaveReason::FailedJoin, Some(Cause::Diverged))
+            }
             Health::Healthy => {
                 let votes = self.assessed.role(self.target, new).is_some_and(|it| it.votes);
-                let id = new.id.clone().unwrap_or_default();
-                let member = Member::new(new.name.clone(), id, new.role.clone());
-                let answer = self.assessed.snapshot.view.answer(&new.name);
-                let position = answer.and_then(|it| it.position.clone());
-                let lacks = self.lacks_catch_up(&Member { position, ..member });
+                let lacks = self.lacks_catch_up(&self.assessed.coming(self.cluster, new));
                 match lacks.or_else(|| votes.then(|| self.lacks_for_vote(&new.name)).flatten()) {
                     Some(wait) => Verdict::wait(wait),
                     None => self.list(new, votes),
@@ -129,18 +131,38 @@ impl<A: App> Proof<'_, '_, A> {
         }
     }
 
-    /// A process that does not run is given what is asked for now.
-    fn correct(&self, new: &MemberRecord, health: &Health) -> Option<Move> {
-        let pod = self.assessed.snapshot.pod(&new.name)?;
+    /// A process that does not run is given what is asked for now. One that never ran, or has no claim, has nothing to
+    /// go on with in another pod: another member comes.
+    fn correct(&self, new: &MemberRecord, health: &Health) -> Option<Verdict> {
+        let assessed = self.assessed;
+        let pod = assessed.snapshot.pod(&new.name)?;
+        let (old, accepted) = (pod.spec.as_ref()?, assessed.record.accepted.as_ref()?);
+        let change = assessed.app.change(&new.role, old, &accepted.spec);
+        let ran = pod.started || pod.marks.started.is_some();
+        let has_data = ran && assessed.snapshot.claim(&new.name).is_some();
+        if !has_data && needs_another_pod(&change, Some(pod), health) {
+            return Some(self.abandon(new, LeaveReason::FailedJoin, Cause::OutdatedAndDown));
+        }
         let stopped = matches!(health, Health::Stopped(_));
-        self.assessed.restart_first_outdated(stopped.then_some(pod).into_iter())
+        let renewed = assessed.restart_first_outdated(stopped.then_some(pod).into_iter());
+        renewed.map(Verdict::Only)
     }
 
     /// Whether who is coming has not worked for a long time.
     fn is_overdue(&self, new: &MemberRecord) -> bool {
+        self.is_long_ago(new.failing_since)
+    }
+
+    /// Whether who is coming has had data that the leader lacks for a long time: it is not the leader's answer that is
+    /// older.
+    fn is_diverged(&self, new: &MemberRecord) -> bool {
+        self.is_long_ago(new.diverged_since)
+    }
+
+    fn is_long_ago(&self, since: Option<Timestamp>) -> bool {
         let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
         let now = self.assessed.snapshot.now;
-        new.failing_since.is_some_and(|since| now.duration_since(since) >= patience)
+        since.is_some_and(|since| now.duration_since(since) >= patience)
     }
 
     fn promote_when_ready(&self, listed: &Member) -> Verdict {
@@ -170,7 +192,7 @@ impl<A: App> Proof<'_, '_, A> {
         }
         let pod = self.assessed.snapshot.pod(member);
         let unmarked = pod.is_some_and(|it| it.marks.started.is_none());
-        unmarked.then_some(Waiting::ForMarks { marked: 0, needed: 1 })
+        unmarked.then(|| Waiting::ForMark { member: member.clone() })
     }
 
     /// What it lacks of what the leader has, by the application's answer.
@@ -184,6 +206,14 @@ impl<A: App> Proof<'_, '_, A> {
                 let scale = 10_u64.pow(entries.checked_ilog10().unwrap_or(0));
                 Some(Waiting::ForCatchUp { member, behind: entries / scale * scale })
             }
+        }
+    }
+
+    /// Ends the join under way, however far it is.
+    pub(super) fn abandon(&self, new: &MemberRecord, reason: LeaveReason, cause: Cause) -> Verdict {
+        match self.cluster.member(&new.name) {
+            Some(listed) => self.give_up(listed, reason, Some(cause)),
+            None => self.discard(new, reason, Some(cause)),
         }
     }
 

@@ -51,10 +51,13 @@ impl<A: App> Proof<'_, '_, A> {
         transfer.map_or_else(|| self.remove(member, reason), Verdict::act)
     }
 
-    /// Whether a member may still hold what no other has, by the application's answer. One that is given up may: only
-    /// when its data is gone there is nothing to move.
-    fn must_drain(&self, member: &Member) -> bool {
-        !member.health.is_lost() && !self.assessed.app.is_drained(self.cluster, member)
+    pub(super) fn must_drain(&self, member: &Member) -> bool {
+        self.assessed.must_drain(self.cluster, member)
+    }
+
+    /// Whether the quorum lacks one that it lost: until it has another, nothing that takes long is waited for.
+    pub(super) fn is_repairing(&self) -> bool {
+        self.assessed.is_repairing(self.cluster, self.target)
     }
 
     fn drain(&self, member: &Member) -> Verdict {

@@ -18,9 +18,11 @@ use crate::{
     waiting::Waiting,
 };
 
-/// Voters that nothing here added are counted, reported, and left alone. So is who was taken off the list and kept.
+/// Members that nothing here added are counted, reported, and left alone, if they are complete. So is who was taken off
+/// the list and kept.
 pub(super) fn report_unknown_members<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let unknown = proof.cluster.voters().filter(|it| !it.recorded);
+    let unknown = proof.cluster.members.iter().filter(|it| !it.recorded);
+    let unknown = unknown.filter(|it| !is_half_joined(proof.target, it));
     let unknown = unknown.map(|it| Waiting::ForUnknownMember { member: it.name.clone() });
     let recorded = proof.assessed.record.members.iter();
     let unlisted = recorded.filter(|it| proof.cluster.member(&it.name).is_none());
@@ -51,12 +53,17 @@ pub(super) fn remove_half_joined<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     stray.map_or(Verdict::Pass, |it| proof.leave(it, LeaveReason::Stray))
 }
 
-/// The most dispensable member that does not come back.
+/// The most dispensable member that does not come back: those first that need not be drained, which takes long.
 pub(super) fn remove_given_up<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let gone = |it: &&Member| it.recorded && it.health.is_given_up();
+    let mut gone: Vec<_> = order.into_iter().filter(gone).collect();
+    gone.sort_by_key(|it| proof.must_drain(it));
     let mut waits = vec![];
-    for member in order.into_iter().filter(gone) {
+    for member in gone {
+        if proof.is_repairing() && proof.must_drain(member) {
+            break;
+        }
         match proof.leave(member, LeaveReason::Dead) {
             Verdict::Also(wanted) => waits.extend(wanted.waits),
             verdict => return verdict.after(waits),

@@ -18,7 +18,7 @@ use crate::{
     snapshot::Snapshot,
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
     view::{Membership, Standing},
-    waiting::Waiting,
+    waiting::{SourceLack, Waiting},
 };
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.
@@ -180,6 +180,7 @@ impl<A: App> Report<'_, '_, A> {
         if self.assessed.situation == Situation::Deleting {
             return events;
         }
+        events.extend(self.needless_consent());
         for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
             let event = Event {
                 kind: if is_bad(condition) { EventKind::Warning } else { EventKind::Normal },
@@ -192,6 +193,21 @@ impl<A: App> Report<'_, '_, A> {
             }
         }
         events
+    }
+
+    /// Told once: the record remembers a consent that a quorum made needless.
+    fn needless_consent(&self) -> Option<Event> {
+        let snapshot = self.assessed.snapshot;
+        let member = snapshot.recover_from.clone()?;
+        let noted = self.decision.record.consent.as_ref() == Some(&member);
+        let before = snapshot.status.record.consent.as_ref() == Some(&member);
+        let news = noted && !before && self.assessed.situation == Situation::Quorum;
+        let wait = Waiting::ForSource { member, lack: SourceLack::NotNeeded };
+        news.then(|| Event {
+            kind: EventKind::Warning,
+            reason: wait.reason().into(),
+            message: wait.why(),
+        })
     }
 
     fn is_news(&self, condition: &Condition) -> bool {

@@ -20,6 +20,11 @@ use crate::{
 /// Takes away what is too much, then adds what is missing, a unit after the other. Voters of a role that is not asked
 /// for any more stay until those of its successor vote: a quorum must be left at each step.
 pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    if proof.is_repairing() {
+        let mut units = units(proof.target, Edge::Starts).into_iter();
+        let short = units.find(|it| it.0.votes && is_short(proof.cluster, *it, None));
+        return short.map_or(Verdict::Pass, |it| grow(proof, it));
+    }
     if let Some(member) = unwanted(proof).find(|it| !it.votes) {
         return proof.leave(member, LeaveReason::ScaleDown);
     }

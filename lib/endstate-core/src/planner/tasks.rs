@@ -6,40 +6,46 @@ use super::{
 };
 use crate::{
     app::App,
+    assess::rules::is_to_leave,
+    member::Member,
     record::Step,
     request::{AppStep, Request, RequestKind},
+    view::Task,
     waiting::Waiting,
 };
 
-/// Cancels what the application is at work on and nobody wants any more. Only moving data and the application's own
-/// steps are ever cancelled; whatever else takes long is waited for.
+/// Cancels what the application was asked for, is at work on, and nobody wants any more. What is somebody else's, and
+/// whatever else takes long, is waited for.
 pub(super) fn cancel<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let assessed = proof.assessed;
-    let ends = |it: &&crate::Task| matches!(it.request, RequestKind::Drain | RequestKind::App(_));
-    let wanted = |it: &&crate::Task| match &assessed.record.step {
-        Some(Step::Leave { name, .. }) => it.request == RequestKind::Drain && it.member == *name,
-        Some(Step::App { step }) => {
-            it.request == RequestKind::App(step.name.clone())
-                && it.member == step.member
-                && assessed.due(proof.cluster).contains(step)
-        }
-        _ => false,
+    let asked = |it: &&Task| it.asked().is_some_and(|it| proof.assessed.record.tasks.contains(&it));
+    let tasks = proof.assessed.snapshot.view.tasks.iter().filter(asked);
+    let Some(task) = tasks.filter(|it| !proof.is_wanted(it)).min_by_key(|it| &it.member) else {
+        return Verdict::Pass;
     };
-    let tasks = assessed.snapshot.view.tasks.iter();
-    match tasks.filter(ends).filter(|it| !wanted(it)).min_by_key(|it| &it.member) {
-        None => Verdict::Pass,
-        Some(task) => {
-            let (request, member) = (task.request.clone(), task.member.clone());
-            proof.call(Request::Cancel { request, member })
-        }
+    let (request, member) = (task.request.clone(), task.member.clone());
+    let old = proof.assessed.is_refused_for_long(&RequestKind::Cancel, &member);
+    match proof.call(Request::Cancel { request, member }) {
+        Verdict::Only(wanted) if old => Verdict::Also(wanted),
+        verdict => verdict,
     }
 }
 
-/// Begins the first of the application's own steps that is due.
+/// Begins the first of the application's own steps that is due. A quorum that lost a member gets another first, and one
+/// that was refused for long holds nothing up.
 pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let Some(step) = proof.assessed.due(proof.cluster).into_iter().next() else {
+    let mut due = proof.assessed.due(proof.cluster).into_iter();
+    if proof.is_repairing() {
+        let waits = due.filter_map(|it| proof.running(&RequestKind::App(it.name), &it.member));
+        return Verdict::say(waits);
+    }
+    let Some(step) = due.next() else { return Verdict::Pass };
+    let old =
+        proof.assessed.is_refused_for_long(&RequestKind::App(step.name.clone()), &step.member);
+    let rests =
+        proof.assessed.snapshot.blocked.iter().any(|it| it.rests(proof.assessed.snapshot.now));
+    if old && rests {
         return Verdict::Pass;
-    };
+    }
     match proof.call(Request::App(step.clone())) {
         Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(Step::App { step })))),
         other => other,
@@ -51,9 +57,23 @@ impl<A: App> Proof<'_, '_, A> {
         self.call(Request::App(step.clone()))
     }
 
+    /// Whether what the application is at work on still has its reason.
+    fn is_wanted(&self, task: &Task) -> bool {
+        let leaves = |it: &Member| is_to_leave(self.cluster, self.target, it);
+        match (&task.request, &self.assessed.record.step) {
+            (RequestKind::Drain, Some(Step::Leave { name, .. })) if task.member == *name => true,
+            (RequestKind::Drain, _) => self.cluster.member(&task.member).is_some_and(leaves),
+            (RequestKind::App(name), _) => {
+                let same = |it: &AppStep| it.name == *name && it.member == task.member;
+                self.assessed.due(self.cluster).iter().any(same)
+            }
+            _ => true,
+        }
+    }
+
     /// The wait for a request that the application is at work on.
     pub(super) fn running(&self, request: &RequestKind, member: &str) -> Option<Waiting> {
-        let same = |it: &&crate::Task| it.request == *request && *it.member == *member;
+        let same = |it: &&Task| it.request == *request && *it.member == *member;
         let task = self.assessed.snapshot.view.tasks.iter().find(same)?;
         Some(Waiting::ForTask {
             request: task.request.clone(),

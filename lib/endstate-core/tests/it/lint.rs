@@ -18,7 +18,7 @@ use good::*;
 use spoiled::{CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -30,6 +30,7 @@ const RULES: [Rule; 11] = [
     Rule::IntentFirst,
     Rule::MarksFirst,
     Rule::RefusedRests,
+    Rule::HandsOff,
 ];
 
 fn violations(case: &Case) -> String {
@@ -141,6 +142,19 @@ fn what_looks_alike_and_is_right_passes() {
         ("a complete member without a vote holds up nobody", adds, |it| {
             it.relist(|it| it.push(Entry::non_voter("e", "e")));
             it.plan.status.record.members.push(member("e"));
+        }),
+        ("an observer that a person added holds up nobody", adds, |it| {
+            it.relist(|it| it.push(Entry::non_voter("e", "e")));
+            let row = |name, role, standing| MemberRow {
+                standing: Some(standing),
+                ..MemberRow::new(name, role)
+            };
+            let voter = row("a", "member", Standing::Leader);
+            it.plan.status.members = vec![voter, row("e", "observer", Standing::NonVoter)];
+        }),
+        ("a paused cluster is marked", marks, |it| it.plan.status.phase = Phase::Paused),
+        ("one that is corrupt and does not lead copies to nobody", joins, |it| {
+            it.status("b").corruption = vec![Corruption::Of("b".into())]
         }),
         ("a mark that is there stays", marks, |it| {
             it.unmarked("c");

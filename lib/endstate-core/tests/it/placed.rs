@@ -34,7 +34,7 @@ impl App for Toy {
         )
     }
     fn launch(&self, member: &LaunchOf<'_, Spec>) -> Launch {
-        Launch::new("toy:1", member)
+        Launch::new("toy:1", member).volume(Some(VolumeSpec::new("1Gi")))
     }
     fn address(&self, _: &Identity, member: &MemberName) -> String {
         member.to_string()
@@ -197,6 +197,8 @@ fn no_step_under_way_holds_up_a_pod_on_its_claim() {
 fn only_data_on_its_way_is_stopped_and_nothing_is_asked_for_twice() {
     let mut world = World::new((3, 3));
     world.at_work(RequestKind::Drain, "b3");
+    assert_eq!(world.plan(), [""; 0], "a person asked for it");
+    world.0.status.record.tasks = vec![AskedTask { member: "b3".into(), step: None }];
     assert_eq!(world.plan(), ["cancel: drain b3"], "nobody wants it any more");
     for request in [RequestKind::Leave, RequestKind::Drain] {
         let mut world = World::new((3, 2));

@@ -150,10 +150,6 @@ impl App for Toy {
             let why = format!("cannot go from {} to {}", old.version, new.version);
             return Change::Refuse(Problem::refused("spec.version", why));
         }
-        if old.volume.is_some() && new.volume.is_none() {
-            let why = "members go on with the volumes they have";
-            return Change::Refuse(Problem::refused("spec.volume", why));
-        }
         if old.flag != new.flag || old.volume.is_some() != new.volume.is_some() {
             Change::Recreate
         } else if old.version != new.version {

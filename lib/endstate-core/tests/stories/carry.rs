@@ -208,7 +208,7 @@ impl<A: Told> World<A> {
         }
     }
 
-    fn begin_task(&mut self, request: RequestKind, member: MemberName) {
+    pub(super) fn begin_task(&mut self, request: RequestKind, member: MemberName) {
         self.snapshot.view.tasks.push(Task::new(request, member, 0, WORK));
     }
 

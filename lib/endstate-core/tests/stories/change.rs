@@ -143,6 +143,7 @@ impl<A: Told> World<A> {
 
     /// Somebody adds a member that nothing here knows.
     pub(super) fn list_stranger(&mut self, name: &str, votes: bool) -> String {
+        let name = self.name(name);
         let list = self.list();
         let id = (list.members.len() + 20).to_string();
         list.members.push(Entry::voter(id, name).voting(votes));

@@ -1,6 +1,6 @@
 //! The commands of the stories.
 
-use endstate_core::{Conflict, Corruption, Denial, MemberName, Status, Words};
+use endstate_core::{Conflict, Corruption, Denial, MemberName, RequestKind, Status, Words};
 use jiff::SignedDuration;
 
 use super::{Told, World, carry::When};
@@ -26,6 +26,10 @@ impl<A: Told> World<A> {
             ["plan", "until", "idle"] => self.plan_until_idle(),
             ["plan", "refused"] => self.plan_refused(unhealthy(), When::AWhileAgo),
             ["plan", "refused", "now"] => self.plan_refused(unhealthy(), When::Now),
+            ["refused", times, "times"] => {
+                self.snapshot.blocked.as_mut().unwrap().times = times.parse().unwrap();
+                String::new()
+            }
             ["plan", "without", "user"] => self.plan_refused(no_user(), When::AWhileAgo),
             ["status"] => self.status(),
             ["record"] => self.record(),
@@ -75,6 +79,11 @@ impl<A: Told> World<A> {
                 self.list().members.last_mut().unwrap().id = (*id).into();
                 told
             }
+            ["list-non-voter", name, "as", id] => {
+                let told = self.list_stranger(name, false);
+                self.list().members.last_mut().unwrap().id = (*id).into();
+                told
+            }
             ["list-non-voter", name] => self.list_stranger(name, false),
             ["promote", names @ ..] => self.each(names, Self::promote),
             _ => return None,
@@ -92,6 +101,14 @@ impl<A: Told> World<A> {
             ["alarm"] => self.alarms.push(Corruption::Undetermined),
             ["disarm"] => self.alarms.clear(),
             ["images", "hold", version] => self.mislabelled = Some((*version).to_owned()),
+            ["task", request, name] => {
+                let request = match *request {
+                    "drain" => RequestKind::Drain,
+                    name => RequestKind::App(name.into()),
+                };
+                let member = self.name(name);
+                self.begin_task(request, member);
+            }
             ["work", share] => self.work(share.parse().unwrap()),
             ["show", "marks"] => self.marks_told = true,
             ["accept", "marks"] => self.unmarkable.clear(),

@@ -40,6 +40,11 @@ pub(super) const WHOLE: &[Spoiled] = &[
     ("acts under names of others", restarts, |it| {
         it.seen.conflicts = vec![Conflict { kind: "Service".into(), name: "demo".into() }]
     }),
+    ("acts on a paused cluster", restarts, |it| it.plan.status.phase = Phase::Paused),
+    ("applies objects of a paused cluster", idle, |it| {
+        it.plan.status.phase = Phase::Paused;
+        it.plan.surroundings = formed().plan.surroundings;
+    }),
     ("lets clients in early", bootstraps, |it| it.plan.surroundings = formed().plan.surroundings),
     ("records the cluster with too few marks", formed, |it| {
         it.unmarked("a");
@@ -87,6 +92,9 @@ pub(super) const CREATED: &[Spoiled] = &[
         let mut add = adds();
         add.relist(|it| it.push(Entry::non_voter("d", "d")));
         it.plan.actions.extend(add.plan.actions);
+    }),
+    ("joins under a leader that is corrupt", joins, |it| {
+        it.status("b").corruption = vec![Corruption::Of("a".into())]
     }),
     ("joins, not recorded", joins, |it| it.plan.status.record.step = None),
     ("joins as another", joins, |it| {
