@@ -160,7 +160,7 @@ pub fn forgets_all_that_it_asked_for() -> Planner {
 
 fn forget_all_that_was_asked_for(app: &Etcd, snapshot: &See) -> Do {
     let mut seen = snapshot.clone();
-    if let Some(blocked) = &mut seen.blocked {
+    if let Some(blocked) = seen.blocked.first_mut() {
         let record = &snapshot.status.record;
         let first = record.bootstrap.iter().flat_map(|it| &it.members);
         blocked.not_created = first.map(|it| it.name.clone()).collect();

@@ -23,7 +23,7 @@ use crate::{
     problem::Problem,
     record::{MemberRecord, Record, Step},
     request::{ActionKey, ActionKind, RequestKind},
-    snapshot::Snapshot,
+    snapshot::{Blocked, Snapshot},
     topology::{Role, Topology},
     view::{Membership, Reach, Refusal},
     waiting::Waiting,
@@ -80,7 +80,7 @@ pub enum Situation {
     NotAccepted,
     /// The user wants the cluster left alone.
     Paused,
-    /// Somebody else has objects of names that the cluster needs.
+    /// Somebody else has objects of names that the cluster needs, and none exists yet.
     NameTaken,
     /// The pods could not be listed.
     PodsUnknown,
@@ -121,7 +121,7 @@ impl<'a, A: App> Assessed<'a, A> {
             self.look_only();
             return Situation::Paused;
         }
-        if !snapshot.conflicts.is_empty() {
+        if !snapshot.conflicts.is_empty() && self.record.cluster_id.is_none() {
             self.look_only();
             return Situation::NameTaken;
         }
@@ -222,7 +222,7 @@ impl<'a, A: App> Assessed<'a, A> {
     /// Whether an action was refused so often that nothing else waits for it.
     pub(crate) fn is_refused_for_long(&self, kind: &RequestKind, member: &MemberName) -> bool {
         let key = ActionKey { kind: ActionKind::Request(kind.clone()), member: member.clone() };
-        self.snapshot.blocked.iter().any(|it| it.action == key && it.is_old())
+        self.snapshot.refusal(&key).is_some_and(Blocked::is_old)
     }
 
     /// The recorded members that had a vote when a quorum listed them last.

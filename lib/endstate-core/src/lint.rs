@@ -179,7 +179,7 @@ impl<'a, S> Lint<'a, S> {
         self.rests();
         let alone = self.snapshot.object.deleting
             || self.snapshot.pods.is_none()
-            || !self.snapshot.conflicts.is_empty();
+            || !self.snapshot.conflicts.is_empty() && old.cluster_id.is_none();
         self.check(Rule::DeletesOnlyWhatLeaves, acts == 0 || !alone, || {
             "it acts on an object that is being deleted, without the list of pods, or under names of others".into()
         });
@@ -211,21 +211,22 @@ impl<'a, S> Lint<'a, S> {
 
     /// An action that was refused a moment ago rests.
     fn rests(&mut self) {
-        let Some(blocked) = &self.snapshot.blocked else { return };
         let rest = SignedDuration::from_millis(REST_MS);
-        let again = self.plan.actions.iter().any(|it| it.key() == blocked.action);
-        // One of the future was seen by another clock.
-        let age = self.snapshot.now.duration_since(blocked.at);
-        let rested = age.is_negative() || age >= rest;
-        self.check(Rule::RefusedRests, !again || rested, || {
-            format!("{} was refused a moment ago", blocked.action)
-        });
+        for blocked in &self.snapshot.blocked {
+            let again = self.plan.actions.iter().any(|it| it.key() == blocked.action);
+            // One of the future was seen by another clock.
+            let age = self.snapshot.now.duration_since(blocked.at);
+            let rested = age.is_negative() || age >= rest;
+            self.check(Rule::RefusedRests, !again || rested, || {
+                format!("{} was refused a moment ago", blocked.action)
+            });
+        }
     }
 
     /// That a pod was asked for is forgotten only when it was seen, or certainly not made.
     fn asked_once(&mut self) {
-        let blocked = self.snapshot.blocked.as_ref();
-        let refused = |name: &MemberName| blocked.is_some_and(|it| it.not_created.contains(name));
+        let blocked = &self.snapshot.blocked;
+        let refused = |name: &MemberName| blocked.iter().any(|it| it.not_created.contains(name));
         let asked = self.snapshot.status.record.everyone().filter(|it| it.asked.is_some());
         for before in asked.filter(|it| !refused(&it.name)) {
             let mut after = self.plan.status.record.everyone().filter(|it| it.name == before.name);
@@ -237,6 +238,11 @@ impl<'a, S> Lint<'a, S> {
     }
 
     fn create(&mut self, member: &MemberName, start: &Start) {
+        let mut conflicts = self.snapshot.conflicts.iter();
+        let taken = conflicts.any(|it| it.member.as_ref() == Some(member));
+        self.check(Rule::DeletesOnlyWhatLeaves, !taken, || {
+            format!("{member} would start without an object whose name is somebody else's")
+        });
         match start {
             Start::New { members, .. } => self.create_first(member, members),
             Start::Existing { members } => self.create_joining(member, members),

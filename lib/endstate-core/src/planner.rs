@@ -93,6 +93,12 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
     if !problems.is_empty() && assessed.situation != Situation::Paused {
         decision.wait(Waiting::ForSpec { problems });
     }
+    let apart = [Situation::Deleting, Situation::NotAccepted, Situation::Paused];
+    if !apart.contains(&assessed.situation) {
+        for conflict in &assessed.snapshot.conflicts {
+            decision.wait(Waiting::ForName { conflict: conflict.clone() });
+        }
+    }
     match &assessed.situation {
         Situation::Deleting => decision.wait(Waiting::ForDeletion),
         Situation::NotAccepted => {}
@@ -100,12 +106,7 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
             decision.wait(Waiting::ForUnpause);
             decision.ask(assessed, &[marks::mark]);
         }
-        Situation::NameTaken => {
-            for conflict in &assessed.snapshot.conflicts {
-                decision.wait(Waiting::ForName { conflict: conflict.clone() });
-            }
-            decision.ask(assessed, &[marks::mark]);
-        }
+        Situation::NameTaken => decision.ask(assessed, &[marks::mark]),
         Situation::PodsUnknown => decision.wait(Waiting::ForPodList),
         Situation::PodsRefused => decision.ask(assessed, &[marks::mark, pace::next_try]),
         Situation::Formed => decision.ask(assessed, &[marks::mark]),

@@ -55,6 +55,8 @@ pub enum Cause {
     Corrupt,
     /// It has data that the leader lacks.
     Diverged,
+    /// Somebody else has an object of a name that it needs.
+    NameTaken,
     /// Its pod was not asked for yet.
     NoPodYet,
     /// Its pod was asked for and is not seen yet.

@@ -46,9 +46,9 @@ pub struct Snapshot<S> {
     pub conflicts: Vec<Conflict>,
     /// What the application says about itself.
     pub view: View,
-    /// The last action of this object that the application or the API refused, if it was the last
-    /// thing that happened. It paces the tries, and pods that were not made may be asked for again.
-    pub blocked: Option<Blocked>,
+    /// The actions of this object that the application or the API refused when they were tried last, each once. It paces
+    /// the tries of each, and pods that were not made may be asked for again.
+    pub blocked: Vec<Blocked>,
     /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
     pub recover_from: Option<MemberName>,
 }
@@ -70,7 +70,7 @@ impl<S> Snapshot<S> {
             claims: vec![],
             conflicts: vec![],
             view: View::default(),
-            blocked: None,
+            blocked: vec![],
             recover_from: None,
         }
     }
@@ -85,6 +85,21 @@ impl<S> Snapshot<S> {
         self.claims.iter().find(|it| it.member.as_str() == member && !it.deleting)
     }
 
+    /// How an action was refused when it was tried last.
+    pub fn refusal(&self, action: &ActionKey) -> Option<&Blocked> {
+        self.blocked.iter().find(|it| it.action == *action)
+    }
+
+    /// Whether an action was refused a moment ago.
+    pub(crate) fn rests(&self, action: &ActionKey) -> bool {
+        self.refusal(action).is_some_and(|it| it.rests(self.now))
+    }
+
+    /// Whether somebody else has an object of a name that this member needs.
+    pub(crate) fn is_name_taken(&self, member: &str) -> bool {
+        self.conflicts.iter().any(|it| it.member.as_ref().is_some_and(|it| **it == *member))
+    }
+
     /// The list of members of the recorded cluster, however many agree on it; any, before one is recorded.
     pub(crate) fn list(&self) -> Option<&Membership> {
         let known = self.status.record.cluster_id.as_ref();
@@ -95,7 +110,7 @@ impl<S> Snapshot<S> {
 /// An object of somebody else's in the place of one that the cluster needs.
 ///
 /// ```
-/// let conflict = endstate_core::Conflict { kind: "Service".into(), name: "example-client".into() };
+/// let conflict = endstate_core::Conflict::new("Service", "example-client");
 /// assert_eq!(conflict.to_string(), "Service example-client");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +119,21 @@ pub struct Conflict {
     pub kind: String,
     /// Its name, in the cluster's namespace.
     pub name: String,
+    /// The member that needs it; nothing if the cluster as a whole does.
+    pub member: Option<MemberName>,
+}
+
+impl Conflict {
+    /// In the place of one that the cluster as a whole needs.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind: kind.into(), name: name.into(), member: None }
+    }
+
+    /// The same, of one that this member needs.
+    #[must_use]
+    pub fn of(self, member: Option<MemberName>) -> Self {
+        Self { member, ..self }
+    }
 }
 
 /// The identity of the object that declares the cluster.
@@ -152,7 +182,7 @@ impl Identity {
     }
 }
 
-/// An action that was refused, as the executor reported it.
+/// An action that was refused when it was tried last, as the executor reported it.
 ///
 /// ```
 /// use endstate_core::{ActionKey, ActionKind, Blocked, Denial, Words};
@@ -231,4 +261,15 @@ pub enum Denial {
         /// What it said.
         message: Words,
     },
+}
+
+impl Denial {
+    /// What was said.
+    pub(crate) fn message(&self) -> &Words {
+        match self {
+            Self::Api { message } | Self::Application { message } | Self::NeedsUser { message } => {
+                message
+            }
+        }
+    }
 }

@@ -247,6 +247,7 @@ impl Waiting {
             || matches!(
                 self,
                 Self::ForSpec { .. }
+                    | Self::ForName { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForAllClear
                     | Self::ForIds { .. }
@@ -270,7 +271,6 @@ impl Waiting {
             self,
             Self::ForUnpause
                 | Self::ForRecord { .. }
-                | Self::ForName { .. }
                 | Self::ForConsent { .. }
                 | Self::ForGoodData { .. }
                 | Self::ForCulprit

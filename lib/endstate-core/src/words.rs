@@ -53,6 +53,7 @@ impl Display for Cause {
             Self::Refuses => "it refuses to answer",
             Self::Silent => "it does not answer",
             Self::EmptyAnswer => "its answer is empty",
+            Self::NameTaken => "the name of an object that it needs is taken",
             Self::Diverged => "it has data that the leader does not have",
             Self::AnotherMember => "it answers as another member",
             Self::AnswersWithoutPod => "it answers although its pod is gone",
@@ -310,9 +311,10 @@ impl Waiting {
             Self::ForUnpause => "the cluster is paused".into(),
             Self::ForDeletion => "the object is being deleted".into(),
             Self::ForPodList => "it could not be read".into(),
-            Self::ForName { .. } => {
-                "it exists and has another owner: give the cluster another name".into()
-            }
+            Self::ForName { conflict } => match &conflict.member {
+                Some(member) => format!("it exists and has another owner, and {member} needs it"),
+                None => "it exists and has another owner: give the cluster another name".into(),
+            },
             Self::ForFormation { started, of } => {
                 format!("{started} of {of} have started and there is no leader yet")
             }

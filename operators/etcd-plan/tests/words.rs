@@ -135,7 +135,7 @@ fn snapshot(are: [Is; 3], said: &str, refused: bool) -> Snapshot<EtcdClusterSpec
     snapshot.pods = Some((0..3).map(|it| pod(it, are[it], said)).collect());
     snapshot.view.targets = (0..3).map(target).collect();
     snapshot.view.membership = leader.is_some().then_some(list);
-    snapshot.blocked = refused.then(blocked);
+    snapshot.blocked = refused.then(blocked).into_iter().collect();
     snapshot
 }
 

@@ -138,7 +138,7 @@ impl<'a, M: AppModel> View<'a, M> {
         snapshot.pods = Some(self.pods());
         snapshot.claims = self.claims();
         snapshot.view = self.view();
-        snapshot.blocked = self.blocked(now);
+        snapshot.blocked = self.blocked(now).into_iter().collect();
         snapshot
     }
 

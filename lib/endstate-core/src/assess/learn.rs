@@ -10,7 +10,7 @@ use crate::{
     reason::Cause,
     record::{AskedTask, Backoff, MemberRecord, Record, Step},
     request::RequestKind,
-    snapshot::{Denial, Snapshot},
+    snapshot::Snapshot,
 };
 
 impl<A: App> Assessed<'_, A> {
@@ -76,20 +76,19 @@ impl<A: App> Assessed<'_, A> {
 
     /// Pods that the API refused to make were never there, so their names can be asked for again.
     pub(super) fn note_refusals(&mut self) -> bool {
-        let Some(blocked) = &self.snapshot.blocked else { return false };
-        let refused = &blocked.not_created;
-        let mut found = false;
-        for member in self.record.everyone_mut().filter(|it| refused.contains(&it.name)) {
-            found |= member.asked.is_some() && member.pod.is_none();
-            member.asked = None;
+        let mut found = None;
+        for blocked in &self.snapshot.blocked {
+            let refused = |it: &&mut MemberRecord| blocked.not_created.contains(&it.name);
+            for member in self.record.everyone_mut().filter(refused) {
+                if member.asked.is_some() && member.pod.is_none() {
+                    found = Some(blocked.denial.message().clone());
+                }
+                member.asked = None;
+            }
         }
-        if found {
-            let (Denial::Api { message }
-            | Denial::Application { message }
-            | Denial::NeedsUser { message }) = blocked.denial.clone();
-            back_off(&mut self.record, self.snapshot, Cause::PodRefused { message });
-        }
-        found
+        let Some(message) = found else { return false };
+        back_off(&mut self.record, self.snapshot, Cause::PodRefused { message });
+        true
     }
 
     /// Remembers what containers said when they ended. A launcher that refuses to start on an empty

@@ -26,6 +26,10 @@ impl<A: App> Proof<'_, '_, A> {
         let welcome = self.assessed.is_welcome(self.cluster, self.target, new);
         let directly = self.assessed.grows_directly(self.target, new);
         match self.cluster.member(&new.name) {
+            // Names are ours to choose: the next one comes.
+            _ if !is_begun(new) && self.assessed.snapshot.is_name_taken(&new.name) => {
+                self.abandon(new, LeaveReason::FailedJoin, Cause::NameTaken)
+            }
             Some(listed) if !welcome => self.give_up(listed, LeaveReason::ScaleDown, None),
             Some(_) if !is_begun(new) => self.ask_for_pod(new),
             Some(listed) => self.bring_up(new, listed),

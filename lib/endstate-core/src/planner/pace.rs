@@ -16,8 +16,8 @@ use crate::{
     limits::{STABLE_SECONDS, is_recent},
     member::Cluster,
     plan::Action,
-    record::{Backoff, Record},
-    snapshot::Denial,
+    record::{Backoff, LeaveReason, Record},
+    snapshot::{Blocked, Denial},
     waiting::Waiting,
 };
 
@@ -46,36 +46,43 @@ fn next_attempt(backoff: &Backoff) -> Timestamp {
     backoff.at + SignedDuration::from_secs(seconds)
 }
 
-/// What is left of a move while an action in it was refused a moment ago: whatever wakes the object in between does not
-/// make the answer another one. One that is independent holds nothing else up.
+/// What is left of a move while an action in it was refused a moment ago, or its member lacks an object whose name is
+/// somebody else's: whatever wakes the object in between does not make the answer another one. An action that is
+/// independent holds nothing else up.
 pub(super) fn hold<A: App>(assessed: &Assessed<'_, A>, wanted: Move) -> Move {
     let snapshot = assessed.snapshot;
-    let Some(blocked) = snapshot.blocked.as_ref().filter(|it| it.rests(snapshot.now)) else {
-        return wanted;
+    let starts = |it: &Action| match it {
+        Action::CreatePod { .. } | Action::RestartPod { .. } => true,
+        Action::DeletePod { reason, .. } => *reason == LeaveReason::Recreated,
+        _ => false,
     };
-    let held = |it: &Action| it.key() == blocked.action;
-    match wanted.actions.iter().find(|it| held(it)) {
-        None => wanted,
-        Some(action) if action.is_independent() => {
-            let actions = wanted.actions.into_iter().filter(|it| !held(it)).collect();
-            Move { actions, ..wanted }
-        }
+    let held = |it: &Action| {
+        snapshot.rests(&it.key()) || starts(it) && snapshot.is_name_taken(it.member())
+    };
+    if wanted.actions.iter().any(|it| held(it) && !it.is_independent()) {
         // What was to be recorded belongs to the action.
-        Some(_) => Move { waits: wanted.waits, ..Move::default() },
+        return Move { waits: wanted.waits, ..Move::default() };
     }
+    let actions = wanted.actions.into_iter().filter(|it| !held(it)).collect();
+    Move { actions, ..wanted }
 }
 
-/// The refusal that was the last thing to happen, for people.
-pub(super) fn refusal<A: App>(assessed: &Assessed<'_, A>) -> Option<Waiting> {
-    let blocked = assessed.snapshot.blocked.as_ref()?;
+/// What was refused when it was tried last, for people.
+pub(super) fn refusals<A: App>(assessed: &Assessed<'_, A>) -> Vec<Waiting> {
+    let mut blocked: Vec<_> = assessed.snapshot.blocked.iter().collect();
+    blocked.sort_by_key(|it| it.action.to_string());
+    blocked.into_iter().map(|it| refusal(assessed, it)).collect()
+}
+
+fn refusal<A: App>(assessed: &Assessed<'_, A>, blocked: &Blocked) -> Waiting {
     let (action, denial, at) = (blocked.action.clone(), blocked.denial.clone(), blocked.again());
-    Some(match denial {
+    match denial {
         Denial::NeedsUser { .. } => {
             let hint = assessed.app.without_user().into();
             Waiting::ForUser { action: Some(action), hint }
         }
         denial => Waiting::ForAnswer { action, denial, at },
-    })
+    }
 }
 
 impl<A: App> Proof<'_, '_, A> {

@@ -137,6 +137,7 @@ impl<A: App> crate::assess::Assessed<'_, A> {
 
     fn is_gone(&self, member: &crate::MemberRecord) -> bool {
         self.health(member) == Health::Stopped(Cause::PodGoneVolumeKept)
+            && !self.snapshot.is_name_taken(&member.name)
     }
 
     /// Whether a member is on its way out: it needs no pod any more.

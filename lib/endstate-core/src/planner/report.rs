@@ -15,6 +15,7 @@ use crate::{
     member::{Cluster, Health},
     plan::{Event, EventKind, Plan, Surroundings},
     record::{MemberRecord, Record},
+    request::{ActionKey, ActionKind},
     snapshot::Snapshot,
     status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
     view::{Membership, Standing},
@@ -36,9 +37,7 @@ pub(super) fn report<A: App>(
     if decision.actions.iter().any(|it| !it.is_mark()) {
         decision.record.epoch += 1;
     }
-    if let Some(refusal) = pace::refusal(assessed) {
-        decision.wait(refusal);
-    }
+    pace::refusals(assessed).into_iter().for_each(|it| decision.wait(it));
     note_health(&mut decision.record, assessed.snapshot);
     let report = Report { assessed, decision: &decision };
     let status = report.status();
@@ -149,7 +148,7 @@ impl<A: App> Report<'_, '_, A> {
     fn surroundings(&self) -> Option<Surroundings> {
         let target = self.assessed.target.as_ref()?;
         let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
-        if keep.contains(&self.assessed.situation) {
+        if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
             return None;
         }
         let record = &self.decision.record;
@@ -162,6 +161,13 @@ impl<A: App> Report<'_, '_, A> {
             min_available: u32::try_from(quorum(most)).unwrap_or(u32::MAX),
             volumes: self.volumes(),
         })
+    }
+
+    /// Whether they were refused a moment ago.
+    fn surroundings_rest(&self) -> bool {
+        let snapshot = self.assessed.snapshot;
+        let member = snapshot.object.name.as_str().into();
+        snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
     }
 
     /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,

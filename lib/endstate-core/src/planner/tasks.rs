@@ -9,7 +9,7 @@ use crate::{
     assess::rules::is_to_leave,
     member::Member,
     record::Step,
-    request::{AppStep, Request, RequestKind},
+    request::{ActionKey, ActionKind, AppStep, Request, RequestKind},
     view::Task,
     waiting::Waiting,
 };
@@ -39,12 +39,12 @@ pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         return Verdict::say(waits);
     }
     let Some(step) = due.next() else { return Verdict::Pass };
-    let old =
-        proof.assessed.is_refused_for_long(&RequestKind::App(step.name.clone()), &step.member);
-    let rests =
-        proof.assessed.snapshot.blocked.iter().any(|it| it.rests(proof.assessed.snapshot.now));
-    if old && rests {
-        return Verdict::Pass;
+    let kind = RequestKind::App(step.name.clone());
+    if proof.assessed.is_refused_for_long(&kind, &step.member) {
+        let key = ActionKey { kind: ActionKind::Request(kind), member: step.member.clone() };
+        if proof.assessed.snapshot.rests(&key) {
+            return Verdict::Pass;
+        }
     }
     match proof.call(Request::App(step.clone())) {
         Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(Step::App { step })))),

@@ -108,13 +108,13 @@ fn what_looks_alike_and_is_right_passes() {
         ("another clock refused it", restarts, |it| it.refused(-1)),
         ("something else was refused", restarts, |it| {
             it.refused(0);
-            it.seen.blocked.as_mut().unwrap().action.member = "b".into();
+            it.seen.blocked[0].action.member = "b".into();
         }),
         ("it was certainly not made", joins, |it| {
             it.refused(600);
             it.plan.actions.clear();
             it.plan.status.record.epoch -= 1;
-            it.seen.blocked.as_mut().unwrap().not_created = vec!["d".into()];
+            it.seen.blocked[0].not_created = vec!["d".into()];
             std::mem::swap(&mut it.seen.status, &mut it.plan.status);
         }),
         ("another attempt counts ids from the first", bootstraps, |it| {
@@ -151,6 +151,9 @@ fn what_looks_alike_and_is_right_passes() {
             };
             let voter = row("a", "member", Standing::Leader);
             it.plan.status.members = vec![voter, row("e", "observer", Standing::NonVoter)];
+        }),
+        ("what others have of the surroundings stops no member", joins, |it| {
+            it.seen.conflicts = vec![Conflict::new("Service", "demo")]
         }),
         ("a paused cluster is marked", marks, |it| it.plan.status.phase = Phase::Paused),
         ("one that is corrupt and does not lead copies to nobody", joins, |it| {

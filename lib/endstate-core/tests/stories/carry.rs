@@ -86,7 +86,7 @@ impl<A: Told> World<A> {
     pub(super) fn plan_refused(&mut self, denial: Denial, when: When) -> String {
         let (_, planned) = self.marked();
         let action = planned.actions.first().map(Action::key);
-        let times = self.snapshot.blocked.as_ref().filter(|it| Some(&it.action) == action.as_ref());
+        let times = action.as_ref().and_then(|it| self.snapshot.refusal(it));
         let times = times.map_or(0, |it| it.times);
         let before = self.clone();
         let told = self.plan();
@@ -100,7 +100,7 @@ impl<A: Told> World<A> {
         if let Some(action) = action {
             let mut blocked = Blocked::new(action, denial, at);
             blocked.times = times + 1;
-            self.snapshot.blocked = Some(blocked);
+            self.refuse(blocked);
         }
         told
     }
@@ -180,7 +180,7 @@ impl<A: Told> World<A> {
             Action::MarkPod { pod, .. } if self.unmarkable.contains(&pod.name) => {
                 let key = Action::MarkPod { pod, marks: Default::default() }.key();
                 let denial = Denial::Api { message: Words::of("denied by a webhook") };
-                self.snapshot.blocked = Some(Blocked::new(key, denial, self.snapshot.now));
+                self.refuse(Blocked::new(key, denial, self.snapshot.now));
             }
             Action::MarkPod { pod, marks } => self.pod(&pod.name).marks = marks,
             Action::DeleteClaim { claim } => self.drop_claim(&claim.member),
@@ -232,6 +232,7 @@ fn reversed<S: Clone>(snapshot: &Snapshot<S>) -> Snapshot<S> {
     let mut snapshot = snapshot.clone();
     snapshot.pods.iter_mut().for_each(|it| it.reverse());
     snapshot.claims.reverse();
+    snapshot.blocked.reverse();
     snapshot.view.targets.reverse();
     snapshot.view.tasks.reverse();
     snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());

@@ -137,7 +137,7 @@ impl<A: Told> World<A> {
         let action = ActionKey { kind: ActionKind::CreatePod, member: not_created[0].clone() };
         let denial = Denial::Api { message: Words::of("exceeded quota") };
         let at = self.snapshot.now - SignedDuration::from_secs(1);
-        self.snapshot.blocked = Some(Blocked::new(action, denial, at).not_created(not_created));
+        self.refuse(Blocked::new(action, denial, at).not_created(not_created));
         String::new()
     }
 

@@ -27,7 +27,7 @@ impl<A: Told> World<A> {
             ["plan", "refused"] => self.plan_refused(unhealthy(), When::AWhileAgo),
             ["plan", "refused", "now"] => self.plan_refused(unhealthy(), When::Now),
             ["refused", times, "times"] => {
-                self.snapshot.blocked.as_mut().unwrap().times = times.parse().unwrap();
+                self.snapshot.blocked.last_mut().unwrap().times = times.parse().unwrap();
                 String::new()
             }
             ["plan", "without", "user"] => self.plan_refused(no_user(), When::AWhileAgo),
@@ -112,14 +112,16 @@ impl<A: Told> World<A> {
             ["work", share] => self.work(share.parse().unwrap()),
             ["show", "marks"] => self.marks_told = true,
             ["accept", "marks"] => self.unmarkable.clear(),
-            ["taken", kind, name] => self
-                .snapshot
-                .conflicts
-                .push(Conflict { kind: (*kind).into(), name: (*name).into() }),
+            ["taken", kind, name] => self.snapshot.conflicts.push(Conflict::new(*kind, *name)),
+            ["taken", kind, name, "of", member] => {
+                let member = self.name(member);
+                let conflict = Conflict::new(*kind, *name).of(Some(member));
+                self.snapshot.conflicts.push(conflict);
+            }
             ["free", "names"] => self.snapshot.conflicts.clear(),
             ["recover", "from", "nobody"] => self.snapshot.recover_from = None,
             ["recover", "from", name] => self.snapshot.recover_from = Some(self.name(name)),
-            ["another", "operator"] => self.snapshot.blocked = None,
+            ["another", "operator"] => self.snapshot.blocked.clear(),
             ["wait", seconds] => {
                 self.snapshot.now += SignedDuration::from_secs_f64(seconds.parse().unwrap());
             }

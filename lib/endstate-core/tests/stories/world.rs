@@ -190,9 +190,15 @@ impl<A: Told> World<A> {
         snapshot
     }
 
-    /// The refusal that still rests, or that the next plan is to see.
+    /// Refusals that rest no more are forgotten.
     pub(super) fn rest(&mut self) {
         let now = self.snapshot.now;
-        self.snapshot.blocked.take_if(|it: &mut Blocked| now >= it.again());
+        self.snapshot.blocked.retain(|it: &Blocked| it.rests(now));
+    }
+
+    /// An action is refused.
+    pub(super) fn refuse(&mut self, blocked: Blocked) {
+        self.snapshot.blocked.retain(|it| it.action != blocked.action);
+        self.snapshot.blocked.push(blocked);
     }
 }

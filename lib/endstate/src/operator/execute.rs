@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use super::observe::Look;
 use super::{
     APP_LABEL, App, Claim, Context, Declared, Driver, Error, Identity, Next, ObjectKey, ObjectsOf,
-    Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status,
+    Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status, Wanted,
 };
 use crate::driver::{Outcome, Target};
 use crate::{Notice, Propagation};
@@ -94,19 +94,20 @@ where
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
         // Members are repaired whatever becomes of the objects around them.
-        let surrounded = self.surround(object, &plan, ctx).await;
+        let surrounded = self.surround(object, snapshot, &plan, ctx).await;
         self.refusals().ask_again(&key);
         let mut acted = self.act_in_order(object, look, &plan.actions, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
+        let answered = answered(snapshot, &plan.actions, &acted);
+        self.refusals().forget_actions(&key, &answered);
         if !acted.failures.is_empty() {
             return self.ended(&key, acted.failures, (term, ctx.now()));
         }
         let learned = plan.status.record != snapshot.status.record;
-        let was_refused = self.forget_refusal(&key, snapshot);
         if acted.running {
             return Ok(Next::After(RUNNING_WAIT));
         }
-        if learned || was_refused || !plan.actions.is_empty() {
+        if learned || !answered.is_empty() || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
         Ok(plan
@@ -114,16 +115,12 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
-    /// Forgets a refusal that was answered better since, or rests no more and was not asked for again.
-    fn forget_refusal(&self, key: &ObjectKey, snapshot: &Snapshot<SpecOf<O>>) -> bool {
-        let rests = snapshot.blocked.as_ref().is_some_and(|it| it.rests(snapshot.now));
-        !rests && self.refusals().forget(key)
-    }
-
-    /// Applies the objects around the members, and deletes those that are no longer wanted.
+    /// Applies the objects around the members but those whose names are taken, and deletes those that are no longer
+    /// wanted.
     async fn surround(
         &self,
         object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<(), Error> {
@@ -135,7 +132,10 @@ where
         let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
         let wanted = self.operand.objects(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
-        self.around.apply(&owner, &wanted, ctx).await?;
+        let conflicts = &snapshot.conflicts;
+        let taken = |it: &Wanted| conflicts.iter().any(|other| it.is(&other.kind, &other.name));
+        let free: Vec<_> = wanted.iter().filter(|it| !taken(it)).cloned().collect();
+        self.around.apply(&owner, &free, ctx).await?;
         self.around.own_claims_left(&owner, &wanted, ctx).await?;
         self.around.prune(&owner, &wanted, ctx).await
     }
@@ -148,8 +148,8 @@ where
         (term, now): (u64, Timestamp),
     ) -> Result<Next, Error> {
         let blocked = refused(&failures, now);
-        let next = Next::After(if blocked.is_some() { REFUSED_WAIT } else { STALE_WAIT });
-        if let Some(blocked) = blocked {
+        let next = Next::After(if blocked.is_empty() { STALE_WAIT } else { REFUSED_WAIT });
+        for blocked in blocked {
             tracing::info!(%key, action = %blocked.action, why = %blocked.denial, "blocked");
             self.refusals().note(key, blocked, term);
         }
@@ -331,16 +331,31 @@ where
     }
 }
 
-/// The first refusal among failures, with every pod that was refused.
-fn refused(failures: &[Failure], now: Timestamp) -> Option<Blocked> {
-    let (action, denial) = failures.iter().find_map(|(action, it)| match it {
-        Stopped::Denied(denial) => Some((action, denial.clone())),
-        Stopped::NotCreated(message) => Some((action, Denial::Api { message: message.clone() })),
-        Stopped::Stale | Stopped::Failed(_) => None,
-    })?;
-    let not_made = failures.iter().filter(|(_, it)| matches!(it, Stopped::NotCreated(_)));
-    let not_created = not_made.map(|(action, _)| action.member.clone()).collect();
-    Some(Blocked::new(action.clone(), denial, now).not_created(not_created))
+/// What was refused before, rests no more, and was answered better since or is not due any more.
+fn answered<S>(snapshot: &Snapshot<S>, actions: &[Action], acted: &Acted) -> Vec<ActionKey> {
+    let failed = |key: &ActionKey| acted.failures.iter().any(|(it, _)| it == key);
+    let untried = |key: &ActionKey| acted.stopped && actions.iter().any(|it| it.key() == *key);
+    let over = snapshot.blocked.iter().filter(|it| !it.rests(snapshot.now));
+    let over = over.filter(|it| !failed(&it.action) && !untried(&it.action));
+    over.map(|it| it.action.clone()).collect()
+}
+
+/// The refusals among failures; of pods that were not made there is one, with all of them.
+fn refused(failures: &[Failure], now: Timestamp) -> Vec<Blocked> {
+    let denied = failures.iter().filter_map(|(action, it)| match it {
+        Stopped::Denied(denial) => Some(Blocked::new(action.clone(), denial.clone(), now)),
+        _ => None,
+    });
+    let mut not_made = failures.iter().filter_map(|(action, it)| match it {
+        Stopped::NotCreated(message) => Some((action, message)),
+        _ => None,
+    });
+    let not_created = not_made.clone().map(|(action, _)| action.member.clone()).collect();
+    let pods = not_made.next().map(|(action, message)| {
+        let denial = Denial::Api { message: message.clone() };
+        Blocked::new(action.clone(), denial, now).not_created(not_created)
+    });
+    denied.chain(pods).collect()
 }
 
 /// A refusal is certain if the API says that the request is at fault: then there is no pod. A conflict says that there
@@ -426,21 +441,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_refused_is_noted_beside_a_create_that_was_not_answered() {
+    fn everything_that_was_refused_is_noted_beside_a_create_that_was_not_answered() {
         let action = |name: &str| {
             let pod = PodRef { name: name.into(), uid: "u".into(), resource_version: "1".into() };
             Action::DeletePod { pod, reason: LeaveReason::Dead }
         };
-        let (silent, first, second) = (action("a"), action("b"), action("c"));
+        let (silent, first, second, fourth) = (action("a"), action("b"), action("c"), action("d"));
+        let denial = Denial::Api { message: Words::of("not now") };
         let failures = [
             (silent.key(), Stopped::Failed(Error::other("no answer"))),
             (first.key(), Stopped::NotCreated(Words::of("no"))),
             (second.key(), Stopped::NotCreated(Words::of("never"))),
+            (fourth.key(), Stopped::Denied(denial)),
         ];
         let now = Timestamp::UNIX_EPOCH;
-        let blocked = refused(&failures, now).unwrap();
-        assert_eq!((&blocked.action, blocked.denial.to_string()), (&first.key(), "no".to_owned()));
-        assert_eq!(blocked.not_created, ["b".into(), "c".into()]);
-        assert_eq!(refused(&failures[..1], now), None);
+        let blocked = refused(&failures, now);
+        let told = |it: &Blocked| (it.action.clone(), it.denial.to_string());
+        let marked = (fourth.key(), "not now".to_owned());
+        assert_eq!(
+            blocked.iter().map(told).collect::<Vec<_>>(),
+            [marked, (first.key(), "no".to_owned())]
+        );
+        assert_eq!(blocked[1].not_created, ["b".into(), "c".into()]);
+        assert_eq!(refused(&failures[..1], now), []);
+    }
+
+    #[test]
+    fn a_refusal_is_forgotten_when_it_was_answered_and_not_when_its_action_was_not_tried() {
+        let action = |name: &str| {
+            let pod = PodRef { name: name.into(), uid: "u".into(), resource_version: "1".into() };
+            Action::DeletePod { pod, reason: LeaveReason::Dead }
+        };
+        let (done, failed, untried) = (action("a"), action("b"), action("c"));
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let identity = Identity::new("default", "demo", "u");
+        let mut snapshot = Snapshot::new(now, identity, 3_u32);
+        let denial = || Denial::Api { message: Words::of("no") };
+        let long_ago = now - jiff::SignedDuration::from_secs(60);
+        let actions = [done, failed, untried];
+        snapshot.blocked =
+            actions.iter().map(|it| Blocked::new(it.key(), denial(), long_ago)).collect();
+        let failures = vec![(actions[1].key(), Stopped::Denied(denial()))];
+        let acted = Acted { failures, stopped: true, running: false };
+        assert_eq!(answered(&snapshot, &actions[1..], &acted), [actions[0].key()]);
+        for blocked in &mut snapshot.blocked {
+            blocked.at = now;
+        }
+        assert_eq!(answered(&snapshot, &actions[1..], &acted), [], "it rests");
     }
 }

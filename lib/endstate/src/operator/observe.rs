@@ -145,13 +145,19 @@ impl<O: Operand> Operator<O> {
         }
         let mut surroundings = Surroundings::default();
         surroundings.clients = true;
-        surroundings.volumes = status.record.pods().map(|(name, _)| name.clone()).collect();
+        let coming = status.record.step.iter().map(|it| it.member().clone());
+        let pods = status.record.pods().map(|(name, _)| name.clone());
+        surroundings.volumes = pods.chain(coming).collect();
         let spec = status.record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec);
         let wanted: Vec<Wanted> =
             self.operand.objects(&ObjectsOf::new(&snapshot.object, spec, &surroundings))?;
         let owner = Owner::of(object, self.operand.app().name());
         let found = self.around.conflicts(&owner, &wanted, ctx).await?;
-        Ok(found.into_iter().map(|it| Conflict { kind: it.kind, name: it.name }).collect())
+        let member = |it: &super::Conflict| {
+            let wanted = wanted.iter().find(|wanted| wanted.is(&it.kind, &it.name));
+            wanted.and_then(Wanted::member).map(MemberName::from)
+        };
+        Ok(found.iter().map(|it| Conflict::new(&*it.kind, &*it.name).of(member(it))).collect())
     }
 
     /// The nodes of these pods that are gone, or silent for long.

@@ -152,7 +152,7 @@ impl Case {
     pub(super) fn refused(&mut self, milliseconds: i64) {
         let at = self.seen.now - jiff::SignedDuration::from_millis(milliseconds);
         let denial = Denial::Api { message: Words::of("exceeded quota") };
-        self.seen.blocked = Some(Blocked::new(self.plan.actions[0].key(), denial, at));
+        self.seen.blocked = vec![Blocked::new(self.plan.actions[0].key(), denial, at)];
     }
 }
 

@@ -31,14 +31,14 @@ pub(super) const WHOLE: &[Spoiled] = &[
         it.plan.actions.push(create("c", Start::Resume { members: vec![] }));
         it.refused(600);
         it.plan.actions.clear();
-        it.seen.blocked.as_mut().unwrap().not_created = vec!["b".into()];
+        it.seen.blocked[0].not_created = vec!["b".into()];
         it.seen.status.record.members[2].asked = Some(it.seen.now);
         it.plan.status.record.members[2].pod = None;
     }),
     ("acts on an object that is going", restarts, |it| it.seen.object.deleting = true),
     ("acts without the list of pods", cancels, |it| it.seen.pods = None),
-    ("acts under names of others", restarts, |it| {
-        it.seen.conflicts = vec![Conflict { kind: "Service".into(), name: "demo".into() }]
+    ("acts under names of others", bootstraps, |it| {
+        it.seen.conflicts = vec![Conflict::new("Service", "demo")]
     }),
     ("acts on a paused cluster", restarts, |it| it.plan.status.phase = Phase::Paused),
     ("applies objects of a paused cluster", idle, |it| {
@@ -95,6 +95,10 @@ pub(super) const CREATED: &[Spoiled] = &[
     }),
     ("joins under a leader that is corrupt", joins, |it| {
         it.status("b").corruption = vec![Corruption::Of("a".into())]
+    }),
+    ("joins under a name of others", joins, |it| {
+        it.seen.conflicts =
+            vec![Conflict::new("PersistentVolumeClaim", "data-d").of(Some("d".into()))]
     }),
     ("joins, not recorded", joins, |it| it.plan.status.record.step = None),
     ("joins as another", joins, |it| {

@@ -211,6 +211,16 @@ impl Wanted {
         self
     }
 
+    /// The member that it is for; nothing if the cluster as a whole needs it.
+    pub fn member(&self) -> Option<&str> {
+        self.object.labels().get(MEMBER_LABEL).map(String::as_str)
+    }
+
+    /// Whether it is the one of this kind and name.
+    pub(in crate::operator) fn is(&self, kind: &str, name: &str) -> bool {
+        self.types.kind == kind && self.name() == name
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         self.object.metadata.name.as_deref().unwrap_or_default()
