@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::wait::await_condition;
@@ -75,11 +76,8 @@ impl Cluster {
     /// Waits until it says that it is as declared, with this many members.
     pub async fn settled(&self, size: usize) -> Result<()> {
         self.until(&format!("{size} healthy members"), move |object| {
-            let status = &object.data["status"];
-            let current = is_current(object);
-            let members = status["members"].as_array().map_or(0, Vec::len);
-            let is = |kind, value| condition(object, kind).is_some_and(|it| it["status"] == value);
-            current && members == size && is("Available", "True") && is("Progressing", "False")
+            let members = object.data["status"]["members"].as_array().map_or(0, Vec::len);
+            is_settled(object) && members == size
         })
         .await
     }
@@ -108,6 +106,26 @@ impl Cluster {
         Ok(members.iter().filter_map(|it| Some(it["name"].as_str()?.to_owned())).collect())
     }
 
+    /// Those of them that do not lead.
+    pub async fn followers(&self) -> Result<Vec<String>> {
+        let leader = self.object().await?.data["status"]["leader"].take();
+        Ok(self.members().await?.into_iter().filter(|it| leader != it.as_str()).collect())
+    }
+
+    /// Waits until a member is gone.
+    pub async fn without(&self, member: &str) -> Result<()> {
+        let is_gone =
+            |it: &DynamicObject| !it.data["status"]["members"].to_string().contains(member);
+        self.until(&format!("the loss of {member}"), is_gone).await
+    }
+
+    /// Waits until its state is another than it is now, or as declared.
+    pub async fn changed(&self) -> Result<()> {
+        let before = self.object().await?.resource_version();
+        let is_other = |it: &DynamicObject| it.resource_version() != before || is_settled(it);
+        self.until("another state", is_other).await
+    }
+
     /// Its object.
     pub async fn object(&self) -> Result<DynamicObject> {
         Ok(self.api.get(&self.name).await?)
@@ -116,6 +134,11 @@ impl Cluster {
 
 fn is_current(object: &DynamicObject) -> bool {
     object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
+}
+
+fn is_settled(object: &DynamicObject) -> bool {
+    let is = |kind, value| condition(object, kind).is_some_and(|it| it["status"] == value);
+    is_current(object) && is("Available", "True") && is("Progressing", "False")
 }
 
 /// Whether a condition of an object is `True`.

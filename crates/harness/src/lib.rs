@@ -11,8 +11,10 @@ mod writer;
 mod znodes;
 
 pub use cluster::{Cluster, EtcdCluster, example, is_true};
-pub use processes::{claim_folder, claim_process, empty, freeze, kill, member_process, pod_folder};
+pub use processes::{
+    claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process, pod_folder,
+};
 pub use terminal::Terminal;
 pub use up::Up;
 pub use writer::Writer;
-pub use znodes::ZnodeWriter;
+pub use znodes::{ZnodeWriter, read as znodes};

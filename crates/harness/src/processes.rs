@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{Api, ResourceExt};
+
+use crate::Up;
 
 /// The etcd process of a member: the one whose command line is etcd with `--name=MEMBER`.
 pub fn member_process(member: &str) -> Result<u32> {
@@ -64,6 +68,16 @@ pub fn claim_process(uid: &str) -> Result<u32> {
         }
     }
     anyhow::bail!("no Java process runs on the claim {uid}")
+}
+
+/// Kills the process of a member that runs on a claim, and empties the claim before.
+pub async fn kill_and_wipe(up: &Up, member: &str) -> Result<()> {
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
+    let claim = claims.get(&format!("data-{member}")).await?.uid().context("it has a uid")?;
+    let process = claim_process(&claim)?;
+    freeze(process)?;
+    empty(&claim_folder(up.state(), &claim)?)?;
+    kill(process)
 }
 
 /// Removes everything in a folder, and not the folder.

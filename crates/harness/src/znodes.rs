@@ -106,8 +106,8 @@ async fn write(
     acknowledged
 }
 
-/// Reads everything that was written; tries until a server answers.
-async fn read(address: &str) -> BTreeSet<String> {
+/// The names at the root, by a synced read; tries until the server answers.
+pub async fn read(address: &str) -> BTreeSet<String> {
     loop {
         let Some(client) = connect(address).await else { continue };
         let Ok(Ok(())) = tokio::time::timeout(WRITE_MAX, client.sync("/")).await else { continue };

@@ -1,11 +1,16 @@
 //! ZooKeeper's real servers, under a writer that checks every acknowledged write.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use harness::{
     Cluster, Up, ZnodeWriter, claim_folder, claim_process, empty, freeze, is_true, kill,
+    kill_and_wipe,
 };
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{Api, DeleteParams, ListParams};
+use kube::runtime::wait::await_condition;
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
@@ -56,11 +61,12 @@ async fn a_new_minor_version_costs_one_election_and_a_new_password_another() -> 
 }
 
 #[tokio::test]
-async fn all_pods_at_once_and_then_the_whole_machine_lose_nothing() -> Result<()> {
-    let mut up = Up::start(1).await?;
+async fn a_node_all_pods_and_the_whole_machine_are_lost_and_no_write_is() -> Result<()> {
+    let mut up = Up::start(3).await?;
     let zoo = ensemble(&up, "zoo", json!({"size": 3, "version": "3.9.5"})).await?;
     zoo.settled(3).await?;
     let members = zoo.members().await?;
+    lose_a_node(&up, &zoo).await?;
     let writer = ZnodeWriter::start(&up, "zoo", "before").await?;
     let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
     let old = uids(&pods).await?;
@@ -84,21 +90,148 @@ async fn all_pods_at_once_and_then_the_whole_machine_lose_nothing() -> Result<()
     up.stop().await
 }
 
+/// The leader's node goes with the pod on it, and comes back with the volume: so does the server, with its id.
+async fn lose_a_node(up: &Up, zoo: &Cluster) -> Result<()> {
+    let members = zoo.members().await?;
+    let leader = leader(zoo).await?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    let (before, claims) = (pods.get(&leader).await?, claims(up).await?);
+    let node = before.spec.and_then(|it| it.node_name).context("it runs on a node")?;
+    let writer = ZnodeWriter::start(up, "zoo", "node").await?;
+    up.kubectl(&["delete", "node", &node]).await?;
+    let uid = before.metadata.uid;
+    let again = await_condition(pods.clone(), &leader, |it: Option<&Pod>| {
+        it.is_some_and(|it| it.metadata.uid != uid && is_ready(it))
+    });
+    tokio::time::timeout(Duration::from_secs(60), again).await.context("it is not back")??;
+    zoo.settled(3).await?;
+    let (_, leaders) = writer.check().await?;
+    assert!(leaders <= 2, "{leaders} leaders");
+    assert_eq!(zoo.members().await?, members, "no server was replaced");
+    assert_eq!(self::claims(up).await?, claims, "every server has the volume that it had");
+    let after = pods.get(&leader).await?.spec.and_then(|it| it.node_name);
+    assert_eq!(after, Some(node), "a server stays where its volume is");
+    Ok(())
+}
+
+/// While the ensemble is made, grows, changes its version and shrinks, its operator dies after each of the first
+/// changes of its state; the next operator goes on from there.
 #[tokio::test]
-async fn a_follower_that_is_killed_and_wiped_is_replaced() -> Result<()> {
+async fn the_operator_may_die_after_every_change_of_the_state() -> Result<()> {
+    let up = Up::start(1).await?;
+    let zoo = ensemble(&up, "zoo", json!({"size": 3, "version": "3.8.6"})).await?;
+    let mut names = Names::default();
+    names.settles(&up, &zoo, 3).await?;
+    let writer = ZnodeWriter::start(&up, "zoo", "w").await?;
+    for patch in [json!({"size": 5}), json!({"version": "3.9.5"}), json!({"size": 3})] {
+        zoo.patch(json!({ "spec": patch })).await?;
+        let size = if patch["size"] == 3 { 3 } else { 5 };
+        names.settles(&up, &zoo, size).await?;
+    }
+    let (_, leaders) = writer.check().await?;
+    assert!(
+        leaders <= 3,
+        "{leaders} leaders: one at the start, one for the roll, one if the leader left"
+    );
+    assert_eq!(names.0.len(), 5, "nobody was replaced: {names:?}");
+    let wanted = zoo.members().await?.iter().map(|it| format!("data-{it}")).collect();
+    without_volumes_of_others(&up, &wanted).await?;
+    up.stop().await
+}
+
+/// Whoever has left has no volume, once its pod is gone, and nobody else has lost it.
+async fn without_volumes_of_others(up: &Up, wanted: &BTreeSet<String>) -> Result<()> {
+    let api: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
+    let there: BTreeSet<_> = claims(up).await?.into_keys().collect();
+    for other in there.difference(wanted) {
+        let gone = await_condition(api.clone(), other, |it: Option<&_>| it.is_none());
+        let gone = tokio::time::timeout(Duration::from_secs(60), gone).await;
+        gone.with_context(|| format!("{other} is left"))??;
+    }
+    let there: BTreeSet<_> = claims(up).await?.into_keys().collect();
+    assert_eq!(there, *wanted);
+    Ok(())
+}
+
+/// Whose each id was, from the beginning.
+#[derive(Debug, Default)]
+struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// How often the operator dies on the way to a spec.
+    const DEATHS: usize = 4;
+
+    async fn settles(&mut self, up: &Up, zoo: &Cluster, size: usize) -> Result<()> {
+        let operators: Api<Pod> = Api::namespaced(up.client().await?, "endstate-system");
+        for _ in 0..Self::DEATHS {
+            zoo.changed().await?;
+            let now = DeleteParams::default().grace_period(0);
+            operators.delete_collection(&now, &ListParams::default()).await?;
+        }
+        zoo.settled(size).await?;
+        for member in status(&zoo.object().await?)["members"].as_array().context("no members")? {
+            let text = |key: &str| member[key].as_str().map(str::to_owned).context("no text");
+            let (id, name) = (text("id")?, text("name")?);
+            let before = self.0.insert(id, name.clone()).unwrap_or_else(|| name.clone());
+            assert_eq!(before, name, "an id is used once");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_wiped_follower_is_replaced_and_the_loss_of_all_is_reported() -> Result<()> {
     let up = Up::start(1).await?;
     let zoo = ensemble(&up, "zoo", json!({"size": 3, "version": "3.9.5"})).await?;
     zoo.settled(3).await?;
     let writer = ZnodeWriter::start(&up, "zoo", "w").await?;
-    let follower = followers(&zoo).await?.remove(0);
-    wipe(&up, &follower).await?;
+    let follower = zoo.followers().await?.remove(0);
+    kill_and_wipe(&up, &follower).await?;
     let start = std::time::Instant::now();
-    zoo.until("another server", |it| !status(it).to_string().contains(&follower)).await?;
+    zoo.without(&follower).await?;
     zoo.settled(3).await?;
     eprintln!("redundant {:?} after a follower was killed and wiped", start.elapsed());
     let (_, leaders) = writer.check().await?;
     assert_eq!(leaders, 1);
+    lose_every_volume(&up, &zoo).await?;
     up.stop().await
+}
+
+/// There is nothing to go on from. It is said, and nobody begins an empty ensemble in the place of the one that was.
+async fn lose_every_volume(up: &Up, zoo: &Cluster) -> Result<()> {
+    let (members, claims) = (zoo.members().await?, claims(up).await?);
+    // No one may copy its data to a blank one in between.
+    let processes: Vec<_> = claims.values().map(|it| claim_process(it)).collect::<Result<_>>()?;
+    processes.iter().try_for_each(|it| freeze(*it))?;
+    for claim in claims.values() {
+        empty(&claim_folder(up.state(), claim)?)?;
+    }
+    processes.iter().try_for_each(|it| kill(*it))?;
+    zoo.until("report the loss", |it| is_true(it, "QuorumLost")).await?;
+    // Every server's start was refused, and the operator was made to look again, twice.
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    for member in &members {
+        let refused = await_condition(pods.clone(), member, |it: Option<&Pod>| {
+            it.is_none_or(|it| {
+                json!(it.status).to_string().contains("data lost, refusing to start blank")
+            })
+        });
+        let refused = tokio::time::timeout(Duration::from_secs(60), refused).await;
+        refused.with_context(|| format!("{member} is not refused its start"))??;
+    }
+    for size in [1, 3] {
+        zoo.resize(size).await?;
+        zoo.observed().await?;
+    }
+    for claim in claims.values() {
+        let folder = claim_folder(up.state(), claim)?.join("version-2");
+        assert!(!folder.exists(), "{} was initialized", folder.display());
+    }
+    let object = zoo.object().await?;
+    assert!(is_true(&object, "QuorumLost") && !is_true(&object, "Available"));
+    assert_eq!(self::claims(up).await?, claims, "no other volumes");
+    assert_eq!(zoo.members().await?, members, "no other servers");
+    Ok(())
 }
 
 /// The blank majority elects nobody, and no empty ensemble takes the place of the one that was. A person leads on.
@@ -108,9 +241,9 @@ async fn two_of_three_wiped_stop_and_the_survivors_data_is_gone_on_with() -> Res
     let zoo = ensemble(&up, "zoo", json!({"size": 3, "version": "3.9.5"})).await?;
     zoo.settled(3).await?;
     let (names, _) = ZnodeWriter::start(&up, "zoo", "precious").await?.check().await?;
-    let survivor = followers(&zoo).await?.remove(0);
+    let survivor = zoo.followers().await?.remove(0);
     for member in zoo.members().await?.iter().filter(|it| **it != survivor) {
-        wipe(&up, member).await?;
+        kill_and_wipe(&up, member).await?;
     }
     zoo.until("report the loss", |it| {
         is_true(it, "QuorumLost") && status(it)["waiting"].to_string().contains("recover-from")
@@ -141,18 +274,19 @@ async fn uids(pods: &Api<Pod>) -> Result<Vec<String>> {
     Ok(pods.iter().filter_map(ResourceExt::uid).collect())
 }
 
-/// Those who vote and do not lead.
-async fn followers(zoo: &Cluster) -> Result<Vec<String>> {
-    let leader = status(&zoo.object().await?)["leader"].clone();
-    Ok(zoo.members().await?.into_iter().filter(|it| leader != it.as_str()).collect())
+async fn leader(zoo: &Cluster) -> Result<String> {
+    let object = zoo.object().await?;
+    Ok(status(&object)["leader"].as_str().context("nobody leads")?.to_owned())
 }
 
-/// Empties a member's volume and kills its process.
-async fn wipe(up: &Up, member: &str) -> Result<()> {
+/// The claims, and the uid of each.
+async fn claims(up: &Up) -> Result<BTreeMap<String, String>> {
     let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
-    let claim = claims.get(&format!("data-{member}")).await?.uid().context("it has a uid")?;
-    let process = claim_process(&claim)?;
-    freeze(process)?;
-    empty(&claim_folder(up.state(), &claim)?)?;
-    kill(process)
+    let claims = claims.list(&ListParams::default()).await?;
+    Ok(claims.iter().filter_map(|it| Some((it.name_any(), it.uid()?))).collect())
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|it| it.conditions.iter().flatten());
+    conditions.into_iter().any(|it| it.type_ == "Ready" && it.status == "True")
 }
