@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Another `endstate` executable to measure in turns with this one: for `access` and `heal`
     #[arg(long)]
     beside: Option<PathBuf>,
-    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal, zookeeper
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -36,13 +36,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = Vec::new();
     let heal = args.only.is_empty() || args.only.iter().any(|it| it == "heal");
     let rest: Vec<_> = args.only.iter().filter(|it| *it != "heal").map(String::as_str).collect();
-    let plain = ["start", "memory", "memory-under-load", "access", "writes", "reads", "watches"];
+    let plain = [
+        "start",
+        "memory",
+        "memory-under-load",
+        "access",
+        "writes",
+        "reads",
+        "watches",
+        "zookeeper",
+    ];
     let rest = if args.only.is_empty() { plain.to_vec() } else { rest };
+    if heal || rest.contains(&"zookeeper") {
+        images::ensure(&endstate, &images::store())?;
+    }
     if !rest.is_empty() {
         rows.extend(measured(&endstate, &rest.join(","), args)?);
     }
     if heal {
-        images::ensure(&endstate, &images::store())?;
         let by_hand = measured(&endstate, "by-hand", args)?;
         rows.extend(by_hand.iter().cloned());
         let by_hand = by_hand[0]["value"].as_f64().context("a figure is a number")?;
@@ -64,6 +75,7 @@ fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
         bench.arg("--beside").arg(other);
     }
     bench.env("ENDSTATE_BIN", endstate).env("ENDSTATE_TEST_ETCD", images::etcd_binary()?);
+    bench.env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     bench.env("ENDSTATE_IMAGE_STORE", images::store()).stderr(std::process::Stdio::inherit());
     let output = bench.output().context("cannot start the benchmarks")?;
     anyhow::ensure!(output.status.success(), "the benchmarks ended with {}", output.status);

@@ -100,13 +100,15 @@ const fn zookeeper(
             folder,
             jars,
             files: &[
-                ("conf/logback.xml", include_str!("images/logback.xml")),
+                ("conf/logback.xml", LOGGING),
                 ("usr/local/bin/zkCli.sh", include_str!("images/zkCli.sh")),
             ],
         }),
         entrypoint: &["/usr/local/bin/java"],
     }
 }
+
+const LOGGING: &str = include_str!("images/logback.xml");
 
 const JAVA_SUITE: Suite = Suite::Bookworm;
 const JAVA: &str = "usr/lib/jvm/java-17-openjdk-{arch}/bin/java";
@@ -172,8 +174,8 @@ pub(crate) fn java() -> Result<PathBuf> {
     Ok(java.ancestors().nth(2).context("java lies in a folder bin")?.to_owned())
 }
 
-/// ZooKeeper's servers for tests that start them by hand: a folder with `jre`, and with the jars of each version below
-/// `lib`.
+/// ZooKeeper's servers for tests that start them by hand: a folder with `jre`, with the jars of each version below
+/// `lib`, and with the `conf` of our images.
 pub(crate) fn zookeeper_servers() -> Result<PathBuf> {
     let folder = run::target().join("images/zookeeper");
     for image in &IMAGES {
@@ -188,6 +190,8 @@ pub(crate) fn zookeeper_servers() -> Result<PathBuf> {
     if !jre.exists() {
         symlink(java()?, jre)?;
     }
+    fs::create_dir_all(folder.join("conf"))?;
+    fs::write(folder.join("conf/logback.xml"), LOGGING)?;
     Ok(folder)
 }
 

@@ -144,7 +144,7 @@ async fn answers(url: &str) -> Result<()> {
         .with_context(|| format!("etcd at {url} is not ready"))
 }
 
-fn free_ports(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
     let listeners =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
     listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect()

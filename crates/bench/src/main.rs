@@ -13,6 +13,7 @@ mod samples;
 mod start;
 mod watches;
 mod writes;
+mod zookeeper;
 
 use std::path::PathBuf;
 
@@ -31,13 +32,16 @@ struct Args {
     /// The etcd executable, for baselines
     #[arg(long, env = "ENDSTATE_TEST_ETCD")]
     etcd: PathBuf,
+    /// A folder with `jre`, `conf` and `lib/VERSION/*.jar`: ZooKeeper's servers, for baselines
+    #[arg(long, env = "ENDSTATE_TEST_ZOOKEEPER")]
+    zookeeper: PathBuf,
     /// Print JSON
     #[arg(long)]
     json: bool,
     /// Another `endstate` executable, measured in turns with the first where that tells more: access
     #[arg(long)]
     beside: Option<PathBuf>,
-    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, by-hand
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, by-hand, zookeeper
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
@@ -80,6 +84,9 @@ async fn main() -> Result<()> {
     }
     if wanted("by-hand") {
         etcd::by_hand(&args, &mut report).await?;
+    }
+    if wanted("zookeeper") {
+        zookeeper::measure(&args, &mut report).await?;
     }
     report.print(args.json)
 }
