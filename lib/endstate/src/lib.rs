@@ -19,7 +19,84 @@
 //! [`Engine::run`] owns every task: one per cache (watch → cache → queues), one per reconciler (queue → reconciles,
 //! each isolated against panics and bounded by a deadline), and one that posts events. They end on shutdown.
 //!
-//! # Example
+//! # An operator of a cluster application
+//!
+//! Three traits on one type, and [`operator::add`]. Starting, joining, replacing, resizing, restarting in turn and
+//! recovering are the planner's. What is left out has defaults: a change of version, steps of the application's own,
+//! volumes, secrets.
+//!
+//! ```no_run
+//! use endstate::driver::{Driver, Outcome, Target};
+//! use endstate::launcher::Guard;
+//! use endstate::operator::{self, ObjectsOf, Operand, Ownership, PodRequest, Wanted};
+//! use endstate::template::{self, PodTemplate, empty_dir};
+//! use endstate::{Engine, Error};
+//! use endstate_core::*;
+//! # use k8s_openapi::api::core::v1::Pod;
+//! # use serde::{Deserialize, Serialize};
+//! # async fn ask(_: &Target<'_, ToySpec>) -> View { View::default() }
+//! # async fn tell(_: &Target<'_, ToySpec>, _: &Call) -> Outcome { Outcome::Done }
+//!
+//! #[derive(kube::CustomResource, schemars::JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+//! #[kube(group = "example.com", version = "v1", kind = "Toy", namespaced, status = "endstate::crd::Status")]
+//! pub struct ToySpec { size: usize }
+//!
+//! struct Toys;
+//!
+//! impl App for Toys { // what is safe: pure answers
+//!     type Spec = ToySpec;
+//!     fn name(&self) -> &'static str { "toy" }
+//!     fn validate(&self, _: &Identity, _: &ToySpec) -> Vec<Problem> { vec![] }
+//!     fn topology(&self, spec: &ToySpec) -> Topology {
+//!         Topology::new("1", [Role::voting("member", spec.size)])
+//!     }
+//!     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch { Launch::new("toy:1", member) }
+//!     fn address(&self, object: &Identity, member: &MemberName) -> String {
+//!         format!("{member}.{}.{}.svc", object.name, object.namespace)
+//!     }
+//!     fn change(&self, _: &RoleName, _: &ToySpec, _: &ToySpec) -> Change { Change::Nothing }
+//! }
+//!
+//! impl Driver for Toys { // how members are asked
+//!     type Spec = ToySpec;
+//!     async fn observe(&self, target: &Target<'_, ToySpec>) -> View { ask(target).await }
+//!     async fn act(&self, target: &Target<'_, ToySpec>, call: &Call) -> Outcome {
+//!         tell(target, call).await
+//!     }
+//! }
+//!
+//! impl Operand for Toys { // how it looks in the API
+//!     type App = Self;
+//!     type Driver = Self;
+//!     type Kind = Toy;
+//!     fn app(&self) -> &Self { self }
+//!     fn driver(&self) -> &Self { self }
+//!     fn pod(&self, request: PodRequest<'_>) -> Pod {
+//!         let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*"]), "operator:1");
+//!         template.subdomain = Some(request.object.name.clone());
+//!         template.volume(empty_dir("data", &EmptyDir::default()), "/data");
+//!         template.pod(&request, &PodPolicy::default())
+//!     }
+//!     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
+//!         template::changed(pod, launch, |_: ToySpec| PodPolicy::default())
+//!     }
+//!     fn objects(&self, of: &ObjectsOf<'_, ToySpec>) -> Result<Vec<Wanted>, Error> {
+//!         let objects = ClusterObjects::new("toy", of.object);
+//!         let peers = objects.peer_service(&of.object.name, &[("peer", 7000)]);
+//!         Ok(vec![Wanted::new(peers, Ownership::Owned)?])
+//!     }
+//! }
+//!
+//! # async fn run(client: kube::Client) -> Result<(), Error> {
+//! let mut engine = Engine::new(client, endstate::Options::new("toys"));
+//! operator::add(&mut engine, "toys", Toys);
+//! engine.run(endstate::CancellationToken::new()).await
+//! # }
+//! ```
+//!
+//! [`package::Package`] makes it an entry of a catalogue: with manifests, rights, a lease and a status tree.
+//!
+//! # A controller of anything else
 //!
 //! ```no_run
 //! use endstate::{Cache, Context, Engine, Error, Next, ObjectKey, Options, Reconciler};

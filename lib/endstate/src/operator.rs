@@ -56,7 +56,37 @@ pub use endstate_core::LABEL_ROLE as ROLE_LABEL;
 /// of a member without a vote before it gets one.
 pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 
-/// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API.
+/// What an application adds to its [`App`] and [`Driver`]: how its objects look in the API. A whole one is on the front
+/// page of this crate.
+///
+/// ```
+/// # use endstate::operator::{ObjectsOf, Operand, Ownership, PodRequest, SpecOf, Wanted};
+/// # use endstate::Error;
+/// # use endstate_core::{Launch, VolumeSpec};
+/// # use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+/// # use kube::api::ApiResource;
+/// /// The same application, with its data on volumes that outlive pods.
+/// struct OnVolumes<O>(O);
+///
+/// impl<O: Operand> Operand for OnVolumes<O> {
+///     # type App = O::App;
+///     # type Driver = O::Driver;
+///     # type Kind = O::Kind;
+///     # fn app(&self) -> &O::App { self.0.app() }
+///     # fn driver(&self) -> &O::Driver { self.0.driver() }
+///     # fn pod(&self, request: PodRequest<'_>) -> Pod { self.0.pod(request) }
+///     # fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod { self.0.changed_pod(pod, launch) }
+///     fn kinds(&self) -> Vec<ApiResource> {
+///         let claims = ApiResource::erase::<PersistentVolumeClaim>(&());
+///         self.0.kinds().into_iter().chain([claims]).collect()
+///     }
+///     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error> {
+///         let volume = VolumeSpec::new("10Gi");
+///         let claims = of.surroundings.volumes.iter().map(|it| Wanted::claim(it, &volume));
+///         self.0.objects(of)?.into_iter().map(Ok).chain(claims).collect()
+///     }
+/// }
+/// ```
 pub trait Operand: Send + Sync + 'static {
     /// What is safe.
     type App: App<Spec: Send + Sync + std::fmt::Debug> + Send + Sync + 'static;
