@@ -20,12 +20,15 @@ pub(crate) struct Args {
     /// Another `endstate` executable to measure in turns with this one: for `access` and `heal`
     #[arg(long)]
     beside: Option<PathBuf>,
-    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal, zookeeper
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, heal, zookeeper, rest
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// How many clusters are at rest, for `rest`, which takes minutes and is never measured by default
+    #[arg(long, default_value_t = 100)]
+    clusters: usize,
 }
 
 const STEP_MAX: Duration = Duration::from_secs(120);
@@ -47,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "zookeeper",
     ];
     let rest = if args.only.is_empty() { plain.to_vec() } else { rest };
-    if heal || rest.contains(&"zookeeper") {
+    if heal || rest.iter().any(|it| ["zookeeper", "rest"].contains(it)) {
         images::ensure(&endstate, &images::store())?;
     }
     if !rest.is_empty() {
@@ -71,6 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
     let mut bench = run::command(build::executable("bench"));
     bench.args(["--json", "--only", only, "--runs", &args.runs.to_string()]);
+    bench.args(["--clusters", &args.clusters.to_string()]);
     if let Some(other) = &args.beside {
         bench.arg("--beside").arg(other);
     }

@@ -9,6 +9,7 @@ mod etcd;
 mod memory;
 mod reads;
 mod report;
+mod rest;
 mod samples;
 mod start;
 mod watches;
@@ -41,12 +42,15 @@ struct Args {
     /// Another `endstate` executable, measured in turns with the first where that tells more: access
     #[arg(long)]
     beside: Option<PathBuf>,
-    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, by-hand, zookeeper
+    /// Only these: start, memory, memory-under-load, access, writes, reads, watches, by-hand, zookeeper, rest
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How often each is repeated
     #[arg(long, default_value_t = 5)]
     runs: usize,
+    /// How many clusters are at rest, for `rest`
+    #[arg(long, default_value_t = 100)]
+    clusters: usize,
 }
 
 #[tokio::main]
@@ -87,6 +91,10 @@ async fn main() -> Result<()> {
     }
     if wanted("zookeeper") {
         zookeeper::measure(&args, &mut report).await?;
+    }
+    // Never by default: it takes minutes.
+    if args.only.iter().any(|it| it == "rest") {
+        rest::measure(&args, &mut report).await?;
     }
     report.print(args.json)
 }

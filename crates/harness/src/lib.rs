@@ -4,6 +4,7 @@
 //! time to pass.
 
 mod cluster;
+mod operator;
 mod processes;
 mod terminal;
 mod up;
@@ -11,8 +12,10 @@ mod writer;
 mod znodes;
 
 pub use cluster::{Cluster, EtcdCluster, example, is_true};
+pub use operator::Operator;
 pub use processes::{
-    claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process, pod_folder,
+    claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process,
+    operator_process, pod_folder,
 };
 pub use terminal::Terminal;
 pub use up::Up;

@@ -58,16 +58,26 @@ pub fn claim_folder(state: &Path, uid: &str) -> Result<PathBuf> {
 
 /// The Java process that runs on a claim.
 pub fn claim_process(uid: &str) -> Result<u32> {
+    process_of(uid, "java\0")
+}
+
+/// The operator's process in a pod.
+pub fn operator_process(uid: &str) -> Result<u32> {
+    process_of(uid, "/endstate\0operator\0")
+}
+
+/// The process whose command line begins like this, and that has a volume of the pod or of the claim.
+fn process_of(uid: &str, command: &str) -> Result<u32> {
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else { continue };
         // A process may end while it is looked at.
         let file = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        if file("cmdline").starts_with("java\0") && file("mountinfo").contains(uid) {
+        if file("cmdline").starts_with(command) && file("mountinfo").contains(uid) {
             return Ok(id);
         }
     }
-    anyhow::bail!("no Java process runs on the claim {uid}")
+    anyhow::bail!("no process {command:?} runs on the volumes of {uid}")
 }
 
 /// Kills the process of a member that runs on a claim, and empties the claim before.

@@ -6,6 +6,8 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -72,6 +74,13 @@ impl Up {
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?;
         Ok(kube::Client::try_from(config)?)
+    }
+
+    /// The API's revision, which every write raises by one: a list carries the one that it was read at.
+    pub async fn revision(&self) -> Result<f64> {
+        let namespaces: Api<Namespace> = Api::all(self.client().await?);
+        let list = namespaces.list(&ListParams::default().limit(1)).await?;
+        Ok(list.metadata.resource_version.context("a list has a version")?.parse()?)
     }
 
     /// What `endstate ARGS` prints; an error carries what it said.
