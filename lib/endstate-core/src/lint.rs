@@ -66,15 +66,15 @@ impl fmt::Display for Rule {
             Self::KeepsQuorum => "S1 no action takes the quorum away",
             Self::OneDisruption => "S2 one dangerous action at a time",
             Self::OneIdentity => "S3 a name is started once",
-            Self::KeepsData => "S4 data goes only when others hold it",
+            Self::KeepsData => "S4 data is deleted only when others have it",
             Self::NoSecondStart => "S5 a cluster is started once",
             Self::OneChange => "S6 one change of membership at a time",
             Self::Preconditions => "S7 destructive calls say exactly what they mean",
-            Self::DeletesOnlyWhatLeaves => "S9 only what left is deleted",
+            Self::DeletesOnlyWhatLeaves => "S9 only what has left the cluster is deleted",
             Self::IntentFirst => "the intent is recorded before the act",
             Self::MarksFirst => "a start is marked on the pod before anything depends on it",
-            Self::RefusedRests => "a refused action rests",
-            Self::HandsOff => "a paused cluster is left alone",
+            Self::RefusedRests => "a refused action waits for its backoff",
+            Self::HandsOff => "a paused cluster is not changed",
         })
     }
 }
@@ -166,14 +166,18 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::IntentFirst, counted, || {
             format!("epoch goes from {} to {} with {} actions", old.epoch, new.epoch, acts)
         });
-        self.check(Rule::IntentFirst, new.names >= old.names, || "names are counted down".into());
+        self.check(Rule::IntentFirst, new.names >= old.names, || {
+            "the number of names given out decreases".into()
+        });
         let keeps = old.cluster_id.is_none() || new.cluster_id == old.cluster_id;
         self.check(Rule::NoSecondStart, keeps, || "the recorded identity changes".into());
         let again = old.cluster_id.is_some() && new.bootstrap.is_some();
         self.check(Rule::NoSecondStart, !again, || {
             "a start is planned for a cluster that exists".into()
         });
-        self.check(Rule::NoSecondStart, keeps_ids(old, new), || "ids are counted down".into());
+        self.check(Rule::NoSecondStart, keeps_ids(old, new), || {
+            "the highest allocated id decreases".into()
+        });
         self.asked_once();
         self.marked_first();
         self.rests();
@@ -181,7 +185,7 @@ impl<'a, S> Lint<'a, S> {
             || self.snapshot.pods.is_none()
             || !self.snapshot.conflicts.is_empty() && old.cluster_id.is_none();
         self.check(Rule::DeletesOnlyWhatLeaves, acts == 0 || !alone, || {
-            "it acts on an object that is being deleted, without the list of pods, or under names of others".into()
+            "it acts on an object that is being deleted, without the list of pods, or although a name it needs is taken".into()
         });
         let paused = self.plan.status.phase == Phase::Paused;
         let touches = acts > 0 || self.plan.surroundings.is_some();
@@ -190,7 +194,7 @@ impl<'a, S> Lint<'a, S> {
         });
         let clients = self.plan.surroundings.as_ref().is_some_and(|it| it.clients);
         self.check(Rule::MarksFirst, !clients || new.cluster_id.is_some(), || {
-            "clients are let in before the cluster is recorded".into()
+            "the client service is due before the cluster is recorded".into()
         });
     }
 
@@ -232,7 +236,7 @@ impl<'a, S> Lint<'a, S> {
             let mut after = self.plan.status.record.everyone().filter(|it| it.name == before.name);
             let kept = after.all(|it| it.asked.is_some() || it.pod.is_some());
             self.check(Rule::OneIdentity, kept, || {
-                format!("it is forgotten that {} was asked for", before.name)
+                format!("it is forgotten that the pod of {} was requested", before.name)
             });
         }
     }
@@ -241,7 +245,7 @@ impl<'a, S> Lint<'a, S> {
         let mut conflicts = self.snapshot.conflicts.iter();
         let taken = conflicts.any(|it| it.member.as_ref() == Some(member));
         self.check(Rule::DeletesOnlyWhatLeaves, !taken, || {
-            format!("{member} would start without an object whose name is somebody else's")
+            format!("{member} would start without an object whose name is taken")
         });
         match start {
             Start::New { members, .. } => self.create_first(member, members),
@@ -251,7 +255,7 @@ impl<'a, S> Lint<'a, S> {
         }
         let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
         self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
-            format!("it is not recorded that {member} is asked for")
+            format!("it is not recorded that the pod of {member} is requested")
         });
         if !start.may_be_blank() {
             return;
@@ -302,7 +306,7 @@ impl<'a, S> Lint<'a, S> {
         let known = record.everyone().any(|it| it.name == *member) && record.cluster_id.is_some();
         let claimed = self.snapshot.claim(member).is_some();
         self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
-            format!("{member} would go on without its claim, or beside its own pod")
+            format!("{member} would resume without its claim, or while it has a pod")
         });
     }
 
@@ -330,7 +334,7 @@ impl<'a, S> Lint<'a, S> {
         let proven = self.proven().is_some();
         self.check(Rule::KeepsQuorum, !proven, || "a quorum is there, and nothing is lost".into());
         self.check(Rule::KeepsData, consent || before, || {
-            format!("nobody consented to go on with what {source} has")
+            format!("nobody consented to a recovery from {source}")
         });
         let step = &self.plan.status.record.step;
         let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
@@ -342,7 +346,7 @@ impl<'a, S> Lint<'a, S> {
         let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
         let mut others = rows.iter().filter(votes).filter_map(|it| it.position.as_ref());
         self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
-            format!("another member had what {source} lacks")
+            format!("another member had data that {source} lacks")
         });
     }
 
@@ -384,7 +388,7 @@ impl<'a, S> Lint<'a, S> {
         let held = record.cluster_id.is_none() || leaves || working >= needed;
         self.check(Rule::KeepsData, held, || {
             format!(
-                "claim {} would go while {working} voters have its data and not {needed}",
+                "claim {} would be deleted while {working} voters have its data and {needed} are needed",
                 claim.name
             )
         });
@@ -484,7 +488,7 @@ impl<'a, S> Lint<'a, S> {
     fn recreate(&mut self, pod: &PodRef) {
         self.restart(pod);
         let claimed = self.snapshot.claim(&pod.name).is_some();
-        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to go on with", pod.name));
+        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to resume on", pod.name));
     }
 
     /// For a recovery the source makes room for its successor on the same claim, and the others for nobody.
@@ -495,7 +499,7 @@ impl<'a, S> Lint<'a, S> {
         };
         self.recovers(source);
         let claimed = self.snapshot.claim(source).is_some();
-        self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to go on with"));
+        self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to resume on"));
     }
 
     fn add(&mut self, member: &MemberName, call: &Call) {
@@ -516,7 +520,8 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    /// Whether a member without a vote is none that is complete: it is not recorded, nor of a role of which nobody votes.
+    /// Whether a member without a vote is none that is complete: it is not recorded, nor of a role of which nobody
+    /// votes.
     fn is_half_joined(&self, name: &str) -> bool {
         let status = &self.plan.status;
         let row = status.members.iter().find(|it| *it.name == *name);

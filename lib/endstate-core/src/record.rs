@@ -56,8 +56,8 @@ pub struct Record<S> {
     /// The tries in a row that brought no member that works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// What the application was asked for that takes long, as long as it may be at work on it. Whatever else it works at
-    /// is somebody else's.
+    /// What the application was asked for that takes long, as long as it may be at work on it. Whatever else it works
+    /// at is somebody else's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<AskedTask>,
     /// The members that belong to the cluster.

@@ -46,8 +46,8 @@ pub struct Snapshot<S> {
     pub conflicts: Vec<Conflict>,
     /// What the application says about itself.
     pub view: View,
-    /// The actions of this object that the application or the API refused when they were tried last, each once. It paces
-    /// the tries of each, and pods that were not made may be asked for again.
+    /// The actions of this object that the application or the API refused when they were tried last, each once. It
+    /// paces the tries of each, and pods that were not made may be asked for again.
     pub blocked: Vec<Blocked>,
     /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
     pub recover_from: Option<MemberName>,

@@ -48,7 +48,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// Another replica leads, or will: nothing was sent.
-    #[error("{verb} {target} was not sent, because this replica does not lead")]
+    #[error("{verb} {target} was not sent, because this replica is not the leader")]
     NotLeading {
         /// What was to be asked.
         verb: &'static str,

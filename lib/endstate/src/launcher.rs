@@ -179,7 +179,7 @@ pub enum LaunchError {
     #[error("{0}; {usage}", usage = arguments::USAGE)]
     Usage(String),
     /// The application did not answer as expected.
-    #[error("the answer is: {0}")]
+    #[error("unexpected answer: {0}")]
     Answer(String),
     /// The refusal this module exists for.
     #[error(

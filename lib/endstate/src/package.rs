@@ -66,8 +66,8 @@ pub trait Package: Send + Sync {
 
     /// What a user can do when too little of a cluster's data is left. It must destroy nothing.
     fn rescue(&self) -> &'static str {
-        "save first what the pods that are left hold, by a copy of their data directories; \
-         a new cluster can be declared beside this one, under another name"
+        "first back up the data directories of the remaining pods; \
+         a new cluster can be created beside this one, under another name"
     }
 
     /// Adds its reconcilers to an engine, one [`crate::operator::add`] for each kind. The image holds the `endstate`

@@ -49,7 +49,7 @@ pub struct ZookeeperClusterSpec {
     #[x_kube(validation = ("self.split('.')[1] >= oldSelf.split('.')[1]", "ZooKeeper cannot go back to an earlier minor version"))]
     pub version: String,
 
-    /// Servers that follow without a vote: 0 (the default) to 20. They serve reads and add nothing to the cost of
+    /// Observers, which have no vote: 0 (the default) to 20. They serve reads and add nothing to the cost of
     /// writes.
     #[serde(default)]
     #[schemars(range(min = 0, max = 20))]
@@ -61,11 +61,11 @@ pub struct ZookeeperClusterSpec {
     #[schemars(length(min = 1, max = 255))]
     pub repository: String,
 
-    /// While true the operator does nothing to this ensemble but report its status. Default false.
+    /// While true the operator only reports the status of this ensemble. Default false.
     #[serde(default)]
     pub paused: bool,
 
-    /// Java's heap in MiB, of a size that stays. Default 512. The data tree must fit in it; a server takes about 100
+    /// Java's heap in MiB, initial and maximal. Default 512. The data tree must fit in it; a server takes about 100
     /// MiB more.
     #[serde(default = "endstate::crd::number::<512>")]
     #[schemars(range(min = 64, max = 32768))]
@@ -79,8 +79,8 @@ pub struct ZookeeperClusterSpec {
     #[schemars(extend("maxProperties" = 16))]
     pub config: BTreeMap<String, u64>,
 
-    /// Counts the passwords that the operator made for itself, from 1 (the default). One more makes another, in the
-    /// Secret `NAME-admin-N`, and restarts the servers one by one with it.
+    /// The number of the operator's own password, from 1 (the default). The next number makes another, in the Secret
+    /// `NAME-admin-N`, and restarts the servers one by one with it.
     #[serde(default = "endstate::crd::number::<1>")]
     #[schemars(range(min = 1))]
     pub credential: u32,

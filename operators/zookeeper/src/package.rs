@@ -40,7 +40,7 @@ impl Package for ZooKeeperPackage {
     }
 
     fn rescue(&self) -> &'static str {
-        "save first what is left: copies of the volumes of the claims `data-MEMBER`. The annotation `endstate.dev/recover-from` \
+        "first back up the volumes of the remaining claims `data-MEMBER`. The annotation `endstate.dev/recover-from` \
          with a member's name lets the ensemble go on with what that member has, if nobody is known to have had more"
     }
 

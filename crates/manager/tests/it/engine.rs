@@ -334,8 +334,8 @@ async fn who_has_lost_the_lease_sends_nothing() {
     let said = answer.lock().unwrap().clone().unwrap();
     assert_eq!(
         said,
-        "update ConfigMap default/a was not sent, because this replica does not lead; \
-         delete ConfigMap default/a was not sent, because this replica does not lead"
+        "update ConfigMap default/a was not sent, because this replica is not the leader; \
+         delete ConfigMap default/a was not sent, because this replica is not the leader"
     );
     assert!(running.maps.get("a").await.unwrap().data.is_none());
     // It stands by: what changes now is somebody else's.

@@ -274,8 +274,8 @@ async fn an_object_of_somebody_else_is_left_alone_and_reported() {
     assert_eq!(
         *world.seen.conflicts.lock().unwrap(),
         [
-            "ConfigMap default/a exists and belongs to somebody else",
-            "PersistentVolumeClaim default/data-0 exists and belongs to somebody else",
+            "ConfigMap default/a exists and has another owner",
+            "PersistentVolumeClaim default/data-0 exists and has another owner",
         ]
     );
     assert_eq!(world.maps.get("a").await.unwrap(), before);

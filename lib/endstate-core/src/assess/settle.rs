@@ -77,8 +77,8 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
-    /// Whether a step of the application's own goes on beside the repair of a quorum: unless it may be what harms it, or
-    /// is about the one that is lost.
+    /// Whether a step of the application's own goes on beside the repair of a quorum: unless it may be what harms it,
+    /// or is about the one that is lost.
     fn makes_room(&self, cluster: &Cluster, target: &Topology, step: &AppStep) -> bool {
         let member = cluster.member(&step.member);
         let lost = member.is_some_and(|it| it.health.is_given_up());

@@ -45,7 +45,7 @@ enum Failure {
     List(#[source] kube::Error),
     #[error("the list has no resource version")]
     NoVersion,
-    #[error("the list is old")]
+    #[error("the list is older than what was seen before")]
     Outdated(#[from] Outdated),
     #[error("the watch failed")]
     Watch(#[source] kube::Error),

@@ -87,16 +87,16 @@ impl From<EmptyDir> for endstate_core::EmptyDir {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    /// How much it holds, such as `10Gi` (Mi, Gi or Ti), which is the default. It may grow, if its storage class can,
-    /// and never shrinks.
+    /// Its size, such as `10Gi` (Mi, Gi or Ti), which is the default. It may grow, if its storage class can, and never
+    /// shrinks.
     #[serde(default = "volume_size")]
     #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
     pub size: String,
-    /// The storage class. Default: the one that Kubernetes has for those who name none. It cannot change.
+    /// The storage class. Default: the cluster's default class. It cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class: Option<String>,
-    /// How long the claims of the volumes stay. A change counts for all of them.
+    /// When the claims of the volumes are deleted. A change applies to all of them.
     #[serde(default)]
     pub retention: Retention,
 }
@@ -117,7 +117,7 @@ impl From<Volume> for endstate_core::VolumeSpec {
     }
 }
 
-/// How long the claims of members' volumes stay, in the words of a StatefulSet's
+/// When the claims of members' volumes are deleted, in the words of a StatefulSet's
 /// `persistentVolumeClaimRetentionPolicy`. What a deleted claim leaves of its volume is up to the reclaim policy of the
 /// storage class.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -127,7 +127,7 @@ pub struct Retention {
     /// and the garbage collector deletes them after it.
     #[serde(default = "retain")]
     pub when_deleted: Reclaim,
-    /// When a member has left the cluster, because fewer are asked for or another has taken its place: `Delete` (the
+    /// When a member has left the cluster, because of a scale down or because another has replaced it: `Delete` (the
     /// default) or `Retain`. No member ever has its name again, so nothing but a person uses a claim that is retained.
     #[serde(default = "delete")]
     pub when_scaled: Reclaim,
@@ -174,7 +174,7 @@ fn delete() -> Reclaim {
 /// One environment variable.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.valueFrom)", "valueFrom is not offered yet: write the value"))]
+#[x_kube(validation = ("!has(self.valueFrom)", "valueFrom is not supported: write the value"))]
 pub struct EnvVar {
     /// Its name.
     #[schemars(length(min = 1, max = 128))]

@@ -98,7 +98,7 @@ mod tests {
         });
         let question: Question = format!("{port}=srvr=Mode: ").parse().unwrap();
         assert!(question.ask().is_ok());
-        assert_eq!(question.ask().unwrap_err().to_string(), "the answer is: not serving");
+        assert_eq!(question.ask().unwrap_err().to_string(), "unexpected answer: not serving");
         assert!(question.ask().is_err());
         server.join().unwrap();
         assert!(question.ask().is_err(), "nobody listens");

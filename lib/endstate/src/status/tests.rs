@@ -170,7 +170,7 @@ fn lost_data_comes_with_what_can_be_done_and_a_start_without_alarm() {
     };
     assert!(
         with("QuorumLost", "True", "DataLost")
-            .contains("save first what the pods that are left hold")
+            .contains("first back up the data directories of the remaining pods")
     );
     assert_eq!(with("Available", "False", "NotCreated").lines().count(), 1);
     assert!(with("Progressing", "False", "NameTaken").contains("Progressing=False: m"));

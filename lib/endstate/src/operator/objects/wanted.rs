@@ -374,10 +374,10 @@ fn controller(object: &DynamicObject) -> Option<&str> {
 /// ```
 /// use endstate::operator::Conflict;
 /// let conflict = Conflict { kind: "Service".into(), namespace: "ns".into(), name: "demo".into() };
-/// assert_eq!(conflict.to_string(), "Service ns/demo exists and belongs to somebody else");
+/// assert_eq!(conflict.to_string(), "Service ns/demo exists and has another owner");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-#[error("{kind} {namespace}/{name} exists and belongs to somebody else")]
+#[error("{kind} {namespace}/{name} exists and has another owner")]
 pub struct Conflict {
     /// The kind of the object.
     pub kind: String,
