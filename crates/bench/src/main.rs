@@ -92,7 +92,7 @@ async fn main() -> Result<()> {
     if wanted("zookeeper") {
         zookeeper::measure(&args, &mut report).await?;
     }
-    // Never by default: it takes minutes.
+    // Never by default: it takes minutes, and much of a disk.
     if args.only.iter().any(|it| it == "rest") {
         rest::measure(&args, &mut report).await?;
     }
