@@ -9,6 +9,7 @@ pub(crate) mod cluster;
 mod forming;
 pub(crate) mod health;
 pub(crate) mod learn;
+mod needs;
 pub(crate) mod rules;
 pub(crate) mod settle;
 

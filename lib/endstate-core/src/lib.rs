@@ -66,7 +66,7 @@ pub use record::{
     Accepted, AskedTask, Backoff, Bootstrap, LeaveReason, MemberRecord, Record, RecoverStage,
     Restarted, Step,
 };
-pub use request::{ActionKey, ActionKind, AppStep, Call, Request, RequestKind};
+pub use request::{ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Role, Topology};

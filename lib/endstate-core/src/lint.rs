@@ -5,6 +5,8 @@
 //! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
 //! stops the process.
 
+mod needs;
+
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -58,6 +60,8 @@ pub enum Rule {
     RefusedRests,
     /// A paused cluster is left alone.
     HandsOff,
+    /// What a role or a step needs, by the application's word, is so.
+    NeedsFirst,
 }
 
 impl fmt::Display for Rule {
@@ -75,6 +79,7 @@ impl fmt::Display for Rule {
             Self::MarksFirst => "a start is marked on the pod before anything depends on it",
             Self::RefusedRests => "a refused action waits for its backoff",
             Self::HandsOff => "a paused cluster is not changed",
+            Self::NeedsFirst => "what is started or requested has what it needs",
         })
     }
 }
@@ -257,6 +262,7 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
             format!("it is not recorded that the pod of {member} is requested")
         });
+        self.starts(member, start);
         if !start.may_be_blank() {
             return;
         }
@@ -398,6 +404,7 @@ impl<'a, S> Lint<'a, S> {
         match &call.request {
             Request::Join { member, id, votes, .. } => {
                 self.add(member, call);
+                self.lists(member);
                 self.unused(id.as_ref());
                 if *votes {
                     self.vote(member);
@@ -418,6 +425,7 @@ impl<'a, S> Lint<'a, S> {
                 let own = matches!(&self.plan.status.record.step,
                     Some(Step::App { step: it }) if it == step);
                 self.check(Rule::IntentFirst, own, || format!("{} is not recorded", step.name));
+                self.step(step);
             }
             Request::Cancel { .. } => drop(self.change(call)),
         }
@@ -449,6 +457,9 @@ impl<'a, S> Lint<'a, S> {
                 if *source == pod.name);
         if resumes {
             return;
+        }
+        if runs {
+            self.has_roles(&pod.name);
         }
         self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
             format!("without {} {left} voters would work and {needed} are needed", pod.name)

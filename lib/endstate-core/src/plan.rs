@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::MemberName,
+    id::{MemberName, RoleName},
     launch::{Launch, Start},
     pod::{Claim, Marks, PodRef},
     record::LeaveReason,
@@ -41,6 +41,8 @@ pub struct Plan<S> {
     pub status: Status<S>,
     /// What the objects around the members depend on; `None` when they are to be left as they are.
     pub surroundings: Option<Surroundings>,
+    /// Which role works only with which other, by the application's word: what the linter judges starts by.
+    pub needs: Vec<(RoleName, RoleName)>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
@@ -57,6 +59,7 @@ impl<S> Plan<S> {
         Self {
             status,
             surroundings: None,
+            needs: vec![],
             actions: vec![],
             waits: vec![],
             events: vec![],

@@ -170,7 +170,17 @@ pub enum Shortage {
         /// How many a quorum needs.
         needed: usize,
     },
-    /// Another voter does not work already.
+    /// A member that does not run what is asked for yet.
+    Outdated {
+        /// Which.
+        member: MemberName,
+    },
+    /// Another role has fewer working members than it needs for others to go on.
+    RoleDown {
+        /// Which.
+        role: crate::RoleName,
+    },
+    /// Another member does not work already.
     AnotherIsDown {
         /// Which.
         member: MemberName,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{MemberId, MemberName},
+    id::{MemberId, MemberName, RoleName},
     record::LeaveReason,
     view::Roster,
 };
@@ -131,9 +131,13 @@ pub struct AppStep {
     /// Whatever else it needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<String, String>,
-    /// Whether it touches membership, leadership or data. Such a step is planned only with proof of a quorum, alone.
+    /// Whether it touches membership, leadership or data, or may stop its member for a while. Such a step is asked for
+    /// only while [`App::may_stop`](crate::App::may_stop) lets its member stop, and while nothing else is under way.
     #[serde(default)]
     pub dangerous: bool,
+    /// What must be so whenever it is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Precondition>,
 }
 
 impl AppStep {
@@ -144,6 +148,7 @@ impl AppStep {
             member: member.into(),
             arguments: BTreeMap::new(),
             dangerous: false,
+            needs: vec![],
         }
     }
 
@@ -158,6 +163,46 @@ impl AppStep {
     #[must_use]
     pub fn dangerous(self) -> Self {
         Self { dangerous: true, ..self }
+    }
+
+    /// The same, with one more precondition.
+    #[must_use]
+    pub fn needs(mut self, what: Precondition) -> Self {
+        self.needs.push(what);
+        self
+    }
+}
+
+/// What must be so whenever a step of the application's own is asked for, beside what every step needs: the proof of a
+/// quorum, and that nothing else is under way. While it is not so the step is put off, and everything else goes on.
+///
+/// ```
+/// use endstate_core::{AppStep, Precondition};
+/// let all = Precondition::UpToDate { role: "broker".into() };
+/// let step = AppStep::new("RaiseFeatureLevel", "example-x7k2p").needs(all);
+/// assert_eq!(step.needs.len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub enum Precondition {
+    /// Every member of this role works.
+    Healthy {
+        /// Which.
+        role: RoleName,
+    },
+    /// Every member of this role runs what is asked for.
+    UpToDate {
+        /// Which.
+        role: RoleName,
+    },
+}
+
+impl Precondition {
+    /// Whose members it is about.
+    pub fn role(&self) -> &RoleName {
+        match self {
+            Self::Healthy { role } | Self::UpToDate { role } => role,
+        }
     }
 }
 

@@ -80,8 +80,11 @@ impl Topology {
         if edges().any(|(_, name)| !names.contains(name)) {
             refuse("a role comes after one that does not exist");
         }
-        if [Edge::Starts, Edge::Upgrades].into_iter().any(|it| self.has_cycle(it)) {
+        if [Edge::Starts, Edge::Upgrades, Edge::Needs].into_iter().any(|it| self.has_cycle(it)) {
             refuse("roles come after each other in a circle");
+        }
+        if self.roles.iter().any(|it| it.votes && it.needed().next().is_some()) {
+            refuse("the role that votes needs another, and without its quorum none works");
         }
         problems
     }
@@ -193,6 +196,11 @@ impl Role {
         self
     }
 
+    /// The roles without which its members do not work.
+    pub fn needed(&self) -> impl Iterator<Item = &RoleName> {
+        self.after.iter().filter(|it| it.0 == Edge::Needs).map(|it| &it.1)
+    }
+
     /// Whether it comes after that role in this.
     pub fn comes_after(&self, edge: Edge, role: &RoleName) -> bool {
         self.after.iter().any(|it| it.0 == edge && it.1 == *role)
@@ -286,6 +294,9 @@ pub enum Edge {
     Starts,
     /// Its members are restarted once the other role is up to date.
     Upgrades,
+    /// Its members are started, restarted and given steps only while the other role works: a quorum of the members of
+    /// each of its groups. It is no order: both may grow and be upgraded in any.
+    Needs,
 }
 
 #[cfg(test)]
@@ -324,6 +335,8 @@ mod tests {
             vec![a(), b().after(Edge::Starts, "c")],
             vec![a().after(Edge::Starts, "b"), b().after(Edge::Starts, "a")],
             vec![a(), b().after(Edge::Upgrades, "b")],
+            vec![a(), b().after(Edge::Needs, "b")],
+            vec![a().after(Edge::Needs, "b"), b()],
         ];
         for roles in cases {
             let topology = Topology::new("1", roles);

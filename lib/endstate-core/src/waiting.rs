@@ -169,6 +169,15 @@ pub enum Waiting {
         /// What would be missing.
         shortage: Shortage,
     },
+    /// A step of the application's own is due, and something that it needs is not so.
+    ForStep {
+        /// What the step is called.
+        step: String,
+        /// The member it is about.
+        member: MemberName,
+        /// What is missing.
+        shortage: Shortage,
+    },
     /// A role is not worked on before another.
     ForRole {
         /// Which waits.

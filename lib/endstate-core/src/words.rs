@@ -108,6 +108,8 @@ impl Display for Shortage {
             Self::TooFewWithIt { working, needed } => {
                 write!(f, "with it, {working} of the {needed} voters needed then would be healthy")
             }
+            Self::Outdated { member } => write!(f, "{member} does not run what is asked for yet"),
+            Self::RoleDown { role } => write!(f, "too few members of role {role} are healthy"),
             Self::RoleBefore { role } => write!(f, "role {role} comes first"),
             Self::Application { message, .. } => f.write_str(message),
         }
@@ -295,6 +297,7 @@ impl Waiting {
             Self::ForCulprit => "a decision about which data is wrong".into(),
             Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
             Self::ForRedundancy { member, .. } => format!("a safe moment to change {member}"),
+            Self::ForStep { step, member, .. } => format!("a safe moment for \"{step} {member}\""),
             Self::ForRole { role, .. } => format!("the turn of role {role}"),
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForIds { .. } => "an id for a new member".into(),
@@ -355,9 +358,9 @@ impl Waiting {
                 "the member it names has left, and the application restricts service until then"
                     .into()
             }
-            Self::ForRedundancy { shortage, .. } | Self::ForRole { shortage, .. } => {
-                shortage.to_string()
-            }
+            Self::ForRedundancy { shortage, .. }
+            | Self::ForStep { shortage, .. }
+            | Self::ForRole { shortage, .. } => shortage.to_string(),
             Self::ForRecord { pods, claims: 0 } => {
                 format!("there are {pods} member pods and no record of a cluster")
             }
@@ -403,6 +406,7 @@ impl Waiting {
             Self::ForCulprit => "DataDiffers",
             Self::ForAllClear => "AlarmActive",
             Self::ForRedundancy { .. } => "TooFewMembers",
+            Self::ForStep { .. } => "StepPutOff",
             Self::ForRole { .. } => "RoleNotReady",
             Self::ForRecord { .. } => "RecordLost",
             Self::ForIds { .. } => "IdsExhausted",

@@ -143,7 +143,9 @@ impl<A: App> Assessed<'_, A> {
             }
             // Before it is added nothing is lost by making room for a repair: nobody can be added beside another
             // that has no vote yet, nor (in some applications) while a voter is down.
-            None if self.is_welcome(cluster, target, &new) && !needs_repair(cluster, target) => {}
+            None if self.is_welcome(cluster, target, &new)
+                && !needs_repair(cluster, target)
+                && self.lacks_role_in(Some(cluster), &new.role).is_none() => {}
             None => self.record.step = None,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     pod::{Pod, PodPhase, PodRef},
     problem::Change,
     reason::Cause,
-    record::{LeaveReason, Step},
+    record::{LeaveReason, MemberRecord, Step},
     topology::Edge,
     waiting::Waiting,
 };
@@ -108,7 +108,7 @@ fn delete<S>(pod: &Pod<S>) -> Verdict {
 /// Members whose pod is gone and whose claim is not get another pod on it, whatever step is under way: it may wait for
 /// them.
 pub(super) fn resume<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    proof.assessed.resume_all().map_or(Verdict::Pass, Verdict::Also)
+    proof.assessed.resume_all()
 }
 
 /// A pod that has ended makes room for another on the same claim.
@@ -123,19 +123,37 @@ pub(super) fn restart_broken<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 
 impl<A: App> crate::assess::Assessed<'_, A> {
     /// Another pod for every recorded member that has a claim and no pod.
-    pub(super) fn resume_all(&self) -> Option<Move> {
-        let gone = |it: &&crate::MemberRecord| !self.leaving(&it.name) && self.is_gone(it);
-        let members: Vec<_> = self.record.members.iter().filter(gone).collect();
-        (!members.is_empty()).then(|| self.resume(&members))
+    pub(super) fn resume_all(&self) -> Verdict {
+        let gone = |it: &&MemberRecord| !self.leaving(&it.name) && self.is_gone(it);
+        let (members, waits) = self.able(self.record.members.iter().filter(gone));
+        let wanted = (!members.is_empty()).then(|| self.resume(&members));
+        wanted.map_or(Verdict::Pass, Verdict::Also).beside(waits)
     }
 
     /// The same while nobody can be asked who is a member: who was to leave may still vote, and who joins already.
-    pub(super) fn resume_whoever(&self) -> Option<Move> {
-        let members: Vec<_> = self.record.everyone().filter(|it| self.is_gone(it)).collect();
-        (!members.is_empty()).then(|| self.resume(&members))
+    pub(super) fn resume_whoever(&self) -> Verdict {
+        let (members, waits) = self.able(self.record.everyone().filter(|it| self.is_gone(it)));
+        let wanted = (!members.is_empty()).then(|| self.resume(&members));
+        wanted.map_or(Verdict::Pass, Verdict::Only).beside(waits)
     }
 
-    fn is_gone(&self, member: &crate::MemberRecord) -> bool {
+    /// Those whose role lacks none that it needs, and the waits of the others.
+    fn able<'r>(
+        &self,
+        members: impl Iterator<Item = &'r MemberRecord>,
+    ) -> (Vec<&'r MemberRecord>, Vec<Waiting>) {
+        let (mut able, mut waits) = (vec![], vec![]);
+        for member in members {
+            match self.lacks_role(&member.role) {
+                None => able.push(member),
+                Some(wait) if waits.contains(&wait) => {}
+                Some(wait) => waits.push(wait),
+            }
+        }
+        (able, waits)
+    }
+
+    fn is_gone(&self, member: &MemberRecord) -> bool {
         self.health(member) == Health::Stopped(Cause::PodGoneVolumeKept)
             && !self.snapshot.is_name_taken(&member.name)
     }

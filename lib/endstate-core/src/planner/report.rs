@@ -10,7 +10,7 @@ use super::{decision::Decision, pace};
 use crate::{
     app::App,
     assess::{Assessed, Situation, health::health},
-    id::MemberName,
+    id::{MemberName, RoleName},
     limits::quorum,
     member::{Cluster, Health},
     plan::{Event, EventKind, Plan, Surroundings},
@@ -43,9 +43,9 @@ pub(super) fn report<A: App>(
     let status = report.status();
     let events = report.events(&status);
     let look_again_ms = Some(report.look_again_ms());
-    let surroundings = report.surroundings();
+    let (surroundings, needs) = (report.surroundings(), report.needs());
     let Decision { actions, waits, .. } = decision;
-    Plan { surroundings, actions, waits, events, look_again_ms, ..Plan::idle(status) }
+    Plan { surroundings, needs, actions, waits, events, look_again_ms, ..Plan::idle(status) }
 }
 
 /// Remembers since when each member does not work.
@@ -168,6 +168,13 @@ impl<A: App> Report<'_, '_, A> {
         let snapshot = self.assessed.snapshot;
         let member = snapshot.object.name.as_str().into();
         snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
+    }
+
+    /// Which role works only with which other.
+    fn needs(&self) -> Vec<(RoleName, RoleName)> {
+        let roles = self.assessed.target.iter().flat_map(|it| &it.roles);
+        let needs = roles.flat_map(|it| it.needed().map(|other| (it.name.clone(), other.clone())));
+        needs.collect()
     }
 
     /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,

@@ -28,17 +28,21 @@ pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     if let Some(member) = unwanted(proof).find(|it| !it.votes) {
         return proof.leave(member, LeaveReason::ScaleDown);
     }
+    let mut waits = vec![];
     for unit in units(proof.target, Edge::Starts) {
         if has_surplus(proof.cluster, unit) {
-            return shrink(proof, unit);
+            return shrink(proof, unit).beside(waits);
         }
         if is_short(proof.cluster, unit, None) {
-            return grow(proof, unit);
+            match proof.assessed.lacks_role(&unit.0.name) {
+                None => return grow(proof, unit).beside(waits),
+                wait => waits.extend(wait),
+            }
         }
     }
     match unwanted(proof).next() {
-        Some(voter) => proof.leave(voter, LeaveReason::ScaleDown),
-        None => move_outdated(proof),
+        Some(voter) => proof.leave(voter, LeaveReason::ScaleDown).beside(waits),
+        None => move_outdated(proof).beside(waits),
     }
 }
 
@@ -53,6 +57,9 @@ fn move_outdated<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         proof.cluster.members.iter().any(|it| it.outdated && it.recorded && it.role == *role)
     };
     let before = unit.0.after.iter().find(|it| it.0 == Edge::Upgrades && outdated(&it.1));
+    if let Some(wait) = proof.assessed.lacks_role(&unit.0.name) {
+        return Verdict::say([wait]);
+    }
     match before {
         None => grow(proof, unit),
         Some((_, role)) => {

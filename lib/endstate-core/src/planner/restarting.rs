@@ -52,11 +52,17 @@ impl<A: App> Proof<'_, '_, A> {
 
     /// Restarts a member if the others can do without it.
     pub(super) fn restart_member(&self, member: &Member) -> Verdict {
-        let may = match member.health {
-            Health::Stopped(_) => MayStop::Yes,
-            _ => self.assessed.app.may_stop(self.cluster, &[&member.name]),
-        };
         let over = || Move::default().notes(Note::Step(None));
+        let stopped = matches!(member.health, Health::Stopped(_));
+        // A correction waits for nobody.
+        let lacks = if stopped { None } else { self.assessed.lacks_role(&member.role) };
+        if let Some(wait) = lacks {
+            return Verdict::Also(over().waits(wait));
+        }
+        let may = match stopped {
+            true => MayStop::Yes,
+            false => self.assessed.app.may_stop(self.cluster, &[&member.name]),
+        };
         if let MayStop::NotYet(shortage) = may {
             let wait = Waiting::ForRedundancy { member: member.name.clone(), shortage };
             return Verdict::Also(over().waits(wait));

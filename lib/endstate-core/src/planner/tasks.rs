@@ -2,10 +2,10 @@
 
 use super::{
     Proof,
-    verdict::{Note, Verdict},
+    verdict::{Move, Note, Verdict},
 };
 use crate::{
-    app::App,
+    app::{App, MayStop},
     assess::rules::is_to_leave,
     member::Member,
     record::Step,
@@ -46,6 +46,9 @@ pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
             return Verdict::Pass;
         }
     }
+    if let Some(wait) = proof.lacks(&step) {
+        return Verdict::say([wait]);
+    }
     match proof.call(Request::App(step.clone())) {
         Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(Step::App { step })))),
         other => other,
@@ -53,8 +56,41 @@ pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 }
 
 impl<A: App> Proof<'_, '_, A> {
+    /// What the application is at work on is waited for. What it is not, and what lacks something by now, is put off:
+    /// it is begun again when it can be, if it is due then.
     pub(super) fn go_on_with(&self, step: &AppStep) -> Verdict {
-        self.call(Request::App(step.clone()))
+        let running = self.running(&RequestKind::App(step.name.clone()), &step.member);
+        match self.lacks(step).filter(|_| running.is_none()) {
+            Some(wait) => Verdict::Also(Move::default().notes(Note::Step(None)).waits(wait)),
+            None => self.call(Request::App(step.clone())),
+        }
+    }
+
+    /// What a step lacks: that the application is at work on nothing else, that its member may stop if it is dangerous,
+    /// and its own preconditions.
+    fn lacks(&self, step: &AppStep) -> Option<Waiting> {
+        let assessed = self.assessed;
+        let own = |it: &&crate::Task| {
+            it.request == RequestKind::App(step.name.clone()) && it.member == step.member
+        };
+        let others = assessed.snapshot.view.tasks.iter().filter(|it| !own(it));
+        if let Some(other) = others.min_by_key(|it| &it.member) {
+            return self.running(&other.request, &other.member);
+        }
+        let role = self.cluster.member(&step.member).map(|it| &it.role);
+        if let Some(wait) = role.and_then(|it| assessed.lacks_role(it)) {
+            return Some(wait);
+        }
+        let may = match step.dangerous {
+            true => assessed.app.may_stop(self.cluster, &[&step.member]),
+            false => MayStop::Yes,
+        };
+        let shortage = match may {
+            MayStop::NotYet(shortage) => Some(shortage),
+            MayStop::Yes => assessed.lacks_precondition(self.cluster, step),
+        };
+        let (step, member) = (step.name.clone(), step.member.clone());
+        shortage.map(|shortage| Waiting::ForStep { step, member, shortage })
     }
 
     /// Whether what the application is at work on still has its reason.

@@ -30,14 +30,20 @@ impl Verdict {
     }
 
     /// The same, after something else was said.
-    pub(super) fn after(self, mut waits: Vec<Waiting>) -> Self {
+    pub(super) fn after(self, waits: Vec<Waiting>) -> Self {
         match self {
             Self::Pass => Self::say(waits),
             Self::Also(wanted) | Self::Only(wanted) if waits.is_empty() => Self::Only(wanted),
-            Self::Also(wanted) | Self::Only(wanted) => {
-                waits.extend(wanted.waits);
-                Self::Only(Move { waits, ..wanted })
-            }
+            Self::Also(wanted) | Self::Only(wanted) => Self::Only(wanted.after(waits)),
+        }
+    }
+
+    /// The same, beside what else is said.
+    pub(super) fn beside(self, waits: Vec<Waiting>) -> Self {
+        match self {
+            Self::Pass => Self::say(waits),
+            Self::Also(wanted) => Self::Also(wanted.after(waits)),
+            Self::Only(wanted) => Self::Only(wanted.after(waits)),
         }
     }
 
@@ -60,6 +66,12 @@ impl Move {
     pub(super) fn acts(mut self, action: Action) -> Self {
         self.actions.push(action);
         self
+    }
+
+    /// The same, after something else was said.
+    fn after(self, mut waits: Vec<Waiting>) -> Self {
+        waits.extend(self.waits);
+        Self { waits, ..self }
     }
 
     /// The same, with something to be recorded before.

@@ -46,7 +46,7 @@ pub(super) fn is_lost<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord)
 
 /// Members whose pod is gone and whose claim is not get another pod on it.
 pub(super) fn resume<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    assessed.resume_whoever().map_or(Verdict::Pass, Verdict::Only)
+    assessed.resume_whoever()
 }
 
 /// A pod that has ended makes room for another on the same claim.

@@ -18,7 +18,7 @@ use good::*;
 use spoiled::{CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -31,6 +31,7 @@ const RULES: [Rule; 12] = [
     Rule::MarksFirst,
     Rule::RefusedRests,
     Rule::HandsOff,
+    Rule::NeedsFirst,
 ];
 
 fn violations(case: &Case) -> String {
@@ -106,6 +107,8 @@ fn what_looks_alike_and_is_right_passes() {
     let cases: &[Spoiled] = &[
         ("half a second has passed", restarts, |it| it.refused(500)),
         ("another clock refused it", restarts, |it| it.refused(-1)),
+        ("the role that it needs works", restarts, |it| it.needs("member")),
+        ("who is listed is started without the role that it needs", joins, |it| it.needs("other")),
         ("something else was refused", restarts, |it| {
             it.refused(0);
             it.seen.blocked[0].action.member = "b".into();

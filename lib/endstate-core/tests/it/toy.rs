@@ -2,8 +2,8 @@
 
 use endstate_core::{
     App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
-    LaunchOf, Lead, Member, MemberName, Placement, Position, Problem, Reclaim, Retention, Role,
-    RoleName, Topology, VolumeSpec,
+    LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem, Reclaim,
+    Retention, Role, RoleName, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,10 @@ pub(crate) struct ToySpec {
     pub(crate) brokers: usize,
     /// Whether observers are upgraded before the members that vote.
     pub(crate) observers_first: bool,
-    /// The toy's own steps, once each: those that end in "!" are dangerous.
+    /// The role that all others need, if they need one.
+    pub(crate) needs: String,
+    /// The toy's own steps, once each: "!" for a dangerous one, "+role" and "@role" for one that needs all members of a
+    /// role to be healthy, or up to date.
     pub(crate) steps: Vec<String>,
 }
 
@@ -73,6 +76,7 @@ impl ToySpec {
             groups: 1,
             brokers: 0,
             observers_first: false,
+            needs: String::new(),
             steps: vec![],
         }
     }
@@ -95,14 +99,19 @@ impl ToySpec {
         if !self.observers_first {
             role = role.after(Edge::Upgrades, &*self.voting);
         }
-        (self.observers > 0).then_some(role)
+        (self.observers > 0).then_some(self.with_needs(role))
     }
 
     fn brokers(&self) -> Option<Role> {
         let role = Role::following(BROKER, self.brokers)
             .placement(Placement::Application)
             .after(Edge::Starts, &*self.voting);
-        (self.brokers > 0).then_some(role)
+        (self.brokers > 0).then_some(self.with_needs(role))
+    }
+
+    fn with_needs(&self, role: Role) -> Role {
+        let needs = !self.needs.is_empty() && *role.name != *self.needs;
+        if needs { role.after(Edge::Needs, &*self.needs) } else { role }
     }
 }
 
@@ -182,8 +191,14 @@ impl App for Toy {
             leader.position.as_ref().is_some_and(|it| it.dominates(&left))
         };
         let step = |text: &String| {
-            let step = AppStep::new(text.trim_end_matches('!'), leader.name.clone());
-            if text.ends_with('!') { step.dangerous() } else { step }
+            let (name, needs) = text.split_at(text.find(['!', '+', '@']).unwrap_or(text.len()));
+            let step = AppStep::new(name, leader.name.clone());
+            match needs.split_at_checked(1) {
+                Some(("+", role)) => step.needs(Precondition::Healthy { role: role.into() }),
+                Some(("@", role)) => step.needs(Precondition::UpToDate { role: role.into() }),
+                Some(_) => step.dangerous(),
+                None => step,
+            }
         };
         spec.steps.iter().map(step).filter(|it| !made(&it.name)).collect()
     }
@@ -230,6 +245,7 @@ impl Told for Toy {
             "observers" => spec.observers = number(),
             "groups" => spec.groups = value.parse().unwrap(),
             "brokers" => spec.brokers = number(),
+            "needs" => spec.needs = value.into(),
             "first" => spec.observers_first = value == OBSERVER,
             "steps" => spec.steps = value.split(',').map(str::to_owned).collect(),
             _ => panic!("no such field: {field}"),

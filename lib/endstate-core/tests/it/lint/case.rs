@@ -102,6 +102,11 @@ impl Case {
         }
     }
 
+    /// The only role needs another.
+    pub(super) fn needs(&mut self, role: &str) {
+        self.plan.needs = vec![("member".into(), role.into())];
+    }
+
     /// It was recorded otherwise before, and is still.
     pub(super) fn records(&mut self, change: impl Fn(&mut Record<ToySpec>)) {
         change(&mut self.seen.status.record);

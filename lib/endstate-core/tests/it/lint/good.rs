@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 26] = [
+pub(super) const ALL: [fn() -> Case; 27] = [
     idle,
     removes,
     removes_observer,
@@ -15,6 +15,7 @@ pub(super) const ALL: [fn() -> Case; 26] = [
     transfers,
     drains,
     own_step,
+    own_dangerous_step,
     cancels,
     restarts,
     updates,
@@ -88,6 +89,14 @@ pub(super) fn drains() -> Case {
 
 pub(super) fn own_step() -> Case {
     let step = AppStep::new("Rebalance", "a");
+    Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step))
+}
+
+pub(super) fn own_dangerous_step() -> Case {
+    let role = || "member".into();
+    let step = AppStep::new("Rebalance", "a").dangerous();
+    let step = step.needs(Precondition::Healthy { role: role() });
+    let step = step.needs(Precondition::UpToDate { role: role() });
     Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step))
 }
 

@@ -135,6 +135,7 @@ pub(super) const CALLS: &[Spoiled] = &[
         it.relist(|it| it.push(Entry::non_voter("e", "e")))
     }),
     ("adds a member", adds, |it| it.relist(|it| it.push(Entry::voter("d", "d")))),
+    ("adds without the role that it needs", adds, |it| it.needs("other")),
     ("adds, not recorded", adds, |it| it.plan.status.record.step = None),
     ("adds without proof", adds, |it| it.list_mut().agreed = 1),
     ("adds under an id that is taken", adds, |it| {
@@ -182,7 +183,17 @@ pub(super) const CALLS: &[Spoiled] = &[
     ("steps as another", own_step, |it| {
         it.plan.status.record.step = Some(Step::App { step: AppStep::new("Other", "a") })
     }),
+    ("steps beside a task", own_step, |it| {
+        it.seen.view.tasks = vec![Task::new(RequestKind::Leave, "c", 1, 9)]
+    }),
+    ("steps without the role that it needs", own_step, |it| it.needs("other")),
+    ("steps while one is not up to date", own_dangerous_step, |it| {
+        it.plan.status.members = vec![MemberRow::new("b", "member")]
+    }),
+    ("steps dangerously without a spare", own_dangerous_step, |it| it.silent("b")),
     ("steps without proof", own_step, |it| it.seen.view.membership = None),
+    ("resumes without the role that it needs", resumes, |it| it.needs("other")),
+    ("restarts without the role that it needs", restarts, |it| it.needs("other")),
     ("cancels on another list", cancels, |it| it.list_mut().revision = Some(2)),
     ("cancels without proof", cancels, |it| it.list_mut().agreed = 1),
 ];

@@ -1,0 +1,63 @@
+//! Roles that need others, and steps that need what is not so.
+
+use super::{Assessed, rules::is_in_doubt};
+use crate::{
+    app::App,
+    id::RoleName,
+    limits::quorum,
+    member::{Cluster, Member},
+    reason::Shortage,
+    request::{AppStep, Precondition},
+    topology::Topology,
+    waiting::Waiting,
+};
+
+impl<A: App> Assessed<'_, A> {
+    /// The wait of a role for one that it needs and that does not work. Without the proof of a quorum none works.
+    pub(crate) fn lacks_role(&self, role: &RoleName) -> Option<Waiting> {
+        self.lacks_role_in(self.cluster.as_ref(), role)
+    }
+
+    pub(super) fn lacks_role_in(
+        &self,
+        cluster: Option<&Cluster>,
+        role: &RoleName,
+    ) -> Option<Waiting> {
+        let target = self.target.as_ref()?;
+        let works = |it: &&RoleName| cluster.is_some_and(|them| self.works(them, target, it));
+        let down = target.role(role)?.needed().find(|it| !works(it))?;
+        let shortage = Shortage::RoleDown { role: down.clone() };
+        Some(Waiting::ForRole { role: role.clone(), shortage })
+    }
+
+    /// Whether a quorum of the members of each group of a role works, with good data.
+    fn works(&self, cluster: &Cluster, target: &Topology, role: &RoleName) -> bool {
+        let groups = target.role(role).map_or(0, |it| it.groups);
+        let of = |group: u32| {
+            let members = self.record.members.iter();
+            let members = members.filter(move |it| it.role == *role && it.group == group);
+            members.filter_map(|it| cluster.member(&it.name))
+        };
+        let enough = |group: u32| {
+            let healthy = of(group).filter(|it| it.health.is_healthy()).count();
+            healthy >= quorum(of(group).count())
+        };
+        !is_in_doubt(cluster) && (0..groups).all(enough)
+    }
+
+    /// What a step of the application's own needs and is not so.
+    pub(crate) fn lacks_precondition(&self, cluster: &Cluster, step: &AppStep) -> Option<Shortage> {
+        step.needs.iter().find_map(|need| {
+            let member = |fits: &dyn Fn(&Member) -> bool| {
+                let mut members = cluster.members.iter().filter(|it| it.role == *need.role());
+                members.find(|it| !fits(it)).map(|it| it.name.clone())
+            };
+            match need {
+                Precondition::Healthy { .. } => member(&|it| it.health.is_healthy())
+                    .map(|member| Shortage::AnotherIsDown { member }),
+                Precondition::UpToDate { .. } => member(&|it| !it.outdated && it.pod.is_some())
+                    .map(|member| Shortage::Outdated { member }),
+            }
+        })
+    }
+}

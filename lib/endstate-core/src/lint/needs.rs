@@ -1,0 +1,90 @@
+//! Roles that need others, and the application's own steps: what must be so before.
+
+use super::{Lint, Rule};
+use crate::{
+    id::MemberName,
+    launch::Start,
+    limits::quorum,
+    record::MemberRecord,
+    request::{AppStep, Precondition, RequestKind},
+    view::{Entry, Membership},
+};
+
+impl<S> Lint<'_, S> {
+    /// Who is listed already is brought up whatever becomes of the others, and the first members need nobody.
+    pub(super) fn starts(&mut self, member: &MemberName, start: &Start) {
+        let listed = self.list().is_some_and(|it| it.entry(member).is_some());
+        match start {
+            Start::Existing { .. } if !listed => self.has_roles(member),
+            Start::Resume { .. } => self.has_roles(member),
+            _ => {}
+        }
+    }
+
+    /// Who has a pod already is listed whatever becomes of the others.
+    pub(super) fn lists(&mut self, member: &MemberName) {
+        if self.find(member).is_none() {
+            self.has_roles(member);
+        }
+    }
+
+    /// Of each role that a member's own needs a quorum of those who are listed works.
+    pub(super) fn has_roles(&mut self, member: &MemberName) {
+        let record = &self.plan.status.record;
+        let Some(role) = record.find(member).map(|it| &it.role) else { return };
+        for (_, needed) in self.plan.needs.iter().filter(|(who, _)| who == role) {
+            let of = |it: &&MemberRecord| it.role == *needed;
+            let entry = |it: &MemberRecord| self.list()?.entry(&it.name);
+            let listed: Vec<_> = record.members.iter().filter(of).filter_map(entry).collect();
+            let working = listed.iter().filter(|it| self.works(it)).count();
+            let enough = quorum(listed.len());
+            self.check(Rule::NeedsFirst, working >= enough, || {
+                format!("{member} needs {enough} members of {needed}, and {working} would work")
+            });
+        }
+    }
+
+    /// A step of the application's own: alone, and with what it needs.
+    pub(super) fn step(&mut self, step: &AppStep) {
+        self.has_roles(&step.member);
+        let own = RequestKind::App(step.name.clone());
+        let mut tasks = self.snapshot.view.tasks.iter();
+        let other = tasks.find(|it| it.request != own || it.member != step.member);
+        self.check(Rule::OneDisruption, other.is_none(), || {
+            format!("{} would begin beside another task", step.name)
+        });
+        if step.dangerous {
+            self.spares(&step.member);
+        }
+        for need in &step.needs {
+            self.has(step, need);
+        }
+    }
+
+    /// Those who work are a quorum without this one.
+    fn spares(&mut self, member: &MemberName) {
+        let Some(list) = self.list() else { return };
+        let votes = list.entry(member).is_some_and(|it| it.votes);
+        let (left, needed) = (self.working(list, |it| it != member), quorum(list.voters().count()));
+        self.check(Rule::KeepsQuorum, !votes || left >= needed, || {
+            format!("without {member} {left} voters would work and {needed} are needed")
+        });
+    }
+
+    fn has(&mut self, step: &AppStep, need: &Precondition) {
+        let role = need.role();
+        let record = &self.plan.status.record;
+        let of = |it: &&Entry| record.find(&it.name).is_some_and(|it| it.role == *role);
+        let mut members = self.list().into_iter().flat_map(|it: &Membership| &it.members);
+        let holds = match need {
+            Precondition::Healthy { .. } => members.all(|it| !of(&it) || self.works(it)),
+            Precondition::UpToDate { .. } => {
+                let mut rows = self.plan.status.members.iter();
+                rows.all(|it| it.role != *role || it.updated)
+            }
+        };
+        self.check(Rule::NeedsFirst, holds, || {
+            format!("{} needs what is not so of role {role}", step.name)
+        });
+    }
+}
