@@ -162,10 +162,12 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Ports by name.
     pub ports: Vec<(String, u16)>,
-    /// The volume that its data is on; `None` if its data goes with its pod.
+    /// The volume that its data is on, whose claim the operator makes and grows; `None` if its data goes with its pod.
     pub volume: Option<VolumeSpec>,
     /// The role of the member.
     pub role: RoleName,
+    /// Its group within the role.
+    pub group: u32,
     /// The spec it was made from, as JSON: the value of [`Launch::ANNOTATION`].
     pub spec: String,
 }
@@ -184,6 +186,7 @@ impl Launch {
             ports: vec![],
             volume: None,
             role: of.member.role.clone(),
+            group: of.member.group,
             spec: serde_json::to_string(of.spec)
                 .expect("a spec is a tree with text keys, as JSON is"),
         }

@@ -9,13 +9,19 @@ use crate::{LABEL_CLUSTER, snapshot::Identity};
 /// The label that tells the pods of this very cluster from those of one that had its name before.
 pub const LABEL_UID: &str = "endstate.dev/cluster-uid";
 
-/// The label that says whether a member votes. Kept up to date on running pods.
+/// The label with the name of a member's role.
 pub const LABEL_ROLE: &str = "endstate.dev/role";
 
-/// The value of [`LABEL_ROLE`] on the pod of a member that votes.
+/// The label with the number of a member's group within its role.
+pub const LABEL_GROUP: &str = "endstate.dev/group";
+
+/// The label that says whether a member votes. Kept up to date on running pods.
+pub const LABEL_STANDING: &str = "endstate.dev/standing";
+
+/// The value of [`LABEL_STANDING`] on the pod of a member that votes.
 pub const VOTER: &str = "voter";
 
-/// The value of [`LABEL_ROLE`] on the pod of a member that does not vote.
+/// The value of [`LABEL_STANDING`] on the pod of a member that does not vote.
 pub const NON_VOTER: &str = "non-voter";
 
 /// The name of the headless service that gives the members of a cluster their names.
@@ -55,7 +61,7 @@ impl Identity {
 /// # let object = Identity::new("default", "demo", "0c5f");
 /// let objects = ClusterObjects::new("toy", &object);
 /// let service = objects.client_service("demo-client", &[("client", 80)]);
-/// assert_eq!(service["spec"]["selector"]["endstate.dev/role"], "voter");
+/// assert_eq!(service["spec"]["selector"]["endstate.dev/standing"], "voter");
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -93,10 +99,24 @@ impl<'a> ClusterObjects<'a> {
         ])
     }
 
+    /// Which pods are members of a role.
+    ///
+    /// ```
+    /// # use endstate_core::*;
+    /// # let object = Identity::new("default", "demo", "0c5f");
+    /// let brokers = ClusterObjects::new("toy", &object).of_role("broker");
+    /// assert_eq!(brokers[LABEL_ROLE], "broker");
+    /// ```
+    pub fn of_role(&self, role: &str) -> BTreeMap<String, String> {
+        let mut members = self.selector();
+        members.insert(LABEL_ROLE.to_owned(), role.to_owned());
+        members
+    }
+
     /// Which pods are members that vote: the operator labels them once they do.
     pub fn voters(&self) -> BTreeMap<String, String> {
         let mut voters = self.selector();
-        voters.insert(LABEL_ROLE.to_owned(), VOTER.to_owned());
+        voters.insert(LABEL_STANDING.to_owned(), VOTER.to_owned());
         voters
     }
 
@@ -166,9 +186,9 @@ mod tests {
         let peer = objects.peer_service("demo-peer", &[("peer", 1)]);
         assert_eq!(peer["spec"]["publishNotReadyAddresses"], true);
         assert_eq!(peer["spec"]["clusterIP"], "None");
-        assert_eq!(peer["spec"]["selector"].get(LABEL_ROLE), None);
+        assert_eq!(peer["spec"]["selector"].get(LABEL_STANDING), None);
         let client = objects.client_service("demo-client", &[("client", 2)]);
-        assert_eq!(client["spec"]["selector"][LABEL_ROLE], VOTER);
+        assert_eq!(client["spec"]["selector"][LABEL_STANDING], VOTER);
         assert_eq!(client["spec"]["selector"][LABEL_UID], "u1");
         let ports = json!([{ "name": "client", "port": 2, "protocol": "TCP", "targetPort": 2 }]);
         assert_eq!(client["spec"]["ports"], ports);
@@ -181,6 +201,6 @@ mod tests {
         let budget = objects.disruption_budget("demo", 2);
         assert_eq!(budget["spec"]["minAvailable"], 2);
         assert_eq!(budget["spec"].get("maxUnavailable"), None);
-        assert_eq!(budget["spec"]["selector"]["matchLabels"][LABEL_ROLE], VOTER);
+        assert_eq!(budget["spec"]["selector"]["matchLabels"][LABEL_STANDING], VOTER);
     }
 }

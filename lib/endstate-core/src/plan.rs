@@ -21,7 +21,7 @@ use crate::{
     id::{MemberName, RoleName},
     launch::{Launch, Start},
     pod::{Claim, Marks, PodRef},
-    record::LeaveReason,
+    record::{LeaveReason, MemberRecord},
     request::{ActionKey, ActionKind, Call, Request},
     status::Status,
     waiting::Waiting,
@@ -81,8 +81,38 @@ pub struct Surroundings {
     pub clients: bool,
     /// How many voters must go on working: what a disruption budget guards.
     pub min_available: u32,
-    /// The members that have a volume, or are to get one.
-    pub volumes: Vec<MemberName>,
+    /// The members that have a volume, or are to get one if they start with one.
+    pub volumes: Vec<MemberVolume>,
+}
+
+/// The member whose volume it is. What volume that is says [`Launch::volume`].
+///
+/// ```
+/// let volume = endstate_core::MemberVolume::new("example-x7k2p", "shard", 2);
+/// assert_eq!((volume.role.as_str(), volume.group), ("shard", 2));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MemberVolume {
+    /// Its name.
+    pub member: MemberName,
+    /// Its role.
+    pub role: RoleName,
+    /// Its group within the role.
+    pub group: u32,
+}
+
+impl MemberVolume {
+    /// The volume of a member of this group of a role.
+    pub fn new(member: impl Into<MemberName>, role: impl Into<RoleName>, group: u32) -> Self {
+        Self { member: member.into(), role: role.into(), group }
+    }
+}
+
+impl From<&MemberRecord> for MemberVolume {
+    fn from(it: &MemberRecord) -> Self {
+        Self::new(it.name.clone(), it.role.clone(), it.group)
+    }
 }
 
 /// One thing to do. Each carries the conditions under which it is still right, so that a plan that

@@ -23,6 +23,8 @@ pub struct Address {
     pub member: MemberName,
     /// Its role; empty for one that is not recorded.
     pub role: RoleName,
+    /// Its group within the role.
+    pub group: u32,
     /// Its id, as far as it is recorded.
     pub id: Option<MemberId>,
     /// The address of its pod; `None` while there is none.
@@ -32,7 +34,19 @@ pub struct Address {
 impl Address {
     /// A member of which only the address is known.
     pub fn of(member: impl Into<MemberName>, host: Option<String>) -> Self {
-        Self { member: member.into(), role: RoleName::default(), id: None, host }
+        Self { member: member.into(), role: RoleName::default(), group: 0, id: None, host }
+    }
+
+    /// The same, in a group of a role.
+    #[must_use]
+    pub fn in_group(self, role: impl Into<RoleName>, group: u32) -> Self {
+        Self { role: role.into(), group, ..self }
+    }
+
+    /// The same, of this id.
+    #[must_use]
+    pub fn id(self, id: Option<MemberId>) -> Self {
+        Self { id, ..self }
     }
 
     /// Where this port of its pod is, as `HOST:PORT`.
@@ -49,21 +63,29 @@ impl Address {
     }
 }
 
-/// The target of a driver: the cluster, all its members in all roles, and their credentials.
+/// The target of a driver: who the cluster is, what is asked of it, where its members are, and what they ask of who
+/// talks to them.
+///
+/// Members of all roles are in it, so a driver asks those of one about those of another ([`Target::of_role`]): a
+/// controller about its brokers. Passwords and certificates are [`Target::secrets`], those that
+/// [`Operand::secrets`](crate::operator::Operand::secrets) names. Which of the members a request is sent to is not the
+/// driver's choice but the application's: [`App::via`](endstate_core::App::via), told in [`Call::via`].
 ///
 /// ```
 /// use endstate::driver::{Address, Target};
 /// use endstate_core::Identity;
 /// let object = Identity::new("default", "example", "0c5f");
-/// let target = Target::new(&object, &3).member(Address::of("example-x7k2p", None));
+/// let member = Address::of("example-x7k2p", Some("10.0.0.7".into())).in_group("server", 0);
+/// let target = Target::new(&object, &3).member(member);
 /// assert!(target.address("example-x7k2p").is_some());
+/// assert_eq!(target.of_role("server").count(), 1);
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Target<'a, S> {
-    /// The cluster object.
+    /// The name, namespace and uid of the cluster object.
     pub object: &'a Identity,
-    /// The spec to reach.
+    /// The spec that is worked towards: the last one that was accepted, or the object's own before.
     pub spec: &'a S,
     /// Every member that is recorded or has a pod, of every role, by name.
     pub members: Vec<Address>,
@@ -88,6 +110,11 @@ impl<'a, S> Target<'a, S> {
     #[must_use]
     pub fn secrets(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// Where the members of a role are.
+    pub fn of_role(&self, role: &str) -> impl Iterator<Item = &Address> {
+        self.members.iter().filter(move |it| *it.role == *role)
     }
 
     /// Where the member of this name is.
@@ -155,7 +182,7 @@ pub trait Driver: Send + Sync + 'static {
     fn observe(&self, target: &Target<'_, Self::Spec>) -> impl Future<Output = View> + Send;
 
     /// Carries out one request, asked of the member at [`Call::via`]. It lists the members again first and is blocked
-    /// if the list is another than the one decided on.
+    /// if the list is another than the one decided on, and by a request that it does not know.
     fn act(
         &self,
         target: &Target<'_, Self::Spec>,

@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{
     App, ClusterObjects, Identity, Launch, MemberName, Plan, Snapshot, Start, Status, Surroundings,
-    VolumeSpec, client_service, peer_service,
+    client_service, peer_service,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -48,7 +48,7 @@ use refusals::Refusals;
 /// the record, and the owner.
 pub const APP_LABEL: &str = "endstate.dev/app";
 
-pub use endstate_core::LABEL_ROLE as ROLE_LABEL;
+pub use endstate_core::{LABEL_GROUP as GROUP_LABEL, LABEL_ROLE as ROLE_LABEL};
 
 /// The annotation on the pod of a member that has answered; its value is the member's id. Whatever starts the member in
 /// that pod must never start it empty again: the node may lose the pod's directories while the pod goes on. It is on
@@ -60,12 +60,12 @@ pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 /// page of this crate.
 ///
 /// ```
-/// # use endstate::operator::{ObjectsOf, Operand, Ownership, PodRequest, SpecOf, Wanted};
+/// # use endstate::operator::{ObjectsOf, Operand, PodRequest, SpecOf, Wanted};
 /// # use endstate::Error;
-/// # use endstate_core::{Launch, VolumeSpec};
+/// # use endstate_core::Launch;
 /// # use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 /// # use kube::api::ApiResource;
-/// /// The same application, with its data on volumes that outlive pods.
+/// /// The same application, whose `Launch::volume` says that its data outlives pods: claims are watched, too.
 /// struct OnVolumes<O>(O);
 ///
 /// impl<O: Operand> Operand for OnVolumes<O> {
@@ -76,14 +76,10 @@ pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 ///     # fn driver(&self) -> &O::Driver { self.0.driver() }
 ///     # fn pod(&self, request: PodRequest<'_>) -> Pod { self.0.pod(request) }
 ///     # fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod { self.0.changed_pod(pod, launch) }
+///     # fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error> { self.0.objects(of) }
 ///     fn kinds(&self) -> Vec<ApiResource> {
 ///         let claims = ApiResource::erase::<PersistentVolumeClaim>(&());
 ///         self.0.kinds().into_iter().chain([claims]).collect()
-///     }
-///     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error> {
-///         let volume = VolumeSpec::new("10Gi");
-///         let claims = of.surroundings.volumes.iter().map(|it| Wanted::claim(it, &volume));
-///         self.0.objects(of)?.into_iter().map(Ok).chain(claims).collect()
 ///     }
 /// }
 /// ```
@@ -148,8 +144,9 @@ pub trait Operand: Send + Sync + 'static {
         vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
     }
 
-    /// Whatever a cluster needs besides its pods: services, a disruption budget, configuration, claims. Applied in
-    /// full, and what is no longer among them is deleted.
+    /// Whatever a cluster needs besides its pods and their volumes: services, a disruption budget, configuration.
+    /// Applied in full, and what is no longer among them is deleted. The claims of members' volumes are made beside
+    /// them, as [`Launch::volume`] says; their kind must be one of [`Operand::kinds`].
     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
     /// The secrets whose contents the driver needs. By default none.
@@ -197,11 +194,6 @@ impl<'a, S> ObjectsOf<'a, S> {
             bodies.push(objects.client_service(&client_service(name), &ports[..1]));
         }
         bodies.into_iter().map(|it| Wanted::new(it, Ownership::Owned)).collect()
-    }
-
-    /// The claims of all members that may need one.
-    pub fn claims(&self, volume: &VolumeSpec) -> Result<Vec<Wanted>, Error> {
-        self.surroundings.volumes.iter().map(|it| Wanted::claim(it, volume)).collect()
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{ClusterObjects, EmptyDir, LABEL_ROLE, Launch, NON_VOTER, PodPolicy, Start};
+use endstate_core::{
+    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, Start,
+};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
     ExecAction, HTTPGetAction, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod,
@@ -190,7 +192,7 @@ impl PodTemplate {
         let objects = ClusterObjects::new(self.application, request.object);
         let mut labels = objects.labels();
         // The operator marks who votes, once there is proof.
-        labels.insert(LABEL_ROLE.to_owned(), NON_VOTER.to_owned());
+        labels.insert(LABEL_STANDING.to_owned(), NON_VOTER.to_owned());
         labels.extend(policy.labels.clone());
         let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
         let mut annotations = annotations(policy, request.launch);

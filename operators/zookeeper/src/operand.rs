@@ -65,7 +65,6 @@ impl Operand for ZooKeeperOperand {
     fn objects(&self, of: &ObjectsOf<'_, ZookeeperClusterSpec>) -> Result<Vec<Wanted>, Error> {
         let mut wanted = of.quorum(ZooKeeper.name(), &PORTS)?;
         wanted.extend(credentials(of.object, of.spec).wanted(ADMIN_OPTIONS, admin_options));
-        wanted.extend(of.claims(&of.spec.storage)?);
         Ok(wanted)
     }
 
@@ -142,18 +141,16 @@ mod tests {
     fn no_password_is_in_a_pod_and_two_are_kept_while_servers_roll() {
         let object = Identity::new("default", "zoo", "0c5f");
         let mut spec = ZookeeperClusterSpec::new(3, "3.9.5");
-        let mut around = Surroundings::default();
-        around.volumes.push("zoo-a".into());
+        let around = Surroundings::default();
         let operand = ZooKeeperOperand { launcher_image: "endstate:1".into() };
         let names = |spec: &ZookeeperClusterSpec| {
             let wanted = operand.objects(&ObjectsOf::new(&object, spec, &around)).unwrap();
             wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
         let base = "Service zoo-peer, PodDisruptionBudget zoo, ";
-        let claim = ", PersistentVolumeClaim data-zoo-a";
-        assert_eq!(names(&spec), format!("{base}Secret zoo-admin-1{claim}"));
+        assert_eq!(names(&spec), format!("{base}Secret zoo-admin-1"));
         spec.credential = 3;
-        assert_eq!(names(&spec), format!("{base}Secret zoo-admin-3, Secret zoo-admin-2{claim}"));
+        assert_eq!(names(&spec), format!("{base}Secret zoo-admin-3, Secret zoo-admin-2"));
         assert_eq!(operand.secrets(&object, &spec), ["zoo-admin-3", "zoo-admin-2"]);
     }
 }

@@ -10,10 +10,10 @@ use super::{decision::Decision, pace};
 use crate::{
     app::App,
     assess::{Assessed, Situation, health::health},
-    id::{MemberName, RoleName},
+    id::RoleName,
     limits::quorum,
     member::{Cluster, Health},
-    plan::{Event, EventKind, Plan, Surroundings},
+    plan::{Event, EventKind, MemberVolume, Plan, Surroundings},
     record::{MemberRecord, Record},
     request::{ActionKey, ActionKind},
     snapshot::Snapshot,
@@ -179,12 +179,12 @@ impl<A: App> Report<'_, '_, A> {
 
     /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
     /// gets none: its data would not be on it.
-    fn volumes(&self) -> Vec<MemberName> {
+    fn volumes(&self) -> Vec<MemberVolume> {
         let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
         let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
         let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
-        record.everyone().filter(wanted).map(|it| it.name.clone()).collect()
+        record.everyone().filter(wanted).map(MemberVolume::from).collect()
     }
 
     /// What changed in the conditions.

@@ -138,9 +138,9 @@ impl<A: Told> World<A> {
             |it: &Waiting| matches!(it, Waiting::ForStability { .. } | Waiting::ForRetry { .. });
         self.timed = plan.waits.iter().any(timed);
         self.rest();
-        for name in plan.surroundings.into_iter().flat_map(|it| it.volumes) {
-            if let Some(retained) = self.wants_volume(&name) {
-                self.claim(&name, retained);
+        for it in plan.surroundings.into_iter().flat_map(|it| it.volumes) {
+            if let Some(retained) = self.wants_volume(&it.member) {
+                self.claim(&it.member, retained);
             }
         }
         for action in plan.actions {

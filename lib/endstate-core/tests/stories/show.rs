@@ -60,7 +60,7 @@ impl<A: Told> World<A> {
         match plan(&self.app, &self.seen()).surroundings {
             None => "as they are\n".into(),
             Some(it) => {
-                let volumes: Vec<_> = it.volumes.iter().map(|it| it.as_str()).collect();
+                let volumes: Vec<_> = it.volumes.iter().map(|it| it.member.as_str()).collect();
                 let (clients, min) = (it.clients, it.min_available);
                 let volumes = if volumes.is_empty() { "none".into() } else { volumes.join(" ") };
                 format!("clients {clients}, min available {min}, volumes {volumes}\n")

@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::marks::place;
 use super::observe::Look;
 use super::{
     APP_LABEL, App, Claim, Context, Declared, Driver, Error, Identity, Next, ObjectKey, ObjectsOf,
@@ -130,7 +131,7 @@ where
         };
         let identity = super::observe::identity(object);
         let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
-        let wanted = self.operand.objects(&of)?;
+        let wanted = self.wanted(&of, &plan.status.record)?;
         let owner = Owner::of(object, self.operand.app().name());
         let conflicts = &snapshot.conflicts;
         let taken = |it: &Wanted| conflicts.iter().any(|other| it.is(&other.kind, &other.name));
@@ -254,12 +255,14 @@ where
             Action::CreatePod { member, start, launch } => {
                 let request = PodRequest::new(&look.snapshot.object, (member, start), launch);
                 let mut pod = self.operand.pod(request);
+                place(&mut pod, &launch.role, launch.group);
                 own(&mut pod, object, self.operand.app().name());
                 ctx.create(&pod).await.map_err(not_created)?;
             }
             Action::MarkPod { pod, marks } => {
                 let observed = self.exactly(look, pod)?;
-                let wanted = self.belonging(object).marked(&observed, marks);
+                let record = &look.snapshot.status.record;
+                let wanted = self.belonging(object, record).marked(&observed, marks);
                 ctx.update(&observed, &wanted).await.map_err(denied)?;
             }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {

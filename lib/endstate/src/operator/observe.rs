@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use endstate_core::{
-    Conflict, Identity, MemberName, RECOVER_ANNOTATION, Record, Snapshot, Status, Surroundings,
-    targets,
+    Conflict, Identity, LaunchOf, MemberName, MemberVolume, RECOVER_ANNOTATION, Record, Snapshot,
+    Status, Surroundings, targets,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
@@ -41,7 +41,7 @@ impl<O: Operand> Operator<O> {
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
         let identity = identity(object);
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
-        let pods = self.members(object, &owned, ctx).await?;
+        let pods = self.members((object, &status.record), &owned, ctx).await?;
         let accepted = status.record.accepted.as_ref().map_or(&spec, |it| &it.spec);
         let secrets = self.secrets(object, (&identity, accepted), ctx).await?;
         let members = targets(&status.record, &pods);
@@ -77,12 +77,12 @@ impl<O: Operand> Operator<O> {
     /// The pods as the planner wants them.
     async fn members(
         &self,
-        object: &Declared<O::Kind>,
+        (object, record): (&Declared<O::Kind>, &Record<SpecOf<O>>),
         owned: &[Arc<Pod>],
         ctx: &Context,
     ) -> Result<Vec<endstate_core::Pod<SpecOf<O>>>, Error> {
         let lost = self.lost_nodes(owned, ctx).await?;
-        let belonging = self.belonging(object);
+        let belonging = self.belonging(object, record);
         let member = |pod: &Arc<Pod>| {
             let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
             let node_lost = node.is_some_and(|it| lost.contains(it));
@@ -93,9 +93,13 @@ impl<O: Operand> Operator<O> {
     }
 
     /// How the pods of an object are found, and with whom they go.
-    pub(super) fn belonging<'a>(&'a self, object: &'a Declared<O::Kind>) -> Belonging<'a, O::Kind> {
+    pub(super) fn belonging<'a>(
+        &'a self,
+        object: &'a Declared<O::Kind>,
+        record: &'a Record<SpecOf<O>>,
+    ) -> Belonging<'a, O::Kind, SpecOf<O>> {
         let labels = self.operand.labels(&identity(object));
-        Belonging { object, labels, app: self.operand.app().name() }
+        Belonging { object, record, labels, app: self.operand.app().name() }
     }
 
     async fn secrets(
@@ -132,6 +136,24 @@ impl<O: Operand> Operator<O> {
         Ok(claims)
     }
 
+    /// The objects around the members, and the claims of their volumes.
+    pub(super) fn wanted(
+        &self,
+        of: &ObjectsOf<'_, SpecOf<O>>,
+        record: &Record<SpecOf<O>>,
+    ) -> Result<Vec<Wanted>, Error> {
+        let app = self.operand.app();
+        let claim = |it: &MemberVolume| {
+            let member = record.find(&it.member)?;
+            let volume = app.launch(&LaunchOf::new(of.object, of.spec, member)).volume?;
+            Some(Wanted::claim(&it.member, &volume))
+        };
+        let claims = of.surroundings.volumes.iter().filter_map(claim);
+        let mut wanted = self.operand.objects(of)?;
+        wanted.extend(claims.collect::<Result<Vec<_>, _>>()?);
+        Ok(wanted)
+    }
+
     /// What has a name that the cluster needs, now or once it is formed, and belongs to somebody else.
     async fn conflicts(
         &self,
@@ -145,12 +167,13 @@ impl<O: Operand> Operator<O> {
         }
         let mut surroundings = Surroundings::default();
         surroundings.clients = true;
-        let coming = status.record.step.iter().map(|it| it.member().clone());
-        let pods = status.record.pods().map(|(name, _)| name.clone());
-        surroundings.volumes = pods.chain(coming).collect();
+        let coming = status.record.step.iter().map(|it| it.member());
+        let pods = status.record.pods().map(|(name, _)| name);
+        let known = pods.chain(coming).filter_map(|it| status.record.find(it));
+        surroundings.volumes = known.map(MemberVolume::from).collect();
         let spec = status.record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec);
-        let wanted: Vec<Wanted> =
-            self.operand.objects(&ObjectsOf::new(&snapshot.object, spec, &surroundings))?;
+        let of = ObjectsOf::new(&snapshot.object, spec, &surroundings);
+        let wanted = self.wanted(&of, &status.record)?;
         let owner = Owner::of(object, self.operand.app().name());
         let found = self.around.conflicts(&owner, &wanted, ctx).await?;
         let member = |it: &super::Conflict| {
@@ -229,6 +252,7 @@ fn addresses<S>(
         let known = record.find(name);
         Address {
             role: known.map(|it| it.role.clone()).unwrap_or_default(),
+            group: known.map_or(0, |it| it.group),
             id: known.and_then(|it| it.id.clone()),
             ..Address::of(name.clone(), host(name))
         }

@@ -117,7 +117,7 @@ fn who_goes_on_with_a_volume_never_starts_without_data() {
 fn no_pod_is_made_as_that_of_a_voter() {
     for start in [new(), Start::Existing { members: vec![] }] {
         let pod = made(&PodPolicy::default(), &start);
-        assert_eq!(pod.labels()[LABEL_ROLE], NON_VOTER);
+        assert_eq!(pod.labels()[LABEL_STANDING], NON_VOTER);
     }
 }
 

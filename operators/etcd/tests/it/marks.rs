@@ -191,7 +191,7 @@ async fn pods_that_cannot_be_marked_do_not_stop_what_needs_no_marks() {
     world.shutdown().cancel();
     let pods: Api<Pod> = Api::namespaced(world.client(), "default");
     let name = world.pods().await[0].name_any();
-    let bare = Patch::Merge(json!({"metadata": {"labels": {"endstate.dev/role": null}}}));
+    let bare = Patch::Merge(json!({"metadata": {"labels": {"endstate.dev/standing": null}}}));
     pods.patch(&name, &PatchParams::default(), &bare).await.unwrap();
 
     let stop = CancellationToken::new();
