@@ -14,9 +14,7 @@ use harness::{Cluster, Up, kill_and_wipe, znodes};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use zookeeper_plan::{
-    DATA_DIR, INITIALIZE, SERVER, Server, ZooKeeper, ZookeeperClusterSpec, files,
-};
+use zookeeper_plan::{DATA_DIR, INITIALIZE, SERVER, ZooKeeper, ZookeeperClusterSpec, files};
 
 use crate::Args;
 use crate::etcd::free_ports;
@@ -68,25 +66,28 @@ async fn heal(up: &Up, ensemble: &Cluster) -> Result<Duration> {
 async fn started_by_hand(servers: &Path) -> Result<Duration> {
     let root = tempfile::tempdir()?;
     let ports = free_ports(3 * SIZE)?;
-    let places: Vec<_> = ports.chunks(3).map(place).collect();
-    let line = |(id, place): (usize, &Server)| place.line(&id.to_string().into());
-    let list = (1..).zip(&places).map(line).collect::<Vec<_>>().join("\n");
+    let list = (1..).zip(ports.chunks(3)).map(line).collect::<Vec<_>>().join("\n");
     let commands: Vec<_> =
         (1..=SIZE).map(|id| by_hand(servers, &root, id, &list)).collect::<Result<_>>()?;
     let start = Instant::now();
     let spawn = |mut it: Command| it.spawn().context("cannot start java");
     let _processes: Vec<Child> = commands.into_iter().map(spawn).collect::<Result<_>>()?;
-    for Server { client, .. } in &places {
-        let answer = tokio::time::timeout(READY_MAX, znodes(client)).await;
+    for ports in ports.chunks(3) {
+        let client = client(ports);
+        let answer = tokio::time::timeout(READY_MAX, znodes(&client)).await;
         answer.with_context(|| format!("ZooKeeper at {client} is not ready"))?;
     }
     Ok(start.elapsed())
 }
 
-fn place(ports: &[u16]) -> Server {
-    let host = "127.0.0.1".to_owned();
-    let client = format!("{host}:{}", ports[2]);
-    Server { host, ports: [ports[0], ports[1]], votes: true, client }
+/// Where clients find a server.
+fn client(ports: &[u16]) -> String {
+    format!("127.0.0.1:{}", ports[2])
+}
+
+/// A server's line in the list of members.
+fn line((id, ports): (usize, &[u16])) -> String {
+    format!("server.{id}=127.0.0.1:{}:{}:participant;{}", ports[0], ports[1], client(ports))
 }
 
 /// One server's files, and its command: the operator's, with other paths.

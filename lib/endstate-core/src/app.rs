@@ -42,9 +42,6 @@ use crate::{
 ///     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch {
 ///         Launch::new("toy:1", member)
 ///     }
-///     fn address(&self, object: &Identity, member: &MemberName) -> String {
-///         format!("{member}.{}", object.namespace)
-///     }
 ///     fn change(&self, _: &RoleName, _: &usize, _: &usize) -> Change {
 ///         Change::Nothing
 ///     }
@@ -68,8 +65,10 @@ pub trait App {
     /// How a member is run.
     fn launch(&self, member: &LaunchOf<'_, Self::Spec>) -> Launch;
 
-    /// Where the other members find a member.
-    fn address(&self, object: &Identity, member: &MemberName) -> String;
+    /// Where the other members find a member. By default by its name in the service of members.
+    fn address(&self, object: &Identity, member: &MemberName) -> String {
+        object.host(member)
+    }
 
     /// What it takes to bring a member of a role from one spec to another. The number of members is not a change of a
     /// member, and neither is what concerns another role only. That members would go on without the volumes that hold
@@ -124,9 +123,15 @@ pub trait App {
         status.version.is_empty() || status.version == self.topology(spec).version
     }
 
-    /// Which member a request is sent to. By default the leader.
-    fn via(&self, cluster: &Cluster, _: &Request) -> Option<MemberName> {
-        cluster.leader().map(|it| it.name.clone())
+    /// Which member a request is sent to. By default the leader, or a voter that works if it is the leader who leaves:
+    /// its answer might be lost with its lead.
+    fn via(&self, cluster: &Cluster, request: &Request) -> Option<MemberName> {
+        let leaves =
+            |it: &Member| matches!(request, Request::Leave { member, .. } if *member == it.name);
+        let leader = cluster.leader()?;
+        let other = || cluster.voters().find(|it| it.health.is_healthy() && !leaves(it));
+        let asked = if leaves(leader) { other()? } else { leader };
+        Some(asked.name.clone())
     }
 
     /// The application's own steps that are due, in order: drain, reassign, raise a feature. One is carried out at a

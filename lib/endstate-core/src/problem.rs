@@ -133,4 +133,21 @@ impl Change {
     pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
         parts.into_iter().max().unwrap_or(Self::Nothing)
     }
+
+    /// What a change of a count of passwords means, such as `spec.credential`: each restarts the members. Members know
+    /// one password and their operator two, the newest and the one before, so it goes up by one at a time.
+    ///
+    /// ```
+    /// use endstate_core::Change;
+    /// assert_eq!(Change::of_count("spec.credential", 1, 2), Change::Recreate);
+    /// assert!(matches!(Change::of_count("spec.credential", 1, 3), Change::Refuse(_)));
+    /// ```
+    pub fn of_count(field: &str, old: u32, new: u32) -> Self {
+        let why = "goes up by one at a time: members know one password, the operator two";
+        match new.checked_sub(old) {
+            Some(0) => Self::Nothing,
+            Some(1) => Self::Recreate,
+            _ => Self::Refuse(Problem::refused(field, why)),
+        }
+    }
 }

@@ -28,6 +28,28 @@ impl Version {
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
     }
+
+    /// A version of one of these series, each a major and a minor number.
+    ///
+    /// ```
+    /// use endstate_core::Version;
+    /// let known = |text| Version::of_series(text, &[(3, 8), (3, 9)]);
+    /// assert_eq!(known("3.9.5"), Ok(Version::new(3, 9, 5)));
+    /// assert_eq!(known("3.7.2").unwrap_err(), "must be a version of 3.8, 3.9: others are not supported");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What to write instead.
+    pub fn of_series(text: &str, series: &[(u32, u32)]) -> Result<Self, String> {
+        let version: Self = text.parse().map_err(|it: VersionError| it.to_string())?;
+        if series.contains(&(version.major, version.minor)) {
+            return Ok(version);
+        }
+        let series = series.iter().map(|(major, minor)| format!("{major}.{minor}"));
+        let series = series.collect::<Vec<_>>().join(", ");
+        Err(format!("must be a version of {series}: others are not supported"))
+    }
 }
 
 impl fmt::Display for Version {

@@ -10,7 +10,7 @@ use crate::{
     id::{ClusterId, MemberId, MemberName},
     position::Position,
     record::AskedTask,
-    request::RequestKind,
+    request::{Request, RequestKind},
 };
 
 /// The application's own view: one answer per member that was asked, and the list of members that
@@ -365,6 +365,25 @@ impl Membership {
         };
         let (.., list) = given.iter().max_by_key(|(rank, _, list)| (*rank, support(list)))?;
         Some(list.clone().agreed(support(list)))
+    }
+
+    /// Whether it is as a request wants it, by the id of the member that is asked for. No list shows that of a join
+    /// without an id, or of a request that is not about the list.
+    ///
+    /// ```
+    /// use endstate_core::{Entry, Membership, Request};
+    /// let list = Membership::new("c9", [Entry::voter("1", "a"), Entry::non_voter("2", "b")]);
+    /// let promote = |id: &str| Request::Promote { member: "b".into(), id: id.into(), address: String::new() };
+    /// assert!(list.is_after(&promote("1")) && !list.is_after(&promote("2")));
+    /// ```
+    pub fn is_after(&self, request: &Request) -> bool {
+        let votes = |id: &MemberId| self.members.iter().find(|it| it.id == *id).map(|it| it.votes);
+        match request {
+            Request::Join { id: Some(id), votes: wanted, .. } => votes(id) == Some(*wanted),
+            Request::Promote { id, .. } => votes(id) == Some(true),
+            Request::Leave { id, .. } => votes(id).is_none(),
+            _ => false,
+        }
     }
 
     /// Those who vote.

@@ -5,9 +5,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::io;
 use std::time::Duration;
 
 use endstate_core::{Reach, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// How long a connection to one member may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -17,6 +20,9 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a change of the membership may take: the quorum of before and the one of after must have it on disk.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The most that is read of an answer in plain text.
+const ANSWER_MAX: u64 = 1 << 20;
 
 /// Why a call brought no result. `R` is the application's no.
 ///
@@ -87,4 +93,26 @@ pub async fn within<T, E, R: Display>(
             Err(Failure::Unreachable(format!("nothing came within {} s", deadline.as_secs())))
         }
     }
+}
+
+/// Sends a word to a server that answers in plain text and then closes the connection, and gives the answer.
+///
+/// ```
+/// # use endstate::client::{Failure, ask};
+/// async fn is_ok(endpoint: &str) -> Result<bool, Failure<String>> {
+///     Ok(ask(endpoint, "ruok").await? == "imok")
+/// }
+/// ```
+pub async fn ask<R: Display>(endpoint: &str, word: &str) -> Result<String, Failure<R>> {
+    let connect = TcpStream::connect(endpoint);
+    let mut stream = within(CONNECT_TIMEOUT, connect, Failure::unreachable).await?;
+    let answer = async {
+        stream.write_all(word.as_bytes()).await?;
+        let mut answer = Vec::new();
+        match stream.take(ANSWER_MAX).read_to_end(&mut answer).await? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended")),
+            _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+        }
+    };
+    within(READ_TIMEOUT, answer, Failure::unreachable).await
 }

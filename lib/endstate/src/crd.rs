@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
+use kube::core::Rule;
 pub use types::{
     EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, Volume, published,
 };
@@ -87,6 +88,19 @@ fn columns() -> Vec<CustomResourceColumnDefinition> {
         }
     };
     columns.map(column).into()
+}
+
+/// The rule that a map has no keys but these. What else could be set in the place where the map ends up is the
+/// operator's.
+///
+/// ```
+/// assert_eq!(endstate::crd::only_keys(&["a", "b"]).rule, "self.all(it, it in ['a', 'b'])");
+/// ```
+#[must_use]
+pub fn only_keys(keys: &[&str]) -> Rule {
+    let message =
+        format!("the operator sets whatever is not one of these: remove it: {}", keys.join(", "));
+    Rule::new(format!("self.all(it, it in ['{}'])", keys.join("', '"))).message(message.as_str())
 }
 
 /// A number, as the default of a field.

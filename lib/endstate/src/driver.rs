@@ -4,10 +4,12 @@
 //! it does was decided from one. Everything it does is idempotent, and that it worked is proven by the next
 //! observation, never by the answer.
 
+use std::fmt::Display;
 use std::future::Future;
 
 use endstate_core::{Call, Identity, MemberId, MemberName, RoleName, View, Words};
 
+use crate::client::Failure;
 use crate::operator::Secrets;
 
 /// A member, and where its pod can be reached.
@@ -49,17 +51,22 @@ impl Address {
         Self { id, ..self }
     }
 
-    /// Where this port of its pod is, as `HOST:PORT`.
+    /// Where this port of its pod is, as `HOST:PORT`. A pod that has no address yet cannot be reached.
     ///
     /// ```
-    /// use endstate::driver::Address;
-    /// let at = |host: &str| Address::of("example-x7k2p", Some(host.into())).endpoint(80);
+    /// use endstate::{client::Failure, driver::Address};
+    /// let at = |host: &str| Address::of("example-x7k2p", Some(host.into())).endpoint::<String>(80);
     /// assert_eq!(at("10.244.0.7").unwrap(), "10.244.0.7:80");
     /// assert_eq!(at("fd00::7").unwrap(), "[fd00::7]:80");
+    /// let none = Address::of("example-x7k2p", None).endpoint::<String>(80);
+    /// assert!(matches!(none, Err(Failure::Unreachable(_))));
     /// ```
-    pub fn endpoint(&self, port: u16) -> Option<String> {
-        let host = self.host.as_deref()?;
-        Some(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    pub fn endpoint<R: Display>(&self, port: u16) -> Result<String, Failure<R>> {
+        match self.host.as_deref() {
+            Some(host) if host.contains(':') => Ok(format!("[{host}]:{port}")),
+            Some(host) => Ok(format!("{host}:{port}")),
+            None => Err(Failure::unreachable("its pod has no address yet")),
+        }
     }
 }
 

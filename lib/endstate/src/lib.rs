@@ -28,7 +28,7 @@
 //! ```no_run
 //! use endstate::driver::{Driver, Outcome, Target};
 //! use endstate::launcher::Guard;
-//! use endstate::operator::{self, ObjectsOf, Operand, Ownership, PodRequest, Wanted};
+//! use endstate::operator::{self, ObjectsOf, Operand, PodRequest, Wanted};
 //! use endstate::template::{self, PodTemplate, empty_dir};
 //! use endstate::{Engine, Error};
 //! use endstate_core::*;
@@ -51,9 +51,6 @@
 //!         Topology::new("1", [Role::voting("member", spec.size)])
 //!     }
 //!     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch { Launch::new("toy:1", member) }
-//!     fn address(&self, object: &Identity, member: &MemberName) -> String {
-//!         format!("{member}.{}.{}.svc", object.name, object.namespace)
-//!     }
 //!     fn change(&self, _: &RoleName, _: &ToySpec, _: &ToySpec) -> Change { Change::Nothing }
 //! }
 //!
@@ -73,7 +70,6 @@
 //!     fn driver(&self) -> &Self { self }
 //!     fn pod(&self, request: PodRequest<'_>) -> Pod {
 //!         let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*"]), "operator:1");
-//!         template.subdomain = Some(request.object.name.clone());
 //!         template.volume(empty_dir("data", &EmptyDir::default()), "/data");
 //!         template.pod(&request, &PodPolicy::default())
 //!     }
@@ -81,9 +77,7 @@
 //!         template::changed(pod, launch, |_: ToySpec| PodPolicy::default())
 //!     }
 //!     fn objects(&self, of: &ObjectsOf<'_, ToySpec>) -> Result<Vec<Wanted>, Error> {
-//!         let objects = ClusterObjects::new("toy", of.object);
-//!         let peers = objects.peer_service(&of.object.name, &[("peer", 7000)]);
-//!         Ok(vec![Wanted::new(peers, Ownership::Owned)?])
+//!         of.quorum("toy", &[("client", 7000), ("peer", 7001)])
 //!     }
 //! }
 //!

@@ -139,9 +139,9 @@ pub trait Operand: Send + Sync + 'static {
     /// [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
 
-    /// The kinds of objects that a cluster needs besides its pods. By default those of [`ObjectsOf::quorum`].
+    /// The kinds of objects that a cluster needs besides its pods and those of [`ObjectsOf::quorum`]. By default none.
     fn kinds(&self) -> Vec<ApiResource> {
-        vec![ApiResource::erase::<Service>(&()), ApiResource::erase::<PodDisruptionBudget>(&())]
+        vec![]
     }
 
     /// Whatever a cluster needs besides its pods and their volumes: services, a disruption budget, configuration.
@@ -264,7 +264,7 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
     let ours = || Scope::all().label(APP_LABEL, operand.app().name());
     let objects = engine.cache::<Declared<O::Kind>>();
     let pods = engine.cache_of::<Pod>((), ours());
-    let around = Objects::open(engine, operand.app().name(), &operand.kinds());
+    let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
     let nodes = engine.cache::<Node>();
     let health = Health::of(&objects, &pods);
     let operator = Operator {
@@ -282,6 +282,14 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
     });
     woken.concurrency(CONCURRENCY);
     health
+}
+
+/// The kinds of objects around a cluster.
+fn kinds(operand: &impl Operand) -> Vec<ApiResource> {
+    let mut kinds = operand.kinds();
+    kinds.push(ApiResource::erase::<Service>(&()));
+    kinds.push(ApiResource::erase::<PodDisruptionBudget>(&()));
+    kinds
 }
 
 /// How many clusters are in work at once; each has at most one connection per member open.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, Start,
+    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, Start, peer_service,
 };
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
@@ -58,8 +58,6 @@ pub struct PodTemplate {
     pub guard: Guard,
     /// The image that holds the `endstate` executable at `/endstate`.
     pub launcher_image: String,
-    /// The headless service that gives members their names.
-    pub subdomain: Option<String>,
     /// How the node asks whether the member has started, lives, and serves.
     pub probes: Probes,
     /// How long the member may take to end.
@@ -172,7 +170,6 @@ impl PodTemplate {
             application,
             guard,
             launcher_image: launcher_image.to_owned(),
-            subdomain: None,
             probes: Probes::default(),
             termination_grace_seconds: 30,
             volumes: vec![],
@@ -206,7 +203,7 @@ impl PodTemplate {
             },
             spec: Some(PodSpec {
                 hostname: Some(request.member.to_string()),
-                subdomain: self.subdomain.clone(),
+                subdomain: Some(peer_service(&request.object.name)),
                 termination_grace_period_seconds: Some(self.termination_grace_seconds),
                 affinity: Some(affinity(policy, &objects)),
                 node_selector: (!policy.node_selector.is_empty())

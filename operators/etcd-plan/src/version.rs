@@ -4,14 +4,10 @@ use endstate_core::{Problem, Version};
 
 /// A version that is run.
 pub(crate) fn known(text: &str) -> Result<Version, String> {
-    let version: Version =
-        text.parse().map_err(|it: endstate_core::VersionError| it.to_string())?;
-    match (version.major, version.minor, version.patch) {
-        (3, 5, ..3) => {
-            Err("3.5.0 to 3.5.2 can lose data in a crash; use 3.5.3 or newer".to_owned())
-        }
-        (3, 4..=7, _) => Ok(version),
-        _ => Err("must be a version of 3.4, 3.5, 3.6 or 3.7: others are not supported".to_owned()),
+    let version = Version::of_series(text, &[(3, 4), (3, 5), (3, 6), (3, 7)])?;
+    match (version.minor, version.patch) {
+        (5, ..3) => Err("3.5.0 to 3.5.2 can lose data in a crash; use 3.5.3 or newer".to_owned()),
+        _ => Ok(version),
     }
 }
 

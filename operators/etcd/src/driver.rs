@@ -37,7 +37,7 @@ impl Driver for EtcdDriver {
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
-        let endpoint = target.address(&call.via).and_then(|it| self.endpoint(it));
+        let endpoint = target.address(&call.via).and_then(|it| self.endpoint(it).ok());
         let Some(endpoint) = endpoint else {
             return Outcome::blocked(format_args!("{} has no address", call.via));
         };
@@ -49,16 +49,16 @@ impl Driver for EtcdDriver {
 }
 
 impl EtcdDriver {
-    fn endpoint(&self, address: &Address) -> Option<String> {
-        match address.host.as_deref()? {
-            it if it.starts_with("http://") => Some(it.to_owned()),
-            _ => address.endpoint(self.client_port).map(|it| format!("http://{it}")),
+    fn endpoint(&self, address: &Address) -> Result<String, Failure> {
+        match address.host.as_deref() {
+            Some(it) if it.starts_with("http://") => Ok(it.to_owned()),
+            _ => Ok(format!("http://{}", address.endpoint(self.client_port)?)),
         }
     }
 
     async fn ask(&self, address: &Address) -> Answer {
         let name = address.member.to_string();
-        let Some(endpoint) = self.endpoint(address) else {
+        let Ok(endpoint) = self.endpoint(address) else {
             return Answer { name, reach: Reach::Unreachable, status: None, members: None };
         };
         match self.look(&endpoint).await {
@@ -241,16 +241,13 @@ fn number(id: &str) -> Result<u64, Blocked> {
     u64::from_str_radix(id, 16).map_err(|_| Blocked::NoId(id.to_owned()))
 }
 
-/// Whether the list is as a request wants it.
+/// Whether the list is as a request wants it. Who joins is known by its address, because etcd gives the id.
 fn is_done(request: &Request, list: &Members) -> bool {
-    let find = |id: &str| list.members.iter().find(|it| hex(it.id) == *id);
     match request {
         Request::Join { address, .. } => {
             list.members.iter().any(|it| it.peer_urls.contains(address))
         }
-        Request::Promote { id, .. } => find(id).is_some_and(|it| !it.learner),
-        Request::Leave { id, .. } => find(id).is_none(),
-        _ => false,
+        _ => membership(list).is_after(request),
     }
 }
 

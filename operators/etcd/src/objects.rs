@@ -7,7 +7,7 @@ use endstate::Error;
 use endstate::launcher::Guard;
 use endstate::operator::{ObjectsOf, PodRequest, Wanted};
 use endstate::template::{PodTemplate, empty_dir};
-use endstate_core::{Version, peer_service};
+use endstate_core::Version;
 use etcd_plan::{CLIENT_PORT, DATA_DIR, EtcdClusterSpec, PEER_PORT};
 use k8s_openapi::api::core::v1::Pod;
 
@@ -23,7 +23,6 @@ pub fn pod(request: &PodRequest<'_>, launcher_image: &str) -> Pod {
     let spec: EtcdClusterSpec = request.launch.made_from();
     let guard = Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]);
     let mut template = PodTemplate::new(APPLICATION, guard, launcher_image);
-    template.subdomain = Some(peer_service(&request.object.name));
     // A version that does not parse is never accepted; the probes of the oldest one work everywhere.
     template.probes = probes::probes(spec.version.parse().unwrap_or(Version::new(3, 4, 0)));
     template.volume(empty_dir("data", &spec.data), DATA_DIR);

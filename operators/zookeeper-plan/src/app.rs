@@ -7,7 +7,6 @@
 //! | The lead cannot be handed over: who leads is restarted last, which costs one election | [`ZooKeeper::topology`], [`Lead::Stays`] |
 //! | Observers are started after the servers and upgraded before them | [`ZooKeeper::topology`] |
 //! | `myid` is 1 to 255, and no id is used twice | [`ZooKeeper::topology`] |
-//! | The leader is asked for a change of the membership, but not for its own removal | [`ZooKeeper::via`] |
 //! | What may change, and what of it needs another pod | [`ZooKeeper::change`] |
 //! | Versions, settings and sizes that are refused | [`ZooKeeper::validate`], `version`, [`TUNABLE`] |
 //! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs`, and `guard` of the operator |
@@ -20,24 +19,17 @@
 //! the new quorum, so that one server could never become two, and the change of role drops the server's clients.
 
 use endstate_core::{
-    App, Change, Cluster, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Member,
-    MemberName, Problem, Request, Role, RoleName, Topology, Version,
+    App, Change, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Problem, Role, RoleName,
+    Topology, Version,
 };
 
 use crate::launch::launch;
-use crate::spec::{TUNABLE, ZookeeperClusterSpec};
-
-/// The role of servers that vote.
-pub const SERVER: &str = "server";
-/// The role of servers that do not.
-pub const OBSERVER: &str = "observer";
+use crate::spec::{OBSERVER, SERVER, TUNABLE, ZookeeperClusterSpec};
 
 /// The most that vote: more only make writes slower.
 const SIZE_MAX: i32 = 7;
 /// The most that follow without a vote.
 const OBSERVERS_MAX: i32 = 20;
-/// The highest `myid`.
-const ID_MAX: u64 = 255;
 
 /// ZooKeeper, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +60,8 @@ impl App for ZooKeeper {
 
     fn topology(&self, spec: &ZookeeperClusterSpec) -> Topology {
         let count = |it: i32| usize::try_from(it).unwrap_or(0);
-        let identity = IdSource::Allocated { max: ID_MAX };
+        // The highest `myid` is 255.
+        let identity = IdSource::Allocated { max: 255 };
         let servers = Role::voting(SERVER, count(spec.size)).lead(Lead::Stays);
         let servers = servers.growth(Growth::Direct).after(Edge::Upgrades, OBSERVER);
         let observers =
@@ -81,69 +74,63 @@ impl App for ZooKeeper {
         launch(of)
     }
 
-    fn address(&self, object: &Identity, member: &MemberName) -> String {
-        object.host(member)
-    }
-
     fn change(
         &self,
         _: &RoleName,
         old: &ZookeeperClusterSpec,
         new: &ZookeeperClusterSpec,
     ) -> Change {
-        // All that a command, an image or a secret depends on: another pod, on the same data.
-        let fixed = |it: &ZookeeperClusterSpec| {
-            let command = (it.version.clone(), it.repository.clone(), it.heap_mib, it.credential);
-            (command, it.config.clone())
+        // Patches may follow each other in either direction and 3.9 may follow 3.8, one server after the other; nothing
+        // says that 3.8 reads what 3.9 wrote.
+        let minor = |it: &ZookeeperClusterSpec| version(&it.version).ok().map(|it| it.minor);
+        let why = "ZooKeeper cannot go back to an earlier minor version";
+        let back = (minor(new) < minor(old)).then(|| Problem::refused("spec.version", why));
+        // What a command or an image depends on: another pod, on the same data.
+        let command = |it: &ZookeeperClusterSpec| {
+            (it.version.clone(), it.repository.clone(), it.heap_mib, it.config.clone())
         };
-        let pod = if fixed(old) == fixed(new) { Change::Nothing } else { Change::Recreate };
-        let refused = refusal(old, new).map_or(Change::Nothing, Change::Refuse);
-        let storage = old.storage.change(&new.storage);
-        Change::of([refused, pod, old.pod.change(&new.pod), storage])
-    }
-
-    /// The leader, unless it is the one that leaves: its answer might be lost with its lead.
-    fn via(&self, cluster: &Cluster, request: &Request) -> Option<MemberName> {
-        let leaves =
-            |it: &Member| matches!(request, Request::Leave { member, .. } if *member == it.name);
-        let able = cluster.voters().filter(|it| it.health.is_healthy() && !leaves(it));
-        able.max_by_key(|it| it.leads).map(|it| it.name.clone())
+        Change::of([
+            back.map_or(Change::Nothing, Change::Refuse),
+            if command(old) == command(new) { Change::Nothing } else { Change::Recreate },
+            Change::of_count("spec.credential", old.credential, new.credential),
+            old.pod.change(&new.pod),
+            old.storage.change(&new.storage),
+        ])
     }
 }
 
 /// A version that is known here.
 fn version(text: &str) -> Result<Version, String> {
-    let version = text.parse::<Version>().map_err(|it| it.to_string())?;
-    match (version.major, version.minor) {
-        (3, 8 | 9) => Ok(version),
-        _ => Err("must be 3.8.x or 3.9.x: other versions are not known here".to_owned()),
-    }
-}
-
-/// What servers cannot be brought to. Patches may follow each other in either direction and 3.9 may follow 3.8, one
-/// server after the other; nothing says that 3.8 reads what 3.9 wrote.
-fn refusal(old: &ZookeeperClusterSpec, new: &ZookeeperClusterSpec) -> Option<Problem> {
-    let minor = |it: &ZookeeperClusterSpec| version(&it.version).ok().map(|it| it.minor);
-    if minor(new) < minor(old) {
-        let why = "ZooKeeper cannot go back to an earlier minor version";
-        Some(Problem::refused("spec.version", why))
-    } else if new.credential != old.credential && new.credential != old.credential + 1 {
-        let why = "goes up by one at a time: servers know one password, the operator two";
-        Some(Problem::refused("spec.credential", why))
-    } else {
-        None
-    }
+    Version::of_series(text, &[(3, 8), (3, 9)])
 }
 
 #[cfg(test)]
 mod tests {
+    use endstate_core::{Cluster, LeaveReason, Member, Request};
+
     use super::*;
+
+    #[test]
+    fn the_leader_is_asked_but_not_for_its_own_removal() {
+        let mut cluster = Cluster::default();
+        let member = |name: &str| Member::new(name, name, SERVER).voting(true);
+        cluster.members = vec![member("a"), member("b")];
+        let asked = |cluster: &Cluster, leaves: &str| {
+            let (member, id) = (leaves.into(), leaves.into());
+            ZooKeeper.via(cluster, &Request::Leave { member, id, reason: LeaveReason::Dead })
+        };
+        assert_eq!(asked(&cluster, "a"), None, "nobody leads");
+        cluster.members[1].leads = true;
+        assert_eq!(asked(&cluster, "a"), Some("b".into()));
+        assert_eq!(asked(&cluster, "b"), Some("a".into()));
+    }
 
     #[test]
     fn patches_follow_each_other_and_a_minor_the_one_before() {
         let refuses = |from, to| {
             let spec = |version: &str| ZookeeperClusterSpec::new(3, version);
-            refusal(&spec(from), &spec(to)).is_some()
+            let change = ZooKeeper.change(&SERVER.into(), &spec(from), &spec(to));
+            matches!(change, Change::Refuse(_))
         };
         assert!(!refuses("3.8.6", "3.8.4") && !refuses("3.9.4", "3.9.5"));
         assert!(!refuses("3.8.6", "3.9.5") && refuses("3.9.5", "3.8.6"));

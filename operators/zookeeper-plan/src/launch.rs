@@ -5,19 +5,12 @@
 //! that names the list; the first list is written once. A server that has data never goes back to an older list: alone
 //! in it, it would lead alone.
 
+use std::collections::BTreeMap;
+
 use endstate_core::{Launch, LaunchOf, MemberName, Peer, Start};
 
-use crate::{OBSERVER, Server, ZookeeperClusterSpec};
-
-/// Clients connect here.
-pub const CLIENT_PORT: u16 = 2181;
-/// Followers connect to the leader here.
-const QUORUM_PORT: u16 = 2888;
-/// Servers elect a leader here.
-const ELECTION_PORT: u16 = 3888;
-/// All of them, by name, the clients' first.
-pub const PORTS: [(&str, u16); 3] =
-    [("client", CLIENT_PORT), ("quorum", QUORUM_PORT), ("election", ELECTION_PORT)];
+use crate::ensemble::{PORTS, line};
+use crate::spec::{OBSERVER, ZookeeperClusterSpec};
 
 /// A server's volume.
 pub const DATA_DIR: &str = "/data";
@@ -35,21 +28,6 @@ pub const ADMIN_DIR: &str = "/admin";
 /// The file there that has it as options of Java's.
 pub const ADMIN_OPTIONS: &str = "java.options";
 
-/// A server's entry in the list of members. It listens on every address, so that it needs no name of its own to start.
-pub fn server(host: impl Into<String>, role: &str) -> Server {
-    let client = format!("0.0.0.0:{CLIENT_PORT}");
-    Server {
-        host: host.into(),
-        ports: [QUORUM_PORT, ELECTION_PORT],
-        votes: role != OBSERVER,
-        client,
-    }
-}
-
-/// How many ticks a server tries to reach who it takes for the leader. An observer may take the one before for it, from
-/// old messages, and by default tries for `initLimit`: 20 seconds.
-const LEADER_LIMIT: &str = "connectToLearnerMasterLimit";
-
 /// The files that the member of this name starts with, each by its path: its id and `zoo.cfg` (but for [`LIST_KEY`]),
 /// which are written at every start, and the first list of members, which is written once. A recovery has a list of its
 /// own, so that the server begins with it once.
@@ -60,7 +38,7 @@ pub fn files(
 ) -> [(String, String); 3] {
     let me = start.members().iter().find(|it| it.name == *member);
     let my_id = me.and_then(|it| it.id.as_ref()).map(|it| format!("{it}\n"));
-    let line = |it: &Peer| Some(server(&it.address, &it.role).line(it.id.as_ref()?) + "\n");
+    let line = |it: &Peer| Some(line(it.id.as_ref()?, &it.address, *it.role != *OBSERVER) + "\n");
     let list = match start {
         Start::Recover { token, .. } => format!("{DATA_DIR}/conf/members-{token}"),
         _ => format!("{DATA_DIR}/conf/members"),
@@ -73,21 +51,24 @@ pub fn files(
     ]
 }
 
+/// An observer may take the leader of before for the leader, from old messages. `connectToLearnerMasterLimit` is how
+/// many ticks it then tries to reach it; by default `initLimit`, 20 seconds.
 fn config(spec: &ZookeeperClusterSpec, list: &str) -> String {
-    let mut lines = vec![
-        format!("dataDir={DATA_DIR}"),
-        format!("{LIST_KEY}{list}"),
-        "reconfigEnabled=true".to_owned(),
-        "standaloneEnabled=false".to_owned(),
-        "quorumListenOnAllIPs=true".to_owned(),
-        "admin.enableServer=false".to_owned(),
-        "4lw.commands.whitelist=srvr,mntr".to_owned(),
-    ];
-    let defaults = [("tickTime", 2000), ("initLimit", 10), ("syncLimit", 5), (LEADER_LIMIT, 2)];
-    let unset = defaults.iter().filter(|(key, _)| !spec.config.contains_key(*key));
-    lines.extend(unset.map(|(key, value)| format!("{key}={value}")));
-    lines.extend(spec.config.iter().map(|(key, value)| format!("{key}={value}")));
-    lines.join("\n") + "\n"
+    let defaults = [("tickTime", 2000), ("initLimit", 10), ("syncLimit", 5)];
+    let mut tuned = BTreeMap::from(defaults.map(|(key, value)| (key.to_owned(), value)));
+    tuned.extend(spec.config.clone());
+    let tuned: String = tuned.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+    format!(
+        "dataDir={DATA_DIR}\n\
+         {LIST_KEY}{list}\n\
+         reconfigEnabled=true\n\
+         standaloneEnabled=false\n\
+         quorumListenOnAllIPs=true\n\
+         connectToLearnerMasterLimit=2\n\
+         admin.enableServer=false\n\
+         4lw.commands.whitelist=srvr,mntr\n\
+         {tuned}"
+    )
 }
 
 /// How a server is run.

@@ -7,10 +7,7 @@ mod ensemble;
 mod launch;
 mod spec;
 
-pub use app::{OBSERVER, SERVER, ZooKeeper};
-pub use ensemble::{Ensemble, Server, Zxid};
-pub use launch::{
-    ADMIN_DIR, ADMIN_OPTIONS, CLIENT_PORT, DATA_DIR, INITIALIZE, LIST_KEY, PORTS, PRESENT, files,
-    server,
-};
-pub use spec::{DEFAULT_REPOSITORY, TUNABLE, ZookeeperClusterSpec};
+pub use app::ZooKeeper;
+pub use ensemble::{CLIENT_PORT, PORTS, line, members, zxid};
+pub use launch::{ADMIN_DIR, ADMIN_OPTIONS, DATA_DIR, INITIALIZE, LIST_KEY, PRESENT, files};
+pub use spec::{DEFAULT_REPOSITORY, OBSERVER, SERVER, TUNABLE, ZookeeperClusterSpec};

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// Where ZooKeeper's images are taken from unless the spec says otherwise.
 pub const DEFAULT_REPOSITORY: &str = "docker.io/library/zookeeper";
 
+/// The role of servers that vote.
+pub const SERVER: &str = "server";
+/// The role of servers that do not.
+pub const OBSERVER: &str = "observer";
+
 /// What a user may set of `zoo.cfg`: what tunes a server, and cannot cost data or membership. All are numbers.
 pub const TUNABLE: [&str; 13] = [
     "autopurge.purgeInterval",

@@ -1,17 +1,13 @@
 //! What is asked of one ZooKeeper server, and what of the ensemble through it.
 //!
 //! A server tells its own state by a four-letter word ([`status`]), without a session. That says nothing of the
-//! membership: who was removed goes on as a follower, and answers as one. The membership is [`Session::ensemble`]
+//! membership: who was removed goes on as a follower, and answers as one. The membership is [`Session::members`]
 //! alone. A refusal is known by ZooKeeper's error code.
 
-use std::io;
-
-use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, within};
-use endstate_core::MemberId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, ask, within};
+use endstate_core::Membership;
 use zookeeper_client::{Client, EnsembleUpdate, Error};
-use zookeeper_plan::{Ensemble, Server, Zxid};
+use zookeeper_plan::{members, zxid};
 
 /// Why a call brought no result. A change may have been applied, too, if the server stepped down while it made it.
 pub type Failure = endstate::client::Failure<Code>;
@@ -22,16 +18,15 @@ const SESSION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(6);
 /// The node whose content is the membership.
 const CONFIGURATION: &str = "/zookeeper/config";
 
-/// The most that the answer to a word may have.
-const ANSWER_MAX: u64 = 1 << 20;
-
 /// ZooKeeper's no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Code {
     /// It looks for a leader, or takes over the leader's data.
     #[error("not serving")]
     NotServing,
-    #[error("not authorized")]
+    #[error(
+        "not authorized: servers were started with another password than the newest Secret has: raise spec.credential by one"
+    )]
     NoAuth,
     #[error("the configuration has another version")]
     BadVersion,
@@ -54,25 +49,13 @@ pub struct Status {
     /// Whether it leads; or did, and has not noticed yet that it does no more.
     pub leads: bool,
     /// The last transaction in its memory.
-    pub zxid: Zxid,
+    pub zxid: u64,
 }
 
 /// What the server at `endpoint` says about itself. One that serves nobody is [`Code::NotServing`].
 pub async fn status(endpoint: &str) -> Result<Status, Failure> {
-    let connect = TcpStream::connect(endpoint);
-    let stream = within(CONNECT_TIMEOUT, connect, Failure::unreachable).await?;
-    let text = within(READ_TIMEOUT, ask(stream, "srvr"), Failure::unreachable).await?;
     // The text in place of an answer has none of an answer's fields.
-    parse(&text).ok_or(Failure::Refused(Code::NotServing))
-}
-
-async fn ask(mut stream: TcpStream, word: &str) -> io::Result<String> {
-    stream.write_all(word.as_bytes()).await?;
-    let mut answer = Vec::new();
-    match stream.take(ANSWER_MAX).read_to_end(&mut answer).await? {
-        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended")),
-        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
-    }
+    parse(&ask(endpoint, "srvr").await?).ok_or(Failure::Refused(Code::NotServing))
 }
 
 /// The answer to `srvr`, which is read whole, or not at all.
@@ -84,22 +67,7 @@ fn parse(text: &str) -> Option<Status> {
         "follower" | "observer" => false,
         _ => return None,
     };
-    Some(Status { version: version.to_owned(), leads, zxid: Zxid::parse(field("Zxid: ")?)? })
-}
-
-/// A change of the membership: what the server of this id is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    pub id: MemberId,
-    /// Listed like this, whether it is there already or not; or not at all. A server that was removed goes on as a
-    /// follower without a vote until it is stopped.
-    pub to: Option<Server>,
-}
-
-impl Change {
-    pub fn is_made(&self, ensemble: &Ensemble) -> bool {
-        ensemble.servers.get(&self.id) == self.to.as_ref()
-    }
+    Some(Status { version: version.to_owned(), leads, zxid: zxid(field("Zxid: ")?)? })
 }
 
 /// A session with the ensemble, through one server. Dropping it closes it.
@@ -119,25 +87,23 @@ impl Session {
         within(READ_TIMEOUT, connector.connect(endpoint), failure).await.map(Self)
     }
 
-    /// The members, no older than this call: the server first catches up with the leader.
-    pub async fn ensemble(&self) -> Result<Ensemble, Failure> {
+    /// The [`members`], no older than this call: the server first catches up with the leader.
+    pub async fn members(&self) -> Result<Membership, Failure> {
         within(READ_TIMEOUT, self.0.sync(CONFIGURATION), failure).await?;
         let (text, _) = within(READ_TIMEOUT, self.0.get_config(), failure).await?;
         let text = String::from_utf8_lossy(&text);
         let unknown = || Failure::unknown(format_args!("not understood as a list: {text:?}"));
-        Ensemble::parse(&text).ok_or_else(unknown)
+        members(&text).ok_or_else(unknown)
     }
 
-    /// Changes the membership if it is still that of `version`. That the server runs and has the leader's data is the
-    /// caller's to know before it votes: ZooKeeper is content with a quorum of the others.
-    pub async fn reconfigure(&self, change: &Change, version: Zxid) -> Result<(), Failure> {
-        let joining = change.to.as_ref().map(|it| it.line(&change.id)).unwrap_or_default();
-        let leaving = if joining.is_empty() { change.id.as_str() } else { "" };
-        let update = EnsembleUpdate::Incremental {
-            joinings: std::iter::once(joining.as_str()),
-            leavings: std::iter::once(leaving),
-        };
-        let call = self.0.update_ensemble(update, Some(version.0.cast_signed()));
+    /// Changes the membership if it is still that of `version`: adds or changes the server of the line `join`, or
+    /// removes the one of the id `leave`, which goes on as a follower until it is stopped; the other is empty.
+    /// Whether a server that gets a vote has the leader's data is the caller's to know: ZooKeeper is content with a
+    /// quorum of the others.
+    pub async fn reconfigure(&self, join: &str, leave: &str, version: u64) -> Result<(), Failure> {
+        let (joinings, leavings) = (std::iter::once(join), std::iter::once(leave));
+        let update = EnsembleUpdate::Incremental { joinings, leavings };
+        let call = self.0.update_ensemble(update, Some(version.cast_signed()));
         within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
 }
@@ -169,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_status_is_read_whole_or_not_at_all() {
-        let zxid = Zxid(0x2_0000_002a);
+        let zxid = 0x2_0000_002a;
         let status = Status { version: "3.9.5".into(), leads: false, zxid };
         assert_eq!(parse(SRVR), Some(status));
         for text in [

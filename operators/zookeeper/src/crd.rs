@@ -10,14 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use endstate::crd::{PodPolicy, Volume};
-use kube::core::Rule;
+use endstate::crd::{PodPolicy, Volume, only_keys};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use zookeeper_plan::{DEFAULT_REPOSITORY, TUNABLE};
-
-/// The status of an ensemble, as the definition has it.
-pub type ZookeeperClusterStatus = endstate::crd::Status;
 
 /// A ZooKeeper ensemble: the operator starts its servers, replaces the ones that fail, and grows and shrinks it,
 /// without ever giving up a quorum it has.
@@ -32,7 +28,7 @@ pub type ZookeeperClusterStatus = endstate::crd::Status;
     category = "endstate",
     namespaced,
     doc = "A ZooKeeper ensemble: the operator starts its servers, replaces the ones that fail, and grows and shrinks it, without ever giving up a quorum it has.",
-    status = "ZookeeperClusterStatus",
+    status = "endstate::crd::Status",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +71,7 @@ pub struct ZookeeperClusterSpec {
     /// own, `tickTime` 2000 ms, `initLimit` 10 and `syncLimit` 5 ticks. What decides membership, addresses, directories
     /// or security is the operator's, and refused. A change restarts the servers one by one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = config_rule())]
+    #[x_kube(validation = only_keys(&TUNABLE))]
     #[schemars(extend("maxProperties" = 16))]
     pub config: BTreeMap<String, u64>,
 
@@ -110,16 +106,6 @@ impl From<ZookeeperClusterSpec> for zookeeper_plan::ZookeeperClusterSpec {
             storage: it.storage.into(),
         }
     }
-}
-
-/// The planner's rule about settings, for the API server.
-fn config_rule() -> Rule {
-    let tunable = TUNABLE.map(|it| format!("'{it}'")).join(", ");
-    let message = format!(
-        "the operator sets membership, addresses, directories and security: only these may be set: {}",
-        TUNABLE.join(", ")
-    );
-    Rule::new(format!("self.all(it, it in [{tunable}])")).message(message.as_str())
 }
 
 fn default_repository() -> String {

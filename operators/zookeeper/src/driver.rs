@@ -8,13 +8,13 @@
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate::operator::Credentials;
 use endstate_core::{
-    Call, Entry, Identity, MemberId, MemberStatus, Membership, Position, Reach, Refusal, Request,
-    Standing, View,
+    Call, Identity, MemberId, MemberStatus, Membership, Position, Reach, Request, Standing,
+    Target as Seen, Uid, View,
 };
 use futures::future::join_all;
-use zookeeper_plan::{CLIENT_PORT, Ensemble, OBSERVER, SERVER, ZookeeperClusterSpec, Zxid, server};
+use zookeeper_plan::{CLIENT_PORT, ZookeeperClusterSpec, line};
 
-use crate::client::{self, Change, Code, Failure, Session, Status};
+use crate::client::{self, Failure, Session, Status};
 
 /// The user whom servers know by the digest that they are started with.
 pub(crate) const SUPER: &str = "super";
@@ -26,7 +26,7 @@ pub struct ZooKeeperDriver;
 type Of<'a> = Target<'a, ZookeeperClusterSpec>;
 
 /// What one server said: of itself first, then of the ensemble.
-type Answer<'t> = (&'t Address, Result<(Status, Ensemble), Failure>);
+type Answer<'t> = (&'t Address, Result<(Status, Membership), Failure>);
 
 impl Driver for ZooKeeperDriver {
     type Spec = ZookeeperClusterSpec;
@@ -34,159 +34,115 @@ impl Driver for ZooKeeperDriver {
     async fn observe(&self, target: &Of<'_>) -> View {
         let (members, users) = (&target.members, &users(target));
         let states = join_all(members.iter().map(state)).await;
-        let said = join_all(
-            members
-                .iter()
-                .zip(states)
-                .map(async |(address, status)| Ok((status?, list(address, users).await?))),
-        );
-        let answers = members.iter().zip(said.await).collect();
-        let look = Look { object: target.object, answers };
-        View::new(look.answers.iter().map(|it| look.target(it)).collect(), look.membership())
+        let said = members.iter().zip(states).map(async |(address, status)| {
+            let said = async {
+                let (status, list) = (status?, list(address, users).await?);
+                Ok((status, identified(target.object, members, list)))
+            };
+            (address, said.await)
+        });
+        view(&target.object.uid, &join_all(said).await)
     }
 
     async fn act(&self, target: &Of<'_>, call: &Call) -> Outcome {
-        let Some((change, version)) = change(target.object, call) else {
+        let change = change(target.object, &call.request).zip(call.roster.revision);
+        let (Some(((join, leave), version)), Some(address)) = (change, target.address(&call.via))
+        else {
             return Outcome::blocked("ZooKeeper has no such call");
         };
-        let (via, unknown) = (&call.via, Address::of(call.via.clone(), None));
-        let address = target.address(via).unwrap_or(&unknown);
-        let made =
-            async { open(address, &users(target)).await?.reconfigure(&change, version).await };
-        let made = made.await;
-        let Err(why) = made else { return Outcome::Done };
+        let users = &users(target);
+        let made = async { open(address, users).await?.reconfigure(&join, &leave, version).await };
+        let Err(why) = made.await else { return Outcome::Done };
         // The leader may have applied it and lost its lead before it could say so.
-        match list(address, &[]).await {
-            Ok(ensemble) if change.is_made(&ensemble) => Outcome::Done,
-            _ if why == Failure::Refused(Code::NoAuth) => {
-                let secret = credentials(target.object, target.spec).newest();
-                Outcome::blocked(format_args!(
-                    "{via}: {why}: the Secret {secret} is not the one that servers were started with; raise spec.credential by one"
-                ))
-            }
-            _ => Outcome::blocked(format_args!("{via}: {why}")),
+        match list(address, users).await {
+            Ok(list) if list.is_after(&call.request) => Outcome::Done,
+            _ => Outcome::blocked(format_args!("{}: {why}", call.via)),
         }
     }
 }
 
-fn endpoint(address: &Address) -> Result<String, Failure> {
-    address.endpoint(CLIENT_PORT).ok_or_else(|| Failure::unreachable("it has no address"))
-}
-
 async fn state(address: &Address) -> Result<Status, Failure> {
-    client::status(&endpoint(address)?).await
+    client::status(&address.endpoint(CLIENT_PORT)?).await
 }
 
 async fn open(address: &Address, users: &[String]) -> Result<Session, Failure> {
-    Session::open(&endpoint(address)?, users).await
+    Session::open(&address.endpoint(CLIENT_PORT)?, users).await
 }
 
-async fn list(address: &Address, users: &[String]) -> Result<Ensemble, Failure> {
-    open(address, users).await?.ensemble().await
-}
-
-/// The passwords by which the operator changes the membership.
-pub(crate) fn credentials<'a>(
-    object: &'a Identity,
-    spec: &ZookeeperClusterSpec,
-) -> Credentials<'a> {
-    Credentials::of(&object.name, spec.credential)
+async fn list(address: &Address, users: &[String]) -> Result<Membership, Failure> {
+    open(address, users).await?.members().await
 }
 
 /// The user with every password that a server may know: while they roll, some know the one before.
 fn users(target: &Of<'_>) -> Vec<String> {
-    let passwords = credentials(target.object, target.spec).passwords(&target.secrets);
+    let credentials = Credentials::of(&target.object.name, target.spec.credential);
+    let passwords = credentials.passwords(&target.secrets);
     passwords.iter().map(|it| format!("{SUPER}:{it}")).collect()
 }
 
-/// All answers of one look.
-struct Look<'t> {
-    object: &'t Identity,
-    answers: Vec<Answer<'t>>,
+/// A list with its members by name. ZooKeeper's ensembles have no id: one of ours lists servers by hosts that are used
+/// once, in a service of ours.
+fn identified(object: &Identity, members: &[Address], mut list: Membership) -> Membership {
+    let ours: Vec<_> = members.iter().map(|it| object.host(&it.member)).collect();
+    let is_ours = list.members.iter().any(|it| ours.iter().any(|host| *it.name == **host));
+    list.cluster = if is_ours { object.uid.as_str().into() } else { "another".into() };
+    for server in &mut list.members {
+        server.name = server.name.split('.').next().unwrap_or_default().into();
+    }
+    list
 }
 
-impl Look<'_> {
-    fn target(&self, (address, said): &Answer<'_>) -> endstate_core::Target {
-        let name = address.member.clone();
-        match (said, &address.id) {
-            (Ok(said), Some(id)) => endstate_core::Target::answered(name, self.status(id, said)),
-            (Ok(_), None) => endstate_core::Target::silent(name, Reach::Unknown),
-            (Err(why), _) => endstate_core::Target::silent(name, reach(why)),
-        }
-    }
-
-    fn status(&self, id: &MemberId, (status, list): &(Status, Ensemble)) -> MemberStatus {
-        let standing = match list.servers.get(id) {
-            Some(it) if it.votes && status.leads => Standing::Leader,
-            Some(it) if it.votes => Standing::Voter,
-            _ => Standing::NonVoter,
-        };
-        let answer = MemberStatus::new(id.clone(), self.cluster(list), standing);
-        let mut answer = answer.runs(status.version.clone());
-        if let Some((zxid, leader)) = self.leader() {
+/// What all answers of one look say.
+fn view(ours: &Uid, answers: &[Answer<'_>]) -> View {
+    let leader = leader(ours, answers);
+    let targets = answers.iter().map(|(address, said)| match (said, &address.id) {
+        (Ok((status, list)), Some(id)) => {
+            let mut seen = seen(id, status, list);
             // What the leader had before this server synced with it, the server has now.
-            answer = answer.at(Position::at(zxid.0)).follows(leader.clone());
+            seen.position = leader.map(|(zxid, _)| Position::at(zxid));
+            seen.leader = leader.map(|(_, id)| id.clone());
+            Seen::answered(address.member.clone(), seen)
         }
-        answer
-    }
-
-    /// Who leads, and what it had before any server synced with it: of those who say so and work, who has the most.
-    fn leader(&self) -> Option<(Zxid, &MemberId)> {
-        let leads = self.answers.iter().filter_map(|(address, said)| {
-            let (status, list) = said.as_ref().ok()?;
-            let leads = status.leads && self.is_ours(list);
-            leads.then_some((status.zxid, address.id.as_ref()?))
-        });
-        leads.max()
-    }
-
-    /// The newest list of ours that a server gave; one of another ensemble only if there is no other.
-    fn membership(&self) -> Option<Membership> {
-        let given = self.answers.iter().filter_map(|(address, said)| {
-            let (_, list) = said.as_ref().ok()?;
-            let by = address.id.clone().unwrap_or_default();
-            Some(((self.is_ours(list), list.version), by, self.list(list)))
-        });
-        Membership::agreed_of(&given.collect::<Vec<_>>())
-    }
-
-    fn list(&self, list: &Ensemble) -> Membership {
-        let members = list.servers.iter().map(|(id, it)| {
-            let name = it.host.split('.').next().unwrap_or_default();
-            Entry::voter(id.clone(), name).voting(it.votes)
-        });
-        Membership::new(self.cluster(list), members).revision(list.version.0)
-    }
-
-    /// ZooKeeper's ensembles have no id. One of ours lists servers by names that are used once, in a service of ours.
-    fn is_ours(&self, list: &Ensemble) -> bool {
-        let mut hosts = self.answers.iter().map(|(address, _)| self.object.host(&address.member));
-        hosts.any(|host| list.servers.values().any(|it| it.host == host))
-    }
-
-    fn cluster(&self, list: &Ensemble) -> String {
-        if self.is_ours(list) { self.object.uid.to_string() } else { "another".to_owned() }
-    }
+        (Ok(_), None) => Seen::silent(address.member.clone(), Reach::Unknown),
+        (Err(why), _) => Seen::silent(address.member.clone(), why.reach()),
+    });
+    // The newest list of ours that a server gave; one of another ensemble only if there is no other.
+    let given = answers.iter().filter_map(|(address, said)| {
+        let (_, list) = said.as_ref().ok()?;
+        let rank = (*list.cluster == **ours, list.revision);
+        Some((rank, address.id.clone().unwrap_or_default(), list.clone()))
+    });
+    View::new(targets.collect(), Membership::agreed_of(&given.collect::<Vec<_>>()))
 }
 
-fn reach(failure: &Failure) -> Reach {
-    match failure {
-        Failure::Refused(Code::NoAuth) => Reach::Refused(Refusal::NeedsUser),
-        _ => failure.reach(),
-    }
+/// Who leads, and what it had before any server synced with it: of those who say so and work, who has the most.
+fn leader<'t>(ours: &Uid, answers: &'t [Answer<'_>]) -> Option<(u64, &'t MemberId)> {
+    let leads = answers.iter().filter_map(|(address, said)| {
+        let (status, list) = said.as_ref().ok()?;
+        let leads = status.leads && *list.cluster == **ours;
+        leads.then_some((status.zxid, address.id.as_ref()?))
+    });
+    leads.max()
 }
 
-/// A request as ZooKeeper has it, and the version of the list that it was decided on.
-fn change(object: &Identity, call: &Call) -> Option<(Change, Zxid)> {
-    let listed = |member, role| Some(server(object.host(member), role));
-    let (id, to) = match &call.request {
-        Request::Join { member, id: Some(id), votes: true, .. }
-        | Request::Promote { member, id, .. } => (id, listed(member, SERVER)),
-        Request::Join { member, id: Some(id), .. } => (id, listed(member, OBSERVER)),
-        Request::Leave { id, .. } => (id, None),
-        _ => return None,
+fn seen(id: &MemberId, status: &Status, list: &Membership) -> MemberStatus {
+    let standing = match list.voters().any(|it| it.id == *id) {
+        true if status.leads => Standing::Leader,
+        true => Standing::Voter,
+        false => Standing::NonVoter,
     };
-    Some((Change { id: id.clone(), to }, Zxid(call.roster.revision?)))
+    MemberStatus::new(id.clone(), list.cluster.clone(), standing).runs(status.version.clone())
+}
+
+/// A request as ZooKeeper has it: the line of a server that is to be listed so, or the id of one that is not to be.
+fn change(object: &Identity, request: &Request) -> Option<(String, String)> {
+    let put = |id, member, votes| (line(id, &object.host(member), votes), String::new());
+    match request {
+        Request::Join { member, id: Some(id), votes, .. } => Some(put(id, member, *votes)),
+        Request::Promote { member, id, .. } => Some(put(id, member, true)),
+        Request::Leave { id, .. } => Some((String::new(), id.to_string())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use endstate::Error;
 use endstate::launcher::{Guard, Question, Seed};
 use endstate::operator::{Credentials, ObjectsOf, Operand, PodRequest, Wanted};
 use endstate::template::{self, PodTemplate, Probes};
-use endstate_core::{App, Identity, Launch, Start, peer_service};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim as Claim, Pod, Secret, Service};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget as Budget;
+use endstate_core::{App, Identity, Launch, Start};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::ApiResource;
 use sha1::{Digest, Sha1};
 use zookeeper_plan::{
@@ -19,7 +18,7 @@ use zookeeper_plan::{
 };
 
 use crate::crd::ZookeeperCluster;
-use crate::driver::{SUPER, ZooKeeperDriver, credentials};
+use crate::driver::{SUPER, ZooKeeperDriver};
 
 /// ZooKeeper, declared by objects of its kind.
 #[derive(Debug)]
@@ -44,10 +43,12 @@ impl Operand for ZooKeeperOperand {
         let spec: ZookeeperClusterSpec = request.launch.made_from();
         let guard = guard(&request, &spec);
         let mut template = PodTemplate::new(ZooKeeper.name(), guard, &self.launcher_image);
-        template.subdomain = Some(peer_service(&request.object.name));
-        template.probes = probes();
+        // A server that looks for a leader lives: its port is open. It serves, and counts for the disruption budget,
+        // when it has one.
+        let serves = Question::new(CLIENT_PORT, "srvr", "Mode: ");
+        template.probes = Probes::of(template::opens("client"), template::asks(&serves));
         template.volume(template::claim("data", request.member), DATA_DIR);
-        let secret = credentials(request.object, &spec).newest();
+        let secret = Credentials::of(&request.object.name, spec.credential).newest();
         template.volume(template::secret("admin", &secret), ADMIN_DIR);
         template.pod(&request, &spec.pod)
     }
@@ -57,19 +58,18 @@ impl Operand for ZooKeeperOperand {
     }
 
     fn kinds(&self) -> Vec<ApiResource> {
-        let quorum = [ApiResource::erase::<Service>(&()), ApiResource::erase::<Budget>(&())];
-        let own = [ApiResource::erase::<Secret>(&()), ApiResource::erase::<Claim>(&())];
-        quorum.into_iter().chain(own).collect()
+        vec![ApiResource::erase::<Secret>(&()), ApiResource::erase::<PersistentVolumeClaim>(&())]
     }
 
     fn objects(&self, of: &ObjectsOf<'_, ZookeeperClusterSpec>) -> Result<Vec<Wanted>, Error> {
         let mut wanted = of.quorum(ZooKeeper.name(), &PORTS)?;
-        wanted.extend(credentials(of.object, of.spec).wanted(ADMIN_OPTIONS, admin_options));
+        let credentials = Credentials::of(&of.object.name, of.spec.credential);
+        wanted.extend(credentials.wanted(ADMIN_OPTIONS, admin_options));
         Ok(wanted)
     }
 
     fn secrets(&self, object: &Identity, spec: &ZookeeperClusterSpec) -> Vec<String> {
-        credentials(object, spec).names()
+        Credentials::of(&object.name, spec.credential).names()
     }
 }
 
@@ -92,13 +92,6 @@ fn admin_options(values: &BTreeMap<String, String>) -> String {
     let user = format!("{SUPER}:{}", values[Credentials::PASSWORD]);
     let digest = BASE64.encode(Sha1::digest(user));
     format!("-Dzookeeper.DigestAuthenticationProvider.superDigest={SUPER}:{digest}\n")
-}
-
-/// A server that looks for a leader lives: its port is open. It serves, and counts for the disruption budget, when it
-/// has one.
-fn probes() -> Probes {
-    let serves = Question::new(CLIENT_PORT, "srvr", "Mode: ");
-    Probes::of(template::opens("client"), template::asks(&serves))
 }
 
 #[cfg(test)]

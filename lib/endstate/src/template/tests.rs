@@ -26,7 +26,6 @@ fn made(policy: &PodPolicy, start: &Start) -> Pod {
     let launch = launch("server:1", policy);
     let request = PodRequest::new(&object, (&member, start), &launch);
     let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*.log"]), "endstate:0");
-    template.subdomain = Some("demo-peer".into());
     template.volume(empty_dir("data", &EmptyDir::default()), "/data");
     template.pod(&request, policy)
 }

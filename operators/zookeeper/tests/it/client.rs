@@ -1,8 +1,8 @@
 //! What each kind of answer of a real server looks like.
 
 use crate::support::{NEWEST, Place, VERSIONS, eventually};
-use endstate_zookeeper::client::{Change, Code, Failure, Session, Status, status};
-use zookeeper_plan::Ensemble;
+use endstate_core::Membership;
+use endstate_zookeeper::client::{Code, Failure, Session, Status, status};
 
 fn users() -> Vec<String> {
     // The second is what the first was before: not known to the server.
@@ -24,54 +24,57 @@ fn refusal<T: std::fmt::Debug>(result: Result<T, Failure>) -> Code {
     }
 }
 
-fn ids(ensemble: &Ensemble) -> Vec<&str> {
-    ensemble.servers.keys().map(|id| id.as_str()).collect()
+/// The members, and whether each votes.
+fn listed(list: &Membership) -> Vec<(&str, bool)> {
+    list.members.iter().map(|it| (&*it.id, it.votes)).collect()
 }
 
-fn put(place: &Place) -> Change {
-    Change { id: place.id.clone(), to: Some(place.server.clone()) }
-}
-
-fn remove(place: &Place) -> Change {
-    Change { id: place.id.clone(), to: None }
+fn version(list: &Membership) -> u64 {
+    list.revision.unwrap()
 }
 
 /// The list after a change.
-async fn changed(session: &Session, change: &Change, before: &Ensemble) -> Ensemble {
-    session.reconfigure(change, before.version).await.unwrap();
-    session.ensemble().await.unwrap()
+async fn changed(
+    session: &Session,
+    (join, leave): (&str, &str),
+    before: &Membership,
+) -> Membership {
+    session.reconfigure(join, leave, version(before)).await.unwrap();
+    session.members().await.unwrap()
 }
 
 #[tokio::test]
 async fn a_server_follows_gets_a_vote_and_loses_it() {
-    for version in VERSIONS {
+    for release in VERSIONS {
         let (a, b) = (Place::new(1).initialize(), Place::new(2));
-        let _a = a.start(version, &[&a]);
+        let _a = a.start(release, &[&a]);
         let founder = serves(&a, true).await;
-        assert_eq!((founder.version.as_str(), founder.zxid.0 >> 32), (version, 1));
+        assert_eq!((founder.version.as_str(), founder.zxid >> 32), (release, 1));
         let session = Session::open(&a.endpoint(), &users()).await.unwrap();
-        let alone = session.ensemble().await.unwrap();
-        assert_eq!(alone.servers.get(&a.id), Some(&a.server));
-        let put_b = put(&b);
-        let absent = session.reconfigure(&put_b, alone.version).await;
+        let alone = session.members().await.unwrap();
+        assert_eq!(listed(&alone), [("1", true)]);
+        let put_b = b.line();
+        let absent = session.reconfigure(&put_b, "", version(&alone)).await;
         assert_eq!(refusal(absent), Code::NoQuorum, "it does not run");
 
-        let _b = b.start(version, &[&a, &b]);
+        let _b = b.start(release, &[&a, &b]);
         serves(&b, false).await;
         let nobody = Session::open(&a.endpoint(), &[]).await.unwrap();
-        assert_eq!(refusal(nobody.reconfigure(&put_b, alone.version).await), Code::NoAuth);
+        let unknown = nobody.reconfigure(&put_b, "", version(&alone)).await;
+        assert_eq!(refusal(unknown), Code::NoAuth);
 
-        let two = changed(&session, &put_b, &alone).await;
-        assert_eq!(ids(&two), ["1", "2"]);
-        assert!(two.version > alone.version);
-        assert_eq!(refusal(session.reconfigure(&put_b, alone.version).await), Code::BadVersion);
+        let two = changed(&session, (&put_b, ""), &alone).await;
+        assert_eq!(listed(&two), [("1", true), ("2", true)]);
+        assert!(version(&two) > version(&alone));
+        let late = session.reconfigure(&put_b, "", version(&alone)).await;
+        assert_eq!(refusal(late), Code::BadVersion);
 
-        let one = changed(&session, &remove(&b), &two).await;
-        assert_eq!(ids(&one), ["1"]);
+        let one = changed(&session, ("", "2"), &two).await;
+        assert_eq!(listed(&one), [("1", true)]);
         assert!(!status(&b.endpoint()).await.unwrap().leads, "it follows");
         let through = Session::open(&b.endpoint(), &[]).await.unwrap();
-        assert_eq!(through.ensemble().await.unwrap(), one, "who was removed knows it");
-        let none = session.reconfigure(&remove(&a), one.version).await;
+        assert_eq!(through.members().await.unwrap(), one, "who was removed knows it");
+        let none = session.reconfigure("", "1", version(&one)).await;
         assert_eq!(refusal(none), Code::BadArguments, "somebody must vote");
     }
 }
@@ -82,17 +85,15 @@ async fn an_observer_is_no_step_on_the_way_to_a_second_vote() {
     let _a = a.start(NEWEST, &[&a]);
     serves(&a, true).await;
     let session = Session::open(&a.endpoint(), &users()).await.unwrap();
-    let alone = session.ensemble().await.unwrap();
-    let put_b = put(&b);
-    let with_observer = changed(&session, &put_b, &alone).await;
-    assert!(!with_observer.servers[&b.id].votes);
+    let alone = session.members().await.unwrap();
+    let with_observer = changed(&session, (&b.line(), ""), &alone).await;
+    assert_eq!(listed(&with_observer), [("1", true), ("2", false)]);
     let _b = b.start(NEWEST, &[&a, &b]);
     serves(&b, false).await;
     let through = Session::open(&b.endpoint(), &users()).await.unwrap();
-    assert_eq!(through.ensemble().await.unwrap(), with_observer, "it has the data");
-    let mut voter = put_b;
-    voter.to.as_mut().unwrap().votes = true;
-    let promoted = session.reconfigure(&voter, with_observer.version).await;
+    assert_eq!(through.members().await.unwrap(), with_observer, "it has the data");
+    let voter = b.line_as("participant");
+    let promoted = session.reconfigure(&voter, "", version(&with_observer)).await;
     assert_eq!(refusal(promoted), Code::NoQuorum);
 }
 

@@ -66,7 +66,10 @@ async fn a_bad_spec_is_refused_with_what_to_do() {
         (with("repository", "".into()), "spec.repository"),
         (with("heapMib", 63.into()), "should be greater than or equal to 64"),
         (with("credential", 0.into()), "should be greater than or equal to 1"),
-        (with("config", json!({"dataDir": 1})), "only these may be set: autopurge.purgeInterval"),
+        (
+            with("config", json!({"dataDir": 1})),
+            "not one of these: remove it: autopurge.purgeInterval",
+        ),
         (with("config", json!({"tickTime": "fast"})), "must be of type integer"),
         (with("storage", json!({"size": "ten"})), "spec.storage.size"),
         (with("storage", json!({"class": ""})), "spec.storage.class"),

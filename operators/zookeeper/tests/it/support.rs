@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use endstate_core::MemberId;
 use tempfile::TempDir;
-use zookeeper_plan::Server;
 
 /// The versions under test.
 pub(crate) const VERSIONS: [&str; 2] = ["3.8.6", "3.9.5"];
@@ -32,26 +30,36 @@ fn free_port() -> u16 {
 
 /// The addresses and the directory of one server.
 pub(crate) struct Place {
-    pub(crate) id: MemberId,
-    pub(crate) server: Server,
+    pub(crate) id: u64,
+    peer: String,
+    client: String,
+    role: &'static str,
     dir: TempDir,
 }
 
 impl Place {
     pub(crate) fn new(id: u64) -> Self {
         let client = format!("127.0.0.1:{}", free_port());
-        let ports = [free_port(), free_port()];
-        let server = Server { host: "127.0.0.1".to_owned(), ports, votes: true, client };
-        Self { id: id.to_string().into(), server, dir: tempfile::tempdir().unwrap() }
+        let peer = format!("127.0.0.1:{}:{}", free_port(), free_port());
+        Self { id, peer, client, role: "participant", dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn observer(mut self) -> Self {
-        self.server.votes = false;
+        self.role = "observer";
         self
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        self.server.client.clone()
+        self.client.clone()
+    }
+
+    /// Its line in the list of members, as this role.
+    pub(crate) fn line_as(&self, role: &str) -> String {
+        format!("server.{}={}:{role};{}", self.id, self.peer, self.client)
+    }
+
+    pub(crate) fn line(&self) -> String {
+        self.line_as(self.role)
     }
 
     /// Lets the server begin an ensemble of these, instead of waiting for one that has data.
@@ -62,9 +70,9 @@ impl Place {
 
     pub(crate) fn start(&self, version: &str, ensemble: &[&Place]) -> Process {
         let (servers, dir) = (servers(), self.dir.path().display());
-        let lines: Vec<_> = ensemble.iter().map(|it| it.server.line(&it.id)).collect();
+        let lines: Vec<_> = ensemble.iter().map(|it| it.line()).collect();
         fs::write(self.dir.path().join("members"), lines.join("\n")).unwrap();
-        fs::write(self.dir.path().join("myid"), self.id.as_str()).unwrap();
+        fs::write(self.dir.path().join("myid"), self.id.to_string()).unwrap();
         let config = format!(
             "dataDir={dir}\ndynamicConfigFile={dir}/members\ntickTime=500\ninitLimit=20\nsyncLimit=10\n\
              standaloneEnabled=false\nreconfigEnabled=true\nadmin.enableServer=false\n\
