@@ -273,6 +273,24 @@ fn count_from_zero(app: &Etcd, snapshot: &See) -> Do {
     plan(app, &seen)
 }
 
+/// Clients are led to every pod that is there.
+pub fn serves_every_pod() -> Planner {
+    Planner::with_bug(serve_every_pod)
+}
+
+fn serve_every_pod(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
+    let pods = snapshot.pods.iter().flatten();
+    if snapshot.status.record.cluster_id.is_some() {
+        for pod in pods.filter(|it| !it.deleting && !it.marks.votes) {
+            let mut marks = pod.marks.clone();
+            marks.votes = true;
+            plan.actions.insert(0, Action::MarkPod { pod: PodRef::from(pod), marks });
+        }
+    }
+    plan
+}
+
 /// Available is what the pods say.
 pub fn trusts_pods() -> Planner {
     Planner::with_bug(trust_pods)

@@ -2,7 +2,7 @@
 
 use endstate_check::cluster::{
     Answer::{self, Done, Refused},
-    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State,
+    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, steps,
 };
 use endstate_core::quorum;
 use etcd_plan::{Etcd, EtcdClusterSpec};
@@ -83,10 +83,10 @@ impl AppModel for EtcdModel {
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
-        catch_up(state, &mut add);
-        form(state, &mut add);
-        elect(state, &mut add);
-        settle(state, &mut add);
+        steps::copy_from_leader(state, |it| it.is_listed() && it.has_data(), &mut add);
+        steps::form(state, &mut add);
+        steps::elect(state, &mut add);
+        steps::settle(state, &mut add);
     }
 
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {
@@ -161,63 +161,4 @@ fn settled(state: &State) -> usize {
 fn peers(state: &State, member: usize) -> bool {
     let others = || state.members().iter().enumerate().filter(|(at, _)| *at != member);
     !state.members()[member].is_cut() && others().any(|(_, it)| it.votes() && it.works())
-}
-
-fn catch_up(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
-    // Who joins has what the leader has.
-    let source = state.members()[leader];
-    for (index, slot) in state.members().iter().enumerate() {
-        if slot.is_listed() && slot.works() && !slot.is_caught_up() {
-            let mut after = *state;
-            after.members_mut()[index].copy(&source);
-            add(AppMove::CatchUp(slot.tag()), after);
-        }
-    }
-}
-
-/// A quorum of the first members finds together.
-fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let first = |it: &&Slot| it.is_first();
-    let all = state.members().iter().filter(first).count();
-    let up = state.members().iter().filter(first).filter(|it| it.works()).count();
-    if state.is_formed() || all == 0 || up < quorum(all) {
-        return;
-    }
-    for (leads, slot) in state.members().iter().enumerate().filter(|(_, it)| first(it)) {
-        if !slot.works() {
-            continue;
-        }
-        let mut after = *state;
-        after.form();
-        for slot in after.members_mut().iter_mut().filter(|it| it.is_first()) {
-            slot.give_vote();
-            if slot.has_data() {
-                slot.fill();
-            }
-        }
-        after.lead(leads);
-        add(AppMove::Form(slot.tag()), after);
-    }
-}
-
-fn elect(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    if !state.has_quorum() || state.leader().is_some() {
-        return;
-    }
-    for (index, slot) in state.members().iter().enumerate() {
-        if slot.votes() && slot.works() {
-            let mut after = *state;
-            after.lead(index);
-            add(AppMove::Elect(slot.tag()), after);
-        }
-    }
-}
-
-fn settle(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    if state.members().iter().any(|it| !it.is_settled()) {
-        let mut after = *state;
-        after.members_mut().iter_mut().for_each(Slot::settle);
-        add(AppMove::Settle, after);
-    }
 }

@@ -4,12 +4,12 @@ mod suite;
 
 use endstate_check::cluster::{
     Answer::{self, Done, Refused},
-    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
+    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, Volumes, steps,
 };
 use endstate_core::{Reclaim, quorum};
 use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
 
-pub use suite::suite;
+pub use suite::{deep_suite, suite};
 
 const VERSION: &str = "3.9.5";
 /// Java's heap in the first and the second spec, in MiB.
@@ -67,7 +67,7 @@ impl AppModel for ZooKeeperModel {
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         match slot.start() {
-            StartKind::Recover if slot.has_data() => Ran::Alone,
+            StartKind::Recover if slot.has_data() && !slot.is_recovered() => Ran::Alone,
             _ if slot.has_data() => Ran::OnItsData,
             // It knows only servers that are not there any more.
             StartKind::New if state.is_formed() && !slot.is_listed() => Ran::Crashed,
@@ -78,10 +78,11 @@ impl AppModel for ZooKeeperModel {
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
-        synchronize(state, &mut add);
-        form(state, &mut add);
-        elect(state, &mut add);
-        settle(state, &mut add);
+        // Whoever reaches the leader follows it, listed or not.
+        steps::copy_from_leader(state, |_| true, &mut add);
+        steps::form(state, &mut add);
+        steps::elect(state, &mut add);
+        steps::settle(state, &mut add);
     }
 
     /// `reconfig`: the old list needs a quorum, and the new one a quorum of servers that follow with the leader's data.
@@ -111,66 +112,5 @@ impl AppModel for ZooKeeperModel {
     fn answers(&self, state: &State, member: usize) -> bool {
         let slot = &state.members()[member];
         slot.works() && slot.is_caught_up() && state.can_commit()
-    }
-}
-
-/// Whoever reaches the leader follows it, listed or not.
-fn synchronize(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
-    let source = state.members()[leader];
-    for (index, slot) in state.members().iter().enumerate() {
-        if slot.runs() && !slot.is_cut() && !slot.is_caught_up() {
-            let mut after = *state;
-            after.members_mut()[index].copy(&source);
-            add(AppMove::CatchUp(slot.tag()), after);
-        }
-    }
-}
-
-/// A quorum of the first servers finds together.
-fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let first = |it: &&Slot| it.is_first();
-    let all = state.members().iter().filter(first).count();
-    let up = state.members().iter().filter(first).filter(|it| it.works()).count();
-    if state.is_formed() || all == 0 || up < quorum(all) {
-        return;
-    }
-    for (leads, slot) in state.members().iter().enumerate() {
-        if !slot.is_first() || !slot.works() {
-            continue;
-        }
-        let mut after = *state;
-        after.form();
-        for slot in after.members_mut().iter_mut().filter(|it| it.is_first()) {
-            slot.give_vote();
-            if slot.has_data() {
-                slot.fill();
-            }
-        }
-        after.lead(leads);
-        add(AppMove::Form(slot.tag()), after);
-    }
-}
-
-/// Who has no data does not vote.
-fn elect(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    if !state.has_quorum() || state.leader().is_some() {
-        return;
-    }
-    for (index, slot) in state.members().iter().enumerate() {
-        if slot.votes() && slot.works() {
-            let mut after = *state;
-            after.lead(index);
-            add(AppMove::Elect(slot.tag()), after);
-        }
-    }
-}
-
-/// Nobody waits for anything here but for the leader's data.
-fn settle(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    if state.members().iter().any(|it| it.runs() && !it.is_settled()) {
-        let mut after = *state;
-        after.members_mut().iter_mut().for_each(Slot::settle);
-        add(AppMove::Settle, after);
     }
 }

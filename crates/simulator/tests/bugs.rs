@@ -216,6 +216,16 @@ fn a_needless_removal_is_found() {
     assert_eq!(found(&steady, Planner::shipped()).0, None);
 }
 
+/// A pod of a start that was abandoned comes late, and forms a cluster of its own. Whom clients may find the linter
+/// does not know.
+#[test]
+fn a_pod_of_another_start_that_is_served_is_found() {
+    let budgets = Budgets { late: 1, evict: 1, ..Budgets::default() };
+    let late = scenario(Start::Empty, &[[1, 0]], budgets);
+    assert_eq!(found(&late, bugs::serves_every_pod()).0, Some(Property::ServesMembers));
+    assert_eq!(found(&late, Planner::shipped()).0, None);
+}
+
 /// S11: for the checker only, because the linter sees no more than the planner.
 #[test]
 fn a_false_claim_is_found() {

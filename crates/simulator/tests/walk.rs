@@ -17,10 +17,10 @@ const STORM: Budgets = Budgets {
     node: 1,
     cut: 3,
     corrupt: 1,
+    edit: 4,
     // Nothing happens any more after it.
     unnamed: 0,
-    edit: 4,
-    delete: 0,
+    ..Budgets::NONE
 };
 
 /// Nothing that takes data away but one wipe: the world has to get through to what is declared.

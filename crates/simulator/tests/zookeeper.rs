@@ -1,14 +1,17 @@
-//! ZooKeeper's planner in every scenario, and what the checker finds without its rules.
+//! ZooKeeper's planner in every scenario, on random walks, and what the checker finds without its rules.
+//!
+//! `SCENARIO=text` picks the scenarios whose name holds the text, and `DEEP=1` takes the wide ones instead, which need
+//! minutes and gigabytes each. `WALKS=number` takes more walks.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a report is for people to read")]
 
 use std::sync::Mutex;
 
-use endstate_check::cluster::check;
+use endstate_check::cluster::{check, walk};
 use endstate_core::{Action, Plan, Snapshot, plan};
 use simulator::{
     Budgets, Property, Report, Respec, Scenario, Start, Volumes,
-    zookeeper::{ZooKeeperModel, suite},
+    zookeeper::{ZooKeeperModel, deep_suite, suite},
 };
 use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
 
@@ -16,7 +19,9 @@ type Planner = endstate_check::cluster::Planner<ZooKeeper>;
 
 #[test]
 fn the_shipped_planner_is_safe_and_always_arrives() {
-    let reports = explore(suite());
+    let name = std::env::var("SCENARIO").unwrap_or_default();
+    let all = if std::env::var_os("DEEP").is_some() { deep_suite() } else { suite() };
+    let reports = explore(all.into_iter().filter(|it| it.name.contains(&name)).collect());
     let states: usize = reports.iter().map(|it| it.explored.states).sum();
     println!("{} scenarios, {states} states", reports.len());
     for report in reports.iter().filter(|it| !it.is_fine()) {
@@ -24,7 +29,7 @@ fn the_shipped_planner_is_safe_and_always_arrives() {
         report.explored.finding.iter().for_each(|it| println!("{it}"));
     }
     assert!(reports.iter().all(Report::is_fine), "see above");
-    assert!(states >= 1_000_000, "only {states} states");
+    assert!(!name.is_empty() || states >= 1_000_000, "only {states} states");
 }
 
 /// On two threads, a scenario at a time.
@@ -90,4 +95,49 @@ fn a_second_disruption_is_found() {
     assert_eq!(found(&edited, model, Planner::shipped()), None);
     assert_eq!(found(&edited, model, bug), Some(Property::OneDisruption));
     assert_eq!(found(&edited, model, bug.linted()), Some(Property::Lint));
+}
+
+/// Everything at once, several times. What takes data away is less than what a quorum can bear. No call is late: it
+/// would name another version of the list than there is, and be refused.
+const STORM: Budgets = Budgets {
+    abort: 8,
+    refuse: 4,
+    stale: 4,
+    blind: 4,
+    kill: 8,
+    crash: 4,
+    wipe: 1,
+    evict: 4,
+    cut: 3,
+    edit: 4,
+    ..Budgets::NONE
+};
+
+#[test]
+fn storms_are_weathered() {
+    let walks = std::env::var("WALKS").map_or(60, |it| it.parse().unwrap());
+    let storm = |start: [u8; 2], sizes, seed| {
+        let scenario = Scenario::new("storm", Start::Running(start), sizes, STORM);
+        Scenario { seed, ..scenario.on(Volumes::Claims) }
+    };
+    let consented = Budgets { wipe: 3, unmount: 2, write: 3, consent: 3, ..STORM };
+    // Beside data that is gone this may be more than a quorum can bear: what is on a lost node counts as there.
+    let node = Budgets { node: 1, wipe: 0, ..STORM };
+    for seed in 0..walks {
+        let five = storm([5, 1], &[[5, 1], [7, 0], [3, 2]], seed);
+        let scenarios = [
+            Scenario { start: Start::Empty, ..five.clone() },
+            five.clone(),
+            Scenario { budgets: node, ..five.clone() },
+            storm([3, 1], &[[3, 1]], seed).respec(Respec::Recreate),
+            Scenario { budgets: consented, ..storm([3, 0], &[[3, 0], [5, 0]], seed) },
+            five.on(Volumes::KeptClaims),
+        ];
+        for scenario in &scenarios {
+            let model = ZooKeeperModel::of(scenario);
+            if let Some(finding) = walk(scenario, model, Planner::shipped()) {
+                panic!("seed {seed}, {:?} {:?}: {finding}", scenario.start, scenario.budgets);
+            }
+        }
+    }
 }

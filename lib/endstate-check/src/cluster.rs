@@ -26,6 +26,7 @@ mod script;
 mod setting;
 mod slot;
 mod state;
+pub mod steps;
 
 use std::fmt;
 

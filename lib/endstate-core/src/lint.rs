@@ -255,7 +255,7 @@ impl<'a, S> Lint<'a, S> {
         match start {
             Start::New { members, .. } => self.create_first(member, members),
             Start::Existing { members } => self.create_joining(member, members),
-            Start::Resume { .. } => self.create_again(member),
+            Start::Resume { .. } => self.resume(member),
             Start::Recover { members, .. } => self.create_alone(member, members),
         }
         let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
@@ -304,6 +304,18 @@ impl<'a, S> Lint<'a, S> {
             self.leader_is_good(list, member);
         }
         self.joins(member);
+    }
+
+    fn resume(&mut self, member: &MemberName) {
+        self.create_again(member);
+        let beside = match &self.plan.status.record.step {
+            Some(Step::Recover { stage: RecoverStage::Resuming { .. }, .. }) => false,
+            Some(Step::Recover { source, .. }) => source != member,
+            _ => false,
+        };
+        self.check(Rule::NoSecondStart, !beside, || {
+            format!("{member} may form a cluster beside the one that is recovered")
+        });
     }
 
     /// On its claim it may start again whenever its pod is gone, and only then.

@@ -7,6 +7,7 @@ const NONE: Budgets = Budgets::NONE;
 /// All of them: on claims that go when their server has left, and a few on claims that are kept.
 pub fn suite() -> Vec<Scenario> {
     let all = create().into_iter().chain(scale()).chain(replace()).chain(observers()).chain(roll());
+    let all = all.chain(consent());
     let on_claims = all.map(|it| it.on(Volumes::Claims));
     on_claims.chain(kept().into_iter().map(|it| it.on(Volumes::KeptClaims))).collect()
 }
@@ -109,5 +110,46 @@ fn kept() -> Vec<Scenario> {
         scenario("kept, 3 to 1", Running([3, 0]), &[[1, 0]], Budgets { evict: 1, ..some }),
         scenario("kept, wiped", Running([3, 0]), &[[3, 0]], Budgets { wipe: 1, ..some }),
         scenario("kept, pods deleted", Running([3, 0]), &[[3, 0]], Budgets { evict: 2, ..some }),
+    ]
+}
+
+/// Wider ones, for hours in which nobody waits: each of several minutes and gigabytes.
+pub fn deep_suite() -> Vec<Scenario> {
+    use Start::{Empty, Running};
+    let scenario = Scenario::new;
+    let two = Budgets { abort: 1, stale: 1, ..NONE };
+    let all = vec![
+        scenario("deep create 3", Empty, &[[3, 0]], Budgets { kill: 1, evict: 1, ..two }),
+        scenario("deep 3 to 5", Running([3, 0]), &[[5, 0]], Budgets { kill: 1, wipe: 1, ..two }),
+        scenario("deep 5 to 3", Running([5, 0]), &[[3, 0]], Budgets { kill: 1, evict: 1, ..two }),
+        scenario("deep wiped", Running([3, 0]), &[[3, 0]], Budgets { wipe: 2, node: 1, ..two }),
+        scenario(
+            "deep roles",
+            Running([3, 1]),
+            &[[3, 1], [1, 0], [3, 2]],
+            Budgets { edit: 2, ..two },
+        ),
+        scenario("deep rolled", Running([3, 1]), &[[3, 1]], Budgets { edit: 2, wipe: 1, ..two })
+            .respec(Respec::Recreate),
+        scenario(
+            "deep consent",
+            Running([2, 1]),
+            &[[2, 1]],
+            Budgets { wipe: 2, consent: 1, ..two },
+        ),
+    ];
+    all.into_iter().map(|it| it.on(Volumes::Claims)).collect()
+}
+
+/// Recoveries by a person's consent.
+fn consent() -> Vec<Scenario> {
+    use Start::Running;
+    let scenario = Scenario::new;
+    let wiped = Budgets { wipe: 1, consent: 1, ..NONE };
+    vec![
+        scenario("consent", Running([2, 0]), &[[2, 0]], Budgets { wipe: 2, ..wiped }),
+        scenario("consent, crash", Running([2, 0]), &[[2, 0]], Budgets { abort: 1, ..wiped }),
+        scenario("consent, old caches", Running([2, 0]), &[[2, 0]], Budgets { stale: 1, ..wiped }),
+        scenario("consent, observer", Running([2, 1]), &[[2, 1]], wiped),
     ]
 }

@@ -39,7 +39,7 @@ impl<M: AppModel> Api<'_, M> {
     pub(crate) fn make_call(&mut self, plan: &Compact) -> Result<Answer, Property> {
         let answer = match (&plan.write, plan.act(self.state.call)) {
             (_, Some(act)) => self.act(act)?,
-            (Some(written), None) => self.state.write(written)?,
+            (Some(written), None) => self.state.write(written, plan.proven)?,
             (None, None) => Refused,
         };
         self.state.called(plan);
@@ -191,7 +191,7 @@ impl State {
         }
     }
 
-    fn write(&mut self, written: &Written) -> Result<Answer, Property> {
+    fn write(&mut self, written: &Written, proven: bool) -> Result<Answer, Property> {
         if self.has(GONE) || !self.object_as_seen {
             return Ok(Refused);
         }
@@ -201,7 +201,19 @@ impl State {
         self.forget_refusals();
         for slot in self.slots.iter_mut().filter(|it| it.plan > 0) {
             let known = &written.slots[usize::from(slot.plan) - 1];
-            (slot.record, slot.reason) = (known.record, known.reason);
+            let recovers = slot.recovers();
+            // The annotation is a person's.
+            slot.reason = slot.reason & CONSENT | known.reason;
+            (slot.record, slot.row) = (known.record, known.row);
+            if slot.recovers() && !recovers {
+                rules::may_begin_recovery(slot)?;
+            }
+            if slot.step() == FENCING {
+                slot.disk &= !RECOVERED;
+            }
+            if proven && slot.reason & CONSENT != 0 {
+                slot.ills |= SPENT;
+            }
         }
         let there = self.slots.len();
         for (index, known) in written.slots.iter().enumerate().skip(there) {
@@ -209,6 +221,7 @@ impl State {
                 record: known.record,
                 reason: known.reason,
                 role: known.role,
+                row: known.row,
                 plan: u8::try_from(index + 1).expect("few slots"),
                 tag: self.tags,
                 ..Slot::default()
@@ -288,7 +301,9 @@ impl State {
         if slot.votes() {
             rules::may_stop(self, aim.index)?;
         }
-        let could = self.keeps_quorum();
+        // Who serves alone after a recovery resumes once.
+        let resumes = slot.recovers() && self.voters().count() == 1;
+        let could = self.keeps_quorum() && !resumes;
         let slot = &mut self.slots[aim.index];
         slot.set_pod(slot.pod | DELETING);
         if slot.runs() && slot.votes() {

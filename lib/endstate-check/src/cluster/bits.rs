@@ -44,6 +44,13 @@ pub(crate) const CAUGHT: u8 = 2;
 pub(crate) const CORRUPT: u8 = 4;
 /// The application does not say whose.
 pub(crate) const UNNAMED: u8 = 8;
+/// How many of the writes that the scenario makes it has, in two bits.
+pub(crate) const LOG: u8 = 16 | 32;
+pub(crate) const LOG_SHIFT: u8 = 4;
+/// What is on it cannot be seen: it is not mounted.
+pub(crate) const UNMOUNTED: u8 = 64;
+/// The launcher's note that this recovery was carried out.
+pub(crate) const RECOVERED: u8 = 128;
 
 // Slot::list: what the application's list of members says.
 pub(crate) const NON_VOTER: u8 = 1;
@@ -51,6 +58,8 @@ pub(crate) const VOTER: u8 = 2;
 pub(crate) const LEADER: u8 = 4;
 /// One of the first members of the start under way.
 pub(crate) const FIRST_START: u8 = 8;
+/// It knows the list from before a recovery from another member.
+pub(crate) const LEFT_BEHIND: u8 = 16;
 
 // Slot::ills.
 /// Its peers and it do not reach each other; the operator reaches it.
@@ -65,6 +74,8 @@ pub(crate) const ABANDONED: u8 = 8;
 pub(crate) const POD_CHANGED: u8 = 16;
 /// Its pod was made after its start was abandoned: it may form a cluster of its own.
 pub(crate) const ELSEWHERE: u8 = 32;
+/// The consent that names it was used, or a quorum was seen since it was given.
+pub(crate) const SPENT: u8 = 128;
 
 // Slot::record and Slot::cached_record: what the status says.
 pub(crate) const FIRST: u8 = 1;
@@ -79,11 +90,24 @@ pub(crate) const STEP_POD: u8 = 64;
 pub(crate) const ASKED: u8 = 128;
 
 // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
-pub(crate) const REASON: u8 = 15;
-/// The step under way is its restart.
+pub(crate) const REASON: u8 = 7;
+/// With a recovery under way: its data was found lost. With its own leave: it is drained first.
+pub(crate) const NOTED: u8 = 8;
+/// The step under way is its restart, or with one of the numbers below, in place of a reason, that.
 pub(crate) const RESTARTING: u8 = 16;
 /// It was told to restart in place, and did not say yet that it has.
 pub(crate) const TOLD: u8 = 32;
+/// The record says that the consent which names it was used.
+pub(crate) const USED_CONSENT: u8 = 64;
+/// The annotation of the object names it as the source of a recovery. Not of the record: a person writes it.
+pub(crate) const CONSENT: u8 = 128;
+
+// The step of a slot with RESTARTING.
+pub(crate) const FENCING: u8 = 1;
+pub(crate) const ALONE: u8 = 2;
+pub(crate) const RESUMING: u8 = 3;
+/// The same, and the pod that is recorded is the new one.
+pub(crate) const RESUMED: u8 = 4;
 
 // Slot::late: a call was given up and may still arrive.
 pub(crate) const LATE: u8 = 1;

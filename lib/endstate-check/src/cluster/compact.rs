@@ -1,25 +1,42 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, MemberName, MemberRecord, Plan, Record, Request as Asked, Start, Step,
+    Action, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage, Request as Asked,
+    Start, Step,
 };
 
 use super::{
     bits::*,
     model::{AppModel, Request, SpecOf},
-    observe::{REASONS, View},
+    observe::{REASONS, View, number},
     plans::{Act, Compact, Known, Written, bit},
 };
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.
     pub(crate) fn compact(&self, plan: &Plan<SpecOf<M>>) -> Compact {
-        let (old, new) = (self.written(&self.record()), self.written(&plan.status.record));
+        let (mut old, mut new) = (self.written(&self.record()), self.written(&plan.status.record));
         // A plan that acts also counts up the epoch, so it is written even if nothing else changes.
         let acts = plan.actions.iter().any(|it| !it.is_mark());
-        let write = old != new || acts;
+        let mut write = old != new || acts;
+        if self.setting.scenario.has_positions() {
+            let rows = &plan.status.members;
+            self.note_rows(&self.rows(), &mut old);
+            self.note_rows(rows, &mut new);
+            // Figures alone are not worth a write while all voters work.
+            write |= old != new && rows.iter().any(|it| !it.healthy);
+        }
         let acts = plan.actions.iter().filter_map(|it| self.act(it));
-        Compact { acts: acts.collect(), write: write.then_some(new) }
+        Compact { acts: acts.collect(), write: write.then_some(new), proven: false }
+    }
+
+    fn note_rows(&self, rows: &[MemberRow], written: &mut Written) {
+        for row in rows {
+            let slot = usize::from(self.slot(&row.name)) - 1;
+            if let Some(known) = written.slots.get_mut(slot) {
+                known.row = row.position.as_ref().map_or(0, number);
+            }
+        }
     }
 
     fn written(&self, record: &Record<SpecOf<M>>) -> Written {
@@ -45,8 +62,17 @@ impl<M: AppModel> View<'_, M> {
             let slot = set(&member.name, flag | member_bits(member), told(member));
             roles.push((slot, self.setting.role_number(&member.role)));
         }
-        if let Some((name, bits, reason)) = record.step.as_ref().and_then(step_bits) {
+        let step = record.step.as_ref().and_then(|it| step_bits(it, record));
+        if let Some((name, bits, reason)) = step {
             set(name, bits, reason);
+        }
+        if let Some(Step::Recover { lost, .. }) = &record.step {
+            for name in lost {
+                set(name, 0, NOTED);
+            }
+        }
+        if let Some(source) = &record.consent {
+            set(source, 0, USED_CONSENT);
         }
         for (slot, role) in roles {
             slots[slot].role = role;
@@ -119,7 +145,7 @@ fn told(member: &MemberRecord) -> u8 {
     if member.restarted.is_some() { TOLD } else { 0 }
 }
 
-fn step_bits(step: &Step) -> Option<(&MemberName, u8, u8)> {
+fn step_bits<'s, S>(step: &'s Step, record: &Record<S>) -> Option<(&'s MemberName, u8, u8)> {
     let pod = |it: &Option<endstate_core::Uid>| if it.is_some() { STEP_POD } else { 0 };
     Some(match step {
         Step::Join { .. } => return None,
@@ -128,7 +154,16 @@ fn step_bits(step: &Step) -> Option<(&MemberName, u8, u8)> {
             let number = REASONS.iter().position(|it| it == reason).expect("all are there");
             (name, LEAVING | pod(before), u8::try_from(number).expect("few"))
         }
-        Step::Recover { .. } => unimplemented!("nobody consents in the model: {step:?}"),
+        Step::Recover { source, stage, .. } => {
+            let seen = record.find(source).and_then(|it| it.pod.as_ref());
+            let stage = match stage {
+                RecoverStage::Fencing {} => FENCING,
+                RecoverStage::Alone {} => ALONE,
+                RecoverStage::Resuming { pod } if seen.is_some_and(|it| it != pod) => RESUMED,
+                RecoverStage::Resuming { .. } => RESUMING,
+            };
+            (source, 0, RESTARTING | stage)
+        }
         Step::App { step } => unimplemented!("the model has no steps of an application: {step:?}"),
     })
 }

@@ -17,7 +17,52 @@ impl<M: AppModel> Moves<'_, M> {
             self.pod_faults(state, index);
             self.data_faults(state, index);
         }
+        self.writes(state);
+        self.consents(state);
         self.edits(state);
+    }
+
+    /// What is acknowledged is on every member that works and has caught up.
+    fn writes(&mut self, state: &State) {
+        let last = state.slots.iter().map(Slot::log).max().unwrap_or(0);
+        if state.left.write == 0 || !state.can_commit() || last == LOG >> LOG_SHIFT {
+            return;
+        }
+        self.fault(state, Fault::Write, |it| {
+            it.left.write -= 1;
+            for slot in it.slots.iter_mut() {
+                if slot.works() && slot.is_listed() && slot.is_caught_up() {
+                    slot.set_log(last + 1);
+                } else {
+                    slot.disk &= !CAUGHT;
+                }
+            }
+        });
+    }
+
+    /// A person names the source of a recovery, or takes that back.
+    fn consents(&mut self, state: &State) {
+        if state.has(ENDING | GONE) {
+            return;
+        }
+        if let Some(named) = state.slots.iter().position(|it| it.reason & CONSENT != 0) {
+            self.fault(state, Fault::Withdraw(state.slots[named].tag), |it| {
+                it.slots[named].reason &= !CONSENT;
+                it.slots[named].ills &= !SPENT;
+                it.object_changed();
+            });
+        } else if state.left.consent > 0 {
+            for (index, slot) in state.slots.iter().enumerate() {
+                if slot.record & MEMBER == 0 {
+                    continue;
+                }
+                self.fault(state, Fault::Consent(slot.tag), |it| {
+                    it.left.consent -= 1;
+                    it.slots[index].reason |= CONSENT;
+                    it.object_changed();
+                });
+            }
+        }
     }
 
     fn process_faults(&mut self, state: &State, index: usize) {
@@ -82,6 +127,18 @@ impl<M: AppModel> Moves<'_, M> {
                 let unmarked = slot.made & MARKED == 0;
                 it.slots[index].process |= if unmarked { UNMARKED_LOSS } else { 0 };
             });
+        }
+        if left.unmount > 0 && slot.is_there() && slot.has_claim() && slot.has_data() {
+            self.fault(state, Fault::Unmount(slot.tag), |it| {
+                it.left.unmount -= 1;
+                it.slots[index].stop();
+                it.slots[index].disk |= UNMOUNTED;
+                it.slots[index].process &= !VOLUNTARY;
+                it.slots[index].touch();
+            });
+        }
+        if slot.disk & UNMOUNTED != 0 && !slot.runs() {
+            self.fault(state, Fault::Mount(slot.tag), |it| it.slots[index].disk &= !UNMOUNTED);
         }
         let holds = slot.works() && slot.is_listed() && state.is_formed();
         if left.corrupt > 0 && holds {
@@ -161,7 +218,8 @@ impl Slot {
 
     fn wipe(&mut self) {
         self.stop();
-        self.disk = 0;
+        (self.disk, self.own) = (0, 0);
+        self.list &= !LEFT_BEHIND;
         self.process &= !VOLUNTARY;
         self.touch();
     }

@@ -34,7 +34,7 @@ impl<M: AppModel> Moves<'_, M> {
             after.slots[index].touch();
             self.push(Step::Stop(member), after);
         }
-        if self.setting.model.exits(state, index) {
+        if !slot.is_left_behind() && self.setting.model.exits(state, index) {
             let mut after = *state;
             after.slots[index].stop();
             after.slots[index].set_pod(slot.pod | CRASH);
@@ -79,7 +79,8 @@ impl<M: AppModel> Moves<'_, M> {
         }
         after.meet();
         let step = Step::Start { member: slot.tag, ran };
-        if let Some(property) = rules::broken_by_start(state, slot, ran) {
+        let broken = rules::broken_by_start(state, slot, ran);
+        if let Some(property) = broken.or_else(|| rules::one_cluster(&after)) {
             return Err(Broken { property, step, detail: String::new() });
         }
         if after != *state {
@@ -94,6 +95,8 @@ impl<M: AppModel> Moves<'_, M> {
             Ran::Crashed
         } else if self.setting.scenario.launcher && slot.is_refused_by_launcher() {
             Ran::Refused
+        } else if slot.is_left_behind() && slot.has_data() && slot.start() != StartKind::Recover {
+            Ran::OnItsData
         } else {
             self.setting.model.start(state, index)
         }
@@ -115,13 +118,13 @@ impl Slot {
             Ran::Crashed => return self.set_pod(self.pod | STARTED | CRASH),
             Ran::OnItsData | Ran::Empty | Ran::Blank | Ran::Alone => {}
         }
-        self.set_pod((self.pod & !CRASH) | STARTED);
+        self.set_pod((self.pod & !(CRASH | LOST)) | STARTED);
         self.process |= RUN | FRESH;
         self.process &= !(VOLUNTARY | OLD_LIST | RUNS_REV | UNMARKED_LOSS);
         self.process |= if self.pod & REV != 0 { RUNS_REV } else { 0 };
         if ran == Ran::Empty {
             self.disk |= DATA;
-            self.disk &= !CAUGHT;
+            self.disk &= !(CAUGHT | UNMOUNTED);
             self.disk |= if self.start() == StartKind::New { CAUGHT } else { 0 };
         }
     }
@@ -138,12 +141,19 @@ impl State {
         }
     }
 
-    /// A member goes on as the only one.
+    /// A member goes on as the only one. The others know nothing of it.
     fn stand_alone(&mut self, member: usize) {
+        self.old_voters = u8::try_from(self.voters().count()).expect("few slots");
         for slot in self.slots.iter_mut() {
-            slot.list = 0;
+            let kept = slot.disk & DATA != 0 && (slot.votes() || slot.is_left_behind());
+            slot.list = if kept { LEFT_BEHIND } else { 0 };
+            slot.process &= !VOLUNTARY;
         }
-        self.slots[member].give_vote();
+        let slot = &mut self.slots[member];
+        slot.list = 0;
+        slot.give_vote();
+        slot.disk |= CAUGHT | RECOVERED;
+        slot.ills |= if slot.reason & CONSENT != 0 { SPENT } else { 0 };
         self.lead(member);
         self.list_as_seen = false;
     }

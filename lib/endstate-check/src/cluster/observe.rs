@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, Blocked, Bootstrap, Claim, ClusterId, Corruption, Denial,
-    Entry, Evidence, Exit, LeaveReason, Marks, MemberId, MemberName, MemberRecord, MemberStatus,
-    Membership, Pod, PodPhase, Position, Reach, Record, Restarted, Snapshot, Standing, Status,
-    Step, Target, Trouble, Uid, View as AppView, Words,
+    Entry, Evidence, Exit, LeaveReason, Marks, MemberId, MemberName, MemberRecord, MemberRow,
+    MemberStatus, Membership, Pod, PodPhase, Position, Reach, Record, RecoverStage, Restarted,
+    Snapshot, Standing, Status, Step, Target, Trouble, Uid, View as AppView, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,7 @@ use super::{
     bits::*,
     model::{AppModel, SpecOf},
     setting::Setting,
-    slot::{SLOTS, Slot},
+    slot::{SLOTS, Slot, StartKind},
     state::{Declared, State},
 };
 use crate::Print;
@@ -39,9 +39,10 @@ pub(super) const REASONS: [LeaveReason; 8] = [
 
 /// Bits of what a member shows to the driver, beside those of the list.
 const REACHED: u8 = 8;
-const BEHIND: u8 = 16;
+/// It says that it votes, whether a list is to be had or not.
+const VOTES: u8 = 16;
 /// It follows no leader.
-const ALONE: u8 = 32;
+const ON_ITS_OWN: u8 = 32;
 const SECOND: u8 = 64;
 /// The application says that its data is corrupt.
 const ACCUSED: u8 = 128;
@@ -72,6 +73,9 @@ pub(super) struct Seen {
     reason: u8,
     pub(super) role: u8,
     app: u8,
+    /// How far it is by its own answer, and by the status, as numbers.
+    position: u8,
+    pub(super) row: u8,
     elsewhere: bool,
     pub(super) tag: u8,
 }
@@ -83,7 +87,9 @@ impl<'a, M: AppModel> View<'a, M> {
         let mut slots = [Seen::default(); SLOTS];
         let mut refused = 0;
         for (index, slot) in state.slots.iter().enumerate() {
-            let answers = setting.model.answers(state, index) && blind != Some(index);
+            let answers = setting.model.answers(state, index)
+                && !slot.is_left_behind()
+                && blind != Some(index);
             slots[index] = Seen::of(slot, list, answers);
             refused |= if slot.ills & REFUSED != 0 { 1 << index } else { 0 };
         }
@@ -117,8 +123,8 @@ impl<'a, M: AppModel> View<'a, M> {
                 it.reason,
                 it.role,
                 it.app,
-                1,
-                it.elsewhere.into(),
+                1 | it.row << 1,
+                u8::from(it.elsewhere) | it.position << 1,
             ])
         });
         Print::of([head, self.spec.word() << 32 | self.accepted.word()].into_iter().chain(slots))
@@ -134,12 +140,38 @@ impl<'a, M: AppModel> View<'a, M> {
         let mut object = self.setting.object.clone();
         object.deleting = self.has(ENDING);
         let mut snapshot = Snapshot::new(now, object, self.setting.model.spec(self.spec));
-        snapshot.status = Status { record: self.record(), ..Status::default() };
+        snapshot.status =
+            Status { record: self.record(), members: self.rows(), ..Status::default() };
+        snapshot.recover_from = self.named(CONSENT);
         snapshot.pods = Some(self.pods());
         snapshot.claims = self.claims();
         snapshot.view = self.view();
         snapshot.blocked = self.blocked(now).into_iter().collect();
         snapshot
+    }
+
+    /// How far members were when the status was written.
+    pub(super) fn rows(&self) -> Vec<MemberRow> {
+        let known = self.slots().filter(|(_, it)| it.row != 0);
+        let row = |(index, seen): (usize, &Seen)| {
+            let votes = usize::from(seen.role) == self.setting.scenario.voting_role;
+            let standing = if votes { Standing::Voter } else { Standing::NonVoter };
+            MemberRow {
+                standing: Some(standing),
+                position: Some(position(seen.row)),
+                ..MemberRow::new(self.name(index), self.setting.role(seen.role))
+            }
+        };
+        known.map(row).collect()
+    }
+
+    fn named(&self, flag: u8) -> Option<MemberName> {
+        self.slots().find(|(_, it)| it.reason & flag != 0).map(|(index, _)| self.name(index))
+    }
+
+    /// Whether a person consents to a recovery.
+    pub(super) fn is_consented(&self) -> bool {
+        self.slots().any(|(_, it)| it.reason & CONSENT != 0)
     }
 
     fn has(&self, flag: u8) -> bool {
@@ -162,8 +194,9 @@ impl<'a, M: AppModel> View<'a, M> {
         (index + 1).to_string().into()
     }
 
-    fn uid(index: usize) -> Uid {
-        format!("pod-{index}").into()
+    /// A pod that is told of a recovery is another than the one that resumes.
+    fn uid(index: usize, alone: bool) -> Uid {
+        format!("{}-{index}", if alone { "alone" } else { "pod" }).into()
     }
 
     fn slots(&self) -> impl Iterator<Item = (usize, &Seen)> {
@@ -179,7 +212,7 @@ impl<'a, M: AppModel> View<'a, M> {
         let (has, words) = (|flag| seen.pod & flag != 0, self.setting.model.last_words());
         let crash = || Trouble::from_reason("CrashLoopBackOff", words);
         let made_from = Declared { rev: u8::from(has(REV)), ..self.accepted };
-        let mut pod = Pod::new(self.name(index), Self::uid(index), "1");
+        let mut pod = Pod::new(self.name(index), Self::uid(index, seen.is_alone()), "1");
         pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
         pod.trouble = has(CRASH).then(crash);
         pod.started = has(STARTED);
@@ -221,7 +254,7 @@ impl<'a, M: AppModel> View<'a, M> {
                 .has(BOOT)
                 .then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
-            consent: None,
+            consent: self.named(USED_CONSENT),
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
             backoff: None,
@@ -238,7 +271,12 @@ impl<'a, M: AppModel> View<'a, M> {
         member.id = known.then(|| Self::id(index));
         member.votes = it.role == 0;
         member.asked = (it.record & ASKED != 0).then_some(old);
-        member.pod = (it.record & SEEN != 0).then(|| Self::uid(index));
+        let alone = match it.step() {
+            ALONE | RESUMING => true,
+            RESUMED => false,
+            _ => it.is_alone(),
+        };
+        member.pod = (it.record & SEEN != 0).then(|| Self::uid(index, alone));
         member.failing_since = (it.record & FAILING != 0).then_some(old);
         member.restarted = (it.reason & TOLD != 0).then_some(Restarted {
             at: old,
@@ -251,7 +289,7 @@ impl<'a, M: AppModel> View<'a, M> {
     fn step(&self, index: usize, it: &Seen) -> Option<Step> {
         let name = self.name(index);
         let has = |flag| it.record & flag != 0;
-        let pod = has(STEP_POD).then(|| Self::uid(index));
+        let pod = has(STEP_POD).then(|| Self::uid(index, it.is_alone()));
         if has(JOINING) {
             Some(Step::Join { member: self.member(index, it) })
         } else if has(LEAVING) {
@@ -263,8 +301,21 @@ impl<'a, M: AppModel> View<'a, M> {
                 reason: REASONS[usize::from(it.reason & REASON)],
             })
         } else {
-            (it.reason & RESTARTING != 0).then_some(Step::Restart { name })
+            self.other_step(index, it)
         }
+    }
+
+    fn other_step(&self, index: usize, it: &Seen) -> Option<Step> {
+        let name = self.name(index);
+        let stage = match it.step() {
+            FENCING => RecoverStage::Fencing {},
+            ALONE => RecoverStage::Alone {},
+            RESUMING | RESUMED => RecoverStage::Resuming { pod: Self::uid(index, true) },
+            _ => return (it.reason & RESTARTING != 0).then_some(Step::Restart { name }),
+        };
+        let lost = self.slots().filter(|(_, it)| it.reason & NOTED != 0);
+        let lost = lost.map(|(index, _)| self.name(index)).collect();
+        Some(Step::Recover { source: name, lost, stage })
     }
 
     fn view(&self) -> AppView {
@@ -291,7 +342,7 @@ impl<'a, M: AppModel> View<'a, M> {
     ) -> MemberStatus {
         let standing = match it.app {
             app if app & LEADER != 0 => Standing::Leader,
-            app if self.list && app & VOTER == 0 => Standing::NonVoter,
+            app if app & VOTES == 0 => Standing::NonVoter,
             _ => Standing::Voter,
         };
         let id = Self::id(index);
@@ -301,10 +352,10 @@ impl<'a, M: AppModel> View<'a, M> {
             status.version = self.setting.model.version(0);
             return status;
         }
-        let alone = it.app & ALONE != 0;
+        let alone = it.app & ON_ITS_OWN != 0;
         let mut status = MemberStatus::new(id, CLUSTER, standing);
         status.leader = leader.clone().filter(|_| !alone);
-        status.position = Some(Position::at(if it.app & BEHIND != 0 { 10 } else { 100 }));
+        status.position = Some(position(it.position));
         status.version = self.setting.model.version(u8::from(it.app & SECOND != 0));
         status.data_size = 1;
         status.corruption = if alone { vec![] } else { alarms.to_vec() };
@@ -317,7 +368,7 @@ impl<'a, M: AppModel> View<'a, M> {
             Entry::voter(Self::id(index), self.name(index)).voting(it.app & VOTER != 0)
         };
         let voters = self.seen().iter().filter(|it| it.app & VOTER != 0);
-        let agreed = voters.filter(|it| it.app & (REACHED | ALONE) == REACHED).count();
+        let agreed = voters.filter(|it| it.app & (REACHED | ON_ITS_OWN) == REACHED).count();
         Membership::new(CLUSTER, listed.map(entry)).agreed(agreed)
     }
 
@@ -337,26 +388,38 @@ impl Seen {
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
         let elsewhere = slot.ills & ELSEWHERE != 0 && slot.pod & STARTED != 0;
         let named = slot.disk & (CORRUPT | UNNAMED) == CORRUPT;
+        let alone = StartKind::of(slot.cached_made) == StartKind::Recover;
         let mut app = bit(list, slot.list & (NON_VOTER | VOTER));
         app |= bit(list && slot.is_listed() && named, ACCUSED);
         if answers {
             app |= REACHED | bit(list, slot.list & LEADER);
-            app |= bit(!slot.is_caught_up(), BEHIND) | bit(slot.is_cut(), ALONE);
+            app |= bit(slot.is_cut(), ON_ITS_OWN) | bit(slot.votes(), VOTES);
             app |= bit(slot.process & RUNS_REV != 0, SECOND);
         } else if elsewhere {
             app |= REACHED;
         }
         Self {
             pod: slot.cached_pod,
-            // How it was told to start nobody asks any more.
-            made: slot.cached_made & !START,
+            // How it was told to start nobody asks any more, unless it was for a recovery.
+            made: slot.cached_made & !if alone { 0 } else { START },
             record: slot.cached_record,
             reason: slot.cached_reason,
             role: slot.role,
             app,
+            position: if answers { slot.position() } else { 0 },
+            row: slot.cached_row,
             elsewhere,
             tag: slot.tag,
         }
+    }
+
+    /// Whether its pod is told of a recovery.
+    fn is_alone(&self) -> bool {
+        self.made & START == START
+    }
+
+    fn step(&self) -> u8 {
+        if self.reason & RESTARTING != 0 { self.reason & REASON } else { 0 }
     }
 
     /// How a container ended that does not answer: in the way of the launcher, or with what the application's users
@@ -373,6 +436,21 @@ impl Seen {
         Some(Exit::of(code, None, &message))
     }
 }
+
+/// A position by its number: far behind, or with so many of the scenario's writes.
+fn position(number: u8) -> Position {
+    Position::at(if number < 2 { BEHIND_AT } else { CAUGHT_UP_AT + u64::from(number - 2) })
+}
+
+/// The way back.
+pub(super) fn number(position: &Position) -> u8 {
+    // The first entry is number 0.
+    let writes = position.count().checked_sub(CAUGHT_UP_AT + 1);
+    writes.map_or(1, |it| 2 + u8::try_from(it).expect("few writes"))
+}
+
+const BEHIND_AT: u64 = 10;
+const CAUGHT_UP_AT: u64 = 100;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 

@@ -134,7 +134,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
             return Err(Broken { property: Property::Lint, step, detail });
         }
         let fresh = !old_object && !old_pods && after.is_recorded();
-        let false_loss = outcome.claims_lost && fresh && !state.is_lost();
+        let false_loss = outcome.claims_lost && fresh && !state.seems_lost();
         if outcome.claims_available && !state.has_quorum() || false_loss {
             let detail = String::new();
             return Err(Broken { property: Property::HonestStatus, step, detail });
@@ -142,6 +142,9 @@ impl<'a, M: AppModel> Moves<'a, M> {
         if outcome.plan == 0 {
             // Nothing to do; what it knows may have become newer.
             after.forget_refusals();
+            if outcome.claims_available && !old_object {
+                after.spend_consent();
+            }
             after.idle();
         } else {
             after.plan = outcome.plan;
@@ -154,5 +157,14 @@ impl<'a, M: AppModel> Moves<'a, M> {
         }
         self.push(step, after);
         Ok(())
+    }
+}
+
+impl State {
+    /// The operator has seen a quorum, and has nothing to write about it.
+    fn spend_consent(&mut self) {
+        for slot in self.slots.iter_mut().filter(|it| it.reason & CONSENT != 0) {
+            slot.ills |= SPENT;
+        }
     }
 }

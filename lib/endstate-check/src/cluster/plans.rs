@@ -59,6 +59,8 @@ pub(crate) struct Compact {
     /// The record to be written first, if it changed.
     pub(crate) write: Option<Written>,
     pub(crate) acts: Vec<Act>,
+    /// It was made with a quorum in sight, while a person consents to a recovery.
+    pub(crate) proven: bool,
 }
 
 /// A record.
@@ -77,6 +79,7 @@ pub(crate) struct Known {
     pub(crate) record: u8,
     pub(crate) reason: u8,
     pub(crate) role: u8,
+    pub(crate) row: u8,
 }
 
 /// An action.
@@ -256,9 +259,10 @@ impl<M: AppModel> Plans<M> {
             .is_some_and(|it| it.status == Truth::True);
         let lost = |it: &Waiting| matches!(it, Waiting::ForConsent { .. });
         let claims_lost = plan.waits.iter().any(lost);
-        let compact = view.compact(&plan);
+        let compact =
+            Compact { proven: claims_available && view.is_consented(), ..view.compact(&plan) };
         Outcome {
-            plan: self.number(compact),
+            plan: if compact.calls() == 0 { 0 } else { self.number(compact) },
             claims_available,
             claims_lost,
             refused: (!violations.is_empty())

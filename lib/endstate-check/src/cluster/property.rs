@@ -23,6 +23,12 @@ pub enum Property {
     NoSecondStart,
     /// S5: once a cluster is recorded, its clients find no pod of a start that was abandoned.
     ServesMembers,
+    /// S5: what was left behind by a recovery forms no quorum while the recovered cluster serves.
+    OneCluster,
+    /// S5: a recovery begins by a consent that was not used, and with no quorum seen since it was given.
+    ConsentsOnce,
+    /// S4: a recovery goes on with no less than any other member is known to have had.
+    KeepsWrites,
     /// S6: one member at a time is listed without the vote that its role has.
     OneJoin,
     /// S9: no working voter leaves below what is asked for.
@@ -56,6 +62,9 @@ impl fmt::Display for Property {
             Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
+            Self::OneCluster => "S5 two clusters of one identity serve at once",
+            Self::ConsentsOnce => "S5 a recovery began by an old consent, or by none",
+            Self::KeepsWrites => "S4 a recovery lost writes that another member was known to have",
             Self::OneJoin => "S6 two members join at a time",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",
             Self::HonestStatus => "S11 the status claims what is not so",

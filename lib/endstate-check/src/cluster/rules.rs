@@ -1,5 +1,7 @@
 //! What no call of the operator may do, and no start, whatever the application is.
 
+use endstate_core::quorum;
+
 use super::{
     api::Aim,
     bits::*,
@@ -13,7 +15,9 @@ use super::{
 /// S2.
 pub(crate) fn may_stop(state: &State, member: usize) -> Result<(), Property> {
     let runs = state.slots[member].runs();
-    let second = runs && state.is_formed() && another_is_stopped(state, member);
+    // With a recovery on its way nobody serves.
+    let serves = !state.slots.iter().any(Slot::recovers) || state.keeps_quorum();
+    let second = runs && serves && state.is_formed() && another_is_stopped(state, member);
     if second { Err(Property::OneDisruption) } else { Ok(()) }
 }
 
@@ -108,12 +112,36 @@ pub(crate) fn serves_members(state: &State) -> Result<(), Property> {
     if found { Err(Property::ServesMembers) } else { Ok(()) }
 }
 
+/// S5 and S4: there was no quorum, as far as anybody could know, and nobody is known to have had more.
+fn broken_by_recovery(state: &State, source: &Slot) -> Option<Property> {
+    let others = || state.voters().filter(|it| it.tag != source.tag);
+    // What was found lost, and fenced, may be mounted again behind the back of all.
+    let whole = others().filter(|it| it.is_viable() && it.reason & NOTED == 0).count();
+    if whole + usize::from(source.votes()) >= state.quorum() {
+        return Some(Property::NoSecondStart);
+    }
+    let ahead = others().any(|it| it.row > source.position());
+    ahead.then_some(Property::KeepsWrites)
+}
+
+/// S5: nobody serves beside a cluster that was recovered.
+pub(crate) fn one_cluster(state: &State) -> Option<Property> {
+    let old = state.slots.iter().filter(|it| it.is_left_behind() && it.works()).count();
+    let serves = old > 0 && old >= quorum(state.old_voters.into()) && state.has_quorum();
+    serves.then_some(Property::OneCluster)
+}
+
+/// S5: who begins a recovery has a consent that was not used.
+pub(crate) fn may_begin_recovery(slot: &Slot) -> Result<(), Property> {
+    let fresh = slot.reason & CONSENT != 0 && slot.ills & SPENT == 0;
+    if fresh { Ok(()) } else { Err(Property::ConsentsOnce) }
+}
+
 /// S5 and S3.
 pub(crate) fn broken_by_start(state: &State, slot: &Slot, ran: Ran) -> Option<Property> {
     let new = slot.start() == StartKind::New;
     if ran == Ran::Alone {
-        let others = state.voters().filter(|it| it.is_viable() && it.tag != slot.tag).count();
-        return (others + 1 >= state.quorum()).then_some(Property::NoSecondStart);
+        return broken_by_recovery(state, slot);
     }
     if ran != Ran::Empty || is_known_hole(slot) {
         None

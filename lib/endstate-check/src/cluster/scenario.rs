@@ -100,6 +100,13 @@ pub struct Budgets {
     pub corrupt: u8,
     /// A member's data becomes corrupt, and the alarm does not say whose.
     pub unnamed: u8,
+    /// A volume is not mounted any more: its process ends, and finds nothing at its start. It may be mounted again at
+    /// any time, or never.
+    pub unmount: u8,
+    /// A user writes something: who works and has caught up has it, who does not is behind.
+    pub write: u8,
+    /// A person names a member as the source of a recovery. It may be taken back at any time, or never.
+    pub consent: u8,
     /// The spec is edited.
     pub edit: u8,
     /// The object is deleted.
@@ -123,6 +130,9 @@ impl Budgets {
         cut: 0,
         corrupt: 0,
         unnamed: 0,
+        unmount: 0,
+        write: 0,
+        consent: 0,
         edit: 0,
         delete: 0,
     };
@@ -134,6 +144,12 @@ impl Budgets {
             u64::from_le_bytes([abort, late, refuse, stale, blind, kill, crash, wipe]),
             u64::from_le_bytes([blank, evict, node, cut, corrupt, unnamed, edit, delete]),
         ]
+    }
+
+    /// The rest of them, in three bytes.
+    pub(crate) fn rare(self) -> u64 {
+        let Self { unmount, write, consent, .. } = self;
+        u64::from_le_bytes([unmount, write, consent, 0, 0, 0, 0, 0])
     }
 }
 
@@ -170,6 +186,11 @@ impl Scenario {
         Self { volumes, ..self }
     }
 
+    /// Whether it matters how far members are.
+    pub(crate) fn has_positions(&self) -> bool {
+        self.budgets.write > 0 || self.budgets.consent > 0
+    }
+
     /// Where the exploration begins.
     pub(crate) fn first_state(&self) -> State {
         let mut state = State::new(Declared { sizes: self.sizes[0], rev: 0 }, self.budgets);
@@ -199,6 +220,7 @@ impl Scenario {
             list: if votes { VOTER } else { NON_VOTER },
             record: MEMBER | SEEN,
             role: u8::try_from(role).expect("few roles"),
+            row: if self.has_positions() { 2 } else { 0 },
             tag,
             ..Slot::default()
         }

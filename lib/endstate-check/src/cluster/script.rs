@@ -78,6 +78,11 @@ pub(crate) enum Fault {
     Cut(u8),
     Corrupt(u8),
     CorruptUnnamed(u8),
+    Unmount(u8),
+    Mount(u8),
+    Write,
+    Consent(u8),
+    Withdraw(u8),
     Edit(Declared),
     Delete,
 }
@@ -200,6 +205,11 @@ impl fmt::Display for Fault {
             Self::Corrupt(it) => {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm says so")
             }
+            Self::Unmount(it) => write!(f, "m{it} is killed, and its volume is not mounted"),
+            Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
+            Self::Write => write!(f, "a write is acknowledged"),
+            Self::Consent(it) => write!(f, "a person consents to a recovery from m{it}"),
+            Self::Withdraw(it) => write!(f, "the consent to a recovery from m{it} is taken back"),
             Self::Edit(Declared { sizes, rev }) => {
                 write!(f, "spec becomes {sizes:?} members of spec {rev}")
             }

@@ -39,6 +39,9 @@ pub struct Slot {
     /// Why it leaves, as a number.
     pub(crate) reason: u8,
     pub(crate) role: u8,
+    /// How far it was when the status was last written, as a number; 0 for not known.
+    pub(crate) row: u8,
+    pub(crate) cached_row: u8,
     pub(crate) cached_pod: u8,
     pub(crate) cached_made: u8,
     pub(crate) cached_record: u8,
@@ -49,7 +52,7 @@ pub struct Slot {
     pub(crate) late: u8,
     /// Which slot of the plan under way this is, from 1; 0 for none.
     pub(crate) plan: u8,
-    /// The application model's own.
+    /// The application model's own. It lives as long as the volume does.
     pub(crate) own: u8,
     /// For people: members in order of appearance.
     pub(crate) tag: u8,
@@ -84,7 +87,22 @@ impl Slot {
 
     /// Whether there is data on its volume.
     pub fn has_data(&self) -> bool {
-        self.disk & DATA != 0
+        self.disk & (DATA | UNMOUNTED) == DATA
+    }
+
+    /// How many of the writes that the scenario makes it has.
+    pub fn log(&self) -> u8 {
+        (self.disk & LOG) >> LOG_SHIFT
+    }
+
+    /// Whether it knows the list from before a recovery from another member: it follows nobody.
+    pub fn is_left_behind(&self) -> bool {
+        self.list & LEFT_BEHIND != 0
+    }
+
+    /// Whether the recovery that its pod is for was carried out: that happens once.
+    pub fn is_recovered(&self) -> bool {
+        self.disk & RECOVERED != 0
     }
 
     /// Whether it has all that was committed.
@@ -167,7 +185,8 @@ impl Slot {
 
     /// It has what another has, its corruption included.
     pub fn copy(&mut self, from: &Slot) {
-        self.disk |= DATA | CAUGHT | from.disk & (CORRUPT | UNNAMED);
+        self.disk &= !(LOG | UNMOUNTED);
+        self.disk |= DATA | CAUGHT | from.disk & (CORRUPT | UNNAMED | LOG);
     }
 
     /// It has been connected for long enough.
@@ -238,13 +257,33 @@ impl Slot {
     }
 
     pub(crate) fn end_claim(&mut self) {
-        self.disk = 0;
+        (self.disk, self.own) = (0, 0);
+        self.list &= !LEFT_BEHIND;
         self.set_made(self.made & !(CLAIM | CLAIM_DELETING));
     }
 
     pub(crate) fn stop(&mut self) {
         self.process &= !(RUN | FRESH);
         self.list &= !LEADER;
+    }
+
+    /// The step under way that is about it, of those that are no join and no leave.
+    pub(crate) fn step(&self) -> u8 {
+        if self.reason & RESTARTING != 0 { self.reason & REASON } else { 0 }
+    }
+
+    /// Whether the step under way is a recovery from it.
+    pub(crate) fn recovers(&self) -> bool {
+        (FENCING..=RESUMED).contains(&self.step())
+    }
+
+    /// How far it is, as a number: see [`row`](Self::row).
+    pub(crate) fn position(&self) -> u8 {
+        if self.log() == 0 && !self.is_caught_up() { 1 } else { 2 + self.log() }
+    }
+
+    pub(crate) fn set_log(&mut self, log: u8) {
+        self.disk = self.disk & !LOG | log << LOG_SHIFT & LOG;
     }
 
     /// Whether nothing speaks of this name any more, but for a claim that may be kept.
@@ -259,6 +298,7 @@ impl Slot {
     #[inline]
     pub(crate) fn words(&self) -> [u64; 2] {
         let Self { pod, made, process, disk, list, record, reason, role, .. } = *self;
+        let role = role | self.row << 2 | self.cached_row << 5;
         let there = [pod, process, list, record, disk, made, reason, role];
         let Self { cached_pod, cached_made, cached_record, cached_reason, .. } = *self;
         let Self { ills, late, plan, own, .. } = *self;

@@ -81,6 +81,8 @@ pub struct State {
     /// A fault happened since the plan was made.
     pub(crate) fault_since: bool,
     pub(crate) left: Budgets,
+    /// How many voted before the last recovery.
+    pub(crate) old_voters: u8,
     /// How many members have appeared. For people.
     pub(crate) tags: u8,
 }
@@ -135,6 +137,13 @@ impl State {
         self.slots[member].list |= LEADER;
     }
 
+    /// Whether a voter has all that a quorum has, so that these elect it.
+    pub fn may_lead(&self, member: usize) -> bool {
+        let heir = &self.slots[member];
+        let elects = |it: &&Slot| it.works() && it.log() <= heir.log();
+        heir.votes() && heir.works() && self.voters().filter(elects).count() >= self.quorum()
+    }
+
     /// Whether the cluster can commit a change.
     pub fn can_commit(&self) -> bool {
         self.has_quorum() && self.leader().is_some()
@@ -159,6 +168,7 @@ impl State {
             list_as_seen: true,
             fault_since: false,
             left,
+            old_voters: 0,
             tags: 0,
         }
     }
@@ -175,6 +185,35 @@ impl State {
     /// Whether so much data is gone that no quorum can come back by itself.
     pub(crate) fn is_lost(&self) -> bool {
         self.is_formed() && self.voters().filter(|it| it.is_viable()).count() < self.quorum()
+    }
+
+    /// The same as far as pods show it: a volume that was mounted late is found to be whole at the next start.
+    pub(crate) fn seems_lost(&self) -> bool {
+        let fenced = |it: &Slot| it.reason & NOTED != 0 && !it.exists();
+        let whole = |it: &&Slot| it.is_viable() && it.pod & LOST == 0 && !fenced(it);
+        self.is_formed() && self.voters().filter(whole).count() < self.quorum()
+    }
+
+    /// Whether a recovery is on its way, or a person consents to one from a member that has all that others are known
+    /// to have had.
+    fn can_recover(&self) -> bool {
+        let furthest = |it: &Slot| it.row.max(if it.disk & DATA != 0 { it.position() } else { 0 });
+        let most = self.voters().map(furthest).max().unwrap_or(0);
+        let able = |it: &Slot| it.votes() && it.is_viable() && it.has_claim();
+        let named = |it: &Slot| it.reason & (CONSENT | USED_CONSENT) == CONSENT;
+        // Who leaves may have left: nobody knows before there is a quorum again.
+        let left = |it: &Slot| it.record & LEAVING != 0 && !it.is_listed() && it.disk & DATA != 0;
+        let joined = |it: &Slot| it.record & JOINING != 0 && it.votes();
+        let unknown = self.slots.iter().any(|it| left(it) || joined(it));
+        self.slots.iter().any(|it| {
+            let goes_on = it.recovers() && it.step() != FENCING && it.is_viable();
+            goes_on || named(it) && able(it) && it.position() >= most && !unknown
+        })
+    }
+
+    /// Whether the source of a recovery, which may have served alone, has no data any more: only a person leads on.
+    fn lacks_source(&self) -> bool {
+        self.slots.iter().any(|it| it.step() == ALONE && !it.is_viable())
     }
 
     /// Whether the record names exactly the voters.
@@ -211,6 +250,7 @@ impl State {
     pub(crate) fn sync_object(&mut self) {
         for slot in self.slots.iter_mut() {
             (slot.cached_record, slot.cached_reason) = (slot.record, slot.reason);
+            slot.cached_row = slot.row;
         }
         self.flags &= !OBJECT_CHANGED;
         (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
@@ -280,7 +320,7 @@ impl State {
     fn forget_old_views(&mut self, rest: &Rest) {
         for slot in self.slots.iter_mut() {
             (slot.cached_pod, slot.cached_made) = (0, 0);
-            (slot.cached_record, slot.cached_reason) = (0, 0);
+            (slot.cached_record, slot.cached_reason, slot.cached_row) = (0, 0, 0);
             if !rest.guards(slot.plan) {
                 slot.ills &= !POD_CHANGED;
             }
@@ -298,8 +338,8 @@ impl State {
         if self.plan != 0 || self.has(ENDING) {
             return false;
         }
-        if self.has(ID) && (self.is_lost() || self.is_in_doubt()) {
-            return true;
+        if self.has(ID) && (self.is_lost() || self.is_in_doubt() || self.lacks_source()) {
+            return self.is_in_doubt() || !self.can_recover();
         }
         let kept = scenario.volumes.are_kept();
         let there =
@@ -322,7 +362,7 @@ impl State {
             && member.is_listed()
             && member.runs()
             && member.record & !FAILING == MEMBER | SEEN
-            && member.reason == 0
+            && member.reason & !(CONSENT | USED_CONSENT) == 0
             && !member.is_corrupt()
     }
 }
@@ -346,8 +386,8 @@ impl crate::State for State {
         });
         let flags = u64::from(self.flags) | u64::from(self.cached_flags) << 8;
         let late = late << 16 | u64::from(self.late_made) << 24;
-        print.add(flags | late | bools << 32);
-        print.add(u64::from(self.plan) | u64::from(self.call) << 32);
+        print.add(flags | late | bools << 32 | u64::from(self.old_voters) << 40);
+        print.add(u64::from(self.plan) | u64::from(self.call) << 32 | self.left.rare() << 40);
         self.left.words().into_iter().for_each(|it| print.add(it));
         print.finish()
     }

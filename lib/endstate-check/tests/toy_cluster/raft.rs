@@ -2,7 +2,7 @@
 
 use endstate_check::cluster::{
     Answer, AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, SpecOf, StartKind,
-    State,
+    State, steps,
 };
 use endstate_core::quorum;
 
@@ -63,7 +63,7 @@ impl AppModel for Raft {
         let joins = slot.start() != StartKind::New;
         let others = || state.members().iter().enumerate().filter(|(at, _)| *at != member);
         let peers = || others().any(|(_, it)| it.votes() && it.works());
-        if slot.start() == StartKind::Recover && slot.own() & RECOVERED == 0 && slot.has_data() {
+        if slot.start() == StartKind::Recover && slot.has_data() && !slot.is_recovered() {
             Ran::Alone
         } else if slot.has_data() {
             let belongs = slot.is_listed() || slot.is_first();
@@ -84,18 +84,10 @@ impl AppModel for Raft {
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
-        catch_up(state, &mut add);
-        form(state, &mut add);
-        if state.has_quorum() && state.leader().is_none() {
-            for (index, slot) in state.members().iter().enumerate() {
-                if slot.votes() && slot.works() {
-                    let mut after = *state;
-                    after.lead(index);
-                    add(AppMove::Elect(slot.tag()), after);
-                }
-            }
-        }
-        settle(state, &mut add);
+        steps::copy_from_leader(state, Slot::is_listed, &mut add);
+        steps::form(state, &mut add);
+        steps::elect(state, &mut add);
+        steps::settle(state, &mut add);
     }
 
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {
@@ -111,9 +103,6 @@ impl AppModel for Raft {
         }
     }
 }
-
-/// It is the only member, by a recovery.
-const RECOVERED: u8 = 1;
 
 impl Raft {
     fn join(&self, state: &mut State, member: usize) -> Answer {
@@ -164,52 +153,6 @@ fn transfer(state: &mut State, member: usize) -> Answer {
     Answer::Done
 }
 
-pub(crate) fn settled(state: &State) -> usize {
+fn settled(state: &State) -> usize {
     state.voters().filter(|it| it.works() && it.is_settled()).count()
-}
-
-pub(crate) fn catch_up(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
-    let source = state.members()[leader];
-    for (index, slot) in state.members().iter().enumerate() {
-        let runs = slot.runs() && !slot.is_cut();
-        if slot.is_listed() && runs && !slot.is_caught_up() {
-            let mut after = *state;
-            after.members_mut()[index].copy(&source);
-            add(AppMove::CatchUp(slot.tag()), after);
-        }
-    }
-}
-
-/// A quorum of the first members finds together.
-pub(crate) fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let first = |it: &&Slot| it.is_first();
-    let all = state.members().iter().filter(first).count();
-    let up = state.members().iter().filter(first).filter(|it| it.works()).count();
-    if state.is_formed() || all == 0 || up < quorum(all) {
-        return;
-    }
-    for (leads, slot) in state.members().iter().enumerate() {
-        if !slot.is_first() || !slot.works() {
-            continue;
-        }
-        let mut after = *state;
-        after.form();
-        for slot in after.members_mut().iter_mut().filter(|it| it.is_first()) {
-            slot.give_vote();
-            if slot.has_data() {
-                slot.fill();
-            }
-        }
-        after.lead(leads);
-        add(AppMove::Form(slot.tag()), after);
-    }
-}
-
-pub(crate) fn settle(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    if state.members().iter().any(|it| it.runs() && !it.is_settled()) {
-        let mut after = *state;
-        after.members_mut().iter_mut().for_each(Slot::settle);
-        add(AppMove::Settle, after);
-    }
 }

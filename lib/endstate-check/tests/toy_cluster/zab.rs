@@ -3,12 +3,13 @@
 
 use endstate_check::cluster::{
     Answer, AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, SpecOf, StartKind, State,
+    steps,
 };
 use endstate_core::quorum;
 
 use crate::{
     app::Toy,
-    raft::{declared, form, settle, spec},
+    raft::{declared, spec},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,7 @@ impl AppModel for Zab {
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         match slot.start() {
-            StartKind::Recover if slot.has_data() && slot.own() == 0 => Ran::Alone,
+            StartKind::Recover if slot.has_data() && !slot.is_recovered() => Ran::Alone,
             _ if slot.has_data() => Ran::OnItsData,
             // It was to start with others, who are not there.
             StartKind::New if state.is_formed() && !slot.is_listed() => Ran::Crashed,
@@ -61,18 +62,11 @@ impl AppModel for Zab {
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
-        synchronize(state, &mut add);
-        form(state, &mut add);
-        if state.has_quorum() && state.leader().is_none() {
-            for (index, slot) in state.members().iter().enumerate() {
-                if slot.votes() && slot.works() {
-                    let mut after = *state;
-                    after.lead(index);
-                    add(AppMove::Elect(slot.tag()), after);
-                }
-            }
-        }
-        settle(state, &mut add);
+        // Whoever reaches the leader follows it, listed or not.
+        steps::copy_from_leader(state, |_| true, &mut add);
+        steps::form(state, &mut add);
+        steps::elect(state, &mut add);
+        steps::settle(state, &mut add);
     }
 
     /// `reconfig`: a quorum of the old list and one of the new list have to be there.
@@ -99,18 +93,5 @@ impl AppModel for Zab {
     /// Also one that was removed, or is not listed yet.
     fn answers(&self, state: &State, member: usize) -> bool {
         state.members()[member].runs() && state.is_formed()
-    }
-}
-
-/// Whoever reaches the leader follows it, listed or not.
-fn synchronize(state: &State, add: &mut impl FnMut(AppMove, State)) {
-    let Some(leader) = state.leader().filter(|_| state.has_quorum()) else { return };
-    let source = state.members()[leader];
-    for (index, slot) in state.members().iter().enumerate() {
-        if slot.runs() && !slot.is_cut() && !slot.is_caught_up() {
-            let mut after = *state;
-            after.members_mut()[index].copy(&source);
-            add(AppMove::CatchUp(slot.tag()), after);
-        }
     }
 }

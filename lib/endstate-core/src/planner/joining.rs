@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     app::{App, CatchUp},
-    assess::{cluster::needs_another_pod, rules::has_given_up, settle::is_begun},
+    assess::{
+        cluster::needs_another_pod,
+        rules::{has_given_up, is_half_joined},
+        settle::is_begun,
+    },
     id::MemberName,
     launch::Start,
     limits::{CRASH_LOOP_SECONDS, quorum},
@@ -51,6 +55,10 @@ impl<A: App> Proof<'_, '_, A> {
     /// Makes the application expect it. All voters have been well for a while then: some applications ask for that, and
     /// to ask earlier would only bring refusals.
     fn list(&self, new: &MemberRecord, votes: bool) -> Verdict {
+        // A request that was late may have listed somebody meanwhile, who is taken off the list first.
+        if self.cluster.members.iter().any(|it| is_half_joined(self.target, it)) {
+            return self.discard(new, LeaveReason::FailedJoin, None);
+        }
         let needed = self.cluster.voters().count();
         if let Err(wait) = self.settled(&new.name, needed) {
             return Verdict::wait(wait);

@@ -41,7 +41,7 @@ pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     if let Some(lack) = lack {
         return Verdict::say([Waiting::ForSource { member: source.clone(), lack }]);
     }
-    let lost = assessed.voting_members().filter(|it| is_lost(assessed, it));
+    let lost = assessed.voting_members().filter(|it| it.name != *source && is_lost(assessed, it));
     let lost = lost.map(|it| it.name.clone()).collect();
     let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Fencing {} };
     Verdict::Only(fence(assessed, source).unwrap_or_default().notes(Note::Step(Some(step))))
@@ -55,7 +55,10 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let over = || Verdict::Also(Move::default().notes(Note::Step(None)));
     let Some(member) = assessed.record.find(source) else { return over() };
     if assessed.health(member).is_lost() {
-        return over();
+        return match stage {
+            RecoverStage::Alone {} => begin_again(assessed),
+            RecoverStage::Fencing {} | RecoverStage::Resuming { .. } => over(),
+        };
     }
     match stage {
         RecoverStage::Fencing {} => {
@@ -73,6 +76,15 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         },
         // It goes on as any other member.
         RecoverStage::Resuming { .. } => Verdict::Pass,
+    }
+}
+
+/// The source has no data any more, and may have served alone before: nobody else is started, or there were two
+/// clusters once its volume is mounted again. A person can name another source.
+fn begin_again<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
+    match begin(assessed) {
+        Verdict::Pass => Verdict::Only(Move::default()),
+        Verdict::Also(wanted) | Verdict::Only(wanted) => Verdict::Only(wanted),
     }
 }
 

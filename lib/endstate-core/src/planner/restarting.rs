@@ -10,7 +10,7 @@ use crate::{
     member::{Health, Member},
     pod::Pod,
     problem::Change,
-    reason::Shortage,
+    reason::{Cause, Shortage},
     record::Step,
     topology::Edge,
     waiting::Waiting,
@@ -52,6 +52,11 @@ impl<A: App> Proof<'_, '_, A> {
 
     /// Restarts a member if the others can do without it.
     pub(super) fn restart_member(&self, member: &Member) -> Verdict {
+        let pod = self.assessed.snapshot.pod(&member.name);
+        if pod.is_some_and(|it| it.deleting) {
+            let (member, cause) = (member.name.clone(), Cause::PodDeleting);
+            return Verdict::wait(Waiting::ForPod { member, cause });
+        }
         let over = || Move::default().notes(Note::Step(None));
         let stopped = matches!(member.health, Health::Stopped(_));
         // A correction waits for nobody.
@@ -71,7 +76,7 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::Only(over().acts(transfer));
         }
         let step = Note::Step(Some(Step::Restart { name: member.name.clone() }));
-        match self.assessed.snapshot.pod(&member.name) {
+        match pod {
             Some(pod) => Verdict::Only(self.assessed.renew(pod, member).notes(step)),
             None => Verdict::Also(over()),
         }

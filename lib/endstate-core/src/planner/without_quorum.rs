@@ -6,7 +6,7 @@ use crate::{
     assess::Assessed,
     limits::quorum,
     member::Health,
-    record::{MemberRecord, Step},
+    record::{MemberRecord, RecoverStage, Step},
     waiting::Waiting,
 };
 
@@ -19,7 +19,13 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         let cause = health.cause().filter(|_| !health.is_alive())?;
         Some(Waiting::ForMember { member: it.name.clone(), cause })
     });
-    let asks = !matches!(assessed.record.step, Some(Step::Recover { .. }));
+    let asks = match &assessed.record.step {
+        Some(Step::Recover { source, stage: RecoverStage::Alone {}, .. }) => {
+            assessed.record.find(source).is_some_and(|it| assessed.health(it).is_lost())
+        }
+        Some(Step::Recover { .. }) => false,
+        _ => true,
+    };
     let consent = lost(assessed).filter(|_| asks).map(|(left, of)| {
         let sources = sources(assessed);
         Waiting::ForConsent { left, of, sources }
@@ -31,7 +37,31 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
 pub(super) fn lost<A: App>(assessed: &Assessed<'_, A>) -> Option<(usize, usize)> {
     let of = assessed.voting_members().count();
     let left = assessed.voting_members().filter(|it| !is_lost(assessed, it)).count();
-    (left < quorum(of)).then_some((left, of))
+    is_no_quorum(assessed, left, of).then_some((left, of))
+}
+
+/// Whether the voters that are left are no quorum, however far the step under way has come: who joins may vote already,
+/// who leaves may not vote any more.
+pub(super) fn is_no_quorum<A: App>(assessed: &Assessed<'_, A>, left: usize, of: usize) -> bool {
+    let coming = usize::from(is_voter_coming(assessed));
+    let leaving = leaving_voter(assessed);
+    let leaves = usize::from(leaving.is_some());
+    let stays = usize::from(leaving.is_some_and(|it| !is_lost(assessed, it)));
+    left < quorum(of)
+        && left + coming < quorum(of + coming)
+        && left.saturating_sub(stays) < quorum(of - leaves)
+}
+
+/// Whether who joins says that it votes already.
+fn is_voter_coming<A: App>(assessed: &Assessed<'_, A>) -> bool {
+    let Some(Step::Join { member }) = &assessed.record.step else { return false };
+    let answer = assessed.snapshot.view.answer(&member.name);
+    answer.is_some_and(|it| it.standing.votes()) && assessed.health(member).is_alive()
+}
+
+fn leaving_voter<'s, A: App>(assessed: &'s Assessed<'_, A>) -> Option<&'s MemberRecord> {
+    let Some(Step::Leave { name, .. }) = &assessed.record.step else { return None };
+    assessed.voting_members().find(|it| it.name == *name)
 }
 
 /// Whether a member's data is lost. That it was is no less so when a recovery has taken its pod.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Report;
+use super::{super::without_quorum::is_no_quorum, Report};
 use crate::{
     app::App,
     id::{MemberId, MemberName},
@@ -183,7 +183,7 @@ impl<A: App> Report<'_, '_, A> {
         let needed = quorum(of);
         let left = healths.iter().filter(|it| !it.is_lost()).count();
         let perhaps = healths.iter().filter(|it| !it.is_stopped()).count();
-        if left < needed {
+        if is_no_quorum(self.assessed, left, of) {
             let message =
                 format!("the data of {left} of {of} voters is left, and {needed} are needed");
             (Truth::True, "DataLost", message)

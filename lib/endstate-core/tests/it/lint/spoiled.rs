@@ -113,6 +113,9 @@ pub(super) const CREATED: &[Spoiled] = &[
     ("resumes without a claim", resumes, |it| it.seen.claims.clear()),
     ("resumes on a claim that is going", resumes, |it| it.seen.claims[0].deleting = true),
     ("resumes beside its pod", resumes, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
+    ("resumes beside the source of a recovery", resumes, |it| {
+        it.plan.status.record.step = Some(recover(RecoverStage::Alone {}))
+    }),
     ("resumes as nobody", resumes, |it| it.records(|it| it.members.truncate(2))),
     ("resumes without a cluster", resumes, |it| it.records(|it| it.cluster_id = None)),
     ("recovers, told of others", recovers, |it| {
