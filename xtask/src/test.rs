@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let endstate = build::endstate()?;
     images::ensure(&endstate, &images::store())?;
     let mut test = run::cargo();
-    test.args(["test", "--locked"]);
+    test.args(["test", "--locked", "--no-fail-fast"]);
     match &args.package {
         Some(package) => test.args(["--package", package]),
         None => test.arg("--workspace"),

@@ -122,9 +122,11 @@ impl std::error::Error for Violation {}
 /// ```
 pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
     let mut lint = Lint { snapshot, plan, corruption: vec![], found: vec![] };
-    let voters = lint.list().into_iter().flat_map(Membership::voters);
-    let answers = voters.filter_map(|it| lint.answer(it));
-    lint.corruption = answers.flat_map(|it| &it.corruption).collect();
+    if let Some(list) = lint.list() {
+        let answers = list.voters().filter_map(|it| lint.answer(it));
+        let ours = answers.filter(|it| it.cluster == list.cluster);
+        lint.corruption = ours.flat_map(|it| &it.corruption).collect();
+    }
     lint.plan_as_a_whole();
     for action in &plan.actions {
         match action {
@@ -313,7 +315,8 @@ impl<'a, S> Lint<'a, S> {
             Some(Step::Recover { source, .. }) => source != member,
             _ => false,
         };
-        self.check(Rule::NoSecondStart, !beside, || {
+        let listed = self.proven().is_some_and(|it| it.entry(member).is_some());
+        self.check(Rule::NoSecondStart, !beside || listed, || {
             format!("{member} may form a cluster beside the one that is recovered")
         });
     }
@@ -458,16 +461,15 @@ impl<'a, S> Lint<'a, S> {
     fn restart(&mut self, pod: &PodRef) {
         self.pod(pod);
         let Some(list) = self.list() else { return };
-        let runs = self.snapshot.view.reach(&pod.name) == Reach::Reachable;
+        let runs = self.runs(list, &pod.name);
         let votes = list.entry(&pod.name).is_some_and(|it| it.votes);
         let left = self.working(list, |it| *it != pod.name);
         let needed = quorum(list.voters().count());
-        let step = &self.plan.status.record.step;
-        // Who serves alone after a recovery resumes once.
-        let resumes = list.voters().count() == 1
-            && matches!(step, Some(Step::Recover { source, stage: RecoverStage::Resuming { .. }, .. })
+        let resumes = matches!(&self.plan.status.record.step,
+            Some(Step::Recover { source, stage: RecoverStage::Resuming { .. }, .. })
                 if *source == pod.name);
-        if resumes {
+        // Who serves alone after a recovery resumes once.
+        if resumes && list.voters().count() == 1 {
             return;
         }
         if runs {
@@ -477,10 +479,20 @@ impl<'a, S> Lint<'a, S> {
             format!("without {} {left} voters would work and {needed} are needed", pod.name)
         });
         let step = &self.plan.status.record.step;
-        let intended = matches!(step, Some(Step::Restart { name }) if *name == pod.name);
-        self.check(Rule::IntentFirst, !runs || !votes || intended, || {
+        let restarts = matches!(step, Some(Step::Restart { name }) if *name == pod.name);
+        self.check(Rule::IntentFirst, !runs || !votes || restarts || resumes, || {
             format!("{} is not recorded to be restarted", pod.name)
         });
+    }
+
+    /// Whether a member answered for itself, and its pod has not ended since.
+    fn runs(&self, list: &Membership, name: &MemberName) -> bool {
+        let ended = |it: &Pod<S>| matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded);
+        let target = self.snapshot.view.target(name).filter(|it| it.reach == Reach::Reachable);
+        let itself =
+            |it: &MemberStatus| list.id_of(name) == Some(&it.id) && it.cluster == list.cluster;
+        target.is_some_and(|it| it.status.as_ref().is_none_or(itself))
+            && !self.find(name).is_some_and(ended)
     }
 
     fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {

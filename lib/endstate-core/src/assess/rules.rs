@@ -18,6 +18,13 @@ pub(crate) fn is_in_doubt(cluster: &Cluster) -> bool {
     let corrupt = cluster.voters().any(|it| it.health == Health::Corrupt);
     corrupt && !cluster.has_good_majority()
         || cluster.corruption.contains(&Corruption::Undetermined)
+        || cluster.members.iter().any(|it| it.leads && is_ill_and_corrupt(cluster, it))
+}
+
+/// Whether a member whose data is corrupt is ill in another way, too: it cannot be replaced as one that is corrupt.
+fn is_ill_and_corrupt(cluster: &Cluster, member: &Member) -> bool {
+    let named = cluster.corruption.contains(&Corruption::Of(member.id.clone()));
+    named && member.health != Health::Corrupt
 }
 
 /// Whether a member is replaced because its data is corrupt.

@@ -35,6 +35,10 @@ impl<A: App> Proof<'_, '_, A> {
                 self.abandon(new, LeaveReason::FailedJoin, Cause::NameTaken)
             }
             Some(listed) if !welcome => self.give_up(listed, LeaveReason::ScaleDown, None),
+            // Somebody else gave it a vote: it cannot start without data.
+            Some(listed) if !is_begun(new) && listed.votes => {
+                self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::AnotherMember))
+            }
             Some(_) if !is_begun(new) => self.ask_for_pod(new),
             Some(listed) => self.bring_up(new, listed),
             None if self.is_taken(new) => {
@@ -236,6 +240,9 @@ impl<A: App> Proof<'_, '_, A> {
         reason: LeaveReason,
         failed: Option<Cause>,
     ) -> Verdict {
+        if let Some(wait) = self.lacks_for_removal(listed) {
+            return Verdict::wait(wait);
+        }
         let pod = match &self.assessed.record.step {
             Some(Step::Join { member }) => member.pod.clone(),
             _ => None,

@@ -21,11 +21,8 @@ use crate::{
 impl<A: App> Proof<'_, '_, A> {
     /// Starts a leave, unless it would leave too few.
     pub(super) fn leave(&self, member: &Member, reason: LeaveReason) -> Verdict {
-        if !may_remove(self.cluster, member) {
-            let others = self.cluster.voters().count() - 1;
-            let shortage = Shortage::TooFewOthers { others, needed: quorum(others) };
-            let member = member.name.clone();
-            return Verdict::say([Waiting::ForRedundancy { member, shortage }]);
+        if let Some(wait) = self.lacks_for_removal(member) {
+            return Verdict::say([wait]);
         }
         let step = Step::Leave {
             name: member.name.clone(),
@@ -38,6 +35,16 @@ impl<A: App> Proof<'_, '_, A> {
             Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Step(Some(step)))),
             other => other,
         }
+    }
+
+    /// What is lacking before a member can be taken off the list.
+    pub(super) fn lacks_for_removal(&self, member: &Member) -> Option<Waiting> {
+        if may_remove(self.cluster, member) {
+            return None;
+        }
+        let others = self.cluster.voters().count() - 1;
+        let shortage = Shortage::TooFewOthers { others, needed: quorum(others) };
+        Some(Waiting::ForRedundancy { member: member.name.clone(), shortage })
     }
 
     /// Off the list first, then the pod. Until it is off the list the step can be abandoned, and is

@@ -11,16 +11,18 @@ use super::{
     without_quorum::{is_lost, lost},
 };
 use crate::{
-    app::App,
+    app::{App, MayStop},
     assess::Assessed,
     id::MemberName,
     launch::Start,
+    limits::quorum,
     plan::Action,
     pod::{Pod, PodPhase, PodRef},
     position::Position,
     problem::Change,
     reason::Cause,
     record::{LeaveReason, MemberRecord, RecoverStage, Step},
+    view::Standing,
     waiting::{SourceLack, Waiting},
 };
 
@@ -63,17 +65,25 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     match stage {
         RecoverStage::Fencing {} => {
             let consent = assessed.snapshot.recover_from.as_ref() == Some(source);
-            let claimed = assessed.snapshot.claim(source).is_some();
-            if !consent || !claimed || lost(assessed).is_none() {
+            if !consent || lost(assessed).is_none() || lack(assessed, source).is_some() {
                 return over();
             }
             let fenced = fence(assessed, source).map(Verdict::Only);
             fenced.unwrap_or_else(|| Verdict::Only(start_alone(assessed, member, gone)))
         }
-        RecoverStage::Alone {} => match assessed.snapshot.pod(source) {
-            None => Verdict::Only(start_alone(assessed, member, gone)),
-            Some(pod) => Verdict::Only(bring_up(assessed, member, pod)),
-        },
+        RecoverStage::Alone {} => {
+            let wanted = match assessed.snapshot.pod(source) {
+                // Who came meanwhile might form a cluster without it.
+                None => {
+                    fence(assessed, source).unwrap_or_else(|| start_alone(assessed, member, gone))
+                }
+                Some(pod) => bring_up(assessed, member, pod),
+            };
+            match lack(assessed, source).filter(|_| !wanted.actions.is_empty()) {
+                None => Verdict::Only(wanted),
+                Some(lack) => Verdict::wait(Waiting::ForSource { member: source.clone(), lack }),
+            }
+        }
         // It goes on as any other member.
         RecoverStage::Resuming { .. } => Verdict::Pass,
     }
@@ -149,6 +159,16 @@ impl<A: App> Proof<'_, '_, A> {
             let (member, cause) = (source.clone(), Cause::PodDeleting);
             return Verdict::wait(Waiting::ForPod { member, cause });
         };
+        if self.assessed.snapshot.claim(source).is_none() {
+            let (member, lack) = (source.clone(), SourceLack::NoVolume);
+            return Verdict::wait(Waiting::ForSource { member, lack });
+        }
+        // Others are there all the same: it was not recovered after all.
+        let others = self.cluster.voters().any(|it| it.name != *source);
+        let may = others.then(|| self.assessed.app.may_stop(self.cluster, &[source]));
+        if let Some(MayStop::NotYet(shortage)) = may {
+            return Verdict::wait(Waiting::ForRedundancy { member: source.clone(), shortage });
+        }
         let stage = RecoverStage::Resuming { pod: pod.uid.clone() };
         let step = Step::Recover { source: source.clone(), lost: lost.clone(), stage };
         let (pod, reason) = (PodRef::from(pod), LeaveReason::Recreated);
@@ -168,6 +188,9 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     let Some(member) = assessed.voting_members().find(|it| it.name == *source) else {
         return Some(SourceLack::Unknown);
     };
+    if assessed.list().is_some_and(|it| it.agreed >= quorum(it.voters().count())) {
+        return Some(SourceLack::NotNeeded);
+    }
     if assessed.health(member).is_lost() {
         return Some(SourceLack::DataLost);
     }
@@ -175,11 +198,13 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
         return Some(SourceLack::NoVolume);
     }
     let own = position(assessed, source).unwrap_or_default();
-    let others = assessed.voting_members().filter(|it| it.name != *source);
-    let mut ahead = others.filter(|it| {
-        position(assessed, &it.name).is_some_and(|position| !own.dominates(&position))
-    });
-    ahead.next().map(|it| SourceLack::Behind { other: it.name.clone() })
+    // Also members that nothing here added.
+    let rows = assessed.snapshot.status.members.iter();
+    let listed = rows.filter(|it| it.standing.is_none_or(Standing::votes)).map(|it| &it.name);
+    let others = assessed.voting_members().map(|it| &it.name).chain(listed);
+    let mut ahead = others
+        .filter(|it| *it != source && position(assessed, it).is_some_and(|it| !own.dominates(&it)));
+    ahead.next().map(|it| SourceLack::Behind { other: it.clone() })
 }
 
 /// How far a member is by its own answer, or was when the status was last written.

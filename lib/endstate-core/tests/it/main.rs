@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails")]
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
+mod arbitrary;
 mod lint;
 mod placed;
+mod properties;
 #[path = "../stories/engine.rs"]
 mod stories;
 mod toy;

@@ -101,7 +101,7 @@ impl Drop for Process {
     }
 }
 
-/// Asks again until the answer is yes, for at most 20 seconds.
+/// Asks again until the answer is yes, for at most a minute.
 pub(crate) async fn eventually<T, E: std::fmt::Debug>(
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<T, E>,
@@ -110,7 +110,7 @@ pub(crate) async fn eventually<T, E: std::fmt::Debug>(
     loop {
         match ask().await {
             Ok(it) => return it,
-            Err(error) if start.elapsed() > Duration::from_secs(20) => panic!("{what}: {error:?}"),
+            Err(error) if start.elapsed() > Duration::from_secs(60) => panic!("{what}: {error:?}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

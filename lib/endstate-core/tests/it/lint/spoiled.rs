@@ -114,6 +114,7 @@ pub(super) const CREATED: &[Spoiled] = &[
     ("resumes on a claim that is going", resumes, |it| it.seen.claims[0].deleting = true),
     ("resumes beside its pod", resumes, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
     ("resumes beside the source of a recovery", resumes, |it| {
+        it.list_mut().agreed = 1;
         it.plan.status.record.step = Some(recover(RecoverStage::Alone {}))
     }),
     ("resumes as nobody", resumes, |it| it.records(|it| it.members.truncate(2))),
