@@ -25,6 +25,12 @@ pub(crate) fn run() -> Result<()> {
             "endstate-core",
             "-p",
             "endstate-etcd",
+            "-p",
+            "endstate-zookeeper",
+            "-p",
+            "etcd-plan",
+            "-p",
+            "zookeeper-plan",
         ];
         run::check(run::cargo().args(docs).env("RUSTDOCFLAGS", "-D warnings"))
     })?;

@@ -29,7 +29,7 @@ pub(crate) async fn operator(args: Operator) -> Result<()> {
     let client = kube::Client::try_default().await.context("cannot reach the cluster's API")?;
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone())?;
-    Ok(package::run(args.operator, client, package::Options::from_env(), shutdown).await?)
+    Ok(package::run(args.operator, client, package::Options::from_env()?, shutdown).await?)
 }
 
 /// Logs go to the error stream, filtered by `RUST_LOG`.

@@ -66,7 +66,7 @@ impl Frame {
         if lines.len() > fits {
             let hidden = lines.len() + 1 - fits;
             lines.truncate(fits - 1);
-            lines.push(format!("... {hidden} more lines; a higher window shows them"));
+            lines.push(format!("... {hidden} more lines; a taller window shows them"));
         }
         Frame { lines }
     }
@@ -107,6 +107,6 @@ mod tests {
             assert_eq!(lines.len() == 30, height > 30);
         }
         let cut = Frame::new(&text, 10).lines;
-        assert_eq!(cut.last().unwrap(), "... 22 more lines; a higher window shows them");
+        assert_eq!(cut.last().unwrap(), "... 22 more lines; a taller window shows them");
     }
 }

@@ -24,6 +24,9 @@
 //! - Which request it carries out, and which it refuses ([`request`](cluster::AppModel::request)).
 //! - Who answers an operator, and when the list of members is to be had; both have defaults.
 //!
+//! The world has the membership of a cluster: drains, and steps of the application's own, it does not have, and a
+//! planner that asks for one ends the check with a panic that says so.
+//!
 //! A model is trusted: compare it with the real application on the same operations. Where a document leaves something
 //! open, the model allows both. Then a scenario says what starts, what may be declared, and how often each fault may
 //! happen, anywhere. Begin with one fault of each kind; two at a time find the rest.

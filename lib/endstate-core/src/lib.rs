@@ -2,13 +2,13 @@
 //! the one planner between them.
 //!
 //! A cluster is a set of members that the API runs as pods and that the application counts as voters
-//! and learners. [`plan()`] looks at a snapshot and says which single dangerous thing may be done
+//! and non-voting members. [`plan()`] looks at a snapshot and says which single dangerous thing may be done
 //! now, what is waited for and why, and what to publish. It is total and deterministic: no clock, no
 //! randomness, no I/O. What it must know about an application it asks an [`App`]. [`lint()`] checks
 //! any plan against the invariants, independently of how the plan was made.
 //!
 //! Vocabulary: a *member* is one process with one data directory and a name that is used once; a
-//! *voter* counts for the quorum, a *learner* does not; the *record* is the intent log in the
+//! *voter* counts for the quorum, a *non-voting member* does not; the *record* is the intent log in the
 //! object's status; a *step* spans several plans and is finished or abandoned by whoever comes next.
 
 #![warn(missing_docs)]

@@ -135,7 +135,7 @@ impl Change {
     }
 
     /// What a change of a count of passwords means, such as `spec.credential`: each restarts the members. Members know
-    /// one password and their operator two, the newest and the one before, so it goes up by one at a time.
+    /// one password and their operator two, the newest and the one before, so it may only go up by one.
     ///
     /// ```
     /// use endstate_core::Change;
@@ -143,7 +143,7 @@ impl Change {
     /// assert!(matches!(Change::of_count("spec.credential", 1, 3), Change::Refuse(_)));
     /// ```
     pub fn of_count(field: &str, old: u32, new: u32) -> Self {
-        let why = "goes up by one at a time: members know one password, the operator two";
+        let why = "may only go up by one: a member knows one password, the operator the newest two";
         match new.checked_sub(old) {
             Some(0) => Self::Nothing,
             Some(1) => Self::Recreate,

@@ -53,7 +53,7 @@ pub struct Record<S> {
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
-    /// The tries in a row that brought no member that works.
+    /// The failed attempts in a row to add a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
     /// What the application was asked for that takes long, as long as it may be at work on it. Whatever else it works
@@ -287,7 +287,7 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub diverged_since: Option<Timestamp>,
-    /// When it was last seen to work again.
+    /// When it was last seen healthy again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub recovered_at: Option<Timestamp>,

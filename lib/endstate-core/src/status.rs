@@ -36,7 +36,7 @@ pub struct Status<S> {
     /// How many voting members the cluster has now (the scale subresource's replicas).
     #[serde(default)]
     pub size: u32,
-    /// How many of them work.
+    /// How many of them are healthy.
     #[serde(default)]
     pub ready: u32,
     /// How many members run what the accepted spec asks for.
@@ -170,13 +170,13 @@ pub struct Condition {
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum ConditionType {
-    /// A majority of the voters works and has a leader.
+    /// A majority of the voters is healthy and has a leader.
     Available,
     /// Something is under way.
     Progressing,
-    /// A member is missing or does not work.
+    /// A member is missing or not healthy.
     Degraded,
-    /// A majority of the voters is known not to work.
+    /// A majority of the voters is known not to be healthy.
     QuorumLost,
     /// The spec is valid and can be reached from here.
     SpecAccepted,
@@ -229,7 +229,7 @@ pub struct MemberRow {
     /// Its standing in the quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,
-    /// Whether it works.
+    /// Whether it is healthy.
     pub healthy: bool,
     /// Why not, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

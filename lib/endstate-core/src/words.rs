@@ -106,7 +106,7 @@ impl Display for Shortage {
                 write!(f, "fewer than {needed} of the {others} other voters are healthy")
             }
             Self::TooFewWithIt { working, needed } => {
-                write!(f, "with it, {working} of the {needed} voters needed then would be healthy")
+                write!(f, "with it, {working} voters would be healthy and {needed} are needed")
             }
             Self::Outdated { member } => write!(f, "{member} does not run what is asked for yet"),
             Self::RoleDown { role } => write!(f, "too few members of role {role} are healthy"),
@@ -127,7 +127,7 @@ impl Display for SourceLack {
             Self::Behind { other } => write!(f, "{other} has, or had, data that it lacks"),
             Self::NotNeeded => f.write_str("the quorum is available, or may recover by itself"),
             Self::Used => {
-                f.write_str("that consent is old: remove the annotation before it is set again")
+                f.write_str("that annotation was already used: remove it before it is set again")
             }
         }
     }
@@ -322,7 +322,7 @@ impl Waiting {
                 format!("{started} of {of} have started and there is no leader yet")
             }
             Self::ForMarks { marked, needed } => format!("{marked} of {needed} are marked"),
-            Self::ForMark { .. } => "its member gets no vote before".into(),
+            Self::ForMark { .. } => "its member gets a vote only after that".into(),
             Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
             Self::ForRestart { .. } => "it has not reported the restart yet".into(),
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
@@ -424,9 +424,9 @@ fn consent(left: usize, of: usize, sources: &[crate::MemberName]) -> String {
     }
     let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
     format!(
-        "{lost}; the annotation {} names the member to recover from, and gives up what only the lost members had: {}",
-        crate::RECOVER_ANNOTATION,
-        names.join(" or ")
+        "{lost}; to go on from {} and give up what only the lost members had, name it in the annotation {}",
+        names.join(" or "),
+        crate::RECOVER_ANNOTATION
     )
 }
 

@@ -1,5 +1,4 @@
-//! The objects of a cluster, as data: pods, services, the disruption budget. Pure: the same input gives the same
-//! object.
+//! The pod of a member, as data. Pure: the same input gives the same pod.
 
 mod probes;
 

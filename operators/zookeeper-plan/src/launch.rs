@@ -54,7 +54,8 @@ pub fn files(
 /// An observer may take the leader of before for the leader, from old messages. `connectToLearnerMasterLimit` is how
 /// many ticks it then tries to reach it; by default `initLimit`, 20 seconds.
 fn config(spec: &ZookeeperClusterSpec, list: &str) -> String {
-    let defaults = [("tickTime", 2000), ("initLimit", 10), ("syncLimit", 5)];
+    let defaults =
+        [("tickTime", 2000), ("initLimit", 10), ("syncLimit", 5), ("autopurge.purgeInterval", 24)];
     let mut tuned = BTreeMap::from(defaults.map(|(key, value)| (key.to_owned(), value)));
     tuned.extend(spec.config.clone());
     let tuned: String = tuned.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
@@ -75,13 +76,14 @@ fn config(spec: &ZookeeperClusterSpec, list: &str) -> String {
 pub(crate) fn launch(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Launch {
     let spec = of.spec;
     let (heap, version) = (spec.heap_mib, &spec.version);
+    // A small heap is for little memory. In a large one a pause of the serial collector may end sessions.
+    let collector = if heap < 1024 { "-XX:+UseSerialGC" } else { "-XX:+UseG1GC" };
     let command = [
         "java".to_owned(),
         format!("@{ADMIN_DIR}/{ADMIN_OPTIONS}"),
         format!("-Xms{heap}m"),
         format!("-Xmx{heap}m"),
-        "-XX:+UseSerialGC".to_owned(),
-        "-XX:TieredStopAtLevel=1".to_owned(),
+        collector.to_owned(),
         "-XX:+ExitOnOutOfMemoryError".to_owned(),
         // A blank server must not vote for itself: a majority of them would lead the others into losing their data.
         "-Dzookeeper.db.autocreate=false".to_owned(),

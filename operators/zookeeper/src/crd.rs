@@ -67,11 +67,14 @@ pub struct ZookeeperClusterSpec {
     #[schemars(range(min = 64, max = 32768))]
     pub heap_mib: u32,
 
-    /// Settings of `zoo.cfg` that tune a server, such as `{tickTime: 1000, maxClientCnxns: 200}`. Default: ZooKeeper's
-    /// own, `tickTime` 2000 ms, `initLimit` 10 and `syncLimit` 5 ticks. What decides membership, addresses, directories
-    /// or security is the operator's, and refused. A change restarts the servers one by one.
+    /// Settings of `zoo.cfg` that tune a server. Default: ZooKeeper's own (`tickTime` 2000 ms, `initLimit` 10 and
+    /// `syncLimit` 5 ticks), and `autopurge.purgeInterval` 24: all but three snapshots are deleted each day. Whatever
+    /// decides membership, addresses, directories or security is refused. A change restarts servers one by one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = only_keys(&TUNABLE))]
+    #[x_kube(validation = only_keys(&TUNABLE), validation = (
+        "self.all(it, self[it] <= 2147483647 && (self[it] > 0 || !(it in ['tickTime', 'initLimit', 'syncLimit'])))",
+        "tickTime, initLimit and syncLimit must be at least 1, and no setting more than 2147483647"
+    ))]
     #[schemars(extend("maxProperties" = 16))]
     pub config: BTreeMap<String, u64>,
 

@@ -1,6 +1,6 @@
 //! Functions fit in 70 lines, files in 1,000 and an operator with its planner in [`OPERATORS`], tests apart.
 //!
-//! Longer ones that exist are listed in `xtask/sizes.toml` and may only shrink. A function that is one flat table or
+//! A function that is one flat table or
 //! one list of wiring says so with `#[expect(clippy::too_many_lines, reason = "…")]` and is free.
 
 use std::collections::BTreeMap;

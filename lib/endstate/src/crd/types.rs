@@ -68,7 +68,7 @@ impl From<PodPolicy> for endstate_core::PodPolicy {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EmptyDir {
-    /// Empty for the node's disk (the default), `Memory` for memory: fast, and gone with the node's power.
+    /// Empty for the node's disk (the default), `Memory` for memory: fast, and lost when the node restarts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^(Memory)?$"))]
     pub medium: Option<String>,

@@ -49,14 +49,19 @@ pub struct Replica {
 impl Options {
     /// From `ENDSTATE_IMAGE`, `ENDSTATE_HEALTH_ADDRESS`, `POD_NAME`, `POD_UID` and `POD_NAMESPACE`, which the installed
     /// Deployment sets.
-    #[must_use]
-    pub fn from_env() -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::HealthAddress`] if that is no `IP:PORT`.
+    pub fn from_env() -> Result<Self, RunError> {
         let default = || format!("endstate:{}", env!("CARGO_PKG_VERSION"));
-        Self {
+        let health = std::env::var("ENDSTATE_HEALTH_ADDRESS").ok();
+        let parse = |it: String| it.parse().map_err(|_| RunError::HealthAddress(it));
+        Ok(Self {
             image: std::env::var("ENDSTATE_IMAGE").unwrap_or_else(|_| default()),
-            health: std::env::var("ENDSTATE_HEALTH_ADDRESS").ok().and_then(|it| it.parse().ok()),
+            health: health.map(parse).transpose()?,
             replica: Replica::from_env(),
-        }
+        })
     }
 }
 
@@ -84,6 +89,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// `ENDSTATE_HEALTH_ADDRESS` is no address.
+    #[error("ENDSTATE_HEALTH_ADDRESS must be IP:PORT, such as 0.0.0.0:8080, not {0:?}")]
+    HealthAddress(String),
     /// The engine ended.
     #[error("the operator's engine ended")]
     Engine(#[source] crate::Error),
@@ -94,7 +102,7 @@ pub enum RunError {
 /// ```no_run
 /// use endstate::package::{Options, Package, RunError, run};
 /// async fn operate(package: &dyn Package, client: kube::Client) -> Result<(), RunError> {
-///     run(package, client, Options::from_env(), endstate::CancellationToken::new()).await
+///     run(package, client, Options::from_env()?, endstate::CancellationToken::new()).await
 /// }
 /// ```
 pub async fn run(

@@ -9,7 +9,7 @@ const RANDOM_BYTES: usize = 24;
 
 /// The passwords of one cluster, counted from 1, each in a secret of its own. A member knows the one that it was
 /// started with; the operator keeps the newest and the one before, so that it can ask members of both kinds while they
-/// restart one by one. The count goes up by one at a time.
+/// restart one by one. The count may only go up by one.
 ///
 /// ```
 /// use endstate::operator::Credentials;
