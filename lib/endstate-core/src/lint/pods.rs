@@ -1,0 +1,217 @@
+//! Pods that are made, restarted and deleted, also for a recovery.
+
+use super::{Lint, Rule};
+use crate::{
+    id::MemberName,
+    launch::{Peer, Start},
+    limits::quorum,
+    plan::Action,
+    pod::{Pod, PodPhase, PodRef},
+    record::{LeaveReason, RecoverStage, Step},
+    request::Request,
+    view::{Entry, MemberStatus, Membership, Reach},
+};
+
+impl<'a, S> Lint<'a, S> {
+    pub(super) fn create(&mut self, member: &MemberName, start: &Start) {
+        let mut conflicts = self.snapshot.conflicts.iter();
+        let taken = conflicts.any(|it| it.member.as_ref() == Some(member));
+        self.check(Rule::DeletesOnlyWhatLeaves, !taken, || {
+            format!("{member} would start without an object whose name is taken")
+        });
+        match start {
+            Start::New { members, .. } => self.create_first(member, members),
+            Start::Existing { members } => self.create_joining(member, members),
+            Start::Resume { .. } => self.resume(member),
+            Start::Recover { members, .. } => self.create_alone(member, members),
+        }
+        let asked = self.plan.status.record.everyone().find(|it| it.name == *member);
+        self.check(Rule::IntentFirst, asked.is_some_and(|it| it.asked.is_some()), || {
+            format!("it is not recorded that the pod of {member} is requested")
+        });
+        self.starts(member, start);
+        if !start.may_be_blank() {
+            return;
+        }
+        let before = self.snapshot.status.record.everyone().find(|it| it.name == *member);
+        let again = before.is_some_and(|it| it.asked.is_some() || it.pod.is_some());
+        self.check(Rule::OneIdentity, !again && self.find(member).is_none(), || {
+            format!("{member} was started before")
+        });
+    }
+
+    fn create_first(&mut self, member: &MemberName, told: &[Peer]) {
+        let record = &self.plan.status.record;
+        let names = record.bootstrap.iter().flat_map(|it| &it.members).map(|it| &it.name);
+        let all = names.clone().all(|name| told.iter().any(|it| it.name == *name));
+        self.check(Rule::NoSecondStart, record.cluster_id.is_none(), || {
+            format!("{member} would start a new cluster although one exists")
+        });
+        self.check(Rule::IntentFirst, all && told.len() == names.count(), || {
+            format!("{member} would start with members that are not recorded")
+        });
+    }
+
+    /// Empty it may start only without a vote, and told of all members.
+    fn create_joining(&mut self, member: &MemberName, told: &[Peer]) {
+        let fits = self.proven().is_some_and(|list| {
+            let known = |it: &&Entry| told.iter().any(|peer| peer.name == it.name);
+            let others = told.iter().filter(|it| list.entry(&it.name).is_none());
+            // A list that this very plan changes is not the one that it would be told.
+            let joins = |it: &Action| matches!(it.request(), Some(Request::Join { .. }));
+            !self.plan.actions.iter().any(joins)
+                && list.entry(member).is_none_or(|it| !it.votes)
+                && list.members.iter().filter(known).count() == list.members.len()
+                && others.count() == usize::from(list.entry(member).is_none())
+        });
+        self.check(Rule::OneIdentity, fits, || {
+            format!("{member} would start empty with a vote, or told of other members")
+        });
+        if let Some(list) = self.proven() {
+            self.leader_is_good(list, member);
+        }
+        self.joins(member);
+    }
+
+    fn resume(&mut self, member: &MemberName) {
+        self.create_again(member);
+        let beside = match &self.plan.status.record.step {
+            Some(Step::Recover { stage: RecoverStage::Resuming { .. }, .. }) => false,
+            Some(Step::Recover { source, .. }) => source != member,
+            _ => false,
+        };
+        let listed = self.proven().is_some_and(|it| it.entry(member).is_some());
+        self.check(Rule::NoSecondStart, !beside || listed, || {
+            format!("{member} may form a cluster beside the one that is recovered")
+        });
+    }
+
+    /// On its claim it may start again whenever its pod is gone, and only then.
+    fn create_again(&mut self, member: &MemberName) {
+        let record = &self.plan.status.record;
+        let known = record.everyone().any(|it| it.name == *member) && record.cluster_id.is_some();
+        let claimed = self.snapshot.claim(member).is_some();
+        self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
+            format!("{member} would resume without its claim, or while it has a pod")
+        });
+    }
+
+    fn create_alone(&mut self, member: &MemberName, told: &[Peer]) {
+        self.create_again(member);
+        self.recovers(member);
+        let votes = |name: &MemberName| {
+            let mut rows = self.snapshot.status.members.iter();
+            let row = rows.find(|it| it.name == *name).and_then(|it| it.standing);
+            row.is_none_or(crate::Standing::votes)
+        };
+        let others = self.snapshot.pods.iter().flatten().filter(|it| votes(&it.name)).count();
+        self.check(Rule::NoSecondStart, others == 0, || {
+            format!("{others} other voters have a pod, and may form a cluster without {member}")
+        });
+        let alone = told.len() == 1 && told[0].name == *member;
+        self.check(Rule::KeepsData, alone, || format!("{member} would be told of other members"));
+    }
+
+    /// A recovery has a person's consent, was recorded, and its source has all that others are known to have had.
+    fn recovers(&mut self, source: &MemberName) {
+        let consent = self.snapshot.recover_from.as_ref() == Some(source);
+        let before = matches!(&self.snapshot.status.record.step,
+            Some(Step::Recover { source: it, .. }) if it == source);
+        let proven = self.proven().is_some();
+        self.check(Rule::KeepsQuorum, !proven, || "a quorum is there, and nothing is lost".into());
+        self.check(Rule::KeepsData, consent || before, || {
+            format!("nobody consented to a recovery from {source}")
+        });
+        let step = &self.plan.status.record.step;
+        let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
+        self.check(Rule::IntentFirst, intended, || format!("no recovery of {source} is recorded"));
+        let rows = &self.snapshot.status.members;
+        let own = self.snapshot.view.answer(source).and_then(|it| it.position.clone());
+        let row = || rows.iter().find(|it| it.name == *source)?.position.clone();
+        let own = own.or_else(row).unwrap_or_default();
+        let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
+        let mut others = rows.iter().filter(votes).filter_map(|it| it.position.as_ref());
+        self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
+            format!("another member had data that {source} lacks")
+        });
+    }
+
+    pub(super) fn restart(&mut self, pod: &PodRef) {
+        self.pod(pod);
+        let Some(list) = self.list() else { return };
+        let runs = self.runs(list, &pod.name);
+        let votes = list.entry(&pod.name).is_some_and(|it| it.votes);
+        let left = self.working(list, |it| *it != pod.name);
+        let needed = quorum(list.voters().count());
+        let resumes = matches!(&self.plan.status.record.step,
+            Some(Step::Recover { source, stage: RecoverStage::Resuming { .. }, .. })
+                if *source == pod.name);
+        // Who serves alone after a recovery resumes once.
+        if resumes && list.voters().count() == 1 {
+            return;
+        }
+        if runs {
+            self.has_roles(&pod.name);
+        }
+        self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
+            format!("without {} {left} voters would work and {needed} are needed", pod.name)
+        });
+        let step = &self.plan.status.record.step;
+        let restarts = matches!(step, Some(Step::Restart { name }) if *name == pod.name);
+        self.check(Rule::IntentFirst, !runs || !votes || restarts || resumes, || {
+            format!("{} is not recorded to be restarted", pod.name)
+        });
+    }
+
+    /// Whether a member answered for itself, and its pod has not ended since.
+    fn runs(&self, list: &Membership, name: &MemberName) -> bool {
+        let ended = |it: &Pod<S>| matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded);
+        let target = self.snapshot.view.target(name).filter(|it| it.reach == Reach::Reachable);
+        let itself =
+            |it: &MemberStatus| list.id_of(name) == Some(&it.id) && it.cluster == list.cluster;
+        target.is_some_and(|it| it.status.as_ref().is_none_or(itself))
+            && !self.find(name).is_some_and(ended)
+    }
+
+    pub(super) fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {
+        match reason {
+            LeaveReason::Recreated => return self.recreate(pod),
+            LeaveReason::Recovered => return self.make_room(pod),
+            _ => self.pod(pod),
+        }
+        let record = &self.plan.status.record;
+        if record.cluster_id.is_none() {
+            let first = record.bootstrap.iter().flat_map(|it| &it.members);
+            let belongs = first.clone().any(|it| it.name == pod.name);
+            self.check(Rule::DeletesOnlyWhatLeaves, record.bootstrap.is_some() && !belongs, || {
+                format!("{} belongs to the start under way", pod.name)
+            });
+            return;
+        }
+        let listed = self.proven().is_none_or(|list| list.entry(&pod.name).is_some());
+        self.check(Rule::KeepsData, !listed, || {
+            format!("{} may still be a member, and would be deleted: {reason}", pod.name)
+        });
+        let recorded = record.members.iter().any(|it| it.name == pod.name);
+        self.check(Rule::DeletesOnlyWhatLeaves, !recorded, || format!("{} is recorded", pod.name));
+        self.leaves(&pod.name);
+    }
+
+    /// A pod that makes room for another on the same claim is restarted, as far as its member is concerned.
+    fn recreate(&mut self, pod: &PodRef) {
+        self.restart(pod);
+        let claimed = self.snapshot.claim(&pod.name).is_some();
+        self.check(Rule::KeepsData, claimed, || format!("{} has no claim to resume on", pod.name));
+    }
+
+    /// For a recovery the source makes room for its successor on the same claim, and the others for nobody.
+    fn make_room(&mut self, pod: &PodRef) {
+        self.pod(pod);
+        let Some(Step::Recover { source, .. }) = &self.plan.status.record.step else {
+            return self.check(Rule::IntentFirst, false, || "no recovery is recorded".into());
+        };
+        self.recovers(source);
+        let claimed = self.snapshot.claim(source).is_some();
+        self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to resume on"));
+    }
+}

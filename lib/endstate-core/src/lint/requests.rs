@@ -1,0 +1,190 @@
+//! What the application is asked for: who joins, votes, leads and leaves.
+
+use super::{Lint, Rule};
+use crate::{
+    id::{MemberId, MemberName, RoleName},
+    limits::quorum,
+    pod::PodPhase,
+    record::{LeaveReason, Step},
+    request::{Call, Request},
+    view::{Corruption, Entry, Membership, Reach},
+};
+
+impl<'a, S> Lint<'a, S> {
+    pub(super) fn call(&mut self, call: &Call) {
+        match &call.request {
+            Request::Join { member, id, votes, .. } => {
+                self.add(member, call);
+                self.lists(member);
+                self.unused(id.as_ref());
+                if *votes {
+                    self.vote(member);
+                }
+            }
+            Request::Promote { id, member, .. } => self.promote(id, member, call),
+            Request::Transfer { id, .. } => self.transfer(id, call),
+            Request::Leave { member, id, reason } => {
+                self.remove(member, id, call);
+                self.give_up(member, *reason);
+            }
+            Request::Drain { member, .. } => {
+                self.change(call);
+                self.leaves(member);
+            }
+            Request::App(step) => {
+                self.change(call);
+                let own = matches!(&self.plan.status.record.step,
+                    Some(Step::App { step: it }) if it == step);
+                self.check(Rule::IntentFirst, own, || format!("{} is not recorded", step.name));
+                self.step(step);
+            }
+            Request::Cancel { .. } => drop(self.change(call)),
+        }
+    }
+
+    pub(super) fn leaves(&mut self, member: &MemberName) {
+        let step = &self.plan.status.record.step;
+        let intended = matches!(step, Some(Step::Leave { name, .. }) if name == member);
+        self.check(Rule::IntentFirst, intended, || format!("{member} is not recorded to leave"));
+    }
+
+    pub(super) fn joins(&mut self, member: &MemberName) {
+        let step = &self.plan.status.record.step;
+        let joins = matches!(step, Some(Step::Join { member: it }) if it.name == *member);
+        self.check(Rule::IntentFirst, joins, || format!("{member} is not recorded to join"));
+    }
+
+    fn add(&mut self, member: &MemberName, call: &Call) {
+        let Some(list) = self.change(call) else { return };
+        let half = list.non_voters().filter(|it| self.is_half_joined(&it.name)).count();
+        self.check(Rule::OneChange, half == 0, || format!("{half} members have no vote yet"));
+        let new = list.entry(member).is_none();
+        self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
+        self.joins(member);
+    }
+
+    /// To add an id that is listed would put another member in its place.
+    fn unused(&mut self, id: Option<&MemberId>) {
+        let listed = |it: &MemberId| self.list()?.members.iter().find(|entry| entry.id == *it);
+        let taken = id.and_then(listed);
+        self.check(Rule::OneIdentity, taken.is_none(), || {
+            format!("the id of {} would be given to another", taken.map_or("", |it| &it.name))
+        });
+    }
+
+    /// Whether a member without a vote is none that is complete: it is not recorded, nor of a role of which nobody
+    /// votes.
+    fn is_half_joined(&self, name: &str) -> bool {
+        let status = &self.plan.status;
+        let row = status.members.iter().find(|it| *it.name == *name);
+        let votes = |role: &RoleName| {
+            let mut rows = status.members.iter().filter(|it| it.role == *role);
+            rows.any(|it| it.standing.is_some_and(crate::Standing::votes))
+        };
+        let complete = row.is_some_and(|it| !it.role.is_empty() && !votes(&it.role));
+        !status.record.members.iter().any(|it| *it.name == *name) && !complete
+    }
+
+    /// Who joins copies from who leads.
+    pub(super) fn leader_is_good(&mut self, list: &Membership, member: &MemberName) {
+        let led = |it: &Entry| self.answer(it)?.leader.clone();
+        let follow =
+            |id: &MemberId| list.voters().filter(|it| led(it).as_ref() == Some(id)).count();
+        let claims = list.voters().filter(|it| led(it).as_ref() == Some(&it.id)).map(|it| &it.id);
+        let leader = claims.max_by_key(|it| (follow(it), *it));
+        let corrupt = |it: &&Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
+        let holds = !self.corruption.iter().any(corrupt);
+        self.check(Rule::KeepsData, holds, || {
+            format!("{member} would copy the data of a leader whose data is corrupt")
+        });
+    }
+
+    fn promote(&mut self, id: &MemberId, member: &MemberName, call: &Call) {
+        let Some(list) = self.change(call) else { return };
+        let entry = list.members.iter().find(|it| it.id == *id);
+        let ready = entry.is_some_and(|it| !it.votes && self.works(it));
+        self.check(Rule::KeepsQuorum, ready, || {
+            format!("{id} is no member without a vote that works")
+        });
+        self.vote(member);
+    }
+
+    /// Who gets a vote answers, follows a leader and is marked as started, and those who work are a quorum with it.
+    fn vote(&mut self, member: &MemberName) {
+        let Some(list) = self.proven() else { return };
+        self.leader_is_good(list, member);
+        let target = self.snapshot.view.target(member);
+        let target = target.filter(|it| it.reach == Reach::Reachable);
+        let works = target.and_then(|it| it.status.as_ref()).is_some_and(|it| it.leader.is_some());
+        self.check(Rule::KeepsQuorum, works, || {
+            format!("{member} would get a vote and does not work")
+        });
+        let marked = self.find(member).is_none() || self.is_marked(member);
+        self.check(Rule::MarksFirst, marked, || {
+            format!("{member} would get a vote before its pod says that it was started")
+        });
+        let (working, needed) =
+            (self.working(list, |_| true) + 1, quorum(list.voters().count() + 1));
+        self.check(Rule::KeepsQuorum, working >= needed, || {
+            format!("with {member} {working} voters would work and {needed} are needed")
+        });
+    }
+
+    fn transfer(&mut self, id: &MemberId, call: &Call) {
+        let Some(list) = self.change(call) else { return };
+        let heir = list.voters().find(|it| it.id == *id);
+        let ready = heir.is_some_and(|it| self.works(it));
+        self.check(Rule::KeepsQuorum, ready, || format!("{id} is no voter that works"));
+    }
+
+    fn remove(&mut self, member: &MemberName, id: &MemberId, call: &Call) {
+        let Some(list) = self.change(call) else { return };
+        let Some(entry) = list.members.iter().find(|it| it.id == *id) else {
+            return self.check(Rule::Preconditions, false, || format!("{id} is no member"));
+        };
+        self.check(Rule::Preconditions, entry.name == *member, || format!("{id} is not {member}"));
+        self.leaves(member);
+        if !entry.votes {
+            return;
+        }
+        let left = self.working(list, |it| it != member);
+        let needed = quorum(list.voters().count() - 1);
+        self.check(Rule::KeepsQuorum, left >= needed, || {
+            format!("without {member} {left} voters would work and {needed} are needed")
+        });
+    }
+
+    /// A voter is given up only if its pod shows why: it is not there to stay, or its process is not.
+    fn give_up(&mut self, member: &MemberName, reason: LeaveReason) {
+        if reason != LeaveReason::Dead {
+            return;
+        }
+        let Some(pod) = self.find(member) else {
+            let kept = self.snapshot.claim(member).is_some();
+            return self.check(Rule::KeepsData, !kept, || {
+                format!("{member} would be given up although its volume is kept")
+            });
+        };
+        let known = self.snapshot.status.record.everyone().find(|it| it.name == *member);
+        let same = known.is_none_or(|it| it.pod.as_ref().is_none_or(|uid| *uid == pod.uid));
+        let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;
+        let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
+        let known = self.snapshot.status.record.cluster_id.as_ref();
+        let elsewhere = self.snapshot.view.answer(member);
+        let elsewhere = elsewhere.is_some_and(|it| known != Some(&it.cluster));
+        self.check(Rule::KeepsData, !(stays && runs) || elsewhere, || {
+            format!("{member} would be given up although nothing shows that it cannot come back")
+        });
+    }
+
+    /// The list a change of membership is made on; a violation if it is not proven.
+    fn change(&mut self, call: &Call) -> Option<&'a Membership> {
+        let proven = self.proven();
+        self.check(Rule::OneChange, proven.is_some(), || "no quorum agrees on the members".into());
+        let list = proven?;
+        self.check(Rule::Preconditions, call.roster == list.roster(), || {
+            "the call is not conditioned on the list it was decided on".into()
+        });
+        Some(list)
+    }
+}
