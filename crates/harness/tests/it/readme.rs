@@ -3,12 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::Terminal;
 use tokio::process::Command;
 
 /// How long a line may take; the first build of a clone is the longest.
 const LINE_MAX: Duration = Duration::from_secs(1800);
+
+/// How often Ctrl-C is pressed, and how long each may take to end a command.
+const INTERRUPTS_MAX: usize = 3;
+const INTERRUPT_MAX: Duration = Duration::from_secs(20);
 
 /// The lines of the first block below a heading.
 fn block<'a>(readme: &'a str, heading: &str) -> Vec<&'a str> {
@@ -67,10 +71,14 @@ impl Shell {
         // What was typed is shown too, and may say what is waited for.
         self.0.shows(line).await?;
         self.0.shows(until).await.with_context(|| format!("after {line:?}"))?;
-        self.0.interrupts()?;
-        // The shell reports the signal.
-        self.0.shows("]> ").await?;
-        Ok(())
+        // The shell reports the signal. One Ctrl-C was seen to be echoed and to end nothing: a person presses it again.
+        for _ in 0..INTERRUPTS_MAX {
+            self.0.interrupts()?;
+            if self.0.shows_within("]> ", INTERRUPT_MAX).await.is_ok() {
+                return Ok(());
+            }
+        }
+        bail!("{line:?} does not end by Ctrl-C")
     }
 }
 
