@@ -21,8 +21,8 @@ pub(crate) enum Suite {
 impl Suite {
     fn name(self) -> &'static str {
         match self {
-            Suite::Bookworm => "bookworm",
-            Suite::Trixie => "trixie",
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
         }
     }
 }
@@ -69,8 +69,8 @@ struct Apt {
 }
 
 impl Apt {
-    fn open(suite: Suite) -> Result<Apt> {
-        let apt = Apt { folder: run::target().join("apt").join(suite.name()) };
+    fn open(suite: Suite) -> Result<Self> {
+        let apt = Self { folder: run::target().join("apt").join(suite.name()) };
         apt.configure(suite)?;
         if !apt.folder.join("updated").exists() {
             run::check_quiet(apt.command("apt-get").args(["--error-on=any", "update"])).context(

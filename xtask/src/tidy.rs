@@ -5,6 +5,7 @@
 mod comments;
 mod fences;
 mod files;
+mod imports;
 mod layers;
 mod neutral;
 mod sizes;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     problems.extend(sizes::check(&workspace)?);
     let sources = files::all(&workspace)?;
     problems.extend(comments::check(&sources));
+    problems.extend(imports::check(&sources));
     problems.extend(neutral::check(&workspace, &sources)?);
     if problems.is_empty() {
         return Ok(());
@@ -68,7 +70,7 @@ struct Dependency {
 }
 
 impl Workspace {
-    fn read() -> Result<Workspace> {
+    fn read() -> Result<Self> {
         let metadata = ["metadata", "--format-version=1", "--no-deps", "--locked"];
         let metadata = run::output(run::cargo().args(metadata))?;
         serde_json::from_str(&metadata).context("cargo metadata in an unknown form")

@@ -25,7 +25,7 @@ pub(crate) struct Activity {
 pub(crate) struct Open(Arc<Activity>);
 
 impl Activity {
-    pub(crate) fn begin(self: &Arc<Activity>) -> Open {
+    pub(crate) fn begin(self: &Arc<Self>) -> Open {
         self.begun.fetch_add(1, Ordering::Relaxed);
         Open(self.clone())
     }

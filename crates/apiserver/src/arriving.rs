@@ -25,13 +25,13 @@ pub(crate) struct Arriving {
 }
 
 impl Arriving {
-    pub(crate) fn new<B>(headers: &HeaderMap, body: B, limits: &Limits) -> Arriving
+    pub(crate) fn new<B>(headers: &HeaderMap, body: B, limits: &Limits) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let body = Some(body.map_err(Into::into).boxed_unsync());
-        Arriving { body, underway: !headers.contains_key(EXPECT), limits: limits.clone() }
+        Self { body, underway: !headers.contains_key(EXPECT), limits: limits.clone() }
     }
 
     /// How long it is at least.

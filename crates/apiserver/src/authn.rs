@@ -45,30 +45,30 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn new(user: &str, groups: &[&str]) -> Identity {
+    pub fn new(user: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        Identity { user: user.to_owned(), uid: String::new(), groups, extra: Vec::new() }
+        Self { user: user.to_owned(), uid: String::new(), groups, extra: Vec::new() }
     }
 
     /// An administrator: may do everything.
-    pub fn masters(user: &str) -> Identity {
-        Identity::new(user, &[MASTERS, AUTHENTICATED])
+    pub fn masters(user: &str) -> Self {
+        Self::new(user, &[MASTERS, AUTHENTICATED])
     }
 
     /// The identity of the controllers.
-    pub fn controllers() -> Identity {
-        Identity::new(CONTROLLERS, &[AUTHENTICATED])
+    pub fn controllers() -> Self {
+        Self::new(CONTROLLERS, &[AUTHENTICATED])
     }
 
     /// The identity of the scheduler.
-    pub fn scheduler() -> Identity {
-        Identity::new(SCHEDULER, &[AUTHENTICATED])
+    pub fn scheduler() -> Self {
+        Self::new(SCHEDULER, &[AUTHENTICATED])
     }
 
     /// The identity of a process that runs these nodes.
-    pub fn nodes_of(process: &str, nodes: Vec<String>) -> Identity {
-        let identity = Identity::new(&format!("{NODE}{process}"), &[NODES, AUTHENTICATED]);
-        Identity { extra: vec![(NODES_RUN.to_owned(), nodes)], ..identity }
+    pub fn nodes_of(process: &str, nodes: Vec<String>) -> Self {
+        let identity = Self::new(&format!("{NODE}{process}"), &[NODES, AUTHENTICATED]);
+        Self { extra: vec![(NODES_RUN.to_owned(), nodes)], ..identity }
     }
 
     /// The nodes that whoever asks runs: the one of its name, and those that its connection says.
@@ -81,8 +81,8 @@ impl Identity {
         self.groups.iter().any(|group| group == NODES)
     }
 
-    pub(crate) fn anonymous() -> Identity {
-        Identity::new(ANONYMOUS, &[UNAUTHENTICATED])
+    pub(crate) fn anonymous() -> Self {
+        Self::new(ANONYMOUS, &[UNAUTHENTICATED])
     }
 
     pub(crate) fn is_master(&self) -> bool {

@@ -66,8 +66,8 @@ pub(crate) struct Authorizer {
 }
 
 impl Default for Authorizer {
-    fn default() -> Authorizer {
-        Authorizer { policy: RwLock::default(), seen: watch::Sender::new(Revision(0)) }
+    fn default() -> Self {
+        Self { policy: RwLock::default(), seen: watch::Sender::new(Revision(0)) }
     }
 }
 

@@ -24,23 +24,23 @@ enum Kind {
 pub struct BodyError(String);
 
 impl Body {
-    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
-        Body(Kind::Whole(Some(bytes.into())))
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(Some(bytes.into())))
     }
 
-    pub(crate) fn empty() -> Body {
-        Body(Kind::Whole(None))
+    pub(crate) fn empty() -> Self {
+        Self(Kind::Whole(None))
     }
 
     /// Pieces that are made when the reader takes them.
     pub(crate) fn pieces(
         pieces: impl Iterator<Item = Result<Bytes, ApiError>> + Send + 'static,
-    ) -> Body {
-        Body(Kind::Pieces(Box::new(pieces)))
+    ) -> Self {
+        Self(Kind::Pieces(Box::new(pieces)))
     }
 
-    pub(crate) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Body {
-        Body(Kind::Stream(Box::pin(stream)))
+    pub(crate) fn stream(stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self(Kind::Stream(Box::pin(stream)))
     }
 
     /// Nothing comes after the last piece, a failure, or a panic of what makes them.
@@ -53,7 +53,7 @@ impl Body {
             Ok(Some(Err(error))) => Some(error.message),
             Err(_) => Some("it hit a bug in the server".to_owned()),
         };
-        *self = Body::empty();
+        *self = Self::empty();
         failure.map(|text| {
             tracing::error!(why = text, "an answer was cut off");
             Err(BodyError(text))

@@ -55,14 +55,14 @@ impl std::ops::Deref for Call {
 }
 
 impl Call {
-    pub(crate) fn new(parts: Parts) -> Call {
+    pub(crate) fn new(parts: Parts) -> Self {
         let warnings = Mutex::new(parts.resource.deprecation_warning.iter().cloned().collect());
-        Call { parts, now: Timestamp::now(), warnings, follows_up: true }
+        Self { parts, now: Timestamp::now(), warnings, follows_up: true }
     }
 
     /// The same, for use by what sees to the consequences of writes.
-    pub(crate) fn without_follow_up(self) -> Call {
-        Call { follows_up: false, ..self }
+    pub(crate) fn without_follow_up(self) -> Self {
+        Self { follows_up: false, ..self }
     }
 
     /// Sees to what follows from a write of this call.
@@ -73,7 +73,7 @@ impl Call {
     }
 
     /// The same request on another resource (a dependent, or another object), without a client's wishes.
-    pub(crate) fn elsewhere(&self, resource: Arc<Resource>, target: Target) -> Call {
+    pub(crate) fn elsewhere(&self, resource: Arc<Resource>, target: Target) -> Self {
         let parts = Parts {
             server: self.server.clone(),
             registry: self.registry.clone(),
@@ -86,7 +86,7 @@ impl Call {
             form: Form { format: Format::Json, shape: Shape::Object },
             outgoing: self.outgoing.clone(),
         };
-        Call { parts, now: self.now, warnings: Mutex::default(), follows_up: self.follows_up }
+        Self { parts, now: self.now, warnings: Mutex::default(), follows_up: self.follows_up }
     }
 
     pub(crate) fn store(&self) -> &dyn store::Store {

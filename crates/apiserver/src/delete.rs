@@ -48,9 +48,9 @@ pub(crate) struct Preconditions {
 }
 
 impl DeleteOptions {
-    pub(crate) fn parse(call: &Call, body: &Bytes) -> Result<DeleteOptions, ApiError> {
+    pub(crate) fn parse(call: &Call, body: &Bytes) -> Result<Self, ApiError> {
         let mut options = if body.is_empty() {
-            DeleteOptions::default()
+            Self::default()
         } else {
             let media = decode::media(&call.headers)?;
             let decoded = decode::object(media, body, "DeleteOptions")?;

@@ -98,10 +98,10 @@ pub(crate) struct View {
 
 impl View {
     /// `changed` is the revision of the definition behind the resource; zero for built-in kinds.
-    pub(crate) fn new(resource: Arc<Resource>, changed: Revision) -> View {
+    pub(crate) fn new(resource: Arc<Resource>, changed: Revision) -> Self {
         let start = format!("{{\"apiVersion\":\"{}\"", resource.api_version());
         let start = start.into();
-        View { resource, start, changed }
+        Self { resource, start, changed }
     }
 
     /// Adds a stored object as the resource shows it, at its own revision or a later one.

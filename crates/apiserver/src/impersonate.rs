@@ -102,7 +102,7 @@ impl Wanted {
     }
 
     fn into_identity(self) -> Identity {
-        let Wanted { user, mut groups, uid, extra } = self;
+        let Self { user, mut groups, uid, extra } = self;
         if let Some((namespace, _)) = account_of(&user)
             && groups.is_empty()
         {

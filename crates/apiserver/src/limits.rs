@@ -44,8 +44,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+    fn default() -> Self {
+        Self {
             connections_max: 4096,
             body_bytes_max: 64 << 20,
             answer_bytes_max: 256 << 20,
@@ -76,15 +76,15 @@ pub(crate) struct Share {
 }
 
 impl Held {
-    pub(crate) fn share(self: &Arc<Held>, limits: &Limits) -> Share {
+    pub(crate) fn share(self: &Arc<Self>, limits: &Limits) -> Share {
         Share { held: Some(self.clone()), bytes: 0, bytes_max: limits.body_bytes_max }
     }
 }
 
 impl Share {
     /// Of a request that is not counted.
-    pub(crate) fn uncounted() -> Share {
-        Share { held: None, bytes: 0, bytes_max: usize::MAX }
+    pub(crate) fn uncounted() -> Self {
+        Self { held: None, bytes: 0, bytes_max: usize::MAX }
     }
 
     /// Takes more, unless it is too much for one request or for all of its listener.

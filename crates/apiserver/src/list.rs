@@ -48,7 +48,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(call: &Call, form: Form, metadata: &Value) -> Frame {
+    fn new(call: &Call, form: Form, metadata: &Value) -> Self {
         let (api_version, kind, columns) = match form.shape {
             Shape::Object => (call.resource.api_version(), call.resource.list_kind.clone(), None),
             Shape::Metadata => {
@@ -72,7 +72,7 @@ impl Frame {
             side.extend(value.map(|value| (key.to_owned(), value)));
         }
         let ends_line = form.shape == Shape::Object || form.format == Format::PrettyJson;
-        Frame { before, items, after, end: if ends_line { "\n" } else { "" } }
+        Self { before, items, after, end: if ends_line { "\n" } else { "" } }
     }
 
     fn head(&self, format: Format, empty: bool) -> Result<Vec<u8>, ApiError> {

@@ -136,9 +136,9 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(limits: &Limits) -> Gate {
+    fn new(limits: &Limits) -> Self {
         let max = limits.connections_max.min(Semaphore::MAX_PERMITS);
-        Gate { places: Arc::new(Semaphore::new(max)), max, open: true }
+        Self { places: Arc::new(Semaphore::new(max)), max, open: true }
     }
 
     fn enter(&mut self) -> Option<tokio::sync::OwnedSemaphorePermit> {
@@ -160,8 +160,8 @@ struct Door {
 }
 
 impl Door {
-    fn new(server: &ApiServer) -> Door {
-        Door { server: server.clone(), bodies: Arc::default() }
+    fn new(server: &ApiServer) -> Self {
+        Self { server: server.clone(), bodies: Arc::default() }
     }
 }
 

@@ -20,8 +20,8 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Format::Json | Format::PrettyJson => "application/json",
-            Format::Yaml => "application/yaml",
+            Self::Json | Self::PrettyJson => "application/json",
+            Self::Yaml => "application/yaml",
         }
     }
 }

@@ -47,16 +47,16 @@ pub(crate) struct Token {
 
 impl Token {
     /// Goes on after `last`, a key without its prefix, at a revision; `None` goes on with whatever is newest.
-    pub(crate) fn new(revision: Option<Revision>, last: &str) -> Token {
+    pub(crate) fn new(revision: Option<Revision>, last: &str) -> Self {
         let rv = revision.map_or(-1, |revision| revision.0.cast_signed());
-        Token { v: TOKEN_VERSION.to_owned(), rv, start: format!("{last}\0") }
+        Self { v: TOKEN_VERSION.to_owned(), rv, start: format!("{last}\0") }
     }
 
     pub(crate) fn encode(&self) -> String {
         BASE64.encode(serde_json::to_vec(self).expect("plain data always encodes"))
     }
 
-    fn decode(text: &str) -> Result<Token, ApiError> {
+    fn decode(text: &str) -> Result<Self, ApiError> {
         let refuse = |why: String| {
             ApiError::bad_request(format!(
                 "invalid continue token: continue key is not valid: {why}"
@@ -64,7 +64,7 @@ impl Token {
         };
         let bytes =
             BASE64.decode(text.trim_end_matches('=')).map_err(|it| refuse(it.to_string()))?;
-        let token: Token = serde_json::from_slice(&bytes).map_err(|it| refuse(it.to_string()))?;
+        let token: Self = serde_json::from_slice(&bytes).map_err(|it| refuse(it.to_string()))?;
         let start = token.start.trim_end_matches('\0');
         let harmless = !start.is_empty()
             && start.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
@@ -93,20 +93,20 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    fn parse(query: &Query, resource: &Resource) -> Result<Selector, ApiError> {
+    fn parse(query: &Query, resource: &Resource) -> Result<Self, ApiError> {
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or(""))?;
         let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or(""))?;
         let known = resource.selectable_fields();
         fields.check_supported(|field| known.iter().any(|it| it == field))?;
         if resource.group == resource.storage_group {
-            return Ok(Selector { labels, fields });
+            return Ok(Self { labels, fields });
         }
         // Events of events.k8s.io are found by the names of the form in which they are stored.
         let text = query.get("fieldSelector").unwrap_or("");
         let text = text
             .replace("regarding.", "involvedObject.")
             .replace("reportingController", "reportingComponent");
-        Ok(Selector { labels, fields: FieldSelector::parse(&text)? })
+        Ok(Self { labels, fields: FieldSelector::parse(&text)? })
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -122,8 +122,8 @@ impl Selector {
     }
 
     /// As well as everything else, this name.
-    pub(crate) fn and_name(self, name: &str) -> Selector {
-        Selector { fields: self.fields.and_name(name), ..self }
+    pub(crate) fn and_name(self, name: &str) -> Self {
+        Self { fields: self.fields.and_name(name), ..self }
     }
 
     /// The only name that can match, if there is one.
@@ -133,8 +133,8 @@ impl Selector {
 }
 
 impl ReadOptions {
-    pub(crate) fn parse(query: &Query, resource: &Resource) -> Result<ReadOptions, ApiError> {
-        let options = ReadOptions {
+    pub(crate) fn parse(query: &Query, resource: &Resource) -> Result<Self, ApiError> {
+        let options = Self {
             revision: query.get("resourceVersion").map(revision).transpose()?,
             revision_match: revision_match(query.get(MATCH))?,
             limit: query.get("limit").map(number).transpose()?.filter(|limit| *limit > 0),
@@ -148,8 +148,8 @@ impl ReadOptions {
     }
 
     /// The list that a watch begins with: everything selected, as it is now.
-    pub(crate) fn for_initial_state(&self) -> ReadOptions {
-        ReadOptions {
+    pub(crate) fn for_initial_state(&self) -> Self {
+        Self {
             revision: None,
             revision_match: None,
             limit: None,

@@ -26,13 +26,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn counted(held: &Arc<AtomicUsize>, limits: &Limits) -> Outgoing {
-        Outgoing { held: Some(held.clone()), bytes_max: limits.answer_bytes_max }
+    pub(crate) fn counted(held: &Arc<AtomicUsize>, limits: &Limits) -> Self {
+        Self { held: Some(held.clone()), bytes_max: limits.answer_bytes_max }
     }
 
     /// For readers in this process, who hold what they read as their own.
-    pub(crate) fn uncounted() -> Outgoing {
-        Outgoing { held: None, bytes_max: usize::MAX }
+    pub(crate) fn uncounted() -> Self {
+        Self { held: None, bytes_max: usize::MAX }
     }
 
     /// How much more may be made now; nothing is refused. Asked before something is made, never in the middle of it.
@@ -84,8 +84,8 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) fn new(outgoing: Outgoing) -> Pending {
-        Pending { parts: VecDeque::new(), bytes: 0, outgoing }
+    pub(crate) fn new(outgoing: Outgoing) -> Self {
+        Self { parts: VecDeque::new(), bytes: 0, outgoing }
     }
 
     pub(crate) fn outgoing(&self) -> &Outgoing {
@@ -175,8 +175,8 @@ pub(crate) struct Pieces<F> {
 }
 
 impl<F: FnMut(&mut Pending) -> Result<bool, ApiError>> Pieces<F> {
-    pub(crate) fn new(outgoing: Outgoing, pretty: Option<Pretty>, fill: F) -> Pieces<F> {
-        Pieces { fill, pending: Pending::new(outgoing), pretty, begun: false, done: false }
+    pub(crate) fn new(outgoing: Outgoing, pretty: Option<Pretty>, fill: F) -> Self {
+        Self { fill, pending: Pending::new(outgoing), pretty, begun: false, done: false }
     }
 
     fn try_next(&mut self) -> Result<Option<Bytes>, ApiError> {

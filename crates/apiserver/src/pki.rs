@@ -66,7 +66,7 @@ pub struct Pki {
 impl Pki {
     /// Reads the authority and the token key from a directory, or makes them there; issues a serving certificate
     /// for `sans` (names and addresses) and the administrator's client certificate.
-    pub fn load_or_create(directory: &Path, sans: &[String]) -> Result<Pki, PkiError> {
+    pub fn load_or_create(directory: &Path, sans: &[String]) -> Result<Self, PkiError> {
         std::fs::create_dir_all(directory).map_err(file_error(directory))?;
         let ca_key = load_or_create_key(&directory.join("ca.key"))?;
         let ca_pem = load_or_create_ca(&directory.join("ca.crt"), &ca_key)?;

@@ -25,7 +25,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Parses a query; a parameter that cannot be decoded is an error that names it.
-    pub(crate) fn parse(text: &str) -> Result<Query, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let decode = |part: &str| percent_decode(&part.replace('+', " "));
         let pair = |part: &str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));

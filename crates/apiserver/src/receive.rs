@@ -17,11 +17,11 @@ pub(crate) enum FieldValidation {
 }
 
 impl FieldValidation {
-    pub(crate) fn of(call: &Call) -> Result<FieldValidation, ApiError> {
+    pub(crate) fn of(call: &Call) -> Result<Self, ApiError> {
         match call.query.get("fieldValidation") {
-            Some("Strict") => Ok(FieldValidation::Strict),
-            Some("Warn") | None => Ok(FieldValidation::Warn),
-            Some("Ignore") => Ok(FieldValidation::Ignore),
+            Some("Strict") => Ok(Self::Strict),
+            Some("Warn") | None => Ok(Self::Warn),
+            Some("Ignore") => Ok(Self::Ignore),
             Some(other) => {
                 let supported = ["Ignore", "Strict", "Warn"];
                 let error = FieldError::not_supported("fieldValidation", other, &supported);

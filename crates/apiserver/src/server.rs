@@ -45,8 +45,8 @@ pub struct Config {
 
 impl Config {
     /// With the usual limits, and everything attended to.
-    pub fn new(store: Arc<dyn Store>, pki: Pki, node_streams: Arc<dyn NodeStreams>) -> Config {
-        Config { store, pki, node_streams, limits: Limits::default(), unattended: &[] }
+    pub fn new(store: Arc<dyn Store>, pki: Pki, node_streams: Arc<dyn NodeStreams>) -> Self {
+        Self { store, pki, node_streams, limits: Limits::default(), unattended: &[] }
     }
 }
 
@@ -85,10 +85,10 @@ pub(crate) struct Shared {
 
 impl ApiServer {
     /// Reads the custom resource definitions and makes the objects that every cluster has.
-    pub async fn start(config: Config) -> Result<ApiServer, StartError> {
+    pub async fn start(config: Config) -> Result<Self, StartError> {
         let (shutdown, authorizer) = (CancellationToken::new(), Arc::new(Authorizer::default()));
         authz::follow(config.store.clone(), authorizer.clone(), shutdown.clone()).await?;
-        let server = ApiServer {
+        let server = Self {
             shared: Arc::new(Shared {
                 store: Arc::new(Ruled { store: config.store, authorizer: authorizer.clone() }),
                 authorizer,

@@ -43,8 +43,8 @@ pub struct UnixNodeStreams {
 }
 
 impl UnixNodeStreams {
-    pub fn new(socket: impl Into<PathBuf>) -> UnixNodeStreams {
-        UnixNodeStreams { socket: socket.into() }
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    async fn find(call: &Call) -> Result<Pod, ApiError> {
+    async fn find(call: &Call) -> Result<Self, ApiError> {
         let object = crate::encode::parse(&*call.get(call.name()).await?)?;
         let node = object["spec"]["nodeName"].as_str().unwrap_or("").to_owned();
         let target = Target {
@@ -92,7 +92,7 @@ impl Pod {
             uid: object["metadata"]["uid"].as_str().map(str::to_owned),
             container: String::new(),
         };
-        Ok(Pod { node, target, object })
+        Ok(Self { node, target, object })
     }
 
     /// The pod's target with the container that is meant: the one asked for, the default one, or the only one.

@@ -64,11 +64,11 @@ pub(crate) struct Reference {
 }
 
 impl TokenKey {
-    pub(crate) fn from_pkcs8(der: &[u8]) -> Option<TokenKey> {
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random).ok()?;
         let key_id = BASE64.encode(Sha256::digest(pair.public_key().as_ref()));
-        Some(TokenKey { pair, random, key_id })
+        Some(Self { pair, random, key_id })
     }
 
     /// A signed token. `None` if the system has no randomness.

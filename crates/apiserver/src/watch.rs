@@ -119,8 +119,8 @@ impl Waiting {
 }
 
 impl Watcher {
-    fn new(call: Arc<Call>, options: ReadOptions, deadline: Instant) -> Watcher {
-        Watcher {
+    fn new(call: Arc<Call>, options: ReadOptions, deadline: Instant) -> Self {
+        Self {
             changed: call.server.shared().lifecycle.ended(&call.resource),
             pending: Pending::new(call.outgoing.clone()),
             encoder: Encoder::new(call, options.selector.clone()),
@@ -135,7 +135,7 @@ impl Watcher {
     }
 
     /// The next bytes of the stream, and the state after them.
-    async fn next(mut self) -> Option<(Bytes, Watcher)> {
+    async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             if self.pending.len() == 0 {
                 self.add_initial();

@@ -43,11 +43,11 @@ pub(crate) enum Endpoint {
 impl Endpoint {
     pub(crate) fn subresource(self) -> &'static str {
         match self {
-            Endpoint::Main => "",
-            Endpoint::Status => "status",
-            Endpoint::Finalize => "finalize",
-            Endpoint::Through(name) | Endpoint::Raw(name) => name,
-            Endpoint::Resize => "resize",
+            Self::Main => "",
+            Self::Status => "status",
+            Self::Finalize => "finalize",
+            Self::Through(name) | Self::Raw(name) => name,
+            Self::Resize => "resize",
         }
     }
 }

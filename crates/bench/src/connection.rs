@@ -54,17 +54,17 @@ struct UserEntry {
 }
 
 impl Server {
-    pub(crate) fn from_kubeconfig(path: &Path) -> Result<Server> {
+    pub(crate) fn from_kubeconfig(path: &Path) -> Result<Self> {
         let kubeconfig: Kubeconfig = serde_saphyr::from_str(&read_to_string(path)?)?;
         let cluster = &kubeconfig.clusters.first().context("no cluster in the kubeconfig")?.entry;
         let user = &kubeconfig.users.first().context("no user in the kubeconfig")?.entry;
         let address =
             cluster.server.strip_prefix("https://").context("the server is no https URL")?;
-        Ok(Server { address: address.to_owned(), tls: Arc::new(tls(cluster, user)?) })
+        Ok(Self { address: address.to_owned(), tls: Arc::new(tls(cluster, user)?) })
     }
 
     /// The same server for another user, with a certificate that the cluster's own authority in `pki` signs.
-    pub(crate) fn as_user(&self, name: &str, pki: &Path) -> Result<Server> {
+    pub(crate) fn as_user(&self, name: &str, pki: &Path) -> Result<Self> {
         let authority = read_to_string(pki.join("ca.crt"))?;
         let key = rcgen::KeyPair::from_pem(&read_to_string(pki.join("ca.key"))?)?;
         let issuer = rcgen::Issuer::from_ca_cert_pem(&authority, key)?;
@@ -81,7 +81,7 @@ impl Server {
             client_certificate_data: pem.encode(certificate.pem()),
             client_key_data: pem.encode(own.serialize_pem()),
         };
-        Ok(Server { address: self.address.clone(), tls: Arc::new(tls(&cluster, &user)?) })
+        Ok(Self { address: self.address.clone(), tls: Arc::new(tls(&cluster, &user)?) })
     }
 
     /// An HTTP/1.1 connection: one request at a time.

@@ -34,8 +34,8 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    pub(crate) async fn start(executable: &Path) -> Result<Bare> {
-        Ok(Bare { members: Members::start(executable, 1).await? })
+    pub(crate) async fn start(executable: &Path) -> Result<Self> {
+        Ok(Self { members: Members::start(executable, 1).await? })
     }
 
     /// Puts as many clients can, each on its own connection.
@@ -82,7 +82,7 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) async fn start(executable: &Path, count: usize) -> Result<Members> {
+    pub(crate) async fn start(executable: &Path, count: usize) -> Result<Self> {
         let data = tempfile::tempdir()?;
         let ports = free_ports(2 * count)?;
         let urls: Vec<_> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
@@ -99,7 +99,7 @@ impl Members {
             answers(url).await?;
         }
         let ready_in = start.elapsed();
-        Ok(Members { _processes: processes, _data: data, urls: client_urls.to_vec(), ready_in })
+        Ok(Self { _processes: processes, _data: data, urls: client_urls.to_vec(), ready_in })
     }
 }
 

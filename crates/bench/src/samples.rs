@@ -5,9 +5,9 @@ use std::time::Duration;
 pub(crate) struct Samples(Vec<Duration>);
 
 impl Samples {
-    pub(crate) fn new(mut samples: Vec<Duration>) -> Samples {
+    pub(crate) fn new(mut samples: Vec<Duration>) -> Self {
         samples.sort();
-        Samples(samples)
+        Self(samples)
     }
 
     pub(crate) fn median_ms(&self) -> f64 {

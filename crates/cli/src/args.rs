@@ -52,16 +52,16 @@ pub(crate) struct Global {
 
 impl Args {
     /// Like `Parser::parse`, and keeps what only the matches know.
-    pub(crate) fn read() -> Args {
-        match Args::try_read(std::env::args_os()) {
+    pub(crate) fn read() -> Self {
+        match Self::try_read(std::env::args_os()) {
             Ok(args) => args,
             Err(error) => error.exit(),
         }
     }
 
-    fn try_read(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
-        let matches = Args::command().try_get_matches_from(words)?;
-        let mut args = Args::from_arg_matches(&matches)?;
+    fn try_read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let mut args = Self::from_arg_matches(&matches)?;
         args.global.kubeconfig_source = matches.value_source("kubeconfig");
         Ok(args)
     }
@@ -349,10 +349,10 @@ pub(crate) struct Ports {
 impl std::str::FromStr for Ports {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Ports, &'static str> {
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         let (local, remote) = text.split_once(':').unwrap_or((text, text));
         match (local.parse(), remote.parse()) {
-            (Ok(local), Ok(remote)) if remote != 0 => Ok(Ports { local, remote }),
+            (Ok(local), Ok(remote)) if remote != 0 => Ok(Self { local, remote }),
             _ => Err("expected LOCAL:REMOTE, two ports up to 65535 as in 2379:2379"),
         }
     }

@@ -163,13 +163,13 @@ fn exit_code(status: Option<Status>) -> Result<ExitCode> {
 struct RawTerminal(termios::Termios);
 
 impl RawTerminal {
-    fn enter() -> Result<RawTerminal> {
+    fn enter() -> Result<Self> {
         let stdin = std::io::stdin();
         let before = termios::tcgetattr(&stdin)?;
         let mut raw = before.clone();
         raw.make_raw();
         termios::tcsetattr(&stdin, termios::OptionalActions::Now, &raw)?;
-        Ok(RawTerminal(before))
+        Ok(Self(before))
     }
 }
 

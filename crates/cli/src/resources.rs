@@ -49,11 +49,11 @@ impl Resource {
 pub(crate) struct Resources(Vec<Resource>);
 
 impl Resources {
-    pub(crate) async fn discover(client: &Client) -> Result<Resources> {
+    pub(crate) async fn discover(client: &Client) -> Result<Self> {
         let unreachable = "cannot read the kinds that the cluster serves";
         let core = client.list_core_api_versions_aggregated().await.context(unreachable)?;
         let groups = client.list_api_groups_aggregated().await.context(unreachable)?;
-        Ok(Resources([core, groups].into_iter().flat_map(from_discovery).collect()))
+        Ok(Self([core, groups].into_iter().flat_map(from_discovery).collect()))
     }
 
     /// The kinds that a user's word means: one, or all of a category.

@@ -59,7 +59,7 @@ struct Frame {
 
 impl Frame {
     /// As much of a text as fits: what has left the screen cannot be drawn over.
-    fn new(text: &str, height: usize) -> Frame {
+    fn new(text: &str, height: usize) -> Self {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         // The cursor stands below the last line.
         let fits = height.saturating_sub(1).max(1);
@@ -68,7 +68,7 @@ impl Frame {
             lines.truncate(fits - 1);
             lines.push(format!("... {hidden} more lines; a taller window shows them"));
         }
-        Frame { lines }
+        Self { lines }
     }
 
     /// What to print over a frame of so many rows.

@@ -105,7 +105,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts every part and returns once everything serves.
-    pub async fn start(options: Options) -> Result<Cluster> {
+    pub async fn start(options: Options) -> Result<Self> {
         options.kubeconfig.as_deref().map_or(Ok(()), kubeconfig::check)?;
         let state = prepare(&options.state_dir)?;
         let permissions = permissions::resolve(options.permissions.clone(), &state)?;
@@ -137,7 +137,7 @@ impl Cluster {
         .await
         .context("cannot start the node")?;
         node.registered().await.context("the node could not register")?;
-        Ok(Cluster { server, node, tasks, shutdown, address, kubeconfig, _lock: lock })
+        Ok(Self { server, node, tasks, shutdown, address, kubeconfig, _lock: lock })
     }
 
     /// A client in this process, as an administrator.

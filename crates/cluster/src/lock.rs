@@ -15,8 +15,8 @@ pub(crate) enum Taken {
 }
 
 impl Lock {
-    pub(crate) fn take(state: &Path) -> Result<Lock> {
-        match Lock::try_take(state)? {
+    pub(crate) fn take(state: &Path) -> Result<Self> {
+        match Self::try_take(state)? {
             Taken::Free(lock) => Ok(lock),
             Taken::InUse => bail!(
                 "another `endstate up` uses the state directory {}; stop it, or take another with --state-dir",
@@ -30,7 +30,7 @@ impl Lock {
         let file =
             File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Taken::Free(Lock(file))),
+            Ok(()) => Ok(Taken::Free(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(Taken::InUse),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", path.display()))

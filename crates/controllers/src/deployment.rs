@@ -111,7 +111,7 @@ fn forget_old(plan: &mut Plan, view: &View<'_>) {
 }
 
 impl<'a> View<'a> {
-    fn new(snapshot: &'a Snapshot<'a>, mut mine: Vec<Arc<ReplicaSet>>) -> View<'a> {
+    fn new(snapshot: &'a Snapshot<'a>, mut mine: Vec<Arc<ReplicaSet>>) -> Self {
         let spec = snapshot.deployment.spec.clone().unwrap_or_default();
         mine.sort_by_key(|set| {
             (

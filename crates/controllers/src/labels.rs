@@ -12,10 +12,10 @@ pub struct Selector(machinery::selector::LabelSelector);
 
 impl Selector {
     /// Compiles a selector. One that cannot be read (the API does not let any in) selects nothing, which is safe.
-    pub fn new(selector: &LabelSelector) -> Selector {
+    pub fn new(selector: &LabelSelector) -> Self {
         let value = serde_json::to_value(selector).unwrap_or_default();
         let compiled = machinery::selector::LabelSelector::from_value(&value);
-        Selector(compiled.unwrap_or_else(|_| machinery::selector::LabelSelector::nothing()))
+        Self(compiled.unwrap_or_else(|_| machinery::selector::LabelSelector::nothing()))
     }
 
     pub fn matches(&self, labels: Option<&Labels>) -> bool {

@@ -123,25 +123,25 @@ impl Plan {
 }
 
 impl<K> Write<K> {
-    pub fn create(object: K) -> Write<K> {
-        Write::Create(Box::new(object))
+    pub fn create(object: K) -> Self {
+        Self::Create(Box::new(object))
     }
 
-    pub fn update(observed: &Arc<K>, wanted: K) -> Write<K> {
-        Write::Update { observed: observed.clone(), wanted: Box::new(wanted) }
+    pub fn update(observed: &Arc<K>, wanted: K) -> Self {
+        Self::Update { observed: observed.clone(), wanted: Box::new(wanted) }
     }
 
-    pub fn update_status(observed: &Arc<K>, wanted: K) -> Write<K> {
-        Write::UpdateStatus { observed: observed.clone(), wanted: Box::new(wanted) }
+    pub fn update_status(observed: &Arc<K>, wanted: K) -> Self {
+        Self::UpdateStatus { observed: observed.clone(), wanted: Box::new(wanted) }
     }
 
     /// Deletes without waiting for anybody.
-    pub fn delete_now(observed: &Arc<K>) -> Write<K> {
-        Write::DeleteNow { observed: observed.clone() }
+    pub fn delete_now(observed: &Arc<K>) -> Self {
+        Self::DeleteNow { observed: observed.clone() }
     }
 
     /// Deletes in the background.
-    pub fn delete(observed: &Arc<K>) -> Write<K> {
-        Write::Delete { observed: observed.clone(), propagation: Propagation::Background }
+    pub fn delete(observed: &Arc<K>) -> Self {
+        Self::Delete { observed: observed.clone(), propagation: Propagation::Background }
     }
 }

@@ -93,7 +93,7 @@ impl<'a> View<'a> {
         spec: &'a StatefulSetSpec,
         revisions: Revisions,
         pods: &[Arc<Pod>],
-    ) -> View<'a> {
+    ) -> Self {
         let first = spec.ordinals.as_ref().and_then(|it| it.start).unwrap_or(0);
         let wanted = first..first + spec.replicas.unwrap_or(1).max(0);
         let ordinal = |pod: &Pod| identity::ordinal(snapshot.set, pod).unwrap_or(-1);

@@ -26,8 +26,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> World {
-        World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
             now: Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000),
             deployments: vec![],
             sets: vec![],
@@ -230,7 +230,7 @@ impl World {
     }
 
     /// Controllers and nodes work until nothing changes; `check` looks at every state on the way.
-    pub(crate) fn settle(&mut self, mut check: impl FnMut(&World)) {
+    pub(crate) fn settle(&mut self, mut check: impl FnMut(&Self)) {
         for _ in 0..2_000 {
             self.now += Duration::from_secs(1);
             let mut is_moving = self.reconcile();

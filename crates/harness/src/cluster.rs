@@ -32,30 +32,30 @@ pub struct Cluster {
 
 impl Cluster {
     /// Declares a cluster in the default namespace.
-    pub async fn apply(up: &Up, name: &str, size: u32) -> Result<EtcdCluster> {
+    pub async fn apply(up: &Up, name: &str, size: u32) -> Result<Self> {
         up.apply(&example(name, size)).await?;
-        EtcdCluster::existing(up, name).await
+        Self::existing(up, name).await
     }
 
-    pub async fn existing(up: &Up, name: &str) -> Result<EtcdCluster> {
+    pub async fn existing(up: &Up, name: &str) -> Result<Self> {
         let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdCluster");
-        Cluster::of(up, &ApiResource::from_gvk_with_plural(&kind, "etcdclusters"), name).await
+        Self::of(up, &ApiResource::from_gvk_with_plural(&kind, "etcdclusters"), name).await
     }
 
     /// Declares a ZooKeeper ensemble in the default namespace; without a spec it is there already.
-    pub async fn zookeeper(up: &Up, name: &str, spec: Option<Value>) -> Result<Cluster> {
+    pub async fn zookeeper(up: &Up, name: &str, spec: Option<Value>) -> Result<Self> {
         let kind = GroupVersionKind::gvk("zookeeper.endstate.dev", "v1", "ZookeeperCluster");
         if let Some(spec) = spec {
             let (version, metadata) = (kind.api_version(), json!({ "name": name }));
             let object = json!({ "apiVersion": version, "kind": kind.kind, "metadata": metadata, "spec": spec });
             up.apply(&object.to_string()).await?;
         }
-        Cluster::of(up, &ApiResource::from_gvk_with_plural(&kind, "zookeeperclusters"), name).await
+        Self::of(up, &ApiResource::from_gvk_with_plural(&kind, "zookeeperclusters"), name).await
     }
 
-    async fn of(up: &Up, resource: &ApiResource, name: &str) -> Result<Cluster> {
+    async fn of(up: &Up, resource: &ApiResource, name: &str) -> Result<Self> {
         let api = Api::namespaced_with(up.client().await?, "default", resource);
-        Ok(Cluster { api, name: name.to_owned() })
+        Ok(Self { api, name: name.to_owned() })
     }
 
     pub async fn resize(&self, size: u32) -> Result<()> {

@@ -21,13 +21,13 @@ pub struct Operator {
 
 impl Operator {
     /// The operator of this name, of which one replica runs.
-    pub async fn find(up: &Up, name: &str) -> Result<Operator> {
+    pub async fn find(up: &Up, name: &str) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(up.client().await?, "endstate-system");
         let labels = format!("app.kubernetes.io/name=endstate-{name}");
         let found = pods.list(&ListParams::default().labels(&labels)).await?;
         let pod = found.iter().next().context("no operator runs")?;
         let process = operator_process(&pod.uid().context("it has a uid")?)?;
-        Ok(Operator { pod: pod.name_any(), pods, process })
+        Ok(Self { pod: pod.name_any(), pods, process })
     }
 
     /// Its metrics, in the OpenMetrics text format.

@@ -26,7 +26,7 @@ pub struct Terminal {
 const INTERRUPT: &[u8] = b"\x03";
 
 impl Terminal {
-    pub fn start(mut command: Command) -> Result<Terminal> {
+    pub fn start(mut command: Command) -> Result<Self> {
         let own = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
         grantpt(&own)?;
         unlockpt(&own)?;
@@ -38,7 +38,7 @@ impl Terminal {
         drop(command);
         let keyboard = File::from(own);
         let screen = read_on(keyboard.try_clone()?);
-        Ok(Terminal { keyboard, screen, seen: String::new(), child })
+        Ok(Self { keyboard, screen, seen: String::new(), child })
     }
 
     /// Waits until the text is shown, after what was waited for before. Gives what was shown up to its end.

@@ -29,18 +29,18 @@ pub struct Up {
 
 impl Up {
     /// Starts the executable that `ENDSTATE_BIN` names.
-    pub async fn start(nodes: u16) -> Result<Up> {
+    pub async fn start(nodes: u16) -> Result<Self> {
         let executable = std::env::var_os("ENDSTATE_BIN")
             .context("ENDSTATE_BIN is not set; run the tests with `cargo xtask test`")?;
-        Up::start_executable(Path::new(&executable), nodes).await
+        Self::start_executable(Path::new(&executable), nodes).await
     }
 
-    pub async fn start_executable(executable: &Path, nodes: u16) -> Result<Up> {
+    pub async fn start_executable(executable: &Path, nodes: u16) -> Result<Self> {
         // A second installation in one process is refused, and the first one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let state = tempfile::tempdir()?;
         let (process, started_in) = spawn(executable, state.path(), nodes).await?;
-        Ok(Up { process, executable: executable.to_owned(), state, nodes, started_in })
+        Ok(Self { process, executable: executable.to_owned(), state, nodes, started_in })
     }
 
     /// Starts again on the same state directory.

@@ -28,14 +28,14 @@ pub struct Writer {
 
 impl Writer {
     /// Starts to write through the cluster's client service. Returns after the first acknowledged write.
-    pub async fn start(up: &Up, cluster: &str) -> Result<Writer> {
+    pub async fn start(up: &Up, cluster: &str) -> Result<Self> {
         let (forward, address) = forward(up, cluster, 2379).await?;
         let url = format!("http://{address}");
         let end = Arc::new(AtomicBool::new(false));
         let (first, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(write(url.clone(), Arc::clone(&end), first));
         tokio::time::timeout(ANSWER_MAX, started).await.context("no write was acknowledged")??;
-        Ok(Writer { task, end, url, _forward: forward })
+        Ok(Self { task, end, url, _forward: forward })
     }
 
     /// Stops writing, and fails unless every acknowledged write can be read. Gives their number.

@@ -36,13 +36,13 @@ pub struct ZnodeWriter {
 
 impl ZnodeWriter {
     /// Starts to create nodes through the ensemble's client service. Returns after the first acknowledged write.
-    pub async fn start(up: &Up, cluster: &str, prefix: &'static str) -> Result<ZnodeWriter> {
+    pub async fn start(up: &Up, cluster: &str, prefix: &'static str) -> Result<Self> {
         let (forward, address) = forward(up, cluster, 2181).await?;
         let end = Arc::new(AtomicBool::new(false));
         let (first, started) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(write(address.clone(), prefix, Arc::clone(&end), first));
         tokio::time::timeout(ANSWER_MAX, started).await.context("no write was acknowledged")??;
-        Ok(ZnodeWriter { task, end, address, _forward: forward })
+        Ok(Self { task, end, address, _forward: forward })
     }
 
     /// Stops writing, and fails unless every acknowledged write can be read. Gives the names, and how many leaders had

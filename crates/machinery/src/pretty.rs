@@ -22,8 +22,8 @@ pub struct Pretty {
 }
 
 impl Default for Pretty {
-    fn default() -> Pretty {
-        Pretty { depth: 0, place: Place::Between }
+    fn default() -> Self {
+        Self { depth: 0, place: Place::Between }
     }
 }
 

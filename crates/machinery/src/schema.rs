@@ -158,9 +158,9 @@ struct Contains {
 pub struct Schema {
     pub type_: Option<Type>,
     pub format: Option<String>,
-    pub properties: BTreeMap<String, Arc<Schema>>,
+    pub properties: BTreeMap<String, Arc<Self>>,
     pub additional: Additional,
-    pub items: Option<Arc<Schema>>,
+    pub items: Option<Arc<Self>>,
     pub required: Vec<String>,
     pub nullable: bool,
     pub int_or_string: bool,
@@ -199,7 +199,7 @@ impl Schema {
     /// or recursive reference is answered with `None` and keeps everything below it.
     pub fn from_builtin(
         schema: &Value,
-        resolve: &mut dyn FnMut(&str) -> Option<Arc<Schema>>,
+        resolve: &mut dyn FnMut(&str) -> Option<Arc<Self>>,
     ) -> Self {
         parse::builtin(schema, resolve)
     }
@@ -220,7 +220,7 @@ impl Schema {
     }
 
     /// The schema of a named or additional member.
-    pub fn member(&self, name: &str) -> Option<&Schema> {
+    pub fn member(&self, name: &str) -> Option<&Self> {
         match (self.properties.get(name), &self.additional) {
             (Some(schema), _) => Some(schema),
             (None, Additional::Schema(schema)) => Some(schema),

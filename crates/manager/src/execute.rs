@@ -136,7 +136,7 @@ enum Sort {
 }
 
 impl Sort {
-    fn of(action: &Action) -> Sort {
+    fn of(action: &Action) -> Self {
         fn of_write<K>(write: &Write<K>) -> Sort {
             match write {
                 Write::Create(_) => Sort::Create,

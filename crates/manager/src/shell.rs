@@ -39,8 +39,8 @@ pub(crate) struct Shell<C: Controller> {
 }
 
 impl<C: Controller> Shell<C> {
-    pub(crate) fn new(controller: C, objects: &Cache<C::Kind>) -> Shell<C> {
-        Shell { controller, objects: objects.clone(), failures: Mutex::default() }
+    pub(crate) fn new(controller: C, objects: &Cache<C::Kind>) -> Self {
+        Self { controller, objects: objects.clone(), failures: Mutex::default() }
     }
 
     fn remember(&self, key: &ObjectKey, outcome: &Result<(), Error>) {

@@ -97,8 +97,8 @@ async fn rest(stop: &CancellationToken) {
 }
 
 impl Universe {
-    fn new(client: Client) -> Universe {
-        Universe {
+    fn new(client: Client) -> Self {
+        Self {
             client,
             graph: Mutex::default(),
             kinds: Mutex::default(),

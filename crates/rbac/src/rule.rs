@@ -45,12 +45,12 @@ pub fn everything() -> Vec<Rule> {
 
 impl Rule {
     /// Reads a `PolicyRule`.
-    pub fn from_value(rule: &Value) -> Rule {
+    pub fn from_value(rule: &Value) -> Self {
         let list = |key: &str| {
             let words = rule[key].as_array().into_iter().flatten();
             words.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        Rule {
+        Self {
             verbs: list("verbs"),
             api_groups: list("apiGroups"),
             resources: list("resources"),

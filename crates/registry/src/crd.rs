@@ -48,12 +48,12 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn read(names: &Value) -> Names {
+    pub(crate) fn read(names: &Value) -> Self {
         let word = |key: &str| text(names, key).unwrap_or_default().to_owned();
         let words = |key: &str| {
             list(names, key).iter().filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        Names {
+        Self {
             plural: word("plural"),
             singular: word("singular"),
             kind: word("kind"),

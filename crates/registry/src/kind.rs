@@ -101,7 +101,7 @@ pub(crate) const NO_COLLECTION_DELETE: &[&str] =
 pub(crate) const CREATE_ONLY: &[&str] = &["create"];
 
 impl Strategy {
-    pub(crate) const PLAIN: Strategy = Strategy {
+    pub(crate) const PLAIN: Self = Self {
         name: NameRule::Subdomain,
         status: false,
         generation: false,
@@ -118,8 +118,7 @@ impl Strategy {
         validate_update: |_, _, _| {},
     };
     /// A kind with a spec, a status subresource and a generation.
-    pub(crate) const SPEC_AND_STATUS: Strategy =
-        Strategy { status: true, generation: true, ..Strategy::PLAIN };
+    pub(crate) const SPEC_AND_STATUS: Self = Self { status: true, generation: true, ..Self::PLAIN };
 }
 
 /// A column that is always shown.

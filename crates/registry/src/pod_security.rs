@@ -42,8 +42,8 @@ pub struct Evaluation(Vec<Violation>);
 
 impl Evaluation {
     /// Holds a pod against a standard.
-    pub fn of(subject: &Subject, standard: Standard) -> Evaluation {
-        Evaluation(table::checks(standard).filter_map(|check| check(subject)).collect())
+    pub fn of(subject: &Subject, standard: Standard) -> Self {
+        Self(table::checks(standard).filter_map(|check| check(subject)).collect())
     }
 
     pub fn passes(&self) -> bool {

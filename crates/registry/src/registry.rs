@@ -21,16 +21,16 @@ static BUILT_IN: LazyLock<Vec<Arc<Resource>>> =
 
 impl Registry {
     /// The built-in kinds, and every served version of the CRDs that are established.
-    pub fn new<'a>(crds: impl IntoIterator<Item = &'a Value>) -> Registry {
+    pub fn new<'a>(crds: impl IntoIterator<Item = &'a Value>) -> Self {
         let built_in = BUILT_IN.iter().cloned();
         let custom = crds.into_iter().flat_map(crd::resources).map(Arc::new);
         let resources = built_in.chain(custom).map(|resource| (resource.key(), resource)).collect();
-        Registry { resources }
+        Self { resources }
     }
 
     /// The view after a change of CRDs. What did not change is taken over, with all that was compiled for it.
-    pub fn next<'a>(&self, crds: impl IntoIterator<Item = &'a Value>) -> Registry {
-        let mut next = Registry::new(crds);
+    pub fn next<'a>(&self, crds: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut next = Self::new(crds);
         for (key, resource) in &mut next.resources {
             if let Some(before) = self.resources.get(key)
                 && before.is_same(resource)

@@ -76,9 +76,9 @@ pub struct Fields {
 }
 
 impl Resource {
-    pub(crate) fn built_in(kind: &'static Kind) -> Resource {
+    pub(crate) fn built_in(kind: &'static Kind) -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Resource {
+        Self {
             group: kind.group.to_owned(),
             version: kind.version.to_owned(),
             kind: kind.kind.to_owned(),
@@ -101,9 +101,9 @@ impl Resource {
         }
     }
 
-    pub(crate) fn custom(custom: Custom) -> Resource {
+    pub(crate) fn custom(custom: Custom) -> Self {
         let names = &custom.names;
-        Resource {
+        Self {
             group: custom.group.clone(),
             version: custom.version.clone(),
             kind: names.kind.clone(),
@@ -127,7 +127,7 @@ impl Resource {
     }
 
     /// Whether another resource is made of the same.
-    pub(crate) fn is_same(&self, other: &Resource) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.source, &other.source) {
             (Source::BuiltIn(one), Source::BuiltIn(other)) => std::ptr::eq(*one, *other),
             (Source::Custom(one), Source::Custom(other)) => one == other,

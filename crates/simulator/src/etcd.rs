@@ -1,7 +1,7 @@
 //! etcd: raft with learners, the check of strict reconfiguration, and what etcd's start does.
 
+use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
-    Answer::{self, Done, Refused},
     AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, steps,
 };
 use endstate_core::quorum;

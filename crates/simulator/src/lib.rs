@@ -10,9 +10,9 @@ mod suite;
 pub mod bugs;
 pub mod zookeeper;
 
-pub use endstate_check::{
-    Finding,
-    cluster::{Budgets, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes},
+pub use endstate_check::Finding;
+pub use endstate_check::cluster::{
+    Budgets, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes,
 };
 pub use etcd::EtcdModel;
 pub use suite::{deep_suite, suite};

@@ -2,8 +2,8 @@
 
 mod suite;
 
+use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
-    Answer::{self, Done, Refused},
     AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, Volumes, steps,
 };
 use endstate_core::{Reclaim, quorum};

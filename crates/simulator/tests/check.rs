@@ -5,7 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a report is for people to read")]
 
-use std::{sync::Mutex, time::Instant};
+use std::sync::Mutex;
+use std::time::Instant;
 
 use simulator::{Planner, Report, Scenario, check, deep_suite, suite};
 

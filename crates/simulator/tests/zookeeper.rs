@@ -9,10 +9,8 @@ use std::sync::Mutex;
 
 use endstate_check::cluster::{check, walk};
 use endstate_core::{Action, Plan, Snapshot, plan};
-use simulator::{
-    Budgets, Property, Report, Respec, Scenario, Start, Volumes,
-    zookeeper::{ZooKeeperModel, deep_suite, suite},
-};
+use simulator::zookeeper::{ZooKeeperModel, deep_suite, suite};
+use simulator::{Budgets, Property, Report, Respec, Scenario, Start, Volumes};
 use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
 
 type Planner = endstate_check::cluster::Planner<ZooKeeper>;

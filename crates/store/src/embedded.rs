@@ -57,8 +57,8 @@ pub struct Options {
 }
 
 impl Default for Options {
-    fn default() -> Options {
-        Options { limits: Limits::default(), cache_bytes: 4 << 20 }
+    fn default() -> Self {
+        Self { limits: Limits::default(), cache_bytes: 4 << 20 }
     }
 }
 
@@ -108,7 +108,7 @@ impl EmbeddedStore {
     /// Opens a directory, made if it is not there. Reads all objects: some milliseconds per 10 MB.
     ///
     /// History does not survive: after opening, the newest revision is the oldest that can be listed or watched.
-    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<EmbeddedStore, OpenError> {
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let dir = dir.as_ref();
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(dir).map_err(io_error("create", dir))?;
@@ -121,7 +121,7 @@ impl EmbeddedStore {
         let place = Box::new(Files { data, reserve: dir.join(RESERVE_FILE) });
         let (medium, loaded) =
             Medium::open(place, options.cache_bytes).map_err(|error| refused(dir, error))?;
-        EmbeddedStore::start(medium, loaded, options.limits, Some(lock))
+        Self::start(medium, loaded, options.limits, Some(lock))
             .map_err(io_error("start a thread for", dir))
     }
 
@@ -144,7 +144,7 @@ impl EmbeddedStore {
         loaded: Loaded,
         limits: Limits,
         lock: Option<File>,
-    ) -> io::Result<EmbeddedStore> {
+    ) -> io::Result<Self> {
         let Loaded { revision, objects } = loaded;
         let versions = Versions::new(revision, objects, limits.history);
         let resident = Arc::new(Resident::new(versions, limits.backlog));
@@ -154,7 +154,7 @@ impl EmbeddedStore {
             writer.run();
             drop(lock);
         })?;
-        Ok(EmbeddedStore { resident, requests: Some(requests), writer: Some(writer) })
+        Ok(Self { resident, requests: Some(requests), writer: Some(writer) })
     }
 }
 

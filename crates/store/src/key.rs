@@ -10,14 +10,14 @@ pub struct Key(Arc<str>);
 
 impl Key {
     /// Joins segments. `None` if one is empty or has a slash or a control character.
-    pub fn new(segments: &[&str]) -> Option<Key> {
-        join(segments).map(|path| Key(path.into()))
+    pub fn new(segments: &[&str]) -> Option<Self> {
+        join(segments).map(|path| Self(path.into()))
     }
 
     /// A key from its text, as [`Key::as_str`] gives it.
-    pub(crate) fn parse(text: &str) -> Option<Key> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let segments: Vec<_> = text.strip_prefix('/')?.split('/').collect();
-        Key::new(&segments)
+        Self::new(&segments)
     }
 
     pub fn as_str(&self) -> &str {
@@ -44,8 +44,8 @@ pub struct Prefix(Arc<str>);
 
 impl Prefix {
     /// Joins segments. `None` if one is empty or has a slash or a control character.
-    pub fn new(segments: &[&str]) -> Option<Prefix> {
-        join(segments).map(|path| Prefix((path + "/").into()))
+    pub fn new(segments: &[&str]) -> Option<Self> {
+        join(segments).map(|path| Self((path + "/").into()))
     }
 
     pub fn contains(&self, key: &Key) -> bool {

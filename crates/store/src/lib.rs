@@ -91,9 +91,7 @@ pub enum Write {
 impl Write {
     pub fn key(&self) -> &Key {
         match self {
-            Write::Create { key, .. } | Write::Update { key, .. } | Write::Delete { key, .. } => {
-                key
-            }
+            Self::Create { key, .. } | Self::Update { key, .. } | Self::Delete { key, .. } => key,
         }
     }
 }

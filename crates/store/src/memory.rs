@@ -18,20 +18,20 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    pub fn new() -> MemoryStore {
-        MemoryStore::with_limits(Limits::default())
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
     }
 
-    pub fn with_limits(limits: Limits) -> MemoryStore {
+    pub fn with_limits(limits: Limits) -> Self {
         let versions = Versions::new(Revision::FIRST, [], limits.history);
         let resident = Arc::new(Resident::new(versions, limits.backlog));
-        MemoryStore { resident, writer: Mutex::new(()) }
+        Self { resident, writer: Mutex::new(()) }
     }
 }
 
 impl Default for MemoryStore {
-    fn default() -> MemoryStore {
-        MemoryStore::new()
+    fn default() -> Self {
+        Self::new()
     }
 }
 

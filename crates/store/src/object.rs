@@ -14,7 +14,7 @@ pub struct Revision(pub u64);
 
 impl Revision {
     /// The revision of a store that nothing was ever written to: not 0, which Kubernetes reads as "any".
-    pub const FIRST: Revision = Revision(1);
+    pub const FIRST: Self = Self(1);
 }
 
 impl fmt::Display for Revision {
@@ -50,11 +50,11 @@ pub struct Object {
 
 impl Object {
     /// The object that a draft becomes at a revision.
-    pub fn new(key: Key, revision: Revision, draft: Draft) -> Object {
+    pub fn new(key: Key, revision: Revision, draft: Draft) -> Self {
         let number = revision.to_string();
         let hole = draft.before.len()..draft.before.len() + number.len();
         let bytes = [&*draft.before, number.as_bytes(), &*draft.after].concat().into();
-        Object { key, revision, bytes, hole, index: Arc::new(draft.index) }
+        Self { key, revision, bytes, hole, index: Arc::new(draft.index) }
     }
 
     /// An object read back: its encoding, and where in it the revision is. `None` if it is not there.
@@ -63,11 +63,11 @@ impl Object {
         revision: Revision,
         (bytes, hole): (Bytes, usize),
         index: Index,
-    ) -> Option<Object> {
+    ) -> Option<Self> {
         let number = revision.to_string();
         let filled = bytes.get(hole..).is_some_and(|rest| rest.starts_with(number.as_bytes()));
         let hole = hole..hole + number.len();
-        filled.then(|| Object { key, revision, bytes, hole, index: Arc::new(index) })
+        filled.then(|| Self { key, revision, bytes, hole, index: Arc::new(index) })
     }
 
     /// Where in the encoding the revision is.

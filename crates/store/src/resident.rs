@@ -31,9 +31,9 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
-    pub(crate) fn new(versions: Versions, backlog: Backlog) -> Resident {
+    pub(crate) fn new(versions: Versions, backlog: Backlog) -> Self {
         let watchers = Watchers::new(versions.revision(), backlog);
-        Resident { versions: RwLock::new(versions), watchers }
+        Self { versions: RwLock::new(versions), watchers }
     }
 
     pub(crate) fn versions(&self) -> RwLockReadGuard<'_, Versions> {

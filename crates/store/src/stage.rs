@@ -20,7 +20,7 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(base: &'a Versions) -> Batch<'a> {
+    pub(crate) fn new(base: &'a Versions) -> Self {
         let revision = base.revision();
         Batch { base, pending: Pending::new(), revision, changes: Vec::new() }
     }

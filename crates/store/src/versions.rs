@@ -23,8 +23,8 @@ pub struct History {
 }
 
 impl Default for History {
-    fn default() -> History {
-        History { events_max: 100_000, bytes_max: 24 << 20 }
+    fn default() -> Self {
+        Self { events_max: 100_000, bytes_max: 24 << 20 }
     }
 }
 
@@ -114,14 +114,14 @@ impl Versions {
         revision: Revision,
         objects: impl IntoIterator<Item = Arc<Object>>,
         limits: History,
-    ) -> Versions {
+    ) -> Self {
         let chain = |object: Arc<Object>| {
             let newest = Version { since: object.revision(), object: Some(object.clone()) };
             (object.key().clone(), Chain { newest, older: Vec::new() })
         };
         // A store that was never written to has its whole history.
         let compacted = if revision == Revision::FIRST { Revision(0) } else { revision };
-        Versions {
+        Self {
             chains: objects.into_iter().map(chain).collect(),
             history: VecDeque::new(),
             events: 0,

@@ -38,10 +38,10 @@ impl Watching {
         queue: Arc<Queue>,
         replay: Vec<Arc<Event>>,
         seen: Revision,
-    ) -> Watching {
+    ) -> Self {
         let tick = Box::pin(tokio::time::sleep(PROGRESS_INTERVAL));
         let (ready, progress) = (replay.into_iter(), Revision(0));
-        Watching { resident, prefix, queue, ready, seen, progress, tick, ended: false }
+        Self { resident, prefix, queue, ready, seen, progress, tick, ended: false }
     }
 
     /// Progress to tell, once nothing is queued.

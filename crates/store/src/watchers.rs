@@ -27,8 +27,8 @@ pub struct Backlog {
 }
 
 impl Default for Backlog {
-    fn default() -> Backlog {
-        Backlog { commits_max: 10_000, bytes_max: 16 << 20, all_bytes_max: 128 << 20 }
+    fn default() -> Self {
+        Self { commits_max: 10_000, bytes_max: 16 << 20, all_bytes_max: 128 << 20 }
     }
 }
 
@@ -43,11 +43,11 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    fn new(revision: Revision, events: Vec<Arc<Event>>, held: &Arc<AtomicUsize>) -> Delivery {
+    fn new(revision: Revision, events: Vec<Arc<Event>>, held: &Arc<AtomicUsize>) -> Self {
         let size = |event: &Arc<Event>| event.subject().bytes().len();
         let bytes = events.iter().map(size).sum();
         held.fetch_add(bytes, Ordering::Relaxed);
-        Delivery { revision, events, bytes, held: held.clone() }
+        Self { revision, events, bytes, held: held.clone() }
     }
 }
 
@@ -148,8 +148,8 @@ struct Groups {
 }
 
 impl Watchers {
-    pub(crate) fn new(revision: Revision, limit: Backlog) -> Watchers {
-        Watchers { groups: Mutex::default(), dispatched: AtomicU64::new(revision.0), limit }
+    pub(crate) fn new(revision: Revision, limit: Backlog) -> Self {
+        Self { groups: Mutex::default(), dispatched: AtomicU64::new(revision.0), limit }
     }
 
     /// Every change up to this revision is in the queues.

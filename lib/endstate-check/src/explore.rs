@@ -2,12 +2,10 @@
 
 use std::mem;
 
-use crate::{
-    finding::{Finding, Report},
-    graph::{Bottom, Graph, Node},
-    visited::Visited,
-    world::{Broken, Move, Next, Property, State, World},
-};
+use crate::finding::{Finding, Report};
+use crate::graph::{Bottom, Graph, Node};
+use crate::visited::Visited;
+use crate::world::{Broken, Move, Next, Property, State, World};
 
 /// A world that is not done by then is too wide for a test.
 pub const STATES_MAX: usize = 20_000_000;

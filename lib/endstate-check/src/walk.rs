@@ -1,9 +1,7 @@
 //! Random walks: far more faults on one way than an exhaustive exploration can bear.
 
-use crate::{
-    finding::Finding,
-    world::{Broken, Move, Next, Property, World},
-};
+use crate::finding::Finding;
+use crate::world::{Broken, Move, Next, Property, World};
 
 /// How many steps may have faults among them.
 pub const WILD_STEPS: usize = 400;

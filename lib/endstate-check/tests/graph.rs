@@ -2,7 +2,8 @@
 //! if and only if a state that can be reached is not at rest, and can be reached again from wherever
 //! it leads.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
+use std::fmt;
 
 use endstate_check::{Broken, Move, Next, Print, Property, State, World, check};
 use proptest::prelude::*;

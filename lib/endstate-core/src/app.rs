@@ -5,20 +5,19 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{MemberName, RoleName},
-    launch::{Launch, LaunchOf},
-    member::{Cluster, Member},
-    problem::{Change, Problem},
-    quorum,
-    reason::Shortage,
-    request::{AppStep, Request},
-    snapshot::Identity,
-    topology::Topology,
-    view::MemberStatus,
-};
+use crate::id::{MemberName, RoleName};
+use crate::launch::{Launch, LaunchOf};
+use crate::member::{Cluster, Member};
+use crate::problem::{Change, Problem};
+use crate::quorum;
+use crate::reason::Shortage;
+use crate::request::{AppStep, Request};
+use crate::snapshot::Identity;
+use crate::topology::Topology;
+use crate::view::MemberStatus;
 
 /// What an application must say so that the planner can run it.
 ///

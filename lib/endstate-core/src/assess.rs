@@ -15,20 +15,18 @@ pub(crate) mod settle;
 
 use std::collections::BTreeSet;
 
-use crate::{
-    app::App,
-    id::MemberName,
-    limits::quorum,
-    member::{Cluster, Health, Member},
-    pod::Pod,
-    problem::Problem,
-    record::{MemberRecord, Record, Step},
-    request::{ActionKey, ActionKind, RequestKind},
-    snapshot::{Blocked, Snapshot},
-    topology::{Role, Topology},
-    view::{Membership, Reach, Refusal},
-    waiting::Waiting,
-};
+use crate::app::App;
+use crate::id::MemberName;
+use crate::limits::quorum;
+use crate::member::{Cluster, Health, Member};
+use crate::pod::Pod;
+use crate::problem::Problem;
+use crate::record::{MemberRecord, Record, Step};
+use crate::request::{ActionKey, ActionKind, RequestKind};
+use crate::snapshot::{Blocked, Snapshot};
+use crate::topology::{Role, Topology};
+use crate::view::{Membership, Reach, Refusal};
+use crate::waiting::Waiting;
 use cluster::Joined;
 
 /// A snapshot, assessed.

@@ -1,6 +1,7 @@
 //! What only the application knows.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What an application's driver saw beside what every application has: which slots are whose, what a stop would leave

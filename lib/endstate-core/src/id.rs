@@ -2,7 +2,9 @@
 //!
 //! All of them are parsed where they enter the program and are plain data afterwards.
 
-use std::{borrow::Borrow, fmt, ops::Deref};
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,12 @@
 //! How a member is run: what its pod is made from.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{MemberId, MemberName, RoleName},
-    problem::{Change, Problem},
-    record::MemberRecord,
-    snapshot::Identity,
-};
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::problem::{Change, Problem};
+use crate::record::MemberRecord;
+use crate::snapshot::Identity;
 
 /// How a member's process starts.
 ///

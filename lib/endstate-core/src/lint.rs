@@ -14,16 +14,14 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::MemberName,
-    limits::quorum,
-    plan::{Action, Plan},
-    pod::{Claim, Marks, Pod, PodRef},
-    record::{LeaveReason, Step},
-    snapshot::Snapshot,
-    status::Phase,
-    view::{Corruption, Entry, MemberStatus, Membership, Reach},
-};
+use crate::id::MemberName;
+use crate::limits::quorum;
+use crate::plan::{Action, Plan};
+use crate::pod::{Claim, Marks, Pod, PodRef};
+use crate::record::{LeaveReason, Step};
+use crate::snapshot::Snapshot;
+use crate::status::Phase;
+use crate::view::{Corruption, Entry, MemberStatus, Membership, Reach};
 
 /// How long an action that was refused rests, at the least.
 const REST_MS: i64 = 500;

@@ -5,16 +5,14 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    facts::Facts,
-    id::{MemberId, MemberName, RoleName},
-    limits::quorum,
-    pod::PodRef,
-    position::Position,
-    problem::Change,
-    reason::{Cause, VersionMismatch},
-    view::Corruption,
-};
+use crate::facts::Facts;
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::limits::quorum;
+use crate::pod::PodRef;
+use crate::position::Position;
+use crate::problem::Change;
+use crate::reason::{Cause, VersionMismatch};
+use crate::view::Corruption;
 
 /// The members of a cluster as the voters list them.
 ///

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{LABEL_CLUSTER, snapshot::Identity};
+use crate::LABEL_CLUSTER;
+use crate::snapshot::Identity;
 
 /// The label that tells the pods of this very cluster from those of one that had its name before.
 pub const LABEL_UID: &str = "endstate.dev/cluster-uid";

@@ -17,15 +17,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{MemberName, RoleName},
-    launch::{Launch, Start},
-    pod::{Claim, Marks, PodRef},
-    record::{LeaveReason, MemberRecord},
-    request::{ActionKey, ActionKind, Call, Request},
-    status::Status,
-    waiting::Waiting,
-};
+use crate::id::{MemberName, RoleName};
+use crate::launch::{Launch, Start};
+use crate::pod::{Claim, Marks, PodRef};
+use crate::record::{LeaveReason, MemberRecord};
+use crate::request::{ActionKey, ActionKind, Call, Request};
+use crate::status::Status;
+use crate::waiting::Waiting;
 
 /// What to do next.
 ///

@@ -34,16 +34,14 @@ mod without_quorum;
 pub(crate) use names::is_member_name;
 pub use names::member_name;
 
-use crate::{
-    app::App,
-    assess::{Assessed, Situation, assess},
-    member::Cluster,
-    plan::Plan,
-    problem::{Problem, Severity},
-    snapshot::Snapshot,
-    topology::Topology,
-    waiting::Waiting,
-};
+use crate::app::App;
+use crate::assess::{Assessed, Situation, assess};
+use crate::member::Cluster;
+use crate::plan::Plan;
+use crate::problem::{Problem, Severity};
+use crate::snapshot::Snapshot;
+use crate::topology::Topology;
+use crate::waiting::Waiting;
 use decision::Decision;
 use verdict::Verdict;
 

@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    exit::{Evidence, Exit, Words},
-    id::{MemberId, MemberName, ResourceVersion, Uid},
-};
+use crate::exit::{Evidence, Exit, Words};
+use crate::id::{MemberId, MemberName, ResourceVersion, Uid};
 
 /// One member's pod as the API shows it.
 ///

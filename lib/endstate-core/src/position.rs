@@ -5,10 +5,14 @@
 //! that the other has. Two members may each have what the other lacks: then neither is further, and neither can
 //! be the source of a recovery for both.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize};
 
 /// The entries that a member has, by history.
 ///

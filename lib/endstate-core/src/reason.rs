@@ -3,10 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    exit::Words,
-    id::{ClusterId, MemberName},
-};
+use crate::exit::Words;
+use crate::id::{ClusterId, MemberName};
 
 /// Why a member does not work, or a try to start one came to nothing.
 ///

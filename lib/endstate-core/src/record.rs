@@ -9,13 +9,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    exit::Words,
-    id::{ClusterId, MemberId, MemberName, RoleName, Uid},
-    pod::Pod,
-    reason::Cause,
-    request::{AppStep, RequestKind},
-};
+use crate::exit::Words;
+use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
+use crate::pod::Pod;
+use crate::reason::Cause;
+use crate::request::{AppStep, RequestKind};
 
 /// The recorded state of one cluster.
 ///

@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{MemberId, MemberName, RoleName},
-    record::LeaveReason,
-    view::Roster,
-};
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::record::LeaveReason;
+use crate::view::Roster;
 
 /// A change that the application makes. There may be more kinds in a later version: a driver answers that it is
 /// blocked by one that it does not know.

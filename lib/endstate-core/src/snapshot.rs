@@ -6,15 +6,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    exit::Words,
-    id::{MemberName, ResourceVersion, Uid},
-    limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent},
-    pod::{Claim, Pod},
-    request::ActionKey,
-    status::Status,
-    view::{Membership, View},
-};
+use crate::exit::Words;
+use crate::id::{MemberName, ResourceVersion, Uid};
+use crate::limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent};
+use crate::pod::{Claim, Pod};
+use crate::request::ActionKey;
+use crate::status::Status;
+use crate::view::{Membership, View};
 
 /// Everything the planner may look at. There is no clock, no randomness and no I/O behind it.
 ///

@@ -7,12 +7,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::{MemberId, MemberName, RoleName},
-    position::Position,
-    record::Record,
-    view::Standing,
-};
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::position::Position;
+use crate::record::Record;
+use crate::view::Standing;
 
 /// The status of a cluster object.
 ///

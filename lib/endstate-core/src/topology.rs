@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::RoleName, problem::Problem};
+use crate::id::RoleName;
+use crate::problem::Problem;
 
 /// What a spec asks for.
 ///

@@ -1,6 +1,7 @@
 //! Versions of applications.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 /// A released version: three numbers.
 ///

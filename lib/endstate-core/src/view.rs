@@ -5,13 +5,11 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    facts::Facts,
-    id::{ClusterId, MemberId, MemberName},
-    position::Position,
-    record::AskedTask,
-    request::{Request, RequestKind},
-};
+use crate::facts::Facts;
+use crate::id::{ClusterId, MemberId, MemberName};
+use crate::position::Position;
+use crate::record::AskedTask;
+use crate::request::{Request, RequestKind};
 
 /// The application's own view: one answer per member that was asked, and the list of members that
 /// its voters agree on.

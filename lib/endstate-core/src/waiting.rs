@@ -3,13 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    id::MemberName,
-    problem::Problem,
-    reason::{Cause, Shortage},
-    request::{ActionKey, RequestKind},
-    snapshot::{Conflict, Denial},
-};
+use crate::id::MemberName;
+use crate::problem::Problem;
+use crate::reason::{Cause, Shortage};
+use crate::request::{ActionKey, RequestKind};
+use crate::snapshot::{Conflict, Denial};
 
 /// What a plan waits for, and why. Closed: whatever waits has a variant here, and the planner builds each.
 ///

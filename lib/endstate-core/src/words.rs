@@ -6,18 +6,16 @@ use std::fmt::{Display, Formatter, Result};
 
 use jiff::Timestamp;
 
-use crate::{
-    launch::Start,
-    limits::STABLE_SECONDS,
-    plan::Action,
-    problem::Problem,
-    reason::{Cause, End, Shortage, VersionMismatch},
-    record::LeaveReason,
-    request::{ActionKey, ActionKind, Request, RequestKind},
-    snapshot::{Conflict, Denial},
-    status::WaitRow,
-    waiting::{SourceLack, Waiting},
-};
+use crate::launch::Start;
+use crate::limits::STABLE_SECONDS;
+use crate::plan::Action;
+use crate::problem::Problem;
+use crate::reason::{Cause, End, Shortage, VersionMismatch};
+use crate::record::LeaveReason;
+use crate::request::{ActionKey, ActionKind, Request, RequestKind};
+use crate::snapshot::{Conflict, Denial};
+use crate::status::WaitRow;
+use crate::waiting::{SourceLack, Waiting};
 
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {

@@ -38,31 +38,31 @@ pub struct Scope {
 
 impl Scope {
     /// Every object.
-    pub fn all() -> Scope {
-        Scope::default()
+    pub fn all() -> Self {
+        Self::default()
     }
 
     /// Only objects with this label.
-    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Scope {
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
         self
     }
 
     /// Only objects of this name, one per namespace.
-    pub fn name(mut self, name: impl Into<String>) -> Scope {
+    pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// Only objects that match a field selector. Such a cache shows own creations only once the watch brings them,
     /// since only the server can tell what matches.
-    pub fn fields(mut self, selector: impl Into<String>) -> Scope {
+    pub fn fields(mut self, selector: impl Into<String>) -> Self {
         self.fields = Some(selector.into());
         self
     }
 
     /// Keeps `managedFields`, which a cache drops otherwise: they are about half of an object's metadata.
-    pub fn with_managed_fields(mut self) -> Scope {
+    pub fn with_managed_fields(mut self) -> Self {
         self.has_managed_fields = true;
         self
     }
@@ -148,16 +148,16 @@ struct Shared<K: Object> {
 }
 
 impl<K: Object> Clone for Cache<K> {
-    fn clone(&self) -> Cache<K> {
-        Cache { shared: self.shared.clone() }
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
     }
 }
 
 impl<K: Object> Cache<K> {
-    pub(crate) fn new(kind: K::DynamicType, scope: Scope) -> Cache<K> {
+    pub(crate) fn new(kind: K::DynamicType, scope: Scope) -> Self {
         let (synced, _) = watch::channel(false);
         let (state, subscribers) = (RwLock::new(State::default()), RwLock::default());
-        Cache { shared: Arc::new(Shared { kind, scope, state, subscribers, synced }) }
+        Self { shared: Arc::new(Shared { kind, scope, state, subscribers, synced }) }
     }
 
     /// One object.

@@ -95,8 +95,8 @@ pub struct Options {
 
 impl Options {
     /// The usual limits, under a name.
-    pub fn new(field_manager: impl Into<String>) -> Options {
-        Options {
+    pub fn new(field_manager: impl Into<String>) -> Self {
+        Self {
             field_manager: field_manager.into(),
             request_deadline: Duration::from_secs(15),
             reconcile_deadline: Duration::from_secs(120),
@@ -120,18 +120,18 @@ pub struct Engine {
 impl Engine {
     /// An engine without reconcilers and without a lease: run one replica, since nothing stops a second one from
     /// acting.
-    pub fn new(client: Client, options: Options) -> Engine {
-        Engine::behind(Fence::open(), client, options)
+    pub fn new(client: Client, options: Options) -> Self {
+        Self::behind(Fence::open(), client, options)
     }
 
     /// An engine without reconcilers that may run in several replicas: reconcilers run, and write, in the replica that
     /// holds the lease, while the caches of the others stay warm. The lease is released when [`run`](Engine::run) ends.
-    pub fn leading(client: Client, options: Options, leader: Leader) -> Engine {
-        let engine = Engine::behind(leader.fence(), client, options);
-        Engine { leader: Some(leader), ..engine }
+    pub fn leading(client: Client, options: Options, leader: Leader) -> Self {
+        let engine = Self::behind(leader.fence(), client, options);
+        Self { leader: Some(leader), ..engine }
     }
 
-    fn behind(fence: Fence, client: Client, options: Options) -> Engine {
+    fn behind(fence: Fence, client: Client, options: Options) -> Self {
         let (recorder, poster) = recorder(client.clone(), &options.field_manager);
         let context = Context {
             client,
@@ -143,7 +143,7 @@ impl Engine {
             fence,
             metrics: Metrics::default(),
         };
-        Engine { options, context, poster, tasks: Vec::new(), leader: None }
+        Self { options, context, poster, tasks: Vec::new(), leader: None }
     }
 
     /// The cache of all objects of a kind. Asking twice gives the same cache; it fills once the engine runs.
@@ -186,7 +186,7 @@ impl Engine {
 
     /// Runs until shutdown: caches fill, then reconciles begin. Returns after every task has ended.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Engine { options, poster, tasks, leader, .. } = self;
+        let Self { options, poster, tasks, leader, .. } = self;
         let (end, mut keeping) = (CancellationToken::new(), JoinSet::new());
         if let Some(leader) = leader {
             keeping.spawn(leader.run(end.clone()));

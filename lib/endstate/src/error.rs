@@ -66,14 +66,14 @@ impl Error {
     /// ```
     /// assert_eq!(endstate::Error::other("no quorum").to_string(), "no quorum");
     /// ```
-    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::Other(error.into())
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
     }
 
     /// The HTTP status code of a refusal.
     pub fn code(&self) -> Option<u16> {
         match self {
-            Error::Request { source, .. } => match &**source {
+            Self::Request { source, .. } => match &**source {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
@@ -84,7 +84,7 @@ impl Error {
     /// The machine-readable reason of a refusal: `NotFound`, `Conflict`, `AlreadyExists`, ...
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Error::Request { source, .. } => match &**source {
+            Self::Request { source, .. } => match &**source {
                 kube::Error::Api(status) => Some(&status.reason),
                 _ => None,
             },
@@ -139,9 +139,9 @@ impl Failure {
     /// The failure as text for people.
     pub fn message(&self) -> String {
         match self {
-            Failure::Error(error) => error.chain(),
-            Failure::Panic(message) => format!("the reconcile panicked: {message}"),
-            Failure::Deadline(after) => format!("the reconcile did not end within {after:?}"),
+            Self::Error(error) => error.chain(),
+            Self::Panic(message) => format!("the reconcile panicked: {message}"),
+            Self::Deadline(after) => format!("the reconcile did not end within {after:?}"),
         }
     }
 }

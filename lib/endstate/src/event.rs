@@ -51,10 +51,10 @@ pub struct Notice {
 
 impl Notice {
     /// An event of a plan, and the action that was taken or tried.
-    pub fn of(event: endstate_core::Event, action: impl Into<String>) -> Notice {
+    pub fn of(event: endstate_core::Event, action: impl Into<String>) -> Self {
         let make = match event.kind {
-            EventKind::Normal => Notice::normal,
-            EventKind::Warning => Notice::warning,
+            EventKind::Normal => Self::normal,
+            EventKind::Warning => Self::warning,
         };
         make(event.reason, action.into(), event.message)
     }
@@ -64,8 +64,8 @@ impl Notice {
         reason: impl Into<String>,
         action: impl Into<String>,
         note: impl Into<String>,
-    ) -> Notice {
-        Notice {
+    ) -> Self {
+        Self {
             severity: EventKind::Normal,
             reason: reason.into(),
             action: action.into(),
@@ -78,8 +78,8 @@ impl Notice {
         reason: impl Into<String>,
         action: impl Into<String>,
         note: impl Into<String>,
-    ) -> Notice {
-        Notice { severity: EventKind::Warning, ..Notice::normal(reason, action, note) }
+    ) -> Self {
+        Self { severity: EventKind::Warning, ..Self::normal(reason, action, note) }
     }
 }
 
@@ -125,8 +125,8 @@ impl Recorder {
     }
 
     /// The same recorder under another name.
-    pub(crate) fn named(self, reporter: Arc<str>) -> Recorder {
-        Recorder { reporter, ..self }
+    pub(crate) fn named(self, reporter: Arc<str>) -> Self {
+        Self { reporter, ..self }
     }
 }
 

@@ -62,9 +62,9 @@ pub struct Leader {
 
 impl Leader {
     /// A candidate with the usual timing.
-    pub fn new(client: Client, lease: &ObjectKey, candidate: &Candidate) -> Leader {
+    pub fn new(client: Client, lease: &ObjectKey, candidate: &Candidate) -> Self {
         let namespace = lease.namespace().unwrap_or("default");
-        Leader {
+        Self {
             leases: Api::namespaced(client.clone(), namespace),
             pods: Api::namespaced(client, namespace),
             name: lease.name().to_owned(),
@@ -74,7 +74,7 @@ impl Leader {
     }
 
     /// With another timing, within the limits that [`Timing`] names.
-    pub fn timing(mut self, timing: Timing) -> Leader {
+    pub fn timing(mut self, timing: Timing) -> Self {
         self.election = Election::new(self.election.identity(), timing);
         self
     }

@@ -55,24 +55,24 @@ pub struct ObjectKey {
 
 impl ObjectKey {
     /// The key of an object with a namespace.
-    pub fn namespaced(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> ObjectKey {
-        ObjectKey { namespace: Some(namespace.into()), name: name.into() }
+    pub fn namespaced(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: Some(namespace.into()), name: name.into() }
     }
 
     /// The key of an object without a namespace.
-    pub fn cluster(name: impl Into<Arc<str>>) -> ObjectKey {
-        ObjectKey { namespace: None, name: name.into() }
+    pub fn cluster(name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: None, name: name.into() }
     }
 
     /// The key with an optional namespace.
-    pub fn new(namespace: Option<&str>, name: &str) -> ObjectKey {
-        ObjectKey { namespace: namespace.map(Arc::from), name: name.into() }
+    pub fn new(namespace: Option<&str>, name: &str) -> Self {
+        Self { namespace: namespace.map(Arc::from), name: name.into() }
     }
 
     /// The key of an object as the API returned it; an object without a name (not yet created) has an empty one.
-    pub fn of<K: Resource>(object: &K) -> ObjectKey {
+    pub fn of<K: Resource>(object: &K) -> Self {
         let meta = object.meta();
-        ObjectKey::new(meta.namespace.as_deref(), meta.name.as_deref().unwrap_or_default())
+        Self::new(meta.namespace.as_deref(), meta.name.as_deref().unwrap_or_default())
     }
 
     /// The namespace, for kinds that have one.

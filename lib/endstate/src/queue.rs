@@ -50,8 +50,8 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff { base: Duration::from_millis(10), max: Duration::from_secs(60) }
+    fn default() -> Self {
+        Self { base: Duration::from_millis(10), max: Duration::from_secs(60) }
     }
 }
 
@@ -141,8 +141,8 @@ struct Entry {
 
 impl<K: Clone + Ord + Hash> Queue<K> {
     /// An empty queue that hands out at most `concurrency` keys at once.
-    pub fn new(concurrency: usize, backoff: Backoff) -> Queue<K> {
-        Queue {
+    pub fn new(concurrency: usize, backoff: Backoff) -> Self {
+        Self {
             concurrency: concurrency.max(1),
             backoff,
             entries: HashMap::new(),

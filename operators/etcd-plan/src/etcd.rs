@@ -5,12 +5,10 @@ use endstate_core::{
     Topology, Version,
 };
 
-use crate::{
-    env,
-    launch::{self, peer_url, version_flags},
-    spec::EtcdClusterSpec,
-    version::{known, refusal, warning},
-};
+use crate::env;
+use crate::launch::{self, peer_url, version_flags};
+use crate::spec::EtcdClusterSpec;
+use crate::version::{known, refusal, warning};
 
 /// The most members a cluster may have: more only make writes slower.
 const SIZE_MAX: i32 = 7;

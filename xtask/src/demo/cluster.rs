@@ -33,7 +33,7 @@ impl Cluster {
         executable: &Path,
         state: &Path,
         store: &Path,
-    ) -> Result<Cluster> {
+    ) -> Result<Self> {
         let log = File::create(state.join("up.log"))?;
         let mut process = run::command(executable)
             .args(["up", "--listen", "127.0.0.1:0", "--nodes", "3", "--state-dir"])
@@ -46,7 +46,7 @@ impl Cluster {
             .spawn()
             .context("cannot start endstate up")?;
         let stdout = process.stdout.take().context("its output is piped")?;
-        let cluster = Cluster {
+        let cluster = Self {
             application,
             state: state.to_owned(),
             executable: executable.to_owned(),

@@ -13,7 +13,7 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn new() -> Show {
+    pub(super) fn new() -> Self {
         let style =
             ProgressStyle::with_template("{spinner:.cyan} {prefix}  {elapsed:.dim}  {msg:.dim}");
         let bar = if std::io::stdout().is_terminal() {
@@ -21,7 +21,7 @@ impl Show {
         } else {
             ProgressBar::hidden()
         };
-        Show { bar }
+        Self { bar }
     }
 
     /// Does one step and tells how long it took.

@@ -19,7 +19,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn read() -> Result<Layers> {
+    pub(super) fn read() -> Result<Self> {
         let path = run::root().join("xtask/layers.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{}", path.display()))

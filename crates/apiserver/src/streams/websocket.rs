@@ -86,7 +86,7 @@ impl Handshake {
         call: &Call,
         protocols: &[&'static str],
         upgrade: Option<OnUpgrade>,
-    ) -> Result<Handshake, ApiError> {
+    ) -> Result<Self, ApiError> {
         let header = |name| call.headers.get(name).and_then(|value| value.to_str().ok());
         let is_websocket =
             header(UPGRADE).is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
@@ -113,7 +113,7 @@ impl Handshake {
                 protocols.join(", ")
             )));
         };
-        Ok(Handshake { protocol, accept_key: derive_accept_key(key.as_bytes()), upgrade })
+        Ok(Self { protocol, accept_key: derive_accept_key(key.as_bytes()), upgrade })
     }
 
     /// Switches protocols, and runs a task on the socket.

@@ -32,25 +32,25 @@ enum Change {
 impl Change {
     fn name(self) -> &'static str {
         match self {
-            Change::Added => "ADDED",
-            Change::Modified => "MODIFIED",
-            Change::Deleted => "DELETED",
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
         }
     }
 
     /// What stands before the stored bytes of an object.
     fn start(self) -> &'static [u8] {
         match self {
-            Change::Added => b"{\"type\":\"ADDED\",\"object\":",
-            Change::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
-            Change::Deleted => b"{\"type\":\"DELETED\",\"object\":",
+            Self::Added => b"{\"type\":\"ADDED\",\"object\":",
+            Self::Modified => b"{\"type\":\"MODIFIED\",\"object\":",
+            Self::Deleted => b"{\"type\":\"DELETED\",\"object\":",
         }
     }
 }
 
 impl Encoder {
-    pub(super) fn new(call: Arc<Call>, selector: Selector) -> Encoder {
-        Encoder { shower: call.shower(call.form), call, selector, columns_sent: false }
+    pub(super) fn new(call: Arc<Call>, selector: Selector) -> Self {
+        Self { shower: call.shower(call.form), call, selector, columns_sent: false }
     }
 
     /// An object of the state at the start.

@@ -28,29 +28,29 @@ struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, method: &'static str, path: &str, kind: &'static str) -> Case {
+    fn new(name: &'static str, method: &'static str, path: &str, kind: &'static str) -> Self {
         let (path, holds, warnings) = (format!("{path}?fieldManager=m"), Vec::new(), Vec::new());
-        Case { name, method, path, kind, body: Value::Null, code: 200, holds, warnings }
+        Self { name, method, path, kind, body: Value::Null, code: 200, holds, warnings }
     }
 
-    fn create(name: &'static str, path: &str, body: Value) -> Case {
-        Case { body, code: 201, ..Case::new(name, "POST", path, JSON) }
+    fn create(name: &'static str, path: &str, body: Value) -> Self {
+        Self { body, code: 201, ..Self::new(name, "POST", path, JSON) }
     }
 
-    fn json_patch(name: &'static str, path: &str, operations: Value) -> Case {
-        Case { body: operations, ..Case::new(name, "PATCH", path, JSON_PATCH) }
+    fn json_patch(name: &'static str, path: &str, operations: Value) -> Self {
+        Self { body: operations, ..Self::new(name, "PATCH", path, JSON_PATCH) }
     }
 
-    fn code(self, code: u16) -> Case {
-        Case { code, ..self }
+    fn code(self, code: u16) -> Self {
+        Self { code, ..self }
     }
 
-    fn holds(mut self, place: &'static str, value: Value) -> Case {
+    fn holds(mut self, place: &'static str, value: Value) -> Self {
         self.holds.push((place, value));
         self
     }
 
-    fn warns(mut self, warning: &'static str) -> Case {
+    fn warns(mut self, warning: &'static str) -> Self {
         self.warnings.push(warning);
         self
     }

@@ -61,23 +61,19 @@ impl NodeStreams for NoNodes {
 }
 
 impl Server {
-    pub(crate) async fn start() -> Server {
-        Server::with(Arc::new(MemoryStore::new()), Arc::new(NoNodes)).await
+    pub(crate) async fn start() -> Self {
+        Self::with(Arc::new(MemoryStore::new()), Arc::new(NoNodes)).await
     }
 
-    pub(crate) async fn with(store: Arc<dyn Store>, node_streams: Arc<dyn NodeStreams>) -> Server {
-        Server::of(store, node_streams, Limits::default()).await
+    pub(crate) async fn with(store: Arc<dyn Store>, node_streams: Arc<dyn NodeStreams>) -> Self {
+        Self::of(store, node_streams, Limits::default()).await
     }
 
-    pub(crate) async fn limited(limits: Limits) -> Server {
-        Server::of(Arc::new(MemoryStore::new()), Arc::new(NoNodes), limits).await
+    pub(crate) async fn limited(limits: Limits) -> Self {
+        Self::of(Arc::new(MemoryStore::new()), Arc::new(NoNodes), limits).await
     }
 
-    async fn of(
-        store: Arc<dyn Store>,
-        node_streams: Arc<dyn NodeStreams>,
-        limits: Limits,
-    ) -> Server {
+    async fn of(store: Arc<dyn Store>, node_streams: Arc<dyn NodeStreams>, limits: Limits) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
@@ -87,12 +83,12 @@ impl Server {
             ..Config::new(store.clone(), pki, node_streams)
         };
         let api = ApiServer::start(config).await.unwrap();
-        Server { api, store, directory }
+        Self { api, store, directory }
     }
 
     /// A server with the namespace `ns` and the definition of widgets.
-    pub(crate) async fn with_widgets() -> Server {
-        let server = Server::start().await;
+    pub(crate) async fn with_widgets() -> Self {
+        let server = Self::start().await;
         server.namespace("ns").await;
         server.post(DEFINITIONS, widgets()).await.expect(201);
         server
@@ -194,16 +190,16 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn nothing() -> Sent {
-        Sent { content_type: "", bytes: Bytes::new() }
+    pub(crate) fn nothing() -> Self {
+        Self { content_type: "", bytes: Bytes::new() }
     }
 
-    pub(crate) fn json(value: &Value) -> Sent {
-        Sent::text("application/json", &value.to_string())
+    pub(crate) fn json(value: &Value) -> Self {
+        Self::text("application/json", &value.to_string())
     }
 
-    pub(crate) fn text(content_type: &'static str, text: &str) -> Sent {
-        Sent { content_type, bytes: Bytes::copy_from_slice(text.as_bytes()) }
+    pub(crate) fn text(content_type: &'static str, text: &str) -> Self {
+        Self { content_type, bytes: Bytes::copy_from_slice(text.as_bytes()) }
     }
 }
 

@@ -27,9 +27,9 @@ pub(super) struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn new(out: W) -> Writer<W> {
+    pub(super) fn new(out: W) -> Self {
         let archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
-        Writer { archive, sums: String::new() }
+        Self { archive, sums: String::new() }
     }
 
     pub(super) fn add(&mut self, name: &str, mut file: File) -> Result<()> {

@@ -44,7 +44,7 @@ pub(super) struct Ended {
 }
 
 impl Tally {
-    pub(super) fn new(snapshot: &Snapshot<'_>, pods: &[Arc<Pod>]) -> Tally {
+    pub(super) fn new(snapshot: &Snapshot<'_>, pods: &[Arc<Pod>]) -> Self {
         let status = snapshot.job.status.clone().unwrap_or_default();
         let counted = Ended {
             succeeded: status.succeeded.unwrap_or(0),
@@ -53,7 +53,7 @@ impl Tally {
         };
         let mode = snapshot.job.spec.as_ref().and_then(|it| it.completion_mode.as_deref());
         let is_indexed = mode == Some("Indexed");
-        let mut tally = Tally { total: counted.clone(), counted, is_indexed, ..Tally::default() };
+        let mut tally = Self { total: counted.clone(), counted, is_indexed, ..Self::default() };
         let recorded = status.uncounted_terminated_pods.unwrap_or_default();
         tally.take_recorded(pods, recorded.succeeded.unwrap_or_default(), true);
         tally.take_recorded(pods, recorded.failed.unwrap_or_default(), false);

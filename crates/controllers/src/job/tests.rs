@@ -13,7 +13,7 @@ struct World {
 }
 
 impl World {
-    fn new(spec: Value) -> World {
+    fn new(spec: Value) -> Self {
         let mut value = json!({"metadata": {"name": "sum", "namespace": "ns", "uid": "sum", "generation": 1},
             "spec": {"selector": {"matchLabels": {"job": "sum"}}, "parallelism": 1, "completions": 1, "backoffLimit": 2,
                 "template": {"metadata": {"labels": {"job": "sum"}},
@@ -22,12 +22,7 @@ impl World {
             value["spec"][field] = to.clone();
         }
         let job = Arc::new(serde_json::from_value(value).unwrap());
-        World {
-            job,
-            pods: vec![],
-            now: Timestamp::UNIX_EPOCH + Duration::from_secs(1_000),
-            made: 0,
-        }
+        Self { job, pods: vec![], now: Timestamp::UNIX_EPOCH + Duration::from_secs(1_000), made: 0 }
     }
 
     fn plan(&self) -> Plan {

@@ -20,27 +20,27 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(snapshot: &Snapshot<'_>, spec: &JobSpec, tally: &Tally) -> Verdict {
+    pub(super) fn new(snapshot: &Snapshot<'_>, spec: &JobSpec, tally: &Tally) -> Self {
         let limit = spec.backoff_limit.unwrap_or(6);
         let restarts_in_place =
             spec.template.spec.as_ref().and_then(|it| it.restart_policy.as_deref())
                 == Some("OnFailure");
         if tally.total.failed > limit || (restarts_in_place && tally.restarts() > limit) {
             let message = "Job has reached the specified backoff limit".to_owned();
-            return Verdict::Failed { reason: "BackoffLimitExceeded", message };
+            return Self::Failed { reason: "BackoffLimitExceeded", message };
         }
         if time_left(snapshot, spec).is_some_and(|it| !it.is_positive()) {
             let message = "Job was active longer than specified deadline".to_owned();
-            return Verdict::Failed { reason: "DeadlineExceeded", message };
+            return Self::Failed { reason: "DeadlineExceeded", message };
         }
         if is_done(spec, tally) {
-            return Verdict::Complete;
+            return Self::Complete;
         }
-        if spec.suspend == Some(true) { Verdict::Suspended } else { Verdict::Working }
+        if spec.suspend == Some(true) { Self::Suspended } else { Self::Working }
     }
 
     pub(super) fn ends(&self) -> bool {
-        matches!(self, Verdict::Complete | Verdict::Failed { .. })
+        matches!(self, Self::Complete | Self::Failed { .. })
     }
 }
 

@@ -20,7 +20,7 @@ struct World {
 }
 
 impl World {
-    fn new(spec: Value) -> World {
+    fn new(spec: Value) -> Self {
         let mut value = json!({"metadata": {"name": "db", "namespace": "ns", "uid": "db", "generation": 1},
             "spec": {"replicas": 3, "serviceName": "peers", "selector": {"matchLabels": {"app": "db"}},
                 "updateStrategy": {"type": "RollingUpdate"},
@@ -30,7 +30,7 @@ impl World {
         }
         let set = Arc::new(serde_json::from_value(value).unwrap());
         let (pods, claims, revisions) = (vec![], vec![], vec![]);
-        World { set, pods, claims, revisions, made: vec![], deleted: vec![], uids: 0 }
+        Self { set, pods, claims, revisions, made: vec![], deleted: vec![], uids: 0 }
     }
 
     fn change(&mut self, change: impl Fn(&mut StatefulSetSpec)) {
@@ -41,7 +41,7 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        let World { set, pods, claims, revisions, .. } = self;
+        let Self { set, pods, claims, revisions, .. } = self;
         plan(&Snapshot { set, pods, claims, revisions, now: Timestamp::UNIX_EPOCH })
     }
 
@@ -77,7 +77,7 @@ impl World {
         for _ in 0..100 {
             let plan = self.plan();
             let mut reversed =
-                World { pods: self.pods.iter().rev().cloned().collect(), ..self.copy() };
+                Self { pods: self.pods.iter().rev().cloned().collect(), ..self.copy() };
             reversed.claims.reverse();
             reversed.revisions.reverse();
             assert_eq!(plan, reversed.plan(), "order matters");
@@ -89,10 +89,10 @@ impl World {
         panic!("it never settles: {:?}", self.plan());
     }
 
-    fn copy(&self) -> World {
+    fn copy(&self) -> Self {
         let (set, pods) = (self.set.clone(), self.pods.clone());
         let (claims, revisions) = (self.claims.clone(), self.revisions.clone());
-        World { set, pods, claims, revisions, made: vec![], deleted: vec![], uids: 0 }
+        Self { set, pods, claims, revisions, made: vec![], deleted: vec![], uids: 0 }
     }
 
     /// A node starts every pod that is not ready; the controller acts in between.

@@ -10,21 +10,21 @@ struct World {
 }
 
 impl World {
-    fn new(spec: Value, volumes: Vec<Arc<PersistentVolume>>) -> World {
+    fn new(spec: Value, volumes: Vec<Arc<PersistentVolume>>) -> Self {
         let mut value = json!({"metadata": {"name": "data", "namespace": "ns", "uid": "c1"},
             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}});
         for (field, to) in spec.as_object().unwrap() {
             value["spec"][field] = to.clone();
         }
         let claim = Some(Arc::new(serde_json::from_value(value).unwrap()));
-        World { class: None, claim, volumes }
+        Self { class: None, claim, volumes }
     }
 
     /// A claim of the class that the embedded cluster starts with, changed.
-    fn of_class(change: impl FnOnce(&mut StorageClass)) -> World {
+    fn of_class(change: impl FnOnce(&mut StorageClass)) -> Self {
         let mut class = default_class();
         change(&mut class);
-        World { class: Some(class), ..World::new(json!({}), vec![]) }
+        Self { class: Some(class), ..Self::new(json!({}), vec![]) }
     }
 
     fn annotate(&mut self, key: &str, value: &str) {

@@ -17,11 +17,11 @@ struct Follow {
 }
 
 impl Follow {
-    fn start(up: &Up, args: &[&str]) -> Result<Follow> {
+    fn start(up: &Up, args: &[&str]) -> Result<Self> {
         let mut command = up.command("kubectl", args);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
-        Ok(Follow { lines, _child: child })
+        Ok(Self { lines, _child: child })
     }
 
     async fn prints(&mut self, text: &str) -> Result<()> {

@@ -27,7 +27,7 @@ fn block<'a>(readme: &'a str, heading: &str) -> Vec<&'a str> {
 struct Shell(Terminal);
 
 impl Shell {
-    async fn start(folder: &Path, state: &Path) -> Result<Shell> {
+    async fn start(folder: &Path, state: &Path) -> Result<Self> {
         let mut command = Command::new("unshare");
         if !rustix::process::geteuid().is_root() {
             command.arg("--map-root-user");
@@ -44,7 +44,7 @@ impl Shell {
         for name in ["KUBECONFIG", "ENDSTATE_BIN", "ENDSTATE_IMAGE_STORE", "LD_LIBRARY_PATH"] {
             command.env_remove(name);
         }
-        let mut shell = Shell(Terminal::start(command)?);
+        let mut shell = Self(Terminal::start(command)?);
         shell.prompts().await?;
         shell.does("ip link set lo up").await?;
         Ok(shell)

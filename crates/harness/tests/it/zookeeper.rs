@@ -9,9 +9,10 @@ use harness::{
     kill_and_wipe,
 };
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::runtime::wait::await_condition;
-use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
 pub(crate) async fn ensemble(up: &Up, name: &str, spec: Value) -> Result<Cluster> {

@@ -22,7 +22,7 @@ impl Changes {
         self.touched.is_empty() && self.removed.is_empty()
     }
 
-    fn put(&mut self, element: impl FnOnce() -> String, below: Changes) {
+    fn put(&mut self, element: impl FnOnce() -> String, below: Self) {
         if below.is_empty() {
             return;
         }

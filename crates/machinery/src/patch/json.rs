@@ -1,6 +1,7 @@
 //! JSON patch (RFC 6902), through the `json-patch` crate, with limits.
 
-use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation};
 use serde_json::Value;
 
 use super::{COPIED_BYTES_MAX, OPERATIONS_MAX};

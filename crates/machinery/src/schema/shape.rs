@@ -85,7 +85,7 @@ fn unreadable(schema: &Schema, text: &str) -> Option<String> {
 }
 
 impl Misfit {
-    fn new(schema: &Schema, value: &Value) -> Misfit {
+    fn new(schema: &Schema, value: &Value) -> Self {
         let number = schema.type_ == Some(Type::Integer);
         let found = match value {
             Value::Null => "null".to_owned(),
@@ -96,11 +96,11 @@ impl Misfit {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
-        Misfit::Type { found, wanted: go_type(schema), members: Vec::new(), holder: None }
+        Self::Type { found, wanted: go_type(schema), members: Vec::new(), holder: None }
     }
 
-    fn within(mut self, schema: &Schema, name: &str) -> Misfit {
-        if let Misfit::Type { members, holder, .. } = &mut self {
+    fn within(mut self, schema: &Schema, name: &str) -> Self {
+        if let Self::Type { members, holder, .. } = &mut self {
             if members.is_empty() {
                 holder.clone_from(&schema.type_name);
             }
@@ -111,8 +111,8 @@ impl Misfit {
 
     fn describe(self) -> String {
         let (found, wanted, mut members, holder) = match self {
-            Misfit::Text(why) => return why,
-            Misfit::Type { found, wanted, members, holder } => (found, wanted, members, holder),
+            Self::Text(why) => return why,
+            Self::Type { found, wanted, members, holder } => (found, wanted, members, holder),
         };
         members.reverse();
         let path = members.join(".");

@@ -18,9 +18,9 @@ struct Keys<K> {
 }
 
 impl<K: Clone + Eq + Hash> Waiting<K> {
-    pub(super) fn new() -> Waiting<K> {
+    pub(super) fn new() -> Self {
         let keys = Keys { order: VecDeque::new(), known: HashSet::new() };
-        Waiting { keys: Mutex::new(keys), woken: Notify::new() }
+        Self { keys: Mutex::new(keys), woken: Notify::new() }
     }
 
     pub(super) fn push(&self, key: K) {

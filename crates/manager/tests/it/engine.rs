@@ -70,27 +70,27 @@ fn leading(client: kube::Client, candidate: &Candidate, timing: Timing) -> Engin
 }
 
 impl Running {
-    async fn start(script: impl AsyncScript) -> Running {
+    async fn start(script: impl AsyncScript) -> Self {
         let cluster = Arc::new(Cluster::start(&[]).await);
         let engine = Engine::new(cluster.client(), Options::new("tester"));
-        Running::engine(cluster, engine, script).await
+        Self::engine(cluster, engine, script).await
     }
 
     /// Of several replicas, the first.
-    async fn leading(script: impl AsyncScript, candidate: Candidate) -> Running {
-        Running::leading_by(WATCHFUL, script, candidate).await
+    async fn leading(script: impl AsyncScript, candidate: Candidate) -> Self {
+        Self::leading_by(WATCHFUL, script, candidate).await
     }
 
-    async fn leading_by(timing: Timing, script: impl AsyncScript, candidate: Candidate) -> Running {
+    async fn leading_by(timing: Timing, script: impl AsyncScript, candidate: Candidate) -> Self {
         let cluster = Arc::new(Cluster::start(&[]).await);
         let engine = leading(cluster.client(), &candidate, timing);
-        Running::engine(cluster, engine, script).await
+        Self::engine(cluster, engine, script).await
     }
 
     /// Of several replicas, another.
-    async fn beside(other: &Running, script: impl AsyncScript, candidate: Candidate) -> Running {
+    async fn beside(other: &Self, script: impl AsyncScript, candidate: Candidate) -> Self {
         let engine = leading(other.cluster.client(), &candidate, WATCHFUL);
-        Running::engine(other.cluster.clone(), engine, script).await
+        Self::engine(other.cluster.clone(), engine, script).await
     }
 
     /// As if the lease had been taken over while this replica was paused.
@@ -100,11 +100,7 @@ impl Running {
         leases.patch("operator", &PatchParams::default(), &patch).await.unwrap();
     }
 
-    async fn engine(
-        cluster: Arc<Cluster>,
-        mut engine: Engine,
-        script: impl AsyncScript,
-    ) -> Running {
+    async fn engine(cluster: Arc<Cluster>, mut engine: Engine, script: impl AsyncScript) -> Self {
         let cache = engine.cache_of::<ConfigMap>((), endstate::Scope::all().label("test", "yes"));
         let runs = Arc::default();
         let scripted = Scripted { maps: cache.clone(), script, runs: Arc::clone(&runs) };
@@ -115,7 +111,7 @@ impl Running {
         let engine = tokio::spawn(engine.run(shutdown.clone()));
         cache.synced().await;
         let maps = Api::default_namespaced(cluster.client());
-        Running { cluster, maps, runs, shutdown, engine, metrics }
+        Self { cluster, maps, runs, shutdown, engine, metrics }
     }
 
     async fn create(&self, name: &str) {

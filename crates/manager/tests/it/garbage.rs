@@ -42,13 +42,13 @@ struct Workload {
 
 impl Workload {
     /// A deployment with its pods. No node is there, so pods go at once.
-    async fn start(cluster: &Cluster) -> Workload {
+    async fn start(cluster: &Cluster) -> Self {
         let deployments: Api<Deployment> = Api::default_namespaced(cluster.client());
         let sets = Api::default_namespaced(cluster.client());
         let pods = Api::default_namespaced(cluster.client());
         deployments.create(&PostParams::default(), &deployment()).await.unwrap();
         eventually("two pods", async || count(&pods).await == 2).await;
-        Workload { deployments, sets, pods }
+        Self { deployments, sets, pods }
     }
 
     async fn delete(&self, params: &DeleteParams) {

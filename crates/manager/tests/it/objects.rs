@@ -87,7 +87,7 @@ struct World {
 }
 
 impl World {
-    async fn start() -> World {
+    async fn start() -> Self {
         let cluster = Cluster::start(&[]).await;
         let writes = Arc::<AtomicUsize>::default();
         let counted = writes.clone();
@@ -114,7 +114,7 @@ impl World {
         let (shutdown, ctx) = (CancellationToken::new(), engine.context());
         let engine = tokio::spawn(engine.run(shutdown.clone()));
         let maps = Api::default_namespaced(cluster.client());
-        World { cluster, maps, seen, objects, ctx, writes, shutdown, engine }
+        Self { cluster, maps, seen, objects, ctx, writes, shutdown, engine }
     }
 
     fn api<K>(&self) -> Api<K>

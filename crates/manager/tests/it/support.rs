@@ -35,14 +35,14 @@ impl NodeStreams for NoNodes {
 }
 
 impl Cluster {
-    pub(crate) async fn start(nodes: &[&str]) -> Cluster {
+    pub(crate) async fn start(nodes: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::load_or_create(directory.path(), &["localhost".to_owned()]).unwrap();
         let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
         let server = ApiServer::start(config).await.unwrap();
         let shutdown = CancellationToken::new();
         let manager = manage(&server, &shutdown);
-        let cluster = Cluster { server, manager, shutdown, _directory: directory };
+        let cluster = Self { server, manager, shutdown, _directory: directory };
         for node in nodes {
             cluster.add_node(node).await;
         }

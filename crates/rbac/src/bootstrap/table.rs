@@ -103,7 +103,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// Reads `NAME` or `NAMESPACE/NAME`.
-    fn of(text: &'a str) -> Place<'a> {
+    fn of(text: &'a str) -> Self {
         let (namespace, name) = text.split_once('/').unwrap_or(("", text));
         Place { namespace, name }
     }

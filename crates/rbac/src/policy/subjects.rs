@@ -62,7 +62,7 @@ impl RoleRef {
 impl Binding {
     /// Reads a RoleBinding or ClusterRoleBinding. Subjects of unknown kinds are nobody, and so are all of a binding
     /// that leads to no kind of role: a ClusterRoleBinding never leads to a Role.
-    pub(super) fn from_value(namespace: &str, object: &Value) -> Binding {
+    pub(super) fn from_value(namespace: &str, object: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let role = &object["roleRef"];
         let own = match role["kind"].as_str() {
@@ -71,7 +71,7 @@ impl Binding {
             _ => None,
         };
         let subjects = object["subjects"].as_array().filter(|_| own.is_some());
-        Binding {
+        Self {
             namespace: namespace.to_owned(),
             name: text(&object["metadata"]["name"]),
             role: RoleRef { namespace: own.unwrap_or("").to_owned(), name: text(&role["name"]) },
@@ -85,16 +85,16 @@ impl Binding {
 }
 
 impl Subject {
-    fn from_value(namespace: &str, subject: &Value) -> Option<Subject> {
+    fn from_value(namespace: &str, subject: &Value) -> Option<Self> {
         let name = subject["name"].as_str()?.to_owned();
         match subject["kind"].as_str()? {
-            "User" => Some(Subject::User(name)),
-            "Group" => Some(Subject::Group(name)),
+            "User" => Some(Self::User(name)),
+            "Group" => Some(Self::Group(name)),
             "ServiceAccount" => {
                 // One without a namespace is of the binding's own; cluster-wide there is none.
                 let own = subject["namespace"].as_str().filter(|it| !it.is_empty());
                 let namespace = own.unwrap_or(namespace).to_owned();
-                (!namespace.is_empty()).then_some(Subject::ServiceAccount { namespace, name })
+                (!namespace.is_empty()).then_some(Self::ServiceAccount { namespace, name })
             }
             _ => None,
         }
@@ -173,9 +173,9 @@ impl fmt::Display for Binding {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::User(name) => write!(f, "User {name:?}"),
-            Subject::Group(name) => write!(f, "Group {name:?}"),
-            Subject::ServiceAccount { namespace, name } => {
+            Self::User(name) => write!(f, "User {name:?}"),
+            Self::Group(name) => write!(f, "Group {name:?}"),
+            Self::ServiceAccount { namespace, name } => {
                 write!(f, "ServiceAccount {:?}", format!("{name}/{namespace}"))
             }
         }

@@ -60,10 +60,10 @@ struct Taken {
 }
 
 impl Taken {
-    fn by_others(definition: &Value, all: &[&Value]) -> Taken {
+    fn by_others(definition: &Value, all: &[&Value]) -> Self {
         let group = text(definition, "spec.group");
         let own = text(definition, "metadata.name");
-        let mut taken = Taken::default();
+        let mut taken = Self::default();
         let others = all.iter().filter(|other| {
             text(other, "spec.group") == group && text(other, "metadata.name") != own
         });

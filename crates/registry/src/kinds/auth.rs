@@ -1,6 +1,8 @@
 //! Questions about identity and permission, and certificates.
 
-use k8s_openapi::api::{authentication::v1 as authn, authorization::v1 as authz, certificates};
+use k8s_openapi::api::authentication::v1 as authn;
+use k8s_openapi::api::authorization::v1 as authz;
+use k8s_openapi::api::certificates;
 
 use super::{CLUSTER, REVIEW, STATUS};
 use crate::kind::{Kind, Strategy, schema_of};

@@ -1,6 +1,8 @@
 //! The core group, and events as both groups serve them.
 
-use k8s_openapi::api::{authentication::v1 as authn, core::v1 as api, events::v1 as events};
+use k8s_openapi::api::authentication::v1 as authn;
+use k8s_openapi::api::core::v1 as api;
+use k8s_openapi::api::events::v1 as events;
 use k8s_openapi::api::{autoscaling, policy};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 

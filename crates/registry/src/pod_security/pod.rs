@@ -19,9 +19,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub(super) fn read(pod: &Value) -> Result<Subject, serde_json::Error> {
+    pub(super) fn read(pod: &Value) -> Result<Self, serde_json::Error> {
         let annotations = at(pod, "metadata.annotations").filter(|it| !it.is_null());
-        Ok(Subject {
+        Ok(Self {
             annotations: annotations.map(BTreeMap::deserialize).transpose()?.unwrap_or_default(),
             spec: PodSpec::deserialize(&pod["spec"])?,
         })

@@ -17,18 +17,18 @@ pub enum Level {
 }
 
 impl Level {
-    const ALL: [Level; 3] = [Level::Privileged, Level::Baseline, Level::Restricted];
+    const ALL: [Self; 3] = [Self::Privileged, Self::Baseline, Self::Restricted];
 
     fn as_str(self) -> &'static str {
         match self {
-            Level::Privileged => "privileged",
-            Level::Baseline => "baseline",
-            Level::Restricted => "restricted",
+            Self::Privileged => "privileged",
+            Self::Baseline => "baseline",
+            Self::Restricted => "restricted",
         }
     }
 
-    fn parse(text: &str) -> Result<Level, &'static str> {
-        let found = Level::ALL.into_iter().find(|level| level.as_str() == text);
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let found = Self::ALL.into_iter().find(|level| level.as_str() == text);
         found.ok_or("must be one of privileged, baseline, restricted")
     }
 }
@@ -41,9 +41,9 @@ pub enum Version {
 }
 
 impl Version {
-    fn parse(text: &str) -> Result<Version, &'static str> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
         if text == "latest" {
-            return Ok(Version::Latest);
+            return Ok(Self::Latest);
         }
         let minor = text.strip_prefix("v1.").filter(|minor| {
             let plain = minor.bytes().all(|byte| byte.is_ascii_digit());
@@ -62,7 +62,7 @@ pub struct Standard {
 }
 
 impl Standard {
-    const NONE: Standard = Standard { level: Level::Privileged, version: Version::Latest };
+    const NONE: Self = Self { level: Level::Privileged, version: Version::Latest };
 }
 
 impl fmt::Display for Standard {
@@ -95,7 +95,7 @@ impl Policy {
     /// strictest where pods are refused, and as nothing where they are only talked about.
     pub fn of_labels<'a>(
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> (Policy, Vec<FieldError>) {
+    ) -> (Self, Vec<FieldError>) {
         let mut values = Values::default();
         for (key, value) in labels {
             match key.strip_prefix(LABELS) {
@@ -112,9 +112,9 @@ impl Policy {
     }
 
     /// The same of a whole namespace.
-    pub(crate) fn of_object(namespace: &Value) -> (Policy, Vec<FieldError>) {
+    pub(crate) fn of_object(namespace: &Value) -> (Self, Vec<FieldError>) {
         let labels = map(namespace, "metadata.labels").into_iter().flatten();
-        Policy::of_labels(
+        Self::of_labels(
             labels.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default())),
         )
     }

@@ -23,7 +23,7 @@ impl Encoder {
         self
     }
 
-    fn message(self, number: u32, inner: Encoder) -> Self {
+    fn message(self, number: u32, inner: Self) -> Self {
         self.bytes(number, inner.0)
     }
 

@@ -4,7 +4,8 @@ use machinery::error::FieldError;
 use machinery::selector::LabelSelector;
 use serde_json::{Value, json};
 
-use super::{Errors, immutable, not_negative, one_of, pod, policy::count_or_percent};
+use super::policy::count_or_percent;
+use super::{Errors, immutable, not_negative, one_of, pod};
 use crate::kind::{DeleteResponse, Strategy};
 use crate::value::{at, at_mut, child, default, default_text, int, items_mut, map, remove, text};
 

@@ -56,8 +56,8 @@ pub(super) struct Recording {
 }
 
 impl Recorder {
-    pub(super) fn with_image(image: Image) -> Recorder {
-        Recorder(Arc::new(Mutex::new(Recording { image, ..Recording::default() })))
+    pub(super) fn with_image(image: Image) -> Self {
+        Self(Arc::new(Mutex::new(Recording { image, ..Recording::default() })))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Recording> {
@@ -183,8 +183,8 @@ impl StorageBackend for Recorder {
 pub(super) struct Dice(TestRng);
 
 impl Dice {
-    pub(super) fn new(seed: u8) -> Dice {
-        Dice(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
+    pub(super) fn new(seed: u8) -> Self {
+        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]))
     }
 
     pub(super) fn roll(&mut self, sides: usize) -> usize {

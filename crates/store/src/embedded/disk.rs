@@ -75,11 +75,11 @@ impl Disk {
     pub(super) fn open(
         backend: impl StorageBackend,
         cache_bytes: usize,
-    ) -> Result<(Disk, Loaded), DiskError> {
+    ) -> Result<(Self, Loaded), DiskError> {
         let database = checked(backend, cache_bytes)?;
         let loaded = load(&database)?;
         let marker = loaded.revision;
-        Ok((Disk { database, marker, buffer: Vec::new() }, loaded))
+        Ok((Self { database, marker, buffer: Vec::new() }, loaded))
     }
 
     /// Opens a store whose objects are in memory already: its newest revision says which they are. All that it is found
@@ -87,10 +87,10 @@ impl Disk {
     pub(super) fn reopen(
         backend: impl StorageBackend,
         cache_bytes: usize,
-    ) -> Result<(Disk, Revision), DiskError> {
+    ) -> Result<(Self, Revision), DiskError> {
         let database = checked(backend, cache_bytes)?;
         let marker = newest(&database)?;
-        Ok((Disk { database, marker, buffer: Vec::new() }, marker))
+        Ok((Self { database, marker, buffer: Vec::new() }, marker))
     }
 
     /// Makes changes durable, all or none. After an error nothing may be asked of this disk again.
@@ -193,32 +193,32 @@ fn check(objects: &[Arc<Object>], revision: Revision) -> Result<(), DiskError> {
 }
 
 impl From<redb::Error> for DiskError {
-    fn from(error: redb::Error) -> DiskError {
+    fn from(error: redb::Error) -> Self {
         match error {
             // Not written by redb at all, or shorter than it was.
             redb::Error::Io(source)
                 if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
             {
-                DiskError::Damaged(source.to_string())
+                Self::Damaged(source.to_string())
             }
-            redb::Error::Io(source) => DiskError::Io(source),
+            redb::Error::Io(source) => Self::Io(source),
             redb::Error::UpgradeRequired(_)
             | redb::Error::TableTypeMismatch { .. }
-            | redb::Error::TypeDefinitionChanged { .. } => DiskError::Format(error.to_string()),
-            redb::Error::Corrupted(reason) => DiskError::Damaged(reason),
-            other => DiskError::Io(io::Error::other(other)),
+            | redb::Error::TypeDefinitionChanged { .. } => Self::Format(error.to_string()),
+            redb::Error::Corrupted(reason) => Self::Damaged(reason),
+            other => Self::Io(io::Error::other(other)),
         }
     }
 }
 
 impl From<redb::DatabaseError> for DiskError {
-    fn from(error: redb::DatabaseError) -> DiskError {
+    fn from(error: redb::DatabaseError) -> Self {
         redb::Error::from(error).into()
     }
 }
 
 impl From<StorageError> for DiskError {
-    fn from(error: StorageError) -> DiskError {
+    fn from(error: StorageError) -> Self {
         redb::Error::from(error).into()
     }
 }

@@ -40,7 +40,7 @@ fn key(number: usize) -> Key {
 }
 
 impl Run {
-    async fn new(seed: u8) -> Run {
+    async fn new(seed: u8) -> Self {
         let recorder = Recorder::with_image(fresh());
         let (mut medium, loaded) = Medium::open(Box::new(recorder.clone()), CACHE_BYTES).unwrap();
         medium.retry_at_once();
@@ -49,7 +49,7 @@ impl Run {
         let watch = store.watch(&root(), revision).await.unwrap();
         let (acknowledged, watched) = (State::new(), State::new());
         let dice = Dice::new(seed);
-        Run { recorder, store, watch, dice, acknowledged, watched, revision }
+        Self { recorder, store, watch, dice, acknowledged, watched, revision }
     }
 
     /// Some creation, update or deletion of one of twelve objects.

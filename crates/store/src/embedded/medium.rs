@@ -69,7 +69,7 @@ impl Medium {
     pub(super) fn open(
         place: Box<dyn Place>,
         cache_bytes: usize,
-    ) -> Result<(Medium, Loaded), DiskError> {
+    ) -> Result<(Self, Loaded), DiskError> {
         let open = || {
             let (backend, faults) = backend(&*place)?;
             let (disk, loaded) = Disk::open(backend, cache_bytes)?;
@@ -86,7 +86,7 @@ impl Medium {
         let (revision, undecided) = (loaded.revision, Vec::new());
         let (space, retry) = (Space::Plenty, RETRY);
         let open = Some(open);
-        let mut medium = Medium { place, cache_bytes, open, revision, undecided, space, retry };
+        let mut medium = Self { place, cache_bytes, open, revision, undecided, space, retry };
         medium.space = medium.measure();
         Ok((medium, loaded))
     }

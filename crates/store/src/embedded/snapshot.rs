@@ -192,11 +192,11 @@ fn take(snapshot: &mut impl BufRead, length: usize) -> Result<Vec<u8>, RestoreEr
 
 impl Object {
     /// As if it was written at another revision.
-    fn at(&self, revision: Revision) -> Object {
+    fn at(&self, revision: Revision) -> Self {
         let number = self.revision().to_string().len();
         let (before, rest) = self.bytes().split_at(self.hole());
         let (before, after) = (before.to_vec(), rest[number..].to_vec());
         let index = self.index().clone();
-        Object::new(self.key().clone(), revision, Draft { before, after, index })
+        Self::new(self.key().clone(), revision, Draft { before, after, index })
     }
 }

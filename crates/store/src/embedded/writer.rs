@@ -65,8 +65,8 @@ impl Writer {
         queue: mpsc::Receiver<Request>,
         resident: Arc<Resident>,
         medium: Medium,
-    ) -> Writer {
-        Writer { queue, resident, medium }
+    ) -> Self {
+        Self { queue, resident, medium }
     }
 
     /// Runs until the store is closed or fails.
@@ -74,7 +74,7 @@ impl Writer {
         // A panic here is a bug; going on after it could hand out wrong data, and so could just vanishing.
         let end = catch_unwind(AssertUnwindSafe(|| self.serve()))
             .unwrap_or_else(|_| Error::Stopped("its writer panicked".to_owned()));
-        let Writer { mut queue, resident, medium } = self;
+        let Self { mut queue, resident, medium } = self;
         resident.watchers().end(&end);
         queue.close();
         while let Some(request) = queue.blocking_recv() {

@@ -63,9 +63,9 @@ struct Model {
 }
 
 impl Model {
-    fn new() -> Model {
+    fn new() -> Self {
         // Revisions 0 and 1 are the empty store.
-        Model { states: vec![State::new(); 2], oldest: 0, changes: Vec::new(), counter: 0 }
+        Self { states: vec![State::new(); 2], oldest: 0, changes: Vec::new(), counter: 0 }
     }
 
     fn revision(&self) -> u64 {

@@ -1,19 +1,15 @@
 //! The API: what the operator's calls do, those that are lost, late or refused among them.
 
-use super::{
-    bits::*,
-    model::{
-        Answer::{self, Done, Refused},
-        AppModel, Request,
-    },
-    plans::{Act, Compact, Written, bit},
-    property::Property,
-    rules,
-    scenario::Volumes,
-    setting::Setting,
-    slot::{SLOTS, Slot, StartKind},
-    state::{Late, State, Verb},
-};
+use super::bits::*;
+use super::model::Answer::{self, Done, Refused};
+use super::model::{AppModel, Request};
+use super::plans::{Act, Compact, Written, bit};
+use super::property::Property;
+use super::rules;
+use super::scenario::Volumes;
+use super::setting::Setting;
+use super::slot::{SLOTS, Slot, StartKind};
+use super::state::{Late, State, Verb};
 
 /// A call, and the conditions it carries.
 #[derive(Clone, Copy)]

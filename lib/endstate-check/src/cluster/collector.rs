@@ -1,6 +1,11 @@
 //! The garbage collector, and the end of the object.
 
-use super::{bits::*, model::AppModel, moves::Moves, script::Step, slot::Slot, state::State};
+use super::bits::*;
+use super::model::AppModel;
+use super::moves::Moves;
+use super::script::Step;
+use super::slot::Slot;
+use super::state::State;
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn collector(&mut self, state: &State) {

@@ -5,12 +5,10 @@ use endstate_core::{
     Start, Step,
 };
 
-use super::{
-    bits::*,
-    model::{AppModel, Request, SpecOf},
-    observe::{REASONS, View, number},
-    plans::{Act, Compact, Known, Written, bit},
-};
+use super::bits::*;
+use super::model::{AppModel, Request, SpecOf};
+use super::observe::{REASONS, View, number};
+use super::plans::{Act, Compact, Known, Written, bit};
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.

@@ -1,14 +1,12 @@
 //! What goes wrong and is mended, and what is changed from outside.
 
-use super::{
-    bits::*,
-    model::AppModel,
-    moves::Moves,
-    scenario::Respec,
-    script::{Fault, Step},
-    slot::Slot,
-    state::{Declared, State},
-};
+use super::bits::*;
+use super::model::AppModel;
+use super::moves::Moves;
+use super::scenario::Respec;
+use super::script::{Fault, Step};
+use super::slot::Slot;
+use super::state::{Declared, State};
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn faults(&mut self, state: &State) {

@@ -1,16 +1,13 @@
 //! The kubelet and the launcher: processes start and stop, pods end, and their disks with them.
 
-use super::{
-    Broken,
-    bits::*,
-    model::AppModel,
-    moves::Moves,
-    rules,
-    scenario::Respec,
-    script::{Ran, Step},
-    slot::{Slot, StartKind},
-    state::State,
-};
+use super::bits::*;
+use super::model::AppModel;
+use super::moves::Moves;
+use super::scenario::Respec;
+use super::script::{Ran, Step};
+use super::slot::{Slot, StartKind};
+use super::state::State;
+use super::{Broken, rules};
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn kubelet(&mut self, state: &State, index: usize) -> Result<(), Broken<M>> {

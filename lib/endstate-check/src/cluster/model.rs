@@ -6,10 +6,8 @@
 
 use endstate_core::App;
 
-use super::{
-    script::{AppMove, Ran},
-    state::{Declared, State},
-};
+use super::script::{AppMove, Ran};
+use super::state::{Declared, State};
 
 /// The spec that an application's planner reads.
 pub type SpecOf<M> = <<M as AppModel>::App as App>::Spec;

@@ -1,8 +1,11 @@
 //! Everything that can happen next.
 
-use super::{
-    Broken, World, model::AppModel, plans::Plans, script::Step, setting::Setting, state::State,
-};
+use super::model::AppModel;
+use super::plans::Plans;
+use super::script::Step;
+use super::setting::Setting;
+use super::state::State;
+use super::{Broken, World};
 use crate::Next;
 
 /// Finds what can happen next.

@@ -8,13 +8,11 @@ use endstate_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    bits::*,
-    model::{AppModel, SpecOf},
-    setting::Setting,
-    slot::{SLOTS, Slot, StartKind},
-    state::{Declared, State},
-};
+use super::bits::*;
+use super::model::{AppModel, SpecOf};
+use super::setting::Setting;
+use super::slot::{SLOTS, Slot, StartKind};
+use super::state::{Declared, State};
 use crate::Print;
 
 const CLUSTER: &str = "c1";

@@ -1,17 +1,15 @@
 //! The operator: it looks, plans, and makes its calls one by one.
 
-use super::{
-    Broken,
-    api::Api,
-    bits::*,
-    model::{Answer, AppModel},
-    moves::Moves,
-    observe::View,
-    plans::Act,
-    property::Property,
-    script::{Fault, Step},
-    state::{State, Verb},
-};
+use super::Broken;
+use super::api::Api;
+use super::bits::*;
+use super::model::{Answer, AppModel};
+use super::moves::Moves;
+use super::observe::View;
+use super::plans::Act;
+use super::property::Property;
+use super::script::{Fault, Step};
+use super::state::{State, Verb};
 
 impl<'a, M: AppModel> Moves<'a, M> {
     fn api<'s>(&self, state: &'s mut State) -> Api<'s, M>

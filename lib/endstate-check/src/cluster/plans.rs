@@ -6,13 +6,11 @@ use std::collections::HashMap;
 
 use endstate_core::{App, ConditionType, Plan, Snapshot, Truth, Waiting, lint, plan};
 
-use super::{
-    bits::{MARKED, MARKED_VOTER},
-    model::{AppModel, Request},
-    observe::View,
-    slot::StartKind,
-    state::{Declared, Verb},
-};
+use super::bits::{MARKED, MARKED_VOTER};
+use super::model::{AppModel, Request};
+use super::observe::View;
+use super::slot::StartKind;
+use super::state::{Declared, Verb};
 
 /// What makes a plan of what is seen.
 pub type MakePlan<A> = fn(&A, &Snapshot<<A as App>::Spec>) -> Plan<<A as App>::Spec>;

@@ -2,15 +2,13 @@
 
 use endstate_core::quorum;
 
-use super::{
-    api::Aim,
-    bits::*,
-    model::Request,
-    property::Property,
-    script::Ran,
-    slot::{Slot, StartKind},
-    state::State,
-};
+use super::api::Aim;
+use super::bits::*;
+use super::model::Request;
+use super::property::Property;
+use super::script::Ran;
+use super::slot::{Slot, StartKind};
+use super::state::State;
 
 /// S2.
 pub(crate) fn may_stop(state: &State, member: usize) -> Result<(), Property> {

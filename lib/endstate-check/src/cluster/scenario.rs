@@ -1,10 +1,8 @@
 //! What is explored: where it starts, what may be declared, which faults may happen and how often.
 
-use super::{
-    bits::*,
-    slot::Slot,
-    state::{Declared, ROLES, State},
-};
+use super::bits::*;
+use super::slot::Slot;
+use super::state::{Declared, ROLES, State};
 
 /// One exploration.
 #[derive(Clone, Debug)]

@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use super::{
-    model::{Answer, Request},
-    slot::StartKind,
-    state::{Declared, Verb},
-};
+use super::model::{Answer, Request};
+use super::slot::StartKind;
+use super::state::{Declared, Verb};
 
 /// One thing that happens. Numbers are the tags of members, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

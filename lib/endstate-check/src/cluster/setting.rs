@@ -4,12 +4,10 @@ use endstate_core::{IdSource, Identity, MemberName, RoleName, member_name};
 
 use endstate_core::App;
 
-use super::{
-    model::AppModel,
-    scenario::Scenario,
-    slot::SLOTS,
-    state::{Declared, ROLES},
-};
+use super::model::AppModel;
+use super::scenario::Scenario;
+use super::slot::SLOTS;
+use super::state::{Declared, ROLES};
 
 /// The name of the cluster object.
 const NAME: &str = "c";

@@ -184,7 +184,7 @@ impl Slot {
     }
 
     /// It has what another has, its corruption included.
-    pub fn copy(&mut self, from: &Slot) {
+    pub fn copy(&mut self, from: &Self) {
         self.disk &= !(LOG | UNMOUNTED);
         self.disk |= DATA | CAUGHT | from.disk & (CORRUPT | UNNAMED | LOG);
     }

@@ -2,13 +2,11 @@
 
 use endstate_core::quorum;
 
-use super::{
-    bits::*,
-    model::Request,
-    plans::Rest,
-    scenario::{Budgets, Scenario},
-    slot::{Slot, Slots, StartKind},
-};
+use super::bits::*;
+use super::model::Request;
+use super::plans::Rest;
+use super::scenario::{Budgets, Scenario};
+use super::slot::{Slot, Slots, StartKind};
 use crate::Print;
 
 /// How many roles a topology may have here.

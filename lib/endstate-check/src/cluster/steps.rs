@@ -3,7 +3,9 @@
 
 use endstate_core::quorum;
 
-use super::{script::AppMove, slot::Slot, state::State};
+use super::script::AppMove;
+use super::slot::Slot;
+use super::state::State;
 
 /// A quorum of the first members finds together, and one of them leads.
 pub fn form(state: &State, add: &mut impl FnMut(AppMove, State)) {

@@ -7,10 +7,8 @@ use endstate_check::cluster::{
 };
 use endstate_core::quorum;
 
-use crate::{
-    app::Toy,
-    raft::{declared, spec},
-};
+use crate::app::Toy;
+use crate::raft::{declared, spec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Zab {

@@ -1,12 +1,10 @@
 //! Is the spec acceptable? What was accepted last stays in force while a later edit is not.
 
-use crate::{
-    app::App,
-    launch::LaunchOf,
-    problem::{Change, Problem, Severity},
-    record::{Accepted, MemberRecord, Record},
-    snapshot::Snapshot,
-};
+use crate::app::App;
+use crate::launch::LaunchOf;
+use crate::problem::{Change, Problem, Severity};
+use crate::record::{Accepted, MemberRecord, Record};
+use crate::snapshot::Snapshot;
 
 /// What is wrong with the spec; with nothing that is refused, the record accepts it.
 pub(super) fn accept<A: App>(

@@ -5,20 +5,18 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::health;
-use crate::{
-    app::App,
-    id::{MemberId, MemberName, RoleName},
-    limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent},
-    member::{Cluster, Health, Member},
-    planner::is_member_name,
-    pod::{Pod, PodRef},
-    problem::Change,
-    reason::{Cause, VersionMismatch},
-    record::{MemberRecord, Record, Step},
-    snapshot::Snapshot,
-    topology::Topology,
-    view::{Corruption, Entry, MemberStatus, Membership},
-};
+use crate::app::App;
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
+use crate::member::{Cluster, Health, Member};
+use crate::planner::is_member_name;
+use crate::pod::{Pod, PodRef};
+use crate::problem::Change;
+use crate::reason::{Cause, VersionMismatch};
+use crate::record::{MemberRecord, Record, Step};
+use crate::snapshot::Snapshot;
+use crate::topology::Topology;
+use crate::view::{Corruption, Entry, MemberStatus, Membership};
 
 /// What a list is joined with.
 pub(super) struct Joined<'a, A: App> {

@@ -1,12 +1,10 @@
 //! Whether the first members have formed the cluster.
 
 use super::Assessed;
-use crate::{
-    app::App,
-    limits::quorum,
-    record::{Bootstrap, MemberRecord},
-    view::Membership,
-};
+use crate::app::App;
+use crate::limits::quorum;
+use crate::record::{Bootstrap, MemberRecord};
+use crate::view::Membership;
 
 impl<'a, A: App> Assessed<'a, A> {
     /// Records the cluster once it is formed, and the pods of a quorum say that their members were started: from then

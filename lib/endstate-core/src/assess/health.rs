@@ -3,19 +3,17 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::cluster::leader;
-use crate::{
-    exit::Words,
-    id::{ClusterId, MemberId, Uid},
-    limits::{
-        CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
-    },
-    member::Health,
-    pod::{Pod, PodPhase, Trouble},
-    reason::{Cause, End},
-    record::MemberRecord,
-    snapshot::Snapshot,
-    view::{Reach, Refusal},
+use crate::exit::Words;
+use crate::id::{ClusterId, MemberId, Uid};
+use crate::limits::{
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
 };
+use crate::member::Health;
+use crate::pod::{Pod, PodPhase, Trouble};
+use crate::reason::{Cause, End};
+use crate::record::MemberRecord;
+use crate::snapshot::Snapshot;
+use crate::view::{Reach, Refusal};
 
 /// Whether a member works.
 pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {

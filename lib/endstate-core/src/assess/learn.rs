@@ -1,17 +1,16 @@
 //! What a look teaches, whatever is decided: pods that were seen, restarts that are over, pods that were not made.
 
-use super::{Assessed, cluster::is_restarting};
-use crate::{
-    app::{App, CatchUp},
-    exit::Words,
-    member::Cluster,
-    pod::Pod,
-    problem::Change,
-    reason::Cause,
-    record::{AskedTask, Backoff, MemberRecord, Record, Step},
-    request::RequestKind,
-    snapshot::Snapshot,
-};
+use super::Assessed;
+use super::cluster::is_restarting;
+use crate::app::{App, CatchUp};
+use crate::exit::Words;
+use crate::member::Cluster;
+use crate::pod::Pod;
+use crate::problem::Change;
+use crate::reason::Cause;
+use crate::record::{AskedTask, Backoff, MemberRecord, Record, Step};
+use crate::request::RequestKind;
+use crate::snapshot::Snapshot;
 
 impl<A: App> Assessed<'_, A> {
     /// Remembers the pods that are seen for the first time.

@@ -1,16 +1,15 @@
 //! Roles that need others, and steps that need what is not so.
 
-use super::{Assessed, rules::is_in_doubt};
-use crate::{
-    app::App,
-    id::RoleName,
-    limits::quorum,
-    member::{Cluster, Member},
-    reason::Shortage,
-    request::{AppStep, Precondition},
-    topology::Topology,
-    waiting::Waiting,
-};
+use super::Assessed;
+use super::rules::is_in_doubt;
+use crate::app::App;
+use crate::id::RoleName;
+use crate::limits::quorum;
+use crate::member::{Cluster, Member};
+use crate::reason::Shortage;
+use crate::request::{AppStep, Precondition};
+use crate::topology::Topology;
+use crate::waiting::Waiting;
 
 impl<A: App> Assessed<'_, A> {
     /// The wait of a role for one that it needs and that does not work. Without the proof of a quorum none works.

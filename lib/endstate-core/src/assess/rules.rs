@@ -1,13 +1,11 @@
 //! What follows from the members alone: who may be removed, who has to move, what is missing.
 
-use crate::{
-    id::MemberName,
-    limits::quorum,
-    member::{Cluster, Health, Member},
-    problem::Change,
-    topology::{Edge, Lead, Role, Topology},
-    view::Corruption,
-};
+use crate::id::MemberName;
+use crate::limits::quorum;
+use crate::member::{Cluster, Health, Member};
+use crate::problem::Change;
+use crate::topology::{Edge, Lead, Role, Topology};
+use crate::view::Corruption;
 
 /// A group of a role.
 pub(crate) type Unit<'t> = (&'t Role, u32);

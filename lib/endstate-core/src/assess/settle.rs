@@ -1,25 +1,21 @@
 //! The step under way: whether it is over, or has no reason any more. What is left to do for it is the planner's.
 
-use super::{
-    Assessed,
-    learn::back_off,
-    rules::{
-        self, Unit, has_given_up, has_surplus, is_in_doubt, is_replaced, may_remove, needs_repair,
-        wants_another,
-    },
+use super::Assessed;
+use super::learn::back_off;
+use super::rules::{
+    self, Unit, has_given_up, has_surplus, is_in_doubt, is_replaced, may_remove, needs_repair,
+    wants_another,
 };
-use crate::{
-    app::App,
-    id::MemberName,
-    member::{Cluster, Health, Member},
-    pod::{Claim, Pod},
-    problem::Change,
-    reason::Cause,
-    record::{AskedTask, LeaveReason, MemberRecord, RecoverStage, Step},
-    request::{AppStep, RequestKind},
-    status::{ConditionType, Truth},
-    topology::{Edge, Growth, Placement, Topology},
-};
+use crate::app::App;
+use crate::id::MemberName;
+use crate::member::{Cluster, Health, Member};
+use crate::pod::{Claim, Pod};
+use crate::problem::Change;
+use crate::reason::Cause;
+use crate::record::{AskedTask, LeaveReason, MemberRecord, RecoverStage, Step};
+use crate::request::{AppStep, RequestKind};
+use crate::status::{ConditionType, Truth};
+use crate::topology::{Edge, Growth, Placement, Topology};
 
 impl<A: App> Assessed<'_, A> {
     /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.

@@ -1,14 +1,12 @@
 //! Roles that need others, and the application's own steps: what must be so before.
 
 use super::{Lint, Rule};
-use crate::{
-    id::MemberName,
-    launch::Start,
-    limits::quorum,
-    record::MemberRecord,
-    request::{AppStep, Precondition, RequestKind},
-    view::{Entry, Membership},
-};
+use crate::id::MemberName;
+use crate::launch::Start;
+use crate::limits::quorum;
+use crate::record::MemberRecord;
+use crate::request::{AppStep, Precondition, RequestKind};
+use crate::view::{Entry, Membership};
 
 impl<S> Lint<'_, S> {
     /// Who is listed already is brought up whatever becomes of the others, and the first members need nobody.

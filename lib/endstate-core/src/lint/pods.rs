@@ -1,16 +1,14 @@
 //! Pods that are made, restarted and deleted, also for a recovery.
 
 use super::{Lint, Rule};
-use crate::{
-    id::MemberName,
-    launch::{Peer, Start},
-    limits::quorum,
-    plan::Action,
-    pod::{Pod, PodPhase, PodRef},
-    record::{LeaveReason, RecoverStage, Step},
-    request::Request,
-    view::{Entry, MemberStatus, Membership, Reach},
-};
+use crate::id::MemberName;
+use crate::launch::{Peer, Start};
+use crate::limits::quorum;
+use crate::plan::Action;
+use crate::pod::{Pod, PodPhase, PodRef};
+use crate::record::{LeaveReason, RecoverStage, Step};
+use crate::request::Request;
+use crate::view::{Entry, MemberStatus, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn create(&mut self, member: &MemberName, start: &Start) {

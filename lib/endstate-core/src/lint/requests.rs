@@ -1,14 +1,12 @@
 //! What the application is asked for: who joins, votes, leads and leaves.
 
 use super::{Lint, Rule};
-use crate::{
-    id::{MemberId, MemberName, RoleName},
-    limits::quorum,
-    pod::PodPhase,
-    record::{LeaveReason, Step},
-    request::{Call, Request},
-    view::{Corruption, Entry, Membership, Reach},
-};
+use crate::id::{MemberId, MemberName, RoleName};
+use crate::limits::quorum;
+use crate::pod::PodPhase;
+use crate::record::{LeaveReason, Step};
+use crate::request::{Call, Request};
+use crate::view::{Corruption, Entry, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn call(&mut self, call: &Call) {

@@ -1,18 +1,15 @@
 //! The fold: verdicts, one after the other, become one decision.
 
-use super::{
-    Step, pace,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::App,
-    assess::{Assessed, learn::back_off},
-    member::Cluster,
-    plan::Action,
-    record::{AskedTask, Record, RecoverStage, Step as RecordedStep},
-    snapshot::Snapshot,
-    waiting::Waiting,
-};
+use super::verdict::{Move, Note, Verdict};
+use super::{Step, pace};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::assess::learn::back_off;
+use crate::member::Cluster;
+use crate::plan::Action;
+use crate::record::{AskedTask, Record, RecoverStage, Step as RecordedStep};
+use crate::snapshot::Snapshot;
+use crate::waiting::Waiting;
 
 /// What is recorded, done and waited for.
 pub(super) struct Decision<S> {

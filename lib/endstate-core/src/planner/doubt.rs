@@ -4,16 +4,15 @@
 //! good data: a corrupt member does not lead while another copies the data, its successor joins before it
 //! leaves, and nobody is replaced unless those with good data are a majority.
 
-use super::{Proof, verdict::Verdict};
-use crate::{
-    app::App,
-    assess::rules::{corrupt_leader, is_in_doubt},
-    member::Health,
-    reason::Cause,
-    record::{LeaveReason, Step},
-    view::Corruption,
-    waiting::Waiting,
-};
+use super::Proof;
+use super::verdict::Verdict;
+use crate::app::App;
+use crate::assess::rules::{corrupt_leader, is_in_doubt};
+use crate::member::Health;
+use crate::reason::Cause;
+use crate::record::{LeaveReason, Step};
+use crate::view::Corruption;
+use crate::waiting::Waiting;
 
 /// Says what of corrupt data only a person can lead on.
 pub(super) fn report<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {

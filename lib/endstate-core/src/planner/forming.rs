@@ -5,25 +5,21 @@
 //! nothing of value: it is thrown away as a whole, and the next attempt has other names. No name is
 //! ever started empty a second time.
 
-use super::{
-    pace,
-    stray::Stray,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::App,
-    assess::Assessed,
-    launch::{Peer, Start},
-    limits::quorum,
-    plan::Action,
-    pod::{Pod, PodRef},
-    problem::Change,
-    reason::Cause,
-    record::{Bootstrap, LeaveReason, MemberRecord},
-    topology::{Formation, Role, Topology},
-    view::Reach,
-    waiting::Waiting,
-};
+use super::pace;
+use super::stray::Stray;
+use super::verdict::{Move, Note, Verdict};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::launch::{Peer, Start};
+use crate::limits::quorum;
+use crate::plan::Action;
+use crate::pod::{Pod, PodRef};
+use crate::problem::Change;
+use crate::reason::Cause;
+use crate::record::{Bootstrap, LeaveReason, MemberRecord};
+use crate::topology::{Formation, Role, Topology};
+use crate::view::Reach;
+use crate::waiting::Waiting;
 
 /// Somebody lost the status. What pods and claims hold is not known, so nothing is started.
 pub(super) fn keep_unknown_data<A: App>(assessed: &Assessed<'_, A>) -> Verdict {

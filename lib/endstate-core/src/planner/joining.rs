@@ -2,28 +2,22 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Proof, pace,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::{App, CatchUp},
-    assess::{
-        cluster::needs_another_pod,
-        rules::{has_given_up, is_half_joined},
-        settle::is_begun,
-    },
-    id::MemberName,
-    launch::Start,
-    limits::{CRASH_LOOP_SECONDS, quorum},
-    member::{Health, Member},
-    plan::Action,
-    pod::PodRef,
-    reason::{Cause, Shortage},
-    record::{LeaveReason, MemberRecord, Step},
-    request::Request,
-    waiting::Waiting,
-};
+use super::verdict::{Move, Note, Verdict};
+use super::{Proof, pace};
+use crate::app::{App, CatchUp};
+use crate::assess::cluster::needs_another_pod;
+use crate::assess::rules::{has_given_up, is_half_joined};
+use crate::assess::settle::is_begun;
+use crate::id::MemberName;
+use crate::launch::Start;
+use crate::limits::{CRASH_LOOP_SECONDS, quorum};
+use crate::member::{Health, Member};
+use crate::plan::Action;
+use crate::pod::PodRef;
+use crate::reason::{Cause, Shortage};
+use crate::record::{LeaveReason, MemberRecord, Step};
+use crate::request::Request;
+use crate::waiting::Waiting;
 
 impl<A: App> Proof<'_, '_, A> {
     pub(super) fn go_on_joining(&self, new: &MemberRecord) -> Verdict {

@@ -1,20 +1,17 @@
 //! Launches, peers and names of new members.
 
 use super::names::member_name;
-use crate::{
-    app::App,
-    assess::Assessed,
-    id::{MemberId, MemberName},
-    launch::{Launch, LaunchOf, Peer, Start},
-    member::Cluster,
-    plan::Action,
-    planner::verdict::{Move, Note},
-    pod::{Pod, PodRef},
-    record::LeaveReason,
-    record::{MemberRecord, Restarted},
-    topology::{IdSource, Role},
-    waiting::Waiting,
-};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::id::{MemberId, MemberName};
+use crate::launch::{Launch, LaunchOf, Peer, Start};
+use crate::member::Cluster;
+use crate::plan::Action;
+use crate::planner::verdict::{Move, Note};
+use crate::pod::{Pod, PodRef};
+use crate::record::{LeaveReason, MemberRecord, Restarted};
+use crate::topology::{IdSource, Role};
+use crate::waiting::Waiting;
 
 /// Names, and ids, that were never used before.
 pub(super) struct New {

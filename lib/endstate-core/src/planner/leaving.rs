@@ -1,22 +1,18 @@
 //! How a member leaves: drained, its lead handed over, taken off the list; then its pod and its claim go.
 
-use super::{
-    Proof,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::App,
-    assess::rules::{can_transfer, heir, may_remove},
-    limits::quorum,
-    member::Member,
-    plan::Action,
-    pod::PodRef,
-    reason::Shortage,
-    record::{LeaveReason, Step},
-    request::{Call, Request},
-    view::Membership,
-    waiting::Waiting,
-};
+use super::Proof;
+use super::verdict::{Move, Note, Verdict};
+use crate::app::App;
+use crate::assess::rules::{can_transfer, heir, may_remove};
+use crate::limits::quorum;
+use crate::member::Member;
+use crate::plan::Action;
+use crate::pod::PodRef;
+use crate::reason::Shortage;
+use crate::record::{LeaveReason, Step};
+use crate::request::{Call, Request};
+use crate::view::Membership;
+use crate::waiting::Waiting;
 
 impl<A: App> Proof<'_, '_, A> {
     /// Starts a leave, unless it would leave too few.

@@ -4,12 +4,10 @@
 //! depends on it: before the cluster is recorded, and before the member gets a vote.
 
 use super::verdict::{Move, Verdict};
-use crate::{
-    app::App,
-    assess::Assessed,
-    plan::Action,
-    pod::{Marks, Pod, PodRef},
-};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::plan::Action;
+use crate::pod::{Marks, Pod, PodRef};
 
 /// Brings the marks of all pods up to date.
 pub(super) fn mark<A: App>(assessed: &Assessed<'_, A>) -> Verdict {

@@ -6,20 +6,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Proof,
-    verdict::{Move, Verdict},
-};
-use crate::{
-    app::App,
-    assess::{Assessed, learn::backoff},
-    limits::{STABLE_SECONDS, is_recent},
-    member::Cluster,
-    plan::Action,
-    record::{Backoff, LeaveReason, Record},
-    snapshot::{Blocked, Denial},
-    waiting::Waiting,
-};
+use super::Proof;
+use super::verdict::{Move, Verdict};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::assess::learn::backoff;
+use crate::limits::{STABLE_SECONDS, is_recent};
+use crate::member::Cluster;
+use crate::plan::Action;
+use crate::record::{Backoff, LeaveReason, Record};
+use crate::snapshot::{Blocked, Denial};
+use crate::waiting::Waiting;
 
 /// How long the second try waits. Each one after it waits twice as long as the one before.
 const RETRY_SECONDS: i64 = 2;

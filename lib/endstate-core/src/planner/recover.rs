@@ -5,26 +5,22 @@
 //! all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume
 //! as the only member, then once more to resume; the others join it as new ones.
 
-use super::{
-    Proof,
-    verdict::{Move, Note, Verdict},
-    without_quorum::{is_lost, lost},
-};
-use crate::{
-    app::{App, MayStop},
-    assess::Assessed,
-    id::MemberName,
-    launch::Start,
-    limits::quorum,
-    plan::Action,
-    pod::{Pod, PodPhase, PodRef},
-    position::Position,
-    problem::Change,
-    reason::Cause,
-    record::{LeaveReason, MemberRecord, RecoverStage, Step},
-    view::Standing,
-    waiting::{SourceLack, Waiting},
-};
+use super::Proof;
+use super::verdict::{Move, Note, Verdict};
+use super::without_quorum::{is_lost, lost};
+use crate::app::{App, MayStop};
+use crate::assess::Assessed;
+use crate::id::MemberName;
+use crate::launch::Start;
+use crate::limits::quorum;
+use crate::plan::Action;
+use crate::pod::{Pod, PodPhase, PodRef};
+use crate::position::Position;
+use crate::problem::Change;
+use crate::reason::Cause;
+use crate::record::{LeaveReason, MemberRecord, RecoverStage, Step};
+use crate::view::Standing;
+use crate::waiting::{SourceLack, Waiting};
 
 /// Begins a recovery that a person consented to.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {

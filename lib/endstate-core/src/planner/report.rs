@@ -6,21 +6,21 @@
 mod conditions;
 mod rows;
 
-use super::{decision::Decision, pace};
-use crate::{
-    app::App,
-    assess::{Assessed, Situation, health::health},
-    id::RoleName,
-    limits::quorum,
-    member::{Cluster, Health},
-    plan::{Event, EventKind, MemberVolume, Plan, Surroundings},
-    record::{MemberRecord, Record},
-    request::{ActionKey, ActionKind},
-    snapshot::Snapshot,
-    status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow},
-    view::{Membership, Standing},
-    waiting::{SourceLack, Waiting},
-};
+use super::decision::Decision;
+use super::pace;
+use crate::app::App;
+use crate::assess::health::health;
+use crate::assess::{Assessed, Situation};
+use crate::id::RoleName;
+use crate::limits::quorum;
+use crate::member::{Cluster, Health};
+use crate::plan::{Event, EventKind, MemberVolume, Plan, Surroundings};
+use crate::record::{MemberRecord, Record};
+use crate::request::{ActionKey, ActionKind};
+use crate::snapshot::Snapshot;
+use crate::status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
+use crate::view::{Membership, Standing};
+use crate::waiting::{SourceLack, Waiting};
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.
 const SOON_MS: u32 = 250;

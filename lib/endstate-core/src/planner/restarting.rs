@@ -1,20 +1,16 @@
 //! How members are brought up to date on the data they have: one at a time, who leads last.
 
-use super::{
-    Proof,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::{App, MayStop},
-    assess::rules,
-    member::{Health, Member},
-    pod::Pod,
-    problem::Change,
-    reason::{Cause, Shortage},
-    record::Step,
-    topology::Edge,
-    waiting::Waiting,
-};
+use super::Proof;
+use super::verdict::{Move, Note, Verdict};
+use crate::app::{App, MayStop};
+use crate::assess::rules;
+use crate::member::{Health, Member};
+use crate::pod::Pod;
+use crate::problem::Change;
+use crate::reason::{Cause, Shortage};
+use crate::record::Step;
+use crate::topology::Edge;
+use crate::waiting::Waiting;
 
 /// Restarts the next member that is not up to date. A role whose turn comes after another's waits for it.
 pub(super) fn roll<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {

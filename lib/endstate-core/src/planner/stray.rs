@@ -1,10 +1,8 @@
 //! What is no member's any more: a pod, then a claim.
 
-use crate::{
-    app::App,
-    assess::Assessed,
-    pod::{Claim, Pod},
-};
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::pod::{Claim, Pod};
 
 /// Something that nobody needs.
 pub(super) enum Stray<'s, S> {

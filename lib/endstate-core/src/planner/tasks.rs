@@ -1,18 +1,14 @@
 //! Requests that take long, and the application's own steps: begun, waited for, cancelled.
 
-use super::{
-    Proof,
-    verdict::{Move, Note, Verdict},
-};
-use crate::{
-    app::{App, MayStop},
-    assess::rules::is_to_leave,
-    member::Member,
-    record::Step,
-    request::{ActionKey, ActionKind, AppStep, Request, RequestKind},
-    view::Task,
-    waiting::Waiting,
-};
+use super::Proof;
+use super::verdict::{Move, Note, Verdict};
+use crate::app::{App, MayStop};
+use crate::assess::rules::is_to_leave;
+use crate::member::Member;
+use crate::record::Step;
+use crate::request::{ActionKey, ActionKind, AppStep, Request, RequestKind};
+use crate::view::Task;
+use crate::waiting::Waiting;
 
 /// Cancels what the application was asked for, is at work on, and nobody wants any more. What is somebody else's, and
 /// whatever else takes long, is waited for.

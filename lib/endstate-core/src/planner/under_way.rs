@@ -1,7 +1,9 @@
 //! The step under way: carried on.
 
-use super::{Proof, verdict::Verdict};
-use crate::{app::App, record::Step};
+use super::Proof;
+use super::verdict::Verdict;
+use crate::app::App;
+use crate::record::Step;
 
 /// Goes on with the step that is recorded. Whoever finds it half done finishes it before anything else; whether it is
 /// over, or has lost its reason, was assessed before.

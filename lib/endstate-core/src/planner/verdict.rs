@@ -1,11 +1,9 @@
 //! What a step of the planner answers.
 
-use crate::{
-    plan::Action,
-    reason::Cause,
-    record::{Bootstrap, MemberRecord, Restarted, Step},
-    waiting::Waiting,
-};
+use crate::plan::Action;
+use crate::reason::Cause;
+use crate::record::{Bootstrap, MemberRecord, Restarted, Step};
+use crate::waiting::Waiting;
 
 /// A step's answer.
 pub(super) enum Verdict {

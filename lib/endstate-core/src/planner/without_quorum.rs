@@ -1,14 +1,13 @@
 //! What may be done while nothing proves a quorum: processes that do not run are helped up, on the data they have.
 
-use super::{recover::sources, verdict::Verdict};
-use crate::{
-    app::App,
-    assess::Assessed,
-    limits::quorum,
-    member::Health,
-    record::{MemberRecord, RecoverStage, Step},
-    waiting::Waiting,
-};
+use super::recover::sources;
+use super::verdict::Verdict;
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::limits::quorum;
+use crate::member::Health;
+use crate::record::{MemberRecord, RecoverStage, Step};
+use crate::waiting::Waiting;
 
 /// Says what of every member is known. If so much data is lost that no quorum can come back, only that counts.
 pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {

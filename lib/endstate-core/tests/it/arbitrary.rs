@@ -2,7 +2,10 @@
 
 use endstate_core::*;
 use jiff::{SignedDuration, Timestamp};
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::toy::{ToySpec, Volume};
 

@@ -9,7 +9,10 @@ mod good;
 mod spoiled;
 mod spoiled_acts;
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use endstate_core::*;
 

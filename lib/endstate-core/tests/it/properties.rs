@@ -4,12 +4,11 @@
 //! parts need not fit each other, from a fixed seed (`PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for more, or others).
 
 use endstate_core::*;
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
-use crate::{
-    arbitrary::snapshots,
-    toy::{Toy, ToySpec},
-};
+use crate::arbitrary::snapshots;
+use crate::toy::{Toy, ToySpec};
 
 /// How many plans may follow each other while nothing happens.
 const PLANS: usize = 12;

@@ -6,7 +6,8 @@ use endstate_core::{
 };
 use jiff::SignedDuration;
 
-use super::{Told, World, world::CLUSTER};
+use super::world::CLUSTER;
+use super::{Told, World};
 
 impl<A: Told> World<A> {
     /// The process of a member starts, if it finds what it needs.

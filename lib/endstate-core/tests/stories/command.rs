@@ -3,7 +3,8 @@
 use endstate_core::{Conflict, Corruption, Denial, MemberName, RequestKind, Status, Words};
 use jiff::SignedDuration;
 
-use super::{Told, World, carry::When};
+use super::carry::When;
+use super::{Told, World};
 
 impl<A: Told> World<A> {
     /// Does what a line says; answers with what there is to see.

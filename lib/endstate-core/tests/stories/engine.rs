@@ -13,7 +13,8 @@ mod command;
 mod show;
 mod world;
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use endstate_core::App;
 

@@ -1,6 +1,7 @@
 //! What there is to see.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use endstate_core::{MemberRecord, Start, Step, member_name, plan};
 

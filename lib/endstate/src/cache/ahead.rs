@@ -39,7 +39,7 @@ impl Ahead {
     }
 
     /// What the watch showed is no longer so.
-    pub(super) fn unshown(mut self) -> Ahead {
+    pub(super) fn unshown(mut self) -> Self {
         if let Said::Erased { is_shown } = &mut self.said {
             *is_shown = false;
         }

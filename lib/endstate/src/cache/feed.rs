@@ -59,7 +59,7 @@ impl Failure {
     /// Whether the version is no longer served: only a new list helps.
     fn is_expired(&self) -> bool {
         match self {
-            Failure::Watch(kube::Error::Api(status)) | Failure::Ended(status) => status.code == 410,
+            Self::Watch(kube::Error::Api(status)) | Self::Ended(status) => status.code == 410,
             _ => false,
         }
     }

@@ -52,9 +52,9 @@ pub(super) struct Outdated {
 }
 
 impl<K> Default for State<K> {
-    fn default() -> State<K> {
+    fn default() -> Self {
         let (objects, index, ahead) = (BTreeMap::new(), Index::default(), Records::default());
-        State { objects, index, ahead, shown: 0, newest: 0, outdated: 0 }
+        Self { objects, index, ahead, shown: 0, newest: 0, outdated: 0 }
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Registration<'e, R: Reconciler> {
 }
 
 impl<'e, R: Reconciler> Registration<'e, R> {
-    pub(super) fn new(engine: &'e mut Engine, name: &str, reconciler: R) -> Registration<'e, R> {
+    pub(super) fn new(engine: &'e mut Engine, name: &str, reconciler: R) -> Self {
         let deadline = engine.options.reconcile_deadline;
         Registration {
             engine,

@@ -25,9 +25,9 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub(super) fn new() -> Inbox {
+    pub(super) fn new() -> Self {
         let queue = Mutex::new(Queue::new(1, Backoff::default()));
-        Inbox { start: Instant::now(), queue, arrived: Notify::new() }
+        Self { start: Instant::now(), queue, arrived: Notify::new() }
     }
 
     /// Sets the queue's limits; what is in it stays.

@@ -29,14 +29,12 @@ pub enum Candidate {
 
 impl Candidate {
     /// Reads what a lease says about its holder. `None` if nobody holds it.
-    pub fn parse(holder: &str) -> Option<Candidate> {
+    pub fn parse(holder: &str) -> Option<Self> {
         let pod = holder.strip_prefix("pod/").and_then(|it| it.split_once('/'));
         match pod {
-            Some((name, uid)) => {
-                Some(Candidate::Pod { name: name.to_owned(), uid: uid.to_owned() })
-            }
+            Some((name, uid)) => Some(Self::Pod { name: name.to_owned(), uid: uid.to_owned() }),
             None if holder.is_empty() => None,
-            None => Some(Candidate::Other(holder.to_owned())),
+            None => Some(Self::Other(holder.to_owned())),
         }
     }
 }
@@ -44,8 +42,8 @@ impl Candidate {
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Candidate::Pod { name, uid } => write!(f, "pod/{name}/{uid}"),
-            Candidate::Other(name) => f.write_str(name),
+            Self::Pod { name, uid } => write!(f, "pod/{name}/{uid}"),
+            Self::Other(name) => f.write_str(name),
         }
     }
 }

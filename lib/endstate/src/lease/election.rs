@@ -26,8 +26,8 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    fn default() -> Timing {
-        Timing {
+    fn default() -> Self {
+        Self {
             duration: Duration::from_secs(15),
             renew_within: Duration::from_secs(10),
             retry: Duration::from_secs(2),
@@ -37,13 +37,13 @@ impl Default for Timing {
 
 impl Timing {
     /// With limits under which no two can lead at once.
-    fn sound(self) -> Timing {
+    fn sound(self) -> Self {
         let part = u64::from(self.duration.subsec_nanos() > 0);
         let seconds = self.duration.as_secs().saturating_add(part).clamp(1, DURATION_MAX);
         let duration = Duration::from_secs(seconds);
         let is_less = self.renew_within < duration;
         let renew_within = if is_less { self.renew_within } else { duration * 2 / 3 };
-        Timing { duration, renew_within, ..self }
+        Self { duration, renew_within, ..self }
     }
 }
 
@@ -82,9 +82,9 @@ pub struct Election {
 
 impl Election {
     /// A candidate that has seen nothing yet.
-    pub fn new(identity: impl Into<String>, timing: Timing) -> Election {
+    pub fn new(identity: impl Into<String>, timing: Timing) -> Self {
         let timing = timing.sound();
-        Election { identity: identity.into(), timing, seen: None, held: None, term: 0 }
+        Self { identity: identity.into(), timing, seen: None, held: None, term: 0 }
     }
 
     /// Who it is.
@@ -199,8 +199,8 @@ mod tests {
     }
 
     impl World {
-        fn new() -> World {
-            World { lease: None, version: 0, now: Moment::now() }
+        fn new() -> Self {
+            Self { lease: None, version: 0, now: Moment::now() }
         }
 
         fn round(&mut self, candidate: &mut Election) {

@@ -30,13 +30,13 @@ pub struct Fence(Option<watch::Receiver<Lead>>);
 
 impl Fence {
     /// Always open: for what cannot run twice.
-    pub fn open() -> Fence {
-        Fence(None)
+    pub fn open() -> Self {
+        Self(None)
     }
 
     /// Open while its owner says so.
-    pub(super) fn of(lead: watch::Receiver<Lead>) -> Fence {
-        Fence(Some(lead))
+    pub(super) fn of(lead: watch::Receiver<Lead>) -> Self {
+        Self(Some(lead))
     }
 
     /// Whether it is open now.

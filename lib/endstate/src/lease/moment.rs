@@ -24,22 +24,22 @@ pub struct Moment(Duration);
 
 impl Moment {
     /// This one.
-    pub fn now() -> Moment {
+    pub fn now() -> Self {
         let time = clock_gettime(CLOCK);
         let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-        Moment(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(nanos))
+        Self(Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(nanos))
     }
 
     /// The time since an earlier one; none if it was later.
-    pub fn since(self, earlier: Moment) -> Duration {
+    pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
 impl Add<Duration> for Moment {
-    type Output = Moment;
+    type Output = Self;
 
-    fn add(self, time: Duration) -> Moment {
-        Moment(self.0.saturating_add(time))
+    fn add(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(time))
     }
 }

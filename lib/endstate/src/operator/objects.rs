@@ -66,10 +66,10 @@ impl std::fmt::Debug for Objects {
 
 impl Objects {
     /// Watches the objects of these kinds that carry the application's label.
-    pub fn open(engine: &mut Engine, app: &str, kinds: &[ApiResource]) -> Objects {
+    pub fn open(engine: &mut Engine, app: &str, kinds: &[ApiResource]) -> Self {
         let scope = Scope::all().label(APP_LABEL, app).with_managed_fields();
         let caches = kinds.iter().map(|kind| engine.cache_of(kind.clone(), scope.clone()));
-        Objects { caches: caches.collect() }
+        Self { caches: caches.collect() }
     }
 
     /// The caches, to be woken by.

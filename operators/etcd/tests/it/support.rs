@@ -45,7 +45,7 @@ impl Place {
         self.dir.path().join("data")
     }
 
-    pub(crate) fn arguments(&self, cluster: &[&Place], state: &str) -> Vec<OsString> {
+    pub(crate) fn arguments(&self, cluster: &[&Self], state: &str) -> Vec<OsString> {
         let initial: Vec<_> = cluster.iter().map(|it| format!("{}={}", it.name, it.peer)).collect();
         let data_dir = self.data_dir();
         let pairs = [
@@ -68,7 +68,7 @@ impl Place {
             .collect()
     }
 
-    pub(crate) fn start(&self, cluster: &[&Place], state: &str) -> Process {
+    pub(crate) fn start(&self, cluster: &[&Self], state: &str) -> Process {
         let mut command = Command::new(etcd());
         command.args(self.arguments(cluster, state));
         self.spawn(command)

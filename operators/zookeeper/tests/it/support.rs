@@ -68,7 +68,7 @@ impl Place {
         self
     }
 
-    pub(crate) fn start(&self, version: &str, ensemble: &[&Place]) -> Process {
+    pub(crate) fn start(&self, version: &str, ensemble: &[&Self]) -> Process {
         let (servers, dir) = (servers(), self.dir.path().display());
         let lines: Vec<_> = ensemble.iter().map(|it| it.line()).collect();
         fs::write(self.dir.path().join("members"), lines.join("\n")).unwrap();

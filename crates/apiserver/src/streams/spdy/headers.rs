@@ -69,11 +69,11 @@ impl Inflater {
 }
 
 impl State {
-    fn new() -> State {
+    fn new() -> Self {
         let dictionary = dictionary();
         let mut window = vec![0; WINDOW_BYTES + HEADERS_BYTES_MAX];
         window[..dictionary.len()].copy_from_slice(&dictionary);
-        State { decompressor: DecompressorOxide::new(), window, position: dictionary.len() }
+        Self { decompressor: DecompressorOxide::new(), window, position: dictionary.len() }
     }
 
     fn inflate(&mut self, block: &[u8]) -> Result<&[u8], SpdyError> {

@@ -5,8 +5,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::schema) enum Path<'a> {
     Root,
-    Key(&'a Path<'a>, &'a str),
-    Index(&'a Path<'a>, usize),
+    Key(&'a Self, &'a str),
+    Index(&'a Self, usize),
 }
 
 impl Path<'_> {

@@ -2,19 +2,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{super::without_quorum::is_no_quorum, Report};
-use crate::{
-    app::App,
-    id::{MemberId, MemberName},
-    limits::{STABLE_SECONDS, quorum},
-    member::{Cluster, Health},
-    problem::Severity,
-    record::MemberRecord,
-    status::{Condition, ConditionType, Truth},
-    view::Corruption,
-    waiting::Waiting,
-    words,
-};
+use super::super::without_quorum::is_no_quorum;
+use super::Report;
+use crate::app::App;
+use crate::id::{MemberId, MemberName};
+use crate::limits::{STABLE_SECONDS, quorum};
+use crate::member::{Cluster, Health};
+use crate::problem::Severity;
+use crate::record::MemberRecord;
+use crate::status::{Condition, ConditionType, Truth};
+use crate::view::Corruption;
+use crate::waiting::Waiting;
+use crate::words;
 
 impl<A: App> Report<'_, '_, A> {
     pub(super) fn conditions(&self) -> Vec<Condition> {

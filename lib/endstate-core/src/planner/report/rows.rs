@@ -1,15 +1,13 @@
 //! One row per member that is listed, recorded or coming.
 
 use super::Report;
-use crate::{
-    app::App,
-    member::{Health, Member},
-    position::Position,
-    problem::Change,
-    record::MemberRecord,
-    status::MemberRow,
-    view::Standing,
-};
+use crate::app::App;
+use crate::member::{Health, Member};
+use crate::position::Position;
+use crate::problem::Change;
+use crate::record::MemberRecord;
+use crate::status::MemberRow;
+use crate::view::Standing;
 
 impl<A: App> Report<'_, '_, A> {
     pub(super) fn rows(&self) -> Vec<MemberRow> {

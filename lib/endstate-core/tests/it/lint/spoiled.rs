@@ -2,7 +2,8 @@
 
 use endstate_core::*;
 
-use super::{case::*, good::*};
+use super::case::*;
+use super::good::*;
 
 /// Its name, the plan, and what is done to it.
 pub(super) type Spoiled = (&'static str, fn() -> Case, fn(&mut Case));

@@ -2,7 +2,9 @@
 
 use endstate_core::*;
 
-use super::{case::*, good::*, spoiled::Spoiled};
+use super::case::*;
+use super::good::*;
+use super::spoiled::Spoiled;
 
 /// What must not be broken with pods and claims that are there.
 pub(super) const PODS: &[Spoiled] = &[

@@ -100,8 +100,8 @@ fn shown(object: &ConfigMap) -> (Uid, u64) {
 }
 
 impl World {
-    fn new(limits: Limits) -> World {
-        World {
+    fn new(limits: Limits) -> Self {
+        Self {
             limits,
             log: Vec::new(),
             answers: Vec::new(),
@@ -368,7 +368,7 @@ impl World {
 /// How a state was reached.
 struct Path {
     last: Move,
-    before: Option<Rc<Path>>,
+    before: Option<Rc<Self>>,
 }
 
 impl fmt::Display for Path {

@@ -119,24 +119,24 @@ impl Wanted {
     /// assert_eq!(Wanted::new(map, Ownership::Owned).unwrap().to_string(), "ConfigMap demo-config");
     /// assert!(Wanted::new(serde_json::json!({"data": {}}), Ownership::Owned).is_err());
     /// ```
-    pub fn new(body: Value, ownership: Ownership) -> Result<Wanted, Error> {
+    pub fn new(body: Value, ownership: Ownership) -> Result<Self, Error> {
         let object: DynamicObject = serde_json::from_value(body).map_err(Error::other)?;
         let is_named = object.metadata.name.as_ref().is_some_and(|name| !name.is_empty());
         match object.types.clone().filter(|_| is_named) {
-            Some(types) => Ok(Wanted { object, types, ownership, content: Content::Applied }),
+            Some(types) => Ok(Self { object, types, ownership, content: Content::Applied }),
             None => Err(Error::other("a wanted object has no apiVersion, kind or name")),
         }
     }
 
     /// An object of a kind that is known at compile time.
-    pub fn of<K>(object: &K, ownership: Ownership) -> Result<Wanted, Error>
+    pub fn of<K>(object: &K, ownership: Ownership) -> Result<Self, Error>
     where
         K: Resource<DynamicType = ()> + Serialize,
     {
         let mut body = serde_json::to_value(object).map_err(Error::other)?;
         body["apiVersion"] = K::api_version(&()).into();
         body["kind"] = K::kind(&()).into();
-        Wanted::new(body, ownership)
+        Self::new(body, ownership)
     }
 
     /// A secret with random values, which is created once and never written again: a password that members were started
@@ -147,12 +147,12 @@ impl Wanted {
     /// let keys = vec![Generated::new("password", 24)];
     /// assert_eq!(Wanted::generated("demo-admin", keys, Ownership::Owned).to_string(), "Secret demo-admin");
     /// ```
-    pub fn generated(name: &str, keys: Vec<Generated>, ownership: Ownership) -> Wanted {
+    pub fn generated(name: &str, keys: Vec<Generated>, ownership: Ownership) -> Self {
         let types = TypeMeta { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let data = serde_json::json!({"type": "Opaque"});
         let object = DynamicObject { types: Some(types.clone()), metadata, data };
-        Wanted { object, types, ownership, content: Content::Generated { keys, derived: vec![] } }
+        Self { object, types, ownership, content: Content::Generated { keys, derived: vec![] } }
     }
 
     /// The same, with one more value, which is made of the random ones when the secret is.
@@ -165,7 +165,7 @@ impl Wanted {
     /// assert_eq!(wanted.name(), "demo-admin");
     /// ```
     #[must_use]
-    pub fn derived(mut self, key: &str, of: fn(&BTreeMap<String, String>) -> String) -> Wanted {
+    pub fn derived(mut self, key: &str, of: fn(&BTreeMap<String, String>) -> String) -> Self {
         if let Content::Generated { derived, .. } = &mut self.content {
             derived.push(Derived { key: key.to_owned(), of });
         }
@@ -182,7 +182,7 @@ impl Wanted {
     /// assert_eq!(claim.to_string(), "PersistentVolumeClaim data-demo-x7k2p");
     /// assert_eq!(claim.ownership(), Ownership::Kept);
     /// ```
-    pub fn claim(member: &str, volume: &VolumeSpec) -> Result<Wanted, Error> {
+    pub fn claim(member: &str, volume: &VolumeSpec) -> Result<Self, Error> {
         let retained = volume.retention.when_scaled == Reclaim::Retain;
         let ownership = match volume.retention.when_deleted {
             Reclaim::Retain => Ownership::Kept,
@@ -201,12 +201,12 @@ impl Wanted {
             "metadata": {"name": claim_of(member), "labels": {RETAINED_LABEL: retained.to_string()}},
             "spec": spec,
         });
-        Ok(Wanted::new(body, ownership)?.of_member(member))
+        Ok(Self::new(body, ownership)?.of_member(member))
     }
 
     /// The same object, of a member.
     #[must_use]
-    pub fn of_member(mut self, member: &str) -> Wanted {
+    pub fn of_member(mut self, member: &str) -> Self {
         self.object.labels_mut().insert(MEMBER_LABEL.to_owned(), member.to_owned());
         self
     }
@@ -283,8 +283,8 @@ pub struct Owner {
 
 impl Owner {
     /// The owner of what an application's object needs.
-    pub fn of<T: Resource<DynamicType = ()>>(object: &Declared<T>, app: &str) -> Owner {
-        Owner {
+    pub fn of<T: Resource<DynamicType = ()>>(object: &Declared<T>, app: &str) -> Self {
+        Self {
             app: app.to_owned(),
             namespace: object.metadata.namespace.clone().unwrap_or_default(),
             reference: crate::operator::execute::owner(object),
