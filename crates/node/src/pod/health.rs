@@ -12,8 +12,11 @@ use crate::check::Check;
 use crate::events::Kind;
 use crate::plan::StopReason;
 
-/// The pause before the first early look; it doubles.
-const EAGER_FIRST: Duration = Duration::from_millis(50);
+/// The pause between early looks that only open a connection.
+const EAGER: Duration = Duration::from_millis(50);
+/// The pause before the first early look that runs a command; it doubles. A command costs more of a processor than most
+/// programs that are looked at do while they start.
+const EAGER_COMMAND: Duration = Duration::from_millis(200);
 
 /// What watches one run.
 #[derive(Clone)]
@@ -144,12 +147,13 @@ impl Watcher {
         }
     }
 
-    /// Waits for the time of the next look, but until a first success looks already before, ever less often. Most
-    /// programs are up long before a period of seconds is over. Failures found early do not count: the thresholds are
+    /// Waits for the time of the next look, but until a first success looks already before. Most programs are up long
+    /// before a period of seconds is over. Failures found early do not count: the thresholds are
     /// about looks that are a period apart.
     async fn look_eagerly(&self, probe: &Probe) -> Option<Verdict> {
         let end = tokio::time::Instant::now() + period(probe);
-        let mut pause = EAGER_FIRST;
+        let is_command = probe.exec.is_some();
+        let mut pause = if is_command { EAGER_COMMAND } else { EAGER };
         loop {
             if tokio::time::Instant::now() + pause >= end {
                 tokio::time::sleep_until(end).await;
@@ -159,7 +163,9 @@ impl Watcher {
             if self.attempt(probe).await.is_ok() {
                 return Some(Verdict::Good);
             }
-            pause *= 2;
+            if is_command {
+                pause *= 2;
+            }
         }
     }
 

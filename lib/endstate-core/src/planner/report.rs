@@ -24,6 +24,8 @@ use crate::waiting::{SourceLack, Waiting};
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.
 const SOON_MS: u32 = 250;
+/// How soon at first members that run, which takes seconds and which somebody waits for.
+const FORMING_MS: u32 = 100;
 /// How soon when only a person or the API can lead on.
 const LATER_MS: u32 = 5_000;
 /// How soon when everything is as declared: members fail without telling the API.
@@ -242,11 +244,18 @@ impl<A: App> Report<'_, '_, A> {
             u32::try_from(pause.as_millis()).unwrap_or(0).clamp(1, LATER_MS)
         } else if waits.iter().any(Waiting::needs_user) && !self.is_under_way() {
             LATER_MS
+        } else if self.assessed.situation == Situation::Forming && self.runs_any() {
+            FORMING_MS
         } else if self.progress().is_some() || self.cluster().is_none() {
             SOON_MS
         } else {
             IDLE_MS
         }
+    }
+
+    /// Whether a member's process runs, so that it may answer.
+    fn runs_any(&self) -> bool {
+        self.assessed.snapshot.pods.iter().flatten().any(|it| it.started)
     }
 
     /// Whether something goes on, and not only waits for a member or a person.
