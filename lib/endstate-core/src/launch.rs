@@ -223,7 +223,7 @@ impl Launch {
 }
 
 /// What becomes of the claims of members, in the words of a StatefulSet. A policy that changes counts for all claims
-/// of the cluster, those of members that have left included.
+/// of the cluster, those of members that have left included; of these what the policy of any role keeps is kept.
 ///
 /// ```
 /// use endstate_core::{Reclaim, Retention};

@@ -53,10 +53,10 @@ pub use limits::{
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};
 pub use objects::{
-    ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, VOTER,
-    client_service, peer_service,
+    ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
+    VOTER, claim_of, client_service, peer_service,
 };
-pub use plan::{Action, Event, EventKind, MemberVolume, Plan, Surroundings};
+pub use plan::{Action, Event, EventKind, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use pod::{Claim, Marks, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};

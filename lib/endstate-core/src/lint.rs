@@ -5,6 +5,7 @@
 //! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
 //! stops the process.
 
+mod around;
 mod needs;
 mod pods;
 mod requests;
@@ -56,8 +57,10 @@ pub enum Rule {
     MarksFirst,
     /// What was refused a moment ago is not asked for again at once.
     RefusedRests,
-    /// A paused cluster is left alone.
+    /// What is paused, going, not accepted, or somebody else's is left alone.
     HandsOff,
+    /// Every claim stays that no policy of the accepted spec gives up.
+    KeepsClaims,
     /// What a role or a step needs, by the application's word, is so.
     NeedsFirst,
 }
@@ -76,7 +79,8 @@ impl fmt::Display for Rule {
             Self::IntentFirst => "the intent is recorded before the act",
             Self::MarksFirst => "a start is marked on the pod before anything depends on it",
             Self::RefusedRests => "a refused action waits for its backoff",
-            Self::HandsOff => "a paused cluster is not changed",
+            Self::HandsOff => "what is paused, going, not accepted or of others is not changed",
+            Self::KeepsClaims => "a claim ends with its cluster only if each policy says so",
             Self::NeedsFirst => "what is started or requested has what it needs",
         })
     }
@@ -183,6 +187,7 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::NoSecondStart, keeps_ids(old, new), || {
             "the highest allocated id decreases".into()
         });
+        self.around();
         self.asked_once();
         self.marked_first();
         self.rests();

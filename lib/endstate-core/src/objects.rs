@@ -1,7 +1,9 @@
-//! Bodies of the ordinary objects around members: labels, services, the disruption budget.
+//! The ordinary objects around members: their names, whether they go with the cluster, and the bodies of services and
+//! the disruption budget.
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::LABEL_CLUSTER;
@@ -41,6 +43,31 @@ pub fn peer_service(cluster: &str) -> String {
 /// ```
 pub fn client_service(cluster: &str) -> String {
     format!("{cluster}-client")
+}
+
+/// The name of the claim of a member's volume.
+///
+/// ```
+/// assert_eq!(endstate_core::claim_of("demo-x7k2p"), "data-demo-x7k2p");
+/// ```
+pub fn claim_of(member: &str) -> String {
+    format!("data-{member}")
+}
+
+/// Whether an object goes with its cluster.
+///
+/// ```
+/// use endstate_core::Ownership;
+/// assert_eq!(Ownership::default(), Ownership::Kept, "what nobody knows is kept");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Ownership {
+    /// The cluster object controls it: it is garbage once that is gone.
+    Owned,
+    /// Nobody owns it, so it outlives the cluster object. The labels say whose it is.
+    #[default]
+    Kept,
 }
 
 impl Identity {

@@ -4,7 +4,8 @@
 //!
 //! 1. If [`Plan::status`] differs from the status in the snapshot, write it, on the condition that
 //!    the object still has the snapshot's resourceVersion. If that fails, stop: somebody else acted.
-//! 2. Apply the objects that the application asks for in these [`Plan::surroundings`], and prune the rest.
+//! 2. Apply the objects that the application asks for in these [`Plan::surroundings`], but those whose names are
+//!    [taken](Surroundings::taken), let each claim have the owner that they say, and prune the rest.
 //! 3. Carry out [`Plan::actions`] in order; stop at the first that fails and is not
 //!    [independent](Action::is_independent), and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
@@ -18,10 +19,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MemberName, RoleName};
-use crate::launch::{Launch, Start};
+use crate::launch::{Launch, Reclaim, Start};
+use crate::objects::Ownership;
 use crate::pod::{Claim, Marks, PodRef};
 use crate::record::{LeaveReason, MemberRecord};
 use crate::request::{ActionKey, ActionKind, Call, Request};
+use crate::snapshot::Conflict;
 use crate::status::Status;
 use crate::waiting::Waiting;
 
@@ -66,7 +69,7 @@ impl<S> Plan<S> {
     }
 }
 
-/// What the objects around the members depend on.
+/// What the objects around the members depend on, and what becomes of the claims.
 ///
 /// ```
 /// let surroundings = endstate_core::Surroundings::default();
@@ -79,15 +82,48 @@ pub struct Surroundings {
     pub clients: bool,
     /// How many voters must go on working: what a disruption budget guards.
     pub min_available: u32,
-    /// The members that have a volume, or are to get one if they start with one.
+    /// The members that have a volume, or are to get one.
     pub volumes: Vec<MemberVolume>,
+    /// All other claims of the cluster: of members that have left. None of them is pruned.
+    pub left: Vec<LeftClaim>,
+    /// What of the wanted is not written, because somebody else has its name.
+    pub taken: Vec<Conflict>,
+    /// What becomes of the claims of a role when the cluster object is deleted, by the word of the accepted spec: what
+    /// the linter judges the owners of claims by. Of a role that has none nothing is said, and nothing at all where
+    /// there is no claim.
+    pub retention: Vec<(RoleName, Reclaim)>,
+}
+
+/// A claim of the cluster that is no member's any more, or not by the accepted spec.
+///
+/// ```
+/// use endstate_core::{Claim, LeftClaim, Ownership};
+/// let claim = Claim::new("data-example-x7k2p", "7d11", "52", "example-x7k2p");
+/// assert_eq!(LeftClaim::new(claim, Ownership::Kept).ownership, Ownership::Kept);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LeftClaim {
+    /// The claim, as it was seen.
+    pub claim: Claim,
+    /// Whether it goes with the cluster object.
+    pub ownership: Ownership,
+}
+
+impl LeftClaim {
+    /// What becomes of this claim when the cluster object is deleted.
+    pub fn new(claim: Claim, ownership: Ownership) -> Self {
+        Self { claim, ownership }
+    }
 }
 
 /// The member whose volume it is. What volume that is says [`Launch::volume`].
 ///
 /// ```
-/// let volume = endstate_core::MemberVolume::new("example-x7k2p", "shard", 2);
+/// use endstate_core::{MemberVolume, Ownership};
+/// let volume = MemberVolume::new("example-x7k2p", "shard", 2);
 /// assert_eq!((volume.role.as_str(), volume.group), ("shard", 2));
+/// assert_eq!(volume.ownership, Ownership::Kept, "unless somebody says otherwise");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -98,12 +134,21 @@ pub struct MemberVolume {
     pub role: RoleName,
     /// Its group within the role.
     pub group: u32,
+    /// Whether its claim goes with the cluster object.
+    pub ownership: Ownership,
 }
 
 impl MemberVolume {
-    /// The volume of a member of this group of a role.
+    /// The volume of a member of this group of a role. It is kept.
     pub fn new(member: impl Into<MemberName>, role: impl Into<RoleName>, group: u32) -> Self {
-        Self { member: member.into(), role: role.into(), group }
+        let (member, role) = (member.into(), role.into());
+        Self { member, role, group, ownership: Ownership::Kept }
+    }
+
+    /// The same, kept or going with the cluster object.
+    #[must_use]
+    pub fn ownership(self, ownership: Ownership) -> Self {
+        Self { ownership, ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Evidence, Exit, Words};
-use crate::id::{MemberId, MemberName, ResourceVersion, Uid};
+use crate::id::{MemberId, MemberName, ResourceVersion, RoleName, Uid};
 
 /// One member's pod as the API shows it.
 ///
@@ -231,6 +231,8 @@ pub struct Claim {
     pub resource_version: ResourceVersion,
     /// Whose data it holds.
     pub member: MemberName,
+    /// The role of that member, if the claim says it: when the member has left nothing else does.
+    pub role: Option<RoleName>,
     /// Whether it is kept when its member has left the cluster.
     pub retained: bool,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -250,8 +252,15 @@ impl Claim {
             uid: uid.into(),
             resource_version: version.into(),
             member: member.into(),
+            role: None,
             retained: false,
             deleting: false,
         }
+    }
+
+    /// The same, which says of which role its member is.
+    #[must_use]
+    pub fn of_role(self, role: Option<RoleName>) -> Self {
+        Self { role, ..self }
     }
 }

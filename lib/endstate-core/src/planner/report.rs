@@ -5,6 +5,7 @@
 
 mod conditions;
 mod rows;
+mod surroundings;
 
 use super::decision::Decision;
 use super::pace;
@@ -12,14 +13,12 @@ use crate::app::App;
 use crate::assess::health::health;
 use crate::assess::{Assessed, Situation};
 use crate::id::RoleName;
-use crate::limits::quorum;
 use crate::member::{Cluster, Health};
-use crate::plan::{Event, EventKind, MemberVolume, Plan, Surroundings};
-use crate::record::{MemberRecord, Record};
-use crate::request::{ActionKey, ActionKind};
+use crate::plan::{Event, EventKind, Plan};
+use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-use crate::view::{Membership, Standing};
+use crate::view::Standing;
 use crate::waiting::{SourceLack, Waiting};
 
 /// How soon to look again at an application that is on its way: it reports nothing by itself.
@@ -145,48 +144,11 @@ impl<A: App> Report<'_, '_, A> {
         }
     }
 
-    /// What the objects around the members depend on. Nothing about them is changed while their names are not ours, the
-    /// cluster is going, or a person paused it.
-    fn surroundings(&self) -> Option<Surroundings> {
-        let target = self.assessed.target.as_ref()?;
-        let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
-        if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
-            return None;
-        }
-        let record = &self.decision.record;
-        let wanted = target.voting().map_or(0, |it| it.size);
-        // Taken from the record too, so that it does not sink when members cannot be seen.
-        let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
-        let most = listed.max(self.assessed.voting_members().count()).max(wanted);
-        Some(Surroundings {
-            clients: record.cluster_id.is_some(),
-            min_available: u32::try_from(quorum(most)).unwrap_or(u32::MAX),
-            volumes: self.volumes(),
-        })
-    }
-
-    /// Whether they were refused a moment ago.
-    fn surroundings_rest(&self) -> bool {
-        let snapshot = self.assessed.snapshot;
-        let member = snapshot.object.name.as_str().into();
-        snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
-    }
-
     /// Which role works only with which other.
     fn needs(&self) -> Vec<(RoleName, RoleName)> {
         let roles = self.assessed.target.iter().flat_map(|it| &it.roles);
         let needs = roles.flat_map(|it| it.needed().map(|other| (it.name.clone(), other.clone())));
         needs.collect()
-    }
-
-    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
-    /// gets none: its data would not be on it.
-    fn volumes(&self) -> Vec<MemberVolume> {
-        let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
-        let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
-        let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
-        let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
-        record.everyone().filter(wanted).map(MemberVolume::from).collect()
     }
 
     /// What changed in the conditions.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 
 use crate::toy::{ToySpec, Volume};
 
@@ -21,7 +21,7 @@ struct Named {
     /// Whether it votes, and under its own id.
     listed: Option<(bool, bool)>,
     pod: Option<PodSeen>,
-    claim: Option<(bool, bool)>,
+    claim: Option<(bool, bool, Option<&'static str>)>,
     reach: Reach,
     answer: MemberStatus,
     record: Recorded,
@@ -84,12 +84,14 @@ fn specs() -> impl Strategy<Value = ToySpec> {
     );
     let sizes = (select(vec![1, 2, 3, 3, 3, 5]), 0..3_usize, 1..3_u32, 0..2_usize);
     let changes = (0..4_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
-    (can, sizes, changes).prop_map(|(can, sizes, (change, paused, steps))| {
+    let ends = prop_oneof![Just(ROLES.to_vec()), subsequence(ROLES.to_vec(), 0..=ROLES.len())];
+    (can, sizes, changes, ends).prop_map(|(can, sizes, (change, paused, steps), ends)| {
         let (lead, growth, ids, formation, volume) = can;
         let (size, observers, groups, brokers) = sizes;
         let mut spec = ToySpec { lead, growth, ids, formation, volume, ..ToySpec::new(size) };
         (spec.observers, spec.groups, spec.brokers) = (observers, groups, brokers);
         (spec.paused, spec.steps) = (paused, steps);
+        spec.ends = ends.into_iter().map(str::to_owned).collect();
         changed(spec, change)
     })
 }
@@ -121,7 +123,8 @@ fn named() -> impl Strategy<Value = Named> {
         1 => select(vec![Refusal::Guarded, Refusal::NeedsUser, Refusal::Other]).prop_map(Reach::Refused),
     ];
     let standing = select(vec![Standing::Leader, Standing::Voter, Standing::NonVoter]);
-    let claim = option::of((rarely(), rarely()));
+    let named = option::weighted(0.8, select([&ROLES[..], &["gone"]].concat()));
+    let claim = option::of((rarely(), rarely(), named));
     let parts = (known, role, listed, option::weighted(0.85, pod()), claim, reach, answer());
     (parts, recorded(), option::of(standing)).prop_map(|(parts, record, row)| {
         let (known, role, listed, pod, claim, reach, answer) = parts;
@@ -294,8 +297,9 @@ fn make_pod(index: usize, named: &Named, spec: &ToySpec) -> Pod<ToySpec> {
 fn make_claim(index: usize, named: &Named) -> Claim {
     let mut claim =
         Claim::new(format!("data-m{index}"), format!("claim-{index}"), "1", name(index));
-    (claim.retained, claim.deleting) = named.claim.unwrap();
-    claim
+    let (retained, deleting, role) = named.claim.unwrap();
+    (claim.retained, claim.deleting) = (retained, deleting);
+    claim.of_role(role.map(Into::into))
 }
 
 fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {

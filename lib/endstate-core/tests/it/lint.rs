@@ -18,10 +18,10 @@ use endstate_core::*;
 
 use case::*;
 use good::*;
-use spoiled::{CREATED, Spoiled, WHOLE};
+use spoiled::{AROUND, CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -34,6 +34,7 @@ const RULES: [Rule; 13] = [
     Rule::MarksFirst,
     Rule::RefusedRests,
     Rule::HandsOff,
+    Rule::KeepsClaims,
     Rule::NeedsFirst,
 ];
 
@@ -51,7 +52,7 @@ fn right_plans_pass() {
 
 #[test]
 fn a_plan_spoiled_in_one_place_is_refused() {
-    let all = [WHOLE, CREATED, PODS, CALLS].concat();
+    let all = [WHOLE, AROUND, CREATED, PODS, CALLS].concat();
     let mut told = String::new();
     let mut alone: BTreeSet<_> = RULES.into_iter().map(|it| it.to_string()).collect();
     for (name, good, spoil) in all {
@@ -160,6 +161,22 @@ fn what_looks_alike_and_is_right_passes() {
         }),
         ("what others have of the surroundings stops no member", joins, |it| {
             it.seen.conflicts = vec![Conflict::new("Service", "demo")]
+        }),
+        ("a claim that goes already is not told of", owns, |it| {
+            it.around().left.clear();
+            it.seen.claims[1].deleting = true;
+        }),
+        ("the policy of another role does not keep the claim of a member", owns, |it| {
+            it.around().left[0].ownership = Ownership::Kept;
+            it.around().retention.push(("observer".into(), Reclaim::Retain));
+        }),
+        ("all is kept, whatever the policy", owns, |it| {
+            it.around().left[0].ownership = Ownership::Kept;
+            it.around().volumes[0].ownership = Ownership::Kept;
+        }),
+        ("what is somebody else's is not written", owns, |it| {
+            it.seen.conflicts = vec![Conflict::new("Service", "demo")];
+            it.around().taken = it.seen.conflicts.clone();
         }),
         ("a paused cluster is marked", marks, |it| it.plan.status.phase = Phase::Paused),
         ("one that is corrupt and does not lead copies to nobody", joins, |it| {

@@ -36,6 +36,41 @@ fn turned(seen: &Snapshot<ToySpec>) -> Snapshot<ToySpec> {
     seen
 }
 
+/// Whether the toy says of all data that may be on a claim that it ends with the cluster object: of its member's role,
+/// or, if the member has left, of the role that the claim names and of all others.
+fn may_end(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>, member: &str) -> bool {
+    let Some(accepted) = &made.status.record.accepted else { return false };
+    let topology = Toy.topology(&accepted.spec);
+    let ends = |role: &RoleName| {
+        let member = MemberRecord::new(member, role.clone());
+        let volume = Toy.launch(&LaunchOf::new(&seen.object, &accepted.spec, &member)).volume;
+        volume.is_some_and(|it| it.retention.when_deleted == Reclaim::Delete)
+    };
+    let known = made.status.record.find(member).map(|it| it.role.clone());
+    let claim = seen.claims.iter().find(|it| *it.member == *member);
+    let role = known.clone().or_else(|| claim?.role.clone());
+    let all = known.is_some() || topology.roles.iter().all(|it| ends(&it.name));
+    all && role.is_some_and(|it| topology.role(&it).is_some() && ends(&it))
+}
+
+/// What is so of the claims, by the toy's own word: each is told of once, and owned if it may end and only then.
+fn claims_are_told(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>) {
+    let Some(around) = &made.surroundings else { return };
+    assert!(made.status.record.accepted.is_some() && !seen.object.deleting);
+    let volumes = around.volumes.iter().map(|it| (claim_of(&it.member), &it.member, it.ownership));
+    let left = around.left.iter().map(|it| (it.claim.name.clone(), &it.claim.member, it.ownership));
+    let told: Vec<_> = volumes.chain(left).collect();
+    for (name, member, ownership) in &told {
+        let ends = may_end(seen, made, member);
+        assert_eq!(*ownership == Ownership::Owned, ends, "{name}");
+        assert_eq!(told.iter().filter(|it| it.0 == *name).count(), 1, "{name}");
+    }
+    for claim in seen.claims.iter().filter(|it| !it.deleting) {
+        assert!(told.iter().any(|it| it.0 == claim.name), "{}", claim.name);
+    }
+    assert_eq!(around.taken, seen.conflicts);
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -50,6 +85,7 @@ proptest! {
             prop_assert!(made.actions.iter().all(Action::is_mark), "{:?}", made.actions);
             prop_assert_eq!(&made.surroundings, &None);
         }
+        claims_are_told(&seen, &made);
         prop_assert!(made.look_again_ms.is_some());
         let text = serde_json::to_string(&made.status).unwrap();
         prop_assert!(made.status == serde_json::from_str(&text).unwrap(), "it is read as written");

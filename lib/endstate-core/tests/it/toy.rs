@@ -33,6 +33,8 @@ pub(crate) struct ToySpec {
     /// What a pod cannot change in place.
     pub(crate) flag: String,
     pub(crate) volume: Option<Volume>,
+    /// The roles whose claims end with the cluster object.
+    pub(crate) ends: Vec<String>,
     pub(crate) lead: Lead,
     pub(crate) growth: Growth,
     pub(crate) ids: IdSource,
@@ -68,6 +70,7 @@ impl ToySpec {
             label: String::new(),
             flag: String::new(),
             volume: None,
+            ends: vec![],
             lead: Lead::Transfers,
             growth: Growth::NonVoting,
             ids: IdSource::Application,
@@ -144,7 +147,9 @@ impl App for Toy {
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
         let when_scaled =
             |it| if it == Volume::Retained { Reclaim::Retain } else { Reclaim::Delete };
-        let retention = |it| Retention::new(Reclaim::Retain, when_scaled(it));
+        let ends = member.spec.ends.iter().any(|it| *it == *member.member.role);
+        let when_deleted = if ends { Reclaim::Delete } else { Reclaim::Retain };
+        let retention = |it| Retention::new(when_deleted, when_scaled(it));
         let volume = |it| VolumeSpec::new("1Gi").retention(retention(it));
         let image = format!("toy:{}", member.spec.version);
         Launch::new(image, member).volume(member.spec.volume.map(volume))
@@ -234,6 +239,7 @@ impl Told for Toy {
                     _ => None,
                 }
             }
+            "ends" => spec.ends = value.split(',').map(str::to_owned).collect(),
             "lead" => spec.lead = if value == "stays" { Lead::Stays } else { Lead::Transfers },
             "growth" => {
                 spec.growth = if value == "direct" { Growth::Direct } else { Growth::NonVoting };

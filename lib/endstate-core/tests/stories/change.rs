@@ -113,7 +113,8 @@ impl<A: Told> World<A> {
         if self.snapshot.claims.iter().all(|it| it.member != *name) {
             let uid = format!("claim-{version}");
             let claim = Claim::new(format!("data-{name}"), uid, version, name.clone());
-            self.snapshot.claims.push(claim);
+            let role = self.snapshot.status.record.find(name).map(|it| it.role.clone());
+            self.snapshot.claims.push(claim.of_role(role));
         }
         let claims = self.snapshot.claims.iter_mut();
         claims.filter(|it| it.member == *name).for_each(|it| it.retained = retained);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use endstate_core::{MemberRecord, Start, Step, member_name, plan};
+use endstate_core::{
+    LeftClaim, MemberRecord, MemberVolume, Ownership, Start, Step, claim_of, member_name, plan,
+};
 
 use super::{Told, World};
 
@@ -64,7 +66,8 @@ impl<A: Told> World<A> {
                 let volumes: Vec<_> = it.volumes.iter().map(|it| it.member.as_str()).collect();
                 let (clients, min) = (it.clients, it.min_available);
                 let volumes = if volumes.is_empty() { "none".into() } else { volumes.join(" ") };
-                format!("clients {clients}, min available {min}, volumes {volumes}\n")
+                let told = format!("clients {clients}, min available {min}, volumes {volumes}\n");
+                told + &owned(&it.volumes, &it.left)
             }
         }
     }
@@ -93,6 +96,18 @@ impl<A: Told> World<A> {
         }
         text
     }
+}
+
+/// Which claims go with the cluster object, and those of members that have left which do not.
+fn owned(volumes: &[MemberVolume], left: &[LeftClaim]) -> String {
+    let volumes = volumes.iter().map(|it| (claim_of(&it.member), it.ownership, false));
+    let left = left.iter().map(|it| (it.claim.name.clone(), it.ownership, true));
+    let told = volumes.chain(left).map(|(name, ownership, left)| match ownership {
+        Ownership::Owned => format!("{name} goes with the cluster\n"),
+        _ if left => format!("{name} is kept, nobody's\n"),
+        _ => String::new(),
+    });
+    told.collect()
 }
 
 fn row(member: &MemberRecord) -> String {

@@ -26,6 +26,7 @@ impl Case {
             epoch: 7,
             cluster_id: Some(CLUSTER.into()),
             members: ["a", "b", "c"].map(member).to_vec(),
+            accepted: accepted(),
             ..Record::default()
         };
         let plan = Plan::idle(seen.status.clone());
@@ -81,6 +82,10 @@ impl Case {
     pub(super) fn status(&mut self, name: &str) -> &mut MemberStatus {
         let mut targets = self.seen.view.targets.iter_mut();
         targets.find(|it| *it.name == *name).unwrap().status.as_mut().unwrap()
+    }
+
+    pub(super) fn around(&mut self) -> &mut Surroundings {
+        self.plan.surroundings.as_mut().unwrap()
     }
 
     pub(super) fn action(&mut self) -> &mut Action {
@@ -161,6 +166,10 @@ impl Case {
     }
 }
 
+pub(super) fn accepted() -> Option<Accepted<ToySpec>> {
+    Some(Accepted { generation: 1, spec: ToySpec::new(3) })
+}
+
 pub(super) fn pod(name: &str) -> Pod<ToySpec> {
     let marks = Marks { started: Some(name.into()), votes: true, owned: true };
     let phase = PodPhase::Running;
@@ -172,7 +181,8 @@ pub(super) fn seen(name: &str) -> PodRef {
 }
 
 pub(super) fn claim(name: &str) -> Claim {
-    Claim::new(format!("data-{name}"), format!("claim-{name}"), "1", name)
+    let claim = Claim::new(format!("data-{name}"), format!("claim-{name}"), "1", name);
+    claim.of_role(Some("member".into()))
 }
 
 pub(super) fn answer(name: &str) -> MemberStatus {

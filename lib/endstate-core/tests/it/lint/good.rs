@@ -4,8 +4,9 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 27] = [
+pub(super) const ALL: [fn() -> Case; 28] = [
     idle,
+    owns,
     removes,
     removes_observer,
     gives_up,
@@ -36,6 +37,19 @@ pub(super) const ALL: [fn() -> Case; 27] = [
 
 pub(super) fn idle() -> Case {
     Case::new()
+}
+
+/// All claims end with the cluster: that of a member, and one that a member left behind.
+pub(super) fn owns() -> Case {
+    let mut around = Surroundings::default();
+    around.retention = vec![("member".into(), Reclaim::Delete)];
+    around.volumes = vec![MemberVolume::new("a", "member", 0).ownership(Ownership::Owned)];
+    around.left = vec![LeftClaim::new(claim("z"), Ownership::Owned)];
+    Case::new().with(|it| {
+        it.claimed("a");
+        it.claimed("z");
+        it.plan.surroundings = Some(around);
+    })
 }
 
 pub(super) fn removes() -> Case {
@@ -133,6 +147,7 @@ pub(super) fn deletes_claim() -> Case {
         it.claimed("c");
         let mut surroundings = Surroundings::default();
         surroundings.min_available = 2;
+        surroundings.left = vec![LeftClaim::new(claim("c"), Ownership::Kept)];
         it.plan.surroundings = Some(surroundings);
     });
     case.does(Action::DeleteClaim { claim: claim("c") })
@@ -172,7 +187,8 @@ pub(super) fn bootstraps() -> Case {
     let bootstrap = Some(Bootstrap { attempt: 1, members: first.to_vec() });
     (case.seen.pods, case.seen.view) = (Some(vec![]), View::default());
     case.seen.status = Status::default();
-    case.plan.status.record = Record { names: 3, bootstrap, ..Record::default() };
+    case.plan.status.record =
+        Record { names: 3, bootstrap, accepted: accepted(), ..Record::default() };
     let start = || Start::New { token: "t".into(), members: peers(&["a", "b", "c"]) };
     ["a", "b", "c"].into_iter().fold(case, |case, it| case.does(create(it, start())))
 }

@@ -59,6 +59,54 @@ pub(super) const WHOLE: &[Spoiled] = &[
     ("was refused half a second ago, nearly", restarts, |it| it.refused(499)),
 ];
 
+/// What the plan must not break around the members.
+pub(super) const AROUND: &[Spoiled] = &[
+    ("applies objects of a cluster that is going", formed, |it| it.seen.object.deleting = true),
+    ("applies objects before a spec is accepted", owns, |it| it.plan.status.record.accepted = None),
+    ("writes what is somebody else's", owns, |it| {
+        it.seen.conflicts = vec![Conflict::new("Service", "demo")]
+    }),
+    ("writes the claim that is somebody else's, beside another", owns, |it| {
+        let taken = Conflict::new("PersistentVolumeClaim", "data-a").of(Some("a".into()));
+        it.seen.conflicts = vec![Conflict::new("Service", "demo"), taken];
+        it.around().taken = vec![Conflict::new("Service", "demo")];
+    }),
+    ("prunes a claim", owns, |it| it.around().left.clear()),
+    ("prunes the claim of a member", owns, |it| it.around().volumes.clear()),
+    ("prunes another claim of that name", owns, |it| it.seen.claims[1].uid = "later".into()),
+    ("owns a claim that the policy keeps", owns, |it| {
+        it.around().left.clear();
+        it.seen.claims.truncate(1);
+        it.around().retention[0].1 = Reclaim::Retain;
+    }),
+    ("owns claims without a policy", owns, |it| it.around().retention.clear()),
+    ("owns the claim of a role without a policy", owns, |it| {
+        it.around().left.clear();
+        it.seen.claims.truncate(1);
+        it.around().retention[0].0 = "observer".into();
+    }),
+    ("owns the claim of a role by the policy of one of its groups", owns, |it| {
+        it.around().retention.push(("member".into(), Reclaim::Retain));
+    }),
+    ("owns a claim that was left by nobody knows which role", owns, |it| {
+        it.seen.claims[1].role = None;
+        it.around().left[0].claim.role = None;
+    }),
+    ("owns a claim that was left by a role of which no policy speaks", owns, |it| {
+        it.seen.claims[1].role = Some("observer".into());
+        it.around().left[0].claim.role = Some("observer".into());
+    }),
+    ("owns the claim of a member by the role that the claim names", owns, |it| {
+        let claim = it.seen.claims[0].clone();
+        it.around().volumes.clear();
+        it.around().left.push(LeftClaim::new(claim, Ownership::Owned));
+        it.records(|it| it.members[0].role = "observer".into());
+    }),
+    ("owns a claim that was left, which the policy of another role keeps", owns, |it| {
+        it.around().retention.push(("observer".into(), Reclaim::Retain));
+    }),
+];
+
 /// What must not be broken in making pods.
 pub(super) const CREATED: &[Spoiled] = &[
     ("forms a cluster that exists", bootstraps, |it| {

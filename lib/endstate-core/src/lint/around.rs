@@ -1,0 +1,60 @@
+//! What is around the members: what is written there at all, and the ends of claims.
+
+use super::{Lint, Rule};
+use crate::id::{MemberName, RoleName};
+use crate::launch::Reclaim;
+use crate::objects::{Ownership, claim_of};
+use crate::plan::{MemberVolume, Surroundings};
+use crate::pod::Claim;
+
+impl<S> Lint<'_, S> {
+    pub(super) fn around(&mut self) {
+        let Some(around) = &self.plan.surroundings else { return };
+        let accepted = self.plan.status.record.accepted.is_some();
+        self.check(Rule::HandsOff, accepted && !self.snapshot.object.deleting, || {
+            "objects would be applied and pruned of a cluster that is going or was never accepted"
+                .into()
+        });
+        for conflict in &self.snapshot.conflicts {
+            self.check(Rule::HandsOff, around.taken.contains(conflict), || {
+                format!("{conflict} is somebody else's and would be written")
+            });
+        }
+        for claim in self.snapshot.claims.iter().filter(|it| !it.deleting) {
+            self.check(Rule::KeepsClaims, stays(around, claim), || {
+                format!("claim {} is not among those that stay", claim.name)
+            });
+        }
+        let owned = |it: &&MemberVolume| it.ownership != Ownership::Kept;
+        for volume in around.volumes.iter().filter(owned) {
+            self.ends(around, &claim_of(&volume.member), (&volume.member, None));
+        }
+        for left in around.left.iter().filter(|it| it.ownership != Ownership::Kept) {
+            let claim = &left.claim;
+            self.ends(around, &claim.name, (&claim.member, claim.role.as_ref()));
+        }
+    }
+
+    /// Every policy that may speak of a claim gives it up: that of its member's role, or if the member is not recorded
+    /// any more those of all roles, and the one that the claim names among them.
+    fn ends(
+        &mut self,
+        around: &Surroundings,
+        claim: &str,
+        (member, said): (&MemberName, Option<&RoleName>),
+    ) {
+        let known = self.plan.status.record.find(member).map(|it| &it.role);
+        let of = |role: Option<&RoleName>| around.retention.iter().any(|it| Some(&it.0) == role);
+        let mut policies = around.retention.iter().filter(|it| known.is_none_or(|of| *of == it.0));
+        let keeps = policies.any(|it| it.1 == Reclaim::Retain);
+        self.check(Rule::KeepsClaims, of(known.or(said)) && !keeps, || {
+            format!("claim {claim} would end with the cluster, and not every policy says so")
+        });
+    }
+}
+
+/// Whether a claim that was seen is told of.
+fn stays(around: &Surroundings, claim: &Claim) -> bool {
+    let of_member = |it: &MemberVolume| claim_of(&it.member) == claim.name;
+    around.volumes.iter().any(of_member) || around.left.iter().any(|it| it.claim == *claim)
+}

@@ -1,0 +1,113 @@
+//! What the objects around the members depend on: who has a claim, which claims go with the cluster object, and what is
+//! not ours to write.
+
+use super::Report;
+use crate::app::App;
+use crate::assess::Situation;
+use crate::assess::rules::units;
+use crate::id::RoleName;
+use crate::launch::Reclaim;
+use crate::limits::quorum;
+use crate::objects::{Ownership, claim_of};
+use crate::plan::{LeftClaim, MemberVolume, Surroundings};
+use crate::pod::Claim;
+use crate::record::MemberRecord;
+use crate::request::{ActionKey, ActionKind};
+use crate::topology::{Edge, Topology};
+use crate::view::Membership;
+
+impl<A: App> Report<'_, '_, A> {
+    /// Nothing around the members is changed while their names are not ours, the cluster is going, or a person paused
+    /// it.
+    pub(super) fn surroundings(&self) -> Option<Surroundings> {
+        let target = self.assessed.target.as_ref()?;
+        let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
+        if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
+            return None;
+        }
+        let members = self.members_on_volumes();
+        let any = !members.is_empty() || !self.assessed.snapshot.claims.is_empty();
+        let retention = if any { self.retention(target) } else { vec![] };
+        let volume =
+            |it: MemberVolume| MemberVolume { ownership: ownership(&it.role, &retention), ..it };
+        let volumes: Vec<_> = members.into_iter().map(MemberVolume::from).map(volume).collect();
+        let mut taken = self.assessed.snapshot.conflicts.clone();
+        taken.sort();
+        Some(Surroundings {
+            clients: self.decision.record.cluster_id.is_some(),
+            min_available: self.min_available(target),
+            left: self.left(&volumes, &retention),
+            volumes,
+            taken,
+            retention,
+        })
+    }
+
+    fn min_available(&self, target: &Topology) -> u32 {
+        let wanted = target.voting().map_or(0, |it| it.size);
+        // Taken from the record too, so that it does not sink when members cannot be seen.
+        let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
+        let most = listed.max(self.assessed.voting_members().count()).max(wanted);
+        u32::try_from(quorum(most)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether they were refused a moment ago.
+    fn surroundings_rest(&self) -> bool {
+        let snapshot = self.assessed.snapshot;
+        let member = snapshot.object.name.as_str().into();
+        snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
+    }
+
+    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
+    /// gets none: its data would not be on it.
+    fn members_on_volumes(&self) -> Vec<&MemberRecord> {
+        let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
+        let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
+        let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
+        let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
+        let on_volume = |it: &&MemberRecord| self.assessed.launch(it, None).volume.is_some();
+        record.everyone().filter(wanted).filter(on_volume).collect()
+    }
+
+    /// The claims that are no such volume's, by name. What goes already has no owner to be given.
+    fn left(&self, volumes: &[MemberVolume], retention: &[(RoleName, Reclaim)]) -> Vec<LeftClaim> {
+        let is_volume = |it: &Claim| volumes.iter().any(|one| claim_of(&one.member) == it.name);
+        let claims = self.assessed.snapshot.claims.iter();
+        let left = claims.filter(|it| !it.deleting && !is_volume(it));
+        let left = left.map(|it| LeftClaim::new(it.clone(), self.ownership_left(it, retention)));
+        let mut left: Vec<_> = left.collect();
+        left.sort_by(|a, b| (&a.claim.name, &a.claim.uid).cmp(&(&b.claim.name, &b.claim.uid)));
+        left
+    }
+
+    /// Of a claim that a member left behind only its own word tells the role, so what the policy of any role keeps is
+    /// kept.
+    fn ownership_left(&self, claim: &Claim, retention: &[(RoleName, Reclaim)]) -> Ownership {
+        if let Some(member) = self.decision.record.find(&claim.member) {
+            return ownership(&member.role, retention);
+        }
+        let any_keeps = retention.iter().any(|it| it.1 == Reclaim::Retain);
+        let role = claim.role.as_ref().filter(|_| !any_keeps);
+        role.map_or(Ownership::Kept, |it| ownership(it, retention))
+    }
+
+    /// What the accepted spec says of the claims of each role, whether it has members or not.
+    fn retention(&self, target: &Topology) -> Vec<(RoleName, Reclaim)> {
+        let mut retention = vec![];
+        for (role, group) in units(target, Edge::Starts) {
+            let name = self.assessed.snapshot.object.name.as_str();
+            let member = MemberRecord { group, ..MemberRecord::new(name, role.name.clone()) };
+            let volume = self.assessed.launch(&member, None).volume;
+            let said = volume.map(|it| (role.name.clone(), it.retention.when_deleted));
+            retention.extend(said.filter(|it| !retention.contains(it)));
+        }
+        retention
+    }
+}
+
+/// The claim of a member ends with the cluster object if the policy of its role says so. Where none speaks it is kept.
+fn ownership(role: &RoleName, retention: &[(RoleName, Reclaim)]) -> Ownership {
+    let mut policies = retention.iter().filter(|it| it.0 == *role).map(|it| it.1).peekable();
+    let ends = policies.peek().is_some() && policies.all(|it| it == Reclaim::Delete);
+    if ends { Ownership::Owned } else { Ownership::Kept }
+}
