@@ -102,6 +102,12 @@ async fn claims_go_with_their_cluster_if_they_are_to_and_only_then() -> Result<(
         retention(zoo, "Delete").await?;
         is_owned(&claims, &zoo.name, 2).await?;
     }
+    // That of the server that has left, who does not say any more whose it is.
+    let left = ListParams::default().labels("endstate.dev/cluster=kept,endstate.dev/role=observer");
+    let left = claims.list(&left).await?.items.first().map(|it| it.name_any());
+    let left = left.context("a claim of a server that has left")?;
+    let bare = Patch::Merge(json!({"metadata": {"labels": {"endstate.dev/member": null}}}));
+    claims.patch(&left, &PatchParams::default(), &bare).await?;
     retention(&kept, "Retain").await?;
     is_owned(&claims, "kept", 0).await?;
 

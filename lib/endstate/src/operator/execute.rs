@@ -95,7 +95,7 @@ where
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
         // Members are repaired whatever becomes of the objects around them.
-        let surrounded = self.surround(object, snapshot, &plan, ctx).await;
+        let surrounded = self.surround(object, &plan, ctx).await;
         self.refusals().ask_again(&key);
         let mut acted = self.act_in_order(object, look, &plan.actions, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
@@ -116,12 +116,11 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
-    /// Applies the objects around the members but those whose names are taken, and deletes those that are no longer
-    /// wanted.
+    /// As the plan says: applies the objects around the members but those that are taken, gives the claims that were
+    /// left their owner, and deletes what is no longer wanted.
     async fn surround(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<(), Error> {
@@ -133,11 +132,11 @@ where
         let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
         let wanted = self.wanted(&of, &plan.status.record)?;
         let owner = Owner::of(object, self.operand.app().name());
-        let conflicts = &snapshot.conflicts;
-        let taken = |it: &Wanted| conflicts.iter().any(|other| it.is(&other.kind, &other.name));
+        let taken =
+            |it: &Wanted| surroundings.taken.iter().any(|other| it.is(&other.kind, &other.name));
         let free: Vec<_> = wanted.iter().filter(|it| !taken(it)).cloned().collect();
         self.around.apply(&owner, &free, ctx).await?;
-        self.around.own_claims_left(&owner, &wanted, ctx).await?;
+        self.around.own_claims_left(&owner, (&surroundings.left, &wanted), ctx).await?;
         self.around.prune(&owner, &wanted, ctx).await
     }
 

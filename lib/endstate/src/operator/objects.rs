@@ -17,6 +17,7 @@ mod fields;
 mod secrets;
 mod wanted;
 
+pub use endstate_core::{Ownership, claim_of};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
@@ -31,8 +32,8 @@ use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;
 pub use wanted::{
-    CLUSTER_LABEL, Conflict, Generated, MEMBER_LABEL, Owner, Ownership, RETAINED_LABEL, UID_LABEL,
-    Wanted, claim_of, conflicts,
+    CLUSTER_LABEL, Conflict, Generated, MEMBER_LABEL, Owner, RETAINED_LABEL, UID_LABEL, Wanted,
+    conflicts,
 };
 
 /// A resource version that no object has. An apply that carries it creates the object, or fails if there is one.

@@ -114,8 +114,8 @@ impl<O: Operand> Operator<O> {
         self.around.secrets(&owner, &names, ctx).await
     }
 
-    /// The claims of members: those that the watch shows, and those of recorded members that it does not. A claim that
-    /// lost its labels holds its member's data all the same.
+    /// The claims: those that the watch shows, and those of recorded members that it does not. A claim that lost its
+    /// labels holds its member's data all the same.
     async fn claims(
         &self,
         object: &Declared<O::Kind>,
@@ -133,6 +133,9 @@ impl<O: Operand> Operator<O> {
             let found = self.around.claim_of(&owner, member, ctx).await?;
             claims.extend(found.map(|it| claim(&it, member)));
         }
+        let known: BTreeSet<_> = claims.iter().map(|it| it.uid.clone()).collect();
+        let others = shown.iter().filter(|it| !known.contains(it.uid()));
+        claims.extend(others.map(nobodys));
         Ok(claims)
     }
 
@@ -146,7 +149,7 @@ impl<O: Operand> Operator<O> {
         let claim = |it: &MemberVolume| {
             let member = record.find(&it.member)?;
             let volume = app.launch(&LaunchOf::new(of.object, of.spec, member)).volume?;
-            Some(Wanted::claim(&it.member, &volume))
+            Some(Wanted::claim(it, &volume))
         };
         let claims = of.surroundings.volumes.iter().filter_map(claim);
         let mut wanted = self.operand.objects(of)?;
@@ -211,6 +214,13 @@ fn claim(claim: &Claim, member: &str) -> endstate_core::Claim {
     let (uid, version) = (claim.uid(), claim.resource_version());
     let mut seen = endstate_core::Claim::new(claim.name(), uid, version, member);
     (seen.retained, seen.deleting) = (claim.is_retained(), claim.is_deleting());
+    seen.of_role(claim.role().map(Into::into))
+}
+
+/// A claim that does not say whose it is. No member is called so, and nobody deletes it.
+fn nobodys(claim: &Claim) -> endstate_core::Claim {
+    let mut seen = self::claim(claim, claim.name());
+    seen.retained = true;
     seen
 }
 

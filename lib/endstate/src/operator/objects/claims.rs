@@ -3,16 +3,18 @@
 //! A claim belongs to the cluster object whose uid it carries. That of a cluster which had this name before is not this
 //! cluster's: its data is another cluster's data. While the cluster object is there a claim goes by an explicit act
 //! only. Whether it goes with the object is told by an owner reference, as a StatefulSet does it: then the garbage
-//! collector does the rest, also while no operator runs, and no finalizer holds the object up.
+//! collector does the rest, also while no operator runs, and no finalizer holds the object up. Which claims have one
+//! is in the plan.
 
 use std::sync::Arc;
 
+use endstate_core::{LABEL_ROLE, LeftClaim};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
 use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
-use super::{Objects, Owner, Ownership, Wanted};
+use super::{Objects, Owner, Wanted};
 use crate::{Cache, Context, Error, Propagation};
 
 /// A claim of a cluster.
@@ -54,6 +56,11 @@ impl Claim {
         self.object.labels().get(MEMBER_LABEL).map(String::as_str)
     }
 
+    /// The role of that member.
+    pub fn role(&self) -> Option<&str> {
+        self.object.labels().get(LABEL_ROLE).map(String::as_str)
+    }
+
     /// Whether it is to go as soon as no pod uses it.
     pub fn is_deleting(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
@@ -89,25 +96,23 @@ impl Objects {
         Ok(found.filter(|it| !owner.is_of_another(it)).map(|object| Claim { object }))
     }
 
-    /// Gives the claims of members that have left the owner that those of the members have. They are owned only if
-    /// all of these are: what a policy of any role keeps is kept.
+    /// Gives claims that are no member's any more the owner that the plan says, or takes it away. One of another uid by
+    /// now, or one that is wanted, is left as it is.
     pub async fn own_claims_left(
         &self,
         owner: &Owner,
-        wanted: &[Wanted],
+        (left, wanted): (&[LeftClaim], &[Wanted]),
         ctx: &Context,
     ) -> Result<(), Error> {
         let Some(cache) = self.claim_cache() else { return Ok(()) };
-        let kept = wanted.iter().filter(|it| it.is_of(cache.kind()));
-        let Some(ownership) = kept.map(Wanted::ownership).reduce(Ownership::longer) else {
-            return Ok(());
-        };
         let is_wanted = |claim: &Claim| {
             wanted.iter().any(|it| it.is_of(cache.kind()) && it.name() == claim.name())
         };
-        for claim in self.claims(owner).iter().filter(|it| !is_wanted(it) && !it.is_deleting()) {
+        for claim in self.claims(owner).iter().filter(|it| !is_wanted(it)) {
+            let said = left.iter().find(|it| it.claim.uid.as_str() == claim.uid());
+            let Some(said) = said else { continue };
             let mut object = DynamicObject::clone(&claim.object);
-            owner.set(&mut object, ownership);
+            owner.set(&mut object, said.ownership);
             ctx.of(cache.kind().clone()).update(&*claim.object, &object).await?;
         }
         Ok(())

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use endstate_core::{Reclaim, VolumeSpec};
+use endstate_core::{
+    LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, VolumeSpec, claim_of,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -27,28 +29,6 @@ pub const MEMBER_LABEL: &str = "endstate.dev/member";
 
 /// The label on the claim of a member that says `true` if it is kept when the member has left the cluster.
 pub const RETAINED_LABEL: &str = "endstate.dev/retained";
-
-/// Whether an object goes with its cluster.
-///
-/// ```
-/// # use endstate::operator::Ownership;
-/// assert_ne!(Ownership::Owned, Ownership::Kept);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ownership {
-    /// The cluster object controls it: it is garbage once that is gone.
-    Owned,
-    /// Nobody owns it, so it outlives the cluster object. The labels say whose it is.
-    Kept,
-}
-
-impl Ownership {
-    /// The one of two by which an object lives longer.
-    pub(super) fn longer(self, other: Self) -> Self {
-        if self == Self::Kept { self } else { other }
-    }
-}
 
 /// A random value in a secret that is created once.
 ///
@@ -89,15 +69,6 @@ impl PartialEq for Derived {
 pub(super) enum Content {
     Applied,
     Generated { keys: Vec<Generated>, derived: Vec<Derived> },
-}
-
-/// The name of the claim of a member's volume.
-///
-/// ```
-/// assert_eq!(endstate::operator::claim_of("demo-x7k2p"), "data-demo-x7k2p");
-/// ```
-pub fn claim_of(member: &str) -> String {
-    format!("data-{member}")
 }
 
 /// An object that a cluster needs. What it prints as has no contents, which may be secret.
@@ -172,22 +143,19 @@ impl Wanted {
         self
     }
 
-    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. Nobody owns it, unless it is
-    /// to be deleted with the cluster object.
+    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. The plan says whether it goes
+    /// with the cluster object.
     ///
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
-    /// use endstate_core::VolumeSpec;
-    /// let claim = Wanted::claim("demo-x7k2p", &VolumeSpec::new("1Gi")).unwrap();
+    /// use endstate_core::{MemberVolume, VolumeSpec};
+    /// let member = MemberVolume::new("demo-x7k2p", "member", 0);
+    /// let claim = Wanted::claim(&member, &VolumeSpec::new("1Gi")).unwrap();
     /// assert_eq!(claim.to_string(), "PersistentVolumeClaim data-demo-x7k2p");
     /// assert_eq!(claim.ownership(), Ownership::Kept);
     /// ```
-    pub fn claim(member: &str, volume: &VolumeSpec) -> Result<Self, Error> {
+    pub fn claim(of: &MemberVolume, volume: &VolumeSpec) -> Result<Self, Error> {
         let retained = volume.retention.when_scaled == Reclaim::Retain;
-        let ownership = match volume.retention.when_deleted {
-            Reclaim::Retain => Ownership::Kept,
-            Reclaim::Delete => Ownership::Owned,
-        };
         let mut spec = serde_json::json!({
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": volume.size}},
@@ -195,13 +163,18 @@ impl Wanted {
         if let Some(class) = &volume.class {
             spec["storageClassName"] = class.as_str().into();
         }
+        let labels = serde_json::json!({
+            RETAINED_LABEL: retained.to_string(),
+            LABEL_ROLE: of.role,
+            LABEL_GROUP: of.group.to_string(),
+        });
         let body = serde_json::json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": claim_of(member), "labels": {RETAINED_LABEL: retained.to_string()}},
+            "metadata": {"name": claim_of(&of.member), "labels": labels},
             "spec": spec,
         });
-        Ok(Self::new(body, ownership)?.of_member(member))
+        Ok(Self::new(body, of.ownership)?.of_member(&of.member))
     }
 
     /// The same object, of a member.
@@ -340,21 +313,24 @@ impl Owner {
         object.labels().get(UID_LABEL).is_some_and(|uid| uid != self.uid())
     }
 
-    /// Whether an object without labels has the mark of what was applied: the label with the uid is part of that.
+    /// Whether an object without labels has the mark of what was applied: the label with the uid is part of that. With
+    /// whom it goes may be another thing by now.
     fn applied(&self, wanted: &Wanted, object: &DynamicObject) -> bool {
-        !object.labels().contains_key(UID_LABEL) && fields::has_mark(object, &wanted.intent(self))
+        let intents = [Ownership::Owned, Ownership::Kept].map(|ownership| {
+            let wanted = Wanted { ownership, ..wanted.clone() };
+            wanted.intent(self)
+        });
+        let is_bare = !object.labels().contains_key(UID_LABEL);
+        is_bare && intents.iter().any(|it| fields::has_mark(object, it))
     }
 
     /// Why an object is not this cluster's to write. One whose owner somebody removed is still known by its label,
-    /// and one whose labels somebody removed by the mark of what was applied.
+    /// and one whose labels somebody removed by the mark of what was applied. With whom it is to go says nothing of
+    /// whose it is.
     pub(super) fn conflict(&self, wanted: &Wanted, current: &DynamicObject) -> Option<Conflict> {
-        let is_ours = match (wanted.ownership, controller(current)) {
-            (Ownership::Owned, Some(uid)) => uid == self.uid(),
-            (Ownership::Owned | Ownership::Kept, None) => {
-                self.is_labelled(current) || self.applied(wanted, current)
-            }
-            // It was owned until now.
-            (Ownership::Kept, Some(uid)) => uid == self.uid() && self.is_labelled(current),
+        let is_ours = match controller(current) {
+            Some(uid) => uid == self.uid(),
+            None => self.is_labelled(current) || self.applied(wanted, current),
         };
         (!is_ours).then(|| Conflict {
             kind: wanted.types.kind.clone(),

@@ -43,6 +43,7 @@ fn what_belongs_to_somebody_else_is_a_conflict() {
         (Kept, Some("other"), Some("u1"), true),
         // Its policy was another.
         (Kept, Some("u1"), Some("u1"), false),
+        (Kept, Some("u1"), None, false),
     ];
     for (ownership, controller, label, is_conflict) in cases {
         let current = [Some(found(controller, label))];
@@ -53,35 +54,46 @@ fn what_belongs_to_somebody_else_is_a_conflict() {
     assert_eq!(conflicts(&owner(), &[wanted(Owned)], &[None]), []);
 }
 
-fn claim(size: &str, when_deleted: Reclaim) -> Wanted {
-    let retention = Retention::new(when_deleted, Reclaim::Delete);
-    Wanted::claim("demo-a", &VolumeSpec::new(size).retention(retention)).unwrap()
+fn claim(size: &str, ownership: Ownership) -> Wanted {
+    // The policy is the planner's to read.
+    let retention = Retention::new(Reclaim::Delete, Reclaim::Delete);
+    let member = MemberVolume::new("demo-a", "shard", 2).ownership(ownership);
+    Wanted::claim(&member, &VolumeSpec::new(size).retention(retention)).unwrap()
 }
 
 #[test]
-fn a_claim_is_owned_if_it_is_to_end_with_the_cluster() {
-    for (policy, ownership) in
-        [(Reclaim::Retain, Ownership::Kept), (Reclaim::Delete, Ownership::Owned)]
-    {
-        assert_eq!(claim("1Gi", policy).ownership(), ownership);
+fn a_claim_is_owned_if_the_plan_says_so_and_says_whose_it_is() {
+    for ownership in [Ownership::Owned, Ownership::Kept] {
+        let claim = claim("1Gi", ownership);
+        assert_eq!(claim.ownership(), ownership);
+        let intent = claim.intent(&owner());
+        assert_eq!(controller(&intent).is_some(), ownership == Ownership::Owned);
+        let labels = [MEMBER_LABEL, LABEL_ROLE, LABEL_GROUP, RETAINED_LABEL];
+        let labels = labels.map(|it| intent.labels()[it].as_str());
+        assert_eq!(labels, ["demo-a", "shard", "2", "false"]);
     }
 }
 
-/// A mark is made for one cluster object and one intent, and nobody takes it away together with the labels.
+/// A mark is made for one cluster object and one intent, and nobody takes it away together with the labels. Whether it
+/// was owned then does not matter.
 #[test]
 fn what_lost_its_labels_is_known_by_the_mark_of_what_was_applied() {
-    let wanted = claim("1Gi", Reclaim::Retain);
-    let conflict = |change: fn(&mut DynamicObject)| {
-        let mut current = wanted.intent(&owner());
-        current.metadata.labels = None;
-        change(&mut current);
-        owner().conflict(&wanted, &current).is_some()
-    };
-    assert!(!conflict(|_| {}));
-    assert!(conflict(|it| it.metadata.annotations = None));
-    assert!(conflict(|it| it.metadata.annotations =
-        claim("2Gi", Reclaim::Retain).intent(&owner()).metadata.annotations));
-    assert!(conflict(|it| drop(it.labels_mut().insert(UID_LABEL.to_owned(), "before".to_owned()))));
+    for (before, now) in [Ownership::Owned, Ownership::Kept].map(|it| (it, Ownership::Kept)) {
+        let wanted = claim("1Gi", now);
+        let conflict = |change: fn(&mut DynamicObject)| {
+            let mut current = claim("1Gi", before).intent(&owner());
+            (current.metadata.labels, current.metadata.owner_references) = (None, None);
+            change(&mut current);
+            owner().conflict(&wanted, &current).is_some()
+        };
+        assert!(!conflict(|_| {}), "{before:?}");
+        assert!(conflict(|it| it.metadata.annotations = None));
+        assert!(conflict(|it| it.metadata.annotations =
+            claim("2Gi", Ownership::Kept).intent(&owner()).metadata.annotations));
+        assert!(conflict(|it| drop(
+            it.labels_mut().insert(UID_LABEL.to_owned(), "before".to_owned())
+        )));
+    }
 }
 
 #[test]
