@@ -82,6 +82,11 @@ impl Cluster {
         .await
     }
 
+    /// Whether it says that it is as declared.
+    pub async fn is_settled(&self) -> Result<bool> {
+        Ok(is_settled(&self.object().await?))
+    }
+
     /// Waits until the object is as asked; an error says what it was instead.
     pub async fn until(
         &self,
