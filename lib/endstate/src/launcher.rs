@@ -56,6 +56,9 @@ pub const VOLUME: &str = "launcher";
 /// The environment variable that holds the pod's mark; empty or absent until the member has answered.
 pub const STARTED_VARIABLE: &str = "ENDSTATE_STARTED";
 
+/// The environment variable in which Java looks for its class path.
+const CLASS_PATH: &str = "CLASSPATH";
+
 /// The exit code for a command line that makes no sense.
 const EXIT_USAGE: u8 = 2;
 
@@ -84,6 +87,8 @@ pub struct Launch {
     pub seeds: Vec<Seed>,
     /// An empty file that permits the application to start empty, made on a first start only.
     pub first_start_file: Option<PathBuf>,
+    /// The folder whose jars are the class path of an application in Java.
+    pub class_path: Option<PathBuf>,
     /// The file that takes the reason when the launcher refuses.
     pub termination_log: PathBuf,
     /// The program to execute, and its arguments.
@@ -287,6 +292,7 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
         return Err(refuse(request));
     }
     // Before the marker: a start that fails here has not happened.
+    let class_path = request.class_path.as_deref().map(files::class_path).transpose()?;
     files::make_all(&request.seeds)?;
     if decision != Decision::Start {
         files::write_marker(&request.marker)?;
@@ -296,7 +302,7 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
     {
         files::create_empty(path)?;
     }
-    Err(execute(request, file))
+    Err(execute(request, class_path, file))
 }
 
 fn refuse(request: &Launch) -> LaunchError {
@@ -320,9 +326,11 @@ fn pod_marker() -> Marker {
 }
 
 /// Replaces this process; returns only when that failed.
-fn execute(request: &Launch, before: Marker) -> LaunchError {
+fn execute(request: &Launch, class_path: Option<OsString>, before: Marker) -> LaunchError {
     let program = &request.command[0];
-    let error = Command::new(program).args(&request.command[1..]).exec();
+    let mut command = Command::new(program);
+    command.args(&request.command[1..]).envs(class_path.map(|it| (CLASS_PATH, it)));
+    let error = command.exec();
     if before == Marker::Absent {
         // The application never ran, so the next start is still the first one.
         let _ = fs::remove_file(&request.marker);

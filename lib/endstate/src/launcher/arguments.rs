@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::files::{SeedWhen, Source};
 use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND, Seed};
 
-pub(super) const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--termination-log FILE] -- COMMAND [ARG...]";
+pub(super) const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -34,6 +34,8 @@ pub struct Guard {
     pub seeds: Vec<Seed>,
     /// An empty file that permits the application to start empty, made on a first start only.
     pub first_start_file: Option<String>,
+    /// The folder whose jars are the class path of an application in Java.
+    pub class_path: Option<String>,
 }
 
 impl Guard {
@@ -46,6 +48,7 @@ impl Guard {
             resume: false,
             seeds: vec![],
             first_start_file: None,
+            class_path: None,
         }
     }
 
@@ -66,6 +69,14 @@ impl Guard {
     #[must_use]
     pub fn first_start_file(self, path: &str) -> Self {
         Self { first_start_file: Some(path.to_owned()), ..self }
+    }
+
+    /// The same, for an application in Java: the jars of a folder are its class path, in the order of their names. What
+    /// Java makes of `FOLDER/*` has the order of the file system, and an archive of classes that the image may hold is
+    /// used only for the very class path that it was made for. A folder without a jar is refused.
+    #[must_use]
+    pub fn class_path(self, folder: &str) -> Self {
+        Self { class_path: Some(folder.to_owned()), ..self }
     }
 
     /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker
@@ -94,6 +105,7 @@ impl Guard {
             seed.keeps.iter().for_each(|it| flag("--keep", it));
         }
         self.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
+        self.class_path.iter().for_each(|it| flag("--class-path", it));
         words.extend(self.resume.then(|| "--resume".to_owned()));
         words.push("--".to_owned());
         words.extend_from_slice(application);
@@ -110,6 +122,7 @@ struct Words {
     resume: bool,
     seeds: Vec<Seed>,
     first_start_file: Option<PathBuf>,
+    class_path: Option<PathBuf>,
     termination_log: Option<PathBuf>,
 }
 
@@ -159,6 +172,7 @@ impl Words {
             }
             Some("--keep") => self.keep(&value)?,
             Some("--first-start-file") => self.first_start_file = Some(value.into()),
+            Some("--class-path") => self.class_path = Some(value.into()),
             Some("--termination-log") => self.termination_log = Some(value.into()),
             _ => return Err(LaunchError::Usage(format!("unknown flag {}", flag.display()))),
         }
@@ -196,6 +210,7 @@ impl Words {
             record: if self.resume { Marker::Present } else { Marker::Absent },
             seeds: self.seeds,
             first_start_file: self.first_start_file,
+            class_path: self.class_path,
             termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
             command,
         }))

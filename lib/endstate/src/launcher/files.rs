@@ -228,6 +228,20 @@ pub(super) fn create_empty(path: &Path) -> Result<(), LaunchError> {
     write_synced(path, b"").map_err(io_error("create", path))
 }
 
+/// The jars of a folder in the order of their names, as one value. Without any the application would not start, and say
+/// less clearly why.
+pub(super) fn class_path(folder: &Path) -> Result<OsString, LaunchError> {
+    let error = |error| io_error("find the jars in", folder)(error);
+    let paths = fs::read_dir(folder).map_err(error)?.map(|entry| entry.map(|it| it.path()));
+    let mut jars: Vec<_> = paths.collect::<io::Result<_>>().map_err(error)?;
+    jars.retain(|it| it.extension().is_some_and(|it| it == "jar"));
+    jars.sort_unstable();
+    if jars.is_empty() {
+        return Err(error(io::Error::other("it holds none")));
+    }
+    std::env::join_paths(jars).map_err(|it| error(io::Error::other(it)))
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }

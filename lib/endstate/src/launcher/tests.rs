@@ -17,6 +17,7 @@ fn request(dir: &Path) -> Launch {
         record: Marker::Absent,
         seeds: vec![],
         first_start_file: Some(dir.join("data/initialize")),
+        class_path: None,
         termination_log: dir.join("termination-log"),
         command: os(&["/nonexistent/app"]),
     }
@@ -41,6 +42,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .seed(Seed::text_once("x=1\ny", "/w/c"))
         .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
+        .class_path("/app/lib")
         .resume();
     let command = guard.command("/l", &["app".to_owned(), "--resume".to_owned()]);
     let words = command[2..].iter().map(OsString::from);
@@ -58,6 +60,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
             Seed::text("l=/w/c\n", "/w/d").keeping("l="),
         ],
         first_start_file: Some("/d/initialize".into()),
+        class_path: Some("/app/lib".into()),
         termination_log: TERMINATION_LOG.into(),
         command: os(&["app", "--resume"]),
     };
@@ -216,6 +219,26 @@ fn a_refused_start_copies_nothing_and_a_missing_seed_marks_nothing() {
     fs::write(&from, "x").unwrap();
     launch(&Launch { record: Marker::Present, ..request }).unwrap_err();
     assert!(!to.exists());
+}
+
+#[test]
+fn a_class_path_is_the_jars_of_its_folder_by_name_and_a_folder_without_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let lib = dir.path().join("lib");
+    let request = Launch { class_path: Some(lib.clone()), ..request(dir.path()) };
+    fs::create_dir(&lib).unwrap();
+    for other in ["a.jsa", "jar", "licence.txt"] {
+        fs::write(lib.join(other), "").unwrap();
+    }
+    let error = launch(&request).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot find the jars in {}", lib.display()));
+    assert!(!request.marker.exists(), "it has not started");
+    for jar in ["b.jar", "a-2.jar", "c.jar", "a.jar"] {
+        fs::write(lib.join(jar), "").unwrap();
+    }
+    let expected = ["a-2.jar", "a.jar", "b.jar", "c.jar"].map(|it| lib.join(it));
+    assert_eq!(files::class_path(&lib).unwrap(), std::env::join_paths(expected).unwrap());
+    assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
 }
 
 #[test]
