@@ -2,8 +2,9 @@
 //! reach no registry of images.
 //!
 //! An image is a layer of unpacked packages, with the programs also where the application's own images have them, and
-//! for a Java program one of its jars. The archive is reproducible (sorted, no owners, no times), so an unchanged layer
-//! keeps its digest and is stored once.
+//! for a Java program one of its jars and of the classes that it uses. The archive of an image is reproducible (sorted,
+//! no owners, no times), so an unchanged layer keeps its digest and is stored once. Only the layer with classes is not:
+//! Java never archives them twice in the same bytes. An image whose recipe has changed is made and imported anew.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,6 +18,9 @@ use crate::debian::{self, Suite};
 use crate::maven::{self, Jar};
 use crate::{build, run};
 
+use sharing::Rehearsal;
+
+mod sharing;
 mod zookeeper;
 
 /// Arguments of `images`.
@@ -27,7 +31,11 @@ pub(crate) struct Args {
     no_import: bool,
 }
 
+/// Another number makes every image anew, after a change that no table shows.
+const RECIPE: u32 = 2;
+
 /// An image as data. `{arch}` in a path stands for Debian's name of the architecture.
+#[derive(Debug)]
 struct Image {
     reference: &'static str,
     suite: Suite,
@@ -42,10 +50,12 @@ struct Image {
 }
 
 /// A Java program's jars, in the folder where its own images have them, and small files beside them.
+#[derive(Debug)]
 struct Jars {
     folder: &'static str,
     jars: &'static [&'static [Jar]],
     files: &'static [(&'static str, &'static str)],
+    rehearsal: Rehearsal,
 }
 
 const IMAGES: [Image; 4] = [
@@ -103,6 +113,7 @@ const fn zookeeper(
                 ("conf/logback.xml", LOGGING),
                 ("usr/local/bin/zkCli.sh", include_str!("images/zkCli.sh")),
             ],
+            rehearsal: zookeeper::REHEARSAL,
         }),
         entrypoint: &["/usr/local/bin/java"],
     }
@@ -139,7 +150,7 @@ pub(crate) fn store() -> PathBuf {
     run::target().join("images/store")
 }
 
-/// Makes sure that every image is in the store.
+/// Makes sure that every image is in the store, as it is made today.
 pub(crate) fn ensure(endstate: &Path, store: &Path) -> Result<()> {
     let image_command = || {
         let mut command = run::command(endstate);
@@ -147,9 +158,13 @@ pub(crate) fn ensure(endstate: &Path, store: &Path) -> Result<()> {
         command
     };
     let listed = run::output(image_command().args(["list", "-o", "json"]))?;
-    for image in IMAGES.iter().filter(|image| !listed.contains(image.reference)) {
+    let listed: Vec<Value> = serde_json::from_str(&listed).context("a list in an unknown form")?;
+    for image in &IMAGES {
         let archive = archive(image)?;
-        run::check_quiet(image_command().arg("import").arg(archive))?;
+        let digest = digest(&archive)?;
+        if !listed.iter().any(|it| it["reference"] == image.reference && it["digest"] == digest) {
+            run::check_quiet(image_command().arg("import").arg(archive))?;
+        }
     }
     Ok(())
 }
@@ -195,12 +210,20 @@ pub(crate) fn zookeeper_servers() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Makes the OCI archive of an image if it is not there.
+/// The digest of the image in an OCI archive of ours.
+fn digest(archive: &Path) -> Result<Value> {
+    let index = run::output(run::command("tar").arg("-xOf").arg(archive).arg("./index.json"))?;
+    let index: Value = serde_json::from_str(&index)?;
+    Ok(index["manifests"][0]["digest"].clone())
+}
+
+/// Makes the OCI archive of an image if it is not there, or was made by another recipe: the file beside it.
 fn archive(image: &Image) -> Result<PathBuf> {
     let name = image.reference.replace(['/', ':'], "_");
     let folder = run::target().join("images");
     let archive = folder.join(format!("{name}.tar"));
-    if archive.exists() {
+    let (made_by, recipe) = (archive.with_extension("recipe"), format!("{RECIPE} {image:#?}\n"));
+    if archive.exists() && fs::read_to_string(&made_by).is_ok_and(|it| it == recipe) {
         return Ok(archive);
     }
     eprintln!("making {} from Debian {:?}", image.reference, image.suite);
@@ -213,14 +236,16 @@ fn archive(image: &Image) -> Result<PathBuf> {
     slim(image, &root)?;
     let mut layers = vec![tar(&root, &work.join("packages.tar"))?];
     if let Some(jars) = &image.jars {
-        let root = work.join("jars");
-        fill(jars, &root)?;
-        layers.push(tar(&root, &work.join("jars.tar"))?);
+        let layer = work.join("jars");
+        fill(jars, &layer)?;
+        sharing::archive(&jars.rehearsal, jars.folder, &layer, &root)?;
+        layers.push(tar(&layer, &work.join("jars.tar"))?);
     }
     let layout = work.join("layout");
     write_layout(image, &layers, &layout)?;
     let whole = tar(&layout, &folder.join(format!("{name}.partial")))?;
     fs::rename(whole, &archive)?;
+    fs::write(made_by, recipe)?;
     fs::remove_dir_all(&work)?;
     Ok(archive)
 }

@@ -11,7 +11,7 @@ use crate::debian::{self, Suite};
 use crate::{images, run};
 
 /// A pinned artifact.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Jar {
     group: &'static str,
     artifact: &'static str,

@@ -1,7 +1,8 @@
 //! An ensemble of three from nothing, in turns with the same three started by hand, and a lost follower back.
 //!
 //! By hand: the command, the settings and the jars of the operator's pods, all three at once on this machine's own
-//! addresses. They are ready when a synced read through each one has been answered.
+//! addresses, as ZooKeeper's distribution is started: with the archive of classes that Java brings, not with the one of
+//! ZooKeeper's that our images hold. They are ready when a synced read through each one has been answered.
 
 use std::fs;
 use std::path::Path;
@@ -105,22 +106,17 @@ fn by_hand(servers: &Path, root: &TempDir, id: usize, list: &str) -> Result<Comm
     fs::write(here(&config.0), here(&config.1))?;
     fs::write(here(&members.0), list)?;
     let words = ZooKeeper.launch(&LaunchOf::new(&object, &spec, &member).start(&start)).command;
+    let conf = format!("={}/conf/", servers.display());
     let mut java = Command::new(servers.join("jre/bin/java"));
+    java.env("CLASSPATH", servers.join("lib").join(VERSION).join("*"));
     for word in &words[1..] {
         match word.as_str() {
             // The password that allows to change the membership.
             it if it.starts_with('@') => continue,
-            it if it.starts_with("/conf:") => java.arg(class_path(servers)),
             it if it.starts_with(DATA_DIR) => java.arg(here(it)),
-            it => java.arg(it),
+            it => java.arg(it.replace("=/conf/", &conf)),
         };
     }
     java.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     Ok(java)
-}
-
-/// The folders that a pod's command names, where `cargo xtask` puts them.
-fn class_path(servers: &Path) -> String {
-    let servers = servers.display();
-    format!("{servers}/conf:{servers}/lib/{VERSION}/*")
 }

@@ -92,8 +92,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Launch {
         "-Dsun.net.inetaddr.negative.ttl=0".to_owned(),
         // Who looks for a leader asks again at least this often, not once a minute.
         "-Dzookeeper.fastleader.maxNotificationInterval=1000".to_owned(),
-        "-cp".to_owned(),
-        format!("/conf:/apache-zookeeper-{version}-bin/lib/*"),
+        "-Dlogback.configurationFile=/conf/logback.xml".to_owned(),
         "org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(),
         CONFIG.to_owned(),
     ];

@@ -52,7 +52,7 @@ pub struct ZookeeperClusterSpec {
     pub observers: i32,
 
     /// The image repository, without a tag. Default `docker.io/library/zookeeper`. The image must hold `java` on its
-    /// path and ZooKeeper's jars in `/apache-zookeeper-VERSION-bin/lib`.
+    /// path, ZooKeeper's jars in `/apache-zookeeper-VERSION-bin/lib` and how it logs in `/conf/logback.xml`.
     #[serde(default = "default_repository")]
     #[schemars(length(min = 1, max = 255))]
     pub repository: String,

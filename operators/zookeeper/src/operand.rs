@@ -78,6 +78,7 @@ fn guard(request: &PodRequest<'_>, spec: &ZookeeperClusterSpec) -> Guard {
     let [(id_path, id), (config_path, config), (list_path, list)] =
         files(spec, request.member, request.start);
     let guard = Guard::new(DATA_DIR, &PRESENT)
+        .class_path(&format!("/apache-zookeeper-{}-bin/lib", spec.version))
         .seed(Seed::text(id, id_path))
         .seed(Seed::text(config, config_path).keeping(LIST_KEY))
         .seed(Seed::text_once(list, list_path));

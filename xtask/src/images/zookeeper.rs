@@ -3,7 +3,30 @@
 //! command line of its client). Left out: AdminServer's, and native code for TLS and epoll, which Java has its own
 //! of.
 
+use super::sharing::Rehearsal;
 use crate::maven::{Jar, jar};
+
+/// An ensemble of one, so that it has the classes of a quorum.
+pub(super) const REHEARSAL: Rehearsal = Rehearsal {
+    arguments: &[
+        "-Dlogback.configurationFile=/conf/logback.xml",
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        "/tmp/rehearsal/zoo.cfg",
+    ],
+    files: &[
+        ("initialize", ""),
+        ("myid", "1"),
+        ("members", "server.1=127.0.0.1:{1}:{2}:participant;127.0.0.1:{0}"),
+        (
+            "zoo.cfg",
+            "dataDir=/tmp/rehearsal\ndynamicConfigFile=/tmp/rehearsal/members\ntickTime=500\ninitLimit=20\n\
+             syncLimit=10\nreconfigEnabled=true\nstandaloneEnabled=false\nadmin.enableServer=false\n\
+             4lw.commands.whitelist=srvr\n",
+        ),
+    ],
+    question: "srvr",
+    answer: "Mode: leader",
+};
 
 #[rustfmt::skip]
 pub(super) const V3_8_6: [Jar; 2] = [

@@ -29,6 +29,11 @@ async fn an_ensemble_grows_and_shrinks_under_writes() -> Result<()> {
     let up = Up::start(1).await?;
     let zoo = ensemble(&up, "zoo", json!({"size": 1, "version": "3.9.5"})).await?;
     zoo.settled(1).await?;
+    for claim in claims(&up).await?.values() {
+        // Java goes on without the image's archive if that was made for another class path.
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", claim_process(claim)?))?;
+        assert!(maps.contains("classes.jsa"), "it has read its classes from jars");
+    }
     let writer = ZnodeWriter::start(&up, "zoo", "w").await?;
     for size in [3, 5, 3] {
         zoo.resize(size).await?;
