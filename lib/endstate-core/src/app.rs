@@ -139,6 +139,17 @@ pub trait App {
         vec![]
     }
 
+    /// Harmless requests that are due on what is known while nothing proves a quorum: members that have to be told where
+    /// the others are, when all addresses are new. One is asked for at a time, of its own member, without a record of
+    /// it; it is over when it is not due any more, and must be over at once. Of a dangerous one, or one with
+    /// preconditions, the linter refuses the plan.
+    ///
+    /// `known` holds the members that are recorded, each by its own answer and its pod. Who leads there only says so.
+    /// By default none.
+    fn mends(&self, _: &Self::Spec, _known: &Cluster) -> Vec<AppStep> {
+        vec![]
+    }
+
     /// Whether a member holds nothing that no other has, so that it may leave; asked of everyone whose data is not
     /// gone, also of one that is down for long or whose role is not asked for any more. By default: always, since a
     /// quorum's members all hold the same.

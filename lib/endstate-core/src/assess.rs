@@ -25,7 +25,7 @@ use crate::record::{MemberRecord, Record, Step};
 use crate::request::{ActionKey, ActionKind, RequestKind};
 use crate::snapshot::{Blocked, Snapshot};
 use crate::topology::{Role, Topology};
-use crate::view::{Membership, Reach, Refusal};
+use crate::view::{Entry, Membership, Reach, Refusal};
 use crate::waiting::Waiting;
 use cluster::Joined;
 
@@ -189,6 +189,17 @@ impl<'a, A: App> Assessed<'a, A> {
         let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
         let accepted = accepted.zip(self.target.as_ref());
         Joined { app: self.app, snapshot: self.snapshot, accepted }.with(list)
+    }
+
+    /// The recorded members, each by what itself says: no proof of anything.
+    pub(crate) fn known(&self) -> Cluster {
+        let entry = |it: &MemberRecord| {
+            let answered = || self.snapshot.view.answer(&it.name).map(|it| it.id.clone());
+            let id = it.id.clone().or_else(answered).unwrap_or_default();
+            Entry::voter(id, it.name.clone()).voting(it.votes)
+        };
+        let cluster = self.record.cluster_id.clone().unwrap_or_default();
+        self.join(&Membership::new(cluster, self.record.members.iter().map(entry)))
     }
 
     /// The list of members of the recorded cluster, however many agree on it.

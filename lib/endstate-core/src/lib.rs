@@ -70,7 +70,7 @@ pub use record::{
 pub use request::{ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Role, Topology};
+pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology};
 pub use version::{Version, VersionError};
 pub use view::{
     Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Roster, Standing, Target, Task,

@@ -22,6 +22,7 @@ use crate::pod::{Claim, Marks, Pod, PodRef};
 use crate::record::{LeaveReason, Step};
 use crate::snapshot::Snapshot;
 use crate::status::Phase;
+use crate::topology::Role;
 use crate::view::{Corruption, Entry, MemberStatus, Membership, Reach};
 
 /// How long an action that was refused rests, at the least.
@@ -61,6 +62,8 @@ pub enum Rule {
     HandsOff,
     /// Every claim stays that no policy of the accepted spec gives up.
     KeepsClaims,
+    /// Without the proof of a quorum only what is harmless is asked for.
+    HarmlessFirst,
     /// What a role or a step needs, by the application's word, is so.
     NeedsFirst,
 }
@@ -81,6 +84,7 @@ impl fmt::Display for Rule {
             Self::RefusedRests => "a refused action waits for its backoff",
             Self::HandsOff => "what is paused, going, not accepted or of others is not changed",
             Self::KeepsClaims => "a claim ends with its cluster only if each policy says so",
+            Self::HarmlessFirst => "without a quorum only what is harmless is requested",
             Self::NeedsFirst => "what is started or requested has what it needs",
         })
     }
@@ -295,6 +299,21 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
+    /// The voters that say they lead.
+    fn claimants(&self) -> Vec<&'a Entry> {
+        let claims = |it: &&Entry| {
+            let ours = |answer: &&MemberStatus| answer.id == it.id && self.is_ours(answer);
+            self.answer(it)
+                .filter(ours)
+                .is_some_and(|answer| answer.leader.as_ref() == Some(&it.id))
+        };
+        self.list().into_iter().flat_map(Membership::voters).filter(claims).collect()
+    }
+
+    fn is_ours(&self, answer: &MemberStatus) -> bool {
+        self.snapshot.status.record.cluster_id.as_ref() == Some(&answer.cluster)
+    }
+
     /// The list of the recorded cluster, if a quorum of its voters gave it.
     fn proven(&self) -> Option<&'a Membership> {
         self.list().filter(|it| it.agreed >= quorum(it.voters().count()))
@@ -323,6 +342,12 @@ impl<'a, S> Lint<'a, S> {
     fn answer(&self, member: &Entry) -> Option<&'a MemberStatus> {
         let target = self.snapshot.view.target(&member.name)?;
         target.status.as_ref().filter(|_| target.reach == Reach::Reachable)
+    }
+
+    /// What the application says of a member's role.
+    fn role(&self, member: &MemberName) -> Option<&'a Role> {
+        let record = self.plan.status.record.find(member)?;
+        self.plan.roles.iter().find(|it| it.name == record.role)
     }
 
     fn find(&self, name: &str) -> Option<&'a Pod<S>> {

@@ -26,6 +26,7 @@ use crate::record::{LeaveReason, MemberRecord};
 use crate::request::{ActionKey, ActionKind, Call, Request};
 use crate::snapshot::Conflict;
 use crate::status::Status;
+use crate::topology::Role;
 use crate::waiting::Waiting;
 
 /// What to do next.
@@ -42,8 +43,8 @@ pub struct Plan<S> {
     pub status: Status<S>,
     /// What the objects around the members depend on; `None` when they are to be left as they are.
     pub surroundings: Option<Surroundings>,
-    /// Which role works only with which other, by the application's word: what the linter judges starts by.
-    pub needs: Vec<(RoleName, RoleName)>,
+    /// The roles that are worked towards, by the application's word: what the linter judges by.
+    pub roles: Vec<Role>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
@@ -60,7 +61,7 @@ impl<S> Plan<S> {
         Self {
             status,
             surroundings: None,
-            needs: vec![],
+            roles: vec![],
             actions: vec![],
             waits: vec![],
             events: vec![],

@@ -18,6 +18,7 @@ mod joining;
 mod launching;
 mod leaving;
 mod marks;
+mod mending;
 mod names;
 mod pace;
 mod recover;
@@ -135,8 +136,8 @@ fn forming_steps<A: App>() -> [Step<A>; 8] {
 }
 
 /// Nothing may be decided about members. A process that does not run may still be given what it needs to run: a
-/// correction is never made to wait for the health of what it corrects.
-fn steps_without_quorum<A: App>() -> [Step<A>; 7] {
+/// correction is never made to wait for the health of what it corrects. Last comes what the application calls harmless.
+fn steps_without_quorum<A: App>() -> [Step<A>; 8] {
     [
         marks::mark,
         without_quorum::report,
@@ -145,6 +146,7 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 7] {
         without_quorum::resume,
         without_quorum::clear_ended,
         without_quorum::restart_broken,
+        mending::mend,
     ]
 }
 

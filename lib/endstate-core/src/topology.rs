@@ -127,13 +127,15 @@ pub struct Role {
     pub formation: Formation,
     /// Who places data on members.
     pub placement: Placement,
+    /// Whether one member's data is enough to go on with.
+    pub recovery: Recovery,
     /// Which other roles it comes after, and in what.
     pub after: Vec<(Edge, RoleName)>,
 }
 
 impl Role {
     /// A role whose members vote: one group, a lead that can be handed over, members that join without a vote first,
-    /// ids given by the application, all first members started at once.
+    /// ids given by the application, all first members started at once, a recovery from one of them.
     pub fn voting(name: impl Into<RoleName>, size: usize) -> Self {
         Self {
             name: name.into(),
@@ -145,6 +147,7 @@ impl Role {
             identity: IdSource::Application,
             formation: Formation::AllAtOnce,
             placement: Placement::Operator,
+            recovery: Recovery::FromOne,
             after: vec![],
         }
     }
@@ -182,6 +185,12 @@ impl Role {
     #[must_use]
     pub fn placement(self, placement: Placement) -> Self {
         Self { placement, ..self }
+    }
+
+    /// The same with another way out of a lost majority.
+    #[must_use]
+    pub fn recovery(self, recovery: Recovery) -> Self {
+        Self { recovery, ..self }
     }
 
     /// The same with so many groups, each of the role's size.
@@ -281,6 +290,22 @@ pub enum Placement {
     /// The application spreads data over members or groups (partitions, regions, slots): a member may hold what no
     /// other has, whatever becomes of it.
     Application,
+}
+
+/// Whether the data of one member is enough to go on with, when so many lost theirs that no quorum can come back.
+///
+/// ```
+/// use endstate_core::{Recovery, Role};
+/// assert_eq!(Role::voting("server", 3).recovery, Recovery::FromOne);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Recovery {
+    /// It is, by a person's consent: a process can be told to go on as the only member
+    /// ([`Start::Recover`](crate::Start::Recover)).
+    FromOne,
+    /// No tool makes a cluster of one member's data: a recovery is not offered, and the status says so.
+    Impossible,
 }
 
 /// In what one role comes after another.

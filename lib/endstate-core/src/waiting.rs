@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use crate::reason::{Cause, Shortage};
 use crate::request::{ActionKey, RequestKind};
 use crate::snapshot::{Conflict, Denial};
+use crate::topology::Recovery;
 
 /// What a plan waits for, and why. Closed: whatever waits has a variant here, and the planner builds each.
 ///
@@ -123,6 +124,8 @@ pub enum Waiting {
         of: usize,
         /// The members whose data could be gone on with: on a volume, and as far as all others by all that is known.
         sources: Vec<MemberName>,
+        /// Whether the application can go on with one member's data at all.
+        recovery: Recovery,
     },
     /// The member that a person named cannot be the source of a recovery.
     ForSource {
@@ -227,6 +230,8 @@ pub enum Waiting {
 pub enum SourceLack {
     /// There is no such member.
     Unknown,
+    /// The application cannot go on with what one member has.
+    Impossible,
     /// Its data is not on a volume, so that its pod cannot be started anew.
     NoVolume,
     /// Its own data is lost.

@@ -15,6 +15,7 @@ use crate::record::LeaveReason;
 use crate::request::{ActionKey, ActionKind, Request, RequestKind};
 use crate::snapshot::{Conflict, Denial};
 use crate::status::WaitRow;
+use crate::topology::Recovery;
 use crate::waiting::{SourceLack, Waiting};
 
 impl Display for Cause {
@@ -118,6 +119,7 @@ impl Display for SourceLack {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::Unknown => f.write_str("there is no such member"),
+            Self::Impossible => f.write_str("the application cannot be recovered from one member"),
             Self::NoVolume => {
                 f.write_str("its data is not on a volume and would be deleted with its pod")
             }
@@ -333,7 +335,11 @@ impl Waiting {
             Self::ForAgreement { agreed, needed } => {
                 format!("{agreed} of the {needed} voters needed returned the same list")
             }
-            Self::ForConsent { left, of, sources } => consent(*left, *of, sources),
+            Self::ForConsent { left, of, recovery: Recovery::Impossible, .. } => format!(
+                "{}, and the application cannot be recovered from one member: restore a backup into another cluster",
+                lost(*left, *of)
+            ),
+            Self::ForConsent { left, of, sources, .. } => consent(*left, *of, sources),
             Self::ForSource { member, lack } => {
                 format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
             }
@@ -415,8 +421,12 @@ impl Waiting {
     }
 }
 
+fn lost(left: usize, of: usize) -> String {
+    format!("the data of {left} of {of} voters is left, which is not a majority")
+}
+
 fn consent(left: usize, of: usize, sources: &[crate::MemberName]) -> String {
-    let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
+    let lost = lost(left, of);
     if sources.is_empty() {
         return lost;
     }

@@ -189,7 +189,9 @@ pub trait Driver: Send + Sync + 'static {
     fn observe(&self, target: &Target<'_, Self::Spec>) -> impl Future<Output = View> + Send;
 
     /// Carries out one request, asked of the member at [`Call::via`]. It lists the members again first and is blocked
-    /// if the list is another than the one decided on, and by a request that it does not know.
+    /// if the list is another than the one decided on, and by a request that it does not know. What
+    /// [`App::mends`](endstate_core::App::mends) asks for comes with the list that was given, whoever agreed on it, or
+    /// with an empty one, and needs none.
     fn act(
         &self,
         target: &Target<'_, Self::Spec>,

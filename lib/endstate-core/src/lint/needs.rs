@@ -29,8 +29,8 @@ impl<S> Lint<'_, S> {
     /// Of each role that a member's own needs a quorum of those who are listed works.
     pub(super) fn has_roles(&mut self, member: &MemberName) {
         let record = &self.plan.status.record;
-        let Some(role) = record.find(member).map(|it| &it.role) else { return };
-        for (_, needed) in self.plan.needs.iter().filter(|(who, _)| who == role) {
+        let Some(role) = self.role(member) else { return };
+        for needed in role.needed() {
             let of = |it: &&MemberRecord| it.role == *needed;
             let entry = |it: &MemberRecord| self.list()?.entry(&it.name);
             let listed: Vec<_> = record.members.iter().filter(of).filter_map(entry).collect();

@@ -8,6 +8,7 @@ use crate::plan::Action;
 use crate::pod::{Pod, PodPhase, PodRef};
 use crate::record::{LeaveReason, RecoverStage, Step};
 use crate::request::Request;
+use crate::topology::Recovery;
 use crate::view::{Entry, MemberStatus, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
@@ -123,6 +124,10 @@ impl<'a, S> Lint<'a, S> {
         let step = &self.plan.status.record.step;
         let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
         self.check(Rule::IntentFirst, intended, || format!("no recovery of {source} is recorded"));
+        let can = self.role(source).is_none_or(|it| it.recovery != Recovery::Impossible);
+        self.check(Rule::KeepsData, can, || {
+            format!("the role of {source} cannot be recovered from one member")
+        });
         let rows = &self.snapshot.status.members;
         let own = self.snapshot.view.answer(source).and_then(|it| it.position.clone());
         let row = || rows.iter().find(|it| it.name == *source)?.position.clone();

@@ -5,7 +5,7 @@ use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::quorum;
 use crate::pod::PodPhase;
 use crate::record::{LeaveReason, Step};
-use crate::request::{Call, Request};
+use crate::request::{AppStep, Call, Request};
 use crate::view::{Corruption, Entry, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
@@ -29,6 +29,9 @@ impl<'a, S> Lint<'a, S> {
                 self.change(call);
                 self.leaves(member);
             }
+            Request::App(step) if self.proven().is_none() || self.claimants().is_empty() => {
+                self.mend(step, call);
+            }
             Request::App(step) => {
                 self.change(call);
                 let own = matches!(&self.plan.status.record.step,
@@ -38,6 +41,19 @@ impl<'a, S> Lint<'a, S> {
             }
             Request::Cancel { .. } => drop(self.change(call)),
         }
+    }
+
+    /// Nothing proves that a quorum would bear it, and nothing is recorded of it.
+    fn mend(&mut self, step: &AppStep, call: &Call) {
+        let exists = self.snapshot.status.record.cluster_id.is_some();
+        let harmless = exists && !step.dangerous && step.needs.is_empty();
+        self.check(Rule::HarmlessFirst, harmless, || {
+            format!("{} of {} is not harmless, and nothing proves a quorum", step.name, step.member)
+        });
+        let roster = self.list().map(Membership::roster).unwrap_or_default();
+        self.check(Rule::Preconditions, call.roster == roster && call.via == step.member, || {
+            format!("{} is not asked of its member, on what is known", step.name)
+        });
     }
 
     pub(super) fn leaves(&mut self, member: &MemberName) {

@@ -44,15 +44,17 @@ impl<S: Clone> Decision<S> {
             Verdict::Also(wanted) => (wanted, false),
             Verdict::Only(wanted) => (wanted, true),
         };
-        self.merge(assessed.snapshot, pace::hold(assessed, wanted));
+        self.merge(assessed, pace::hold(assessed, wanted));
         only
     }
 
-    fn merge(&mut self, snapshot: &Snapshot<S>, wanted: Move) {
+    fn merge<A: App<Spec = S>>(&mut self, assessed: &Assessed<'_, A>, wanted: Move) {
         for note in wanted.notes {
-            self.note(snapshot, note);
+            self.note(assessed.snapshot, note);
         }
-        let calls = wanted.actions.iter().filter_map(Action::request);
+        // What is asked for without proof is over at once.
+        let proven = assessed.cluster.is_some();
+        let calls = wanted.actions.iter().filter_map(Action::request).filter(|_| proven);
         for task in calls.filter_map(|it| AskedTask::of(&it.kind(), it.member())) {
             if !self.record.tasks.contains(&task) {
                 self.record.tasks.push(task);

@@ -19,6 +19,7 @@ use crate::position::Position;
 use crate::problem::Change;
 use crate::reason::Cause;
 use crate::record::{LeaveReason, MemberRecord, RecoverStage, Step};
+use crate::topology::{Recovery, Topology};
 use crate::view::Standing;
 use crate::waiting::{SourceLack, Waiting};
 
@@ -179,6 +180,12 @@ pub(super) fn sources<A: App>(assessed: &Assessed<'_, A>) -> Vec<MemberName> {
     members.filter(|it| lack(assessed, it).is_none()).cloned().collect()
 }
 
+/// Whether the application can go on with one member's data.
+pub(super) fn recovery<A: App>(assessed: &Assessed<'_, A>) -> Recovery {
+    let voting = assessed.target.as_ref().and_then(Topology::voting);
+    voting.map_or(Recovery::FromOne, |it| it.recovery)
+}
+
 /// Why a member cannot be the source.
 fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<SourceLack> {
     let Some(member) = assessed.voting_members().find(|it| it.name == *source) else {
@@ -186,6 +193,9 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     };
     if assessed.list().is_some_and(|it| it.agreed >= quorum(it.voters().count())) {
         return Some(SourceLack::NotNeeded);
+    }
+    if recovery(assessed) == Recovery::Impossible {
+        return Some(SourceLack::Impossible);
     }
     if assessed.health(member).is_lost() {
         return Some(SourceLack::DataLost);

@@ -12,12 +12,12 @@ use super::pace;
 use crate::app::App;
 use crate::assess::health::health;
 use crate::assess::{Assessed, Situation};
-use crate::id::RoleName;
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
 use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
+use crate::topology::Role;
 use crate::view::Standing;
 use crate::waiting::{SourceLack, Waiting};
 
@@ -44,9 +44,9 @@ pub(super) fn report<A: App>(
     let status = report.status();
     let events = report.events(&status);
     let look_again_ms = Some(report.look_again_ms());
-    let (surroundings, needs) = (report.surroundings(), report.needs());
+    let (surroundings, roles) = (report.surroundings(), report.roles());
     let Decision { actions, waits, .. } = decision;
-    Plan { surroundings, needs, actions, waits, events, look_again_ms, ..Plan::idle(status) }
+    Plan { surroundings, roles, actions, waits, events, look_again_ms, ..Plan::idle(status) }
 }
 
 /// Remembers since when each member does not work.
@@ -144,11 +144,9 @@ impl<A: App> Report<'_, '_, A> {
         }
     }
 
-    /// Which role works only with which other.
-    fn needs(&self) -> Vec<(RoleName, RoleName)> {
-        let roles = self.assessed.target.iter().flat_map(|it| &it.roles);
-        let needs = roles.flat_map(|it| it.needed().map(|other| (it.name.clone(), other.clone())));
-        needs.collect()
+    /// What the application says of its roles.
+    fn roles(&self) -> Vec<Role> {
+        self.assessed.target.iter().flat_map(|it| &it.roles).cloned().collect()
     }
 
     /// What changed in the conditions.

@@ -1,6 +1,6 @@
 //! What may be done while nothing proves a quorum: processes that do not run are helped up, on the data they have.
 
-use super::recover::sources;
+use super::recover::{recovery, sources};
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
@@ -26,8 +26,8 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         _ => true,
     };
     let consent = lost(assessed).filter(|_| asks).map(|(left, of)| {
-        let sources = sources(assessed);
-        Waiting::ForConsent { left, of, sources }
+        let (sources, recovery) = (sources(assessed), recovery(assessed));
+        Waiting::ForConsent { left, of, sources, recovery }
     });
     Verdict::say(consent.into_iter().chain(waits))
 }

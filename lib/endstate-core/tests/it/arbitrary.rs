@@ -85,12 +85,15 @@ fn specs() -> impl Strategy<Value = ToySpec> {
     let sizes = (select(vec![1, 2, 3, 3, 3, 5]), 0..3_usize, 1..3_u32, 0..2_usize);
     let changes = (0..4_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
     let ends = prop_oneof![Just(ROLES.to_vec()), subsequence(ROLES.to_vec(), 0..=ROLES.len())];
-    (can, sizes, changes, ends).prop_map(|(can, sizes, (change, paused, steps), ends)| {
+    let rest = (ends, select(vec![vec![], vec!["Meet".to_owned()]]), rarely());
+    (can, sizes, changes, rest).prop_map(|(can, sizes, (change, paused, steps), rest)| {
+        let (ends, mends, unrecoverable) = rest;
         let (lead, growth, ids, formation, volume) = can;
         let (size, observers, groups, brokers) = sizes;
         let mut spec = ToySpec { lead, growth, ids, formation, volume, ..ToySpec::new(size) };
         (spec.observers, spec.groups, spec.brokers) = (observers, groups, brokers);
         (spec.paused, spec.steps) = (paused, steps);
+        (spec.mends, spec.unrecoverable) = (mends, unrecoverable);
         spec.ends = ends.into_iter().map(str::to_owned).collect();
         changed(spec, change)
     })

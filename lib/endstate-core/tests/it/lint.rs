@@ -21,7 +21,7 @@ use good::*;
 use spoiled::{AROUND, CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -35,6 +35,7 @@ const RULES: [Rule; 14] = [
     Rule::RefusedRests,
     Rule::HandsOff,
     Rule::KeepsClaims,
+    Rule::HarmlessFirst,
     Rule::NeedsFirst,
 ];
 

@@ -3,7 +3,7 @@
 use endstate_core::{
     App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
     LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem, Reclaim,
-    Retention, Role, RoleName, Topology, VolumeSpec,
+    Recovery, Retention, Role, RoleName, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,10 @@ pub(crate) struct ToySpec {
     /// The toy's own steps, once each: "!" for a dangerous one, "+role" and "@role" for one that needs all members of a
     /// role to be healthy, or up to date.
     pub(crate) steps: Vec<String>,
+    /// What each member that is alive is asked for, once, while nothing proves a quorum: "!" for what is dangerous.
+    pub(crate) mends: Vec<String>,
+    /// Whether no tool makes a cluster of one member's data.
+    pub(crate) unrecoverable: bool,
 }
 
 /// What becomes of a volume whose member has left.
@@ -81,6 +85,8 @@ impl ToySpec {
             observers_first: false,
             needs: String::new(),
             steps: vec![],
+            mends: vec![],
+            unrecoverable: false,
         }
     }
 
@@ -89,7 +95,8 @@ impl ToySpec {
             .lead(self.lead)
             .growth(self.growth)
             .identity(self.ids)
-            .formation(self.formation);
+            .formation(self.formation)
+            .recovery(if self.unrecoverable { Recovery::Impossible } else { Recovery::FromOne });
         if self.observers_first { role.after(Edge::Upgrades, OBSERVER) } else { role }
     }
 
@@ -208,6 +215,21 @@ impl App for Toy {
         spec.steps.iter().map(step).filter(|it| !made(&it.name)).collect()
     }
 
+    /// What a mend did is in the member's history.
+    fn mends(&self, spec: &ToySpec, known: &Cluster) -> Vec<AppStep> {
+        let made = |name: &str, member: &Member| {
+            let left = Position::of(name.trim_end_matches('!'), 1, 1);
+            member.position.as_ref().is_none_or(|it| it.dominates(&left))
+        };
+        let due = |name: &String| {
+            let due = known.members.iter().filter(|it| it.health.is_alive() && !made(name, it));
+            let step = |it: &Member| AppStep::new(name.trim_end_matches('!'), it.name.clone());
+            due.map(|it| if name.ends_with('!') { step(it).dangerous() } else { step(it) })
+                .collect::<Vec<_>>()
+        };
+        spec.mends.iter().flat_map(due).collect()
+    }
+
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
         let placed = *member.role == *BROKER;
         !placed || member.position.as_ref().is_none_or(|it| it.count() == 0)
@@ -253,6 +275,8 @@ impl Told for Toy {
             "brokers" => spec.brokers = number(),
             "needs" => spec.needs = value.into(),
             "first" => spec.observers_first = value == OBSERVER,
+            "mends" => spec.mends = value.split(',').map(str::to_owned).collect(),
+            "recovery" => spec.unrecoverable = value == "impossible",
             "steps" => spec.steps = value.split(',').map(str::to_owned).collect(),
             _ => panic!("no such field: {field}"),
         }

@@ -199,6 +199,11 @@ impl<A: Told> World<A> {
             Request::Transfer { to, .. } => self.leader = Some(to),
             Request::Leave { member, .. } => self.unlist(&member),
             Request::Drain { member, .. } => self.begin_task(kind, member),
+            // A mend: over at once, and left in the history of its member.
+            Request::App(step) if self.leader.is_none() => {
+                let position = self.position(&step.member).and(&Position::of(step.name, 1, 1));
+                self.positions.insert(step.member, position);
+            }
             Request::App(step) => self.begin_task(kind, step.member),
             Request::Cancel { request, member } => {
                 let other = |it: &Task| it.request != request || it.member != member;

@@ -109,7 +109,7 @@ impl Case {
 
     /// The only role needs another.
     pub(super) fn needs(&mut self, role: &str) {
-        self.plan.needs = vec![("member".into(), role.into())];
+        self.plan.roles = vec![Role::voting("member", 3).after(Edge::Needs, role)];
     }
 
     /// It was recorded otherwise before, and is still.

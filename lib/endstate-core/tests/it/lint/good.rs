@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 28] = [
+pub(super) const ALL: [fn() -> Case; 29] = [
     idle,
     owns,
     removes,
@@ -17,6 +17,7 @@ pub(super) const ALL: [fn() -> Case; 28] = [
     drains,
     own_step,
     own_dangerous_step,
+    mends,
     cancels,
     restarts,
     updates,
@@ -112,6 +113,17 @@ pub(super) fn own_dangerous_step() -> Case {
     let step = step.needs(Precondition::Healthy { role: role() });
     let step = step.needs(Precondition::UpToDate { role: role() });
     Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step))
+}
+
+/// Nobody leads, and nobody agrees on anything.
+pub(super) fn mends() -> Case {
+    let step = Request::App(AppStep::new("Meet", "a"));
+    Case::new().calls(step).with(|it| {
+        it.list_mut().agreed = 1;
+        for name in ["a", "b", "c"] {
+            it.status(name).leader = None;
+        }
+    })
 }
 
 pub(super) fn cancels() -> Case {

@@ -39,6 +39,9 @@ pub(super) const PODS: &[Spoiled] = &[
         })
     }),
     ("makes room beside a quorum", makes_room, |it| it.list_mut().agreed = 2),
+    ("makes room although one member is not enough", makes_room, |it| {
+        it.plan.roles = vec![Role::voting("member", 3).recovery(Recovery::Impossible)]
+    }),
     ("makes room without a claim", makes_room, |it| it.seen.claims.clear()),
     ("makes room by another for a source without a claim", makes_room, |it| {
         it.seen.claims.clear();
@@ -193,7 +196,18 @@ pub(super) const CALLS: &[Spoiled] = &[
         it.plan.status.members = vec![MemberRow::new("b", "member")]
     }),
     ("steps dangerously without a spare", own_dangerous_step, |it| it.silent("b")),
-    ("steps without proof", own_step, |it| it.seen.view.membership = None),
+    ("steps dangerously without proof", own_dangerous_step, |it| it.list_mut().agreed = 1),
+    ("steps dangerously while nobody leads", own_dangerous_step, |it| it.status("a").leader = None),
+    ("mends dangerously", mends, |it| {
+        *it.request() = Request::App(AppStep::new("Meet", "a").dangerous())
+    }),
+    ("mends what needs a role", mends, |it| {
+        let need = Precondition::Healthy { role: "member".into() };
+        *it.request() = Request::App(AppStep::new("Meet", "a").needs(need))
+    }),
+    ("mends through another", mends, |it| *it.request() = Request::App(AppStep::new("Meet", "b"))),
+    ("mends on another list", mends, |it| it.list_mut().revision = Some(2)),
+    ("mends what does not exist", mends, |it| it.records(|it| it.cluster_id = None)),
     ("resumes without the role that it needs", resumes, |it| it.needs("other")),
     ("restarts without the role that it needs", restarts, |it| it.needs("other")),
     ("cancels on another list", cancels, |it| it.list_mut().revision = Some(2)),
