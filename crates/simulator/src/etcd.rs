@@ -99,6 +99,7 @@ impl AppModel for EtcdModel {
             Request::Transfer => transfer(state, member),
             Request::Leave => self.remove(state, member),
             Request::JoinVoting => unreachable!("members join as learners"),
+            Request::Appoint => unreachable!("members elect"),
         }
     }
 }

@@ -121,7 +121,7 @@ impl<M: AppModel> crate::World for World<M> {
     /// The operator, looking with fresh eyes, does nothing either.
     fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
         let looks = |step: &Step| matches!(step, Step::Observe { .. }) && !step.is_fault();
-        state.is_at_rest(&self.setting.scenario)
+        (state.is_at_rest(&self.setting.scenario) || self.setting.model.may_rest(state))
             && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
     }
 

@@ -23,6 +23,8 @@
 //! - What the application does by itself ([`steps`](cluster::AppModel::steps)): [`cluster::steps`] has what most do.
 //! - Which request it carries out, and which it refuses ([`request`](cluster::AppModel::request)).
 //! - Who answers an operator, and when the list of members is to be had; both have defaults.
+//! - Where the operator chooses who leads ([`is_appointed`](cluster::AppModel::is_appointed)): whom members follow, who
+//!   gets a write before it is acknowledged, and what a request leaves that is cut short.
 //!
 //! The world has the membership of a cluster: drains, and steps of the application's own, it does not have, and a
 //! planner that asks for one ends the check with a panic that says so.

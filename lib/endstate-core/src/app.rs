@@ -139,8 +139,8 @@ pub trait App {
         vec![]
     }
 
-    /// Harmless requests that are due on what is known while nothing proves a quorum: members that have to be told where
-    /// the others are, when all addresses are new. One is asked for at a time, of its own member, without a record of
+    /// Harmless requests that are due on what is known while nothing proves a quorum: members have to be told where the
+    /// others are, when all addresses are new. One is asked for at a time, of its own member, without a record of
     /// it; it is over when it is not due any more, and must be over at once. Of a dangerous one, or one with
     /// preconditions, the linter refuses the plan.
     ///

@@ -5,6 +5,7 @@
 //! cluster is. Every step of the planner reads this and nothing else.
 
 mod accept;
+pub(crate) mod appointing;
 pub(crate) mod cluster;
 mod forming;
 pub(crate) mod health;
@@ -166,11 +167,13 @@ impl<'a, A: App> Assessed<'a, A> {
         let healthy = self.voting_members().filter(|it| self.health(it).is_alive()).count();
         let agreed = list.map_or(0, |it| it.agreed);
         match list.map(|it| self.join(it)) {
-            Some(cluster) if agreed >= needed && cluster.leader().is_some() => Ok(cluster),
+            Some(cluster) if agreed >= needed && self.is_led(&cluster) => Ok(cluster),
             _ if self.asks_for_user() => {
                 let hint = self.app.without_user().into();
                 Err(Waiting::ForUser { action: None, hint })
             }
+            // Who comes, and votes already, is not recorded yet: all that is missing may be a leader.
+            Some(_) if agreed >= needed && self.acks().is_some() => Err(Waiting::ForLeader),
             _ if healthy < needed => Err(Waiting::ForQuorum { healthy, needed }),
             _ if agreed < needed => Err(Waiting::ForAgreement { agreed, needed }),
             _ => Err(Waiting::ForLeader),
@@ -185,7 +188,7 @@ impl<'a, A: App> Assessed<'a, A> {
     }
 
     /// A list joined with everything else that is known of its members.
-    fn join(&self, list: &Membership) -> Cluster {
+    pub(crate) fn join(&self, list: &Membership) -> Cluster {
         let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
         let accepted = accepted.zip(self.target.as_ref());
         Joined { app: self.app, snapshot: self.snapshot, accepted }.with(list)

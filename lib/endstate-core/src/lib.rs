@@ -70,13 +70,15 @@ pub use record::{
 pub use request::{ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
-pub use topology::{Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology};
+pub use topology::{
+    Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology,
+};
 pub use version::{Version, VersionError};
 pub use view::{
     Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Roster, Standing, Target, Task,
     View,
 };
-pub use waiting::{SourceLack, Waiting};
+pub use waiting::{AppointmentLack, SourceLack, Waiting};
 
 /// The label that every object of a cluster carries: the cluster object's name.
 pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

@@ -5,6 +5,7 @@
 //! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
 //! stops the process.
 
+mod appointing;
 mod around;
 mod needs;
 mod pods;
@@ -62,6 +63,8 @@ pub enum Rule {
     HandsOff,
     /// Every claim stays that no policy of the accepted spec gives up.
     KeepsClaims,
+    /// A leader is appointed only when nobody else can acknowledge anything.
+    OneLeader,
     /// Without the proof of a quorum only what is harmless is asked for.
     HarmlessFirst,
     /// What a role or a step needs, by the application's word, is so.
@@ -84,6 +87,7 @@ impl fmt::Display for Rule {
             Self::RefusedRests => "a refused action waits for its backoff",
             Self::HandsOff => "what is paused, going, not accepted or of others is not changed",
             Self::KeepsClaims => "a claim ends with its cluster only if each policy says so",
+            Self::OneLeader => "a leader is appointed only when no other can acknowledge writes",
             Self::HarmlessFirst => "without a quorum only what is harmless is requested",
             Self::NeedsFirst => "what is started or requested has what it needs",
         })

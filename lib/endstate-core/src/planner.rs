@@ -11,6 +11,7 @@
 //! - unknown is not down, and down is not lost: data counts as lost only with its pod and without a claim, or by the
 //!   typed evidence of a launcher. No text is searched for anything.
 
+mod appointing;
 mod decision;
 mod doubt;
 mod forming;
@@ -136,11 +137,13 @@ fn forming_steps<A: App>() -> [Step<A>; 8] {
 }
 
 /// Nothing may be decided about members. A process that does not run may still be given what it needs to run: a
-/// correction is never made to wait for the health of what it corrects. Last comes what the application calls harmless.
-fn steps_without_quorum<A: App>() -> [Step<A>; 8] {
+/// correction is never made to wait for the health of what it corrects. Before them, a leader is appointed where the
+/// voters agree and lack nothing else; last comes what the application calls harmless.
+fn steps_without_quorum<A: App>() -> [Step<A>; 9] {
     [
         marks::mark,
         without_quorum::report,
+        appointing::appoint,
         recover::go_on,
         recover::begin,
         without_quorum::resume,
@@ -150,12 +153,13 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 8] {
     ]
 }
 
-/// Pods that are missing on claims; then doubt about data before everything else; then processes that do not run,
-/// which no step under way may hold up, however long it takes; then that step; then repair before change, removal of
-/// the dead before growth, growth before restarts.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 16] {
+/// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
+/// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
+/// change, removal of the dead before growth, growth before restarts.
+fn proven_steps<A: App>() -> [ProvenStep<A>; 17] {
     [
         repair::resume,
+        appointing::stop_rival,
         doubt::report,
         doubt::stop,
         doubt::leave_corrupt_leader,

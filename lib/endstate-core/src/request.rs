@@ -1,6 +1,6 @@
 //! What is asked of the application: the generic changes of membership and leadership, and its own steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,12 +40,38 @@ pub enum Request {
         /// Where the others find it.
         address: String,
     },
-    /// Hand the lead to another voter.
+    /// Hand the lead to another voter: both work. Where leaders are [`Appointed`](crate::Lead::Appointed), the old one
+    /// stops taking writes first, then the new one gets all that it has, and only then takes writes; if that is cut
+    /// short anywhere, an [`Appoint`](Self::Appoint) follows.
     Transfer {
         /// To whom.
         to: MemberName,
         /// The id of that voter.
         id: MemberId,
+    },
+    /// Make a voter lead while no other does, where leaders are [`Appointed`](crate::Lead::Appointed). It is sent to
+    /// the heir itself, and `act` tells the others. In this order, each part being left as it is where it is so
+    /// already:
+    ///
+    /// 1. Every voter is asked again. It is blocked if one of `heard` does not answer, if the list is another, and if
+    ///    another member leads: with [`Acks::Leader`](crate::Acks::Leader) any, otherwise one that a majority follows.
+    /// 2. Every voter that answers, but the heir, stops taking writes, ends the connections of its clients and follows
+    ///    nobody any more, unless it follows the heir. It is blocked unless all of `heard` have said that they did.
+    /// 3. Positions are read again, since nobody receives anything now. It is blocked if one of `heard`, whose data is
+    ///    not corrupt, has what the heir lacks: the next look finds another heir.
+    /// 4. The heir takes writes, and acknowledges them as promised ([`Acks`](crate::Acks)) from the first; then the
+    ///    rest follow it.
+    ///
+    /// Whoever repeats it, or finds it half done, comes to the same end: until the fourth part nobody leads, and
+    /// afterwards the heir does. A member that was not reached and says later that it leads, too, is stopped by the
+    /// same request to the one that leads.
+    Appoint {
+        /// Who is to lead.
+        member: MemberName,
+        /// Its id.
+        id: MemberId,
+        /// The voters that answered when it was decided.
+        heard: BTreeSet<MemberId>,
     },
     /// Move what a member holds to others.
     Drain {
@@ -81,6 +107,7 @@ impl Request {
             Self::Join { .. } => RequestKind::Join,
             Self::Promote { .. } => RequestKind::Promote,
             Self::Transfer { .. } => RequestKind::Transfer,
+            Self::Appoint { .. } => RequestKind::Appoint,
             Self::Drain { .. } => RequestKind::Drain,
             Self::Leave { .. } => RequestKind::Leave,
             Self::App(step) => RequestKind::App(step.name.clone()),
@@ -93,6 +120,7 @@ impl Request {
         match self {
             Self::Join { member, .. }
             | Self::Promote { member, .. }
+            | Self::Appoint { member, .. }
             | Self::Drain { member, .. }
             | Self::Leave { member, .. }
             | Self::Cancel { member, .. }
@@ -218,6 +246,8 @@ pub enum RequestKind {
     Promote,
     /// [`Request::Transfer`]
     Transfer,
+    /// [`Request::Appoint`]
+    Appoint,
     /// [`Request::Drain`]
     Drain,
     /// [`Request::Leave`]

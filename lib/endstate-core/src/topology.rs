@@ -229,6 +229,31 @@ pub enum Lead {
     Transfers,
     /// It leads until it stops. It is stopped last, which costs one election.
     Stays,
+    /// On request, and the application elects nobody: a primary and its replicas. While no member leads, the planner
+    /// appoints the voter that has all that any other is known to have ([`Request::Appoint`](crate::Request::Appoint)).
+    ///
+    /// What the application promises: a process leads only because it was appointed or handed the lead, or because it
+    /// was started as [`Start::New`](crate::Start::New); one that starts anew never does. Each member says that it
+    /// follows the one that it really receives from, and its [`Position`](crate::Position) is what it has received.
+    Appointed(Acks),
+}
+
+/// When a member that leads acknowledges a write. It decides what is known of one that does not answer.
+///
+/// ```
+/// assert_ne!(endstate_core::Acks::Leader, endstate_core::Acks::Majority);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Acks {
+    /// When it has the write itself: replication without acknowledgements, or with ones that it gives up waiting for.
+    /// Whoever does not answer may lead and have what no other has, so one is appointed only when each voter says that
+    /// it does not lead, or has lost its data together with its process.
+    Leader,
+    /// When a majority of the voters that are listed has it, itself among them, however long that takes; and a member
+    /// follows only a leader that has all that it has. A leader that no majority follows acknowledges nothing, so that
+    /// a majority of the voters that follows nobody is enough to appoint another.
+    Majority,
 }
 
 /// How a member joins.

@@ -101,6 +101,11 @@ pub enum Waiting {
     },
     /// There is no leader.
     ForLeader,
+    /// Nobody leads, and nobody can be appointed yet.
+    ForAppointment {
+        /// Why not.
+        lack: AppointmentLack,
+    },
     /// The members that work are too few.
     ForQuorum {
         /// Voters that work.
@@ -247,6 +252,60 @@ pub enum SourceLack {
     Used,
 }
 
+/// Why no leader can be appointed.
+///
+/// ```
+/// use endstate_core::AppointmentLack;
+/// let lack = AppointmentLack::MayLead { member: "example-x7k2p".into() };
+/// assert_eq!(lack.to_string(), "example-x7k2p does not answer and may still lead");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum AppointmentLack {
+    /// No voter that answers could lead.
+    NoHeir,
+    /// Data is corrupt, and nobody can say whose is good.
+    Doubt,
+    /// Two members lead, and each acknowledges writes by itself.
+    Rivals {
+        /// One of them.
+        one: MemberName,
+        /// Another.
+        other: MemberName,
+    },
+    /// One that does not answer may lead.
+    MayLead {
+        /// Which.
+        member: MemberName,
+    },
+    /// One may have what nobody else has, and may come back with it.
+    MayBeAhead {
+        /// Which.
+        member: MemberName,
+    },
+    /// Two that answer have each what the other lacks.
+    Diverged {
+        /// One of them.
+        one: MemberName,
+        /// The other.
+        other: MemberName,
+    },
+    /// One that lost its data was known to have what nobody else has. A person may give that up.
+    LostAhead {
+        /// Which.
+        member: MemberName,
+        /// Who would be appointed.
+        heir: MemberName,
+    },
+}
+
+impl AppointmentLack {
+    /// Whether only a person can lead on.
+    fn needs_user(&self) -> bool {
+        matches!(self, Self::Rivals { .. } | Self::Diverged { .. } | Self::LostAhead { .. })
+    }
+}
+
 impl Waiting {
     /// Whether only a person can lead on.
     ///
@@ -279,14 +338,15 @@ impl Waiting {
 
     /// Whether nothing else can go on before a person leads on.
     pub(crate) fn stops_all(&self) -> bool {
-        matches!(
-            self,
-            Self::ForUnpause
-                | Self::ForRecord { .. }
-                | Self::ForConsent { .. }
-                | Self::ForGoodData { .. }
-                | Self::ForCulprit
-                | Self::ForUser { .. }
-        )
+        matches!(self, Self::ForAppointment { lack } if lack.needs_user())
+            || matches!(
+                self,
+                Self::ForUnpause
+                    | Self::ForRecord { .. }
+                    | Self::ForConsent { .. }
+                    | Self::ForGoodData { .. }
+                    | Self::ForCulprit
+                    | Self::ForUser { .. }
+            )
     }
 }

@@ -16,7 +16,7 @@ use crate::request::{ActionKey, ActionKind, Request, RequestKind};
 use crate::snapshot::{Conflict, Denial};
 use crate::status::WaitRow;
 use crate::topology::Recovery;
-use crate::waiting::{SourceLack, Waiting};
+use crate::waiting::{AppointmentLack, SourceLack, Waiting};
 
 impl Display for Cause {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -133,6 +133,30 @@ impl Display for SourceLack {
     }
 }
 
+impl Display for AppointmentLack {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::NoHeir => f.write_str("no voter that answers could lead"),
+            Self::Doubt => f.write_str("it is not certain whose data is good"),
+            Self::Rivals { one, other } => {
+                write!(f, "{one} and {other} both report that they lead")
+            }
+            Self::MayLead { member } => write!(f, "{member} does not answer and may still lead"),
+            Self::MayBeAhead { member } => {
+                write!(f, "{member} may have data that the others do not have")
+            }
+            Self::Diverged { one, other } => {
+                write!(f, "{one} and {other} each have data that the other does not have")
+            }
+            Self::LostAhead { member, heir } => write!(
+                f,
+                "the data of {member} is lost, and some of it nobody else has; to go on from {heir} and give that up, name it in the annotation {}",
+                crate::RECOVER_ANNOTATION
+            ),
+        }
+    }
+}
+
 impl Display for LeaveReason {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.write_str(match self {
@@ -170,6 +194,7 @@ impl Display for RequestKind {
             Self::Join => "add member",
             Self::Promote => "promote",
             Self::Transfer => "transfer leadership to",
+            Self::Appoint => "appoint",
             Self::Drain => "drain",
             Self::Leave => "remove member",
             Self::App(name) => name,
@@ -206,6 +231,7 @@ impl Display for Request {
             Self::Join { member, .. } => write!(f, "add non-voting member {member}"),
             Self::Promote { member, .. } => write!(f, "promote {member}"),
             Self::Transfer { to, .. } => write!(f, "transfer leadership to {to}"),
+            Self::Appoint { member, .. } => write!(f, "appoint {member} as the leader"),
             Self::Drain { member, .. } => write!(f, "drain {member}"),
             Self::Leave { member, id, reason } => {
                 write!(f, "remove member {member} ({id}): {reason}")
@@ -259,6 +285,7 @@ impl Action {
                 Request::Join { .. } => "MemberAdded",
                 Request::Promote { .. } => "MemberPromoted",
                 Request::Transfer { .. } => "LeadershipTransferred",
+                Request::Appoint { .. } => "LeaderAppointed",
                 Request::Drain { .. } => "MemberDraining",
                 Request::Leave { .. } => "MemberRemoved",
                 Request::App(_) => "ApplicationStep",
@@ -287,6 +314,7 @@ impl Waiting {
             Self::ForSameHistory { member } => format!("member {member} to follow the leader"),
             Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to finish"),
             Self::ForLeader => "a leader".into(),
+            Self::ForAppointment { .. } => "a leader to be appointed".into(),
             Self::ForQuorum { .. } => "a quorum".into(),
             Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
             Self::ForConsent { .. } => "a decision about the lost data".into(),
@@ -329,17 +357,16 @@ impl Waiting {
             Self::ForSameHistory { .. } => "it has data that the leader does not have".into(),
             Self::ForTask { done, of, .. } => format!("{done} of {of} are done"),
             Self::ForLeader => "no member reports a leader".into(),
+            Self::ForAppointment { lack } => lack.to_string(),
             Self::ForQuorum { healthy, needed } => {
                 format!("{healthy} of the {needed} voters it needs are healthy")
             }
             Self::ForAgreement { agreed, needed } => {
                 format!("{agreed} of the {needed} voters needed returned the same list")
             }
-            Self::ForConsent { left, of, recovery: Recovery::Impossible, .. } => format!(
-                "{}, and the application cannot be recovered from one member: restore a backup into another cluster",
-                lost(*left, *of)
-            ),
-            Self::ForConsent { left, of, sources, .. } => consent(*left, *of, sources),
+            Self::ForConsent { left, of, sources, recovery } => {
+                consent((*left, *of), sources, *recovery)
+            }
             Self::ForSource { member, lack } => {
                 format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
             }
@@ -365,12 +392,7 @@ impl Waiting {
             Self::ForRedundancy { shortage, .. }
             | Self::ForStep { shortage, .. }
             | Self::ForRole { shortage, .. } => shortage.to_string(),
-            Self::ForRecord { pods, claims: 0 } => {
-                format!("there are {pods} member pods and no record of a cluster")
-            }
-            Self::ForRecord { pods, claims } => format!(
-                "there are {pods} member pods, {claims} volume claims and no record of a cluster"
-            ),
+            Self::ForRecord { pods, claims } => record(*pods, *claims),
             Self::ForIds { max } => format!("all ids up to {max} have been used"),
             Self::ForUser { action: None, hint } => {
                 format!("members require authentication: {hint}")
@@ -400,6 +422,8 @@ impl Waiting {
             Self::ForSameHistory { .. } => "MemberDiverged",
             Self::ForTask { .. } => "TaskRunning",
             Self::ForLeader => "NoLeader",
+            Self::ForAppointment { lack: AppointmentLack::Rivals { .. } } => "TwoLeaders",
+            Self::ForAppointment { .. } => "NoAppointment",
             Self::ForQuorum { .. } => "NoQuorum",
             Self::ForAgreement { .. } => "NoAgreement",
             Self::ForConsent { .. } => "DataLost",
@@ -421,12 +445,18 @@ impl Waiting {
     }
 }
 
-fn lost(left: usize, of: usize) -> String {
-    format!("the data of {left} of {of} voters is left, which is not a majority")
+fn record(pods: usize, claims: usize) -> String {
+    let claims = if claims == 0 { String::new() } else { format!(", {claims} volume claims") };
+    format!("there are {pods} member pods{claims} and no record of a cluster")
 }
 
-fn consent(left: usize, of: usize, sources: &[crate::MemberName]) -> String {
-    let lost = lost(left, of);
+fn consent((left, of): (usize, usize), sources: &[crate::MemberName], able: Recovery) -> String {
+    let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
+    if able == Recovery::Impossible {
+        return format!(
+            "{lost}, and the application cannot be recovered from one member: restore a backup into another cluster"
+        );
+    }
     if sources.is_empty() {
         return lost;
     }

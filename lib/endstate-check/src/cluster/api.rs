@@ -171,7 +171,7 @@ impl<M: AppModel> Api<'_, M> {
             Request::Join | Request::JoinVoting | Request::Leave => self.state.list_changed(),
             // The addresses that a new member is told stay the same.
             Request::Promote => self.state.list_as_seen = false,
-            Request::Transfer => {}
+            Request::Transfer | Request::Appoint => {}
         }
         rules::answered(&before, self.state, request, aim)?;
         Ok(Done)

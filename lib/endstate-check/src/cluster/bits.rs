@@ -74,6 +74,8 @@ pub(crate) const ABANDONED: u8 = 8;
 pub(crate) const POD_CHANGED: u8 = 16;
 /// Its pod was made after its start was abandoned: it may form a cluster of its own.
 pub(crate) const ELSEWHERE: u8 = 32;
+/// The operator does not reach it; its peers and its clients may.
+pub(crate) const AWAY: u8 = 64;
 /// The consent that names it was used, or a quorum was seen since it was given.
 pub(crate) const SPENT: u8 = 128;
 

@@ -125,6 +125,7 @@ fn request(asked: &Asked) -> Request {
         Asked::Join { votes: true, .. } => Request::JoinVoting,
         Asked::Promote { .. } => Request::Promote,
         Asked::Transfer { .. } => Request::Transfer,
+        Asked::Appoint { .. } => Request::Appoint,
         Asked::Leave { .. } => Request::Leave,
         _ => {
             unimplemented!("the model has no requests but those of membership: {asked:?}")

@@ -23,6 +23,18 @@ impl<M: AppModel> Moves<'_, M> {
     /// What is acknowledged is on every member that works and has caught up.
     fn writes(&mut self, state: &State) {
         let last = state.slots.iter().map(Slot::log).max().unwrap_or(0);
+        if state.left.write > 0 && self.setting.model.is_appointed() {
+            let model = &self.setting.model;
+            let mut written = vec![];
+            model.writes(state, |after| written.push(after));
+            for after in written {
+                self.fault(state, Fault::Write, |it| {
+                    it.slots = after.slots;
+                    it.left.write -= 1;
+                });
+            }
+            return;
+        }
         if state.left.write == 0 || !state.can_commit() || last == LOG >> LOG_SHIFT {
             return;
         }
@@ -81,10 +93,18 @@ impl<M: AppModel> Moves<'_, M> {
             });
         }
         if left.cut > 0 && slot.works() && slot.is_listed() {
+            // Who was elected knows that it leads nobody any more.
+            let resigns = !self.setting.model.is_appointed();
             self.fault(state, Fault::Cut(slot.tag), |it| {
                 it.left.cut -= 1;
                 it.slots[index].ills |= CUT;
-                it.slots[index].list &= !LEADER;
+                it.slots[index].list &= if resigns { !LEADER } else { !0 };
+            });
+        }
+        if left.away > 0 && slot.exists() && !slot.is_away() {
+            self.fault(state, Fault::Away(slot.tag), |it| {
+                it.left.away -= 1;
+                it.slots[index].ills |= AWAY;
             });
         }
     }
@@ -196,6 +216,11 @@ impl<M: AppModel> Moves<'_, M> {
                 let mut after = *state;
                 after.slots[index].ills &= !BROKEN;
                 self.push(Step::Fix(slot.tag), after);
+            }
+            if slot.is_away() {
+                let mut after = *state;
+                after.slots[index].ills &= !AWAY;
+                self.push(Step::Return(slot.tag), after);
             }
             if slot.is_cut() {
                 let mut after = *state;

@@ -6,6 +6,7 @@
 
 use endstate_core::App;
 
+use super::property::Property;
 use super::script::{AppMove, Ran};
 use super::state::{Declared, State};
 
@@ -21,8 +22,10 @@ pub enum Request {
     JoinVoting,
     /// Gives a listed member its vote.
     Promote,
-    /// Makes it lead.
+    /// Makes it lead, in place of another that works.
     Transfer,
+    /// Makes it lead, while nobody else does.
+    Appoint,
     /// Takes it off the list.
     Leave,
 }
@@ -71,8 +74,38 @@ pub trait AppModel {
     /// What the application does next by itself: it forms, elects, catches up, settles.
     fn steps(&self, state: &State, add: impl FnMut(AppMove, State));
 
-    /// Carries out a request, or refuses it and leaves the state as it is.
+    /// Carries out a request, or refuses it and leaves the list as it is.
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer;
+
+    /// What may be left when the operator is killed in the middle of a request. By default that is the same as before,
+    /// or after: each is one step.
+    fn halves(&self, _: &State, _: Request, _: usize, _: impl FnMut(State)) {}
+
+    /// Whether the operator chooses who leads. Then nobody else makes a member lead, or takes its lead away while it
+    /// runs; what the world asks is [`follows`](Self::follows), and what a user's write does, [`writes`](Self::writes).
+    fn is_appointed(&self) -> bool {
+        false
+    }
+
+    /// Whom a member says that it follows, where the operator chooses who leads.
+    fn follows(&self, _: &State, _: usize) -> Option<usize> {
+        None
+    }
+
+    /// What becomes of a write that is acknowledged, where the operator chooses who leads: in each way in which members
+    /// may get it.
+    fn writes(&self, _: &State, _: impl FnMut(State)) {}
+
+    /// Whether the world may rest although it is not as declared: nothing but a person, or what may come back, leads
+    /// on. By default only as the world itself says.
+    fn may_rest(&self, _: &State) -> bool {
+        false
+    }
+
+    /// What is broken in a state, by the rules of the application. By default nothing.
+    fn broken(&self, _: &State) -> Option<Property> {
+        None
+    }
 
     /// Whether a member that runs answers the operator as one of this cluster. By default if it is listed.
     fn answers(&self, state: &State, member: usize) -> bool {

@@ -28,6 +28,16 @@ impl<M: AppModel> Moves<'_, M> {
         setting.model.steps(state, |step, after| self.push(Step::App(step), after));
         self.faults(state);
         self.mends(state);
+        self.broken()
+    }
+
+    /// Whether a step leads to what the application must never be.
+    fn broken(&self) -> Result<(), Broken<M>> {
+        for (step, after) in self.next.iter() {
+            if let Some(property) = self.setting.model.broken(after) {
+                return Err(Broken { property, step: *step, detail: String::new() });
+            }
+        }
         Ok(())
     }
 

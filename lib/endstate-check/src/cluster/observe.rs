@@ -74,6 +74,8 @@ pub(super) struct Seen {
     /// How far it is by its own answer, and by the status, as numbers.
     position: u8,
     pub(super) row: u8,
+    /// Whom it says it follows, from 1, where the operator chooses who leads.
+    follows: u8,
     elsewhere: bool,
     pub(super) tag: u8,
 }
@@ -82,13 +84,19 @@ impl<'a, M: AppModel> View<'a, M> {
     /// Looks. `blind` is the slot of a member that cannot be reached although it works.
     pub(crate) fn of(state: &State, setting: &'a Setting<M>, blind: Option<usize>) -> Self {
         let list = setting.model.shows_list(state);
+        let appointed = setting.model.is_appointed();
         let mut slots = [Seen::default(); SLOTS];
         let mut refused = 0;
         for (index, slot) in state.slots.iter().enumerate() {
             let answers = setting.model.answers(state, index)
                 && !slot.is_left_behind()
+                && !slot.is_away()
                 && blind != Some(index);
             slots[index] = Seen::of(slot, list, answers);
+            if appointed && answers && list {
+                let follows = setting.model.follows(state, index);
+                slots[index].follows = follows.map_or(0, |it| u8::try_from(it + 1).expect("few"));
+            }
             refused |= if slot.ills & REFUSED != 0 { 1 << index } else { 0 };
         }
         Self {
@@ -122,7 +130,7 @@ impl<'a, M: AppModel> View<'a, M> {
                 it.role,
                 it.app,
                 1 | it.row << 1,
-                u8::from(it.elsewhere) | it.position << 1,
+                u8::from(it.elsewhere) | it.position << 1 | it.follows << 4,
             ])
         });
         Print::of([head, self.spec.word() << 32 | self.accepted.word()].into_iter().chain(slots))
@@ -352,7 +360,10 @@ impl<'a, M: AppModel> View<'a, M> {
         }
         let alone = it.app & ON_ITS_OWN != 0;
         let mut status = MemberStatus::new(id, CLUSTER, standing);
-        status.leader = leader.clone().filter(|_| !alone);
+        status.leader = match it.follows {
+            0 => leader.clone().filter(|_| !alone && !self.setting.model.is_appointed()),
+            follows => Some(Self::id(usize::from(follows) - 1)),
+        };
         status.position = Some(position(it.position));
         status.version = self.setting.model.version(u8::from(it.app & SECOND != 0));
         status.data_size = 1;
@@ -366,7 +377,9 @@ impl<'a, M: AppModel> View<'a, M> {
             Entry::voter(Self::id(index), self.name(index)).voting(it.app & VOTER != 0)
         };
         let voters = self.seen().iter().filter(|it| it.app & VOTER != 0);
-        let agreed = voters.filter(|it| it.app & (REACHED | ON_ITS_OWN) == REACHED).count();
+        // Who cannot be elected is asked for the list also when its peers do not reach it.
+        let cut = if self.setting.model.is_appointed() { 0 } else { ON_ITS_OWN };
+        let agreed = voters.filter(|it| it.app & (REACHED | cut) == REACHED).count();
         Membership::new(CLUSTER, listed.map(entry)).agreed(agreed)
     }
 
@@ -406,6 +419,7 @@ impl Seen {
             app,
             position: if answers { slot.position() } else { 0 },
             row: slot.cached_row,
+            follows: 0,
             elsewhere,
             tag: slot.tag,
         }

@@ -44,6 +44,19 @@ impl<'a, M: AppModel> Moves<'a, M> {
             after.idle();
             self.push(Step::Fault(Fault::Abort), after);
         }
+        if state.left.abort > 0
+            && let Some(Act::Ask(request, slot)) = act
+            && state.list_as_seen
+            && let Some(index) = state.slots.iter().position(|it| it.plan == slot)
+        {
+            let setting = self.setting;
+            setting.model.halves(state, request, index, |mut after| {
+                after.left.abort -= 1;
+                after.forget_refusals();
+                after.idle();
+                self.push(Step::Fault(Fault::Half), after);
+            });
+        }
         let creates = |it: Act| matches!(it, Act::Create { .. });
         if state.left.refuse > 0 && act.is_some_and(creates) {
             let mut after = *state;

@@ -29,6 +29,10 @@ pub enum Property {
     ConsentsOnce,
     /// S4: a recovery goes on with no less than any other member is known to have had.
     KeepsWrites,
+    /// S4: no member leads, and can acknowledge writes, that lacks one which was acknowledged and is still there.
+    KeepsAcknowledged,
+    /// S5: no two members that lead can acknowledge writes at once.
+    OneLeader,
     /// S6: one member at a time is listed without the vote that its role has.
     OneJoin,
     /// S9: no working voter leaves below what is asked for.
@@ -65,6 +69,8 @@ impl fmt::Display for Property {
             Self::OneCluster => "S5 two clusters of one identity serve at once",
             Self::ConsentsOnce => "S5 a recovery began by an old consent, or by none",
             Self::KeepsWrites => "S4 a recovery lost writes that another member was known to have",
+            Self::KeepsAcknowledged => "S4 a leader lacks a write that was acknowledged",
+            Self::OneLeader => "S5 two leaders can acknowledge writes at once",
             Self::OneJoin => "S6 two members join at a time",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",
             Self::HonestStatus => "S11 the status claims what is not so",

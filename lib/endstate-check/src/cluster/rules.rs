@@ -37,7 +37,7 @@ pub(crate) fn answered(
     aim: Aim,
 ) -> Result<(), Property> {
     match request {
-        Request::Transfer => return Ok(()),
+        Request::Transfer | Request::Appoint => return Ok(()),
         Request::Join => {
             let half = |it: &&Slot| it.is_non_voter() && it.role == after.slots[aim.index].role;
             let joins = after.slots[aim.index].role == aim.voting_role;

@@ -94,6 +94,8 @@ pub struct Budgets {
     pub node: u8,
     /// A member is cut off from its peers, while the operator reaches it.
     pub cut: u8,
+    /// The operator does not reach a member any more, for as long as may be, while its peers and its clients do.
+    pub away: u8,
     /// A member's data becomes corrupt.
     pub corrupt: u8,
     /// A member's data becomes corrupt, and the alarm does not say whose.
@@ -126,6 +128,7 @@ impl Budgets {
         evict: 0,
         node: 0,
         cut: 0,
+        away: 0,
         corrupt: 0,
         unnamed: 0,
         unmount: 0,
@@ -146,7 +149,9 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, write, consent, .. } = self;
+        let Self { unmount, write, consent, away, .. } = self;
+        // In three bytes: the last two are few.
+        let consent = consent | away << 4;
         u64::from_le_bytes([unmount, write, consent, 0, 0, 0, 0, 0])
     }
 }

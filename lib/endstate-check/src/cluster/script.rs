@@ -21,6 +21,7 @@ pub(crate) enum Step {
     ObjectGone,
     App(AppMove),
     Mend(u8),
+    Return(u8),
     Fix(u8),
     Fault(Fault),
 }
@@ -35,6 +36,8 @@ pub enum AppMove {
     Elect(u8),
     /// This one gives the lead up, or loses it.
     Resign(u8),
+    /// This one follows who leads.
+    Follow(u8),
     /// This one has now what the leader has.
     CatchUp(u8),
     /// As much time passes as the application asks for before it counts on a member.
@@ -65,6 +68,7 @@ pub enum Ran {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Abort,
+    Half,
     Lose,
     Refuse(u8),
     Kill(u8),
@@ -74,6 +78,7 @@ pub(crate) enum Fault {
     Evict(u8),
     Node(u8),
     Cut(u8),
+    Away(u8),
     Corrupt(u8),
     CorruptUnnamed(u8),
     Unmount(u8),
@@ -125,6 +130,7 @@ impl fmt::Display for Step {
             Self::Collect(it) => write!(f, "the pod of m{it} is deleted with its owner"),
             Self::ObjectGone => write!(f, "the object is gone"),
             Self::App(step) => write!(f, "{step}"),
+            Self::Return(it) => write!(f, "the operator reaches m{it} again"),
             Self::Mend(it) => write!(f, "m{it} reaches its peers again"),
             Self::Fix(it) => write!(f, "what makes m{it} crash is gone"),
             Self::Fault(fault) => write!(f, "! {fault}"),
@@ -158,6 +164,7 @@ impl fmt::Display for AppMove {
             Self::Form(it) => write!(f, "the cluster forms, m{it} leads"),
             Self::Elect(it) => write!(f, "m{it} is elected"),
             Self::Resign(it) => write!(f, "m{it} leads no more"),
+            Self::Follow(it) => write!(f, "m{it} follows who leads"),
             Self::CatchUp(it) => write!(f, "m{it} has caught up"),
             Self::Settle => write!(f, "a while passes"),
         }
@@ -179,6 +186,7 @@ impl fmt::Display for Verb {
             Self::Ask(Request::JoinVoting) => "lists, with a vote,",
             Self::Ask(Request::Promote) => "promotes",
             Self::Ask(Request::Transfer) => "transfers leadership to",
+            Self::Ask(Request::Appoint) => "appoints, as the leader,",
             Self::Ask(Request::Leave) => "removes",
         })
     }
@@ -187,6 +195,7 @@ impl fmt::Display for Verb {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Half => write!(f, "operator crashes in the middle of a request"),
             Self::Abort => write!(f, "operator crashes, or the last answer is lost"),
             Self::Lose => write!(f, "operator crashes, and its last call is late"),
             Self::Kill(it) => write!(f, "m{it} is killed"),
@@ -196,6 +205,7 @@ impl fmt::Display for Fault {
             Self::Evict(it) => write!(f, "somebody deletes the pod of m{it}"),
             Self::Node(it) => write!(f, "the node of m{it} is lost"),
             Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
+            Self::Away(it) => write!(f, "the operator does not reach m{it} any more"),
             Self::Refuse(it) => write!(f, "the API refuses to make the pod of m{it}"),
             Self::CorruptUnnamed(it) => {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm names nobody")

@@ -80,6 +80,16 @@ impl Slot {
         self.ills & CUT != 0
     }
 
+    /// Whether the operator does not reach it.
+    pub fn is_away(&self) -> bool {
+        self.ills & AWAY != 0
+    }
+
+    /// Whether its pod is on a node that is lost.
+    pub fn is_on_lost_node(&self) -> bool {
+        self.pod & NODE_LOST != 0
+    }
+
     /// Whether it runs on data, together with its peers.
     pub fn works(&self) -> bool {
         self.runs() && self.has_data() && !self.is_cut()
@@ -187,6 +197,17 @@ impl Slot {
     pub fn copy(&mut self, from: &Self) {
         self.disk &= !(LOG | UNMOUNTED);
         self.disk |= DATA | CAUGHT | from.disk & (CORRUPT | UNNAMED | LOG);
+    }
+
+    /// It leads, or does not any more, whoever else does.
+    pub fn set_lead(&mut self, leads: bool) {
+        self.list = self.list & !LEADER | if leads { LEADER } else { 0 };
+    }
+
+    /// It has so many of the writes that the scenario makes, and with them all that was committed, or not.
+    pub fn write(&mut self, log: u8, is_caught_up: bool) {
+        self.set_log(log);
+        self.disk = self.disk & !CAUGHT | if is_caught_up { CAUGHT } else { 0 };
     }
 
     /// It has been connected for long enough.

@@ -347,6 +347,7 @@ impl State {
             members().filter(|it| it.role() == role).count() == usize::from(*size)
         };
         self.has(ID)
+            && self.leader().is_some()
             && self.accepted == self.spec
             && members().all(|it| self.is_as_declared(it, scenario))
             && self.spec.sizes.iter().enumerate().all(complete)

@@ -1,5 +1,6 @@
 //! A toy application: a spec of few words, with members that vote and observers.
 
+use endstate_check::cluster::{Declared, Respec};
 use endstate_core::{
     App, Change, Growth, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Role,
     RoleName, Topology, VolumeSpec,
@@ -22,8 +23,8 @@ pub(crate) struct ToySpec {
     pub environment: String,
 }
 
-pub(crate) const VERSION: &str = "1.0.0";
-pub(crate) const NEXT_VERSION: &str = "1.0.1";
+const VERSION: &str = "1.0.0";
+const NEXT_VERSION: &str = "1.0.1";
 
 impl App for Toy {
     type Spec = ToySpec;
@@ -66,4 +67,21 @@ impl App for Toy {
             Change::Nothing
         }
     }
+}
+
+/// The spec of the toy, for a model.
+pub(crate) fn spec(respec: Respec, declared: Declared) -> ToySpec {
+    let changed = |on: bool, new: &str, old: &str| if on { new } else { old }.to_owned();
+    let second = |it| declared.rev == 1 && respec == it;
+    ToySpec {
+        size: declared.sizes[0],
+        observers: declared.sizes[1],
+        version: changed(second(Respec::Restart), NEXT_VERSION, VERSION),
+        environment: changed(second(Respec::Recreate), "b", "a"),
+    }
+}
+
+pub(crate) fn declared(spec: &ToySpec) -> Declared {
+    let second = spec.version != VERSION || spec.environment != "a";
+    Declared { sizes: [spec.size, spec.observers], rev: u8::from(second) }
 }

@@ -6,7 +6,7 @@ use endstate_check::cluster::{
 };
 use endstate_core::quorum;
 
-use crate::app::{NEXT_VERSION, Toy, ToySpec, VERSION};
+use crate::app::{Toy, declared, spec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raft {
@@ -14,23 +14,6 @@ pub(crate) struct Raft {
     /// It refuses changes that would leave too few voters that are connected.
     pub strict: bool,
     pub respec: Respec,
-}
-
-/// The spec of the toy, for a model.
-pub(crate) fn spec(respec: Respec, declared: Declared) -> ToySpec {
-    let changed = |on: bool, new: &str, old: &str| if on { new } else { old }.to_owned();
-    let second = |it| declared.rev == 1 && respec == it;
-    ToySpec {
-        size: declared.sizes[0],
-        observers: declared.sizes[1],
-        version: changed(second(Respec::Restart), NEXT_VERSION, VERSION),
-        environment: changed(second(Respec::Recreate), "b", "a"),
-    }
-}
-
-pub(crate) fn declared(spec: &ToySpec) -> Declared {
-    let second = spec.version != VERSION || spec.environment != "a";
-    Declared { sizes: [spec.size, spec.observers], rev: u8::from(second) }
 }
 
 impl Raft {
@@ -96,7 +79,7 @@ impl AppModel for Raft {
         }
         match request {
             Request::Join => self.join(state, member),
-            Request::JoinVoting => Answer::Refused,
+            Request::JoinVoting | Request::Appoint => Answer::Refused,
             Request::Promote => self.promote(state, member),
             Request::Transfer => transfer(state, member),
             Request::Leave => self.leave(state, member),

@@ -7,8 +7,7 @@ use endstate_check::cluster::{
 };
 use endstate_core::quorum;
 
-use crate::app::Toy;
-use crate::raft::{declared, spec};
+use crate::app::{Toy, declared, spec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Zab {

@@ -46,7 +46,7 @@ pub(crate) fn can_transfer(target: &Topology, member: &Member) -> bool {
     target
         .role(&member.role)
         .or_else(|| target.voting())
-        .is_some_and(|it| it.lead == Lead::Transfers)
+        .is_some_and(|it| matches!(it.lead, Lead::Transfers | Lead::Appointed(_)))
 }
 
 /// Who can take the lead over: the voter that works and has the most.

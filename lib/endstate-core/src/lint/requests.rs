@@ -21,6 +21,10 @@ impl<'a, S> Lint<'a, S> {
             }
             Request::Promote { id, member, .. } => self.promote(id, member, call),
             Request::Transfer { id, .. } => self.transfer(id, call),
+            Request::Appoint { member, id, heard } => {
+                let Some(list) = self.change(call) else { return };
+                self.appoint(list, (member, id), heard);
+            }
             Request::Leave { member, id, reason } => {
                 self.remove(member, id, call);
                 self.give_up(member, *reason);
@@ -29,22 +33,26 @@ impl<'a, S> Lint<'a, S> {
                 self.change(call);
                 self.leaves(member);
             }
-            Request::App(step) if self.proven().is_none() || self.claimants().is_empty() => {
-                self.mend(step, call);
-            }
-            Request::App(step) => {
+            Request::App(step) if self.is_recorded(step) => {
                 self.change(call);
-                let own = matches!(&self.plan.status.record.step,
-                    Some(Step::App { step: it }) if it == step);
-                self.check(Rule::IntentFirst, own, || format!("{} is not recorded", step.name));
                 self.step(step);
             }
+            Request::App(step) => self.mend(step, call),
             Request::Cancel { .. } => drop(self.change(call)),
         }
     }
 
-    /// Nothing proves that a quorum would bear it, and nothing is recorded of it.
+    fn is_recorded(&self, step: &AppStep) -> bool {
+        let recorded = &self.plan.status.record.step;
+        matches!(recorded, Some(Step::App { step: it }) if it == step)
+    }
+
+    /// What is not recorded does no harm twice. Where a majority follows one leader all else is.
     fn mend(&mut self, step: &AppStep, call: &Call) {
+        let claims = self.claimants();
+        let led =
+            self.proven().is_some_and(|it| claims.len() == 1 && self.follow(it, &claims[0].id));
+        self.check(Rule::IntentFirst, !led, || format!("{} is not recorded", step.name));
         let exists = self.snapshot.status.record.cluster_id.is_some();
         let harmless = exists && !step.dangerous && step.needs.is_empty();
         self.check(Rule::HarmlessFirst, harmless, || {
@@ -91,9 +99,12 @@ impl<'a, S> Lint<'a, S> {
     fn is_half_joined(&self, name: &str) -> bool {
         let status = &self.plan.status;
         let row = status.members.iter().find(|it| *it.name == *name);
-        let votes = |role: &RoleName| {
-            let mut rows = status.members.iter().filter(|it| it.role == *role);
-            rows.any(|it| it.standing.is_some_and(crate::Standing::votes))
+        let votes = |role: &RoleName| match self.plan.roles.iter().find(|it| it.name == *role) {
+            Some(role) => role.votes,
+            None => {
+                let mut rows = status.members.iter().filter(|it| it.role == *role);
+                rows.any(|it| it.standing.is_some_and(crate::Standing::votes))
+            }
         };
         let complete = row.is_some_and(|it| !it.role.is_empty() && !votes(&it.role));
         !status.record.members.iter().any(|it| *it.name == *name) && !complete
@@ -192,7 +203,7 @@ impl<'a, S> Lint<'a, S> {
     }
 
     /// The list a change of membership is made on; a violation if it is not proven.
-    fn change(&mut self, call: &Call) -> Option<&'a Membership> {
+    pub(super) fn change(&mut self, call: &Call) -> Option<&'a Membership> {
         let proven = self.proven();
         self.check(Rule::OneChange, proven.is_some(), || "no quorum agrees on the members".into());
         let list = proven?;

@@ -76,7 +76,12 @@ fn rarely() -> impl Strategy<Value = bool> {
 
 fn specs() -> impl Strategy<Value = ToySpec> {
     let can = (
-        select(vec![Lead::Transfers, Lead::Stays]),
+        select(vec![
+            Lead::Transfers,
+            Lead::Stays,
+            Lead::Appointed(Acks::Majority),
+            Lead::Appointed(Acks::Leader),
+        ]),
         select(vec![Growth::NonVoting, Growth::Direct]),
         select(vec![IdSource::Application, IdSource::Allocated { max: 6 }]),
         select(vec![Formation::AllAtOnce, Formation::One]),
@@ -166,7 +171,7 @@ fn running() -> Pod<ToySpec> {
 
 /// What it says; whose ids these are is filled in later.
 fn answer() -> impl Strategy<Value = MemberStatus> {
-    let leader = prop_oneof![1 => Just(None), 8 => Just(Some(0)), 1 => (0..6_usize).prop_map(Some)];
+    let leader = prop_oneof![3 => Just(None), 8 => Just(Some(0)), 1 => (0..6_usize).prop_map(Some)];
     let corrupt = prop_oneof![
         20 => Just(vec![]),
         1 => (0..6_usize).prop_map(|it| vec![Corruption::Of(id(it))]),

@@ -21,7 +21,7 @@ use good::*;
 use spoiled::{AROUND, CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -36,6 +36,7 @@ const RULES: [Rule; 15] = [
     Rule::HandsOff,
     Rule::KeepsClaims,
     Rule::HarmlessFirst,
+    Rule::OneLeader,
     Rule::NeedsFirst,
 ];
 
@@ -191,6 +192,17 @@ fn what_looks_alike_and_is_right_passes() {
         ("a pod is marked as ours, and no more", marks, |it| {
             let marks = Marks { owned: true, ..Marks::default() };
             *it.action() = Action::MarkPod { pod: case::seen("c"), marks };
+        }),
+        ("a majority makes up for what one had", appoints, |it| {
+            it.row("a", Standing::Voter, Position::at(101))
+        }),
+        ("a person gives up what was lost", appoints_alone, |it| {
+            it.seen.status.members[0].position = Some(Position::at(101));
+            it.seen.recover_from = Some("b".into());
+        }),
+        ("what is corrupt is worth nothing", appoints, |it| {
+            it.status("c").position = Some(Position::at(101));
+            it.status("c").corruption = vec![Corruption::Of("c".into())];
         }),
         ("nobody votes who has a pod", recovers, |it| {
             it.seen.pods.as_mut().unwrap().push(pod("c"))

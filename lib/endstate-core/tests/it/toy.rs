@@ -1,9 +1,9 @@
 //! The toy: an application whose spec chooses what it can do, so that every way of the planner can be walked.
 
 use endstate_core::{
-    App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity, Launch,
-    LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem, Reclaim,
-    Recovery, Retention, Role, RoleName, Topology, VolumeSpec,
+    Acks, App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity,
+    Launch, LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem,
+    Reclaim, Recovery, Retention, Role, RoleName, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -262,7 +262,14 @@ impl Told for Toy {
                 }
             }
             "ends" => spec.ends = value.split(',').map(str::to_owned).collect(),
-            "lead" => spec.lead = if value == "stays" { Lead::Stays } else { Lead::Transfers },
+            "lead" => {
+                spec.lead = match value {
+                    "stays" => Lead::Stays,
+                    "appointed" => Lead::Appointed(Acks::Majority),
+                    "alone" => Lead::Appointed(Acks::Leader),
+                    _ => Lead::Transfers,
+                }
+            }
             "growth" => {
                 spec.growth = if value == "direct" { Growth::Direct } else { Growth::NonVoting };
             }

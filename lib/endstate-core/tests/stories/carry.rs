@@ -197,6 +197,10 @@ impl<A: Told> World<A> {
             }
             Request::Promote { member, .. } => self.promote(&member),
             Request::Transfer { to, .. } => self.leader = Some(to),
+            Request::Appoint { member, .. } => {
+                self.misled.clear();
+                self.leader = Some(member);
+            }
             Request::Leave { member, .. } => self.unlist(&member),
             Request::Drain { member, .. } => self.begin_task(kind, member),
             // A mend: over at once, and left in the history of its member.

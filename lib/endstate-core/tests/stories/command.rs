@@ -96,6 +96,8 @@ impl<A: Told> World<A> {
     fn cluster_change(&mut self, words: &[&str]) -> Option<String> {
         match words {
             ["spec", fields @ ..] => self.edit(fields),
+            // An operator was killed while it handed the lead over.
+            ["all", "read-only"] => self.leader = None,
             ["guard"] => self.guarded = true,
             ["unguard"] => self.guarded = false,
             ["alarm", id] => self.alarms.push(Corruption::Of((*id).into())),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use endstate_core::{
-    Blocked, Corruption, Entry, Identity, MemberId, MemberName, MemberStatus, Membership, Pod,
-    Position, Reach, Refusal, Snapshot, Standing, Start, Step, Target, member_name,
+    Blocked, Corruption, Entry, Identity, Lead, MemberId, MemberName, MemberStatus, Membership,
+    Pod, Position, Reach, Refusal, Snapshot, Standing, Start, Step, Target, member_name,
 };
 
 use super::Told;
@@ -113,6 +113,7 @@ impl<A: Told> World<A> {
 
     /// Makes the view what the members that work would say now.
     pub(super) fn elect(&mut self) {
+        let appointed = self.is_appointed();
         let Some(list) = &mut self.snapshot.view.membership else {
             let pods = self.snapshot.pods.iter().flatten();
             let pods = pods.filter(|it| !self.working.contains(&it.name));
@@ -124,15 +125,28 @@ impl<A: Told> World<A> {
         let meets = |it: &MemberName| self.working.contains(it) && !self.cut.contains(it);
         let up = voters.iter().filter(|it| meets(it)).count();
         let leads = |it: &MemberName| meets(it) && voters.contains(it);
-        if up <= voters.len() / 2 {
+        if appointed {
+            self.leader.take_if(|it| !self.working.contains(it));
+        } else if up <= voters.len() / 2 {
             self.leader = None;
         } else if !self.leader.as_ref().is_some_and(leads) {
             self.leader = voters.iter().find(|it| meets(it)).cloned();
         }
-        list.agreed = if self.leader.is_some() { up } else { 0 };
+        let answers = |it: &&MemberName| self.working.contains(it);
+        list.agreed = match appointed {
+            true => voters.iter().filter(answers).count(),
+            false if self.leader.is_some() => up,
+            false => 0,
+        };
         let members = list.members.clone();
         self.snapshot.view.targets =
             members.iter().chain(&self.coming()).map(|it| self.target(it)).collect();
+    }
+
+    /// Whether nobody is elected.
+    fn is_appointed(&self) -> bool {
+        let topology = self.app.topology(&self.snapshot.spec);
+        topology.voting().is_some_and(|it| matches!(it.lead, Lead::Appointed(_)))
     }
 
     /// Who works and is not listed yet.

@@ -56,6 +56,10 @@ impl<A: App> Report<'_, '_, A> {
         if let Some(message) = self.served() {
             return (Truth::True, "ReadServed", message);
         }
+        if self.assessed.leaderless().is_some() {
+            let message = "no member leads, and one has to be appointed".into();
+            return (Truth::False, "NoLeader", message);
+        }
         let Some(cluster) = self.cluster() else {
             let (lost, reason, message) = self.quorum_lost();
             let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
@@ -169,6 +173,9 @@ impl<A: App> Report<'_, '_, A> {
         let fine = |message: &str| (Truth::False, "QuorumHealthy", message.to_owned());
         if self.decision.record.cluster_id.is_none() {
             return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+        }
+        if self.assessed.leaderless().is_some() {
+            return fine("a quorum of the voters answers, and none of them leads");
         }
         if self.cluster().is_some() {
             return fine("a quorum of the voters is healthy");

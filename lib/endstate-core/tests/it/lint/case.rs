@@ -99,6 +99,12 @@ impl Case {
         }
     }
 
+    /// Another one is appointed, by the word of others.
+    pub(super) fn appoints(&mut self, (member, id): (&str, &str), heard: &[&str]) {
+        let heard = heard.iter().map(|it| MemberId::from(*it)).collect();
+        *self.request() = Request::Appoint { member: member.into(), id: id.into(), heard };
+    }
+
     /// It starts otherwise.
     pub(super) fn restart(&mut self, start: Start) {
         match self.action() {
@@ -110,6 +116,11 @@ impl Case {
     /// The only role needs another.
     pub(super) fn needs(&mut self, role: &str) {
         self.plan.roles = vec![Role::voting("member", 3).after(Edge::Needs, role)];
+    }
+
+    /// The operator chooses who leads.
+    pub(super) fn appointed(&mut self, acks: Acks) {
+        self.plan.roles = vec![Role::voting("member", 3).lead(Lead::Appointed(acks))];
     }
 
     /// It was recorded otherwise before, and is still.

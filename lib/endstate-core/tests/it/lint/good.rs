@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 29] = [
+pub(super) const ALL: [fn() -> Case; 32] = [
     idle,
     owns,
     removes,
@@ -14,6 +14,9 @@ pub(super) const ALL: [fn() -> Case; 29] = [
     adds_with_vote,
     promotes,
     transfers,
+    appoints,
+    appoints_alone,
+    stops_rival,
     drains,
     own_step,
     own_dangerous_step,
@@ -95,6 +98,39 @@ pub(super) fn promotes() -> Case {
 
 pub(super) fn transfers() -> Case {
     Case::new().calls(Request::Transfer { to: "b".into(), id: "b".into() })
+}
+
+/// The leader does not answer, and a majority of the others follows nobody.
+pub(super) fn appoints() -> Case {
+    let heard = ["b".into(), "c".into()].into();
+    let request = Request::Appoint { member: "b".into(), id: "b".into(), heard };
+    Case::new().calls(request).with(|it| {
+        it.appointed(Acks::Majority);
+        it.silent("a");
+        for name in ["b", "c"] {
+            it.status(name).leader = None;
+        }
+    })
+}
+
+/// The leader lost its data with its pod, and all others answer.
+pub(super) fn appoints_alone() -> Case {
+    appoints().with(|it| {
+        it.gone("a");
+        it.appointed(Acks::Leader);
+        it.row("a", Standing::Voter, Position::at(100));
+    })
+}
+
+/// One that was not reached says that it leads, too.
+pub(super) fn stops_rival() -> Case {
+    let heard = ["a".into(), "c".into()].into();
+    let request = Request::Appoint { member: "a".into(), id: "a".into(), heard };
+    Case::new().calls(request).with(|it| {
+        it.appointed(Acks::Majority);
+        it.status("b").leader = Some("b".into());
+        it.status("b").position = Some(Position::at(101));
+    })
 }
 
 pub(super) fn drains() -> Case {

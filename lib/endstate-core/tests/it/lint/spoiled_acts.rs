@@ -182,6 +182,48 @@ pub(super) const CALLS: &[Spoiled] = &[
         it.status("a").corruption = vec![Corruption::Of("b".into())]
     }),
     ("hands over without proof", transfers, |it| it.list_mut().agreed = 1),
+    ("appoints without proof", appoints, |it| it.list_mut().agreed = 1),
+    ("appoints where members elect", appoints, |it| {
+        it.plan.roles = vec![Role::voting("member", 3)]
+    }),
+    ("appoints under another name", appoints, |it| it.appoints(("c", "b"), &["b", "c"])),
+    ("appoints one without a vote", appoints, |it| it.relist(|it| it[1].votes = false)),
+    ("appoints one that does not answer", appoints, |it| it.appoints(("a", "a"), &["b", "c"])),
+    ("appoints one that does not say what it has", appoints, |it| it.status("b").position = None),
+    ("appoints corrupt data", appoints, |it| {
+        it.status("c").corruption = vec![Corruption::Of("b".into())]
+    }),
+    ("appoints by the word of one", appoints, |it| it.appoints(("b", "b"), &["b"])),
+    ("appoints by the word of one that is silent", appoints, |it| {
+        it.appoints(("b", "b"), &["a", "b"])
+    }),
+    ("appoints beside one that others follow", appoints, |it| {
+        it.status("c").leader = Some("a".into())
+    }),
+    ("appoints beside one that leads", appoints, |it| {
+        it.status("c").leader = Some("c".into());
+        it.status("b").leader = Some("c".into());
+    }),
+    ("appoints less than another has", appoints, |it| {
+        it.status("c").position = Some(Position::at(101))
+    }),
+    ("appoints beside one that does not say what it has", appoints, |it| {
+        it.status("c").position = None
+    }),
+    ("appoints beside a voter that may lead alone", appoints, |it| it.appointed(Acks::Leader)),
+    ("appoints beside a volume that may have more", appoints_alone, |it| it.claimed("a")),
+    ("appoints beside one that is only crashing", appoints_alone, |it| {
+        it.seen.pods.as_mut().unwrap().push(pod("a"))
+    }),
+    ("appoints beside one that says it leads alone", appoints_alone, |it| {
+        it.status("c").leader = Some("c".into())
+    }),
+    ("appoints less than one had that lost it", appoints_alone, |it| {
+        it.seen.status.members[0].position = Some(Position::at(101))
+    }),
+    ("stops one that a majority follows", stops_rival, |it| {
+        it.status("c").leader = Some("b".into())
+    }),
     ("drains, not recorded", drains, |it| it.plan.status.record.step = None),
     ("drains without proof", drains, |it| it.list_mut().agreed = 1),
     ("steps, not recorded", own_step, |it| it.plan.status.record.step = None),

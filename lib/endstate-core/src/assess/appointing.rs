@@ -1,0 +1,260 @@
+//! Who leads where the application elects nobody, and who is to.
+//!
+//! What a person would do after the primary is lost, and is afraid to get wrong: is it really gone, and who has all
+//! that was acknowledged? The two answers follow from when a leader acknowledges ([`Acks`]).
+//!
+//! - By a majority: a leader that no majority follows acknowledges nothing. So it does not matter what becomes of one
+//!   that does not answer while a majority of the others follows nobody; and each majority has among it one that has
+//!   what was acknowledged, so that who has all that those have has all.
+//! - By itself: a leader that does not answer may take writes, and have what nobody else has. So no voter may be
+//!   silent, unless its data is lost, and its process with it.
+
+use super::cluster::leader;
+use super::rules::is_in_doubt;
+use super::{Assessed, Situation};
+use crate::app::App;
+use crate::id::{MemberId, MemberName};
+use crate::limits::quorum;
+use crate::member::{Cluster, Health, Member};
+use crate::pod::PodPhase;
+use crate::position::Position;
+use crate::topology::{Acks, Lead, Topology};
+use crate::view::{Entry, MemberStatus, Membership};
+use crate::waiting::{AppointmentLack, Waiting};
+
+impl<'a, A: App> Assessed<'a, A> {
+    /// When a leader acknowledges, where the operator chooses it.
+    pub(crate) fn acks(&self) -> Option<Acks> {
+        match self.target.as_ref().and_then(Topology::voting)?.lead {
+            Lead::Appointed(acks) => Some(acks),
+            Lead::Transfers | Lead::Stays => None,
+        }
+    }
+
+    /// Whether one member leads. Where the operator chooses it there may be two that say so: then the one that a
+    /// majority follows does, if no other can acknowledge anything, or nobody.
+    pub(super) fn is_led(&self, cluster: &Cluster) -> bool {
+        let (Some(list), Some(leads)) = (self.list(), cluster.leader()) else { return false };
+        match self.acks() {
+            None => true,
+            Some(Acks::Leader) => self.claimants(list).count() < 2,
+            Some(Acks::Majority) => {
+                self.followers(list, &leads.id) >= quorum(list.voters().count())
+            }
+        }
+    }
+
+    /// The voters that say they lead.
+    pub(crate) fn claimants<'l>(&self, list: &'l Membership) -> impl Iterator<Item = &'l Entry> {
+        list.voters().filter(|it| self.followed(list, it) == Some(&it.id))
+    }
+
+    fn followers(&self, list: &Membership, leader: &MemberId) -> usize {
+        list.voters().filter(|it| self.follows(list, it, leader)).count()
+    }
+
+    /// Whether a voter says that it follows this one.
+    pub(crate) fn follows(&self, list: &Membership, entry: &Entry, leader: &MemberId) -> bool {
+        self.followed(list, entry) == Some(leader)
+    }
+
+    /// Whom a voter says it follows.
+    fn followed(&self, list: &Membership, entry: &Entry) -> Option<&'a MemberId> {
+        self.heard(list, entry)?.leader.as_ref()
+    }
+
+    /// What a member of this list says of itself.
+    fn heard(&self, list: &Membership, entry: &Entry) -> Option<&'a MemberStatus> {
+        let answer = self.snapshot.view.answer(&entry.name)?;
+        (answer.id == entry.id && answer.cluster == list.cluster).then_some(answer)
+    }
+
+    /// The cluster without a leader, if the operator is to choose one.
+    pub(crate) fn leaderless(&self) -> Option<Leaderless<'_, 'a, A>> {
+        let (acks, list) = (self.acks()?, self.list()?);
+        let leaderless = match &self.situation {
+            Situation::NoQuorum(lack) => *lack == Waiting::ForLeader,
+            Situation::Formed => self.cluster.is_none(),
+            _ => false,
+        };
+        leaderless.then(|| {
+            let mut voters: Vec<_> = list.voters().collect();
+            voters.sort_by(|a, b| a.name.cmp(&b.name));
+            Leaderless { assessed: self, list, voters, acks, cluster: self.join(list) }
+        })
+    }
+}
+
+/// A list that enough voters gave, and nobody who leads.
+pub(crate) struct Leaderless<'s, 'a, A: App> {
+    assessed: &'s Assessed<'a, A>,
+    list: &'a Membership,
+    /// In the order of their names.
+    voters: Vec<&'a Entry>,
+    acks: Acks,
+    cluster: Cluster,
+}
+
+impl<'a, A: App> Leaderless<'_, 'a, A> {
+    /// Who is to lead.
+    pub(crate) fn heir(&self) -> Result<&Member, AppointmentLack> {
+        if is_in_doubt(&self.cluster) {
+            return Err(AppointmentLack::Doubt);
+        }
+        self.check_that_none_leads()?;
+        self.check_that_all_tell()?;
+        let (heir, position) = self.furthest()?;
+        self.check_the_silent(heir, position)?;
+        Ok(heir)
+    }
+
+    /// The voters that answer.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = (&'a Entry, &'a MemberStatus)> {
+        let answer = |it: &'a Entry| Some((it, self.assessed.heard(self.list, it)?));
+        self.voters.iter().copied().filter_map(answer)
+    }
+
+    fn silent(&self) -> impl Iterator<Item = &'a Entry> {
+        let voters = self.voters.iter().copied();
+        voters.filter(|it| self.assessed.heard(self.list, it).is_none())
+    }
+
+    /// Whether nobody else can acknowledge anything, by the word of a majority.
+    fn check_that_none_leads(&self) -> Result<(), AppointmentLack> {
+        let may_lead = |member: MemberName| AppointmentLack::MayLead { member };
+        let free = self.heard().filter(|it| self.follows_silent(it.1).is_none()).count();
+        if free >= quorum(self.voters.len()) {
+            return match self.acks {
+                Acks::Majority => Ok(()),
+                Acks::Leader => self.check_that_none_leads_alone(),
+            };
+        }
+        let followed = self.heard().find_map(|it| self.follows_silent(it.1));
+        let silent = || self.silent().next().map(|it| it.name.clone());
+        Err(followed.or_else(silent).map_or(AppointmentLack::NoHeir, may_lead))
+    }
+
+    /// Whether every voter says that it does not lead, or has neither process nor data.
+    fn check_that_none_leads_alone(&self) -> Result<(), AppointmentLack> {
+        let mut claims: Vec<_> = self.assessed.claimants(self.list).collect();
+        claims.sort_by(|a, b| a.name.cmp(&b.name));
+        if let [one, other, ..] = &claims[..] {
+            let (one, other) = (one.name.clone(), other.name.clone());
+            return Err(AppointmentLack::Rivals { one, other });
+        }
+        if let Some(member) = self.heard().find_map(|it| self.follows_silent(it.1)) {
+            return Err(AppointmentLack::MayLead { member });
+        }
+        let Some(entry) = self.silent().find(|it| !self.is_off(it)) else { return Ok(()) };
+        let member = entry.name.clone();
+        Err(match self.may_run(entry) {
+            true => AppointmentLack::MayLead { member },
+            false => AppointmentLack::MayBeAhead { member },
+        })
+    }
+
+    /// The one that somebody follows and that does not say itself whether it leads.
+    fn follows_silent(&self, answer: &MemberStatus) -> Option<MemberName> {
+        let leader = answer.leader.as_ref()?;
+        let entry = self.list.members.iter().find(|it| it.id == *leader);
+        match entry {
+            Some(it) if self.assessed.heard(self.list, it).is_some() => None,
+            Some(it) => Some(it.name.clone()),
+            None => Some(leader.as_str().into()),
+        }
+    }
+
+    /// Whether a member lost its data, and its process with it.
+    fn is_off(&self, entry: &Entry) -> bool {
+        let ended = match self.assessed.snapshot.pod(&entry.name) {
+            None => true,
+            Some(pod) => {
+                pod.data_lost() || matches!(pod.phase, PodPhase::Failed | PodPhase::Succeeded)
+            }
+        };
+        ended && self.health(entry).is_lost()
+    }
+
+    fn may_run(&self, entry: &Entry) -> bool {
+        let pod = self.assessed.snapshot.pod(&entry.name);
+        pod.is_some_and(|it| it.deleting || it.node_lost) || !self.health(entry).is_stopped()
+    }
+
+    fn health(&self, entry: &Entry) -> Health {
+        let member = self.cluster.member(&entry.name);
+        member.map_or(Health::Leaderless, |it| it.health.clone())
+    }
+
+    /// Whether everybody that answers says how far it is, unless what it has is worth nothing.
+    fn check_that_all_tell(&self) -> Result<(), AppointmentLack> {
+        let tells = |it: &Entry, status: &MemberStatus| {
+            status.position.is_some() || self.health(it) == Health::Corrupt
+        };
+        let quiet = self.heard().find(|(entry, status)| !tells(entry, status));
+        quiet.map_or(Ok(()), |(it, _)| Err(AppointmentLack::MayBeAhead { member: it.name.clone() }))
+    }
+
+    /// The voter that has all that any that answers has. Among equals the one that a person names, then the one that
+    /// says it leads, then one that need not be restarted.
+    fn furthest(&self) -> Result<(&Member, &Position), AppointmentLack> {
+        let heard = |it: &Member| self.heard().any(|(entry, _)| entry.name == it.name);
+        let counts = |it: &&Member| heard(it) && it.health != Health::Corrupt;
+        let told = || {
+            let members = self.cluster.members.iter().filter(counts);
+            members.filter_map(|it| Some((it, it.position.as_ref()?)))
+        };
+        let able = || told().filter(|(it, _)| it.recorded && it.health.is_alive());
+        let has_all = |it: &Position| told().all(|(_, other)| it.dominates(other));
+        let furthest = able().filter(|it| has_all(it.1)).rev();
+        if let Some(heir) =
+            furthest.max_by_key(|(it, _)| (self.is_named(it), it.leads, !it.outdated))
+        {
+            return Ok(heir);
+        }
+        let most = able().max_by_key(|it| it.1.count()).ok_or(AppointmentLack::NoHeir)?;
+        let ahead = told().find(|it| !most.1.dominates(it.1)).ok_or(AppointmentLack::NoHeir)?;
+        let (one, other) = (most.0.name.clone(), ahead.0.name.clone());
+        match able().any(|it| it.0.name == other) {
+            true => Err(AppointmentLack::Diverged { one, other }),
+            false => Err(AppointmentLack::MayBeAhead { member: other }),
+        }
+    }
+
+    /// Whether a person consents to go on with what it has.
+    fn is_named(&self, heir: &Member) -> bool {
+        let used = self.assessed.record.consent.as_ref() == Some(&heir.name);
+        self.assessed.snapshot.recover_from.as_ref() == Some(&heir.name) && !used
+    }
+
+    /// Whether the heir has all that those who do not answer were known to have: one may come back with it, by a
+    /// leader's own word it may have been acknowledged.
+    fn check_the_silent(&self, heir: &Member, has: &Position) -> Result<(), AppointmentLack> {
+        let snapshot = self.assessed.snapshot;
+        let ahead = |it: &&Entry| {
+            let row = snapshot.status.members.iter().find(|row| row.name == it.name);
+            row.and_then(|it| it.position.as_ref()).is_some_and(|it| !has.dominates(it))
+        };
+        for entry in self.silent().filter(ahead) {
+            let member = entry.name.clone();
+            match self.acks {
+                Acks::Leader if !self.is_named(heir) => {
+                    return Err(AppointmentLack::LostAhead { member, heir: heir.name.clone() });
+                }
+                Acks::Majority if !self.health(entry).is_given_up() => {
+                    return Err(AppointmentLack::MayBeAhead { member });
+                }
+                Acks::Leader | Acks::Majority => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Another voter than the leader that says it leads: it was not reached when that one was appointed.
+pub(crate) fn rival<'l, A: App>(
+    assessed: &Assessed<'_, A>,
+    list: &'l Membership,
+) -> Option<&'l Entry> {
+    let leads = leader(assessed.snapshot, list)?;
+    assessed.claimants(list).find(|it| it.id != *leads)
+}
