@@ -9,12 +9,14 @@
 //! - By itself: a leader that does not answer may take writes, and have what nobody else has. So no voter may be
 //!   silent, unless its data is lost, and its process with it.
 
+use jiff::SignedDuration;
+
 use super::cluster::leader;
 use super::rules::is_in_doubt;
 use super::{Assessed, Situation};
 use crate::app::App;
 use crate::id::{MemberId, MemberName};
-use crate::limits::quorum;
+use crate::limits::{CRASH_LOOP_SECONDS, quorum};
 use crate::member::{Cluster, Health, Member};
 use crate::pod::PodPhase;
 use crate::position::Position;
@@ -185,6 +187,15 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
         member.map_or(Health::Leaderless, |it| it.health.clone())
     }
 
+    /// Whether a member is not waited for any more: it is given up, or has said nothing for a while.
+    fn is_gone_for_long(&self, entry: &Entry) -> bool {
+        let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+        let since = self.assessed.record.find(&entry.name).and_then(|it| it.failing_since);
+        let now = self.assessed.snapshot.now;
+        self.health(entry).is_given_up()
+            || since.is_some_and(|it| now.duration_since(it) >= patience)
+    }
+
     /// Whether everybody that answers says how far it is, unless what it has is worth nothing.
     fn check_that_all_tell(&self) -> Result<(), AppointmentLack> {
         let tells = |it: &Entry, status: &MemberStatus| {
@@ -226,8 +237,8 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
         self.assessed.snapshot.recover_from.as_ref() == Some(&heir.name) && !used
     }
 
-    /// Whether the heir has all that those who do not answer were known to have: one may come back with it, by a
-    /// leader's own word it may have been acknowledged.
+    /// Whether the heir has all that those who do not answer were known to have. A majority would have what was
+    /// acknowledged by one, and who may come back with the rest is waited for only for a while.
     fn check_the_silent(&self, heir: &Member, has: &Position) -> Result<(), AppointmentLack> {
         let snapshot = self.assessed.snapshot;
         let ahead = |it: &&Entry| {
@@ -240,7 +251,7 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
                 Acks::Leader if !self.is_named(heir) => {
                     return Err(AppointmentLack::LostAhead { member, heir: heir.name.clone() });
                 }
-                Acks::Majority if !self.health(entry).is_given_up() => {
+                Acks::Majority if !self.is_gone_for_long(entry) => {
                     return Err(AppointmentLack::MayBeAhead { member });
                 }
                 Acks::Leader | Acks::Majority => {}
