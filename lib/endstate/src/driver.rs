@@ -192,6 +192,10 @@ pub trait Driver: Send + Sync + 'static {
     /// if the list is another than the one decided on, and by a request that it does not know. What
     /// [`App::mends`](endstate_core::App::mends) asks for comes with the list that was given, whoever agreed on it, or
     /// with an empty one, and needs none.
+    ///
+    /// One of several parts may be cut short anywhere and is asked for again, so each part leaves what is so already as
+    /// it is. [`Request::Appoint`](endstate_core::Request::Appoint) says which come in which order, and what is looked
+    /// at again before a member may take writes.
     fn act(
         &self,
         target: &Target<'_, Self::Spec>,

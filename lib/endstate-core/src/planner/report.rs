@@ -176,7 +176,10 @@ impl<A: App> Report<'_, '_, A> {
         let member = snapshot.recover_from.clone()?;
         let noted = self.decision.record.consent.as_ref() == Some(&member);
         let before = snapshot.status.record.consent.as_ref() == Some(&member);
-        let news = noted && !before && self.assessed.situation == Situation::Quorum;
+        // Who leads now, where nobody did, was appointed by that consent.
+        let leads = self.cluster().and_then(Cluster::leader).is_some_and(|it| it.name == member);
+        let used = leads && snapshot.status.leader.is_none() && self.assessed.acks().is_some();
+        let news = noted && !before && !used && self.assessed.situation == Situation::Quorum;
         let wait = Waiting::ForSource { member, lack: SourceLack::NotNeeded };
         news.then(|| Event {
             kind: EventKind::Warning,
