@@ -134,7 +134,8 @@ pub trait App {
     }
 
     /// The application's own steps that are due, in order: drain, reassign, raise a feature. One is carried out at a
-    /// time, when no member joins, leaves or restarts. It is over when it is not due any more. By default none.
+    /// time, when no member joins, leaves or restarts. It is over when it is not due any more. A step about
+    /// a member that is given up holds up its replacement, so leave it out. By default none.
     fn steps(&self, _: &Self::Spec, _: &Cluster) -> Vec<AppStep> {
         vec![]
     }

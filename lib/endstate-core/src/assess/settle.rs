@@ -47,7 +47,9 @@ impl<A: App> Assessed<'_, A> {
         match step {
             Step::Join { member } => self.settle_join(cluster, target, member),
             Step::Leave { name, reason, .. } => match cluster.member(&name) {
-                Some(member) if !self.leaves(cluster, target, member, reason) => self.stay(member),
+                Some(member) if !self.leaves(cluster, target, member, reason) => {
+                    self.stay(cluster, member);
+                }
                 Some(_) => {}
                 None => self.settle_clearing(&name, reason),
             },
@@ -112,8 +114,14 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
+    /// Whether a member leaves as soon as the others can do without it: it is given up, and nothing on it is to be moved
+    /// before.
+    fn is_to_be_replaced(&self, cluster: &Cluster, member: &Member) -> bool {
+        member.health.is_given_up() && !self.must_drain(cluster, member)
+    }
+
     /// The application's own steps that are due.
-    pub(crate) fn due(&self, cluster: &Cluster) -> Vec<crate::AppStep> {
+    pub(crate) fn due(&self, cluster: &Cluster) -> Vec<AppStep> {
         let accepted = self.record.accepted.as_ref();
         accepted.map_or_else(Vec::new, |it| self.app.steps(&it.spec, cluster))
     }
@@ -178,7 +186,11 @@ impl<A: App> Assessed<'_, A> {
     ) -> bool {
         let unit = rules::unit_of(target, member);
         let surplus = unit.is_none_or(|it: Unit<'_>| has_surplus(cluster, it));
-        let repairs = has_given_up(cluster) || self.is_repairing(cluster, target);
+        let other = |it: &Member| it.name != member.name && it.recorded;
+        let gone = |it: &Member| other(it) && self.is_to_be_replaced(cluster, it);
+        let repairs = has_given_up(cluster)
+            || self.is_repairing(cluster, target)
+            || cluster.members.iter().any(gone);
         let urgent = member.votes && member.health.is_given_up();
         if repairs && !urgent && self.must_drain(cluster, member) {
             // What it holds moves on; the step begins again after the repair.
@@ -199,16 +211,19 @@ impl<A: App> Assessed<'_, A> {
         holds && may_remove(cluster, member)
     }
 
-    /// The leave is over before it began. Who votes belongs to the cluster, also one that was given
-    /// up on its way and promoted by a call that came late.
-    fn stay(&mut self, member: &Member) {
+    /// The leave is over before it began. Who votes belongs to the cluster, also one that was given up on its way and
+    /// promoted by a call that came late; and so does who holds what no other has.
+    fn stay(&mut self, cluster: &Cluster, member: &Member) {
         let (pod, role) = match self.record.step.take() {
             Some(Step::Leave { pod, role, .. }) => (pod, role),
             _ => (None, member.role.clone()),
         };
-        if member.votes && !self.record.members.iter().any(|it| it.name == member.name) {
+        let belongs = member.votes || self.must_drain(cluster, member);
+        if belongs && !self.record.members.iter().any(|it| it.name == member.name) {
             let (name, id) = (member.name.clone(), Some(member.id.clone()));
-            self.record.members.push(MemberRecord { id, pod, ..MemberRecord::new(name, role) });
+            let votes = member.votes;
+            let known = MemberRecord { id, pod, votes, ..MemberRecord::new(name, role) };
+            self.record.members.push(known);
         }
     }
 

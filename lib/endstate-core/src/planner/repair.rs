@@ -154,9 +154,11 @@ impl<A: App> crate::assess::Assessed<'_, A> {
             && !self.snapshot.is_name_taken(&member.name)
     }
 
-    /// Whether a member is on its way out: it needs no pod any more.
+    /// Whether a member is on its way out and needs no pod any more. Only with one it gives what no other has.
     fn leaving(&self, member: &str) -> bool {
+        let listed = self.cluster.as_ref().and_then(|it| Some((it, it.member(member)?)));
         matches!(&self.record.step, Some(Step::Leave { name, .. }) if **name == *member)
+            && !listed.is_some_and(|(cluster, it)| self.must_drain(cluster, it))
     }
 
     /// The first pod of a recorded member that has ended, or that somebody else made, and that has a claim.

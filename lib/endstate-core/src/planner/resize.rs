@@ -74,7 +74,10 @@ fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Me
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
-    let Some(first) = order.into_iter().find(of_unit) else { return Verdict::Pass };
+    // One whose drain is under way: another drain beside it would leave too few to take what both hold.
+    let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
+    let first = order.iter().copied().find(drained).or_else(|| order.into_iter().find(of_unit));
+    let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
         it if is_replaced(proof.cluster, it) => LeaveReason::Corrupt,
         it if it.outdated && must_move(proof.cluster, it) => LeaveReason::Outdated,

@@ -4,8 +4,9 @@ use super::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, MayStop};
 use crate::assess::rules::is_to_leave;
+use crate::id::MemberName;
 use crate::member::Member;
-use crate::record::Step;
+use crate::record::{AskedTask, Step};
 use crate::request::{ActionKey, ActionKind, AppStep, Request, RequestKind};
 use crate::view::Task;
 use crate::waiting::Waiting;
@@ -101,6 +102,12 @@ impl<A: App> Proof<'_, '_, A> {
             }
             _ => true,
         }
+    }
+
+    /// Whether the application was asked to drain a member, and may be at work on it.
+    pub(super) fn is_drain_asked(&self, member: &MemberName) -> bool {
+        let asked = AskedTask::of(&RequestKind::Drain, member);
+        self.assessed.record.tasks.iter().any(|it| asked.as_ref() == Some(it))
     }
 
     /// The wait for a request that the application is at work on.

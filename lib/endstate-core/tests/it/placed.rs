@@ -106,6 +106,11 @@ impl World {
         self.0.pods.as_mut().unwrap().retain(|it| &*it.name != name);
     }
 
+    fn lose_data(&mut self, name: &str) {
+        self.evict(name);
+        self.0.claims.retain(|it| &*it.member != name);
+    }
+
     fn lose_node(&mut self, name: &str) {
         self.silence(name);
         self.pod(name).node_lost = true;
@@ -186,11 +191,38 @@ fn no_step_under_way_holds_up_a_pod_on_its_claim() {
     joining.silence("c4");
     joining.pod("c4").trouble = Some(Trouble::Unschedulable { message: Words::default() });
     joining.0.status.record.step = Some(Step::Join { member });
-    for (mut world, member) in [(draining, "b2"), (joining, "c2")] {
+    let drained = World(draining.0.clone());
+    for (mut world, member) in [(draining, "b2"), (drained, "b3"), (joining, "c2")] {
         assert!(world.plan().is_empty());
         world.evict(member);
         assert_eq!(world.plan(), [format!("create pod {member}: resumes on its volume")]);
     }
+}
+
+/// Nobody else may have room for what it holds.
+#[test]
+fn a_drain_holds_up_no_removal_of_who_lost_its_data() {
+    let mut world = World::new((3, 2));
+    world.leaving("b3", LeaveReason::ScaleDown);
+    world.0.status.record.tasks = vec![AskedTask { member: "b3".into(), step: None }];
+    world.at_work(RequestKind::Drain, "b3");
+    assert_eq!(world.plan(), [""; 0]);
+    world.lose_data("b2");
+    assert_eq!(world.plan(), ["remove member b2 (5): it did not recover"]);
+    world.unlist("b2");
+    world.0.status.record.step = None;
+    assert_eq!(world.plan(), ["cancel: drain b3"], "there are not too many any more");
+}
+
+/// Two drains at once would leave too few to take what both hold.
+#[test]
+fn a_drain_that_was_begun_is_gone_on_with() {
+    let mut world = World::new((3, 2));
+    assert_eq!(world.plan(), ["drain b1"]);
+    world.0.status.record.step = None;
+    world.0.status.record.tasks = vec![AskedTask { member: "b3".into(), step: None }];
+    world.at_work(RequestKind::Drain, "b3");
+    assert_eq!(world.plan(), [""; 0]);
 }
 
 #[test]
