@@ -98,8 +98,7 @@ impl AppModel for EtcdModel {
             Request::Promote => self.promote(state, member),
             Request::Transfer => transfer(state, member),
             Request::Leave => self.remove(state, member),
-            Request::JoinVoting => unreachable!("members join as learners"),
-            Request::Appoint => unreachable!("members elect"),
+            _ => unreachable!("members join as learners and elect"),
         }
     }
 }

@@ -110,7 +110,11 @@ impl<M: AppModel> crate::World for World<M> {
     type Property = Property;
 
     fn first(&self) -> State {
-        self.setting.scenario.first_state()
+        let mut state = self.setting.scenario.first_state();
+        for slot in state.slots.iter_mut() {
+            slot.set_own(self.setting.model.first(slot.role()));
+        }
+        state
     }
 
     fn explore(&mut self, state: &State, next: &mut Next<Self>) -> Result<(), Broken<M>> {
@@ -121,7 +125,8 @@ impl<M: AppModel> crate::World for World<M> {
     /// The operator, looking with fresh eyes, does nothing either.
     fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
         let looks = |step: &Step| matches!(step, Step::Observe { .. }) && !step.is_fault();
-        (state.is_at_rest(&self.setting.scenario) || self.setting.model.may_rest(state))
+        let due = state.can_commit() && !self.setting.model.is_at_rest(state);
+        (state.is_at_rest(&self.setting.scenario) && !due || self.setting.model.may_rest(state))
             && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
     }
 

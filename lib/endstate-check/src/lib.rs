@@ -26,8 +26,32 @@
 //! - Where the operator chooses who leads ([`is_appointed`](cluster::AppModel::is_appointed)): whom members follow, who
 //!   gets a write before it is acknowledged, and what a request leaves that is cut short.
 //!
-//! The world has the membership of a cluster: drains, and steps of the application's own, it does not have, and a
-//! planner that asks for one ends the check with a panic that says so.
+//! - What it places on members and no other has ([`pieces`](cluster::AppModel::pieces)), and steps of its own
+//!   ([`own_steps`](cluster::AppModel::own_steps)); none by default. The world remembers what the application is
+//!   at work on, and `steps` goes on with it:
+//!
+//! ```
+//! use endstate_check::cluster::{AppMove, Slot, State};
+//!
+//! /// A piece moves from each member that is drained to each that takes it: how many one holds is kept in mind of it.
+//! fn drain(state: &State, mut add: impl FnMut(AppMove, State)) {
+//!     let takes = |it: &Slot| it.is_listed() && it.works() && !it.is_draining();
+//!     for (from, slot) in state.members().iter().enumerate() {
+//!         if !slot.is_draining() || !slot.works() || slot.own() == 0 {
+//!             continue;
+//!         }
+//!         for (to, other) in state.members().iter().enumerate().filter(|(_, it)| takes(it)) {
+//!             let mut after = *state;
+//!             after.members_mut()[from].set_own(slot.own() - 1);
+//!             after.members_mut()[to].set_own(other.own() + 1);
+//!             if slot.own() == 1 {
+//!                 after.members_mut()[from].end_drain();
+//!             }
+//!             add(AppMove::Move(slot.tag(), other.tag()), after);
+//!         }
+//!     }
+//! }
+//! ```
 //!
 //! A model is trusted: compare it with the real application on the same operations. Where a document leaves something
 //! open, the model allows both. Then a scenario says what starts, what may be declared, and how often each fault may

@@ -14,7 +14,7 @@ use super::state::{Late, State, Verb};
 /// A call, and the conditions it carries.
 #[derive(Clone, Copy)]
 pub(crate) struct Aim {
-    verb: Verb,
+    pub(crate) verb: Verb,
     pub(crate) index: usize,
     pub(crate) pod_as_seen: bool,
     list_as_seen: bool,
@@ -22,6 +22,15 @@ pub(crate) struct Aim {
     /// How the pod is made, or what it is marked with.
     made: u8,
     pub(crate) voting_role: u8,
+    /// Which of the application's own steps are dangerous, as bits.
+    pub(crate) risks: u8,
+}
+
+impl Aim {
+    /// Whether it asks for a step of the application's own that is dangerous.
+    pub(crate) fn is_dangerous(self) -> bool {
+        matches!(self.verb, Verb::Ask(Request::Own(it)) if self.risks & 1 << it != 0)
+    }
 }
 
 /// Where calls arrive.
@@ -72,7 +81,14 @@ impl<M: AppModel> Api<'_, M> {
             rev: self.state.accepted.rev,
             made: act.made(),
             voting_role: self.voting_role(),
+            risks: self.setting.risks,
         }
+    }
+
+    /// Whether a member holds what no other has, and may come back with it.
+    fn holds_pieces(&self, index: usize) -> bool {
+        let slot = &self.state.slots[index];
+        slot.is_viable() && self.setting.model.pieces(slot.own()) > 0
     }
 
     fn voting_role(&self) -> u8 {
@@ -117,10 +133,18 @@ impl<M: AppModel> Api<'_, M> {
             rev: late.rev,
             made,
             voting_role: self.voting_role(),
+            risks: self.setting.risks,
         })
     }
 
     fn carry_out(&mut self, aim: Aim) -> Result<Answer, Property> {
+        let (holds, before) = (self.holds_pieces(aim.index), self.state.slots[aim.index]);
+        let answer = self.try_out(aim)?;
+        let lost = holds && answer == Done && rules::gives_up_data(&before, aim.verb);
+        if lost { Err(Property::KeepsPieces) } else { Ok(answer) }
+    }
+
+    fn try_out(&mut self, aim: Aim) -> Result<Answer, Property> {
         let kept = self.setting.scenario.volumes.are_kept();
         match aim.verb {
             Verb::Ask(request) => self.ask(request, aim),
@@ -171,7 +195,7 @@ impl<M: AppModel> Api<'_, M> {
             Request::Join | Request::JoinVoting | Request::Leave => self.state.list_changed(),
             // The addresses that a new member is told stay the same.
             Request::Promote => self.state.list_as_seen = false,
-            Request::Transfer | Request::Appoint => {}
+            _ => self.state.slots[aim.index].work(request),
         }
         rules::answered(&before, self.state, request, aim)?;
         Ok(Done)
@@ -273,7 +297,7 @@ impl State {
         if !self.slots[aim.index].exists() {
             return Ok(Refused);
         }
-        rules::may_stop(self, aim.index)?;
+        rules::may_stop(self, aim)?;
         let (could, runs) = (self.keeps_quorum(), self.slots[aim.index].runs());
         let rev = if aim.rev == 1 { REV } else { 0 };
         let slot = &mut self.slots[aim.index];
@@ -295,7 +319,7 @@ impl State {
         }
         rules::may_delete(&slot)?;
         if slot.votes() {
-            rules::may_stop(self, aim.index)?;
+            rules::may_stop(self, aim)?;
         }
         // Who serves alone after a recovery resumes once.
         let resumes = slot.recovers() && self.voters().count() == 1;

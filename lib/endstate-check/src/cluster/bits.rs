@@ -60,6 +60,13 @@ pub(crate) const LEADER: u8 = 4;
 pub(crate) const FIRST_START: u8 = 8;
 /// It knows the list from before a recovery from another member.
 pub(crate) const LEFT_BEHIND: u8 = 16;
+/// The application is at work on a drain of it.
+pub(crate) const DRAINS: u8 = 32;
+/// The application is at work on a step of its own about it: the number of the step, from 1, in two bits.
+pub(crate) const OWN_STEP: u8 = 64 | 128;
+pub(crate) const OWN_STEP_SHIFT: u8 = 6;
+pub(crate) const WORK: u8 = DRAINS | OWN_STEP;
+pub(crate) const WORK_SHIFT: u8 = 5;
 
 // Slot::ills.
 /// Its peers and it do not reach each other; the operator reaches it.
@@ -93,7 +100,7 @@ pub(crate) const ASKED: u8 = 128;
 
 // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
 pub(crate) const REASON: u8 = 7;
-/// With a recovery under way: its data was found lost. With its own leave: it is drained first.
+/// With a recovery under way: its data was found lost.
 pub(crate) const NOTED: u8 = 8;
 /// The step under way is its restart, or with one of the numbers below, in place of a reason, that.
 pub(crate) const RESTARTING: u8 = 16;
@@ -104,12 +111,24 @@ pub(crate) const USED_CONSENT: u8 = 64;
 /// The annotation of the object names it as the source of a recovery. Not of the record: a person writes it.
 pub(crate) const CONSENT: u8 = 128;
 
-// The step of a slot with RESTARTING.
+// The step of a slot with RESTARTING; 0 for a restart.
 pub(crate) const FENCING: u8 = 1;
 pub(crate) const ALONE: u8 = 2;
 pub(crate) const RESUMING: u8 = 3;
 /// The same, and the pod that is recorded is the new one.
 pub(crate) const RESUMED: u8 = 4;
+/// The first of the application's own steps. The others follow.
+pub(crate) const FIRST_OWN: u8 = 5;
+
+// Slot::row and Slot::cached_row: what the status says, beside the record of the member.
+/// How far it was when the status was last written, as a number; 0 for not known.
+pub(crate) const POSITION: u8 = 7;
+/// The application was asked to drain it.
+pub(crate) const ASKED_DRAIN: u8 = 8;
+/// The application was asked for a step of its own about it: the number of the step, from 1, in two bits.
+pub(crate) const ASKED_STEP: u8 = 16 | 32;
+pub(crate) const ASKED_STEP_SHIFT: u8 = 4;
+pub(crate) const ASKED_SHIFT: u8 = 3;
 
 // Slot::late: a call was given up and may still arrive.
 pub(crate) const LATE: u8 = 1;

@@ -1,8 +1,8 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage, Request as Asked,
-    Start, Step,
+    Action, AppStep, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage,
+    Request as Asked, RequestKind, Start, Step,
 };
 
 use super::bits::*;
@@ -32,7 +32,7 @@ impl<M: AppModel> View<'_, M> {
         for row in rows {
             let slot = usize::from(self.slot(&row.name)) - 1;
             if let Some(known) = written.slots.get_mut(slot) {
-                known.row = row.position.as_ref().map_or(0, number);
+                known.row |= row.position.as_ref().map_or(0, number);
             }
         }
     }
@@ -60,7 +60,7 @@ impl<M: AppModel> View<'_, M> {
             let slot = set(&member.name, flag | member_bits(member), told(member));
             roles.push((slot, self.setting.role_number(&member.role)));
         }
-        let step = record.step.as_ref().and_then(|it| step_bits(it, record));
+        let step = record.step.as_ref().and_then(|it| self.step_bits(it, record));
         if let Some((name, bits, reason)) = step {
             set(name, bits, reason);
         }
@@ -71,6 +71,19 @@ impl<M: AppModel> View<'_, M> {
         }
         if let Some(source) = &record.consent {
             set(source, 0, USED_CONSENT);
+        }
+        let mut asked = vec![];
+        for task in &record.tasks {
+            let row = match &task.step {
+                None => ASKED_DRAIN,
+                Some(name) => {
+                    (self.setting.own_step_number(name, &task.member) + 1) << ASKED_STEP_SHIFT
+                }
+            };
+            asked.push((set(&task.member, 0, 0), row));
+        }
+        for (slot, row) in asked {
+            slots[slot].row |= row;
         }
         for (slot, role) in roles {
             slots[slot].role = role;
@@ -114,21 +127,45 @@ impl<M: AppModel> View<'_, M> {
             Action::RestartPod { .. } => Act::Restart(slot),
             Action::DeletePod { .. } => Act::Delete(slot),
             Action::DeleteClaim { .. } => Act::DeleteClaim(slot),
-            Action::Call(call) => Act::Ask(request(&call.request), slot),
+            Action::Call(call) => Act::Ask(self.request(&call.request), slot),
         })
     }
-}
 
-fn request(asked: &Asked) -> Request {
-    match asked {
-        Asked::Join { votes: false, .. } => Request::Join,
-        Asked::Join { votes: true, .. } => Request::JoinVoting,
-        Asked::Promote { .. } => Request::Promote,
-        Asked::Transfer { .. } => Request::Transfer,
-        Asked::Appoint { .. } => Request::Appoint,
-        Asked::Leave { .. } => Request::Leave,
-        _ => {
-            unimplemented!("the model has no requests but those of membership: {asked:?}")
+    fn request(&self, asked: &Asked) -> Request {
+        match asked {
+            Asked::Join { votes: false, .. } => Request::Join,
+            Asked::Join { votes: true, .. } => Request::JoinVoting,
+            Asked::Promote { .. } => Request::Promote,
+            Asked::Transfer { .. } => Request::Transfer,
+            Asked::Appoint { .. } => Request::Appoint,
+            Asked::Leave { .. } => Request::Leave,
+            Asked::Drain { .. } => Request::Drain,
+            Asked::App(step) => Request::Own(self.own_step(step)),
+            Asked::Cancel { request: RequestKind::App(name), member } => {
+                Request::CancelOwn(self.setting.own_step_number(name, member))
+            }
+            Asked::Cancel { .. } => Request::CancelDrain,
+            _ => unimplemented!("the model has no such request: {asked:?}"),
+        }
+    }
+
+    fn own_step(&self, step: &AppStep) -> u8 {
+        let number = self.setting.own_step_number(&step.name, &step.member);
+        let known = self.setting.own_step(number, &step.member);
+        assert_eq!(*step, known, "the model has the step as the application asks for it");
+        number
+    }
+
+    fn step_bits<'s>(
+        &self,
+        step: &'s Step,
+        record: &Record<SpecOf<M>>,
+    ) -> Option<(&'s MemberName, u8, u8)> {
+        match step {
+            Step::App { step } => {
+                Some((&step.member, 0, RESTARTING | (FIRST_OWN + self.own_step(step))))
+            }
+            _ => step_bits(step, record),
         }
     }
 }
@@ -163,6 +200,6 @@ fn step_bits<'s, S>(step: &'s Step, record: &Record<S>) -> Option<(&'s MemberNam
             };
             (source, 0, RESTARTING | stage)
         }
-        Step::App { step } => unimplemented!("the model has no steps of an application: {step:?}"),
+        Step::App { .. } => return None,
     })
 }

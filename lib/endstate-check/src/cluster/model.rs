@@ -4,7 +4,9 @@
 //! the world's. How the list comes to be, who may change it when, who is elected, what a start does, and what a member
 //! answers, is the application's.
 
-use endstate_core::App;
+use std::collections::BTreeMap;
+
+use endstate_core::{App, AppStep, Facts, MemberName};
 
 use super::property::Property;
 use super::script::{AppMove, Ran};
@@ -13,8 +15,10 @@ use super::state::{Declared, State};
 /// The spec that an application's planner reads.
 pub type SpecOf<M> = <<M as AppModel>::App as App>::Spec;
 
-/// A request of the operator to the application, about one member.
+/// A request of the operator to the application, about one member. There may be more kinds in a later version: a model
+/// refuses one that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Request {
     /// Lists a member without a vote.
     Join,
@@ -28,6 +32,35 @@ pub enum Request {
     Appoint,
     /// Takes it off the list.
     Leave,
+    /// Moves what it holds to others.
+    Drain,
+    /// Begins one of the application's own steps about it, by its place in [`AppModel::own_steps`].
+    Own(u8),
+    /// Stops a drain.
+    CancelDrain,
+    /// Stops one of the application's own steps.
+    CancelOwn(u8),
+}
+
+impl Request {
+    /// How many steps of its own an application may have here.
+    pub(crate) const OWN_STEPS: u8 = 3;
+
+    pub(crate) fn number(self) -> u64 {
+        let first = |it: u8| 7 + u64::from(it);
+        match self {
+            Self::Join => 0,
+            Self::JoinVoting => 1,
+            Self::Promote => 2,
+            Self::Transfer => 3,
+            Self::Appoint => 4,
+            Self::Leave => 5,
+            Self::Drain => 6,
+            Self::Own(number) => first(number),
+            Self::CancelOwn(number) => first(number + Self::OWN_STEPS),
+            Self::CancelDrain => first(2 * Self::OWN_STEPS),
+        }
+    }
 }
 
 /// How a request was answered.
@@ -74,7 +107,9 @@ pub trait AppModel {
     /// What the application does next by itself: it forms, elects, catches up, settles.
     fn steps(&self, state: &State, add: impl FnMut(AppMove, State));
 
-    /// Carries out a request, or refuses it and leaves the list as it is.
+    /// Carries out a request, or refuses it and leaves the list as it is. Of a drain, and of a step of the
+    /// application's own, this is the beginning: the world remembers that it is at work, and [`steps`](Self::steps)
+    /// goes on with it.
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer;
 
     /// What may be left when the operator is killed in the middle of a request. By default that is the same as before,
@@ -116,5 +151,33 @@ pub trait AppModel {
     /// Whether the list of members is to be had: by default if it can be changed.
     fn shows_list(&self, state: &State) -> bool {
         state.can_commit()
+    }
+
+    /// What is kept in mind of a member of this role in a cluster that runs when the world begins: see
+    /// [`Slot::own`](super::Slot::own).
+    fn first(&self, _role: usize) -> u8 {
+        0
+    }
+
+    /// How many pieces a member holds that no other has, by what is kept in mind of it. They are on its volume, and
+    /// lost with it; no call of the operator may be what loses them.
+    fn pieces(&self, _own: u8) -> u8 {
+        0
+    }
+
+    /// What the application's planner reads of it all, by what is kept in mind of each listed member.
+    fn facts(&self, _own: BTreeMap<MemberName, u8>) -> Facts {
+        Facts::default()
+    }
+
+    /// The application's own steps, each as it is asked for about this member: three at most.
+    fn own_steps(&self, _member: &MemberName) -> Vec<AppStep> {
+        vec![]
+    }
+
+    /// Whether nothing is due but what concerns members: with [`own_steps`](Self::own_steps), that none is. Asked while
+    /// the cluster can commit a change.
+    fn is_at_rest(&self, _: &State) -> bool {
+        true
     }
 }

@@ -1,10 +1,11 @@
 //! From the world to what the operator sees of it.
 
 use endstate_core::{
-    Accepted, ActionKey, ActionKind, Blocked, Bootstrap, Claim, ClusterId, Corruption, Denial,
-    Entry, Evidence, Exit, LeaveReason, Marks, MemberId, MemberName, MemberRecord, MemberRow,
-    MemberStatus, Membership, Pod, PodPhase, Position, Reach, Record, RecoverStage, Restarted,
-    Snapshot, Standing, Status, Step, Target, Trouble, Uid, View as AppView, Words,
+    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, Claim, ClusterId, Corruption,
+    Denial, Entry, Evidence, Exit, LeaveReason, Marks, MemberId, MemberName, MemberRecord,
+    MemberRow, MemberStatus, Membership, Pod, PodPhase, Position, Reach, Record, RecoverStage,
+    RequestKind, Restarted, Snapshot, Standing, Status, Step, Target, Task, Trouble, Uid,
+    View as AppView, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -76,6 +77,10 @@ pub(super) struct Seen {
     pub(super) row: u8,
     /// Whom it says it follows, from 1, where the operator chooses who leads.
     follows: u8,
+    /// What the application is at work on about it.
+    work: u8,
+    /// What the model keeps in mind of it.
+    own: u8,
     elsewhere: bool,
     pub(super) tag: u8,
 }
@@ -93,6 +98,9 @@ impl<'a, M: AppModel> View<'a, M> {
                 && !slot.is_away()
                 && blind != Some(index);
             slots[index] = Seen::of(slot, list, answers);
+            if list && setting.has_facts {
+                slots[index].own = slot.own;
+            }
             if appointed && answers && list {
                 let follows = setting.model.follows(state, index);
                 slots[index].follows = follows.map_or(0, |it| u8::try_from(it + 1).expect("few"));
@@ -119,7 +127,8 @@ impl<'a, M: AppModel> View<'a, M> {
 
     /// What tells views apart.
     pub(crate) fn fingerprint(&self) -> u128 {
-        let seen = u64::from(self.list) | u64::from(self.unnamed) << 1;
+        let keeps = self.seen().iter().any(|it| it.own != 0);
+        let seen = u64::from(self.list) | u64::from(self.unnamed) << 1 | u64::from(keeps) << 2;
         let head = u64::from(self.flags) | seen << 8 | u64::from(self.refused) << 16;
         let slots = self.seen().iter().map(|it| {
             u64::from_le_bytes([
@@ -127,13 +136,15 @@ impl<'a, M: AppModel> View<'a, M> {
                 it.made,
                 it.record,
                 it.reason,
-                it.role,
+                it.role | it.work << 2,
                 it.app,
                 1 | it.row << 1,
                 u8::from(it.elsewhere) | it.position << 1 | it.follows << 4,
             ])
         });
-        Print::of([head, self.spec.word() << 32 | self.accepted.word()].into_iter().chain(slots))
+        let own = self.seen().iter().filter(|_| keeps).map(|it| u64::from(it.own));
+        let specs = self.spec.word() << 32 | self.accepted.word();
+        Print::of([head, specs].into_iter().chain(slots).chain(own))
     }
 
     pub(super) fn app(&self) -> &'a M::App {
@@ -158,13 +169,13 @@ impl<'a, M: AppModel> View<'a, M> {
 
     /// How far members were when the status was written.
     pub(super) fn rows(&self) -> Vec<MemberRow> {
-        let known = self.slots().filter(|(_, it)| it.row != 0);
+        let known = self.slots().filter(|(_, it)| it.row & POSITION != 0);
         let row = |(index, seen): (usize, &Seen)| {
             let votes = usize::from(seen.role) == self.setting.scenario.voting_role;
             let standing = if votes { Standing::Voter } else { Standing::NonVoter };
             MemberRow {
                 standing: Some(standing),
-                position: Some(position(seen.row)),
+                position: Some(position(seen.row & POSITION)),
                 ..MemberRow::new(self.name(index), self.setting.role(seen.role))
             }
         };
@@ -264,7 +275,7 @@ impl<'a, M: AppModel> View<'a, M> {
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
             backoff: None,
-            tasks: vec![],
+            tasks: self.asked(),
             members: all(MEMBER).collect(),
         }
     }
@@ -317,7 +328,11 @@ impl<'a, M: AppModel> View<'a, M> {
             FENCING => RecoverStage::Fencing {},
             ALONE => RecoverStage::Alone {},
             RESUMING | RESUMED => RecoverStage::Resuming { pod: Self::uid(index, true) },
-            _ => return (it.reason & RESTARTING != 0).then_some(Step::Restart { name }),
+            0 => return (it.reason & RESTARTING != 0).then_some(Step::Restart { name }),
+            own => {
+                let step = self.setting.own_step(own - FIRST_OWN, &name);
+                return Some(Step::App { step });
+            }
         };
         let lost = self.slots().filter(|(_, it)| it.reason & NOTED != 0);
         let lost = lost.map(|(index, _)| self.name(index)).collect();
@@ -337,7 +352,40 @@ impl<'a, M: AppModel> View<'a, M> {
         let mut view = AppView::default();
         view.targets = self.slots().map(target).collect();
         view.membership = self.list.then(|| self.membership());
+        view.tasks = self.tasks();
+        let own = self.slots().filter(|(_, it)| it.app & (NON_VOTER | VOTER) != 0);
+        let own = own.map(|(index, it)| (self.name(index), it.own)).collect();
+        view.facts = self.setting.model.facts(own);
         view
+    }
+
+    /// What the application was asked for, by the record.
+    fn asked(&self) -> Vec<AskedTask> {
+        let drains = self.slots().filter(|(_, it)| it.row & ASKED_DRAIN != 0);
+        let drains = drains.map(|(index, _)| (index, RequestKind::Drain));
+        let asked = |it: &Seen| ((it.row & ASKED_STEP) >> ASKED_STEP_SHIFT).checked_sub(1);
+        let own = self.slots().filter_map(|(index, it)| Some((index, self.own(index, asked(it)?))));
+        let task = |(index, kind)| AskedTask::of(&kind, &self.name(index));
+        drains.chain(own).filter_map(task).collect()
+    }
+
+    /// What the application is at work on, and how far it is.
+    fn tasks(&self) -> Vec<Task> {
+        let pieces = |it: &Seen| u64::from(self.setting.model.pieces(it.own));
+        let all = self.seen().iter().map(pieces).sum();
+        let drains = self.slots().filter(|(_, it)| it.work & (DRAINS >> WORK_SHIFT) != 0);
+        let drains = drains.map(|(index, it)| {
+            Task::new(RequestKind::Drain, self.name(index), all - pieces(it), all)
+        });
+        let step = |it: &Seen| (it.work >> (OWN_STEP_SHIFT - WORK_SHIFT)).checked_sub(1);
+        let own = self.slots().filter_map(|(index, it)| {
+            Some(Task::new(self.own(index, step(it)?), self.name(index), 0, 1))
+        });
+        drains.chain(own).collect()
+    }
+
+    fn own(&self, index: usize, number: u8) -> RequestKind {
+        RequestKind::App(self.setting.own_step(number, &self.name(index)).name)
     }
 
     fn answer(
@@ -420,6 +468,8 @@ impl Seen {
             position: if answers { slot.position() } else { 0 },
             row: slot.cached_row,
             follows: 0,
+            work: bit(list, slot.list >> WORK_SHIFT),
+            own: 0,
             elsewhere,
             tag: slot.tag,
         }

@@ -18,6 +18,8 @@ pub enum Property {
     KeepsWhole,
     /// S4: no call of the operator makes those with good data a minority.
     KeepsGoodData,
+    /// S4: no call of the operator gives up what a member holds and no other has.
+    KeepsPieces,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
@@ -64,6 +66,7 @@ impl fmt::Display for Property {
             Self::KeepsData => "S4 the data of a listed voter was deleted",
             Self::KeepsWhole => "S4 a voter was given up although its data is whole",
             Self::KeepsGoodData => "S4 those with good data were made a minority",
+            Self::KeepsPieces => "S4 what no other member holds was given up",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
             Self::OneCluster => "S5 two clusters of one identity serve at once",

@@ -8,14 +8,14 @@ use super::model::Request;
 use super::property::Property;
 use super::script::Ran;
 use super::slot::{Slot, StartKind};
-use super::state::State;
+use super::state::{State, Verb};
 
 /// S2.
-pub(crate) fn may_stop(state: &State, member: usize) -> Result<(), Property> {
-    let runs = state.slots[member].runs();
+pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {
+    let runs = state.slots[aim.index].runs();
     // With a recovery on its way nobody serves.
     let serves = !state.slots.iter().any(Slot::recovers) || state.keeps_quorum();
-    let second = runs && serves && state.is_formed() && another_is_stopped(state, member);
+    let second = runs && serves && state.is_formed() && another_is_stopped(state, aim);
     if second { Err(Property::OneDisruption) } else { Ok(()) }
 }
 
@@ -38,6 +38,8 @@ pub(crate) fn answered(
 ) -> Result<(), Property> {
     match request {
         Request::Transfer | Request::Appoint => return Ok(()),
+        Request::Drain | Request::CancelDrain | Request::CancelOwn(_) => return Ok(()),
+        Request::Own(_) => return may_begin(before, after, aim),
         Request::Join => {
             let half = |it: &&Slot| it.is_non_voter() && it.role == after.slots[aim.index].role;
             let joins = after.slots[aim.index].role == aim.voting_role;
@@ -51,13 +53,35 @@ pub(crate) fn answered(
     took_no_quorum(before.keeps_quorum(), after)
 }
 
+/// S2 and S1: a dangerous step may stop its member at any moment from now on.
+fn may_begin(before: &State, after: &State, aim: Aim) -> Result<(), Property> {
+    if !aim.is_dangerous() {
+        return Ok(());
+    }
+    if another_is_stopped(before, aim) {
+        return Err(Property::OneDisruption);
+    }
+    let mut stopped = *after;
+    stopped.slots[aim.index].process |= VOLUNTARY;
+    took_no_quorum(before.keeps_quorum(), &stopped)
+}
+
+/// S4: whether a call is what ends the data of a member.
+pub(crate) fn gives_up_data(slot: &Slot, verb: Verb) -> bool {
+    match verb {
+        Verb::Delete => !slot.has_claim(),
+        Verb::DeleteClaim | Verb::Ask(Request::Leave) => true,
+        _ => false,
+    }
+}
+
 /// S2, S9 and S4.
 fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
     let slot = &state.slots[aim.index];
     if !slot.votes() {
         return Ok(());
     }
-    if slot.runs() && another_is_stopped(state, aim.index) {
+    if slot.runs() && another_is_stopped(state, aim) {
         return Err(Property::OneDisruption);
     }
     let below = state.voters().count() - 1 < usize::from(state.spec.sizes[slot.role()]);
@@ -75,10 +99,13 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
     Ok(())
 }
 
-/// Whether the operator has stopped another voter that is not back yet.
-fn another_is_stopped(state: &State, member: usize) -> bool {
-    let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != member);
-    others.any(|(_, it)| it.votes() && it.process & VOLUNTARY != 0)
+/// Whether the operator has stopped another voter that is not back yet, or asked for something dangerous about
+/// another that is not over.
+fn another_is_stopped(state: &State, aim: Aim) -> bool {
+    let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != aim.index);
+    let stopped = |it: &Slot| it.votes() && it.process & VOLUNTARY != 0;
+    let risks = |it: &Slot| it.own_step().is_some_and(|it| aim.risks & 1 << it != 0);
+    others.any(|(_, it)| stopped(it) || risks(it))
 }
 
 /// S1.
@@ -118,7 +145,7 @@ fn broken_by_recovery(state: &State, source: &Slot) -> Option<Property> {
     if whole + usize::from(source.votes()) >= state.quorum() {
         return Some(Property::NoSecondStart);
     }
-    let ahead = others().any(|it| it.row > source.position());
+    let ahead = others().any(|it| it.known_position() > source.position());
     ahead.then_some(Property::KeepsWrites)
 }
 

@@ -42,6 +42,10 @@ pub enum AppMove {
     CatchUp(u8),
     /// As much time passes as the application asks for before it counts on a member.
     Settle,
+    /// A piece moves from one to another.
+    Move(u8, u8),
+    /// The application's own step about this one goes on, or is over.
+    Work(u8),
 }
 
 /// How a start went.
@@ -167,6 +171,8 @@ impl fmt::Display for AppMove {
             Self::Follow(it) => write!(f, "m{it} follows who leads"),
             Self::CatchUp(it) => write!(f, "m{it} has caught up"),
             Self::Settle => write!(f, "a while passes"),
+            Self::Move(from, to) => write!(f, "a piece moves from m{from} to m{to}"),
+            Self::Work(it) => write!(f, "the step about m{it} goes on"),
         }
     }
 }
@@ -188,6 +194,10 @@ impl fmt::Display for Verb {
             Self::Ask(Request::Transfer) => "transfers leadership to",
             Self::Ask(Request::Appoint) => "appoints, as the leader,",
             Self::Ask(Request::Leave) => "removes",
+            Self::Ask(Request::Drain) => "drains",
+            Self::Ask(Request::Own(_)) => "asks for a step about",
+            Self::Ask(Request::CancelDrain) => "cancels the drain of",
+            Self::Ask(Request::CancelOwn(_)) => "cancels the step about",
         })
     }
 }

@@ -1,10 +1,10 @@
 //! What stays the same in a world: the scenario, the application, and the names.
 
-use endstate_core::{IdSource, Identity, MemberName, RoleName, member_name};
+use std::collections::BTreeMap;
 
-use endstate_core::App;
+use endstate_core::{App, AppStep, Facts, IdSource, Identity, MemberName, RoleName, member_name};
 
-use super::model::AppModel;
+use super::model::{AppModel, Request};
 use super::scenario::Scenario;
 use super::slot::SLOTS;
 use super::state::{Declared, ROLES};
@@ -20,6 +20,10 @@ pub(crate) struct Setting<M> {
     pub(crate) names: Vec<MemberName>,
     /// Whether ids are allocated before the start.
     pub(crate) allocates_ids: bool,
+    /// Whether the planner reads what is kept in mind of members.
+    pub(crate) has_facts: bool,
+    /// Which of the application's own steps are dangerous, as bits.
+    pub(crate) risks: u8,
     roles: Vec<RoleName>,
 }
 
@@ -34,7 +38,12 @@ impl<M: AppModel> Setting<M> {
         let allocated = |it: &endstate_core::Role| it.identity != IdSource::Application;
         let object = Identity::new("ns", NAME, "uid");
         let name = |it| member_name(NAME, object.seed(), it);
+        let own = model.own_steps(&MemberName::default());
+        assert!(own.len() <= usize::from(Request::OWN_STEPS), "the model has room for three steps");
         Self {
+            has_facts: model.facts(BTreeMap::from([(MemberName::default(), 1)]))
+                != Facts::default(),
+            risks: own.iter().rev().fold(0, |all, it| all << 1 | u8::from(it.dangerous)),
             names: (0..2 * SLOTS as u64).map(name).collect(),
             allocates_ids: roles.iter().any(allocated),
             roles: roles.iter().map(|it| it.name.clone()).collect(),
@@ -42,6 +51,19 @@ impl<M: AppModel> Setting<M> {
             model,
             object,
         }
+    }
+
+    /// One of the application's own steps, about this member.
+    pub(crate) fn own_step(&self, number: u8, member: &MemberName) -> AppStep {
+        self.model.own_steps(member)[usize::from(number)].clone()
+    }
+
+    /// Which of them this is.
+    pub(crate) fn own_step_number(&self, name: &str, member: &MemberName) -> u8 {
+        let all = self.model.own_steps(member);
+        let number = all.iter().position(|it| it.name == name);
+        let number = number.and_then(|it| u8::try_from(it).ok());
+        number.unwrap_or_else(|| panic!("the model has no step {name}"))
     }
 
     pub(crate) fn role(&self, number: u8) -> RoleName {

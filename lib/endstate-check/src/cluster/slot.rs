@@ -1,6 +1,7 @@
 //! Everything about one member, as bits.
 
 use super::bits::*;
+use super::model::Request;
 
 /// How a pod tells its process to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ pub struct Slot {
     /// Why it leaves, as a number.
     pub(crate) reason: u8,
     pub(crate) role: u8,
-    /// How far it was when the status was last written, as a number; 0 for not known.
+    /// How far it was when the status was last written, and what the application was asked for about it.
     pub(crate) row: u8,
     pub(crate) cached_row: u8,
     pub(crate) cached_pod: u8,
@@ -169,6 +170,16 @@ impl Slot {
     pub fn own(&self) -> u8 {
         self.own
     }
+
+    /// Whether the application is at work on a drain of it.
+    pub fn is_draining(&self) -> bool {
+        self.list & DRAINS != 0
+    }
+
+    /// Which of its own steps the application is at work on about it.
+    pub fn own_step(&self) -> Option<u8> {
+        (self.list >> OWN_STEP_SHIFT).checked_sub(1)
+    }
 }
 
 /// What a model of an application writes.
@@ -183,9 +194,9 @@ impl Slot {
         self.list = (self.list & !NON_VOTER) | VOTER;
     }
 
-    /// It is not on the list any more, and does not lead.
+    /// It is not on the list any more, and does not lead; the application is at work on nothing about it.
     pub fn unlist(&mut self) {
-        self.list &= !(VOTER | NON_VOTER | LEADER);
+        self.list &= !(VOTER | NON_VOTER | LEADER | WORK);
     }
 
     /// It has data, and all that was committed.
@@ -218,6 +229,23 @@ impl Slot {
     /// Keeps something in mind of it.
     pub fn set_own(&mut self, own: u8) {
         self.own = own;
+    }
+
+    /// The drain of it is over.
+    pub fn end_drain(&mut self) {
+        self.list &= !DRAINS;
+    }
+
+    /// The application's own step about it is over.
+    pub fn end_own_step(&mut self) {
+        self.list &= !OWN_STEP;
+    }
+
+    /// Its process ends, because the operator asked for a step that does that, and is started again.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.process |= VOLUNTARY;
+        self.touch();
     }
 }
 
@@ -293,12 +321,30 @@ impl Slot {
         if self.reason & RESTARTING != 0 { self.reason & REASON } else { 0 }
     }
 
+    /// How far it was when the status was last written.
+    pub(crate) fn known_position(&self) -> u8 {
+        self.row & POSITION
+    }
+
+    /// The application begins what it was asked for about it, or stops it.
+    pub(crate) fn work(&mut self, request: Request) {
+        match request {
+            Request::Drain => self.list |= DRAINS,
+            Request::CancelDrain => self.end_drain(),
+            Request::Own(number) => {
+                self.list = self.list & !OWN_STEP | (number + 1) << OWN_STEP_SHIFT;
+            }
+            Request::CancelOwn(_) => self.end_own_step(),
+            _ => {}
+        }
+    }
+
     /// Whether the step under way is a recovery from it.
     pub(crate) fn recovers(&self) -> bool {
         (FENCING..=RESUMED).contains(&self.step())
     }
 
-    /// How far it is, as a number: see [`row`](Self::row).
+    /// How far it is, as a number: see [`POSITION`].
     pub(crate) fn position(&self) -> u8 {
         if self.log() == 0 && !self.is_caught_up() { 1 } else { 2 + self.log() }
     }
@@ -319,10 +365,13 @@ impl Slot {
     #[inline]
     pub(crate) fn words(&self) -> [u64; 2] {
         let Self { pod, made, process, disk, list, record, reason, role, .. } = *self;
-        let role = role | self.row << 2 | self.cached_row << 5;
+        let role = role | (self.row & POSITION) << 2 | (self.cached_row & POSITION) << 5;
         let there = [pod, process, list, record, disk, made, reason, role];
         let Self { cached_pod, cached_made, cached_record, cached_reason, .. } = *self;
         let Self { ills, late, plan, own, .. } = *self;
+        // Six bits, of which five are beside those of a late call.
+        let asked = self.row >> ASKED_SHIFT | self.cached_row >> ASKED_SHIFT << 3;
+        let (late, plan) = (late | asked << 3, plan | asked >> 5 << 4);
         let cached = [cached_pod, cached_record, cached_made, cached_reason, ills, late, plan, own];
         [u64::from_be_bytes(there), u64::from_be_bytes(cached)]
     }

@@ -49,7 +49,7 @@ impl Verb {
             Self::Restart => 3,
             Self::Delete => 4,
             Self::DeleteClaim => 5,
-            Self::Ask(request) => 6 + request as u64,
+            Self::Ask(request) => 6 + request.number(),
         }
     }
 }
@@ -195,7 +195,8 @@ impl State {
     /// Whether a recovery is on its way, or a person consents to one from a member that has all that others are known
     /// to have had.
     fn can_recover(&self) -> bool {
-        let furthest = |it: &Slot| it.row.max(if it.disk & DATA != 0 { it.position() } else { 0 });
+        let has = |it: &Slot| if it.disk & DATA != 0 { it.position() } else { 0 };
+        let furthest = |it: &Slot| it.known_position().max(has(it));
         let most = self.voters().map(furthest).max().unwrap_or(0);
         let able = |it: &Slot| it.votes() && it.is_viable() && it.has_claim();
         let named = |it: &Slot| it.reason & (CONSENT | USED_CONSENT) == CONSENT;
@@ -362,6 +363,7 @@ impl State {
             && member.runs()
             && member.record & !FAILING == MEMBER | SEEN
             && member.reason & !(CONSENT | USED_CONSENT) == 0
+            && member.list & WORK == 0
             && !member.is_corrupt()
     }
 }

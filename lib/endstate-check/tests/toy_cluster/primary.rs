@@ -77,7 +77,7 @@ impl AppModel for Primary {
             Request::Transfer => self.transfer(state, member),
             Request::JoinVoting => self.join(state, member),
             Request::Leave => self.leave(state, member),
-            Request::Join | Request::Promote => Answer::Refused,
+            _ => Answer::Refused,
         }
     }
 

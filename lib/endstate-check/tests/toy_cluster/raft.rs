@@ -79,10 +79,10 @@ impl AppModel for Raft {
         }
         match request {
             Request::Join => self.join(state, member),
-            Request::JoinVoting | Request::Appoint => Answer::Refused,
             Request::Promote => self.promote(state, member),
             Request::Transfer => transfer(state, member),
             Request::Leave => self.leave(state, member),
+            _ => Answer::Refused,
         }
     }
 }
