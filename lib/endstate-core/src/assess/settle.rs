@@ -114,8 +114,8 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
-    /// Whether a member leaves as soon as the others can do without it: it is given up, and nothing on it has to be
-    /// moved before.
+    /// Whether a member leaves as soon as the others can do without it: it is given up, and nothing on it has to
+    /// be moved before.
     fn is_to_be_replaced(&self, cluster: &Cluster, member: &Member) -> bool {
         member.health.is_given_up() && !self.must_drain(cluster, member)
     }
