@@ -92,6 +92,7 @@ fn remove_blindly(app: &Etcd, snapshot: &See) -> Do {
         plan.status.record.step = Some(Step::Leave {
             name: member.clone(),
             role: ROLE.into(),
+            group: 0,
             id: Some(id.clone()),
             pod: None,
             reason,

@@ -110,7 +110,8 @@ impl<M: AppModel> crate::World for World<M> {
     type Property = Property;
 
     fn first(&self) -> State {
-        let mut state = self.setting.scenario.first_state();
+        let Setting { scenario, groups, led, .. } = &self.setting;
+        let mut state = scenario.first_state(*groups, *led);
         for slot in state.slots.iter_mut() {
             slot.set_own(self.setting.model.first(slot.role()));
         }
@@ -125,8 +126,9 @@ impl<M: AppModel> crate::World for World<M> {
     /// The operator, looking with fresh eyes, does nothing either.
     fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
         let looks = |step: &Step| matches!(step, Step::Observe { .. }) && !step.is_fault();
-        let due = state.can_commit() && !self.setting.model.is_at_rest(state);
-        (state.is_at_rest(&self.setting.scenario) && !due || self.setting.model.may_rest(state))
+        let Setting { scenario, groups, model, .. } = &self.setting;
+        let due = state.can_commit() && !model.is_at_rest(state);
+        (state.is_at_rest(scenario, groups) && !due || model.may_rest(state))
             && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
     }
 

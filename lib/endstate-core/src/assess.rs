@@ -8,6 +8,7 @@ mod accept;
 pub(crate) mod appointing;
 pub(crate) mod cluster;
 mod forming;
+pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod learn;
 mod needs;
@@ -213,7 +214,7 @@ impl<'a, A: App> Assessed<'a, A> {
 
     /// Whether a recorded member works.
     pub fn health(&self, member: &MemberRecord) -> Health {
-        health::health(self.snapshot, member)
+        health::health(self.snapshot, self.target.as_ref(), member)
     }
 
     /// The role of a recorded member; the voting one if it has none that exists.
@@ -227,7 +228,8 @@ impl<'a, A: App> Assessed<'a, A> {
             let answer = self.snapshot.view.answer(&new.name);
             let position = answer.and_then(|it| it.position.clone());
             let id = new.id.clone().unwrap_or_default();
-            Member { position, ..Member::new(new.name.clone(), id, new.role.clone()) }
+            let group = new.group;
+            Member { position, group, ..Member::new(new.name.clone(), id, new.role.clone()) }
         };
         cluster.member(&new.name).cloned().unwrap_or_else(unlisted)
     }

@@ -71,7 +71,7 @@ pub use request::{ActionKey, ActionKind, AppStep, Call, Precondition, Request, R
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{
-    Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology,
+    Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology, Voters,
 };
 pub use version::{Version, VersionError};
 pub use view::{

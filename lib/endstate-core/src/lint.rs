@@ -7,6 +7,7 @@
 
 mod appointing;
 mod around;
+mod groups;
 mod needs;
 mod pods;
 mod requests;

@@ -55,9 +55,18 @@ impl Cluster {
         self.members.iter().filter(move |it| it.recorded && it.role == *role && it.group == group)
     }
 
-    /// Who leads.
+    /// Who leads; where each group has a leader of its own, that of any.
     pub fn leader(&self) -> Option<&Member> {
         self.members.iter().find(|it| it.leads)
+    }
+
+    /// Who leads a group that has a leader of its own.
+    ///
+    /// ```
+    /// assert!(endstate_core::Cluster::default().leader_of(&"shard".into(), 1).is_none());
+    /// ```
+    pub fn leader_of<'a>(&'a self, role: &'a RoleName, group: u32) -> Option<&'a Member> {
+        self.own(role, group).find(|it| it.leads)
     }
 
     /// The member of this name.
@@ -88,6 +97,9 @@ pub struct Member {
     pub votes: bool,
     /// Whether it leads.
     pub leads: bool,
+    /// Whether it has enough of what the leader of its group has, by the application's word. Asked only where each group
+    /// has a leader of its own, of those that work.
+    pub caught_up: bool,
     /// Whether it works.
     pub health: Health,
     /// Since when it works again, if that is less than [`STABLE_SECONDS`](crate::STABLE_SECONDS) ago: its process was
@@ -126,6 +138,7 @@ impl Member {
             group: 0,
             votes: false,
             leads: false,
+            caught_up: true,
             health: Health::Healthy,
             recovered_at: None,
             position: None,
@@ -143,6 +156,11 @@ impl Member {
     #[must_use]
     pub fn voting(self, votes: bool) -> Self {
         Self { votes, ..self }
+    }
+
+    /// Whether it works and has what its group has.
+    pub(crate) fn has_copy(&self) -> bool {
+        self.health.is_healthy() && self.caught_up
     }
 
     /// The same, with so much of the history.

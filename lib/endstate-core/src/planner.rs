@@ -156,7 +156,7 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 9] {
 /// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
 /// change, removal of the dead before growth, growth before restarts.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 17] {
+fn proven_steps<A: App>() -> [ProvenStep<A>; 18] {
     [
         repair::resume,
         appointing::stop_rival,
@@ -168,6 +168,7 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 17] {
         repair::restart_broken,
         under_way::go_on,
         repair::report_unknown_members,
+        repair::report_groups,
         repair::update_labels,
         repair::remove_half_joined,
         repair::remove_given_up,

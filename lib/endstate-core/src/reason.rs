@@ -202,6 +202,13 @@ pub enum Shortage {
         /// Which.
         role: crate::RoleName,
     },
+    /// A copy of what its group has, beside a member that is to stop or to leave.
+    LastOfGroup {
+        /// The role.
+        role: crate::RoleName,
+        /// The group within the role.
+        group: u32,
+    },
     /// The application's own reason.
     Application {
         /// One word, for programs.

@@ -370,6 +370,7 @@ impl Restarted {
 /// let step = Step::Leave {
 ///     name: "example-x7k2p".into(),
 ///     role: "server".into(),
+///     group: 0,
 ///     id: Some("a1".into()),
 ///     pod: Some("9b1d".into()),
 ///     reason: LeaveReason::ScaleDown,
@@ -392,6 +393,9 @@ pub enum Step {
         /// Its role.
         #[serde(default)]
         role: RoleName,
+        /// Its group within the role.
+        #[serde(default, skip_serializing_if = "is_first")]
+        group: u32,
         /// Its id, when the application knows it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<MemberId>,

@@ -53,6 +53,12 @@ impl Topology {
         self.roles.iter().find(|it| it.votes)
     }
 
+    /// Whether a role is one whose leaders vote for their groups. A member whose role is not asked for any more is taken
+    /// for one of the role that votes.
+    pub fn is_led(&self, role: &RoleName) -> bool {
+        self.role(role).or_else(|| self.voting()).is_some_and(Role::is_led)
+    }
+
     /// The roles in the order of an edge: those that others come after first.
     pub fn in_order(&self, edge: Edge) -> Vec<&Role> {
         let (mut rest, mut sorted): (Vec<&Role>, Vec<&Role>) =
@@ -74,8 +80,11 @@ impl Topology {
         if names.len() != self.roles.len() {
             refuse("two roles have the same name");
         }
-        if self.roles.iter().filter(|it| it.votes).map(|it| it.groups).sum::<u32>() != 1 {
-            refuse("a cluster has exactly one role that votes, with one group");
+        if self.roles.iter().filter(|it| it.votes).count() != 1 {
+            refuse("a cluster has exactly one role that votes");
+        }
+        for why in self.roles.iter().filter_map(Role::problem) {
+            refuse(why);
         }
         let edges = || self.roles.iter().flat_map(|it| &it.after);
         if edges().any(|(_, name)| !names.contains(name)) {
@@ -117,6 +126,8 @@ pub struct Role {
     pub groups: u32,
     /// Whether its members count for the quorum.
     pub votes: bool,
+    /// Which of them, if they do.
+    pub voters: Voters,
     /// Whether a member that leads can hand over.
     pub lead: Lead,
     /// How a member joins.
@@ -142,6 +153,7 @@ impl Role {
             size,
             groups: 1,
             votes: true,
+            voters: Voters::Members,
             lead: Lead::Transfers,
             growth: Growth::NonVoting,
             identity: IdSource::Application,
@@ -199,6 +211,44 @@ impl Role {
         Self { groups, ..self }
     }
 
+    /// The same, in which these members vote.
+    ///
+    /// ```
+    /// use endstate_core::{Formation, Growth, Role, Topology, Voters};
+    /// let shards = Role::voting("shard", 2).groups(3).voters(Voters::Leaders);
+    /// let shards = shards.growth(Growth::Alone).formation(Formation::One);
+    /// assert!(Topology::new("1", [shards]).problems().is_empty());
+    /// ```
+    #[must_use]
+    pub fn voters(self, voters: Voters) -> Self {
+        Self { voters, ..self }
+    }
+
+    /// Whether each of its groups has a leader of its own, which votes for the group.
+    pub fn is_led(&self) -> bool {
+        self.votes && self.voters == Voters::Leaders
+    }
+
+    /// Why the planner cannot run a role like this.
+    fn problem(&self) -> Option<&'static str> {
+        match self {
+            it if it.groups == 0 => Some("a role has no group"),
+            it if !it.votes && it.voters == Voters::Leaders => {
+                Some("leaders vote in a role that does not vote")
+            }
+            it if it.votes && !it.is_led() && it.groups > 1 => Some(
+                "members of several groups vote, whose majorities say nothing of each other: only their leaders can",
+            ),
+            it if it.is_led() && it.growth == Growth::NonVoting => Some(
+                "a member that may lead, and vote, at any time is listed before it was started",
+            ),
+            it if it.is_led() && it.formation != Formation::One => {
+                Some("several members form a group, and nothing says which of them leads")
+            }
+            _ => None,
+        }
+    }
+
     /// The same after another role.
     #[must_use]
     pub fn after(mut self, edge: Edge, role: impl Into<RoleName>) -> Self {
@@ -215,6 +265,22 @@ impl Role {
     pub fn comes_after(&self, edge: Edge, role: &RoleName) -> bool {
         self.after.iter().any(|it| it.0 == edge && it.1 == *role)
     }
+}
+
+/// Which members of a role that votes count for the quorum of the cluster.
+///
+/// ```
+/// assert_ne!(endstate_core::Voters::Members, endstate_core::Voters::Leaders);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Voters {
+    /// All of them. They are one group.
+    Members,
+    /// The leader of each group. The others of a group have its data, or are getting it, and may lead it at any time: who
+    /// leads, and votes, the application decides. A group that holds data has a member on the list with a vote, whether
+    /// it works or not; one without such a member holds nothing.
+    Leaders,
 }
 
 /// Whether a member that leads can hand the lead to another.
@@ -268,6 +334,9 @@ pub enum Growth {
     NonVoting,
     /// Started first, and listed with its vote when it has caught up.
     Direct,
+    /// Started first, alone: it is nobody's until it is listed, and copies after that. It is listed without a vote, and
+    /// gets one when it has caught up if all members of its role vote.
+    Alone,
 }
 
 /// Where the ids of members come from.
@@ -377,11 +446,20 @@ mod tests {
     fn what_cannot_be_worked_towards_is_refused() {
         let a = || Role::voting("a", 3);
         let b = || Role::following("b", 3);
+        let led = || {
+            let led = a().groups(2).voters(Voters::Leaders);
+            led.growth(Growth::Alone).formation(Formation::One)
+        };
+        assert!(Topology::new("1", [led()]).problems().is_empty());
         let cases = [
             vec![a(), a()],
             vec![b()],
             vec![],
-            vec![Role { groups: 2, ..a() }],
+            vec![a().groups(2)],
+            vec![led().groups(0)],
+            vec![led().growth(Growth::NonVoting)],
+            vec![led().formation(Formation::AllAtOnce)],
+            vec![a(), b().voters(Voters::Leaders)],
             vec![a(), Role::voting("b", 1)],
             vec![a(), b().after(Edge::Starts, "c")],
             vec![a().after(Edge::Starts, "b"), b().after(Edge::Starts, "a")],

@@ -191,6 +191,15 @@ pub enum Waiting {
         /// What it waits for.
         shortage: Shortage,
     },
+    /// A group that has a leader of its own lacks one that works. Nobody joins it, and nothing of it is begun again.
+    ForGroup {
+        /// The role.
+        role: crate::RoleName,
+        /// The group within the role.
+        group: u32,
+        /// Whether the data of all its members is lost. Then only a person leads on.
+        lost: bool,
+    },
     /// There are member pods, or claims, of this object, and the status knows nothing of a cluster: it was lost.
     ForRecord {
         /// How many pods.
@@ -246,6 +255,8 @@ pub enum SourceLack {
         /// Which.
         other: MemberName,
     },
+    /// The data is spread over groups, each with a leader of its own: what one member has is not all.
+    OneGroup,
     /// A quorum is there or may come back: nothing needs to be given up.
     NotNeeded,
     /// The same consent was used before, or a quorum was there since it was given.
@@ -322,6 +333,7 @@ impl Waiting {
                     | Self::ForUnknownMember { .. }
                     | Self::ForAllClear
                     | Self::ForIds { .. }
+                    | Self::ForGroup { lost: true, .. }
             )
             || matches!(self, Self::ForSource { lack, .. } if *lack != SourceLack::NotNeeded)
     }

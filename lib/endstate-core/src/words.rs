@@ -110,6 +110,9 @@ impl Display for Shortage {
             Self::Outdated { member } => write!(f, "{member} does not run what is asked for yet"),
             Self::RoleDown { role } => write!(f, "too few members of role {role} are healthy"),
             Self::RoleBefore { role } => write!(f, "role {role} comes first"),
+            Self::LastOfGroup { role, group } => {
+                write!(f, "no other healthy member has the data of group {group} of role {role}")
+            }
             Self::Application { message, .. } => f.write_str(message),
         }
     }
@@ -125,6 +128,7 @@ impl Display for SourceLack {
             }
             Self::DataLost => f.write_str("its own data is lost"),
             Self::Behind { other } => write!(f, "{other} has, or had, data that it lacks"),
+            Self::OneGroup => f.write_str("the other groups have data that it does not have"),
             Self::NotNeeded => f.write_str("the quorum is available, or may recover by itself"),
             Self::Used => {
                 f.write_str("that annotation was already used: remove it before it is set again")
@@ -327,6 +331,12 @@ impl Waiting {
             Self::ForRedundancy { member, .. } => format!("a safe moment to change {member}"),
             Self::ForStep { step, member, .. } => format!("a safe moment for \"{step} {member}\""),
             Self::ForRole { role, .. } => format!("the turn of role {role}"),
+            Self::ForGroup { role, group, lost: true } => {
+                format!("a decision about the lost data of group {group} of role {role}")
+            }
+            Self::ForGroup { role, group, .. } => {
+                format!("a leader of group {group} of role {role}")
+            }
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForIds { .. } => "an id for a new member".into(),
             Self::ForUnknownMember { member } => format!("a decision about member {member}"),
@@ -392,6 +402,8 @@ impl Waiting {
             Self::ForRedundancy { shortage, .. }
             | Self::ForStep { shortage, .. }
             | Self::ForRole { shortage, .. } => shortage.to_string(),
+            Self::ForGroup { lost: true, .. } => "the data of all its members is lost".into(),
+            Self::ForGroup { .. } => "none of its members reports that it leads".into(),
             Self::ForRecord { pods, claims } => record(*pods, *claims),
             Self::ForIds { max } => format!("all ids up to {max} have been used"),
             Self::ForUser { action: None, hint } => {
@@ -436,6 +448,8 @@ impl Waiting {
             Self::ForRedundancy { .. } => "TooFewMembers",
             Self::ForStep { .. } => "StepPutOff",
             Self::ForRole { .. } => "RoleNotReady",
+            Self::ForGroup { lost: true, .. } => "GroupLost",
+            Self::ForGroup { .. } => "NoGroupLeader",
             Self::ForRecord { .. } => "RecordLost",
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",

@@ -225,6 +225,7 @@ impl State {
             // The annotation is a person's.
             slot.reason = slot.reason & CONSENT | known.reason;
             (slot.record, slot.row) = (known.record, known.row);
+            slot.role = slot.role & !RECORDED_VOTER | known.role & RECORDED_VOTER;
             if slot.recovers() && !recovers {
                 rules::may_begin_recovery(slot)?;
             }
@@ -318,18 +319,20 @@ impl State {
             return Ok(Refused);
         }
         rules::may_delete(&slot)?;
-        if slot.votes() {
+        if self.counts(&slot) {
             rules::may_stop(self, aim)?;
         }
         // Who serves alone after a recovery resumes once.
         let resumes = slot.recovers() && self.voters().count() == 1;
         let could = self.keeps_quorum() && !resumes;
+        let (before, counts) = (*self, self.counts(&slot));
         let slot = &mut self.slots[aim.index];
         slot.set_pod(slot.pod | DELETING);
-        if slot.runs() && slot.votes() {
+        if slot.runs() && counts {
             slot.process |= VOLUNTARY;
         }
         rules::took_no_quorum(could, self)?;
+        rules::took_no_copy(&before, self, aim.index)?;
         Ok(Done)
     }
 

@@ -68,6 +68,13 @@ pub(crate) const OWN_STEP_SHIFT: u8 = 6;
 pub(crate) const WORK: u8 = DRAINS | OWN_STEP;
 pub(crate) const WORK_SHIFT: u8 = 5;
 
+// Slot::role: the role, in two bits, then the group.
+pub(crate) const ROLE: u8 = 3;
+pub(crate) const GROUP: u8 = 4 | 8;
+pub(crate) const GROUP_SHIFT: u8 = 2;
+/// Where only leaders of groups vote: it did when the record was written.
+pub(crate) const RECORDED_VOTER: u8 = 16;
+
 // Slot::ills.
 /// Its peers and it do not reach each other; the operator reaches it.
 pub(crate) const CUT: u8 = 1;
@@ -152,3 +159,5 @@ pub(crate) const ENDING: u8 = 16;
 pub(crate) const GONE: u8 = 32;
 /// The object changed since the operator last saw it.
 pub(crate) const OBJECT_CHANGED: u8 = 64;
+/// Each group has a leader of its own, which votes for it. It never changes.
+pub(crate) const LED: u8 = 128;

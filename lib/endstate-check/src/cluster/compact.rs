@@ -58,7 +58,7 @@ impl<M: AppModel> View<'_, M> {
         let mut roles = vec![];
         for (flag, member) in first.chain(members).chain(joining) {
             let slot = set(&member.name, flag | member_bits(member), told(member));
-            roles.push((slot, self.setting.role_number(&member.role)));
+            roles.push((slot, self.role_bits(member, flag)));
         }
         let step = record.step.as_ref().and_then(|it| self.step_bits(it, record));
         if let Some((name, bits, reason)) = step {
@@ -94,6 +94,12 @@ impl<M: AppModel> View<'_, M> {
             id: record.cluster_id.is_some(),
             slots,
         }
+    }
+
+    fn role_bits(&self, member: &MemberRecord, flag: u8) -> u8 {
+        let group = u8::try_from(member.group).expect("few groups") << GROUP_SHIFT;
+        let votes = self.setting.led && member.votes && flag == MEMBER;
+        self.setting.role_number(&member.role) | group | if votes { RECORDED_VOTER } else { 0 }
     }
 
     /// The number of a name in this plan, from 1. New names follow those that are there.

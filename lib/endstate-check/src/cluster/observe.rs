@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::bits::*;
 use super::model::{AppModel, SpecOf};
 use super::setting::Setting;
-use super::slot::{SLOTS, Slot, StartKind};
+use super::slot::{SLOTS, Slot, StartKind, group};
 use super::state::{Declared, State};
 use crate::Print;
 
@@ -105,6 +105,9 @@ impl<'a, M: AppModel> View<'a, M> {
                 let follows = setting.model.follows(state, index);
                 slots[index].follows = follows.map_or(0, |it| u8::try_from(it + 1).expect("few"));
             }
+            // Until it is listed it is in a cluster of its own, whatever the others follow.
+            let alone = setting.led && answers && !slot.is_listed();
+            slots[index].app |= if alone { ON_ITS_OWN } else { 0 };
             refused |= if slot.ills & REFUSED != 0 { 1 << index } else { 0 };
         }
         Self {
@@ -171,12 +174,12 @@ impl<'a, M: AppModel> View<'a, M> {
     pub(super) fn rows(&self) -> Vec<MemberRow> {
         let known = self.slots().filter(|(_, it)| it.row & POSITION != 0);
         let row = |(index, seen): (usize, &Seen)| {
-            let votes = usize::from(seen.role) == self.setting.scenario.voting_role;
+            let votes = usize::from(seen.role()) == self.setting.scenario.voting_role;
             let standing = if votes { Standing::Voter } else { Standing::NonVoter };
             MemberRow {
                 standing: Some(standing),
                 position: Some(position(seen.row & POSITION)),
-                ..MemberRow::new(self.name(index), self.setting.role(seen.role))
+                ..MemberRow::new(self.name(index), self.setting.role(seen.role()))
             }
         };
         known.map(row).collect()
@@ -284,9 +287,13 @@ impl<'a, M: AppModel> View<'a, M> {
     fn member(&self, index: usize, it: &Seen) -> MemberRecord {
         let old = now() - HOUR;
         let known = it.record & MEMBER != 0 || self.setting.allocates_ids;
-        let mut member = MemberRecord::new(self.name(index), self.setting.role(it.role));
+        let mut member = MemberRecord::new(self.name(index), self.setting.role(it.role()));
+        member.group = group(it.role).into();
         member.id = known.then(|| Self::id(index));
-        member.votes = it.role == 0;
+        member.votes = match self.setting.led {
+            true => it.role & RECORDED_VOTER != 0,
+            false => it.role() == 0,
+        };
         member.asked = (it.record & ASKED != 0).then_some(old);
         let alone = match it.step() {
             ALONE | RESUMING => true,
@@ -312,7 +319,8 @@ impl<'a, M: AppModel> View<'a, M> {
         } else if has(LEAVING) {
             Some(Step::Leave {
                 name,
-                role: self.setting.role(it.role),
+                role: self.setting.role(it.role()),
+                group: group(it.role).into(),
                 id: Some(Self::id(index)),
                 pod,
                 reason: REASONS[usize::from(it.reason & REASON)],
@@ -340,14 +348,13 @@ impl<'a, M: AppModel> View<'a, M> {
     }
 
     fn view(&self) -> AppView {
-        let leader = self.slots().find(|(_, it)| it.app & LEADER != 0).map(|it| Self::id(it.0));
         let accused = self.slots().filter(|(_, it)| it.app & ACCUSED != 0);
         let named = accused.map(|(index, _)| Corruption::Of(Self::id(index)));
         let alarms: Vec<_> =
             named.chain(self.unnamed.then_some(Corruption::Undetermined)).collect();
         let target = |(index, it): (usize, &Seen)| match it.app & REACHED {
             0 => Target::silent(self.name(index), Reach::Unreachable),
-            _ => Target::answered(self.name(index), self.answer((index, it), &leader, &alarms)),
+            _ => Target::answered(self.name(index), self.answer((index, it), &alarms)),
         };
         let mut view = AppView::default();
         view.targets = self.slots().map(target).collect();
@@ -388,12 +395,7 @@ impl<'a, M: AppModel> View<'a, M> {
         RequestKind::App(self.setting.own_step(number, &self.name(index)).name)
     }
 
-    fn answer(
-        &self,
-        (index, it): (usize, &Seen),
-        leader: &Option<MemberId>,
-        alarms: &[Corruption],
-    ) -> MemberStatus {
+    fn answer(&self, (index, it): (usize, &Seen), alarms: &[Corruption]) -> MemberStatus {
         let standing = match it.app {
             app if app & LEADER != 0 => Standing::Leader,
             app if app & VOTES == 0 => Standing::NonVoter,
@@ -409,7 +411,7 @@ impl<'a, M: AppModel> View<'a, M> {
         let alone = it.app & ON_ITS_OWN != 0;
         let mut status = MemberStatus::new(id, CLUSTER, standing);
         status.leader = match it.follows {
-            0 => leader.clone().filter(|_| !alone && !self.setting.model.is_appointed()),
+            0 => self.leader_of(it).filter(|_| !alone && !self.setting.model.is_appointed()),
             follows => Some(Self::id(usize::from(follows) - 1)),
         };
         status.position = Some(position(it.position));
@@ -417,6 +419,13 @@ impl<'a, M: AppModel> View<'a, M> {
         status.data_size = 1;
         status.corruption = if alone { vec![] } else { alarms.to_vec() };
         status
+    }
+
+    /// Who leads the group of a member: of the cluster, where there is one leader.
+    fn leader_of(&self, member: &Seen) -> Option<MemberId> {
+        let same = |it: &Seen| group(it.role) == group(member.role);
+        let mut leads = self.slots().filter(|(_, it)| it.app & LEADER != 0 && same(it));
+        leads.next().map(|it| Self::id(it.0))
     }
 
     fn membership(&self) -> Membership {
@@ -473,6 +482,10 @@ impl Seen {
             elsewhere,
             tag: slot.tag,
         }
+    }
+
+    fn role(&self) -> u8 {
+        self.role & ROLE
     }
 
     /// Whether its pod is told of a recovery.

@@ -146,7 +146,8 @@ impl<'a, M: AppModel> Moves<'a, M> {
         }
         let fresh = !old_object && !old_pods && after.is_recorded();
         let false_loss = outcome.claims_lost && fresh && !state.seems_lost();
-        if outcome.claims_available && !state.has_quorum() || false_loss {
+        let serves = state.has_quorum() && state.is_led();
+        if outcome.claims_available && !serves || false_loss {
             let detail = String::new();
             return Err(Broken { property: Property::HonestStatus, step, detail });
         }

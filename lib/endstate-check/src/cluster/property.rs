@@ -20,6 +20,9 @@ pub enum Property {
     KeepsGoodData,
     /// S4: no call of the operator gives up what a member holds and no other has.
     KeepsPieces,
+    /// S4: no call of the operator takes the last copy of what a group holds, nor the last that is known of a group whose
+    /// copies are lost.
+    KeepsGroup,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
@@ -67,6 +70,7 @@ impl fmt::Display for Property {
             Self::KeepsWhole => "S4 a voter was given up although its data is whole",
             Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::KeepsPieces => "S4 what no other member holds was given up",
+            Self::KeepsGroup => "S4 the last copy of what a group holds was given up",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
             Self::OneCluster => "S5 two clusters of one identity serve at once",

@@ -36,13 +36,18 @@ pub(crate) fn answered(
     request: Request,
     aim: Aim,
 ) -> Result<(), Property> {
+    if request == Request::Leave {
+        took_no_copy(before, after, aim.index)?;
+    }
     match request {
         Request::Transfer | Request::Appoint => return Ok(()),
         Request::Drain | Request::CancelDrain | Request::CancelOwn(_) => return Ok(()),
         Request::Own(_) => return may_begin(before, after, aim),
+        Request::Join if after.has(LED) => return Ok(()),
         Request::Join => {
-            let half = |it: &&Slot| it.is_non_voter() && it.role == after.slots[aim.index].role;
-            let joins = after.slots[aim.index].role == aim.voting_role;
+            let role = after.slots[aim.index].role();
+            let half = |it: &&Slot| it.is_non_voter() && it.role() == role;
+            let joins = role == usize::from(aim.voting_role);
             let second = joins && after.slots.iter().filter(half).count() > 1;
             return if second { Err(Property::OneJoin) } else { Ok(()) };
         }
@@ -78,13 +83,17 @@ pub(crate) fn gives_up_data(slot: &Slot, verb: Verb) -> bool {
 /// S2, S9 and S4.
 fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
     let slot = &state.slots[aim.index];
-    if !slot.votes() {
+    if !state.counts(slot) {
         return Ok(());
     }
     if slot.runs() && another_is_stopped(state, aim) {
         return Err(Property::OneDisruption);
     }
-    let below = state.voters().count() - 1 < usize::from(state.spec.sizes[slot.role()]);
+    let counted = match state.has(LED) {
+        true => state.slots.iter().filter(|it| it.is_listed() && it.is_beside(slot)).count(),
+        false => state.voters().count(),
+    };
+    let below = counted - 1 < usize::from(state.spec.sizes[slot.role()]);
     // The successor of one that leads would copy what is corrupt.
     let misleads = slot.leads() && slot.is_corrupt();
     let known = state.object_as_seen && aim.pod_as_seen && !state.fault_since && !misleads;
@@ -99,13 +108,23 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
     Ok(())
 }
 
-/// Whether the operator has stopped another voter that is not back yet, or asked for something dangerous about
+/// Whether the operator has stopped another that counts and is not back yet, or asked for something dangerous about
 /// another that is not over.
 fn another_is_stopped(state: &State, aim: Aim) -> bool {
     let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != aim.index);
-    let stopped = |it: &Slot| it.votes() && it.process & VOLUNTARY != 0;
+    let stopped = |it: &Slot| state.counts(it) && it.process & VOLUNTARY != 0;
     let risks = |it: &Slot| it.own_step().is_some_and(|it| aim.risks & 1 << it != 0);
     others.any(|(_, it)| stopped(it) || risks(it))
+}
+
+/// S4: a group that holds something has a copy of it after a call, or the call changed nothing about it.
+pub(crate) fn took_no_copy(before: &State, after: &State, member: usize) -> Result<(), Property> {
+    let slot = &before.slots[member];
+    // Who has nothing and votes for nobody is not missed, whatever is left of the others.
+    let holds = slot.votes() || slot.is_viable() || before.group_has_copy(slot);
+    let held = before.group_holds(slot) && slot.is_listed() && holds;
+    let took = held && !after.group_has_copy(slot);
+    if took && !after.fault_since { Err(Property::KeepsGroup) } else { Ok(()) }
 }
 
 /// S1.

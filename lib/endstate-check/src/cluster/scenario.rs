@@ -195,20 +195,31 @@ impl Scenario {
     }
 
     /// Where the exploration begins.
-    pub(crate) fn first_state(&self) -> State {
+    pub(crate) fn first_state(&self, groups: [u8; ROLES], led: bool) -> State {
         let mut state = State::new(Declared { sizes: self.sizes[0], rev: 0 }, self.budgets);
+        state.flags = if led { LED } else { 0 };
         let Start::Running(sizes) = self.start else { return state };
-        state.flags = FORMED | ID | ACCEPTED;
+        state.flags |= FORMED | ID | ACCEPTED;
         state.accepted = Declared { sizes, rev: 0 };
         for (role, size) in sizes.into_iter().enumerate() {
-            for _ in 0..size {
-                let member = self.running_member(role, state.tags);
+            for at in 0..size * groups[role] {
+                let mut member = self.running_member(role, state.tags);
+                member.role |= (at / size) << GROUP_SHIFT;
+                if led && at % size != 0 {
+                    member.list();
+                    member.made &= !MARKED_VOTER;
+                } else if led {
+                    member.role |= RECORDED_VOTER;
+                    member.list |= LEADER;
+                }
                 state.slots.push(member);
                 state.tags += 1;
             }
         }
         let first = state.slots.iter().position(Slot::votes);
-        state.lead(first.expect("somebody votes"));
+        if !led {
+            state.lead(first.expect("somebody votes"));
+        }
         state.sync_all();
         state
     }

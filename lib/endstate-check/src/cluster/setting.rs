@@ -9,6 +9,9 @@ use super::scenario::Scenario;
 use super::slot::SLOTS;
 use super::state::{Declared, ROLES};
 
+/// How many groups a role may have.
+const GROUPS: u8 = 4;
+
 /// The name of the cluster object.
 const NAME: &str = "c";
 
@@ -18,6 +21,10 @@ pub(crate) struct Setting<M> {
     pub(crate) object: Identity,
     /// The names of members, those of a plan's new ones included, in the order in which they are taken.
     pub(crate) names: Vec<MemberName>,
+    /// How many groups each role has.
+    pub(crate) groups: [u8; ROLES],
+    /// Whether each group of the voting role has a leader of its own, which votes for it.
+    pub(crate) led: bool,
     /// Whether ids are allocated before the start.
     pub(crate) allocates_ids: bool,
     /// Whether the planner reads what is kept in mind of members.
@@ -36,6 +43,10 @@ impl<M: AppModel> Setting<M> {
         let voting = roles.iter().position(|it| it.votes);
         assert_eq!(voting, Some(scenario.voting_role), "the scenario names the role that votes");
         let allocated = |it: &endstate_core::Role| it.identity != IdSource::Application;
+        let groups = |it: &endstate_core::Role| {
+            let few = u8::try_from(it.groups).ok().filter(|it| *it <= GROUPS);
+            few.expect("the model has room for few groups")
+        };
         let object = Identity::new("ns", NAME, "uid");
         let name = |it| member_name(NAME, object.seed(), it);
         let own = model.own_steps(&MemberName::default());
@@ -46,6 +57,8 @@ impl<M: AppModel> Setting<M> {
             risks: own.iter().rev().fold(0, |all, it| all << 1 | u8::from(it.dangerous)),
             names: (0..2 * SLOTS as u64).map(name).collect(),
             allocates_ids: roles.iter().any(allocated),
+            led: roles.iter().any(endstate_core::Role::is_led),
+            groups: std::array::from_fn(|role| roles.get(role).map_or(1, groups)),
             roles: roles.iter().map(|it| it.name.clone()).collect(),
             scenario: scenario.clone(),
             model,

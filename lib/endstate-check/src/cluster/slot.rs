@@ -39,6 +39,7 @@ pub struct Slot {
     pub(crate) record: u8,
     /// Why it leaves, as a number.
     pub(crate) reason: u8,
+    /// The role, and the group within it.
     pub(crate) role: u8,
     /// How far it was when the status was last written, and what the application was asked for about it.
     pub(crate) row: u8,
@@ -68,7 +69,17 @@ impl Slot {
 
     /// The role, in the order of the topology.
     pub fn role(&self) -> usize {
-        self.role.into()
+        (self.role & ROLE).into()
+    }
+
+    /// The group within the role.
+    pub fn group(&self) -> usize {
+        group(self.role).into()
+    }
+
+    /// Whether it is of the same group of the same role.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.role & (ROLE | GROUP) == other.role & (ROLE | GROUP)
     }
 
     /// Whether its process runs.
@@ -365,16 +376,22 @@ impl Slot {
     #[inline]
     pub(crate) fn words(&self) -> [u64; 2] {
         let Self { pod, made, process, disk, list, record, reason, role, .. } = *self;
+        let (role, group) = (role & ROLE, role >> GROUP_SHIFT);
         let role = role | (self.row & POSITION) << 2 | (self.cached_row & POSITION) << 5;
         let there = [pod, process, list, record, disk, made, reason, role];
         let Self { cached_pod, cached_made, cached_record, cached_reason, .. } = *self;
         let Self { ills, late, plan, own, .. } = *self;
         // Six bits, of which five are beside those of a late call.
         let asked = self.row >> ASKED_SHIFT | self.cached_row >> ASKED_SHIFT << 3;
-        let (late, plan) = (late | asked << 3, plan | asked >> 5 << 4);
+        let (late, plan) = (late | asked << 3, plan | asked >> 5 << 4 | group << 5);
         let cached = [cached_pod, cached_record, cached_made, cached_reason, ills, late, plan, own];
         [u64::from_be_bytes(there), u64::from_be_bytes(cached)]
     }
+}
+
+/// The group in a [`Slot::role`].
+pub(crate) fn group(role: u8) -> u8 {
+    (role & GROUP) >> GROUP_SHIFT
 }
 
 /// How many slots a state can hold.

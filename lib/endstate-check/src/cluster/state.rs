@@ -135,6 +135,22 @@ impl State {
         self.slots[member].list |= LEADER;
     }
 
+    /// Who leads a group that has a leader of its own, and works.
+    pub fn leader_of(&self, group: usize) -> Option<usize> {
+        self.slots.iter().position(|it| it.group() == group && it.leads() && it.works())
+    }
+
+    /// Makes a member lead its group, and vote for it, in place of who did.
+    pub fn lead_group(&mut self, member: usize) {
+        let heir = self.slots[member];
+        for slot in self.slots.iter_mut().filter(|it| it.is_beside(&heir) && it.votes()) {
+            slot.list &= !LEADER;
+            slot.list();
+        }
+        self.slots[member].give_vote();
+        self.slots[member].list |= LEADER;
+    }
+
     /// Whether a voter has all that a quorum has, so that these elect it.
     pub fn may_lead(&self, member: usize) -> bool {
         let heir = &self.slots[member];
@@ -173,6 +189,27 @@ impl State {
 
     pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether a member counts for what its group holds: one that votes, or any where each group has a leader of its own.
+    pub(crate) fn counts(&self, member: &Slot) -> bool {
+        member.votes() || self.has(LED) && member.is_listed()
+    }
+
+    /// Whether every group has a leader that works, where each has one of its own.
+    pub(crate) fn is_led(&self) -> bool {
+        !self.has(LED) || self.voters().all(|it| it.leads() && it.works())
+    }
+
+    /// Whether a member's group, if it has a leader of its own, has somebody who votes for it: it holds something.
+    pub(crate) fn group_holds(&self, member: &Slot) -> bool {
+        self.has(LED) && self.voters().any(|it| it.is_beside(member))
+    }
+
+    /// Whether somebody in a member's group has all that it holds.
+    pub(crate) fn group_has_copy(&self, member: &Slot) -> bool {
+        let has = |it: &&Slot| it.is_listed() && it.is_caught_up() && it.is_viable();
+        self.slots.iter().filter(has).any(|it| it.is_beside(member))
     }
 
     /// Whether there still is a quorum once everything the operator asked for has happened.
@@ -330,7 +367,7 @@ impl State {
     }
 
     /// Whether the world is as declared, or as near as it can come without a decision of the user.
-    pub(crate) fn is_at_rest(&self, scenario: &Scenario) -> bool {
+    pub(crate) fn is_at_rest(&self, scenario: &Scenario, groups: &[u8; ROLES]) -> bool {
         if self.has(GONE) {
             return !self.slots.iter().any(Slot::exists);
         }
@@ -343,22 +380,28 @@ impl State {
         let kept = scenario.volumes.are_kept();
         let there =
             |it: &&Slot| it.exists() || it.is_listed() || it.record != 0 || !kept && it.has_claim();
-        let members = || self.slots.iter().filter(there);
-        let complete = |(role, size): (usize, &u8)| {
-            members().filter(|it| it.role() == role).count() == usize::from(*size)
+        // What a group held is lost: it is told, and left as it is.
+        let lost = |it: &Slot| self.group_holds(it) && !self.group_has_copy(it);
+        let members = || self.slots.iter().filter(there).filter(|it| !lost(it));
+        let complete = |role: usize, group: u8| {
+            let of = |it: &Slot| it.role() == role && it.group() == usize::from(group);
+            let there = members().filter(|it| of(it)).count();
+            there == usize::from(self.spec.sizes[role])
+                || self.slots.iter().any(|it| of(it) && lost(it))
         };
         self.has(ID)
             && self.leader().is_some()
             && self.accepted == self.spec
             && members().all(|it| self.is_as_declared(it, scenario))
-            && self.spec.sizes.iter().enumerate().all(complete)
+            && (0..ROLES).all(|role| (0..groups[role]).all(|group| complete(role, group)))
+            && members().all(|it| !self.has(LED) || self.leader_of(it.group()).is_some())
     }
 
     fn is_as_declared(&self, member: &Slot, scenario: &Scenario) -> bool {
         let rev = if self.spec.rev == 1 { REV } else { 0 };
         let pod = member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | REV) == EXISTS | rev;
         let votes = member.role() == scenario.voting_role;
-        pod && member.votes() == votes
+        pod && (member.votes() == votes || self.has(LED))
             && member.is_listed()
             && member.runs()
             && member.record & !FAILING == MEMBER | SEEN

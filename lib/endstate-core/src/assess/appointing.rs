@@ -100,7 +100,8 @@ pub(crate) struct Leaderless<'s, 'a, A: App> {
 impl<'a, A: App> Leaderless<'_, 'a, A> {
     /// Who is to lead.
     pub(crate) fn heir(&self) -> Result<&Member, AppointmentLack> {
-        if is_in_doubt(&self.cluster) {
+        let target = self.assessed.target.as_ref();
+        if target.is_none_or(|it| is_in_doubt(&self.cluster, it)) {
             return Err(AppointmentLack::Doubt);
         }
         self.check_that_none_leads()?;

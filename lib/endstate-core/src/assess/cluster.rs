@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::health;
-use crate::app::App;
+use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
@@ -32,13 +32,47 @@ impl<A: App> Joined<'_, A> {
         let corruption = corruption(self.snapshot, list);
         let mut members: Vec<_> = list.members.iter().map(|it| self.member(it)).collect();
         for member in &mut members {
-            member.leads = leads == Some(&member.id);
+            member.leads = match self.is_led(member) {
+                true if member.recorded => self.leader_of(list, member) == Some(&member.id),
+                // Of a group that nobody knows.
+                true => member.votes && self.says_it_leads(member),
+                false => leads == Some(&member.id),
+            };
             if member.health.is_alive() && corruption.contains(&Corruption::Of(member.id.clone())) {
                 (member.health, member.recovered_at) = (Health::Corrupt, None);
             }
         }
         members.sort_by(|a, b| a.name.cmp(&b.name));
+        self.compare_groups(&mut members);
         Cluster { members, corruption, facts: self.snapshot.view.facts.clone() }
+    }
+
+    fn is_led(&self, member: &Member) -> bool {
+        self.accepted.is_some_and(|(_, it)| it.is_led(&member.role))
+    }
+
+    fn says_it_leads(&self, member: &Member) -> bool {
+        let answer = self.snapshot.view.answer(&member.name);
+        answer.is_some_and(|it| it.id == member.id && it.leader.as_ref() == Some(&member.id))
+    }
+
+    fn leader_of<'l>(&self, list: &'l Membership, member: &Member) -> Option<&'l MemberId> {
+        leader_of(self.snapshot, list, (&member.role, member.group))
+    }
+
+    /// Says who has what the leader of its group has, where each group has one.
+    fn compare_groups(&self, members: &mut [Member]) {
+        let has = |it: &Member| {
+            let own = |other: &&Member| other.role == it.role && other.group == it.group;
+            let leader = members.iter().filter(own).find(|it| it.leads);
+            leader.is_some_and(|leader| {
+                it.leads || it.health.is_healthy() && self.app.caught_up(leader, it) == CatchUp::Yes
+            })
+        };
+        let caught_up: Vec<_> = members.iter().map(|it| !self.is_led(it) || has(it)).collect();
+        for (member, caught_up) in members.iter_mut().zip(caught_up) {
+            member.caught_up = caught_up;
+        }
     }
 
     fn member(&self, entry: &Entry) -> Member {
@@ -50,8 +84,9 @@ impl<A: App> Joined<'_, A> {
         let change = self.change(&record.role, pod);
         let durable = snapshot.claim(&entry.name).is_some();
         let mismatch = self.mismatch(&record.role, pod, answer);
-        let mut health =
-            health(snapshot, &MemberRecord { id: Some(entry.id.clone()), ..record.clone() });
+        let target = self.accepted.map(|it| it.1);
+        let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
+        let mut health = health(snapshot, target, &listed);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
         } else if !durable && needs_another_pod(&change, pod, &health) {
@@ -75,12 +110,19 @@ impl<A: App> Joined<'_, A> {
             outdated: change != Change::Nothing,
             change,
             version_mismatch: mismatch,
-            recorded: known.is_some(),
+            recorded: self.is_recorded(&record, known.is_some()),
             pod: pod.map(PodRef::from),
             durable,
             facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
             ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
         }
+    }
+
+    /// Whether the record knows a member. One of which it only says that it goes is part of no group that has a leader of
+    /// its own.
+    fn is_recorded(&self, member: &MemberRecord, known: bool) -> bool {
+        let led = self.accepted.is_some_and(|(_, it)| it.is_led(&member.role));
+        known && (!led || unit_of(&self.snapshot.status.record, &member.name).is_some())
     }
 
     /// One that is listed, and that nothing here added: as far as is known it has the role of those who vote or not.
@@ -124,14 +166,47 @@ pub(super) fn leader<'a, S>(
     snapshot: &'a Snapshot<S>,
     list: &'a Membership,
 ) -> Option<&'a MemberId> {
+    most_followed(snapshot, list, |it| it.votes, |it| it.votes)
+}
+
+/// The same of a group that has a leader of its own: its voter, or whoever says so if the group has none.
+pub(super) fn leader_of<'a, S>(
+    snapshot: &Snapshot<S>,
+    list: &'a Membership,
+    unit: (&RoleName, u32),
+) -> Option<&'a MemberId> {
+    let record = &snapshot.status.record;
+    let of = |it: &Entry| unit_of(record, &it.name) == Some(unit);
+    let has_voter = list.voters().any(of);
+    most_followed(snapshot, list, |it| of(it) && (it.votes || !has_voter), of)
+}
+
+/// Who of those that are able says it leads; if several do, the one that most of these follow.
+fn most_followed<'a, S>(
+    snapshot: &Snapshot<S>,
+    list: &'a Membership,
+    able: impl Fn(&Entry) -> bool,
+    counts: impl Fn(&Entry) -> bool,
+) -> Option<&'a MemberId> {
     let follows = |entry: &Entry| {
         let status = snapshot.view.answer(&entry.name)?;
         let ours = status.id == entry.id && status.cluster == list.cluster;
         status.leader.as_ref().filter(|_| ours)
     };
-    let votes = |id: &MemberId| list.voters().filter(|it| follows(it) == Some(id)).count();
-    let claims = list.voters().filter(|it| follows(it) == Some(&it.id)).map(|it| &it.id);
-    claims.max_by_key(|id| (votes(id), *id))
+    let follow = |it: &&Entry, id: &MemberId| counts(it) && follows(it) == Some(id);
+    let votes = |id: &MemberId| list.members.iter().filter(|it| follow(it, id)).count();
+    let claims = list.members.iter().filter(|it| able(it) && follows(it) == Some(&it.id));
+    claims.map(|it| &it.id).max_by_key(|id| (votes(id), *id))
+}
+
+/// The role and the group that are recorded of a member that belongs to the cluster, or is coming.
+pub(super) fn unit_of<'r, S>(record: &'r Record<S>, name: &str) -> Option<(&'r RoleName, u32)> {
+    let unit = |it: &'r MemberRecord| (&it.role, it.group);
+    let known = record.members.iter().find(|it| *it.name == *name).map(unit);
+    known.or_else(|| match record.step.as_ref()? {
+        Step::Join { member } if *member.name == *name => Some(unit(member)),
+        _ => None,
+    })
 }
 
 /// What the voters of this list report.
@@ -170,8 +245,9 @@ fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
     let known = record.members.iter().find(|it| it.name == *name).cloned();
     known.or_else(|| match record.step.as_ref()? {
         Step::Join { member } if member.name == *name => Some(member.clone()),
-        Step::Leave { name: leaves, pod, role, .. } if leaves == name => {
-            Some(MemberRecord { pod: pod.clone(), ..MemberRecord::new(name.clone(), role.clone()) })
+        Step::Leave { name: leaves, pod, role, group, .. } if leaves == name => {
+            let known = MemberRecord::new(name.clone(), role.clone());
+            Some(MemberRecord { pod: pod.clone(), group: *group, ..known })
         }
         _ => None,
     })

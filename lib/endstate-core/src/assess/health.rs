@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cluster::leader;
+use super::cluster::{leader, leader_of, unit_of};
 use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, Uid};
 use crate::limits::{
@@ -13,11 +13,16 @@ use crate::pod::{Pod, PodPhase, Trouble};
 use crate::reason::{Cause, End};
 use crate::record::MemberRecord;
 use crate::snapshot::Snapshot;
-use crate::view::{Reach, Refusal};
+use crate::topology::Topology;
+use crate::view::{MemberStatus, Reach, Refusal};
 
 /// Whether a member works.
-pub(crate) fn health<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Health {
-    let answer = answer(snapshot, member);
+pub(crate) fn health<S>(
+    snapshot: &Snapshot<S>,
+    target: Option<&Topology>,
+    member: &MemberRecord,
+) -> Health {
+    let answer = answer(snapshot, target, member);
     if snapshot.pods.is_none() {
         return answer.health().unwrap_or(Health::NotReady(Cause::PodsUnknown));
     }
@@ -71,7 +76,7 @@ impl Answer {
     }
 }
 
-fn answer<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Answer {
+fn answer<S>(snapshot: &Snapshot<S>, topology: Option<&Topology>, member: &MemberRecord) -> Answer {
     let target = snapshot.view.target(&member.name);
     let status = match target.map_or(Reach::Unknown, |it| it.reach) {
         Reach::Unknown => return Answer::None(Cause::NotAsked),
@@ -88,14 +93,30 @@ fn answer<S>(snapshot: &Snapshot<S>, member: &MemberRecord) -> Answer {
             Answer::AnotherCluster(it.cluster.clone())
         }
         Some(it) if id.is_some_and(|id| *id != it.id) => Answer::None(Cause::AnotherMember),
-        Some(it) if it.leader.as_ref().is_some_and(|it| leads(snapshot, it)) => Answer::Follows,
+        Some(MemberStatus { leader: Some(id), .. }) if leads(snapshot, topology, member, id) => {
+            Answer::Follows
+        }
         Some(_) => Answer::Alone,
     }
 }
 
-/// Whether this one leads, as far as is known: who follows another was left behind, or has not heard of it yet.
-fn leads<S>(snapshot: &Snapshot<S>, id: &MemberId) -> bool {
-    snapshot.list().and_then(|it| leader(snapshot, it)).is_none_or(|it| it == id)
+/// Whether this one leads a member, as far as is known: who follows another was left behind, or has not heard of it yet.
+/// Where each group has a leader of its own, who follows nobody that leads its group has no part in it.
+fn leads<S>(
+    snapshot: &Snapshot<S>,
+    target: Option<&Topology>,
+    member: &MemberRecord,
+    id: &MemberId,
+) -> bool {
+    let Some(list) = snapshot.list() else { return true };
+    if !target.is_some_and(|it| it.is_led(&member.role)) {
+        return leader(snapshot, list).is_none_or(|it| it == id);
+    }
+    match unit_of(&snapshot.status.record, &member.name) {
+        Some(unit) => leader_of(snapshot, list, unit) == Some(id),
+        // Nobody knows its group.
+        None => list.voters().any(|it| it.id == *id),
+    }
 }
 
 fn without_pod<S>(

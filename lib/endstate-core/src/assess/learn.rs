@@ -40,8 +40,8 @@ impl<A: App> Assessed<'_, A> {
         let Some(Step::Join { member }) = &self.record.step else { return };
         let coming = self.coming(cluster, member);
         let diverged = coming.position.is_some()
-            && cluster
-                .leader()
+            && self
+                .leader_for(cluster, member)
                 .is_some_and(|it| self.app.caught_up(it, &coming) == CatchUp::Diverged);
         let now = self.snapshot.now;
         if let Some(Step::Join { member }) = &mut self.record.step {

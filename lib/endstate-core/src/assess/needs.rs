@@ -29,7 +29,8 @@ impl<A: App> Assessed<'_, A> {
         Some(Waiting::ForRole { role: role.clone(), shortage })
     }
 
-    /// Whether a quorum of the members of each group of a role works, with good data.
+    /// Whether a quorum of the members of each group of a role works, with good data; or its leader, where that votes for
+    /// the group.
     fn works(&self, cluster: &Cluster, target: &Topology, role: &RoleName) -> bool {
         let groups = target.role(role).map_or(0, |it| it.groups);
         let of = |group: u32| {
@@ -38,10 +39,13 @@ impl<A: App> Assessed<'_, A> {
             members.filter_map(|it| cluster.member(&it.name))
         };
         let enough = |group: u32| {
+            if target.is_led(role) {
+                return cluster.leader_of(role, group).is_some_and(|it| it.health.is_healthy());
+            }
             let healthy = of(group).filter(|it| it.health.is_healthy()).count();
             healthy >= quorum(of(group).count())
         };
-        !is_in_doubt(cluster) && (0..groups).all(enough)
+        !is_in_doubt(cluster, target) && (0..groups).all(enough)
     }
 
     /// What a step of the application's own needs and is not so.

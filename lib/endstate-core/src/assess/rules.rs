@@ -1,5 +1,6 @@
 //! What follows from the members alone: who may be removed, who has to move, what is missing.
 
+use super::groups;
 use crate::id::MemberName;
 use crate::limits::quorum;
 use crate::member::{Cluster, Health, Member};
@@ -12,9 +13,11 @@ pub(crate) type Unit<'t> = (&'t Role, u32);
 
 /// Whether nothing is certain about whose data is good: who joined now might copy what is corrupt, and who left might
 /// take what is good along.
-pub(crate) fn is_in_doubt(cluster: &Cluster) -> bool {
-    let corrupt = cluster.voters().any(|it| it.health == Health::Corrupt);
-    corrupt && !cluster.has_good_majority()
+pub(crate) fn is_in_doubt(cluster: &Cluster, target: &Topology) -> bool {
+    let holds = |it: &&Member| it.votes || target.is_led(&it.role);
+    let corrupt = |it: &&Member| it.health == Health::Corrupt;
+    let mut corrupt = cluster.members.iter().filter(holds).filter(corrupt);
+    corrupt.any(|it| !has_good_data_beside(cluster, target, it))
         || cluster.corruption.contains(&Corruption::Undetermined)
         || cluster.members.iter().any(|it| it.leads && is_ill_and_corrupt(cluster, it))
 }
@@ -25,20 +28,28 @@ fn is_ill_and_corrupt(cluster: &Cluster, member: &Member) -> bool {
     named && member.health != Health::Corrupt
 }
 
+/// Whether it is certain who has good data in place of one whose data is corrupt.
+fn has_good_data_beside(cluster: &Cluster, target: &Topology, corrupt: &Member) -> bool {
+    match target.is_led(&corrupt.role) {
+        true => groups::has_copy_beside(cluster, corrupt),
+        false => cluster.has_good_majority(),
+    }
+}
+
 /// Whether a member is replaced because its data is corrupt.
-pub(crate) fn is_replaced(cluster: &Cluster, member: &Member) -> bool {
-    member.health == Health::Corrupt && cluster.has_good_majority()
+pub(crate) fn is_replaced(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
+    member.health == Health::Corrupt && has_good_data_beside(cluster, target, member)
 }
 
 /// The corrupt member that leads: who joins copies from who leads.
-pub(crate) fn corrupt_leader(cluster: &Cluster) -> Option<&Member> {
-    cluster.leader().filter(|it| is_replaced(cluster, it))
+pub(crate) fn corrupt_leader<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
+    cluster.members.iter().find(|it| it.leads && is_replaced(cluster, target, it))
 }
 
 /// The same, where it can hand over.
 pub(crate) fn hands_over<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
-    let leader = corrupt_leader(cluster)?;
-    (can_transfer(target, leader) && heir(cluster, leader).is_some()).then_some(leader)
+    let leader = corrupt_leader(cluster, target)?;
+    (can_transfer(target, leader) && heir(cluster, target, leader).is_some()).then_some(leader)
 }
 
 /// Whether a member's role hands its lead over.
@@ -49,11 +60,19 @@ pub(crate) fn can_transfer(target: &Topology, member: &Member) -> bool {
         .is_some_and(|it| matches!(it.lead, Lead::Transfers | Lead::Appointed(_)))
 }
 
-/// Who can take the lead over: the voter that works and has the most.
-pub(crate) fn heir<'c>(cluster: &'c Cluster, from: &Member) -> Option<&'c Member> {
-    let able = |it: &&Member| it.name != from.name && it.health.is_healthy();
+/// Who can take the lead over: the voter that works and has the most; where each group has a leader of its own, one of
+/// the same group that has what it has.
+pub(crate) fn heir<'c>(
+    cluster: &'c Cluster,
+    target: &Topology,
+    from: &Member,
+) -> Option<&'c Member> {
+    let able = |it: &&Member| match target.is_led(&from.role) {
+        true => groups::is_beside(it, from) && it.has_copy(),
+        false => it.votes && it.name != from.name && it.health.is_healthy(),
+    };
     let entries = |it: &Member| it.position.as_ref().map(crate::Position::count);
-    cluster.voters().filter(able).max_by_key(|it| (!it.outdated, entries(it)))
+    cluster.members.iter().filter(able).max_by_key(|it| (!it.outdated, entries(it)))
 }
 
 /// Whether a member's change stops its process and goes on with the same data: another image in its pod, or another
@@ -68,30 +87,36 @@ pub(crate) fn restarts(member: &Member) -> bool {
 
 /// Whether a member has to be replaced: because its data is corrupt, because its pod must be another and its data goes
 /// with it, or because so few members cannot spare one for a restart.
-pub(crate) fn must_move(cluster: &Cluster, member: &Member) -> bool {
+pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
     let voters = cluster.voters().count();
-    let spare = !member.votes || voters > quorum(voters) || !member.health.is_healthy();
-    is_replaced(cluster, member)
+    let spare = match target.is_led(&member.role) {
+        true => target.role(&member.role).is_some_and(|it| it.size > 1),
+        false => !member.votes || voters > quorum(voters),
+    };
+    let spare = spare || !member.health.is_healthy();
+    is_replaced(cluster, target, member)
         || member.change == Change::Recreate && !member.durable
         || restarts(member) && !spare
 }
 
 /// Whether there is a member without a vote that nobody waits for, or a voter given up that can be taken off the list.
 pub(crate) fn needs_repair(cluster: &Cluster, target: &Topology) -> bool {
-    cluster.members.iter().any(|it| is_half_joined(target, it)) || has_given_up(cluster)
+    cluster.members.iter().any(|it| is_half_joined(target, it)) || has_given_up(cluster, target)
 }
 
-/// Whether a member of a voting role has no vote: it is on its way, or nobody's. One whose role is not asked for any
-/// more is complete.
+/// Whether a member of a role whose members vote has no vote: it is on its way, or nobody's. One whose role is not asked
+/// for any more is complete.
 pub(crate) fn is_half_joined(target: &Topology, member: &Member) -> bool {
     let votes = target.role(&member.role).map_or(!member.recorded, |it| it.votes);
-    !member.votes && votes
+    !member.votes && votes && !(member.recorded && target.is_led(&member.role))
 }
 
-/// Whether there is a voter given up that can be taken off the list.
-pub(crate) fn has_given_up(cluster: &Cluster) -> bool {
+/// Whether there is a voter given up that can be taken off the list, or one of a group that has a leader of its own.
+pub(crate) fn has_given_up(cluster: &Cluster, target: &Topology) -> bool {
     let given_up = |it: &&Member| it.recorded && it.health.is_given_up();
-    cluster.voters().filter(given_up).any(|it| may_remove(cluster, it))
+    let holds = |it: &&Member| it.votes || target.is_led(&it.role);
+    let mut lost = cluster.members.iter().filter(holds).filter(given_up);
+    lost.any(|it| may_remove(cluster, target, it))
 }
 
 /// Whether a member still has a reason to leave.
@@ -100,20 +125,32 @@ pub(crate) fn is_to_leave(cluster: &Cluster, target: &Topology, member: &Member)
     surplus || member.health.is_given_up()
 }
 
+/// Whether a member can be taken off the list: without it there is a quorum, and its group has what it had. A group that
+/// is not asked for any more is drained before.
+pub(crate) fn may_remove(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
+    let drains = unit_of(target, member).is_none();
+    leaves_quorum(cluster, member) && (drains || groups::leaves_a_copy(cluster, target, member))
+}
+
 /// Whether those who stay and work are a majority of those who stay. One without a vote never counted.
-pub(crate) fn may_remove(cluster: &Cluster, member: &Member) -> bool {
+pub(crate) fn leaves_quorum(cluster: &Cluster, member: &Member) -> bool {
     let stays = |it: &&Member| it.name != member.name;
     let working = cluster.voters().filter(stays).filter(|it| it.health.is_healthy()).count();
     !member.votes || working >= quorum(cluster.voters().count() - 1)
 }
 
-/// The members of a unit that count for its size: in a voting role those who vote, and nowhere the one that joins.
+/// Whether a member is what its role wants it to be: in a role whose members vote, one that does.
+pub(crate) fn is_complete(role: &Role, member: &Member) -> bool {
+    role.is_led() || member.votes == role.votes
+}
+
+/// The members of a unit that count for its size: those that are complete, and nowhere the one that joins.
 pub(crate) fn counted<'c>(
     cluster: &'c Cluster,
     (role, group): Unit<'c>,
     joining: Option<&'c MemberName>,
 ) -> impl Iterator<Item = &'c Member> {
-    let complete = move |it: &&Member| it.votes == role.votes && Some(&it.name) != joining;
+    let complete = move |it: &&Member| is_complete(role, it) && Some(&it.name) != joining;
     cluster.own(&role.name, group).filter(complete)
 }
 
@@ -128,11 +165,12 @@ pub(crate) fn units(target: &Topology, edge: Edge) -> Vec<Unit<'_>> {
 /// cannot be brought up to date in place.
 pub(crate) fn wants_another(
     cluster: &Cluster,
+    target: &Topology,
     unit: Unit<'_>,
     joining: Option<&MemberName>,
 ) -> bool {
     let has = counted(cluster, unit, joining).count();
-    let moves = || counted(cluster, unit, joining).any(|it| must_move(cluster, it));
+    let moves = || counted(cluster, unit, joining).any(|it| must_move(cluster, target, it));
     is_short(cluster, unit, joining) || has == unit.0.size && moves()
 }
 

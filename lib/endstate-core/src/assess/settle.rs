@@ -21,7 +21,7 @@ impl<A: App> Assessed<'_, A> {
     /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.
     pub(super) fn settle(&mut self, cluster: &Cluster) {
         let Some(target) = self.target.clone() else { return };
-        if is_in_doubt(cluster) || rules::hands_over(cluster, &target).is_some() {
+        if is_in_doubt(cluster, &target) || rules::hands_over(cluster, &target).is_some() {
             return;
         }
         if let Some(step) = self.record.step.clone() {
@@ -40,7 +40,15 @@ impl<A: App> Assessed<'_, A> {
             let role = target.role(&it.role);
             role.is_some_and(|it| it.placement == Placement::Application)
         };
-        self.record.members.retain(|it| cluster.member(&it.name).is_some() || placed(it));
+        let groups = |it: &MemberRecord| target.role(&it.role).map_or(0, |it| it.groups);
+        // Nor is it forgotten that a group was there.
+        let last = |it: &MemberRecord| {
+            let mut listed = cluster.members.iter().filter(|it| it.recorded);
+            let same = |other: &Member| other.role == it.role && other.group == it.group;
+            target.is_led(&it.role) && it.group < groups(it) && !listed.any(same)
+        };
+        let keeps = |it: &MemberRecord| placed(it) || last(it);
+        self.record.members.retain(|it| cluster.member(&it.name).is_some() || keeps(it));
     }
 
     fn settle_step(&mut self, cluster: &Cluster, target: &Topology, step: Step) {
@@ -55,7 +63,7 @@ impl<A: App> Assessed<'_, A> {
             },
             Step::Restart { name } => {
                 let member = cluster.member(&name);
-                if member.is_none_or(|it| self.is_restarted(cluster, it)) {
+                if member.is_none_or(|it| self.is_restarted(cluster, target, it)) {
                     self.record.step = None;
                 }
             }
@@ -80,7 +88,9 @@ impl<A: App> Assessed<'_, A> {
     fn makes_room(&self, cluster: &Cluster, target: &Topology, step: &AppStep) -> bool {
         let member = cluster.member(&step.member);
         let lost = member.is_some_and(|it| it.health.is_given_up());
-        !step.dangerous && !lost && (has_given_up(cluster) || self.is_repairing(cluster, target))
+        !step.dangerous
+            && !lost
+            && (has_given_up(cluster, target) || self.is_repairing(cluster, target))
     }
 
     /// Whether the quorum lacks one that it lost.
@@ -140,16 +150,18 @@ impl<A: App> Assessed<'_, A> {
             None if begun => {
                 back_off(&mut self.record, self.snapshot, Cause::Unlisted);
                 let name = new.name.clone();
-                let (role, reason) = (new.role, LeaveReason::FailedJoin);
+                let (role, group, reason) = (new.role, new.group, LeaveReason::FailedJoin);
+                let (member, pod) = (new.name, new.pod);
                 self.record.step =
-                    Some(Step::Leave { name: new.name, role, id: None, pod: new.pod, reason });
+                    Some(Step::Leave { name: member, role, group, id: None, pod, reason });
                 self.settle_clearing(&name, reason);
             }
             // Before it is added nothing is lost by making room for a repair: nobody can be added beside another
             // that has no vote yet, nor (in some applications) while a voter is down.
             None if self.is_welcome(cluster, target, &new)
                 && !needs_repair(cluster, target)
-                && self.lacks_role_in(Some(cluster), &new.role).is_none() => {}
+                && self.lacks_role_in(Some(cluster), &new.role).is_none()
+                && self.lacks_leader(cluster, &new.role, new.group).is_none() => {}
             None => self.record.step = None,
         }
     }
@@ -157,12 +169,19 @@ impl<A: App> Assessed<'_, A> {
     fn has_joined(&self, target: &Topology, member: &Member) -> bool {
         match target.role(&member.role) {
             Some(role) if !role.votes => member.health.is_healthy(),
+            // What it lacks it gets from its group's leader; a step of the application's own may tell it to.
+            Some(role) if role.is_led() => member.health.is_alive(),
             _ => member.votes,
         }
     }
 
     pub(crate) fn grows_directly(&self, target: &Topology, new: &MemberRecord) -> bool {
-        self.role(target, new).is_some_and(|it| it.growth == Growth::Direct)
+        self.role(target, new).is_some_and(|it| it.growth != Growth::NonVoting)
+    }
+
+    /// Whether a member is nobody's until it is listed, however alive it is.
+    pub(crate) fn grows_alone(&self, target: &Topology, new: &MemberRecord) -> bool {
+        self.role(target, new).is_some_and(|it| it.growth == Growth::Alone)
     }
 
     /// Whether a member that is coming is still wanted.
@@ -173,7 +192,7 @@ impl<A: App> Assessed<'_, A> {
         new: &MemberRecord,
     ) -> bool {
         let unit = target.role(&new.role).filter(|it| new.group < it.groups);
-        unit.is_some_and(|role| wants_another(cluster, (role, new.group), Some(&new.name)))
+        unit.is_some_and(|role| wants_another(cluster, target, (role, new.group), Some(&new.name)))
     }
 
     /// Whether the leave of a listed member still has its reason, and is safe.
@@ -188,10 +207,11 @@ impl<A: App> Assessed<'_, A> {
         let surplus = unit.is_none_or(|it: Unit<'_>| has_surplus(cluster, it));
         let other = |it: &Member| it.name != member.name && it.recorded;
         let gone = |it: &Member| other(it) && self.is_to_be_replaced(cluster, it);
-        let repairs = has_given_up(cluster)
+        let repairs = has_given_up(cluster, target)
             || self.is_repairing(cluster, target)
             || cluster.members.iter().any(gone);
-        let urgent = member.votes && member.health.is_given_up();
+        let holds = member.votes || target.is_led(&member.role);
+        let urgent = holds && member.health.is_given_up();
         if repairs && !urgent && self.must_drain(cluster, member) {
             // What it holds moves on; the step begins again after the repair.
             return false;
@@ -201,29 +221,31 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
             // Who leads and cannot hand over goes first: its successor would copy what is corrupt.
-            LeaveReason::Corrupt => (surplus || member.leads) && is_replaced(cluster, member),
+            LeaveReason::Corrupt => {
+                (surplus || member.leads) && is_replaced(cluster, target, member)
+            }
             LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::FailedJoin => {
                 !member.votes && self.record.members.iter().all(|it| it.name != member.name)
             }
             LeaveReason::Stray | LeaveReason::Recreated | LeaveReason::Recovered => false,
         };
-        holds && may_remove(cluster, member)
+        holds && may_remove(cluster, target, member)
     }
 
     /// The leave is over before it began. Who votes belongs to the cluster, also one that was given up on its way and
     /// promoted by a call that came late; and so does who holds what no other has.
     fn stay(&mut self, cluster: &Cluster, member: &Member) {
-        let (pod, role) = match self.record.step.take() {
-            Some(Step::Leave { pod, role, .. }) => (pod, role),
-            _ => (None, member.role.clone()),
+        let (pod, role, group) = match self.record.step.take() {
+            Some(Step::Leave { pod, role, group, .. }) => (pod, role, group),
+            _ => (None, member.role.clone(), member.group),
         };
         let belongs = member.votes || self.must_drain(cluster, member);
         if belongs && !self.record.members.iter().any(|it| it.name == member.name) {
             let (name, id) = (member.name.clone(), Some(member.id.clone()));
             let votes = member.votes;
-            let known = MemberRecord { id, pod, votes, ..MemberRecord::new(name, role) };
-            self.record.members.push(known);
+            let known = MemberRecord::new(name, role);
+            self.record.members.push(MemberRecord { id, pod, votes, group, ..known });
         }
     }
 
@@ -252,13 +274,13 @@ impl<A: App> Assessed<'_, A> {
     /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was
     /// before, and then nothing else would tell. A member that does not come back is no reason to let others go
     /// without help.
-    fn is_restarted(&self, cluster: &Cluster, member: &Member) -> bool {
+    fn is_restarted(&self, cluster: &Cluster, target: &Topology, member: &Member) -> bool {
         let told = self.record.find(&member.name).and_then(|it| it.restarted.as_ref());
         let done = told.is_none() || self.runs_accepted(&member.name);
         match &member.health {
             Health::Healthy | Health::Corrupt if done && !rules::restarts(member) => true,
             Health::Failed(_) | Health::Dead(_) => true,
-            health if !health.is_healthy() && has_given_up(cluster) => true,
+            health if !health.is_healthy() && has_given_up(cluster, target) => true,
             _ => member.change == Change::Recreate && !member.durable,
         }
     }

@@ -35,7 +35,8 @@ impl<S> Lint<'_, S> {
             let entry = |it: &MemberRecord| self.list()?.entry(&it.name);
             let listed: Vec<_> = record.members.iter().filter(of).filter_map(entry).collect();
             let working = listed.iter().filter(|it| self.works(it)).count();
-            let enough = quorum(listed.len());
+            // Of groups with leaders of their own each needs one.
+            let enough = if self.is_led(needed) { 1 } else { quorum(listed.len()) };
             self.check(Rule::NeedsFirst, working >= enough, || {
                 format!("{member} needs {enough} members of {needed}, and {working} would work")
             });

@@ -118,6 +118,8 @@ impl<'a, S> Lint<'a, S> {
             Some(Step::Recover { source: it, .. }) if it == source);
         let proven = self.proven().is_some();
         self.check(Rule::KeepsQuorum, !proven, || "a quorum is there, and nothing is lost".into());
+        let one = self.led_unit(source).is_some();
+        self.check(Rule::KeepsData, !one, || format!("{source} has the data of one group only"));
         self.check(Rule::KeepsData, consent || before, || {
             format!("nobody consented to a recovery from {source}")
         });
@@ -159,6 +161,10 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsQuorum, !runs || !votes || left >= needed, || {
             format!("without {} {left} voters would work and {needed} are needed", pod.name)
         });
+        if runs {
+            self.leaves_a_copy(&pod.name);
+        }
+        let votes = votes || self.led_unit(&pod.name).is_some();
         let step = &self.plan.status.record.step;
         let restarts = matches!(step, Some(Step::Restart { name }) if *name == pod.name);
         self.check(Rule::IntentFirst, !runs || !votes || restarts || resumes, || {

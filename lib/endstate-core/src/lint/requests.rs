@@ -18,6 +18,7 @@ impl<'a, S> Lint<'a, S> {
                 if *votes {
                     self.vote(member);
                 }
+                self.joins_a_group(member);
             }
             Request::Promote { id, member, .. } => self.promote(id, member, call),
             Request::Transfer { id, .. } => self.transfer(id, call),
@@ -107,15 +108,18 @@ impl<'a, S> Lint<'a, S> {
             }
         };
         let complete = row.is_some_and(|it| !it.role.is_empty() && !votes(&it.role));
-        !status.record.members.iter().any(|it| *it.name == *name) && !complete
+        let led = row.is_some_and(|it| self.is_led(&it.role));
+        !status.record.members.iter().any(|it| *it.name == *name) && (led || !complete)
     }
 
-    /// Who joins copies from who leads.
+    /// Who joins copies from who leads, or leads its group.
     pub(super) fn leader_is_good(&mut self, list: &Membership, member: &MemberName) {
         let led = |it: &Entry| self.answer(it)?.leader.clone();
-        let follow =
-            |id: &MemberId| list.voters().filter(|it| led(it).as_ref() == Some(id)).count();
-        let claims = list.voters().filter(|it| led(it).as_ref() == Some(&it.id)).map(|it| &it.id);
+        let unit = self.led_unit(member);
+        let able = |it: &&Entry| unit.is_none() || self.led_unit(&it.name) == unit;
+        let voters = || list.voters().filter(able);
+        let follow = |id: &MemberId| voters().filter(|it| led(it).as_ref() == Some(id)).count();
+        let claims = voters().filter(|it| led(it).as_ref() == Some(&it.id)).map(|it| &it.id);
         let leader = claims.max_by_key(|it| (follow(it), *it));
         let corrupt = |it: &&Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
         let holds = !self.corruption.iter().any(corrupt);
@@ -157,8 +161,10 @@ impl<'a, S> Lint<'a, S> {
 
     fn transfer(&mut self, id: &MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let heir = list.voters().find(|it| it.id == *id);
-        let ready = heir.is_some_and(|it| self.works(it));
+        let heir = list.members.iter().find(|it| it.id == *id);
+        let able =
+            |it: &&Entry| it.votes || self.led_unit(&it.name).is_some() && self.is_copy(list, it);
+        let ready = heir.filter(able).is_some_and(|it| self.works(it));
         self.check(Rule::KeepsQuorum, ready, || format!("{id} is no voter that works"));
     }
 
@@ -169,6 +175,7 @@ impl<'a, S> Lint<'a, S> {
         };
         self.check(Rule::Preconditions, entry.name == *member, || format!("{id} is not {member}"));
         self.leaves(member);
+        self.leaves_a_copy(member);
         if !entry.votes {
             return;
         }

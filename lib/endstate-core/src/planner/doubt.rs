@@ -37,7 +37,7 @@ pub(super) fn report<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 
 /// Who joined now might copy what is corrupt, and who left might take what is good along.
 pub(super) fn stop<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    match is_in_doubt(proof.cluster) {
+    match is_in_doubt(proof.cluster, proof.target) {
         true => Verdict::Only(proof.restart_broken().unwrap_or_default()),
         false => Verdict::Pass,
     }
@@ -46,7 +46,7 @@ pub(super) fn stop<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 /// Moves the lead away from a corrupt member: who joins copies from who leads. One that cannot hand over leaves before
 /// its successor comes, and so does who has begun to copy from it.
 pub(super) fn leave_corrupt_leader<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
-    let Some(leader) = corrupt_leader(proof.cluster) else { return Verdict::Pass };
+    let Some(leader) = corrupt_leader(proof.cluster, proof.target) else { return Verdict::Pass };
     if let Some(transfer) = proof.transfer(leader) {
         return Verdict::act(transfer);
     }

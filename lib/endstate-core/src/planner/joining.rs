@@ -40,6 +40,7 @@ impl<A: App> Proof<'_, '_, A> {
             }
             None if !directly => self.list(new, false),
             None if !welcome => self.discard(new, LeaveReason::ScaleDown, None),
+            None if self.lacks_leader(new).is_some() => self.wait_for_leader(new),
             None if !is_begun(new) => self.ask_for_pod(new),
             None => self.bring_up_unlisted(new),
         }
@@ -98,12 +99,14 @@ impl<A: App> Proof<'_, '_, A> {
             (Health::Healthy, _) if self.is_diverged(new) => {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::Diverged))
             }
-            (Health::Healthy, _) => self.promote_when_ready(listed),
+            // The leader of its group votes for it.
+            (Health::Healthy, _) if self.target.is_led(&new.role) => Verdict::Pass,
+            (Health::Healthy, _) => self.promote_when_ready(new, listed),
             (Health::Stopped(Cause::PodGoneVolumeKept), None) => {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
             // It stands in the way of a repair that does not need it.
-            (health, _) if has_given_up(self.cluster) && self.is_overdue(new) => {
+            (health, _) if has_given_up(self.cluster, self.target) && self.is_overdue(new) => {
                 self.give_up(listed, LeaveReason::FailedJoin, health.cause())
             }
             (health, _) => wait_for_pod(new, health),
@@ -120,12 +123,19 @@ impl<A: App> Proof<'_, '_, A> {
             Health::Failed(cause) | Health::Dead(cause) => {
                 self.discard(new, LeaveReason::FailedJoin, Some(cause.clone()))
             }
+            _ if health.is_alive() && self.assessed.grows_alone(self.target, new) => {
+                self.list_when_marked(new)
+            }
             Health::Healthy if self.is_diverged(new) => {
                 self.discard(new, LeaveReason::FailedJoin, Some(Cause::Diverged))
             }
+            Health::Healthy if self.target.is_led(&new.role) => {
+                let lacks = self.lacks_catch_up(new, &self.assessed.coming(self.cluster, new));
+                lacks.map_or_else(|| self.list_when_marked(new), Verdict::wait)
+            }
             Health::Healthy => {
                 let votes = self.assessed.role(self.target, new).is_some_and(|it| it.votes);
-                let lacks = self.lacks_catch_up(&self.assessed.coming(self.cluster, new));
+                let lacks = self.lacks_catch_up(new, &self.assessed.coming(self.cluster, new));
                 match lacks.or_else(|| votes.then(|| self.lacks_for_vote(&new.name)).flatten()) {
                     Some(wait) => Verdict::wait(wait),
                     None => self.list(new, votes),
@@ -134,7 +144,7 @@ impl<A: App> Proof<'_, '_, A> {
             Health::Stopped(Cause::PodGoneVolumeKept) => {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
-            _ if has_given_up(self.cluster) && self.is_overdue(new) => {
+            _ if has_given_up(self.cluster, self.target) && self.is_overdue(new) => {
                 self.discard(new, LeaveReason::FailedJoin, health.cause())
             }
             _ => wait_for_pod(new, &health),
@@ -175,8 +185,29 @@ impl<A: App> Proof<'_, '_, A> {
         since.is_some_and(|since| now.duration_since(since) >= patience)
     }
 
-    fn promote_when_ready(&self, listed: &Member) -> Verdict {
-        if let Some(wait) = self.lacks_catch_up(listed) {
+    /// One that may lead its group, and vote, from the moment it is listed, is marked before.
+    fn list_when_marked(&self, new: &MemberRecord) -> Verdict {
+        let votes = self.assessed.role(self.target, new).is_some_and(|it| it.votes);
+        let mark = if votes { self.lacks_mark(&new.name) } else { None };
+        mark.map_or_else(|| self.list(new, false), Verdict::wait)
+    }
+
+    /// The wait for the leader of the group that a member joins, unless it is the first of the group.
+    fn lacks_leader(&self, new: &MemberRecord) -> Option<Waiting> {
+        self.assessed.lacks_leader(self.cluster, &new.role, new.group)
+    }
+
+    /// It may stand in the way of a repair that does not need it, and of what other groups need.
+    fn wait_for_leader(&self, new: &MemberRecord) -> Verdict {
+        let lost = self.assessed.is_group_lost(&new.role, new.group);
+        match lost || has_given_up(self.cluster, self.target) || self.is_overdue(new) {
+            true => self.discard(new, LeaveReason::FailedJoin, None),
+            false => self.lacks_leader(new).map_or(Verdict::Pass, Verdict::wait),
+        }
+    }
+
+    fn promote_when_ready(&self, new: &MemberRecord, listed: &Member) -> Verdict {
+        if let Some(wait) = self.lacks_catch_up(new, listed) {
             return Verdict::wait(wait);
         }
         let member = listed.name.clone();
@@ -200,15 +231,20 @@ impl<A: App> Proof<'_, '_, A> {
             let (member, shortage) = (member.clone(), Shortage::TooFewWithIt { working, needed });
             return Some(Waiting::ForRedundancy { member, shortage });
         }
+        self.lacks_mark(member)
+    }
+
+    fn lacks_mark(&self, member: &MemberName) -> Option<Waiting> {
         let pod = self.assessed.snapshot.pod(member);
         let unmarked = pod.is_some_and(|it| it.marks.started.is_none());
         unmarked.then(|| Waiting::ForMark { member: member.clone() })
     }
 
     /// What it lacks of what the leader has, by the application's answer.
-    fn lacks_catch_up(&self, new: &Member) -> Option<Waiting> {
+    fn lacks_catch_up(&self, coming: &MemberRecord, new: &Member) -> Option<Waiting> {
         let member = new.name.clone();
-        match self.assessed.app.caught_up(self.cluster.leader()?, new) {
+        let leader = self.assessed.leader_for(self.cluster, coming)?;
+        match self.assessed.app.caught_up(leader, new) {
             CatchUp::Yes => None,
             CatchUp::Diverged => Some(Waiting::ForSameHistory { member }),
             CatchUp::Behind(entries) => {
@@ -244,6 +280,7 @@ impl<A: App> Proof<'_, '_, A> {
         let step = Step::Leave {
             name: listed.name.clone(),
             role: listed.role.clone(),
+            group: listed.group,
             id: Some(listed.id.clone()),
             pod,
             reason,
@@ -256,6 +293,7 @@ impl<A: App> Proof<'_, '_, A> {
         let step = Step::Leave {
             name: new.name.clone(),
             role: new.role.clone(),
+            group: new.group,
             id: None,
             pod: new.pod.clone(),
             reason,

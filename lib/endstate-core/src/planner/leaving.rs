@@ -1,9 +1,11 @@
 //! How a member leaves: drained, its lead handed over, taken off the list; then its pod and its claim go.
 
 use super::Proof;
+use super::restarting::last_of_group;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
-use crate::assess::rules::{can_transfer, heir, may_remove};
+use crate::assess::groups::leaves_a_copy;
+use crate::assess::rules::{can_transfer, heir, leaves_quorum, may_remove};
 use crate::limits::quorum;
 use crate::member::Member;
 use crate::plan::Action;
@@ -23,6 +25,7 @@ impl<A: App> Proof<'_, '_, A> {
         let step = Step::Leave {
             name: member.name.clone(),
             role: member.role.clone(),
+            group: member.group,
             id: Some(member.id.clone()),
             pod: member.pod.as_ref().map(|it| it.uid.clone()),
             reason,
@@ -35,8 +38,11 @@ impl<A: App> Proof<'_, '_, A> {
 
     /// What is lacking before a member can be taken off the list.
     pub(super) fn lacks_for_removal(&self, member: &Member) -> Option<Waiting> {
-        if may_remove(self.cluster, member) {
+        if may_remove(self.cluster, self.target, member) {
             return None;
+        }
+        if leaves_quorum(self.cluster, member) {
+            return Some(last_copy(member));
         }
         let others = self.cluster.voters().count() - 1;
         let shortage = Shortage::TooFewOthers { others, needed: quorum(others) };
@@ -75,6 +81,10 @@ impl<A: App> Proof<'_, '_, A> {
         {
             return Verdict::wait(wait);
         }
+        // A group that is not asked for any more was drained, and holds nothing by now.
+        if !leaves_a_copy(self.cluster, self.target, member) {
+            return Verdict::wait(last_copy(member));
+        }
         let (member, id) = (member.name.clone(), member.id.clone());
         self.call(Request::Leave { member, id, reason })
     }
@@ -84,7 +94,7 @@ impl<A: App> Proof<'_, '_, A> {
         if !can_transfer(self.target, from) {
             return None;
         }
-        let heir = heir(self.cluster, from)?;
+        let heir = heir(self.cluster, self.target, from)?;
         let request = Request::Transfer { to: heir.name.clone(), id: heir.id.clone() };
         let via = self.assessed.app.via(self.cluster, &request)?;
         Some(Action::Call(Call { request, via, roster: self.roster() }))
@@ -116,4 +126,9 @@ impl<A: App> Proof<'_, '_, A> {
     fn roster(&self) -> crate::Roster {
         self.assessed.list().map(Membership::roster).unwrap_or_default()
     }
+}
+
+/// The wait of a member that alone has what its group has.
+fn last_copy(member: &Member) -> Waiting {
+    Waiting::ForRedundancy { member: member.name.clone(), shortage: last_of_group(member) }
 }

@@ -21,6 +21,11 @@ pub(super) fn mark<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
 }
 
+/// Whether a pod is marked in this very plan. What is conditioned on the pod comes after that.
+pub(super) fn is_marked_now<A: App>(assessed: &Assessed<'_, A>, pod: &Pod<A::Spec>) -> bool {
+    mark_pod(assessed, pod).is_some()
+}
+
 fn mark_pod<A: App>(assessed: &Assessed<'_, A>, pod: &Pod<A::Spec>) -> Option<Action> {
     let marks = marks(assessed, pod);
     (marks != pod.marks).then(|| Action::MarkPod { pod: PodRef::from(pod), marks })

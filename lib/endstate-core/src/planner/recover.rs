@@ -191,6 +191,9 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     let Some(member) = assessed.voting_members().find(|it| it.name == *source) else {
         return Some(SourceLack::Unknown);
     };
+    if assessed.has_group_leaders(&member.role) {
+        return Some(SourceLack::OneGroup);
+    }
     if assessed.list().is_some_and(|it| it.agreed >= quorum(it.voters().count())) {
         return Some(SourceLack::NotNeeded);
     }

@@ -27,6 +27,11 @@ pub(super) fn report_unknown_members<A: App>(proof: &Proof<'_, '_, A>) -> Verdic
     Verdict::say(unknown.chain(unlisted))
 }
 
+/// Groups that nobody leads: they are told, and left as they are.
+pub(super) fn report_groups<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    Verdict::say(proof.assessed.headless(proof.cluster, &units(proof.target, Edge::Starts)))
+}
+
 /// Labels and annotations do no harm, so all of them are brought up to date at once.
 pub(super) fn update_labels<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let live = proof.cluster.members.iter().filter(|it| it.change == Change::Live);
@@ -96,7 +101,7 @@ fn delete<S>(pod: &Pod<S>) -> Verdict {
     let reason = LeaveReason::Stray;
     let (name, uid) = (pod.name.clone(), Some(pod.uid.clone()));
     let role = crate::RoleName::default();
-    let step = Step::Leave { name, role, id: None, pod: uid, reason };
+    let step = Step::Leave { name, role, group: 0, id: None, pod: uid, reason };
     let action = Action::DeletePod { pod: PodRef::from(pod), reason };
     Verdict::Only(Move::default().notes(Note::Step(Some(step))).acts(action))
 }

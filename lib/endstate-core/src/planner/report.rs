@@ -10,12 +10,10 @@ mod surroundings;
 use super::decision::Decision;
 use super::pace;
 use crate::app::App;
-use crate::assess::health::health;
 use crate::assess::{Assessed, Situation};
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
 use crate::record::Record;
-use crate::snapshot::Snapshot;
 use crate::status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 use crate::topology::Role;
 use crate::view::Standing;
@@ -39,7 +37,7 @@ pub(super) fn report<A: App>(
         decision.record.epoch += 1;
     }
     pace::refusals(assessed).into_iter().for_each(|it| decision.wait(it));
-    note_health(&mut decision.record, assessed.snapshot);
+    note_health(&mut decision.record, assessed);
     let report = Report { assessed, decision: &decision };
     let status = report.status();
     let events = report.events(&status);
@@ -50,12 +48,13 @@ pub(super) fn report<A: App>(
 }
 
 /// Remembers since when each member does not work.
-fn note_health<S>(record: &mut Record<S>, snapshot: &Snapshot<S>) {
+fn note_health<A: App>(record: &mut Record<A::Spec>, assessed: &Assessed<'_, A>) {
+    let snapshot = assessed.snapshot;
     if snapshot.pods.is_none() || snapshot.object.deleting {
         return;
     }
     for member in record.everyone_mut() {
-        match health(snapshot, member) {
+        match assessed.health(member) {
             Health::Healthy | Health::Guarded => {
                 if member.failing_since.take().is_some() {
                     member.recovered_at = Some(snapshot.now);
@@ -102,7 +101,7 @@ impl<A: App> Report<'_, '_, A> {
             waiting: self.decision.waits.iter().map(WaitRow::from).collect(),
             record: self.decision.record.clone(),
         };
-        settle(&mut status, &self.assessed.snapshot.status);
+        self.settle(&mut status);
         status
     }
 
@@ -237,30 +236,36 @@ fn is_bad(condition: &Condition) -> bool {
     }
 }
 
-/// Keeps the old figures of members while nothing else changed and they did not change much: a busy
-/// cluster's log grows all the time, and that alone is not worth a write. While a voter is down the figures are exact:
-/// a recovery measures its source by them.
-fn settle<S: Clone + PartialEq>(status: &mut Status<S>, before: &Status<S>) {
-    let same_members = status.members.len() == before.members.len()
-        && status.members.iter().zip(&before.members).all(|(a, b)| a.name == b.name);
-    let votes = |it: &&MemberRow| it.standing.is_none_or(Standing::votes);
-    let all_work = status.members.iter().filter(votes).all(|it| it.healthy);
-    if !same_members || !all_work {
-        return;
-    }
-    let mut settled = status.clone();
-    for (row, old) in settled.members.iter_mut().zip(&before.members) {
-        (row.position, row.lag, row.data_size) = (old.position.clone(), old.lag, old.data_size);
-    }
-    let grew = |new: Option<u64>, old: Option<u64>| match (new, old) {
-        (Some(new), Some(old)) => new > old.saturating_add(old / 10).saturating_add(1_000),
-        (new, old) => new.is_some() != old.is_some(),
-    };
-    let entries = |row: &MemberRow| row.position.as_ref().map(crate::Position::count);
-    let mut pairs = status.members.iter().zip(&before.members);
-    let much = pairs
-        .any(|(new, old)| grew(entries(new), entries(old)) || grew(new.data_size, old.data_size));
-    if settled == *before && !much {
-        *status = settled;
+impl<A: App> Report<'_, '_, A> {
+    /// Keeps the old figures of members while nothing else changed and they did not change much: a busy cluster's log
+    /// grows all the time, and that alone is not worth a write. While a voter, or another member that may lead its group,
+    /// is down the figures are exact: a recovery measures its source by them.
+    fn settle(&self, status: &mut Status<A::Spec>) {
+        let before = &self.assessed.snapshot.status;
+        let same_members = status.members.len() == before.members.len()
+            && status.members.iter().zip(&before.members).all(|(a, b)| a.name == b.name);
+        let votes = |it: &&MemberRow| {
+            it.standing.is_none_or(Standing::votes) || self.assessed.has_group_leaders(&it.role)
+        };
+        let all_work = status.members.iter().filter(votes).all(|it| it.healthy);
+        if !same_members || !all_work {
+            return;
+        }
+        let mut settled = status.clone();
+        for (row, old) in settled.members.iter_mut().zip(&before.members) {
+            (row.position, row.lag, row.data_size) = (old.position.clone(), old.lag, old.data_size);
+        }
+        let grew = |new: Option<u64>, old: Option<u64>| match (new, old) {
+            (Some(new), Some(old)) => new > old.saturating_add(old / 10).saturating_add(1_000),
+            (new, old) => new.is_some() != old.is_some(),
+        };
+        let entries = |row: &MemberRow| row.position.as_ref().map(crate::Position::count);
+        let mut pairs = status.members.iter().zip(&before.members);
+        let much = pairs.any(|(new, old)| {
+            grew(entries(new), entries(old)) || grew(new.data_size, old.data_size)
+        });
+        if settled == *before && !much {
+            *status = settled;
+        }
     }
 }

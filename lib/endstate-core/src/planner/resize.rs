@@ -17,8 +17,9 @@ use crate::waiting::Waiting;
 /// for any more stay until those of its successor vote: a quorum must be left at each step.
 pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     if proof.is_repairing() {
-        let mut units = units(proof.target, Edge::Starts).into_iter();
-        let short = units.find(|it| it.0.votes && is_short(proof.cluster, *it, None));
+        let mut units = units(proof.target, Edge::Starts).into_iter().filter(|it| it.0.votes);
+        let able = |it: &Unit<'_>| lacks_leader(proof, *it).is_none();
+        let short = units.find(|it| is_short(proof.cluster, *it, None) && able(it));
         return short.map_or(Verdict::Pass, |it| grow(proof, it));
     }
     if let Some(member) = unwanted(proof).find(|it| !it.votes) {
@@ -30,7 +31,7 @@ pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
             return shrink(proof, unit).beside(waits);
         }
         if is_short(proof.cluster, unit, None) {
-            match proof.assessed.lacks_role(&unit.0.name) {
+            match proof.assessed.lacks_role(&unit.0.name).or_else(|| lacks_leader(proof, unit)) {
                 None => return grow(proof, unit).beside(waits),
                 wait => waits.extend(wait),
             }
@@ -46,7 +47,9 @@ pub(super) fn resize<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 /// waits for it.
 fn move_outdated<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let mut units = units(proof.target, Edge::Upgrades).into_iter();
-    let Some(unit) = units.find(|it| wants_another(proof.cluster, *it, None)) else {
+    let wants = |it: &Unit<'_>| wants_another(proof.cluster, proof.target, *it, None);
+    let able = |it: &Unit<'_>| lacks_leader(proof, *it).is_none();
+    let Some(unit) = units.find(|it| wants(it) && able(it)) else {
         return Verdict::Pass;
     };
     let outdated = |role: &RoleName| {
@@ -74,16 +77,24 @@ fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Me
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
-    // One whose drain is under way: another drain beside it would leave too few to take what both hold.
+    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then, in a group
+    // that has a leader, one that is to be moved: its successor does not lead yet, and may look more dispensable.
     let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
-    let first = order.iter().copied().find(drained).or_else(|| order.into_iter().find(of_unit));
+    let moves =
+        |it: &&Member| unit.0.is_led() && of_unit(it) && must_move(proof.cluster, proof.target, it);
+    let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
+    let first = first.or_else(|| order.into_iter().find(of_unit));
     let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
-        it if is_replaced(proof.cluster, it) => LeaveReason::Corrupt,
-        it if it.outdated && must_move(proof.cluster, it) => LeaveReason::Outdated,
+        it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
+        it if it.outdated && must_move(proof.cluster, proof.target, it) => LeaveReason::Outdated,
         _ => LeaveReason::ScaleDown,
     };
     proof.leave(first, reason)
+}
+
+fn lacks_leader<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Option<Waiting> {
+    proof.assessed.lacks_leader(proof.cluster, &role.name, group)
 }
 
 fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {

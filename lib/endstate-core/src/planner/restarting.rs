@@ -1,9 +1,10 @@
 //! How members are brought up to date on the data they have: one at a time, who leads last.
 
 use super::Proof;
+use super::marks::is_marked_now;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, MayStop};
-use crate::assess::rules;
+use crate::assess::{groups, rules};
 use crate::member::{Health, Member};
 use crate::pod::Pod;
 use crate::problem::Change;
@@ -17,9 +18,12 @@ pub(super) fn roll<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let ours = |it: &&Member| it.recorded && !it.health.is_given_up() && rules::restarts(it);
     for role in proof.target.in_order(Edge::Upgrades) {
-        let complete = |it: &&Member| it.role == role.name && it.votes == role.votes;
-        if let Some(member) = order.iter().copied().filter(ours).find(complete) {
-            return proof.restart_member(member);
+        let complete = |it: &&Member| it.role == role.name && rules::is_complete(role, it);
+        let mut all = order.iter().copied().filter(ours).filter(complete);
+        if let Some(member) = all.next() {
+            // A leader of a group comes after the others of its group, whatever the order.
+            let other = all.find(|it| member.leads && role.is_led() && it.group == member.group);
+            return proof.restart_member(other.unwrap_or(member));
         }
         let behind = order.iter().any(|it| it.role == role.name && it.outdated);
         let after = |it: &&crate::Role| it.comes_after(Edge::Upgrades, &role.name);
@@ -60,10 +64,12 @@ impl<A: App> Proof<'_, '_, A> {
         if let Some(wait) = lacks {
             return Verdict::Also(over().waits(wait));
         }
-        let may = match stopped {
-            true => MayStop::Yes,
-            false => self.assessed.app.may_stop(self.cluster, &[&member.name]),
-        };
+        // Who leads a group hands over before anything: whether it may stop is asked of one that does not.
+        let led = !stopped && member.leads && self.target.is_led(&member.role);
+        if let Some(transfer) = led.then(|| self.transfer(member)).flatten() {
+            return Verdict::Only(over().acts(transfer));
+        }
+        let may = if stopped { MayStop::Yes } else { self.may_stop(member) };
         if let MayStop::NotYet(shortage) = may {
             let wait = Waiting::ForRedundancy { member: member.name.clone(), shortage };
             return Verdict::Also(over().waits(wait));
@@ -72,9 +78,21 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::Only(over().acts(transfer));
         }
         let step = Note::Step(Some(Step::Restart { name: member.name.clone() }));
+        // With the lead the mark that it votes has just moved.
+        let led = self.target.is_led(&member.role);
         match pod {
+            Some(pod) if led && is_marked_now(self.assessed, pod) => Verdict::Only(over()),
             Some(pod) => Verdict::Only(self.assessed.renew(pod, member).notes(step)),
             None => Verdict::Also(over()),
+        }
+    }
+
+    /// Whether a member may stop, by the application's word; and where its group has a leader of its own, only while
+    /// another of the group has what it has.
+    pub(super) fn may_stop(&self, member: &Member) -> MayStop {
+        match groups::leaves_a_copy(self.cluster, self.target, member) {
+            true => self.assessed.app.may_stop(self.cluster, &[&member.name]),
+            false => MayStop::NotYet(last_of_group(member)),
         }
     }
 
@@ -87,6 +105,11 @@ impl<A: App> Proof<'_, '_, A> {
         let pods = members.filter(broken).filter_map(|it| self.assessed.snapshot.pod(&it.name));
         self.assessed.restart_first_outdated(pods)
     }
+}
+
+/// Nobody else has what the group has.
+pub(super) fn last_of_group(member: &Member) -> Shortage {
+    Shortage::LastOfGroup { role: member.role.clone(), group: member.group }
 }
 
 impl<A: App> crate::assess::Assessed<'_, A> {

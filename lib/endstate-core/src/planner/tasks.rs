@@ -79,7 +79,10 @@ impl<A: App> Proof<'_, '_, A> {
             return Some(wait);
         }
         let may = match step.dangerous {
-            true => assessed.app.may_stop(self.cluster, &[&step.member]),
+            true => match self.cluster.member(&step.member) {
+                Some(member) => self.may_stop(member),
+                None => assessed.app.may_stop(self.cluster, &[&step.member]),
+            },
             false => MayStop::Yes,
         };
         let shortage = match may {

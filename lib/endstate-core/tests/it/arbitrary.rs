@@ -70,6 +70,45 @@ pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot<ToySpec>> {
     all.prop_map(|(spec, old, names, whole)| snapshot(spec, old, &names, whole))
 }
 
+/// The same of a cluster whose groups have leaders of their own.
+pub(crate) fn led_snapshots() -> impl Strategy<Value = Snapshot<ToySpec>> {
+    let growth = select(vec![Growth::Alone, Growth::Direct]);
+    let led = (1..4_u32, growth, select(vec![1, 2, 2, 3]));
+    (snapshots(), led).prop_map(|(mut seen, led)| {
+        let lead = |spec: &mut ToySpec| {
+            (spec.shards, spec.growth, spec.size) = led;
+            spec.formation = Formation::One;
+        };
+        lead(&mut seen.spec);
+        for pod in seen.pods.iter_mut().flatten() {
+            pod.spec.iter_mut().for_each(lead);
+        }
+        let record = &mut seen.status.record;
+        record.accepted.iter_mut().for_each(|it| lead(&mut it.spec));
+        for member in &mut record.members {
+            // In pairs, whose first is followed.
+            let serial: u32 = member.name[1..].parse().unwrap();
+            member.group = serial / 2 % led.0;
+            let target = seen.view.targets.iter_mut().find(|it| it.name == member.name);
+            if let Some(status) = target.and_then(|it| it.status.as_mut())
+                && status.leader == Some(id(0))
+            {
+                status.leader = Some(id(serial as usize / 2 * 2));
+            }
+        }
+        for entry in seen.view.membership.iter_mut().flat_map(|it| &mut it.members) {
+            let serial: u32 = entry.name[1..].parse().unwrap();
+            let known = seen.status.record.find(&entry.name);
+            // Members of other roles never vote here.
+            let led = known.is_none_or(|it| *it.role == *ROLES[0]);
+            entry.votes &= serial.is_multiple_of(2) && led;
+        }
+        let list = seen.view.membership.take();
+        seen.view.membership = list.filter(|it| it.voters().count() > 0);
+        seen
+    })
+}
+
 fn rarely() -> impl Strategy<Value = bool> {
     prop::bool::weighted(0.05)
 }
@@ -351,7 +390,7 @@ fn step(members: &[MemberRecord], whole: &Whole) -> Option<Step> {
     let others = members.iter().map(|it| it.name.clone()).filter(|it| *it != name);
     let recover = |stage| Step::Recover { source: name.clone(), lost: others.collect(), stage };
     Some(match kind {
-        0 => Step::Leave { name, role, id, pod, reason },
+        0 => Step::Leave { name, role, group: 0, id, pod, reason },
         1 => Step::Restart { name },
         2 => Step::App { step: AppStep::new("Rebalance", name) },
         3 => recover(RecoverStage::Fencing {}),

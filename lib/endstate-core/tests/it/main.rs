@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
 mod arbitrary;
+mod led;
 mod lint;
 mod placed;
 mod properties;

@@ -127,7 +127,8 @@ impl World {
     fn leaving(&mut self, name: &str, reason: LeaveReason) {
         let member = self.0.status.record.find(name).unwrap().clone();
         let (id, pod, role) = (member.id, member.pod, member.role);
-        self.0.status.record.step = Some(Step::Leave { name: name.into(), role, id, pod, reason });
+        self.0.status.record.step =
+            Some(Step::Leave { name: name.into(), role, group: 0, id, pod, reason });
     }
 
     fn at_work(&mut self, request: RequestKind, name: &str) {

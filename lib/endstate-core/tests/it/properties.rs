@@ -7,7 +7,7 @@ use endstate_core::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use crate::arbitrary::snapshots;
+use crate::arbitrary::{led_snapshots, snapshots};
 use crate::toy::{Toy, ToySpec};
 
 /// How many plans may follow each other while nothing happens.
@@ -76,37 +76,56 @@ proptest! {
 
     #[test]
     fn every_plan_is_one_safe_move(seen in snapshots()) {
-        let made = plan(&Toy, &seen);
-        prop_assert_eq!(lint(&seen, &made), []);
-        prop_assert!(made.actions.iter().filter(|it| it.is_dangerous()).count() <= 1);
-        let other = plan(&Toy, &turned(&seen));
-        prop_assert!(made == other, "lists have no order: {:?}", other.actions);
-        if seen.spec.paused {
-            prop_assert!(made.actions.iter().all(Action::is_mark), "{:?}", made.actions);
-            prop_assert_eq!(&made.surroundings, &None);
-        }
-        claims_are_told(&seen, &made);
-        prop_assert!(made.look_again_ms.is_some());
-        let text = serde_json::to_string(&made.status).unwrap();
-        prop_assert!(made.status == serde_json::from_str(&text).unwrap(), "it is read as written");
+        is_one_safe_move(&seen)?;
     }
 
-    /// Nothing happens, as if all that is asked for failed in silence: then the record comes to rest.
+    #[test]
+    fn every_plan_for_groups_is_one_safe_move(seen in led_snapshots()) {
+        is_one_safe_move(&seen)?;
+    }
+
     #[test]
     fn the_record_comes_to_rest(seen in snapshots()) {
-        let mut seen = seen;
-        for _ in 0..PLANS {
-            let made = plan(&Toy, &seen);
-            prop_assert_eq!(lint(&seen, &made), []);
-            let before = std::mem::replace(&mut seen.status, made.status);
-            // What was refused was tried before.
-            seen.blocked.clear();
-            let mut after = seen.status.clone();
-            after.record.epoch = before.record.epoch;
-            if after == before {
-                return Ok(());
-            }
-        }
-        prop_assert!(false, "after {PLANS} plans it still changes: {:?}", seen.status.record.step);
+        comes_to_rest(seen)?;
     }
+
+    #[test]
+    fn the_record_of_groups_comes_to_rest(seen in led_snapshots()) {
+        comes_to_rest(seen)?;
+    }
+}
+
+fn is_one_safe_move(seen: &Snapshot<ToySpec>) -> Result<(), TestCaseError> {
+    let made = plan(&Toy, seen);
+    prop_assert!(lint(seen, &made).is_empty(), "{:?} {:?}", lint(seen, &made), made.actions);
+    prop_assert!(made.actions.iter().filter(|it| it.is_dangerous()).count() <= 1);
+    let other = plan(&Toy, &turned(seen));
+    prop_assert!(made == other, "lists have no order: {:?}", other.actions);
+    if seen.spec.paused {
+        prop_assert!(made.actions.iter().all(Action::is_mark), "{:?}", made.actions);
+        prop_assert_eq!(&made.surroundings, &None);
+    }
+    claims_are_told(seen, &made);
+    prop_assert!(made.look_again_ms.is_some());
+    let text = serde_json::to_string(&made.status).unwrap();
+    prop_assert!(made.status == serde_json::from_str(&text).unwrap(), "it is read as written");
+    Ok(())
+}
+
+/// Nothing happens, as if all that is asked for failed in silence: then the record comes to rest.
+fn comes_to_rest(mut seen: Snapshot<ToySpec>) -> Result<(), TestCaseError> {
+    for _ in 0..PLANS {
+        let made = plan(&Toy, &seen);
+        prop_assert!(lint(&seen, &made).is_empty(), "{:?} {:?}", lint(&seen, &made), made.actions);
+        let before = std::mem::replace(&mut seen.status, made.status);
+        // What was refused was tried before.
+        seen.blocked.clear();
+        let mut after = seen.status.clone();
+        after.record.epoch = before.record.epoch;
+        if after == before {
+            return Ok(());
+        }
+    }
+    prop_assert!(false, "after {PLANS} plans it still changes: {:?}", seen.status.record.step);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use endstate_core::{
     Acks, App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity,
     Launch, LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem,
-    Reclaim, Recovery, Retention, Role, RoleName, Topology, VolumeSpec,
+    Reclaim, Recovery, Retention, Role, RoleName, Topology, VolumeSpec, Voters,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub(crate) struct ToySpec {
     pub(crate) volume: Option<Volume>,
     /// The roles whose claims end with the cluster object.
     pub(crate) ends: Vec<String>,
+    /// Whether each of so many groups of the role that votes has a leader of its own, which votes for it; 0 for none.
+    pub(crate) shards: u32,
     pub(crate) lead: Lead,
     pub(crate) growth: Growth,
     pub(crate) ids: IdSource,
@@ -75,6 +77,7 @@ impl ToySpec {
             flag: String::new(),
             volume: None,
             ends: vec![],
+            shards: 0,
             lead: Lead::Transfers,
             growth: Growth::NonVoting,
             ids: IdSource::Application,
@@ -97,6 +100,10 @@ impl ToySpec {
             .identity(self.ids)
             .formation(self.formation)
             .recovery(if self.unrecoverable { Recovery::Impossible } else { Recovery::FromOne });
+        let role = match self.shards {
+            0 => role,
+            shards => role.groups(shards).voters(Voters::Leaders),
+        };
         if self.observers_first { role.after(Edge::Upgrades, OBSERVER) } else { role }
     }
 
@@ -271,7 +278,11 @@ impl Told for Toy {
                 }
             }
             "growth" => {
-                spec.growth = if value == "direct" { Growth::Direct } else { Growth::NonVoting };
+                spec.growth = match value {
+                    "direct" => Growth::Direct,
+                    "alone" => Growth::Alone,
+                    _ => Growth::NonVoting,
+                }
             }
             "ids" => spec.ids = IdSource::Allocated { max: value.parse().unwrap() },
             "formation" => {
@@ -279,6 +290,7 @@ impl Told for Toy {
             }
             "observers" => spec.observers = number(),
             "groups" => spec.groups = value.parse().unwrap(),
+            "shards" => spec.shards = value.parse().unwrap(),
             "brokers" => spec.brokers = number(),
             "needs" => spec.needs = value.into(),
             "first" => spec.observers_first = value == OBSERVER,

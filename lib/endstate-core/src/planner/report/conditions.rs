@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::without_quorum::is_no_quorum;
 use super::Report;
 use crate::app::App;
+use crate::assess::rules::units;
 use crate::id::{MemberId, MemberName};
 use crate::limits::{STABLE_SECONDS, quorum};
 use crate::member::{Cluster, Health};
 use crate::problem::Severity;
 use crate::record::MemberRecord;
 use crate::status::{Condition, ConditionType, Truth};
+use crate::topology::Edge;
 use crate::view::Corruption;
 use crate::waiting::Waiting;
 use crate::words;
@@ -69,6 +71,10 @@ impl<A: App> Report<'_, '_, A> {
             // An application that found corrupt data serves little or nothing until somebody clears it.
             return (Truth::False, "DataCorrupt", corruption(cluster));
         }
+        if let Some(wait) = self.headless(cluster).into_iter().next() {
+            let status = if wait.needs_user() { Truth::False } else { Truth::Unknown };
+            return (status, wait.reason(), wait.to_string());
+        }
         let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
         let message = format!("{working} of {of} voters are healthy");
         if working >= quorum(of) {
@@ -76,6 +82,12 @@ impl<A: App> Report<'_, '_, A> {
         } else {
             (Truth::Unknown, "QuorumAtRisk", message)
         }
+    }
+
+    /// The groups that nobody leads, where each has a leader of its own.
+    fn headless(&self, cluster: &Cluster) -> Vec<Waiting> {
+        let units = self.assessed.target.as_ref().map(|it| units(it, Edge::Starts));
+        self.assessed.headless(cluster, &units.unwrap_or_default())
     }
 
     fn degraded(&self) -> Judged {

@@ -12,8 +12,7 @@ use crate::view::Standing;
 impl<A: App> Report<'_, '_, A> {
     pub(super) fn rows(&self) -> Vec<MemberRow> {
         let members = || self.cluster().into_iter().flat_map(|it| &it.members);
-        let furthest = members().filter_map(|it| it.position.as_ref()).max_by_key(|it| it.count());
-        let mut rows: Vec<_> = members().map(|it| self.row(it, furthest)).collect();
+        let mut rows: Vec<_> = members().map(|it| self.row(it, self.furthest(it))).collect();
         let record = &self.decision.record;
         let first = record.bootstrap.iter().flat_map(|it| &it.members);
         for member in first.chain(&record.members) {
@@ -23,6 +22,15 @@ impl<A: App> Report<'_, '_, A> {
         }
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         rows
+    }
+
+    /// How far the furthest is of those who have the same data.
+    fn furthest(&self, member: &Member) -> Option<&Position> {
+        let members = self.cluster().into_iter().flat_map(|it| &it.members);
+        let led = self.assessed.has_group_leaders(&member.role);
+        let same = |it: &&Member| !led || it.role == member.role && it.group == member.group;
+        let positions = members.filter(same).filter_map(|it| it.position.as_ref());
+        positions.max_by_key(|it| it.count())
     }
 
     fn row(&self, member: &Member, furthest: Option<&Position>) -> MemberRow {
@@ -88,7 +96,7 @@ impl<A: App> Report<'_, '_, A> {
     fn standing_of_record(&self, member: &MemberRecord) -> Option<Standing> {
         let belongs = self.decision.record.members.iter().any(|it| it.name == member.name);
         let role = self.assessed.target.as_ref().and_then(|it| self.assessed.role(it, member));
-        let votes = role.is_none_or(|it| it.votes);
+        let votes = role.is_none_or(|it| if it.is_led() { member.votes } else { it.votes });
         belongs.then_some(if votes { Standing::Voter } else { Standing::NonVoter })
     }
 

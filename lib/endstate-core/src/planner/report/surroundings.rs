@@ -13,7 +13,7 @@ use crate::plan::{LeftClaim, MemberVolume, Surroundings};
 use crate::pod::Claim;
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
-use crate::topology::{Edge, Topology};
+use crate::topology::{Edge, Role, Topology};
 use crate::view::Membership;
 
 impl<A: App> Report<'_, '_, A> {
@@ -44,7 +44,8 @@ impl<A: App> Report<'_, '_, A> {
     }
 
     fn min_available(&self, target: &Topology) -> u32 {
-        let wanted = target.voting().map_or(0, |it| it.size);
+        let voters = |it: &Role| if it.is_led() { it.groups as usize } else { it.size };
+        let wanted = target.voting().map_or(0, voters);
         // Taken from the record too, so that it does not sink when members cannot be seen.
         let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
         let most = listed.max(self.assessed.voting_members().count()).max(wanted);

@@ -222,7 +222,7 @@ pub(super) fn create(name: &str, start: Start) -> Action {
 
 pub(super) fn leave(name: &str, reason: LeaveReason) -> Step {
     let (id, pod) = (Some(name.into()), Some(format!("pod-{name}").into()));
-    Step::Leave { name: name.into(), role: "member".into(), id, pod, reason }
+    Step::Leave { name: name.into(), role: "member".into(), group: 0, id, pod, reason }
 }
 
 pub(super) fn recover(stage: RecoverStage) -> Step {
