@@ -217,7 +217,7 @@ impl<A: App> Assessed<'_, A> {
             return false;
         }
         let holds = match reason {
-            _ if rules::is_half_joined(target, member) => true,
+            _ if reason != LeaveReason::Dead && rules::is_half_joined(target, member) => true,
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
             // Who leads and cannot hand over goes first: its successor would copy what is corrupt.
