@@ -97,8 +97,8 @@ pub struct Member {
     pub votes: bool,
     /// Whether it leads.
     pub leads: bool,
-    /// Whether it has enough of what the leader of its group has, by the application's word. Asked only where each group
-    /// has a leader of its own, of those that work.
+    /// Whether it has enough of what the leader of its group has, by the application's word. Asked only where each
+    /// group has a leader of its own, of those that work.
     pub caught_up: bool,
     /// Whether it works.
     pub health: Health,

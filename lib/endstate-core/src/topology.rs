@@ -53,8 +53,8 @@ impl Topology {
         self.roles.iter().find(|it| it.votes)
     }
 
-    /// Whether a role is one whose leaders vote for their groups. A member whose role is not asked for any more is taken
-    /// for one of the role that votes.
+    /// Whether a role is one whose leaders vote for their groups. A member whose role is not asked for any more is
+    /// taken for one of the role that votes.
     pub fn is_led(&self, role: &RoleName) -> bool {
         self.role(role).or_else(|| self.voting()).is_some_and(Role::is_led)
     }
@@ -277,9 +277,9 @@ impl Role {
 pub enum Voters {
     /// All of them. They are one group.
     Members,
-    /// The leader of each group. The others of a group have its data, or are getting it, and may lead it at any time: who
-    /// leads, and votes, the application decides. A group that holds data has a member on the list with a vote, whether
-    /// it works or not; one without such a member holds nothing.
+    /// The leader of each group. The others of a group have its data, or are getting it, and may lead it at any time:
+    /// who leads, and votes, the application decides. A group that holds data has a member on the list with a vote,
+    /// whether it works or not; one without such a member holds nothing.
     Leaders,
 }
 

@@ -20,8 +20,8 @@ pub enum Property {
     KeepsGoodData,
     /// S4: no call of the operator gives up what a member holds and no other has.
     KeepsPieces,
-    /// S4: no call of the operator takes the last copy of what a group holds, nor the last that is known of a group whose
-    /// copies are lost.
+    /// S4: no call of the operator takes the last copy of what a group holds, nor the last that is known of a group
+    /// whose copies are lost.
     KeepsGroup,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.

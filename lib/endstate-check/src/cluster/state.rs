@@ -191,7 +191,8 @@ impl State {
         self.flags & flag != 0
     }
 
-    /// Whether a member counts for what its group holds: one that votes, or any where each group has a leader of its own.
+    /// Whether a member counts for what its group holds: one that votes, or any where each group has a leader of its
+    /// own.
     pub(crate) fn counts(&self, member: &Slot) -> bool {
         member.votes() || self.has(LED) && member.is_listed()
     }

@@ -118,8 +118,8 @@ impl<A: App> Joined<'_, A> {
         }
     }
 
-    /// Whether the record knows a member. One of which it only says that it goes is part of no group that has a leader of
-    /// its own.
+    /// Whether the record knows a member. One of which it only says that it goes is part of no group that has a leader
+    /// of its own.
     fn is_recorded(&self, member: &MemberRecord, known: bool) -> bool {
         let led = self.accepted.is_some_and(|(_, it)| it.is_led(&member.role));
         known && (!led || unit_of(&self.snapshot.status.record, &member.name).is_some())

@@ -48,8 +48,8 @@ impl<A: App> Assessed<'_, A> {
         self.target.as_ref().is_some_and(|it| it.is_led(role))
     }
 
-    /// The wait of a group that has members and no leader that works, where each has one of its own: nobody joins it, and
-    /// nothing that it holds is begun again.
+    /// The wait of a group that has members and no leader that works, where each has one of its own: nobody joins it,
+    /// and nothing that it holds is begun again.
     pub(crate) fn lacks_leader(
         &self,
         cluster: &Cluster,

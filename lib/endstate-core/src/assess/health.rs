@@ -100,8 +100,8 @@ fn answer<S>(snapshot: &Snapshot<S>, topology: Option<&Topology>, member: &Membe
     }
 }
 
-/// Whether this one leads a member, as far as is known: who follows another was left behind, or has not heard of it yet.
-/// Where each group has a leader of its own, who follows nobody that leads its group has no part in it.
+/// Whether this one leads a member, as far as is known: who follows another was left behind, or has not heard of it
+/// yet. Where each group has a leader of its own, who follows nobody that leads its group has no part in it.
 fn leads<S>(
     snapshot: &Snapshot<S>,
     target: Option<&Topology>,

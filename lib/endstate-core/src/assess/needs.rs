@@ -29,8 +29,8 @@ impl<A: App> Assessed<'_, A> {
         Some(Waiting::ForRole { role: role.clone(), shortage })
     }
 
-    /// Whether a quorum of the members of each group of a role works, with good data; or its leader, where that votes for
-    /// the group.
+    /// Whether a quorum of the members of each group of a role works, with good data; or its leader, where that votes
+    /// for the group.
     fn works(&self, cluster: &Cluster, target: &Topology, role: &RoleName) -> bool {
         let groups = target.role(role).map_or(0, |it| it.groups);
         let of = |group: u32| {

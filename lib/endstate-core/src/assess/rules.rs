@@ -104,8 +104,8 @@ pub(crate) fn needs_repair(cluster: &Cluster, target: &Topology) -> bool {
     cluster.members.iter().any(|it| is_half_joined(target, it)) || has_given_up(cluster, target)
 }
 
-/// Whether a member of a role whose members vote has no vote: it is on its way, or nobody's. One whose role is not asked
-/// for any more is complete.
+/// Whether a member of a role whose members vote has no vote: it is on its way, or nobody's. One whose role is not
+/// asked for any more is complete.
 pub(crate) fn is_half_joined(target: &Topology, member: &Member) -> bool {
     let votes = target.role(&member.role).map_or(!member.recorded, |it| it.votes);
     !member.votes && votes && !(member.recorded && target.is_led(&member.role))
@@ -125,8 +125,8 @@ pub(crate) fn is_to_leave(cluster: &Cluster, target: &Topology, member: &Member)
     surplus || member.health.is_given_up()
 }
 
-/// Whether a member can be taken off the list: without it there is a quorum, and its group has what it had. A group that
-/// is not asked for any more is drained before.
+/// Whether a member can be taken off the list: without it there is a quorum, and its group has what it had. A group
+/// that is not asked for any more is drained before.
 pub(crate) fn may_remove(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
     let drains = unit_of(target, member).is_none();
     leaves_quorum(cluster, member) && (drains || groups::leaves_a_copy(cluster, target, member))

@@ -238,8 +238,8 @@ fn is_bad(condition: &Condition) -> bool {
 
 impl<A: App> Report<'_, '_, A> {
     /// Keeps the old figures of members while nothing else changed and they did not change much: a busy cluster's log
-    /// grows all the time, and that alone is not worth a write. While a voter, or another member that may lead its group,
-    /// is down the figures are exact: a recovery measures its source by them.
+    /// grows all the time, and that alone is not worth a write. While a voter, or another member that may lead its
+    /// group, is down the figures are exact: a recovery measures its source by them.
     fn settle(&self, status: &mut Status<A::Spec>) {
         let before = &self.assessed.snapshot.status;
         let same_members = status.members.len() == before.members.len()

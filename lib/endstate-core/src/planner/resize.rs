@@ -77,8 +77,8 @@ fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Me
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
-    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then, in a group
-    // that has a leader, one that is to be moved: its successor does not lead yet, and may look more dispensable.
+    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then, in a
+    // group that has a leader, one that is to be moved: its successor does not lead yet, and may look more dispensable.
     let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
     let moves =
         |it: &&Member| unit.0.is_led() && of_unit(it) && must_move(proof.cluster, proof.target, it);
