@@ -58,7 +58,7 @@ struct Names(BTreeMap<String, String>);
 
 impl Names {
     /// How often the operator dies on the way to a spec, at most.
-    const DEATHS_MAX: usize = 40;
+    const DEATHS_MAX: usize = 14;
 
     /// Kills the operator at every change of the state until it is as declared. Gives how often.
     async fn settles(&mut self, up: &Up, zoo: &Cluster, size: usize) -> Result<usize> {
