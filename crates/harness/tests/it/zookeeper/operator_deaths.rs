@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{claims, ensemble, status};
 
 #[tokio::test]
-async fn the_operator_may_die_before_and_after_every_call() -> Result<()> {
+async fn the_operator_may_die_before_and_after_its_calls() -> Result<()> {
     let up = Up::start(1).await?;
     let zoo = ensemble(&up, "zoo", json!({"size": 3, "version": "3.8.6"})).await?;
     let mut names = Names::default();
