@@ -8,42 +8,53 @@
 //! that worlds which differ only in the names of their members are one state (the tag, which scripts print, does not
 //! count). Whatever can no longer matter is cleared, for the same reason.
 
+mod aim;
+mod answers;
 mod api;
 mod bits;
 mod collector;
 mod compact;
+mod declared;
 mod faults;
+mod first;
 mod kubelet;
 mod model;
 mod moves;
+mod numbers;
 mod observe;
 mod operator;
+mod plan;
 mod plans;
 mod property;
+mod request;
 mod rules;
 mod scenario;
 mod script;
 mod setting;
 mod slot;
+mod snapshot;
 mod state;
 pub mod steps;
+mod world;
 
 use std::fmt;
 
-pub use model::{Answer, AppModel, Request, SpecOf};
+pub use declared::{Declared, ROLES};
+pub use model::{AppModel, SpecOf};
 pub use plans::{MakePlan, Planner};
 pub use property::Property;
+pub use request::{Answer, Request};
 pub use scenario::{Budgets, Respec, Scenario, Start, Volumes};
 pub use script::{AppMove, Ran};
 pub use slot::{Slot, StartKind};
-pub use state::{Declared, ROLES, State};
+pub use state::State;
 
 use crate::{Finding, Move as _, Next, Report, STATES_MAX};
 use moves::Moves;
 use observe::View;
-use plans::Plans;
 use script::Step;
 use setting::Setting;
+use world::{Broken, World};
 
 /// What an exploration of a scenario found.
 #[derive(Debug)]
@@ -89,33 +100,13 @@ pub fn walk<M: AppModel>(
     crate::walk(&mut World::new(scenario, model, planner), scenario.seed)
 }
 
-/// A step that breaks a property.
-type Broken<M> = crate::Broken<World<M>>;
-
-/// A scenario with an application, and what the planner says in it.
-struct World<M: AppModel> {
-    setting: Setting<M>,
-    plans: Plans<M>,
-}
-
-impl<M: AppModel> World<M> {
-    fn new(scenario: &Scenario, model: M, planner: Planner<M::App>) -> Self {
-        Self { setting: Setting::new(scenario, model), plans: Plans::new(planner) }
-    }
-}
-
 impl<M: AppModel> crate::World for World<M> {
     type State = State;
     type Move = Step;
     type Property = Property;
 
     fn first(&self) -> State {
-        let Setting { scenario, groups, led, .. } = &self.setting;
-        let mut state = scenario.first_state(*groups, *led);
-        for slot in state.slots.iter_mut() {
-            slot.set_own(self.setting.model.first(slot.role()));
-        }
-        state
+        first::state(&self.setting)
     }
 
     fn explore(&mut self, state: &State, next: &mut Next<Self>) -> Result<(), Broken<M>> {

@@ -1,37 +1,17 @@
 //! The API: what the operator's calls do, those that are lost, late or refused among them.
 
+use super::aim::Aim;
 use super::bits::*;
-use super::model::Answer::{self, Done, Refused};
-use super::model::{AppModel, Request};
-use super::plans::{Act, Compact, Written, bit};
+use super::model::AppModel;
+use super::plan::{Act, Compact, Verb, Written, bit};
 use super::property::Property;
+use super::request::Answer::{self, Done, Refused};
+use super::request::Request;
 use super::rules;
 use super::scenario::Volumes;
 use super::setting::Setting;
 use super::slot::{SLOTS, Slot, StartKind};
-use super::state::{Late, State, Verb};
-
-/// A call, and the conditions it carries.
-#[derive(Clone, Copy)]
-pub(crate) struct Aim {
-    pub(crate) verb: Verb,
-    pub(crate) index: usize,
-    pub(crate) pod_as_seen: bool,
-    list_as_seen: bool,
-    rev: u8,
-    /// How the pod is made, or what it is marked with.
-    made: u8,
-    pub(crate) voting_role: u8,
-    /// Which of the application's own steps are dangerous, as bits.
-    pub(crate) risks: u8,
-}
-
-impl Aim {
-    /// Whether it asks for a step of the application's own that is dangerous.
-    pub(crate) fn is_dangerous(self) -> bool {
-        matches!(self.verb, Verb::Ask(Request::Own(it)) if self.risks & 1 << it != 0)
-    }
-}
+use super::state::{Late, State};
 
 /// Where calls arrive.
 pub(crate) struct Api<'a, M> {

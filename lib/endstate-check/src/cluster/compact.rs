@@ -6,9 +6,11 @@ use endstate_core::{
 };
 
 use super::bits::*;
-use super::model::{AppModel, Request, SpecOf};
-use super::observe::{REASONS, View, number};
-use super::plans::{Act, Compact, Known, Written, bit};
+use super::model::{AppModel, SpecOf};
+use super::numbers::{REASONS, number};
+use super::observe::{Seen, View};
+use super::plan::{Act, Compact, Known, Written, bit};
+use super::request::Request;
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.
@@ -38,7 +40,7 @@ impl<M: AppModel> View<'_, M> {
     }
 
     fn written(&self, record: &Record<SpecOf<M>>) -> Written {
-        let known = |it: &super::observe::Seen| Known { role: it.role, ..Known::default() };
+        let known = |it: &Seen| Known { role: it.role, ..Known::default() };
         let mut slots: Vec<_> = self.seen().iter().map(known).collect();
         let mut set = |name: &MemberName, record: u8, reason: u8| {
             let slot = usize::from(self.slot(name)) - 1;

@@ -1,12 +1,13 @@
 //! What goes wrong and is mended, and what is changed from outside.
 
 use super::bits::*;
+use super::declared::Declared;
 use super::model::AppModel;
 use super::moves::Moves;
 use super::scenario::Respec;
 use super::script::{Fault, Step};
 use super::slot::Slot;
-use super::state::{Declared, State};
+use super::state::State;
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn faults(&mut self, state: &State) {

@@ -3,11 +3,12 @@
 use super::bits::*;
 use super::model::AppModel;
 use super::moves::Moves;
+use super::rules;
 use super::scenario::Respec;
 use super::script::{Ran, Step};
 use super::slot::{Slot, StartKind};
 use super::state::State;
-use super::{Broken, rules};
+use super::world::Broken;
 
 impl<M: AppModel> Moves<'_, M> {
     pub(super) fn kubelet(&mut self, state: &State, index: usize) -> Result<(), Broken<M>> {

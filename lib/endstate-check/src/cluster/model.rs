@@ -8,69 +8,14 @@ use std::collections::BTreeMap;
 
 use endstate_core::{App, AppStep, Facts, MemberName};
 
+use super::declared::Declared;
 use super::property::Property;
+use super::request::{Answer, Request};
 use super::script::{AppMove, Ran};
-use super::state::{Declared, State};
+use super::state::State;
 
 /// The spec that an application's planner reads.
 pub type SpecOf<M> = <<M as AppModel>::App as App>::Spec;
-
-/// A request of the operator to the application, about one member. There may be more kinds in a later version: a model
-/// refuses one that it does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Request {
-    /// Lists a member without a vote.
-    Join,
-    /// Lists a member with its vote.
-    JoinVoting,
-    /// Gives a listed member its vote.
-    Promote,
-    /// Makes it lead, in place of another that works.
-    Transfer,
-    /// Makes it lead, while nobody else does.
-    Appoint,
-    /// Takes it off the list.
-    Leave,
-    /// Moves what it holds to others.
-    Drain,
-    /// Begins one of the application's own steps about it, by its place in [`AppModel::own_steps`].
-    Own(u8),
-    /// Stops a drain.
-    CancelDrain,
-    /// Stops one of the application's own steps.
-    CancelOwn(u8),
-}
-
-impl Request {
-    /// How many steps of its own an application may have here.
-    pub(crate) const OWN_STEPS: u8 = 3;
-
-    pub(crate) fn number(self) -> u64 {
-        let first = |it: u8| 7 + u64::from(it);
-        match self {
-            Self::Join => 0,
-            Self::JoinVoting => 1,
-            Self::Promote => 2,
-            Self::Transfer => 3,
-            Self::Appoint => 4,
-            Self::Leave => 5,
-            Self::Drain => 6,
-            Self::Own(number) => first(number),
-            Self::CancelOwn(number) => first(number + Self::OWN_STEPS),
-            Self::CancelDrain => first(2 * Self::OWN_STEPS),
-        }
-    }
-}
-
-/// How a request was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is done.
-    Done,
-    /// Nothing was changed. It ends the plan.
-    Refused,
-}
 
 /// An application, as the world runs it. Members are meant by their index in [`State::members`].
 ///

@@ -5,7 +5,7 @@ use super::plans::Plans;
 use super::script::Step;
 use super::setting::Setting;
 use super::state::State;
-use super::{Broken, World};
+use super::world::{Broken, World};
 use crate::Next;
 
 /// Finds what can happen next.

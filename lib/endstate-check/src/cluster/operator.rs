@@ -1,15 +1,16 @@
 //! The operator: it looks, plans, and makes its calls one by one.
 
-use super::Broken;
 use super::api::Api;
 use super::bits::*;
-use super::model::{Answer, AppModel};
+use super::model::AppModel;
 use super::moves::Moves;
 use super::observe::View;
-use super::plans::Act;
+use super::plan::{Act, Verb};
 use super::property::Property;
+use super::request::Answer;
 use super::script::{Fault, Step};
-use super::state::{State, Verb};
+use super::state::State;
+use super::world::Broken;
 
 impl<'a, M: AppModel> Moves<'a, M> {
     fn api<'s>(&self, state: &'s mut State) -> Api<'s, M>

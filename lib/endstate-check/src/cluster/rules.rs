@@ -2,13 +2,14 @@
 
 use endstate_core::quorum;
 
-use super::api::Aim;
+use super::aim::Aim;
 use super::bits::*;
-use super::model::Request;
+use super::plan::Verb;
 use super::property::Property;
+use super::request::Request;
 use super::script::Ran;
 use super::slot::{Slot, StartKind};
-use super::state::{State, Verb};
+use super::state::State;
 
 /// S2.
 pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {

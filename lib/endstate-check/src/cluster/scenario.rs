@@ -1,8 +1,6 @@
 //! What is explored: where it starts, what may be declared, which faults may happen and how often.
 
-use super::bits::*;
-use super::slot::Slot;
-use super::state::{Declared, ROLES, State};
+use super::declared::ROLES;
 
 /// One exploration.
 #[derive(Clone, Debug)]
@@ -192,51 +190,5 @@ impl Scenario {
     /// Whether it matters how far members are.
     pub(crate) fn has_positions(&self) -> bool {
         self.budgets.write > 0 || self.budgets.consent > 0
-    }
-
-    /// Where the exploration begins.
-    pub(crate) fn first_state(&self, groups: [u8; ROLES], led: bool) -> State {
-        let mut state = State::new(Declared { sizes: self.sizes[0], rev: 0 }, self.budgets);
-        state.flags = if led { LED } else { 0 };
-        let Start::Running(sizes) = self.start else { return state };
-        state.flags |= FORMED | ID | ACCEPTED;
-        state.accepted = Declared { sizes, rev: 0 };
-        for (role, size) in sizes.into_iter().enumerate() {
-            for at in 0..size * groups[role] {
-                let mut member = self.running_member(role, state.tags);
-                member.role |= (at / size) << GROUP_SHIFT;
-                if led && at % size != 0 {
-                    member.list();
-                    member.made &= !MARKED_VOTER;
-                } else if led {
-                    member.role |= RECORDED_VOTER;
-                    member.list |= LEADER;
-                }
-                state.slots.push(member);
-                state.tags += 1;
-            }
-        }
-        let first = state.slots.iter().position(Slot::votes);
-        if !led {
-            state.lead(first.expect("somebody votes"));
-        }
-        state.sync_all();
-        state
-    }
-
-    fn running_member(&self, role: usize, tag: u8) -> Slot {
-        let (votes, claim) = (role == self.voting_role, self.volumes != Volumes::WithPod);
-        Slot {
-            pod: EXISTS | STARTED,
-            made: MARKED | if votes { MARKED_VOTER } else { 0 } | if claim { CLAIM } else { 0 },
-            process: RUN | MARK | USED,
-            disk: DATA | CAUGHT,
-            list: if votes { VOTER } else { NON_VOTER },
-            record: MEMBER | SEEN,
-            role: u8::try_from(role).expect("few roles"),
-            row: if self.has_positions() { 2 } else { 0 },
-            tag,
-            ..Slot::default()
-        }
     }
 }

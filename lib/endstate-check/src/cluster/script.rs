@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::model::{Answer, Request};
+use super::declared::Declared;
+use super::plan::Verb;
+use super::request::{Answer, Request};
 use super::slot::StartKind;
-use super::state::{Declared, Verb};
 
 /// One thing that happens. Numbers are the tags of members, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use endstate_core::{App, AppStep, Facts, IdSource, Identity, MemberName, RoleName, member_name};
 
-use super::model::{AppModel, Request};
+use super::declared::{Declared, ROLES};
+use super::model::AppModel;
+use super::request::Request;
 use super::scenario::Scenario;
 use super::slot::SLOTS;
-use super::state::{Declared, ROLES};
 
 /// How many groups a role may have.
 const GROUPS: u8 = 4;

@@ -1,7 +1,7 @@
 //! Everything about one member, as bits.
 
 use super::bits::*;
-use super::model::Request;
+use super::request::Request;
 
 /// How a pod tells its process to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

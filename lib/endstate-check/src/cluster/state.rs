@@ -3,23 +3,11 @@
 use endstate_core::quorum;
 
 use super::bits::*;
-use super::model::Request;
-use super::plans::Rest;
+use super::declared::{Declared, ROLES};
+use super::plan::{Rest, Verb};
 use super::scenario::{Budgets, Scenario};
-use super::slot::{Slot, Slots, StartKind};
+use super::slot::{Slot, Slots};
 use crate::Print;
-
-/// How many roles a topology may have here.
-pub const ROLES: usize = 2;
-
-/// What a spec asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Declared {
-    /// How many members each role has, in the order of the topology.
-    pub sizes: [u8; ROLES],
-    /// Which of two specs a member has: 0 or 1.
-    pub rev: u8,
-}
 
 /// A call of the operator that went astray.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,30 +16,6 @@ pub(crate) struct Late {
     pub(crate) rev: u8,
     /// A fault happened since it was decided.
     pub(crate) fault_since: bool,
-}
-
-/// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Verb {
-    Create(StartKind),
-    Mark,
-    Restart,
-    Delete,
-    DeleteClaim,
-    Ask(Request),
-}
-
-impl Verb {
-    fn number(self) -> u64 {
-        match self {
-            Self::Create(_) => 1,
-            Self::Mark => 2,
-            Self::Restart => 3,
-            Self::Delete => 4,
-            Self::DeleteClaim => 5,
-            Self::Ask(request) => 6 + request.number(),
-        }
-    }
 }
 
 /// The world.
@@ -435,12 +399,5 @@ impl crate::State for State {
         print.add(u64::from(self.plan) | u64::from(self.call) << 32 | self.left.rare() << 40);
         self.left.words().into_iter().for_each(|it| print.add(it));
         print.finish()
-    }
-}
-
-impl Declared {
-    pub(crate) fn word(self) -> u64 {
-        let [first, second] = self.sizes;
-        u64::from(first) << 16 | u64::from(second) << 8 | u64::from(self.rev)
     }
 }

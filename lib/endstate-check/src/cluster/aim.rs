@@ -1,0 +1,26 @@
+//! One call of the operator, as it arrives.
+
+use super::plan::Verb;
+use super::request::Request;
+
+/// A call, and the conditions it carries.
+#[derive(Clone, Copy)]
+pub(crate) struct Aim {
+    pub(crate) verb: Verb,
+    pub(crate) index: usize,
+    pub(crate) pod_as_seen: bool,
+    pub(crate) list_as_seen: bool,
+    pub(crate) rev: u8,
+    /// How the pod is made, or what it is marked with.
+    pub(crate) made: u8,
+    pub(crate) voting_role: u8,
+    /// Which of the application's own steps are dangerous, as bits.
+    pub(crate) risks: u8,
+}
+
+impl Aim {
+    /// Whether it asks for a step of the application's own that is dangerous.
+    pub(crate) fn is_dangerous(self) -> bool {
+        matches!(self.verb, Verb::Ask(Request::Own(it)) if self.risks & 1 << it != 0)
+    }
+}

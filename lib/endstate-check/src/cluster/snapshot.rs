@@ -1,0 +1,224 @@
+//! From what the operator sees to what the planner is given.
+
+use endstate_core::{
+    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, Claim, ClusterId, Denial,
+    Evidence, Exit, Marks, MemberRecord, MemberRow, Pod, PodPhase, Record, RecoverStage,
+    RequestKind, Restarted, Snapshot, Standing, Status, Step, Trouble, Uid, Words,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::bits::*;
+use super::declared::Declared;
+use super::model::{AppModel, SpecOf};
+use super::numbers::{REASONS, position};
+use super::observe::{CLUSTER, REACHED, Seen, View};
+use super::slot::group;
+
+/// How often the container of a pod that crashes was restarted.
+const RESTARTS: u32 = 5;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_767_225_600).expect("a valid time")
+}
+
+impl<M: AppModel> View<'_, M> {
+    /// What the shipped planner is given.
+    pub(crate) fn snapshot(&self) -> Snapshot<SpecOf<M>> {
+        let now = now();
+        let mut object = self.setting.object.clone();
+        object.deleting = self.has(ENDING);
+        let mut snapshot = Snapshot::new(now, object, self.setting.model.spec(self.spec));
+        snapshot.status =
+            Status { record: self.record(), members: self.rows(), ..Status::default() };
+        snapshot.recover_from = self.named(CONSENT);
+        snapshot.pods = Some(self.pods());
+        snapshot.claims = self.claims();
+        snapshot.view = self.view();
+        snapshot.blocked = self.blocked(now).into_iter().collect();
+        snapshot
+    }
+
+    /// How far members were when the status was written.
+    pub(super) fn rows(&self) -> Vec<MemberRow> {
+        let known = self.slots().filter(|(_, it)| it.row & POSITION != 0);
+        let row = |(index, seen): (usize, &Seen)| {
+            let votes = usize::from(seen.role()) == self.setting.scenario.voting_role;
+            let standing = if votes { Standing::Voter } else { Standing::NonVoter };
+            MemberRow {
+                standing: Some(standing),
+                position: Some(position(seen.row & POSITION)),
+                ..MemberRow::new(self.name(index), self.setting.role(seen.role()))
+            }
+        };
+        known.map(row).collect()
+    }
+
+    fn blocked(&self, now: Timestamp) -> Option<Blocked> {
+        let refused = |index: &usize| self.refused & 1 << index != 0;
+        let names: Vec<_> = (0..self.len).filter(refused).map(|it| self.name(it)).collect();
+        let action = ActionKey { kind: ActionKind::CreatePod, member: names.first().cloned()? };
+        let denial = Denial::Api { message: Words::of("exceeded quota") };
+        Some(Blocked::new(action, denial, now - HOUR).not_created(names))
+    }
+
+    /// A pod that is told of a recovery is another than the one that resumes.
+    fn uid(index: usize, alone: bool) -> Uid {
+        format!("{}-{index}", if alone { "alone" } else { "pod" }).into()
+    }
+
+    fn pods(&self) -> Vec<Pod<SpecOf<M>>> {
+        let there = self.slots().filter(|(_, it)| it.pod & EXISTS != 0);
+        there.map(|(index, it)| self.pod(index, it)).collect()
+    }
+
+    fn pod(&self, index: usize, seen: &Seen) -> Pod<SpecOf<M>> {
+        let (has, words) = (|flag| seen.pod & flag != 0, self.setting.model.last_words());
+        let crash = || Trouble::from_reason("CrashLoopBackOff", words);
+        let made_from = Declared { rev: u8::from(has(REV)), ..self.accepted };
+        let mut pod = Pod::new(self.name(index), Self::uid(index, seen.is_alone()), "1");
+        pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
+        pod.trouble = has(CRASH).then(crash);
+        pod.started = has(STARTED);
+        pod.deleting = has(DELETING);
+        pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
+        pod.exit = seen.exit(words);
+        pod.node_lost = has(NODE_LOST);
+        pod.spec = Some(self.setting.model.spec(made_from));
+        pod.marks = Marks {
+            started: (seen.made & MARKED != 0).then(|| Self::id(index)),
+            votes: seen.made & MARKED_VOTER != 0,
+            owned: true,
+        };
+        pod
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let there = self.slots().filter(|(_, it)| it.made & CLAIM != 0);
+        let claim = |(index, seen): (usize, &Seen)| {
+            let name = self.name(index);
+            let mut claim = Claim::new(name.as_str(), format!("claim-{index}"), "1", name.clone());
+            claim.retained = self.setting.scenario.volumes.are_kept();
+            claim.deleting = seen.made & CLAIM_DELETING != 0;
+            claim
+        };
+        there.map(claim).collect()
+    }
+
+    pub(super) fn record(&self) -> Record<SpecOf<M>> {
+        let member = |(index, it): (usize, &Seen)| self.member(index, it);
+        let all = |flag| self.slots().filter(move |(_, it)| it.record & flag != 0).map(member);
+        let spec = self.setting.model.spec(self.accepted);
+        Record {
+            epoch: 0,
+            names: self.len as u64,
+            ids: if self.setting.allocates_ids { self.len as u64 } else { 0 },
+            accepted: self.has(ACCEPTED).then_some(Accepted { generation: 1, spec }),
+            bootstrap: self
+                .has(BOOT)
+                .then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
+            cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
+            consent: self.named(USED_CONSENT),
+            step: self.slots().find_map(|(index, it)| self.step(index, it)),
+            // Tries may follow each other at once, and members are settled at once: the model has no time.
+            backoff: None,
+            tasks: self.asked(),
+            members: all(MEMBER).collect(),
+        }
+    }
+
+    /// Patience has run out in the model, and no pod shows its restart: a kubelet may take any time.
+    fn member(&self, index: usize, it: &Seen) -> MemberRecord {
+        let old = now() - HOUR;
+        let known = it.record & MEMBER != 0 || self.setting.allocates_ids;
+        let mut member = MemberRecord::new(self.name(index), self.setting.role(it.role()));
+        member.group = group(it.role).into();
+        member.id = known.then(|| Self::id(index));
+        member.votes = match self.setting.led {
+            true => it.role & RECORDED_VOTER != 0,
+            false => it.role() == 0,
+        };
+        member.asked = (it.record & ASKED != 0).then_some(old);
+        let alone = match it.step() {
+            ALONE | RESUMING => true,
+            RESUMED => false,
+            _ => it.is_alone(),
+        };
+        member.pod = (it.record & SEEN != 0).then(|| Self::uid(index, alone));
+        member.failing_since = (it.record & FAILING != 0).then_some(old);
+        member.restarted = (it.reason & TOLD != 0).then_some(Restarted {
+            at: old,
+            restarts: RESTARTS,
+            running_since: None,
+        });
+        member
+    }
+
+    fn step(&self, index: usize, it: &Seen) -> Option<Step> {
+        let name = self.name(index);
+        let has = |flag| it.record & flag != 0;
+        let pod = has(STEP_POD).then(|| Self::uid(index, it.is_alone()));
+        if has(JOINING) {
+            Some(Step::Join { member: self.member(index, it) })
+        } else if has(LEAVING) {
+            Some(Step::Leave {
+                name,
+                role: self.setting.role(it.role()),
+                group: group(it.role).into(),
+                id: Some(Self::id(index)),
+                pod,
+                reason: REASONS[usize::from(it.reason & REASON)],
+            })
+        } else {
+            self.other_step(index, it)
+        }
+    }
+
+    fn other_step(&self, index: usize, it: &Seen) -> Option<Step> {
+        let name = self.name(index);
+        let stage = match it.step() {
+            FENCING => RecoverStage::Fencing {},
+            ALONE => RecoverStage::Alone {},
+            RESUMING | RESUMED => RecoverStage::Resuming { pod: Self::uid(index, true) },
+            0 => return (it.reason & RESTARTING != 0).then_some(Step::Restart { name }),
+            own => {
+                let step = self.setting.own_step(own - FIRST_OWN, &name);
+                return Some(Step::App { step });
+            }
+        };
+        let lost = self.slots().filter(|(_, it)| it.reason & NOTED != 0);
+        let lost = lost.map(|(index, _)| self.name(index)).collect();
+        Some(Step::Recover { source: name, lost, stage })
+    }
+
+    /// What the application was asked for, by the record.
+    fn asked(&self) -> Vec<AskedTask> {
+        let drains = self.slots().filter(|(_, it)| it.row & ASKED_DRAIN != 0);
+        let drains = drains.map(|(index, _)| (index, RequestKind::Drain));
+        let asked = |it: &Seen| ((it.row & ASKED_STEP) >> ASKED_STEP_SHIFT).checked_sub(1);
+        let own = self.slots().filter_map(|(index, it)| Some((index, self.own(index, asked(it)?))));
+        let task = |(index, kind)| AskedTask::of(&kind, &self.name(index));
+        drains.chain(own).filter_map(task).collect()
+    }
+}
+
+impl Seen {
+    fn step(&self) -> u8 {
+        if self.reason & RESTARTING != 0 { self.reason & REASON } else { 0 }
+    }
+
+    /// How a container ended that does not answer: in the way of the launcher, or with what the application's users
+    /// made it say. The exit code or the first line may be the launcher's by chance, never both.
+    fn exit(&self, words: &str) -> Option<Exit> {
+        let lost = Evidence::DataLost;
+        let (code, message) = match self.pod {
+            _ if self.app & REACHED != 0 => return None,
+            pod if pod & LOST != 0 => (lost.exit_code().into(), lost.message("it is empty")),
+            pod if pod & CRASH != 0 => (lost.exit_code().into(), words.to_owned()),
+            pod if pod & STARTED != 0 => (137, lost.message(words)),
+            _ => return None,
+        };
+        Some(Exit::of(code, None, &message))
+    }
+}
