@@ -63,7 +63,7 @@
 //!     Volumes, check, steps,
 //! };
 //! use endstate_core::{
-//!     App, Change, Identity, Launch, LaunchOf, MemberName, Problem, Role, RoleName, Topology, VolumeSpec,
+//!     App, Guard, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology, VolumeSpec,
 //! };
 //!
 //! /// What ships: members on volumes, that join without a vote and hand their lead over.
@@ -81,15 +81,10 @@
 //!         Topology::new("1", [Role::voting("member", (*size).into())])
 //!     }
 //!     fn launch(&self, member: &LaunchOf<'_, u8>) -> Launch {
-//!         let mut launch = Launch::new("toy:1", member);
-//!         launch.volume = Some(VolumeSpec::new("1Gi"));
-//!         launch
+//!         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member).storage(VolumeSpec::new("1Gi"))
 //!     }
 //!     fn address(&self, _: &Identity, member: &MemberName) -> String {
 //!         member.to_string()
-//!     }
-//!     fn change(&self, _: &RoleName, _: &u8, _: &u8) -> Change {
-//!         Change::Nothing
 //!     }
 //! }
 //!

@@ -14,6 +14,7 @@ use crate::member::{Cluster, Member};
 use crate::problem::{Change, Problem};
 use crate::quorum;
 use crate::reason::Shortage;
+use crate::record::MemberRecord;
 use crate::request::{AppStep, Request};
 use crate::snapshot::Identity;
 use crate::topology::Topology;
@@ -39,10 +40,7 @@ use crate::view::MemberStatus;
 ///         Topology::new("1", [Role::voting("member", *size)])
 ///     }
 ///     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch {
-///         Launch::new("toy:1", member)
-///     }
-///     fn change(&self, _: &RoleName, _: &usize, _: &usize) -> Change {
-///         Change::Nothing
+///         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member)
 ///     }
 /// }
 ///
@@ -69,10 +67,28 @@ pub trait App {
         object.host(member)
     }
 
+    /// Why a cluster cannot go from one spec, which is in force, to another. What the volumes of members cannot do is
+    /// refused by the library. By default it always can.
+    fn refuses(&self, _old: &Self::Spec, _new: &Self::Spec) -> Option<Problem> {
+        None
+    }
+
     /// What it takes to bring a member of a role from one spec to another. The number of members is not a change of a
-    /// member, and neither is what concerns another role only. That members would go on without the volumes that hold
-    /// their data is refused by the library.
-    fn change(&self, role: &RoleName, old: &Self::Spec, new: &Self::Spec) -> Change;
+    /// member, and neither is what concerns another role only. By default what the [launches](Launch::change) of both
+    /// differ in; but another image of the same version needs another pod, since a member reports its version only, so
+    /// that a restart in place could not be confirmed.
+    fn change(&self, role: &RoleName, old: &Self::Spec, new: &Self::Spec) -> Change {
+        if old == new {
+            return Change::Nothing;
+        }
+        let (object, member) = (Identity::new("", "", ""), MemberRecord::new("", role.clone()));
+        let launch = |spec| self.launch(&LaunchOf::new(&object, spec, &member));
+        let version = |spec| self.topology(spec).version;
+        match launch(old).change(&launch(new)) {
+            Change::Restart if version(old) == version(new) => Change::Recreate,
+            change => change,
+        }
+    }
 
     /// In which order members are restarted or taken away: the first is the most dispensable.
     ///

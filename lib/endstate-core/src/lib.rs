@@ -15,6 +15,7 @@
 
 mod app;
 mod assess;
+mod credentials;
 mod exit;
 mod facts;
 mod id;
@@ -42,10 +43,14 @@ mod words;
 
 pub use app::{App, CatchUp, MayStop};
 pub use assess::{Assessed, Situation, assess, targets};
+pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Words};
 pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
-pub use launch::{Launch, LaunchOf, Peer, Reclaim, Retention, Start, VolumeSpec};
+pub use launch::{
+    Guard, Launch, LaunchOf, Peer, Probe, Probes, Question, Reclaim, Retention, SecretFiles, Seed,
+    SeedWhen, Source, Start, Storage, VolumeSpec,
+};
 pub use limits::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
     UNSEEN_SECONDS, quorum,

@@ -57,9 +57,10 @@ use verdict::Verdict;
 /// #     fn name(&self) -> &'static str { "toy" }
 /// #     fn validate(&self, _: &Identity, _: &usize) -> Vec<Problem> { vec![] }
 /// #     fn topology(&self, size: &usize) -> Topology { Topology::new("1", [Role::voting("member", *size)]) }
-/// #     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch { Launch::new("toy:1", member) }
+/// #     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch {
+/// #         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member)
+/// #     }
 /// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
-/// #     fn change(&self, _: &RoleName, _: &usize, _: &usize) -> Change { Change::Nothing }
 /// # }
 /// let object = Identity::new("default", "example", "0c5f");
 /// let snapshot = Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, 3);

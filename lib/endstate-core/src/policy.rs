@@ -20,7 +20,7 @@ use crate::problem::Change;
 /// assert_eq!(plain.change(&labelled), Change::Live);
 /// assert_eq!(labelled.change(&pinned), Change::Recreate);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodPolicy {
     /// Labels added to every pod.

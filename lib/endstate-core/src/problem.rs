@@ -60,6 +60,20 @@ impl Problem {
         Some(Self::refused("metadata.name", message))
     }
 
+    /// What is wrong with a change of a count of passwords, such as `spec.credential`. Members know one password and
+    /// their operator two, the newest and the one before, so it may only go up by one.
+    ///
+    /// ```
+    /// use endstate_core::Problem;
+    /// assert_eq!(Problem::of_count("spec.credential", 1, 2), None);
+    /// assert!(Problem::of_count("spec.credential", 1, 3).is_some());
+    /// ```
+    pub fn of_count(field: &str, old: u32, new: u32) -> Option<Self> {
+        let why = "may only go up by one: a member knows one password, the operator the newest two";
+        let good = matches!(new.checked_sub(old), Some(0 | 1));
+        (!good).then(|| Self::refused(field, why))
+    }
+
     /// What is wrong with the number of members that vote, of which there may be so many.
     ///
     /// ```
@@ -132,22 +146,5 @@ impl Change {
     /// ```
     pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
         parts.into_iter().max().unwrap_or(Self::Nothing)
-    }
-
-    /// What a change of a count of passwords means, such as `spec.credential`: each restarts the members. Members know
-    /// one password and their operator two, the newest and the one before, so it may only go up by one.
-    ///
-    /// ```
-    /// use endstate_core::Change;
-    /// assert_eq!(Change::of_count("spec.credential", 1, 2), Change::Recreate);
-    /// assert!(matches!(Change::of_count("spec.credential", 1, 3), Change::Refuse(_)));
-    /// ```
-    pub fn of_count(field: &str, old: u32, new: u32) -> Self {
-        let why = "may only go up by one: a member knows one password, the operator the newest two";
-        match new.checked_sub(old) {
-            Some(0) => Self::Nothing,
-            Some(1) => Self::Recreate,
-            _ => Self::Refuse(Problem::refused(field, why)),
-        }
     }
 }

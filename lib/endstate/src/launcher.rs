@@ -38,11 +38,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use endstate_core::Evidence;
+use endstate_core::{Evidence, Question, Seed};
 
-pub use arguments::{Guard, parse};
-pub use ask::Question;
-pub use files::{Pattern, Seed, SeedWhen, Source};
+pub use arguments::{command, parse};
+pub use files::Pattern;
 
 /// The subcommand by which the executable is the launcher.
 pub const SUBCOMMAND: &str = "launch";
@@ -223,7 +222,7 @@ pub enum LaunchError {
 pub fn main(args: Vec<String>) -> ExitCode {
     let result = match parse(args.into_iter().map(OsString::from)) {
         Ok(Request::Install(dir)) => install(&dir),
-        Ok(Request::Ask(question)) => question.ask(),
+        Ok(Request::Ask(question)) => ask::ask(&question),
         Ok(Request::Launch(request)) => match launch(&Launch { pod: pod_marker(), ..request }) {
             Err(error) => Err(error),
             Ok(never) => match never {},

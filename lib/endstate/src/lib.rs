@@ -27,12 +27,9 @@
 //!
 //! ```no_run
 //! use endstate::driver::{Driver, Outcome, Target};
-//! use endstate::launcher::Guard;
-//! use endstate::operator::{self, ObjectsOf, Operand, PodRequest, Wanted};
-//! use endstate::template::{self, PodTemplate, empty_dir};
+//! use endstate::operator::{self, ObjectsOf, Operand, Wanted};
 //! use endstate::{Engine, Error};
 //! use endstate_core::*;
-//! # use k8s_openapi::api::core::v1::Pod;
 //! # use serde::{Deserialize, Serialize};
 //! # async fn ask(_: &Target<'_, ToySpec>) -> View { View::default() }
 //! # async fn tell(_: &Target<'_, ToySpec>, _: &Call) -> Outcome { Outcome::Done }
@@ -50,8 +47,9 @@
 //!     fn topology(&self, spec: &ToySpec) -> Topology {
 //!         Topology::new("1", [Role::voting("member", spec.size)])
 //!     }
-//!     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch { Launch::new("toy:1", member) }
-//!     fn change(&self, _: &RoleName, _: &ToySpec, _: &ToySpec) -> Change { Change::Nothing }
+//!     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
+//!         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member)
+//!     }
 //! }
 //!
 //! impl Driver for Toys { // how members are asked
@@ -68,14 +66,6 @@
 //!     type Kind = Toy;
 //!     fn app(&self) -> &Self { self }
 //!     fn driver(&self) -> &Self { self }
-//!     fn pod(&self, request: PodRequest<'_>) -> Pod {
-//!         let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*"]), "operator:1");
-//!         template.volume(empty_dir("data", &EmptyDir::default()), "/data");
-//!         template.pod(&request, &PodPolicy::default())
-//!     }
-//!     fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
-//!         template::changed(pod, launch, |_: ToySpec| PodPolicy::default())
-//!     }
 //!     fn objects(&self, of: &ObjectsOf<'_, ToySpec>) -> Result<Vec<Wanted>, Error> {
 //!         of.quorum("toy", &[("client", 7000), ("peer", 7001)])
 //!     }
@@ -83,7 +73,7 @@
 //!
 //! # async fn run(client: kube::Client) -> Result<(), Error> {
 //! let mut engine = Engine::new(client, endstate::Options::new("toys"));
-//! operator::add(&mut engine, "toys", Toys);
+//! operator::add(&mut engine, "toys", Toys, "operator:1"); // the image has the launcher
 //! engine.run(endstate::CancellationToken::new()).await
 //! # }
 //! ```

@@ -38,8 +38,8 @@ use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
 use astray::Gone;
 pub use declared::Declared;
 pub use objects::{
-    CLUSTER_LABEL, Claim, Conflict, Credentials, Generated, MEMBER_LABEL, Objects, Owner,
-    Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
+    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership,
+    RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
 };
 pub use pods::member_pod;
 use refusals::Refusals;
@@ -60,12 +60,11 @@ pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 /// page of this crate.
 ///
 /// ```
-/// # use endstate::operator::{ObjectsOf, Operand, PodRequest, SpecOf, Wanted};
+/// # use endstate::operator::{ObjectsOf, Operand, SpecOf, Wanted};
 /// # use endstate::Error;
-/// # use endstate_core::Launch;
-/// # use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+/// # use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 /// # use kube::api::ApiResource;
-/// /// The same application, whose `Launch::volume` says that its data outlives pods: claims are watched, too.
+/// /// The same application, whose `Launch::storage` says that its data outlives pods: claims are watched, too.
 /// struct OnVolumes<O>(O);
 ///
 /// impl<O: Operand> Operand for OnVolumes<O> {
@@ -74,8 +73,6 @@ pub const STARTED_ANNOTATION: &str = "endstate.dev/started";
 ///     # type Kind = O::Kind;
 ///     # fn app(&self) -> &O::App { self.0.app() }
 ///     # fn driver(&self) -> &O::Driver { self.0.driver() }
-///     # fn pod(&self, request: PodRequest<'_>) -> Pod { self.0.pod(request) }
-///     # fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod { self.0.changed_pod(pod, launch) }
 ///     # fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error> { self.0.objects(of) }
 ///     fn kinds(&self) -> Vec<ApiResource> {
 ///         let claims = ApiResource::erase::<PersistentVolumeClaim>(&());
@@ -131,14 +128,6 @@ pub trait Operand: Send + Sync + 'static {
         ClusterObjects::new(self.app().name(), object).labels()
     }
 
-    /// The pod of a new member, without owner.
-    fn pod(&self, request: PodRequest<'_>) -> Pod;
-
-    /// The pod as it should be now, made from a running one: what
-    /// [`Action::UpdatePod`](endstate_core::Action::UpdatePod) and
-    /// [`Action::RestartPod`](endstate_core::Action::RestartPod) want.
-    fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod;
-
     /// The kinds of objects that a cluster needs besides its pods and those of [`ObjectsOf::quorum`]. By default none.
     fn kinds(&self) -> Vec<ApiResource> {
         vec![]
@@ -146,7 +135,7 @@ pub trait Operand: Send + Sync + 'static {
 
     /// Whatever a cluster needs besides its pods and their volumes: services, a disruption budget, configuration.
     /// Applied in full, and what is no longer among them is deleted. The claims of members' volumes are made beside
-    /// them, as [`Launch::volume`] says; their kind must be one of [`Operand::kinds`].
+    /// them, as [`Launch::storage`] says; their kind must be one of [`Operand::kinds`].
     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
     /// The secrets whose contents the driver needs. By default none.
@@ -242,6 +231,7 @@ impl<'a> PodRequest<'a> {
 /// The reconciler of one operand. Made by [`add`].
 pub struct Operator<O: Operand> {
     operand: O,
+    launcher_image: String,
     objects: Cache<Declared<O::Kind>>,
     pods: Cache<Pod>,
     around: Objects,
@@ -250,17 +240,23 @@ pub struct Operator<O: Operand> {
     gone: Mutex<Gone>,
 }
 
-/// Adds an operand's reconciler to an engine. It wakes for its objects, for the pods that they control, and for the
+/// Adds an operand's reconciler to an engine. The pods of members bring the launcher from `launcher_image`, which holds
+/// the `endstate` executable at `/endstate`. It wakes for its objects, for the pods that they control, and for the
 /// objects of [`Operand::kinds`] that belong to them.
 ///
 /// ```
 /// # use endstate::operator::{Operand, add};
 /// fn run<O: Operand>(engine: &mut endstate::Engine, operand: O) {
-///     let health = add(engine, "clusters", operand);
+///     let health = add(engine, "clusters", operand, "endstate:0.1.0");
 ///     assert!(!health.is_ready(), "its caches fill once the engine runs");
 /// }
 /// ```
-pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
+pub fn add<O: Operand>(
+    engine: &mut Engine,
+    name: &str,
+    operand: O,
+    launcher_image: &str,
+) -> Health {
     let ours = || Scope::all().label(APP_LABEL, operand.app().name());
     let objects = engine.cache::<Declared<O::Kind>>();
     let pods = engine.cache_of::<Pod>((), ours());
@@ -269,6 +265,7 @@ pub fn add<O: Operand>(engine: &mut Engine, name: &str, operand: O) -> Health {
     let health = Health::of(&objects, &pods);
     let operator = Operator {
         operand,
+        launcher_image: launcher_image.to_owned(),
         objects: objects.clone(),
         pods: pods.clone(),
         around: around.clone(),

@@ -1,12 +1,11 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
-    App, Change, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, RoleName,
-    Topology, Version,
+    App, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology, Version,
 };
 
 use crate::env;
-use crate::launch::{self, peer_url, version_flags};
+use crate::launch::{self, peer_url};
 use crate::spec::EtcdClusterSpec;
 use crate::version::{known, refusal, warning};
 
@@ -56,26 +55,8 @@ impl App for Etcd {
          `etcdctl auth enable` ends that"
     }
 
-    fn change(&self, _: &RoleName, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Change {
-        let (from, to) = (version(old), version(new));
-        if let Some(problem) = refusal(from, to) {
-            return Change::Refuse(problem);
-        }
-        let pod = old.pod.change(&new.pod);
-        if pod == Change::Recreate
-            || old.env != new.env
-            || old.data != new.data
-            || version_flags(from) != version_flags(to)
-            // A member does not report its build, so a restart in place with another build could not
-            // be confirmed.
-            || (old.image() != new.image() && from == to)
-        {
-            Change::Recreate
-        } else if old.image() != new.image() {
-            Change::Restart
-        } else {
-            pod
-        }
+    fn refuses(&self, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Option<Problem> {
+        refusal(version(old), version(new))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The program, flags and environment of a member, by version.
 
-use endstate_core::{Identity, Launch, LaunchOf, Start, Version};
+use endstate_core::{Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
 use crate::spec::EtcdClusterSpec;
 
@@ -8,10 +8,14 @@ use crate::spec::EtcdClusterSpec;
 pub const CLIENT_PORT: u16 = 2379;
 /// Members connect here.
 pub const PEER_PORT: u16 = 2380;
-/// Health and metrics, without client TLS.
+/// Health and metrics, without client TLS: it answers without a client's certificate.
 pub const METRICS_PORT: u16 = 2381;
 /// Where a member keeps its data.
 pub const DATA_DIR: &str = "/var/lib/etcd";
+/// etcd itself takes a directory without a write-ahead log for a new member's.
+const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
+/// The name of the port for health and metrics.
+const METRICS: &str = "metrics";
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 
@@ -31,8 +35,28 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));
-    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT)];
-    Launch::new(of.spec.image(), of).command(command).env(of.spec.env.clone()).ports(ports)
+    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
+    Launch::new(of.spec.image(), Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]), of)
+        .command(command)
+        .env(of.spec.env.clone())
+        .ports(ports)
+        .probes(probes(version))
+        .storage(of.spec.data.clone())
+        .policy(of.spec.pod.clone())
+}
+
+/// Liveness is local: a member without a quorum is alive, and restarting it for that would turn a lost majority into a
+/// lost cluster.
+///
+/// `/livez` and `/readyz` came with 3.4.29 and 3.5.11. Before, 3.5 can leave the quorum out of `/health`; 3.4 cannot,
+/// so there only the open metrics port tells that the process lives.
+fn probes(version: Version) -> Probes {
+    let http = |path| Probe::http(METRICS, path);
+    match (version.minor, version.patch) {
+        (4, ..29) => Probes::of(Probe::opens(METRICS), http("/health")),
+        (5, ..11) => Probes::of(http("/health?serializable=true"), http("/health")),
+        _ => Probes::of(http("/livez"), http("/readyz")),
+    }
 }
 
 fn address_flags(of: &LaunchOf<'_, EtcdClusterSpec>) -> [String; 7] {

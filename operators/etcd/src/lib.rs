@@ -1,16 +1,16 @@
 //! The etcd operator: custom resources, etcd client, and what the SDK's generic operator must be told.
 //!
 //! `etcd-plan` and `endstate-core` decide what is safe for etcd; this crate observes and acts for them. Read in
-//! this order: the custom resources; etcd's client and the driver made of it; the objects of a cluster; the operand
-//! that joins all of it to the SDK's generic operator; the package by which it is installed and run.
+//! this order: the custom resources; etcd's client and the driver made of it; the operand that joins all of it to the
+//! SDK's generic operator; the package by which it is installed and run.
 
 pub mod client;
 pub mod crd;
 mod driver;
-pub mod objects;
 mod operand;
 mod package;
 
 pub use crd::crds;
 pub use driver::EtcdDriver;
+pub use operand::objects;
 pub use package::EtcdPackage;

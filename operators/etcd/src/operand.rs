@@ -3,10 +3,9 @@
 use std::marker::PhantomData;
 
 use endstate::Error;
-use endstate::operator::{ObjectsOf, Operand, PodRequest, Wanted};
-use endstate_core::{Identity, Launch, Status};
-use etcd_plan::{Etcd, EtcdClusterSpec};
-use k8s_openapi::api::core::v1::Pod;
+use endstate::operator::{ObjectsOf, Operand, Wanted};
+use endstate_core::{App, Identity, Status};
+use etcd_plan::{CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
 use kube::Resource;
 use kube::core::object::HasSpec;
 use serde::Deserialize;
@@ -15,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::crd::{self, historical};
 use crate::driver::EtcdDriver;
-use crate::objects;
 
 /// A kind that declares an etcd cluster, and how its status looks.
 pub(crate) trait ClusterKind:
@@ -58,18 +56,18 @@ impl ClusterKind for historical::EtcdCluster {
 #[derive(Debug)]
 pub(crate) struct EtcdOperand<K> {
     driver: EtcdDriver,
-    launcher_image: String,
     kind: PhantomData<fn() -> K>,
 }
 
-impl<K> EtcdOperand<K> {
-    pub(crate) fn new(launcher_image: &str) -> Self {
-        Self {
-            driver: EtcdDriver::default(),
-            launcher_image: launcher_image.to_owned(),
-            kind: PhantomData,
-        }
+impl<K> Default for EtcdOperand<K> {
+    fn default() -> Self {
+        Self { driver: EtcdDriver::default(), kind: PhantomData }
     }
+}
+
+/// What a cluster needs besides its pods.
+pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
+    of.quorum(Etcd.name(), &[("client", CLIENT_PORT), ("peer", PEER_PORT)])
 }
 
 impl<K: ClusterKind> Operand for EtcdOperand<K> {
@@ -96,15 +94,10 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
         K::publish(&object.name, status)
     }
 
-    fn pod(&self, request: PodRequest<'_>) -> Pod {
-        objects::pod(&request, &self.launcher_image)
-    }
-
-    fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
-        endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
-    }
-
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-        objects::objects(of)
+        objects(of)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,9 +47,12 @@ impl Package for EtcdPackage {
     }
 
     fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {
-        let new = EtcdOperand::<crd::EtcdCluster>::new(image);
-        let historical = EtcdOperand::<crd::historical::EtcdCluster>::new(image);
-        vec![add(engine, "etcdclusters", new), add(engine, "etcdclusters.v1beta2", historical)]
+        let new = EtcdOperand::<crd::EtcdCluster>::default();
+        let historical = EtcdOperand::<crd::historical::EtcdCluster>::default();
+        vec![
+            add(engine, "etcdclusters", new, image),
+            add(engine, "etcdclusters.v1beta2", historical, image),
+        ]
     }
 }
 

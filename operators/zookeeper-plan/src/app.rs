@@ -7,7 +7,7 @@
 //! | The lead cannot be handed over: who leads is restarted last, which costs one election | [`ZooKeeper::topology`], [`Lead::Stays`] |
 //! | Observers are started after the servers and upgraded before them | [`ZooKeeper::topology`] |
 //! | `myid` is 1 to 255, and no id is used twice | [`ZooKeeper::topology`] |
-//! | What may change, and what of it needs another pod | [`ZooKeeper::change`] |
+//! | What may not follow what | [`ZooKeeper::refuses`] |
 //! | Versions, settings and sizes that are refused | [`ZooKeeper::validate`], `version`, [`TUNABLE`] |
 //! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs`, and `guard` of the operator |
 //! | A server that has data never goes back to an older list of members | `launch.rs` |
@@ -19,8 +19,7 @@
 //! the new quorum, so that one server could never become two, and the change of role drops the server's clients.
 
 use endstate_core::{
-    App, Change, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Problem, Role, RoleName,
-    Topology, Version,
+    App, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Problem, Role, Topology, Version,
 };
 
 use crate::launch::launch;
@@ -74,28 +73,13 @@ impl App for ZooKeeper {
         launch(of)
     }
 
-    fn change(
-        &self,
-        _: &RoleName,
-        old: &ZookeeperClusterSpec,
-        new: &ZookeeperClusterSpec,
-    ) -> Change {
+    fn refuses(&self, old: &ZookeeperClusterSpec, new: &ZookeeperClusterSpec) -> Option<Problem> {
         // Patches may follow each other in either direction and 3.9 may follow 3.8, one server after the other; nothing
         // says that 3.8 reads what 3.9 wrote.
         let minor = |it: &ZookeeperClusterSpec| version(&it.version).ok().map(|it| it.minor);
         let why = "ZooKeeper cannot go back to an earlier minor version";
         let back = (minor(new) < minor(old)).then(|| Problem::refused("spec.version", why));
-        // What a command or an image depends on: another pod, on the same data.
-        let command = |it: &ZookeeperClusterSpec| {
-            (it.version.clone(), it.repository.clone(), it.heap_mib, it.config.clone())
-        };
-        Change::of([
-            back.map_or(Change::Nothing, Change::Refuse),
-            if command(old) == command(new) { Change::Nothing } else { Change::Recreate },
-            Change::of_count("spec.credential", old.credential, new.credential),
-            old.pod.change(&new.pod),
-            old.storage.change(&new.storage),
-        ])
+        back.or_else(|| Problem::of_count("spec.credential", old.credential, new.credential))
     }
 }
 
@@ -127,11 +111,8 @@ mod tests {
 
     #[test]
     fn patches_follow_each_other_and_a_minor_the_one_before() {
-        let refuses = |from, to| {
-            let spec = |version: &str| ZookeeperClusterSpec::new(3, version);
-            let change = ZooKeeper.change(&SERVER.into(), &spec(from), &spec(to));
-            matches!(change, Change::Refuse(_))
-        };
+        let spec = |version: &str| ZookeeperClusterSpec::new(3, version);
+        let refuses = |from, to| ZooKeeper.refuses(&spec(from), &spec(to)).is_some();
         assert!(!refuses("3.8.6", "3.8.4") && !refuses("3.9.4", "3.9.5"));
         assert!(!refuses("3.8.6", "3.9.5") && refuses("3.9.5", "3.8.6"));
         for text in ["", "3.9", "v3.9.5", "3.9.05", "3.7.2", "3.10.0", "4.8.0", "3.9.5.1"] {

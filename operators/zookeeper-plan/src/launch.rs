@@ -7,9 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{Launch, LaunchOf, MemberName, Peer, Start};
+use endstate_core::{
+    Credentials, Guard, Launch, LaunchOf, MemberName, Peer, Probe, Probes, Question, SecretFiles,
+    Seed, Start,
+};
 
-use crate::ensemble::{PORTS, line};
+use crate::ensemble::{CLIENT_PORT, PORTS, line};
 use crate::spec::{OBSERVER, ZookeeperClusterSpec};
 
 /// A server's volume.
@@ -96,8 +99,37 @@ pub(crate) fn launch(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Launch {
         "org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned(),
         CONFIG.to_owned(),
     ];
-    Launch::new(format!("{}:{version}", spec.repository), of)
+    let secret = Credentials::of(&of.object.name, spec.credential).newest();
+    Launch::new(format!("{}:{version}", spec.repository), guard(of), of)
         .command(command.into())
         .ports(PORTS)
-        .volume(Some(spec.storage.clone()))
+        .probes(probes())
+        .storage(spec.storage.clone())
+        .secret(SecretFiles::new("admin", secret, ADMIN_DIR))
+        .policy(spec.pod.clone())
+}
+
+/// A server that looks for a leader lives: its port is open. It serves, and counts for the disruption budget, when it
+/// has one.
+fn probes() -> Probes {
+    let serves = Question::new(CLIENT_PORT, "srvr", "Mode: ");
+    Probes::of(Probe::opens("client"), Probe::Asks(serves))
+}
+
+/// How a start is guarded. Only who begins an ensemble may begin without data; who joins gets the leader's.
+fn guard(of: &LaunchOf<'_, ZookeeperClusterSpec>) -> Guard {
+    // What runs already has its list of members.
+    let there = Start::Resume { members: vec![] };
+    let start = of.start.unwrap_or(&there);
+    let [(id_path, id), (config_path, config), (list_path, list)] =
+        files(of.spec, &of.member.name, start);
+    let guard = Guard::new(DATA_DIR, &PRESENT)
+        .class_path(&format!("/apache-zookeeper-{}-bin/lib", of.spec.version))
+        .seed(Seed::text(id, id_path))
+        .seed(Seed::text(config, config_path).keeping(LIST_KEY))
+        .seed(Seed::text_once(list, list_path));
+    match start {
+        Start::New { .. } => guard.first_start_file(INITIALIZE),
+        _ => guard,
+    }
 }

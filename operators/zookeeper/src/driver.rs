@@ -6,10 +6,9 @@
 //! conditioned on the version of the list; nothing is retried here.
 
 use endstate::driver::{Address, Driver, Outcome, Target};
-use endstate::operator::Credentials;
 use endstate_core::{
-    Call, Identity, MemberId, MemberStatus, Membership, Position, Reach, Request, Standing,
-    Target as Seen, Uid, View,
+    Call, Credentials, Identity, MemberId, MemberStatus, Membership, Position, Reach, Request,
+    Standing, Target as Seen, Uid, View,
 };
 use futures::future::join_all;
 use zookeeper_plan::{CLIENT_PORT, ZookeeperClusterSpec, line};
@@ -76,7 +75,7 @@ async fn list(address: &Address, users: &[String]) -> Result<Membership, Failure
 /// The user with every password that a server may know: while they roll, some know the one before.
 fn users(target: &Of<'_>) -> Vec<String> {
     let credentials = Credentials::of(&target.object.name, target.spec.credential);
-    let passwords = credentials.passwords(&target.secrets);
+    let passwords = target.secrets.passwords(&credentials);
     passwords.iter().map(|it| format!("{SUPER}:{it}")).collect()
 }
 

@@ -45,8 +45,7 @@ impl Package for ZooKeeperPackage {
     }
 
     fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {
-        let operand = ZooKeeperOperand { launcher_image: image.to_owned() };
-        vec![add(engine, "zookeeperclusters", operand)]
+        vec![add(engine, "zookeeperclusters", ZooKeeperOperand, image)]
     }
 }
 

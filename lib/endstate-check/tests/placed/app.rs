@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    App, AppStep, Change, Cluster, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead,
-    MayStop, Member, MemberName, Placement, Precondition, Problem, Role, RoleName, Shortage,
-    Topology, VolumeSpec, quorum,
+    App, AppStep, Cluster, Edge, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead,
+    MayStop, Member, MemberName, Placement, Precondition, Problem, Role, Shortage, Topology,
+    VolumeSpec, quorum,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,11 +81,7 @@ impl App for Shards {
 
     fn launch(&self, member: &LaunchOf<'_, Sizes>) -> Launch {
         let volume = self.durable.then(|| VolumeSpec::new("1Gi"));
-        Launch::new("shards:1", member).volume(volume)
-    }
-
-    fn change(&self, _: &RoleName, _: &Sizes, _: &Sizes) -> Change {
-        Change::Nothing
+        Launch::new("shards:1", Guard::new("/data", &["log/*"]), member).storage(volume)
     }
 
     fn may_stop(&self, cluster: &Cluster, names: &[&MemberName]) -> MayStop {

@@ -2,8 +2,8 @@
 
 use endstate_check::cluster::{Declared, Respec};
 use endstate_core::{
-    App, Change, Growth, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Role,
-    RoleName, Topology, VolumeSpec,
+    App, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Role,
+    Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,23 +49,14 @@ impl App for Toy {
     }
 
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
-        let mut launch = Launch::new(format!("toy:{}", member.spec.version), member);
-        launch.volume = self.durable.then(|| VolumeSpec::new("1Gi"));
-        launch
+        let volume = self.durable.then(|| VolumeSpec::new("1Gi"));
+        Launch::new(format!("toy:{}", member.spec.version), Guard::new("/data", &["log/*"]), member)
+            .command(vec![member.spec.environment.clone()])
+            .storage(volume)
     }
 
     fn address(&self, object: &Identity, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
-    }
-
-    fn change(&self, _: &RoleName, old: &ToySpec, new: &ToySpec) -> Change {
-        if old.environment != new.environment {
-            Change::Recreate
-        } else if old.version != new.version {
-            Change::Restart
-        } else {
-            Change::Nothing
-        }
     }
 }
 

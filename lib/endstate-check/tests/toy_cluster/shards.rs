@@ -4,8 +4,8 @@ use endstate_check::cluster::{
     Answer, AppModel, AppMove, Declared, Ran, Request, Slot, SpecOf, StartKind, State, steps,
 };
 use endstate_core::{
-    App, Change, Formation, Growth, Identity, Launch, LaunchOf, Problem, Role, RoleName, Topology,
-    VolumeSpec, Voters,
+    App, Formation, Growth, Guard, Identity, Launch, LaunchOf, Problem, Role, Topology, VolumeSpec,
+    Voters,
 };
 
 /// What ships: so many groups.
@@ -37,11 +37,8 @@ impl App for Toy {
 
     fn launch(&self, member: &LaunchOf<'_, Spec>) -> Launch {
         let volume = self.durable.then(|| VolumeSpec::new("1Gi"));
-        Launch::new(format!("shards:{}", member.spec.1), member).volume(volume)
-    }
-
-    fn change(&self, _: &RoleName, old: &Spec, new: &Spec) -> Change {
-        if old.1 == new.1 { Change::Nothing } else { Change::Restart }
+        let image = format!("shards:{}", member.spec.1);
+        Launch::new(image, Guard::new("/data", &["log/*"]), member).storage(volume)
     }
 }
 

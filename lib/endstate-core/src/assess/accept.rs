@@ -5,6 +5,7 @@ use crate::launch::LaunchOf;
 use crate::problem::{Change, Problem, Severity};
 use crate::record::{Accepted, MemberRecord, Record};
 use crate::snapshot::Snapshot;
+use crate::topology::Role;
 
 /// What is wrong with the spec; with nothing that is refused, the record accepts it.
 pub(super) fn accept<A: App>(
@@ -37,7 +38,7 @@ pub(super) fn accept<A: App>(
 fn drops_volumes<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, old: &A::Spec) -> Option<Problem> {
     let object = &snapshot.object;
     let has_volume = |member: &MemberRecord, spec| {
-        app.launch(&LaunchOf::new(object, spec, member)).volume.is_some()
+        app.launch(&LaunchOf::new(object, spec, member)).volume().is_some()
     };
     let new = app.topology(&snapshot.spec);
     let members = snapshot.status.record.everyone();
@@ -50,11 +51,12 @@ fn drops_volumes<A: App>(app: &A, snapshot: &Snapshot<A::Spec>, old: &A::Spec) -
     Some(Problem::refused("spec", why))
 }
 
-/// Why the members of some role cannot be brought from one spec to another.
+/// Why the cluster, or the members of some role, cannot be brought from one spec to another.
 fn refusal<A: App>(app: &A, old: &A::Spec, new: &A::Spec) -> Option<Problem> {
     let roles = app.topology(old).roles;
-    roles.iter().find_map(|role| match app.change(&role.name, old, new) {
+    let of_role = |role: &Role| match app.change(&role.name, old, new) {
         Change::Refuse(problem) => Some(problem),
         _ => None,
-    })
+    };
+    app.refuses(old, new).or_else(|| roles.iter().find_map(of_role))
 }

@@ -34,13 +34,13 @@ impl App for Toy {
         )
     }
     fn launch(&self, member: &LaunchOf<'_, Spec>) -> Launch {
-        Launch::new("toy:1", member).volume(Some(VolumeSpec::new("1Gi")))
+        let of_b = if *member.member.role == *"b" { member.spec.2 } else { 0 };
+        Launch::new("toy:1", Guard::new("/data", &["log/*"]), member)
+            .command(vec![of_b.to_string()])
+            .storage(VolumeSpec::new("1Gi"))
     }
     fn address(&self, _: &Identity, member: &MemberName) -> String {
         member.to_string()
-    }
-    fn change(&self, role: &RoleName, old: &Spec, new: &Spec) -> Change {
-        if &**role == "b" && old.2 != new.2 { Change::Recreate } else { Change::Nothing }
     }
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
         &*member.role == "c" || member.facts.read() == Some(0)

@@ -43,8 +43,8 @@ fn may_end(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>, member: &str) -> bool
     let topology = Toy.topology(&accepted.spec);
     let ends = |role: &RoleName| {
         let member = MemberRecord::new(member, role.clone());
-        let volume = Toy.launch(&LaunchOf::new(&seen.object, &accepted.spec, &member)).volume;
-        volume.is_some_and(|it| it.retention.when_deleted == Reclaim::Delete)
+        let launch = Toy.launch(&LaunchOf::new(&seen.object, &accepted.spec, &member));
+        launch.volume().is_some_and(|it| it.retention.when_deleted == Reclaim::Delete)
     };
     let known = made.status.record.find(member).map(|it| it.role.clone());
     let claim = seen.claims.iter().find(|it| *it.member == *member);

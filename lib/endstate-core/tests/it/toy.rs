@@ -1,9 +1,9 @@
 //! The toy: an application whose spec chooses what it can do, so that every way of the planner can be walked.
 
 use endstate_core::{
-    Acks, App, AppStep, CatchUp, Change, Cluster, Edge, Formation, Growth, IdSource, Identity,
-    Launch, LaunchOf, Lead, Member, MemberName, Placement, Position, Precondition, Problem,
-    Reclaim, Recovery, Retention, Role, RoleName, Topology, VolumeSpec, Voters,
+    Acks, App, AppStep, CatchUp, Cluster, Edge, Formation, Growth, Guard, IdSource, Identity,
+    Launch, LaunchOf, Lead, Member, MemberName, Placement, PodPolicy, Position, Precondition,
+    Problem, Reclaim, Recovery, Retention, Role, Topology, VolumeSpec, Voters,
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,27 +166,21 @@ impl App for Toy {
         let retention = |it| Retention::new(when_deleted, when_scaled(it));
         let volume = |it| VolumeSpec::new("1Gi").retention(retention(it));
         let image = format!("toy:{}", member.spec.version);
-        Launch::new(image, member).volume(member.spec.volume.map(volume))
+        let labels = [("label".to_owned(), member.spec.label.clone())].into();
+        Launch::new(image, Guard::new("/data", &["log/*"]), member)
+            .command(vec![member.spec.flag.clone()])
+            .storage(member.spec.volume.map(volume))
+            .policy(PodPolicy { labels, ..PodPolicy::default() })
     }
 
     fn address(&self, object: &Identity, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
     }
 
-    fn change(&self, _: &RoleName, old: &ToySpec, new: &ToySpec) -> Change {
-        if old.version.split('.').next() != new.version.split('.').next() {
-            let why = format!("cannot go from {} to {}", old.version, new.version);
-            return Change::Refuse(Problem::refused("spec.version", why));
-        }
-        if old.flag != new.flag || old.volume.is_some() != new.volume.is_some() {
-            Change::Recreate
-        } else if old.version != new.version {
-            Change::Restart
-        } else if old.label != new.label {
-            Change::Live
-        } else {
-            Change::Nothing
-        }
+    fn refuses(&self, old: &ToySpec, new: &ToySpec) -> Option<Problem> {
+        let major = |it: &ToySpec| it.version.split('.').next().map(str::to_owned);
+        let why = format!("cannot go from {} to {}", old.version, new.version);
+        (major(old) != major(new)).then(|| Problem::refused("spec.version", why))
     }
 
     /// What a broker holds is its own.

@@ -154,7 +154,7 @@ impl<A: Told> World<A> {
         let record = &self.snapshot.status.record;
         let (object, spec) = (&self.snapshot.object, &record.accepted.as_ref()?.spec);
         let of = LaunchOf::new(object, spec, record.find(name)?);
-        self.app.launch(&of).volume.map(|it| it.retention.when_scaled == Reclaim::Retain)
+        self.app.launch(&of).volume().map(|it| it.retention.when_scaled == Reclaim::Retain)
     }
 
     fn act(&mut self, action: Action) {

@@ -3,114 +3,60 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::files::{SeedWhen, Source};
-use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND, Seed};
+use endstate_core::{Guard, Seed, SeedWhen, Source};
+
+use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND};
 
 pub(super) const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// How the start of an application's members is guarded. An operator says it, the pod's command carries it, and
-/// [`parse`] reads it.
+/// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
+/// then the application's own command. `resumes` says that the member has data by the operator's record, so that a
+/// blank directory is a loss. [`parse`] reads it.
 ///
 /// ```
-/// use endstate::launcher::Guard;
-/// let guard = Guard::new("/data", &["log/*.log"]).resume();
-/// let command = guard.command("/endstate", &["/bin/server".into()]);
+/// use endstate_core::Guard;
+/// let guard = Guard::new("/data", &["log/*.log"]);
+/// let command = endstate::launcher::command(&guard, true, "/endstate", &["/bin/server".into()]);
 /// assert_eq!(command[..4], ["/endstate/endstate", "launch", "--data-dir", "/data"]);
 /// assert_eq!(command.last().unwrap(), "/bin/server");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Guard {
-    /// The application's data directory.
-    pub data_dir: String,
-    /// The data is there if a file matches one of these; see [`Pattern`].
-    pub present: Vec<String>,
-    /// Whether the member has data by the operator's record, so that a blank directory is a loss.
-    pub resume: bool,
-    /// Files to make before the application starts.
-    pub seeds: Vec<Seed>,
-    /// An empty file that permits the application to start empty, made on a first start only.
-    pub first_start_file: Option<String>,
-    /// The folder whose jars are the class path of an application in Java.
-    pub class_path: Option<String>,
-}
-
-impl Guard {
-    /// A guard of a data directory.
-    #[must_use]
-    pub fn new(data_dir: &str, present: &[&str]) -> Self {
-        Self {
-            data_dir: data_dir.to_owned(),
-            present: present.iter().map(|&it| it.to_owned()).collect(),
-            resume: false,
-            seeds: vec![],
-            first_start_file: None,
-            class_path: None,
-        }
-    }
-
-    /// The same for a member that has data by the operator's record.
-    #[must_use]
-    pub fn resume(self) -> Self {
-        Self { resume: true, ..self }
-    }
-
-    /// The same, and a file is made first.
-    #[must_use]
-    pub fn seed(mut self, seed: Seed) -> Self {
-        self.seeds.push(seed);
-        self
-    }
-
-    /// The same, and a first start leaves an empty file that permits it.
-    #[must_use]
-    pub fn first_start_file(self, path: &str) -> Self {
-        Self { first_start_file: Some(path.to_owned()), ..self }
-    }
-
-    /// The same, for an application in Java: the jars of a folder are its class path, in the order of their names. What
-    /// Java makes of `FOLDER/*` has the order of the file system, and an archive of classes that the image may hold is
-    /// used only for the very class path that it was made for. A folder without a jar is refused.
-    #[must_use]
-    pub fn class_path(self, folder: &str) -> Self {
-        Self { class_path: Some(folder.to_owned()), ..self }
-    }
-
-    /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker
-    /// there, then the application's own command.
-    #[must_use]
-    pub fn command(&self, launcher_dir: &str, application: &[String]) -> Vec<String> {
-        let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];
-        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-        flag("--data-dir", &self.data_dir);
-        self.present.iter().for_each(|it| flag("--present", it));
-        flag("--marker", &format!("{launcher_dir}/started"));
-        for seed in &self.seeds {
-            let to = seed.to.display();
-            match (&seed.source, seed.when) {
-                (Source::File(from), SeedWhen::Once) => {
-                    flag("--seed", &format!("{}={to}", from.display()));
-                }
-                (Source::File(from), SeedWhen::Always) => {
-                    flag("--seed-always", &format!("{}={to}", from.display()));
-                }
-                (Source::Text(text), SeedWhen::Once) => {
-                    flag("--write-once", &format!("{to}={text}"));
-                }
-                (Source::Text(text), SeedWhen::Always) => flag("--write", &format!("{to}={text}")),
+#[must_use]
+pub fn command(
+    guard: &Guard,
+    resumes: bool,
+    launcher_dir: &str,
+    application: &[String],
+) -> Vec<String> {
+    let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    flag("--data-dir", &guard.data_dir);
+    guard.present.iter().for_each(|it| flag("--present", it));
+    flag("--marker", &format!("{launcher_dir}/started"));
+    for seed in &guard.seeds {
+        let to = seed.to.display();
+        match (&seed.source, seed.when) {
+            (Source::File(from), SeedWhen::Once) => {
+                flag("--seed", &format!("{}={to}", from.display()));
             }
-            seed.keeps.iter().for_each(|it| flag("--keep", it));
+            (Source::File(from), SeedWhen::Always) => {
+                flag("--seed-always", &format!("{}={to}", from.display()));
+            }
+            (Source::Text(text), SeedWhen::Once) => {
+                flag("--write-once", &format!("{to}={text}"));
+            }
+            (Source::Text(text), SeedWhen::Always) => flag("--write", &format!("{to}={text}")),
         }
-        self.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
-        self.class_path.iter().for_each(|it| flag("--class-path", it));
-        words.extend(self.resume.then(|| "--resume".to_owned()));
-        words.push("--".to_owned());
-        words.extend_from_slice(application);
-        words
+        seed.keeps.iter().for_each(|it| flag("--keep", it));
     }
+    guard.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
+    guard.class_path.iter().for_each(|it| flag("--class-path", it));
+    words.extend(resumes.then(|| "--resume".to_owned()));
+    words.push("--".to_owned());
+    words.extend_from_slice(application);
+    words
 }
 
 /// What was read so far.
@@ -147,7 +93,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
                     return Ok(Request::Install(value.into()));
                 }
                 if flag == "--ask" {
-                    return value.to_string_lossy().parse().map(Request::Ask);
+                    let question = value.to_string_lossy().parse();
+                    return question.map(Request::Ask).map_err(LaunchError::Usage);
                 }
                 words.take(&flag, value)?;
             }

@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use endstate_core::{Seed, SeedWhen, Source};
+
 use super::{Data, LaunchError, Marker, io_error};
 
 /// Which files in a data directory are the application's data: a folder, and names with one `*`.
@@ -94,109 +96,36 @@ pub(super) fn observe_marker(marker: &Path) -> Result<Marker, LaunchError> {
     }
 }
 
-/// A file that is made where the application may write to it: what a mount of the pod gives is read-only.
-///
-/// ```
-/// use endstate::launcher::Seed;
-/// let seed = Seed::once("/config/server.cfg", "/data/server.cfg");
-/// assert_ne!(seed, Seed::always("/config/server.cfg", "/data/server.cfg"));
-/// let own = Seed::text("a=1\nlist=/data/list\n", "/data/server.cfg").keeping("list=");
-/// assert_eq!(own.keeps.as_deref(), Some("list="));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Seed {
-    /// What is in it.
-    pub source: Source,
-    /// The file to make.
-    pub to: PathBuf,
-    /// Whether one that is there stays.
-    pub when: SeedWhen,
-    /// The application writes to lines that begin so: they stay as they are, unless a file that is made
-    /// [once](SeedWhen::Once) was not there yet.
-    pub keeps: Option<String>,
+fn is_there(seed: &Seed) -> Result<bool, LaunchError> {
+    seed.to.try_exists().map_err(io_error("look at", &seed.to))
 }
 
-/// Where the content of a [`Seed`] comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Another file.
-    File(PathBuf),
-    /// The command line.
-    Text(String),
+/// Its content, with the lines that are kept of the file that is there.
+fn content(seed: &Seed, keeps: Option<&str>) -> Result<Vec<u8>, LaunchError> {
+    let new = match &seed.source {
+        Source::File(from) => fs::read(from).map_err(io_error("read", from))?,
+        Source::Text(text) => text.clone().into_bytes(),
+    };
+    let Some(prefix) = keeps.filter(|_| seed.to.exists()) else { return Ok(new) };
+    let old = fs::read_to_string(&seed.to).map_err(io_error("read", &seed.to))?;
+    let Some(kept) = old.lines().find(|it| it.starts_with(prefix)) else { return Ok(new) };
+    let new = String::from_utf8_lossy(&new);
+    let lines = new.lines().map(|it| if it.starts_with(prefix) { kept } else { it });
+    Ok(lines.flat_map(|it| [it, "\n"]).collect::<String>().into_bytes())
 }
 
-/// When a [`Seed`] is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeedWhen {
-    /// Only if the file is not there: it is the application's once it has been started.
-    Once,
-    /// At every start, over what is there.
-    Always,
-}
-
-impl Seed {
-    /// A file that the application keeps up to date itself after its first start.
-    pub fn once(from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Self {
-        Self::new(Source::File(from.into()), to.into())
-    }
-
-    /// A file that is made anew at every start.
-    pub fn always(from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Self {
-        Self { when: SeedWhen::Always, ..Self::once(from, to) }
-    }
-
-    /// A text that is written anew at every start.
-    pub fn text(text: impl Into<String>, to: impl Into<PathBuf>) -> Self {
-        Self { when: SeedWhen::Always, ..Self::text_once(text, to) }
-    }
-
-    /// A text that the application keeps up to date itself after its first start.
-    pub fn text_once(text: impl Into<String>, to: impl Into<PathBuf>) -> Self {
-        Self::new(Source::Text(text.into()), to.into())
-    }
-
-    /// The same, in which lines that begin so are the application's.
-    #[must_use]
-    pub fn keeping(self, prefix: &str) -> Self {
-        Self { keeps: Some(prefix.to_owned()), ..self }
-    }
-
-    fn new(source: Source, to: PathBuf) -> Self {
-        Self { source, to, when: SeedWhen::Once, keeps: None }
-    }
-
-    fn is_there(&self) -> Result<bool, LaunchError> {
-        self.to.try_exists().map_err(io_error("look at", &self.to))
-    }
-
-    /// Its content, with the lines that are kept of the file that is there.
-    fn content(&self, keeps: Option<&str>) -> Result<Vec<u8>, LaunchError> {
-        let new = match &self.source {
-            Source::File(from) => fs::read(from).map_err(io_error("read", from))?,
-            Source::Text(text) => text.clone().into_bytes(),
-        };
-        let Some(prefix) = keeps.filter(|_| self.to.exists()) else { return Ok(new) };
-        let old = fs::read_to_string(&self.to).map_err(io_error("read", &self.to))?;
-        let Some(kept) = old.lines().find(|it| it.starts_with(prefix)) else { return Ok(new) };
-        let new = String::from_utf8_lossy(&new);
-        let lines = new.lines().map(|it| if it.starts_with(prefix) { kept } else { it });
-        Ok(lines.flat_map(|it| [it, "\n"]).collect::<String>().into_bytes())
-    }
-
-    /// Makes it in one piece: whoever opens the file sees all of it, or the one before.
-    fn make(&self, keeps: Option<&str>) -> Result<(), LaunchError> {
-        let content = self.content(keeps)?;
-        let mut partial = self.to.clone().into_os_string();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let folder = parent(&self.to);
-        fs::create_dir_all(folder).map_err(io_error("create", folder))?;
-        write_synced(&partial, &content).map_err(io_error("write", &partial))?;
-        fs::rename(&partial, &self.to)
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(io_error("put in place", &self.to))
-    }
+/// Makes it in one piece: whoever opens the file sees all of it, or the one before.
+fn make(seed: &Seed, keeps: Option<&str>) -> Result<(), LaunchError> {
+    let content = content(seed, keeps)?;
+    let mut partial = seed.to.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let folder = parent(&seed.to);
+    fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+    write_synced(&partial, &content).map_err(io_error("write", &partial))?;
+    fs::rename(&partial, &seed.to)
+        .and_then(|()| File::open(folder)?.sync_all())
+        .map_err(io_error("put in place", &seed.to))
 }
 
 /// Makes every file. Those that are made once come last: while one is missing, nothing that the application wrote
@@ -205,14 +134,14 @@ pub(super) fn make_all(seeds: &[Seed]) -> Result<(), LaunchError> {
     let once = |it: &&Seed| it.when == SeedWhen::Once;
     let mut missing = vec![];
     for seed in seeds.iter().filter(once) {
-        if !seed.is_there()? {
+        if !is_there(seed)? {
             missing.push(seed);
         }
     }
     for seed in seeds.iter().filter(|it| !once(it)) {
-        seed.make(seed.keeps.as_deref().filter(|_| missing.is_empty()))?;
+        make(seed, seed.keeps.as_deref().filter(|_| missing.is_empty()))?;
     }
-    missing.into_iter().try_for_each(|it| it.make(None))
+    missing.into_iter().try_for_each(|it| make(it, None))
 }
 
 /// The marker must survive a power loss that the data directory does not.

@@ -1,4 +1,4 @@
-use endstate_core::Exit;
+use endstate_core::{Exit, Guard};
 
 use super::arguments::TERMINATION_LOG;
 use super::*;
@@ -42,9 +42,8 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .seed(Seed::text_once("x=1\ny", "/w/c"))
         .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
-        .class_path("/app/lib")
-        .resume();
-    let command = guard.command("/l", &["app".to_owned(), "--resume".to_owned()]);
+        .class_path("/app/lib");
+    let command = command(&guard, true, "/l", &["app".to_owned(), "--resume".to_owned()]);
     let words = command[2..].iter().map(OsString::from);
     let Request::Launch(launch) = parse(words).unwrap() else { panic!("not a launch") };
     let expected = Launch {

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use endstate_core::{
-    Action, ActionKey, ActionKind, Blocked, Call, Condition, ConditionType, Denial, Truth,
-    Violation, Words,
+    Action, ActionKey, ActionKind, Blocked, Call, Condition, ConditionType, Denial, Launch,
+    LaunchOf, MemberRecord, Truth, Violation, Words,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::ResourceExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +23,7 @@ use super::{
     Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status, Wanted,
 };
 use crate::driver::{Outcome, Target};
+use crate::template;
 use crate::{Notice, Propagation};
 
 /// How long an object that cannot go on waits for what nothing tells of.
@@ -253,7 +255,8 @@ where
         match action {
             Action::CreatePod { member, start, launch } => {
                 let request = PodRequest::new(&look.snapshot.object, (member, start), launch);
-                let mut pod = self.operand.pod(request);
+                let application = self.operand.container();
+                let mut pod = template::pod(application, &self.launcher_image, &request);
                 place(&mut pod, &launch.role, launch.group);
                 own(&mut pod, object, self.operand.app().name());
                 ctx.create(&pod).await.map_err(not_created)?;
@@ -266,7 +269,7 @@ where
             }
             Action::UpdatePod { pod, launch } | Action::RestartPod { pod, launch } => {
                 let observed = self.exactly(look, pod)?;
-                let wanted = self.operand.changed_pod(&observed, launch);
+                let wanted = self.changed_pod(&observed, launch, &look.snapshot.object);
                 ctx.update(&observed, &wanted).await.map_err(denied)?;
             }
             Action::DeletePod { pod, .. } => {
@@ -286,6 +289,16 @@ where
             Action::Call(call) => return self.call(look, call, ctx).await,
         }
         Ok(Progress::Done)
+    }
+
+    /// A running pod as it should be now.
+    fn changed_pod(&self, pod: &Pod, launch: &Launch, object: &Identity) -> Pod {
+        let spec = pod.annotations().get(Launch::ANNOTATION);
+        let spec = spec.and_then(|it| serde_json::from_str(it).ok());
+        let member = MemberRecord::new(pod.name_any(), launch.role.clone());
+        let before =
+            |spec| self.operand.app().launch(&LaunchOf::new(object, &spec, &member)).policy;
+        template::changed(pod, launch, spec.map(before))
     }
 
     /// Asks the application, as long as this replica is the one that decides.

@@ -27,7 +27,6 @@ use super::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
 pub use claims::Claim;
 use claims::is_of_claims;
-pub use credentials::Credentials;
 use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;

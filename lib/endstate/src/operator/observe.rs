@@ -148,8 +148,8 @@ impl<O: Operand> Operator<O> {
         let app = self.operand.app();
         let claim = |it: &MemberVolume| {
             let member = record.find(&it.member)?;
-            let volume = app.launch(&LaunchOf::new(of.object, of.spec, member)).volume?;
-            Some(Wanted::claim(it, &volume))
+            let launch = app.launch(&LaunchOf::new(of.object, of.spec, member));
+            Some(Wanted::claim(it, launch.volume()?))
         };
         let claims = of.surroundings.volumes.iter().filter_map(claim);
         let mut wanted = self.operand.objects(of)?;

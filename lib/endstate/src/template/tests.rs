@@ -1,5 +1,5 @@
 use endstate_core::{
-    Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName, MemberRecord, Start,
+    Guard, Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName, MemberRecord, Start,
 };
 use serde_json::json;
 
@@ -13,7 +13,11 @@ fn launch(image: &str, policy: &PodPolicy) -> Launch {
     let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
     let of = LaunchOf::new(&object, policy, &member);
     let env = vec![("TZ".into(), "UTC".into()), (STARTED_VARIABLE.into(), "never".into())];
-    Launch::new(image, &of).command(vec!["/bin/server".into()]).env(env).ports([("client", 1)])
+    Launch::new(image, Guard::new("/data", &["log/*.log"]), &of)
+        .command(vec!["/bin/server".into()])
+        .env(env)
+        .ports([("client", 1)])
+        .policy(policy.clone())
 }
 
 fn policy(value: Value) -> PodPolicy {
@@ -25,9 +29,7 @@ fn made(policy: &PodPolicy, start: &Start) -> Pod {
     let (object, member) = (identity(), MemberName::from("demo-a"));
     let launch = launch("server:1", policy);
     let request = PodRequest::new(&object, (&member, start), &launch);
-    let mut template = PodTemplate::new("toy", Guard::new("/data", &["log/*.log"]), "endstate:0");
-    template.volume(empty_dir("data", &EmptyDir::default()), "/data");
-    template.pod(&request, policy)
+    pod("toy", "endstate:0", &request)
 }
 
 fn new() -> Start {
@@ -127,7 +129,7 @@ fn a_change_in_place_removes_what_the_policy_no_longer_has_and_keeps_what_others
     let mut running = made(&before, &new());
     running.labels_mut().insert("foreign".into(), "x".into());
     running.annotations_mut().insert(STARTED_ANNOTATION.into(), "a1".into());
-    let change = |pod: &Pod| changed(pod, &launch("server:2", &after), |it: PodPolicy| it);
+    let change = |pod: &Pod| changed(pod, &launch("server:2", &after), Some(before.clone()));
     let new = change(&running);
     assert_eq!(new.labels().get("old"), None);
     assert_eq!(new.labels()["both"], "2");

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use endstate::CancellationToken;
 use endstate::operator::APP_LABEL;
-use endstate_etcd::objects::APPLICATION;
+use endstate_core::App;
+use etcd_plan::Etcd;
 use futures::future::join_all;
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -43,7 +44,7 @@ async fn running(world: &World) -> Vec<Pod> {
         "podIPs": [{"ip": "127.0.0.1"}],
         "conditions": [{"type": "Ready", "status": "True"}],
         "containerStatuses": [{
-            "name": APPLICATION, "image": "test", "imageID": "test", "ready": true, "restartCount": 0,
+            "name": Etcd.name(), "image": "test", "imageID": "test", "ready": true, "restartCount": 0,
             "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
         }],
     }});

@@ -1,17 +1,13 @@
 //! In which order the operator writes what members rely on.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use endstate::CancellationToken;
 use endstate::Error;
 use endstate::driver::{Address, Driver, Outcome, Target};
-use endstate::operator::{APP_LABEL, ObjectsOf, Operand, PodRequest, STARTED_ANNOTATION, Wanted};
-use endstate_core::{
-    Call, ClusterObjects, Entry, Identity, Launch, MemberStatus, Membership, Position, Reach,
-    Standing, View,
-};
+use endstate::operator::{APP_LABEL, ObjectsOf, Operand, STARTED_ANNOTATION, Wanted};
+use endstate_core::{Call, Entry, MemberStatus, Membership, Position, Reach, Standing, View};
 use endstate_etcd::{crd, objects};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
@@ -85,24 +81,8 @@ impl Operand for Answering {
         self
     }
 
-    fn container(&self) -> &'static str {
-        objects::APPLICATION
-    }
-
-    fn labels(&self, object: &Identity) -> BTreeMap<String, String> {
-        ClusterObjects::new(objects::APPLICATION, object).labels()
-    }
-
-    fn pod(&self, request: PodRequest<'_>) -> Pod {
-        objects::pod(&request, "endstate:test")
-    }
-
-    fn changed_pod(&self, pod: &Pod, launch: &Launch) -> Pod {
-        endstate::template::changed(pod, launch, |spec: EtcdClusterSpec| spec.pod)
-    }
-
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-        objects::objects(of)
+        objects(of)
     }
 }
 
@@ -132,7 +112,7 @@ pub(crate) fn run(
     shutdown: CancellationToken,
 ) -> JoinHandle<()> {
     let mut engine = endstate::Engine::new(client, endstate::Options::new("test"));
-    endstate::operator::add(&mut engine, "etcdclusters", answering);
+    endstate::operator::add(&mut engine, "etcdclusters", answering, "endstate:test");
     tokio::spawn(async move { drop(engine.run(shutdown).await) })
 }
 

@@ -66,7 +66,7 @@ impl<A: App> Report<'_, '_, A> {
         let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
         let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
-        let on_volume = |it: &&MemberRecord| self.assessed.launch(it, None).volume.is_some();
+        let on_volume = |it: &&MemberRecord| self.assessed.launch(it, None).volume().is_some();
         record.everyone().filter(wanted).filter(on_volume).collect()
     }
 
@@ -98,8 +98,8 @@ impl<A: App> Report<'_, '_, A> {
         for (role, group) in units(target, Edge::Starts) {
             let name = self.assessed.snapshot.object.name.as_str();
             let member = MemberRecord { group, ..MemberRecord::new(name, role.name.clone()) };
-            let volume = self.assessed.launch(&member, None).volume;
-            let said = volume.map(|it| (role.name.clone(), it.retention.when_deleted));
+            let launch = self.assessed.launch(&member, None);
+            let said = launch.volume().map(|it| (role.name.clone(), it.retention.when_deleted));
             retention.extend(said.filter(|it| !retention.contains(it)));
         }
         retention

@@ -1,12 +1,10 @@
-use endstate::launcher;
+use endstate::operator::PodRequest;
+use endstate::{launcher, template};
 use endstate_core::{
-    App, Identity, Launch, LaunchOf, MemberName, MemberRecord, Peer, Start, Surroundings,
+    Change, Launch, LaunchOf, MemberName, MemberRecord, Peer, Start, Surroundings,
 };
-use etcd_plan::Etcd;
-use serde_json::{Value, json};
 
 use super::*;
-use crate::crd;
 
 fn identity() -> Identity {
     Identity::new("default", "demo", "u1")
@@ -31,7 +29,7 @@ fn made(spec: &EtcdClusterSpec) -> Value {
     let (object, member, start) = (identity(), MemberName::from("demo-a"), start());
     let launch = launch(spec, &start);
     let request = PodRequest::new(&object, (&member, &start), &launch);
-    json!(pod(&request, "endstate:0.1.0"))
+    json!(template::pod("etcd", "endstate:0.1.0", &request))
 }
 
 #[test]
@@ -96,4 +94,37 @@ fn members_and_clients_find_each_other_by_the_names_that_members_are_told() {
     around.clients = false;
     let closed = objects(&ObjectsOf::new(&object, &spec, &around)).unwrap();
     assert_eq!(closed.len(), 2, "clients are let in once the cluster is recorded");
+}
+
+/// Whatever of a pod depends on the spec is rolled with it: in place only image, labels and annotations change.
+#[test]
+fn a_pod_that_must_be_another_one_is_never_changed_in_place() {
+    let made = |value: &Value| {
+        let mut pod = made(&spec(value.clone()));
+        pod["metadata"]["labels"].take();
+        pod["metadata"]["annotations"].take();
+        pod["spec"]["containers"][0]["image"].take();
+        pod
+    };
+    let with = |field: &str, value: Value| {
+        let mut spec = json!({"size": 3, "version": "3.5.16"});
+        spec[field] = value;
+        spec
+    };
+    let specs = [
+        with("version", json!("3.5.33")),
+        with("version", json!("3.5.10")),
+        with("version", json!("3.5.4")),
+        with("repository", json!("example.com/etcd")),
+        with("pod", json!({"labels": {"team": "a"}})),
+        with("pod", json!({"etcdEnv": [{"name": "ETCD_QUOTA_BACKEND_BYTES", "value": "1"}]})),
+        with("pod", json!({"nodeSelector": {"disk": "ssd"}})),
+        with("storage", json!({"emptyDir": {"medium": "Memory"}})),
+    ];
+    for (old, new) in specs.iter().flat_map(|old| specs.iter().map(move |new| (old, new))) {
+        let change = Etcd.change(&"member".into(), &spec(old.clone()), &spec(new.clone()));
+        let differs = made(old) != made(new);
+        assert!(!differs || change == Change::Recreate, "{change:?} from {old} to {new}");
+        assert_eq!(change == Change::Nothing, old == new, "{change:?} from {old} to {new}");
+    }
 }
