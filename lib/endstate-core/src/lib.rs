@@ -67,12 +67,13 @@ pub use pod::{Claim, Marks, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};
-pub use reason::{Cause, End, Shortage, VersionMismatch};
+pub use reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 pub use record::{
-    Accepted, AskedTask, Backoff, Bootstrap, LeaveReason, MemberRecord, Record, RecoverStage,
-    Restarted, Step,
+    Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted, Step,
 };
-pub use request::{ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind};
+pub use request::{
+    ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,
+};
 pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{
@@ -80,8 +81,7 @@ pub use topology::{
 };
 pub use version::{Version, VersionError};
 pub use view::{
-    Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Roster, Standing, Target, Task,
-    View,
+    Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View,
 };
 pub use waiting::{AppointmentLack, SourceLack, Waiting};
 

@@ -13,6 +13,7 @@ use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::pod::Pod;
 use crate::reason::Cause;
+pub(crate) use crate::reason::LeaveReason;
 use crate::request::{AppStep, RequestKind};
 
 /// The recorded state of one cluster.
@@ -458,31 +459,4 @@ pub enum RecoverStage {
         /// The uid of the pod that goes.
         pod: Uid,
     },
-}
-
-/// Why a member, or only its pod, goes.
-///
-/// ```
-/// use endstate_core::LeaveReason;
-/// assert_eq!(LeaveReason::Dead.to_string(), "it did not recover");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum LeaveReason {
-    /// Fewer members are asked for.
-    ScaleDown,
-    /// Its data is gone, or it has not worked for so long that the others, which do, get another.
-    Dead,
-    /// It works but was made from an older spec; its successor has joined already.
-    Outdated,
-    /// Its data is corrupt; its successor has joined already.
-    Corrupt,
-    /// It never caught up; another try follows under another name.
-    FailedJoin,
-    /// It belongs to nothing: a pod or a member that nobody asked for.
-    Stray,
-    /// Only its pod goes; another one is made on the same volume.
-    Recreated,
-    /// Only its pod goes, for a recovery: the source's is made again on its volume as the only member, and the others
-    /// are not to form a cluster without it.
-    Recovered,
 }

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{MemberId, MemberName, RoleName};
-use crate::record::LeaveReason;
-use crate::view::Roster;
+use crate::id::{ClusterId, MemberId, MemberName, RoleName};
+use crate::reason::LeaveReason;
 
 /// A change that the application makes. There may be more kinds in a later version: a driver answers that it is
 /// blocked by one that it does not know.
@@ -284,6 +283,28 @@ impl Call {
     pub fn new(request: Request, via: impl Into<MemberName>, roster: Roster) -> Self {
         Self { request, via: via.into(), roster }
     }
+}
+
+/// Who belongs to a cluster, whatever they are called and in whatever order they are listed.
+///
+/// ```
+/// use endstate_core::{Entry, Membership};
+/// let of = |members: [Entry; 2]| Membership::new("c9", members).roster();
+/// let (a, b) = (Entry::voter("1", "a"), Entry::non_voter("2", "b"));
+/// assert_eq!(of([a.clone(), b.clone()]), of([b, a.clone()]));
+/// assert_ne!(of([a.clone(), Entry::voter("2", "b")]), of([a, Entry::non_voter("2", "b")]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Roster {
+    /// The cluster whose list it is.
+    pub cluster: ClusterId,
+    /// Those who vote.
+    pub voters: BTreeSet<MemberId>,
+    /// Those who do not.
+    pub non_voters: BTreeSet<MemberId>,
+    /// The version of the list, where the application counts one.
+    pub revision: Option<u64>,
 }
 
 /// Which action, of whatever plan.

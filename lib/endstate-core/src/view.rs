@@ -1,7 +1,5 @@
 //! What the application says about itself: the driver fills it, the planner reads it.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +7,7 @@ use crate::facts::Facts;
 use crate::id::{ClusterId, MemberId, MemberName};
 use crate::position::Position;
 use crate::record::AskedTask;
-use crate::request::{Request, RequestKind};
+use crate::request::{Request, RequestKind, Roster};
 
 /// The application's own view: one answer per member that was asked, and the list of members that
 /// its voters agree on.
@@ -413,28 +411,6 @@ impl Membership {
             revision: self.revision,
         }
     }
-}
-
-/// Who belongs to a cluster, whatever they are called and in whatever order they are listed.
-///
-/// ```
-/// use endstate_core::{Entry, Membership};
-/// let of = |members: [Entry; 2]| Membership::new("c9", members).roster();
-/// let (a, b) = (Entry::voter("1", "a"), Entry::non_voter("2", "b"));
-/// assert_eq!(of([a.clone(), b.clone()]), of([b, a.clone()]));
-/// assert_ne!(of([a.clone(), Entry::voter("2", "b")]), of([a, Entry::non_voter("2", "b")]));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Roster {
-    /// The cluster whose list it is.
-    pub cluster: ClusterId,
-    /// Those who vote.
-    pub voters: BTreeSet<MemberId>,
-    /// Those who do not.
-    pub non_voters: BTreeSet<MemberId>,
-    /// The version of the list, where the application counts one.
-    pub revision: Option<u64>,
 }
 
 /// One row of the list of members.

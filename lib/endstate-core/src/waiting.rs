@@ -1,4 +1,4 @@
-//! What a plan waits for, and why: the closed list. How each is put in words is in `words.rs`.
+//! What a plan waits for, and why: the closed list. How each is put in words is in `words`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

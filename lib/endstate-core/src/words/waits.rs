@@ -1,0 +1,211 @@
+//! What a plan waits for, and why that has not happened yet.
+
+use std::fmt::{Display, Formatter, Result};
+
+use jiff::Timestamp;
+
+use super::causes;
+use crate::limits::STABLE_SECONDS;
+use crate::status::WaitRow;
+use crate::topology::Recovery;
+use crate::waiting::{AppointmentLack, Waiting};
+
+impl Waiting {
+    /// What it waits for.
+    pub fn what(&self) -> String {
+        match self {
+            Self::ForSpec { .. } => "a valid spec".into(),
+            Self::ForUnpause => "spec.paused to become false".into(),
+            Self::ForDeletion => "the owned objects to be deleted".into(),
+            Self::ForPodList => "the list of pods".into(),
+            Self::ForName { conflict } => format!("the name of {conflict} to be free"),
+            Self::ForFormation { .. } => "the initial members to form the cluster".into(),
+            Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
+            Self::ForMark { member } => format!("pod {member} to be marked as started"),
+            Self::ForPod { member, .. } => format!("pod {member} to run"),
+            Self::ForMember { member, .. } => format!("member {member} to be healthy"),
+            Self::ForRestart { member } => format!("member {member} to restart"),
+            Self::ForCatchUp { member, .. } => format!("member {member} to catch up"),
+            Self::ForSameHistory { member } => format!("member {member} to follow the leader"),
+            Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to finish"),
+            Self::ForLeader => "a leader".into(),
+            Self::ForAppointment { .. } => "a leader to be appointed".into(),
+            Self::ForQuorum { .. } => "a quorum".into(),
+            Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
+            Self::ForConsent { .. } => "a decision about the lost data".into(),
+            Self::ForSource { .. } => "another recovery source".into(),
+            Self::ForRetry { at, .. } => format!("the next attempt at {}", to_the_second(*at)),
+            Self::ForStability { member, .. } => format!("member {member} to be stable"),
+            Self::ForGoodData { .. } => "a majority with good data".into(),
+            Self::ForCulprit => "a decision about which data is wrong".into(),
+            Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
+            Self::ForRedundancy { member, .. } => format!("a safe moment to change {member}"),
+            Self::ForStep { step, member, .. } => format!("a safe moment for \"{step} {member}\""),
+            Self::ForRole { role, .. } => format!("the turn of role {role}"),
+            Self::ForGroup { role, group, lost: true } => {
+                format!("a decision about the lost data of group {group} of role {role}")
+            }
+            Self::ForGroup { role, group, .. } => {
+                format!("a leader of group {group} of role {role}")
+            }
+            Self::ForRecord { .. } => "a decision about the lost status".into(),
+            Self::ForIds { .. } => "an id for a new member".into(),
+            Self::ForUnknownMember { member } => format!("a decision about member {member}"),
+            Self::ForUser { .. } => "credentials for the operator".into(),
+            Self::ForAnswer { action, .. } => format!("\"{action}\" to be accepted"),
+        }
+    }
+
+    /// Why that has not happened yet.
+    pub fn why(&self) -> String {
+        match self {
+            Self::ForSpec { problems } => causes::list(problems),
+            Self::ForUnpause => "the cluster is paused".into(),
+            Self::ForDeletion => "the object is being deleted".into(),
+            Self::ForPodList => "it could not be read".into(),
+            Self::ForName { conflict } => match &conflict.member {
+                Some(member) => format!("it exists and has another owner, and {member} needs it"),
+                None => "it exists and has another owner: give the cluster another name".into(),
+            },
+            Self::ForFormation { started, of } => {
+                format!("{started} of {of} have started and there is no leader yet")
+            }
+            Self::ForMarks { marked, needed } => format!("{marked} of {needed} are marked"),
+            Self::ForMark { .. } => "its member gets a vote only after that".into(),
+            Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
+            Self::ForRestart { .. } => "it has not reported the restart yet".into(),
+            Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
+            Self::ForSameHistory { .. } => "it has data that the leader does not have".into(),
+            Self::ForTask { done, of, .. } => format!("{done} of {of} are done"),
+            Self::ForLeader => "no member reports a leader".into(),
+            Self::ForAppointment { lack } => lack.to_string(),
+            Self::ForQuorum { healthy, needed } => {
+                format!("{healthy} of the {needed} voters it needs are healthy")
+            }
+            Self::ForAgreement { agreed, needed } => {
+                format!("{agreed} of the {needed} voters needed returned the same list")
+            }
+            Self::ForConsent { left, of, sources, recovery } => {
+                consent((*left, *of), sources, *recovery)
+            }
+            Self::ForSource { member, lack } => {
+                format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
+            }
+            Self::ForRetry { times: 1, cause, .. } => format!("an attempt failed: {cause}"),
+            Self::ForRetry { times, cause, .. } => {
+                format!("{times} attempts failed in a row, the last with: {cause}")
+            }
+            Self::ForStability { .. } => {
+                format!("it has been back for less than {STABLE_SECONDS} seconds")
+            }
+            Self::ForGoodData { corrupt, good, of } => {
+                format!(
+                    "{corrupt} of {of} voters have corrupt data and {good} are healthy with good data"
+                )
+            }
+            Self::ForCulprit => {
+                "the data of the members differs and the alarm names none of them".into()
+            }
+            Self::ForAllClear => {
+                "the member it names has left, and the application restricts service until then"
+                    .into()
+            }
+            Self::ForRedundancy { shortage, .. }
+            | Self::ForStep { shortage, .. }
+            | Self::ForRole { shortage, .. } => shortage.to_string(),
+            Self::ForGroup { lost: true, .. } => "the data of all its members is lost".into(),
+            Self::ForGroup { .. } => "none of its members reports that it leads".into(),
+            Self::ForRecord { pods, claims } => record(*pods, *claims),
+            Self::ForIds { max } => format!("all ids up to {max} have been used"),
+            Self::ForUser { action: None, hint } => {
+                format!("members require authentication: {hint}")
+            }
+            Self::ForUser { action: Some(action), hint } => {
+                format!("\"{action}\" is refused without authentication: {hint}")
+            }
+            Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
+            Self::ForAnswer { denial, .. } => denial.to_string(),
+        }
+    }
+
+    /// One word, for programs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ForSpec { .. } => "SpecRefused",
+            Self::ForUnpause => "Paused",
+            Self::ForDeletion => "Deleting",
+            Self::ForPodList => "PodsUnknown",
+            Self::ForName { .. } => "NameTaken",
+            Self::ForFormation { .. } => "Forming",
+            Self::ForMarks { .. } | Self::ForMark { .. } => "PodNotMarked",
+            Self::ForPod { .. } => "PodNotRunning",
+            Self::ForMember { .. } => "MemberUnhealthy",
+            Self::ForRestart { .. } => "MemberRestarting",
+            Self::ForCatchUp { .. } => "MemberBehind",
+            Self::ForSameHistory { .. } => "MemberDiverged",
+            Self::ForTask { .. } => "TaskRunning",
+            Self::ForLeader => "NoLeader",
+            Self::ForAppointment { lack: AppointmentLack::Rivals { .. } } => "TwoLeaders",
+            Self::ForAppointment { .. } => "NoAppointment",
+            Self::ForQuorum { .. } => "NoQuorum",
+            Self::ForAgreement { .. } => "NoAgreement",
+            Self::ForConsent { .. } => "DataLost",
+            Self::ForSource { .. } => "SourceRefused",
+            Self::ForRetry { .. } => "BackOff",
+            Self::ForStability { .. } => "MemberNotStable",
+            Self::ForGoodData { .. } => "DataCorrupt",
+            Self::ForCulprit => "DataDiffers",
+            Self::ForAllClear => "AlarmActive",
+            Self::ForRedundancy { .. } => "TooFewMembers",
+            Self::ForStep { .. } => "StepPutOff",
+            Self::ForRole { .. } => "RoleNotReady",
+            Self::ForGroup { lost: true, .. } => "GroupLost",
+            Self::ForGroup { .. } => "NoGroupLeader",
+            Self::ForRecord { .. } => "RecordLost",
+            Self::ForIds { .. } => "IdsExhausted",
+            Self::ForUnknownMember { .. } => "UnknownMember",
+            Self::ForUser { .. } => "CredentialsNeeded",
+            Self::ForAnswer { .. } => "ActionRefused",
+        }
+    }
+}
+
+fn record(pods: usize, claims: usize) -> String {
+    let claims = if claims == 0 { String::new() } else { format!(", {claims} volume claims") };
+    format!("there are {pods} member pods{claims} and no record of a cluster")
+}
+
+fn consent((left, of): (usize, usize), sources: &[crate::MemberName], able: Recovery) -> String {
+    let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
+    if able == Recovery::Impossible {
+        return format!(
+            "{lost}, and the application cannot be recovered from one member: restore a backup into another cluster"
+        );
+    }
+    if sources.is_empty() {
+        return lost;
+    }
+    let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
+    format!(
+        "{lost}; to go on from {} and give up what only the lost members had, name it in the annotation {}",
+        names.join(" or "),
+        crate::RECOVER_ANNOTATION
+    )
+}
+
+/// A time to the second, as Kubernetes writes it.
+fn to_the_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl Display for Waiting {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        WaitRow::from(self).fmt(f)
+    }
+}
+
+impl From<&Waiting> for WaitRow {
+    fn from(wait: &Waiting) -> Self {
+        Self { what: wait.what(), because: wait.why() }
+    }
+}
