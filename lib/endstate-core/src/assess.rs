@@ -6,6 +6,7 @@
 
 mod accept;
 pub(crate) mod appointing;
+mod claims;
 pub(crate) mod cluster;
 mod forming;
 pub(crate) mod groups;

@@ -62,7 +62,7 @@ pub enum Rule {
     RefusedRests,
     /// What is paused, going, not accepted, or somebody else's is left alone.
     HandsOff,
-    /// Every claim stays that no policy of the accepted spec gives up.
+    /// Every claim stays that a policy of the accepted spec keeps, or of which none speaks.
     KeepsClaims,
     /// A leader is appointed only when nobody else can acknowledge anything.
     OneLeader,
@@ -87,7 +87,7 @@ impl fmt::Display for Rule {
             Self::MarksFirst => "a start is marked on the pod before anything depends on it",
             Self::RefusedRests => "a refused action waits for its backoff",
             Self::HandsOff => "what is paused, going, not accepted or of others is not changed",
-            Self::KeepsClaims => "a claim ends with its cluster only if each policy says so",
+            Self::KeepsClaims => "a claim ends only if each policy says so",
             Self::OneLeader => "a leader is appointed only when no other can acknowledge writes",
             Self::HarmlessFirst => "without a quorum only what is harmless is requested",
             Self::NeedsFirst => "what is started or requested has what it needs",
@@ -281,6 +281,7 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::Preconditions, exact, || {
             format!("{} is not the claim that was seen", claim.name)
         });
+        self.is_given_up(claim);
         let record = &self.plan.status.record;
         let listed = self.list().is_some_and(|it| it.entry(&claim.member).is_some());
         let proven = record.cluster_id.is_none() || self.proven().is_some();

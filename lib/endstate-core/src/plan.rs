@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MemberName, RoleName};
-use crate::launch::{Launch, Reclaim, Start};
+use crate::launch::{Launch, Retention, Start};
 use crate::objects::Ownership;
 use crate::pod::{Claim, Marks, PodRef};
 use crate::reason::LeaveReason;
@@ -46,6 +46,9 @@ pub struct Plan<S> {
     pub surroundings: Option<Surroundings>,
     /// The roles that are worked towards, by the application's word: what the linter judges by.
     pub roles: Vec<Role>,
+    /// What becomes of the claims of each role, by the word of the accepted spec: what the linter judges the owners and
+    /// the ends of claims by. Of a role that has none nothing is said, and nothing at all where there is no claim.
+    pub retention: Vec<(RoleName, Retention)>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
@@ -63,6 +66,7 @@ impl<S> Plan<S> {
             status,
             surroundings: None,
             roles: vec![],
+            retention: vec![],
             actions: vec![],
             waits: vec![],
             events: vec![],
@@ -90,10 +94,6 @@ pub struct Surroundings {
     pub left: Vec<LeftClaim>,
     /// What of the wanted is not written, because somebody else has its name.
     pub taken: Vec<Conflict>,
-    /// What becomes of the claims of a role when the cluster object is deleted, by the word of the accepted spec: what
-    /// the linter judges the owners of claims by. Of a role that has none nothing is said, and nothing at all where
-    /// there is no claim.
-    pub retention: Vec<(RoleName, Reclaim)>,
 }
 
 /// A claim of the cluster that is no member's any more, or not by the accepted spec.

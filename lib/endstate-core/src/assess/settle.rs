@@ -267,8 +267,8 @@ impl<A: App> Assessed<'_, A> {
     /// cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as long as
     /// the node is there, and nothing waits for that.
     pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
-        let claim = self.snapshot.claim(name).filter(|it| !it.retained);
-        claim.filter(|_| reason != LeaveReason::Stray && self.snapshot.pod(name).is_none())
+        let cleared = reason != LeaveReason::Stray && self.snapshot.pod(name).is_none();
+        self.snapshot.claim(name).filter(|it| cleared && self.is_given_up(it))
     }
 
     /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was

@@ -6,6 +6,7 @@ use crate::launch::Reclaim;
 use crate::objects::{Ownership, claim_of};
 use crate::plan::{MemberVolume, Surroundings};
 use crate::pod::Claim;
+use crate::record::Step;
 
 impl<S> Lint<'_, S> {
     pub(super) fn around(&mut self) {
@@ -27,28 +28,40 @@ impl<S> Lint<'_, S> {
         }
         let owned = |it: &&MemberVolume| it.ownership != Ownership::Kept;
         for volume in around.volumes.iter().filter(owned) {
-            self.ends(around, &claim_of(&volume.member), (&volume.member, None));
+            self.ends(&claim_of(&volume.member), (&volume.member, None));
         }
         for left in around.left.iter().filter(|it| it.ownership != Ownership::Kept) {
             let claim = &left.claim;
-            self.ends(around, &claim.name, (&claim.member, claim.role.as_ref()));
+            self.ends(&claim.name, (&claim.member, claim.role.as_ref()));
         }
     }
 
     /// Every policy that may speak of a claim gives it up: that of its member's role, or if the member is not recorded
     /// any more those of all roles, and the one that the claim names among them.
-    fn ends(
-        &mut self,
-        around: &Surroundings,
-        claim: &str,
-        (member, said): (&MemberName, Option<&RoleName>),
-    ) {
+    fn ends(&mut self, claim: &str, (member, said): (&MemberName, Option<&RoleName>)) {
+        let retention = &self.plan.retention;
         let known = self.plan.status.record.find(member).map(|it| &it.role);
-        let of = |role: Option<&RoleName>| around.retention.iter().any(|it| Some(&it.0) == role);
-        let mut policies = around.retention.iter().filter(|it| known.is_none_or(|of| *of == it.0));
-        let keeps = policies.any(|it| it.1 == Reclaim::Retain);
+        let of = |role: Option<&RoleName>| retention.iter().any(|it| Some(&it.0) == role);
+        let mut policies = retention.iter().filter(|it| known.is_none_or(|of| *of == it.0));
+        let keeps = policies.any(|it| it.1.when_deleted == Reclaim::Retain);
         self.check(Rule::KeepsClaims, of(known.or(said)) && !keeps, || {
             format!("claim {claim} would end with the cluster, and not every policy says so")
+        });
+    }
+
+    /// The same when a member has left. Its role is the one that the step under way names: a claim's own word and its
+    /// label can be edited.
+    pub(super) fn is_given_up(&mut self, claim: &Claim) {
+        let leaves = match &self.plan.status.record.step {
+            Some(Step::Leave { name, role, .. }) if *name == claim.member => Some(role),
+            _ => None,
+        };
+        let (told, others): (Vec<_>, Vec<_>) =
+            self.plan.retention.iter().partition(|it| Some(&it.0) == leaves);
+        let policies = if told.is_empty() { others } else { told };
+        let kept = policies.iter().any(|it| it.1.when_scaled == Reclaim::Retain);
+        self.check(Rule::KeepsClaims, !policies.is_empty() && !kept, || {
+            format!("claim {} would be deleted, and not every policy says so", claim.name)
         });
     }
 }

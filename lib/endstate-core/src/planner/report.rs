@@ -42,9 +42,19 @@ pub(super) fn report<A: App>(
     let status = report.status();
     let events = report.events(&status);
     let look_again_ms = Some(report.look_again_ms());
-    let (surroundings, roles) = (report.surroundings(), report.roles());
+    let (roles, retention) = (report.roles(), report.retention());
+    let surroundings = report.surroundings(&retention);
     let Decision { actions, waits, .. } = decision;
-    Plan { surroundings, roles, actions, waits, events, look_again_ms, ..Plan::idle(status) }
+    Plan {
+        surroundings,
+        roles,
+        retention,
+        actions,
+        waits,
+        events,
+        look_again_ms,
+        ..Plan::idle(status)
+    }
 }
 
 /// Remembers since when each member does not work.

@@ -17,10 +17,10 @@ impl<A: App> Assessed<'_, A> {
         let snapshot = self.snapshot;
         let pods = snapshot.pods.iter().flatten();
         let pod = pods.filter(|it| !belongs(&it.name) && !it.deleting).min_by_key(|it| &it.name);
-        let kept = |it: &&Claim| {
-            belongs(&it.member) || it.retained || it.deleting || snapshot.pod(&it.member).is_some()
-        };
-        let claims = || snapshot.claims.iter().filter(|it| !kept(it)).min_by_key(|it| &it.name);
+        let kept =
+            |it: &&Claim| belongs(&it.member) || it.deleting || snapshot.pod(&it.member).is_some();
+        let strays = || snapshot.claims.iter().filter(|it| !kept(it));
+        let claims = || strays().filter(|it| self.is_given_up(it)).min_by_key(|it| &it.name);
         pod.map(Stray::Pod).or_else(|| claims().map(Stray::Claim))
     }
 }

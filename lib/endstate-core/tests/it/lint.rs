@@ -170,8 +170,16 @@ fn what_looks_alike_and_is_right_passes() {
         }),
         ("the policy of another role does not keep the claim of a member", owns, |it| {
             it.around().left[0].ownership = Ownership::Kept;
-            it.around().retention.push(("observer".into(), Reclaim::Retain));
+            it.keeps("observer", Retention::new(Reclaim::Retain, Reclaim::Delete));
         }),
+        (
+            "who leaves takes its claim along, whatever the policy of another role",
+            deletes_claim,
+            |it| {
+                it.plan.status.record.step = Some(leave("c", LeaveReason::ScaleDown));
+                it.keeps("observer", Retention::new(Reclaim::Retain, Reclaim::Retain));
+            },
+        ),
         ("all is kept, whatever the policy", owns, |it| {
             it.around().left[0].ownership = Ownership::Kept;
             it.around().volumes[0].ownership = Ownership::Kept;

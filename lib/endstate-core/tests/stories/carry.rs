@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use endstate_core::{
-    Action, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod, PodPhase, Position, Reclaim,
-    Request, RequestKind, STABLE_SECONDS, Snapshot, Task, Waiting, Words, lint, plan,
+    Action, ActionKey, ActionKind, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod,
+    PodPhase, Position, Reclaim, Request, RequestKind, STABLE_SECONDS, Snapshot, Surroundings,
+    Task, Waiting, Words, lint, plan,
 };
 use jiff::SignedDuration;
 
@@ -138,15 +139,26 @@ impl<A: Told> World<A> {
             |it: &Waiting| matches!(it, Waiting::ForStability { .. } | Waiting::ForRetry { .. });
         self.timed = plan.waits.iter().any(timed);
         self.rest();
-        for it in plan.surroundings.into_iter().flat_map(|it| it.volumes) {
-            if let Some(retained) = self.wants_volume(&it.member) {
-                self.claim(&it.member, retained);
-            }
-        }
+        self.surround(plan.surroundings);
         for action in plan.actions {
             self.act(action);
         }
         self.elect();
+    }
+
+    fn surround(&mut self, wanted: Option<Surroundings>) {
+        let Some(wanted) = wanted else { return };
+        if self.unwritable {
+            let member = self.snapshot.object.name.as_str().into();
+            let key = ActionKey { kind: ActionKind::ApplyObjects, member };
+            let denial = Denial::Api { message: Words::of("the class cannot expand volumes") };
+            return self.refuse(Blocked::new(key, denial, self.snapshot.now));
+        }
+        for it in wanted.volumes {
+            if let Some(retained) = self.wants_volume(&it.member) {
+                self.claim(&it.member, retained);
+            }
+        }
     }
 
     /// Whether a member's data is on a volume, and then whether that is retained.

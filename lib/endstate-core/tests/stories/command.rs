@@ -114,6 +114,8 @@ impl<A: Told> World<A> {
             }
             ["work", share] => self.work(share.parse().unwrap()),
             ["show", "marks"] => self.marks_told = true,
+            ["refuse", "objects"] => self.unwritable = true,
+            ["accept", "objects"] => self.unwritable = false,
             ["accept", "marks"] => self.unmarkable.clear(),
             ["taken", kind, name] => self.snapshot.conflicts.push(Conflict::new(*kind, *name)),
             ["taken", kind, name, "of", member] => {

@@ -48,6 +48,8 @@ pub(crate) struct World<A: Told> {
     pub(super) marks_told: bool,
     /// The pods whose marks the API refuses.
     pub(super) unmarkable: Vec<MemberName>,
+    /// The API refuses the objects around the members: no claim is made or changed.
+    pub(super) unwritable: bool,
     pub(super) versions: u64,
 }
 
@@ -75,6 +77,7 @@ impl<A: Told> Default for World<A> {
             changed: vec![],
             marks_told: false,
             unmarkable: vec![],
+            unwritable: false,
             versions: 1,
         }
     }

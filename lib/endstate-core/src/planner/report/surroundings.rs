@@ -4,42 +4,38 @@
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
-use crate::assess::rules::units;
 use crate::id::RoleName;
-use crate::launch::Reclaim;
+use crate::launch::{Reclaim, Retention};
 use crate::limits::quorum;
 use crate::objects::{Ownership, claim_of};
 use crate::plan::{LeftClaim, MemberVolume, Surroundings};
 use crate::pod::Claim;
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
-use crate::topology::{Edge, Role, Topology};
+use crate::topology::{Role, Topology};
 use crate::view::Membership;
 
 impl<A: App> Report<'_, '_, A> {
     /// Nothing around the members is changed while their names are not ours, the cluster is going, or a person paused
     /// it.
-    pub(super) fn surroundings(&self) -> Option<Surroundings> {
+    pub(super) fn surroundings(&self, retention: &[(RoleName, Retention)]) -> Option<Surroundings> {
         let target = self.assessed.target.as_ref()?;
         let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
         if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
             return None;
         }
         let members = self.members_on_volumes();
-        let any = !members.is_empty() || !self.assessed.snapshot.claims.is_empty();
-        let retention = if any { self.retention(target) } else { vec![] };
         let volume =
-            |it: MemberVolume| MemberVolume { ownership: ownership(&it.role, &retention), ..it };
+            |it: MemberVolume| MemberVolume { ownership: ownership(&it.role, retention), ..it };
         let volumes: Vec<_> = members.into_iter().map(MemberVolume::from).map(volume).collect();
         let mut taken = self.assessed.snapshot.conflicts.clone();
         taken.sort();
         Some(Surroundings {
             clients: self.decision.record.cluster_id.is_some(),
             min_available: self.min_available(target),
-            left: self.left(&volumes, &retention),
+            left: self.left(&volumes, retention),
             volumes,
             taken,
-            retention,
         })
     }
 
@@ -50,6 +46,13 @@ impl<A: App> Report<'_, '_, A> {
         let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
         let most = listed.max(self.assessed.voting_members().count()).max(wanted);
         u32::try_from(quorum(most)).unwrap_or(u32::MAX)
+    }
+
+    /// What the accepted spec says of claims, where there are any or are to be.
+    pub(super) fn retention(&self) -> Vec<(RoleName, Retention)> {
+        let any =
+            !self.assessed.snapshot.claims.is_empty() || !self.members_on_volumes().is_empty();
+        if any { self.assessed.retention() } else { vec![] }
     }
 
     /// Whether they were refused a moment ago.
@@ -71,7 +74,11 @@ impl<A: App> Report<'_, '_, A> {
     }
 
     /// The claims that are no such volume's, by name. What goes already has no owner to be given.
-    fn left(&self, volumes: &[MemberVolume], retention: &[(RoleName, Reclaim)]) -> Vec<LeftClaim> {
+    fn left(
+        &self,
+        volumes: &[MemberVolume],
+        retention: &[(RoleName, Retention)],
+    ) -> Vec<LeftClaim> {
         let is_volume = |it: &Claim| volumes.iter().any(|one| claim_of(&one.member) == it.name);
         let claims = self.assessed.snapshot.claims.iter();
         let left = claims.filter(|it| !it.deleting && !is_volume(it));
@@ -83,32 +90,19 @@ impl<A: App> Report<'_, '_, A> {
 
     /// Of a claim that a member left behind only its own word tells the role, so what the policy of any role keeps is
     /// kept.
-    fn ownership_left(&self, claim: &Claim, retention: &[(RoleName, Reclaim)]) -> Ownership {
+    fn ownership_left(&self, claim: &Claim, retention: &[(RoleName, Retention)]) -> Ownership {
         if let Some(member) = self.decision.record.find(&claim.member) {
             return ownership(&member.role, retention);
         }
-        let any_keeps = retention.iter().any(|it| it.1 == Reclaim::Retain);
+        let any_keeps = retention.iter().any(|it| it.1.when_deleted == Reclaim::Retain);
         let role = claim.role.as_ref().filter(|_| !any_keeps);
         role.map_or(Ownership::Kept, |it| ownership(it, retention))
-    }
-
-    /// What the accepted spec says of the claims of each role, whether it has members or not.
-    fn retention(&self, target: &Topology) -> Vec<(RoleName, Reclaim)> {
-        let mut retention = vec![];
-        for (role, group) in units(target, Edge::Starts) {
-            let name = self.assessed.snapshot.object.name.as_str();
-            let member = MemberRecord { group, ..MemberRecord::new(name, role.name.clone()) };
-            let launch = self.assessed.launch(&member, None);
-            let said = launch.volume().map(|it| (role.name.clone(), it.retention.when_deleted));
-            retention.extend(said.filter(|it| !retention.contains(it)));
-        }
-        retention
     }
 }
 
 /// The claim of a member ends with the cluster object if the policy of its role says so. Where none speaks it is kept.
-fn ownership(role: &RoleName, retention: &[(RoleName, Reclaim)]) -> Ownership {
-    let mut policies = retention.iter().filter(|it| it.0 == *role).map(|it| it.1).peekable();
-    let ends = policies.peek().is_some() && policies.all(|it| it == Reclaim::Delete);
+fn ownership(role: &RoleName, retention: &[(RoleName, Retention)]) -> Ownership {
+    let mut policies = retention.iter().filter(|it| it.0 == *role).peekable();
+    let ends = policies.peek().is_some() && policies.all(|it| it.1.when_deleted == Reclaim::Delete);
     if ends { Ownership::Owned } else { Ownership::Kept }
 }

@@ -88,6 +88,11 @@ impl Case {
         self.plan.surroundings.as_mut().unwrap()
     }
 
+    /// Another policy speaks of the claims of a role.
+    pub(super) fn keeps(&mut self, role: &str, retention: Retention) {
+        self.plan.retention.push((role.into(), retention));
+    }
+
     pub(super) fn action(&mut self) -> &mut Action {
         &mut self.plan.actions[0]
     }

@@ -46,14 +46,19 @@ pub(super) fn idle() -> Case {
 /// All claims end with the cluster: that of a member, and one that a member left behind.
 pub(super) fn owns() -> Case {
     let mut around = Surroundings::default();
-    around.retention = vec![("member".into(), Reclaim::Delete)];
     around.volumes = vec![MemberVolume::new("a", "member", 0).ownership(Ownership::Owned)];
     around.left = vec![LeftClaim::new(claim("z"), Ownership::Owned)];
     Case::new().with(|it| {
         it.claimed("a");
         it.claimed("z");
+        it.plan.retention = deletes_all();
         it.plan.surroundings = Some(around);
     })
+}
+
+/// No claim is kept.
+fn deletes_all() -> Vec<(RoleName, Retention)> {
+    vec![("member".into(), Retention::new(Reclaim::Delete, Reclaim::Delete))]
 }
 
 pub(super) fn removes() -> Case {
@@ -196,6 +201,7 @@ pub(super) fn deletes_claim() -> Case {
         let mut surroundings = Surroundings::default();
         surroundings.min_available = 2;
         surroundings.left = vec![LeftClaim::new(claim("c"), Ownership::Kept)];
+        it.plan.retention = deletes_all();
         it.plan.surroundings = Some(surroundings);
     });
     case.does(Action::DeleteClaim { claim: claim("c") })

@@ -77,16 +77,16 @@ pub(super) const AROUND: &[Spoiled] = &[
     ("owns a claim that the policy keeps", owns, |it| {
         it.around().left.clear();
         it.seen.claims.truncate(1);
-        it.around().retention[0].1 = Reclaim::Retain;
+        it.plan.retention[0].1.when_deleted = Reclaim::Retain;
     }),
-    ("owns claims without a policy", owns, |it| it.around().retention.clear()),
+    ("owns claims without a policy", owns, |it| it.plan.retention.clear()),
     ("owns the claim of a role without a policy", owns, |it| {
         it.around().left.clear();
         it.seen.claims.truncate(1);
-        it.around().retention[0].0 = "observer".into();
+        it.plan.retention[0].0 = "observer".into();
     }),
     ("owns the claim of a role by the policy of one of its groups", owns, |it| {
-        it.around().retention.push(("member".into(), Reclaim::Retain));
+        it.keeps("member", Retention::new(Reclaim::Retain, Reclaim::Delete));
     }),
     ("owns a claim that was left by nobody knows which role", owns, |it| {
         it.seen.claims[1].role = None;
@@ -103,7 +103,7 @@ pub(super) const AROUND: &[Spoiled] = &[
         it.records(|it| it.members[0].role = "observer".into());
     }),
     ("owns a claim that was left, which the policy of another role keeps", owns, |it| {
-        it.around().retention.push(("observer".into(), Reclaim::Retain));
+        it.keeps("observer", Retention::new(Reclaim::Retain, Reclaim::Delete));
     }),
 ];
 

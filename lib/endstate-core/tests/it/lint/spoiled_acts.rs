@@ -80,6 +80,18 @@ pub(super) const PODS: &[Spoiled] = &[
         it.seen.claims[0].retained = true;
         *it.action() = Action::DeleteClaim { claim: it.seen.claims[0].clone() };
     }),
+    ("deletes a claim that the policy keeps", deletes_claim, |it| {
+        it.plan.retention[0].1.when_scaled = Reclaim::Retain
+    }),
+    ("deletes the claim of who leaves, which the policy keeps", deletes_claim_early, |it| {
+        it.keeps("member", Retention::new(Reclaim::Delete, Reclaim::Retain))
+    }),
+    ("deletes a claim of which no policy speaks", deletes_claim, |it| it.plan.retention.clear()),
+    (
+        "deletes a claim of nobody knows which role, which another policy keeps",
+        deletes_claim,
+        |it| it.keeps("observer", Retention::new(Reclaim::Delete, Reclaim::Retain)),
+    ),
     ("deletes a claim without a record", deletes_claim, |it| it.records(|it| it.cluster_id = None)),
     ("deletes a claim while a voter is down", deletes_claim, |it| it.silent("b")),
     ("deletes the claim of another than leaves", deletes_claim_early, |it| {
