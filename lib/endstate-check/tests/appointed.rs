@@ -19,8 +19,8 @@ use primary::Primary;
 const NONE: Budgets = Budgets::NONE;
 
 fn model(scenario: &Scenario, acks: Acks) -> Primary {
-    let durable = scenario.volumes != Volumes::WithPod;
-    let app = Toy { lead: Lead::Appointed(acks), growth: Growth::Direct, durable };
+    let volumes = scenario.volumes;
+    let app = Toy { lead: Lead::Appointed(acks), growth: Growth::Direct, volumes };
     Primary::of(scenario, app, acks)
 }
 

@@ -11,28 +11,36 @@ mod suite;
 #[path = "toy_cluster/zab.rs"]
 mod zab;
 
-use app::Toy;
+use app::{Toy, ToySpec};
 use endstate_check::cluster::{
     AppModel, Budgets, Planner, Property, Scenario, Start, Volumes, check,
 };
-use endstate_core::{Growth, Lead};
+use endstate_core::{Growth, Lead, Plan, Snapshot, plan};
 use raft::Raft;
 use zab::Zab;
 
 /// The toy whose members join without a vote and hand the lead over.
 fn raft(scenario: &Scenario) -> Raft {
-    let durable = scenario.volumes != Volumes::WithPod;
-    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, durable })
+    let volumes = scenario.volumes;
+    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes })
 }
 
 /// The toy whose members join with their vote and lead until they stop.
 fn zab(scenario: &Scenario) -> Zab {
-    let durable = scenario.volumes != Volumes::WithPod;
-    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, durable })
+    let volumes = scenario.volumes;
+    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, volumes })
 }
 
 fn found<M: AppModel>(scenario: &Scenario, model: M) -> Option<Property> {
-    let report = check(scenario, model, Planner::shipped());
+    found_by(scenario, model, Planner::shipped())
+}
+
+fn found_by<M: AppModel>(
+    scenario: &Scenario,
+    model: M,
+    planner: Planner<M::App>,
+) -> Option<Property> {
+    let report = check(scenario, model, planner);
     println!("{report}");
     if let Some(finding) = &report.explored.finding {
         println!("{finding}");
@@ -73,6 +81,23 @@ fn zab_on_claims() {
 #[test]
 fn zab_on_claims_that_are_kept() {
     all_are_fine(Volumes::KeptClaims, zab);
+}
+
+/// What labels say of claims, and no policy.
+fn believe_labels(app: &Toy, snapshot: &Snapshot<ToySpec>) -> Plan<ToySpec> {
+    let mut made = plan(&Toy { volumes: Volumes::Claims, ..*app }, snapshot);
+    made.retention = plan(app, snapshot).retention;
+    made
+}
+
+/// A claim that its policy keeps goes with its member, because its label does not say so.
+#[test]
+fn a_policy_that_is_not_heard_is_found() {
+    let shrinks = Scenario::new("2 to 1", Start::Running([2, 0]), &[[1, 0]], Budgets::NONE);
+    let shrinks = shrinks.on(Volumes::KeptClaims);
+    let bug = Planner::with_bug(believe_labels);
+    assert_eq!(found_by(&shrinks, zab(&shrinks), bug), Some(Property::KeepsData));
+    assert_eq!(found_by(&shrinks, zab(&shrinks), bug.linted()), Some(Property::Lint));
 }
 
 /// What `autocreate` does: two members whose data is lost elect one of them, and the third throws its data away.

@@ -34,11 +34,14 @@ fn four(name: &'static str, budgets: Budgets) -> Scenario {
 }
 
 fn raft(scenario: &Scenario) -> Raft {
-    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, durable: true })
+    Raft::of(
+        scenario,
+        Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes: Volumes::Claims },
+    )
 }
 
 fn zab(scenario: &Scenario) -> Zab {
-    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, durable: true })
+    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, volumes: Volumes::Claims })
 }
 
 fn found_by<M: AppModel>(

@@ -53,7 +53,7 @@ pub enum Volumes {
     WithPod,
     /// On a claim that is deleted once its member has left.
     Claims,
-    /// On a claim that is kept when its member has left.
+    /// On a claim that is kept when its member has left, by its policy alone: its label never says so.
     KeptClaims,
 }
 

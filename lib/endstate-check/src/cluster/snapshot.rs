@@ -99,7 +99,6 @@ impl<M: AppModel> View<'_, M> {
         let claim = |(index, seen): (usize, &Seen)| {
             let name = self.name(index);
             let mut claim = Claim::new(name.as_str(), format!("claim-{index}"), "1", name.clone());
-            claim.retained = self.setting.scenario.volumes.are_kept();
             claim.deleting = seen.made & CLAIM_DELETING != 0;
             claim
         };

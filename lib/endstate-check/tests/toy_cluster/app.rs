@@ -1,9 +1,9 @@
 //! A toy application: a spec of few words, with members that vote and observers.
 
-use endstate_check::cluster::{Declared, Respec};
+use endstate_check::cluster::{Declared, Respec, Volumes};
 use endstate_core::{
-    App, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Role,
-    Topology, VolumeSpec,
+    App, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Reclaim,
+    Retention, Role, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Toy {
     pub lead: Lead,
     pub growth: Growth,
-    pub durable: bool,
+    pub volumes: Volumes,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,7 @@ pub(crate) struct ToySpec {
 
 const VERSION: &str = "1.0.0";
 const NEXT_VERSION: &str = "1.0.1";
+const KEPT: Retention = Retention::new(Reclaim::Retain, Reclaim::Retain);
 
 impl App for Toy {
     type Spec = ToySpec;
@@ -49,7 +50,11 @@ impl App for Toy {
     }
 
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
-        let volume = self.durable.then(|| VolumeSpec::new("1Gi"));
+        let volume = match self.volumes {
+            Volumes::WithPod => None,
+            Volumes::Claims => Some(VolumeSpec::new("1Gi")),
+            Volumes::KeptClaims => Some(VolumeSpec::new("1Gi").retention(KEPT)),
+        };
         Launch::new(format!("toy:{}", member.spec.version), Guard::new("/data", &["log/*"]), member)
             .command(vec![member.spec.environment.clone()])
             .storage(volume)
