@@ -92,7 +92,7 @@ pub trait App {
 
     /// In which order members are restarted or taken away: the first is the most dispensable.
     ///
-    /// By default: those that do not work, then those that do not vote, then those made from an older spec; among
+    /// By default: those that do not work, then those that clients are not sent to, then those that do not vote, then those made from an older spec; among
     /// equals who leads comes last, and the furthest behind first.
     fn order<'a>(&self, cluster: &'a Cluster) -> Vec<&'a Member> {
         let mut members: Vec<&Member> = cluster.members.iter().collect();
@@ -183,7 +183,7 @@ pub trait App {
 
 /// The order of [`App::order`].
 fn dispensability(a: &Member, b: &Member) -> Ordering {
-    let flags = |it: &Member| (it.health.is_healthy(), it.votes, !it.outdated, it.leads);
+    let flags = |it: &Member| (it.health.is_healthy(), it.ready, it.votes, !it.outdated, it.leads);
     let entries = |it: &Member| it.position.as_ref().map(crate::Position::count);
     flags(a).cmp(&flags(b)).then(entries(a).cmp(&entries(b))).then(a.name.cmp(&b.name))
 }

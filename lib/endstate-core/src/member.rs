@@ -102,6 +102,8 @@ pub struct Member {
     pub caught_up: bool,
     /// Whether it works.
     pub health: Health,
+    /// Whether clients are sent to it: its pod is ready.
+    pub ready: bool,
     /// Since when it works again, if that is less than [`STABLE_SECONDS`](crate::STABLE_SECONDS) ago: its process was
     /// started, or it did not work before.
     pub recovered_at: Option<Timestamp>,
@@ -140,6 +142,7 @@ impl Member {
             leads: false,
             caught_up: true,
             health: Health::Healthy,
+            ready: true,
             recovered_at: None,
             position: None,
             change: Change::Nothing,

@@ -184,6 +184,11 @@ pub enum Shortage {
         /// Which.
         member: MemberName,
     },
+    /// Clients are not sent to another member yet, which runs what is asked for.
+    NotReady {
+        /// Which.
+        member: MemberName,
+    },
     /// Voters that work beside one that is to leave.
     TooFewOthers {
         /// How many others there are.

@@ -34,7 +34,7 @@ pub struct Status<S> {
     /// How many voting members the cluster has now (the scale subresource's replicas).
     #[serde(default)]
     pub size: u32,
-    /// How many of them are healthy.
+    /// How many of them are healthy and ready for clients.
     #[serde(default)]
     pub ready: u32,
     /// How many members run what the accepted spec asks for.

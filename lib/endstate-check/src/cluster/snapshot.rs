@@ -81,6 +81,7 @@ impl<M: AppModel> View<'_, M> {
         pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
         pod.trouble = has(CRASH).then(crash);
         pod.started = has(STARTED);
+        pod.ready = has(STARTED);
         pod.deleting = has(DELETING);
         pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
         pod.exit = seen.exit(words);

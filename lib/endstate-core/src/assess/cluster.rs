@@ -105,6 +105,7 @@ impl<A: App> Joined<'_, A> {
             votes: entry.votes,
             group: record.group,
             health,
+            ready: pod.is_some_and(|it| it.ready),
             recovered_at,
             position: answer.and_then(|it| it.position.clone()),
             outdated: change != Change::Nothing,

@@ -163,6 +163,7 @@ impl<'a, S> Lint<'a, S> {
         });
         if runs {
             self.leaves_a_copy(&pod.name);
+            self.leaves_one_ready(list, &pod.name);
         }
         let votes = votes || self.led_unit(&pod.name).is_some();
         let step = &self.plan.status.record.step;
@@ -170,6 +171,15 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::IntentFirst, !runs || !votes || restarts || resumes, || {
             format!("{} is not recorded to be restarted", pod.name)
         });
+    }
+
+    /// Whoever serves clients is not stopped while no other voter does.
+    fn leaves_one_ready(&mut self, list: &Membership, name: &MemberName) {
+        let ready = |it: &MemberName| self.find(it).is_some_and(|it| it.ready);
+        let mut others = list.voters().map(|it| &it.name).filter(|it| *it != name);
+        let alone = list.voters().all(|it| it.name == *name);
+        let fits = !ready(name) || alone || others.any(ready);
+        self.check(Rule::KeepsQuorum, fits, || format!("clients are sent to {name} alone"));
     }
 
     /// Whether a member answered for itself, and its pod has not ended since.

@@ -96,7 +96,7 @@ impl<A: App> Report<'_, '_, A> {
             phase: self.phase(),
             conditions: self.conditions(),
             size: count(members.iter().filter(voters).count()),
-            ready: count(members.iter().filter(voters).filter(|it| it.healthy).count()),
+            ready: count(members.iter().filter(voters).filter(|it| self.is_ready(it)).count()),
             updated_members: count(members.iter().filter(|it| it.updated).count()),
             selector: format!(
                 "{}={},app.kubernetes.io/name={}",
@@ -113,6 +113,11 @@ impl<A: App> Report<'_, '_, A> {
         };
         self.settle(&mut status);
         status
+    }
+
+    /// Whether a member works, and clients are sent to it.
+    fn is_ready(&self, row: &MemberRow) -> bool {
+        row.healthy && self.assessed.snapshot.pod(&row.name).is_some_and(|it| it.ready)
     }
 
     fn cluster(&self) -> Option<&Cluster> {

@@ -90,7 +90,14 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
         it if it.outdated && must_move(proof.cluster, proof.target, it) => LeaveReason::Outdated,
         _ => LeaveReason::ScaleDown,
     };
-    proof.leave(first, reason)
+    // Its successor has to serve clients before.
+    let lacks = (reason == LeaveReason::Outdated).then(|| proof.lacks_ready(first)).flatten();
+    match lacks {
+        Some(shortage) => {
+            Verdict::say([Waiting::ForRedundancy { member: first.name.clone(), shortage }])
+        }
+        None => proof.leave(first, reason),
+    }
 }
 
 fn lacks_leader<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Option<Waiting> {

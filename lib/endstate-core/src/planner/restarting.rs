@@ -70,7 +70,12 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::Only(over().acts(transfer));
         }
         let may = if stopped { MayStop::Yes } else { self.may_stop(member) };
-        if let MayStop::NotYet(shortage) = may {
+        let shortage = match may {
+            MayStop::NotYet(shortage) => Some(shortage),
+            MayStop::Yes if stopped => None,
+            MayStop::Yes => self.lacks_ready(member),
+        };
+        if let Some(shortage) = shortage {
             let wait = Waiting::ForRedundancy { member: member.name.clone(), shortage };
             return Verdict::Also(over().waits(wait));
         }
@@ -94,6 +99,16 @@ impl<A: App> Proof<'_, '_, A> {
             true => self.assessed.app.may_stop(self.cluster, &[&member.name]),
             false => MayStop::NotYet(last_of_group(member)),
         }
+    }
+
+    /// What clients would lack without a member: a roll goes on when they are sent to all who were changed before, and
+    /// never takes the last one from them. Those of another role that do not vote serve others.
+    pub(super) fn lacks_ready(&self, member: &Member) -> Option<Shortage> {
+        let beside = |it: &&Member| it.name != member.name && (it.votes || it.role == member.role);
+        let mut unready = self.cluster.members.iter().filter(beside).filter(|it| !it.ready);
+        let served = || self.cluster.members.iter().filter(beside).any(|it| it.ready);
+        let lacks = |it: &&Member| !it.outdated || member.ready && !served();
+        unready.find(lacks).map(|it| Shortage::NotReady { member: it.name.clone() })
     }
 
     /// A process that does not run is brought up to date first and without asking anybody: a bad

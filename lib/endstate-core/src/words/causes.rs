@@ -90,6 +90,7 @@ impl Display for Shortage {
                 write!(f, "{left} healthy voters would be left and {needed} are needed")
             }
             Self::AnotherIsDown { member } => write!(f, "{member} is not healthy"),
+            Self::NotReady { member } => write!(f, "{member} is not ready for clients"),
             Self::TooFewOthers { others, needed } => {
                 write!(f, "fewer than {needed} of the {others} other voters are healthy")
             }

@@ -32,6 +32,7 @@ fn pairs() -> Snapshot<ToySpec> {
         list.members.push(Entry::voter(id.clone(), name.clone()).voting(votes));
         let mut pod = Pod::new(name.clone(), format!("pod-{serial}"), "1");
         (pod.phase, pod.started, pod.spec) = (PodPhase::Running, true, Some(spec.clone()));
+        pod.ready = true;
         (pod.marks.started, pod.marks.votes, pod.marks.owned) = (Some(id.clone()), votes, true);
         seen.pods.as_mut().unwrap().push(pod);
         seen.claims.push(Claim::new(format!("data-{name}"), "claim", "1", name.clone()));

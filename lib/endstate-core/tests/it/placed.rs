@@ -71,6 +71,7 @@ impl World {
     fn started(&mut self, name: &str, id: &str, role: &str) -> MemberRecord {
         let mut pod = Pod::new(name, format!("pod of {name}"), "1");
         (pod.phase, pod.started, pod.spec) = (PodPhase::Running, true, Some(self.0.spec));
+        pod.ready = true;
         pod.marks.started = Some(id.into());
         pod.marks.votes = role == "c";
         let record = MemberRecord::new(name, role);

@@ -47,6 +47,8 @@ impl<A: Told> World<A> {
         let told = match words {
             ["start", names @ ..] => self.each(names, Self::start),
             ["stop", names @ ..] => self.each(names, Self::stop),
+            ["unready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = false),
+            ["ready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = true),
             ["wipe", names @ ..] => self.each(names, Self::wipe),
             ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),

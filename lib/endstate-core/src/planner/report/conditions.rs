@@ -42,7 +42,7 @@ impl<A: App> Report<'_, '_, A> {
         }
     }
 
-    /// Claimed only on the proof of this very observation.
+    /// Claimed only on the proof of this very observation: there is a quorum, and clients reach one of it.
     fn available(&self) -> Judged {
         if self.decision.record.cluster_id.is_none() {
             return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
@@ -76,11 +76,14 @@ impl<A: App> Report<'_, '_, A> {
             return (status, wait.reason(), wait.to_string());
         }
         let (working, of) = (cluster.healthy_voters(), cluster.voters().count());
-        let message = format!("{working} of {of} voters are healthy");
-        if working >= quorum(of) {
-            (Truth::True, "QuorumHealthy", message)
-        } else {
-            (Truth::Unknown, "QuorumAtRisk", message)
+        let healthy = format!("{working} of {of} voters are healthy");
+        match cluster.voters().filter(|it| it.health.is_healthy() && it.ready).count() {
+            _ if working < quorum(of) => (Truth::Unknown, "QuorumAtRisk", healthy),
+            0 => (Truth::False, "NotReady", format!("{healthy}, and clients are sent to none")),
+            ready if ready < working => {
+                (Truth::True, "QuorumHealthy", format!("{healthy}, clients are sent to {ready}"))
+            }
+            _ => (Truth::True, "QuorumHealthy", healthy),
         }
     }
 
