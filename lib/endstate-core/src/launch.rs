@@ -89,7 +89,7 @@ pub struct Launch {
     pub secrets: Vec<SecretFiles>,
     /// How the node asks whether it lives, and serves.
     pub probes: Probes,
-    /// How many seconds it may take to end.
+    /// How many seconds it may take to end, before it is killed. 30 unless the application says otherwise.
     pub termination_grace_seconds: u32,
     /// What the user says about its pod.
     pub policy: PodPolicy,
@@ -190,6 +190,12 @@ impl Launch {
     #[must_use]
     pub fn probes(self, probes: Probes) -> Self {
         Self { probes, ..self }
+    }
+
+    /// The same, with so many seconds to end.
+    #[must_use]
+    pub fn ends_within(self, seconds: u32) -> Self {
+        Self { termination_grace_seconds: seconds, ..self }
     }
 
     /// The same, in a pod with what the user says.

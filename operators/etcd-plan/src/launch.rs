@@ -14,6 +14,9 @@ pub const METRICS_PORT: u16 = 2381;
 pub const DATA_DIR: &str = "/var/lib/etcd";
 /// etcd itself takes a directory without a write-ahead log for a new member's.
 const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
+/// How long a member may take to end. Who leads hands over first: within milliseconds while the others run, and never
+/// when all end together, after seven seconds of trying. Whatever was acknowledged is synced, so a kill loses nothing.
+const GRACE_SECONDS: u32 = 1;
 /// The name of the port for health and metrics.
 const METRICS: &str = "metrics";
 /// etcd itself, in its image.
@@ -41,6 +44,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
         .env(of.spec.env.clone())
         .ports(ports)
         .probes(probes(version))
+        .ends_within(GRACE_SECONDS)
         .storage(of.spec.data.clone())
         .policy(of.spec.pod.clone())
 }
