@@ -259,13 +259,9 @@ fn addresses<S>(
         status.pod_ip.clone().filter(|it| !it.is_empty())
     };
     let address = |name: &MemberName| {
-        let known = record.find(name);
-        Address {
-            role: known.map(|it| it.role.clone()).unwrap_or_default(),
-            group: known.map_or(0, |it| it.group),
-            id: known.and_then(|it| it.id.clone()),
-            ..Address::of(name.clone(), host(name))
-        }
+        let address = Address::of(name.clone(), host(name));
+        let Some(known) = record.find(name) else { return address };
+        address.in_group(known.role.clone(), known.group).id(known.id.clone())
     };
     members.iter().map(address).collect()
 }
