@@ -9,6 +9,7 @@ use endstate::operator::{Claim, Declared, Generated, Objects, Owner, Ownership, 
 use endstate::{
     Cache, CancellationToken, Context, Engine, Error, Next, ObjectKey, Options, Reconciler, Scope,
 };
+use endstate_core::LeftClaim;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
 use kube::api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
@@ -335,6 +336,28 @@ async fn claims_are_of_one_cluster_object_and_end_by_an_act() {
     world.want("demo", json!([])).await;
     assert!(world.seen.claims.lock().unwrap().is_empty());
     assert_eq!(claims.get("data-0").await.unwrap().metadata.deletion_timestamp, None);
+    world.stop().await;
+}
+
+/// To the plan it is a claim that nobody is known to need.
+#[tokio::test]
+async fn a_claim_that_the_operand_wants_keeps_its_owner() {
+    let world = World::start().await;
+    let mut shared = claim();
+    shared["metadata"]["labels"] = json!({"policy": "Delete"});
+    world.want("demo", json!([shared])).await;
+    eventually("the claim", async || !world.seen.claims.lock().unwrap().is_empty()).await;
+    let owner = json!({"metadata": world.maps.get("demo").await.unwrap().metadata});
+    let owner = Owner::of(&serde_json::from_value::<Declared<ConfigMap>>(owner).unwrap(), APP);
+    let seen = world.objects.claims(&owner).remove(0);
+    let seen = endstate_core::Claim::new(seen.name(), seen.uid(), seen.resource_version(), "");
+    let left = [LeftClaim::new(seen, Ownership::Kept)];
+    // The keeper gives it its owner back, so the writes tell.
+    for (wanted, is_left) in [(wanted(&json!([shared]).to_string()), false), (vec![], true)] {
+        let before = world.writes.load(Ordering::SeqCst);
+        world.objects.own_claims_left(&owner, (&left, &wanted), &world.ctx).await.unwrap();
+        assert_eq!(world.writes.load(Ordering::SeqCst) > before, is_left);
+    }
     world.stop().await;
 }
 

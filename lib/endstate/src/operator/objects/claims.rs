@@ -97,7 +97,8 @@ impl Objects {
     }
 
     /// Gives claims that are no member's any more the owner that the plan says, or takes it away. One of another uid by
-    /// now, or one that is wanted, is left as it is.
+    /// now is left as it is, and so is one that is wanted: what an operand wants besides its members' volumes may be a
+    /// claim, of which the plan knows no member.
     pub async fn own_claims_left(
         &self,
         owner: &Owner,
