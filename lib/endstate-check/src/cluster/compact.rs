@@ -153,7 +153,10 @@ impl<M: AppModel> View<'_, M> {
                 Request::CancelOwn(self.setting.own_step_number(name, member))
             }
             Asked::Cancel { .. } => Request::CancelDrain,
-            _ => unimplemented!("the model has no such request: {asked:?}"),
+            // `endstate-core` may get more of them, and no match of another crate can be whole.
+            _ => panic!(
+                "the planner asks the application to \"{asked}\", which is no `Request` of a model yet: {asked:?}"
+            ),
         }
     }
 
