@@ -217,9 +217,7 @@ pub enum Shortage {
     },
     /// The application's own reason.
     Application {
-        /// One word, for programs.
-        reason: String,
-        /// A sentence, for people.
+        /// A sentence, for people: the status shows it.
         message: String,
     },
 }

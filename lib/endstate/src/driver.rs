@@ -134,20 +134,16 @@ impl<'a, S> Target<'a, S> {
 ///
 /// ```
 /// use endstate::driver::Outcome;
-/// assert_ne!(Outcome::Done, Outcome::Running { done: 3, of: 40 });
+/// assert_ne!(Outcome::Done, Outcome::Running);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It was accepted, or had been done before.
     Done,
-    /// The application is working on it. The next observation reports its progress, in [`View::tasks`].
-    Running {
-        /// How much is done.
-        done: u64,
-        /// Of how much.
-        of: u64,
-    },
+    /// The application is working on it. How far it is comes with each observation, in [`View::tasks`]: the status then
+    /// says that `"drain broker-1"` is waited for because 3 of 40 are done, and a repaired spec cancels it.
+    Running,
     /// It was not done, and why. The next observation decides whether it is tried again.
     Blocked(Words),
     /// It was refused because the driver has no credentials; with the message of the refusal.

@@ -103,7 +103,7 @@ impl Display for Shortage {
             Self::LastOfGroup { role, group } => {
                 write!(f, "no other healthy member has the data of group {group} of role {role}")
             }
-            Self::Application { message, .. } => f.write_str(message),
+            Self::Application { message } => f.write_str(message),
         }
     }
 }

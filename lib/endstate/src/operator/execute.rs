@@ -322,7 +322,7 @@ where
         };
         match self.operand.driver().act(&target, call).await {
             Outcome::Done => Ok(Progress::Done),
-            Outcome::Running { .. } => Ok(Progress::Running),
+            Outcome::Running => Ok(Progress::Running),
             Outcome::Blocked(message) => Err(Stopped::Denied(Denial::Application { message })),
             Outcome::NeedsUser(message) => Err(Stopped::Denied(Denial::NeedsUser { message })),
         }
