@@ -8,13 +8,15 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-/// The entries that a member has, by history.
+/// The entries that a member has, by history. How it is written ([`hexadecimal`](Self::hexadecimal)) makes no difference
+/// between two.
 ///
 /// ```
 /// use endstate_core::Position;
@@ -25,16 +27,41 @@ use serde::{Deserialize, Serialize};
 /// let (a, b): (Position, Position) = ("u1:1-5:7".parse().unwrap(), "u1:1-6".parse().unwrap());
 /// assert_eq!(a.partial_cmp(&b), None, "each has what the other lacks");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Position(BTreeMap<String, Vec<Range>>);
+#[derive(Clone, Debug, Default)]
+pub struct Position {
+    histories: Histories,
+    notation: Notation,
+}
+
+type Histories = BTreeMap<String, Vec<Range>>;
 
 /// The first and the last entry of a run without a gap.
 type Range = (u64, u64);
+
+/// How the last entry of the only history is written.
+#[derive(Clone, Copy, Debug, Default)]
+enum Notation {
+    #[default]
+    Decimal,
+    Hexadecimal,
+}
 
 impl Position {
     /// All entries up to this one of the only history there is.
     pub fn at(last: u64) -> Self {
         Self::of("", 0, last)
+    }
+
+    /// The same, written as those write it who number entries by an epoch and a counter in one number.
+    ///
+    /// ```
+    /// use endstate_core::Position;
+    /// let position = Position::hexadecimal(0x2_0000_0003);
+    /// assert_eq!(position.to_string(), "0x200000003");
+    /// assert_eq!(position, Position::at(0x2_0000_0003));
+    /// ```
+    pub fn hexadecimal(last: u64) -> Self {
+        Self { notation: Notation::Hexadecimal, ..Self::at(last) }
     }
 
     /// The entries `first` to `last` of a history.
@@ -45,7 +72,7 @@ impl Position {
     /// assert_eq!(old.partial_cmp(&Position::of("77aa", 0, 100)), None, "another replication id");
     /// ```
     pub fn of(history: impl Into<String>, first: u64, last: u64) -> Self {
-        Self(BTreeMap::from([(history.into(), vec![(first, last)])]))
+        Self::from(BTreeMap::from([(history.into(), vec![(first, last)])]))
     }
 
     /// Both together.
@@ -57,8 +84,8 @@ impl Position {
     /// ```
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
-        for (history, ranges) in &other.0 {
-            let own = self.0.entry(history.clone()).or_default();
+        for (history, ranges) in &other.histories {
+            let own = self.histories.entry(history.clone()).or_default();
             own.extend(ranges);
             *own = merged(std::mem::take(own));
         }
@@ -68,11 +95,11 @@ impl Position {
     /// Whether it has all that the other has.
     pub fn dominates(&self, other: &Self) -> bool {
         let has = |(history, ranges): (&String, &Vec<Range>)| {
-            let own = self.0.get(history).map_or(&[][..], Vec::as_slice);
+            let own = self.histories.get(history).map_or(&[][..], Vec::as_slice);
             let inside = |it: &Range| own.iter().any(|own| own.0 <= it.0 && it.1 <= own.1);
             ranges.iter().all(inside)
         };
-        other.0.iter().all(has)
+        other.histories.iter().all(has)
     }
 
     /// How many entries it lacks of one that has all that it has; `None` if that one has not.
@@ -84,7 +111,7 @@ impl Position {
     /// contradicts the partial order.
     pub fn count(&self) -> u64 {
         let lengths =
-            self.0.values().flatten().map(|(first, last)| (last - first).saturating_add(1));
+            self.histories.values().flatten().map(|(first, last)| (last - first).saturating_add(1));
         lengths.fold(0, u64::saturating_add)
     }
 }
@@ -102,6 +129,26 @@ fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
     all
 }
 
+impl From<Histories> for Position {
+    fn from(histories: Histories) -> Self {
+        Self { histories, notation: Notation::default() }
+    }
+}
+
+impl PartialEq for Position {
+    fn eq(&self, other: &Self) -> bool {
+        self.histories == other.histories
+    }
+}
+
+impl Eq for Position {}
+
+impl Hash for Position {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.histories.hash(state);
+    }
+}
+
 impl PartialOrd for Position {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         match (self.dominates(other), other.dominates(self)) {
@@ -113,14 +160,18 @@ impl PartialOrd for Position {
     }
 }
 
-/// `42` for the entries 0 to 42 of the only history, else `history:first-last:...,history:...`, as GTID sets are
-/// written.
+/// `42` or `0x2a` for the entries 0 to 42 of the only history, else `history:first-last:...,history:...`, as GTID sets
+/// are written.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some([(0, last)]) = self.0.get("").filter(|_| self.0.len() == 1).map(Vec::as_slice) {
-            return write!(f, "{last}");
+        let only = self.histories.get("").filter(|_| self.histories.len() == 1);
+        if let Some([(0, last)]) = only.map(Vec::as_slice) {
+            return match self.notation {
+                Notation::Decimal => write!(f, "{last}"),
+                Notation::Hexadecimal => write!(f, "{last:#x}"),
+            };
         }
-        for (index, (history, ranges)) in self.0.iter().enumerate() {
+        for (index, (history, ranges)) in self.histories.iter().enumerate() {
             f.write_str(if index == 0 { "" } else { "," })?;
             f.write_str(history)?;
             for (first, last) in ranges {
@@ -154,10 +205,19 @@ impl FromStr for Position {
         let parsed = match text {
             "" => Some(Self::default()),
             _ if text.bytes().all(|it| it.is_ascii_digit()) => text.parse().ok().map(Self::at),
-            _ => text.split(',').map(history).collect::<Option<_>>().map(Self),
+            _ => hexadecimal(text).map(Self::hexadecimal).or_else(|| {
+                text.split(',').map(history).collect::<Option<Histories>>().map(Self::from)
+            }),
         };
         parsed.ok_or_else(|| PositionError(text.to_owned()))
     }
+}
+
+fn hexadecimal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x")?;
+    // `from_str_radix` takes a sign, too.
+    let plain = digits.bytes().all(|it| it.is_ascii_hexdigit());
+    u64::from_str_radix(digits, 16).ok().filter(|_| plain)
 }
 
 fn history(text: &str) -> Option<(String, Vec<Range>)> {
@@ -230,11 +290,25 @@ mod tests {
 
     #[test]
     fn a_position_is_written_as_it_is_read() {
-        for text in ["0", "42", "u1:1-5", "u1:1-5:7-7,u2:2-3", ":3-4"] {
+        for text in
+            ["0", "42", "0x0", "0x200000003", "u1:1-5", "u1:1-5:7-7,u2:2-3", ":3-4", "0x:1-5"]
+        {
             assert_eq!(position(text).to_string(), text);
         }
+        assert_eq!(position("0x2a"), position("42"));
         assert_eq!(position("u1:7:1-5:6").to_string(), "u1:1-7");
-        for text in ["x", "u1", "u1:", "u1:5-1", "u1:1-5,", "-1", "99999999999999999999"] {
+        for text in [
+            "x",
+            "u1",
+            "u1:",
+            "u1:5-1",
+            "u1:1-5,",
+            "-1",
+            "99999999999999999999",
+            "0x",
+            "0x-1",
+            "0xg",
+        ] {
             assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }

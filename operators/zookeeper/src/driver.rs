@@ -98,7 +98,7 @@ fn view(ours: &Uid, answers: &[Answer<'_>]) -> View {
         (Ok((status, list)), Some(id)) => {
             let mut seen = seen(id, status, list);
             // What the leader had before this server synced with it, the server has now.
-            seen.position = leader.map(|(zxid, _)| Position::at(zxid));
+            seen.position = leader.map(|(zxid, _)| Position::hexadecimal(zxid));
             seen.leader = leader.map(|(_, id)| id.clone());
             Seen::answered(address.member.clone(), seen)
         }
