@@ -1,13 +1,14 @@
 //! What users may say about the pods of members, for every application alike, as the planner sees it.
 //!
-//! The values are Kubernetes' own and were checked where they came in, so nothing looks into them here.
+//! The values are Kubernetes' own and were checked where they came in, so nothing looks into them here but for the limit
+//! of memory, which an application must stay below.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::problem::Change;
+use crate::problem::{Change, Problem};
 
 /// What a member's pod carries beside the application itself.
 ///
@@ -59,6 +60,36 @@ impl PodPolicy {
             Change::Recreate
         }
     }
+
+    /// What is wrong with a field of the spec that gives a member so many bytes of memory: a process that uses all that
+    /// its container may have is killed.
+    ///
+    /// ```
+    /// use endstate_core::PodPolicy;
+    /// let resources = Some(serde_json::json!({"limits": {"memory": "1Gi"}}));
+    /// let policy = PodPolicy { resources, ..PodPolicy::default() };
+    /// assert_eq!(policy.memory_problem("spec.heapMib", 512 << 20), None);
+    /// assert!(policy.memory_problem("spec.heapMib", 1 << 30).is_some());
+    /// ```
+    pub fn memory_problem(&self, field: &str, bytes: u64) -> Option<Problem> {
+        let limit = self.resources.as_ref()?.pointer("/limits/memory")?.as_str()?;
+        let is_less = (bytes as f64) < bytes_of(limit)?;
+        let why = format!("must be less than spec.pod.resources.limits.memory, which is {limit}");
+        (!is_less).then(|| Problem::refused(field, why))
+    }
+}
+
+/// How many bytes a quantity is, such as `1.5Gi`, `512M` or `1e9`.
+fn bytes_of(quantity: &str) -> Option<f64> {
+    let binary =
+        ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"].into_iter().zip((1..).map(|it| 1024_f64.powi(it)));
+    let decimal =
+        ["m", "", "k", "M", "G", "T", "P", "E"].into_iter().zip((-1..).map(|it| 1000_f64.powi(it)));
+    let read = |(unit, times): (&str, f64)| {
+        let number: f64 = quantity.strip_suffix(unit)?.parse().ok()?;
+        Some(number * times).filter(|it| it.is_finite())
+    };
+    binary.chain(decimal).find_map(read)
 }
 
 /// A directory that lives as long as its pod.
@@ -75,4 +106,30 @@ pub struct EmptyDir {
     /// The most it may hold, as a quantity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_limit: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_is_read_as_kubernetes_reads_it() {
+        let cases = [
+            ("512", 512.0),
+            ("1k", 1e3),
+            ("1Ki", 1024.0),
+            ("1.5Gi", 1.5 * 1_073_741_824.0),
+            ("512M", 512e6),
+            ("1e9", 1e9),
+            ("1.5E3", 1500.0),
+            ("2E", 2e18),
+            ("1500m", 1.5),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(bytes_of(text), Some(bytes), "{text}");
+        }
+        for text in ["", "ten", "1K", "1ki", "Gi", "1e", "1Gii", "inf"] {
+            assert_eq!(bytes_of(text), None, "{text}");
+        }
+    }
 }

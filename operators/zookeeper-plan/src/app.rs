@@ -49,6 +49,7 @@ impl App for ZooKeeper {
             (!observers).then(|| Problem::refused("spec.observers", "must be 0 to 20")),
             version(&spec.version).err().map(|it| Problem::refused("spec.version", it)),
             spec.storage.problem(),
+            spec.pod.memory_problem("spec.heapMib", u64::from(spec.heap_mib) << 20),
         ];
         let unknown = spec.config.keys().filter(|it| !TUNABLE.contains(&it.as_str()));
         let unknown = unknown.map(|it| {
@@ -59,7 +60,6 @@ impl App for ZooKeeper {
 
     fn topology(&self, spec: &ZookeeperClusterSpec) -> Topology {
         let count = |it: i32| usize::try_from(it).unwrap_or(0);
-        // The highest `myid` is 255.
         let identity = IdSource::Allocated { max: 255 };
         let servers = Role::voting(SERVER, count(spec.size)).lead(Lead::Stays);
         let servers = servers.growth(Growth::Direct).after(Edge::Upgrades, OBSERVER);
@@ -91,6 +91,7 @@ fn version(text: &str) -> Result<Version, String> {
 #[cfg(test)]
 mod tests {
     use endstate_core::{Cluster, LeaveReason, Member, Request};
+    use serde_json::json;
 
     use super::*;
 
@@ -107,6 +108,19 @@ mod tests {
         cluster.members[1].leads = true;
         assert_eq!(asked(&cluster, "a"), Some("b".into()));
         assert_eq!(asked(&cluster, "b"), Some("a".into()));
+    }
+
+    #[test]
+    fn a_heap_that_its_container_has_no_room_for_is_refused() {
+        let problems = |limit: &str| {
+            let mut spec = ZookeeperClusterSpec::new(3, "3.9.5");
+            spec.pod.resources = Some(json!({"limits": {"memory": limit}}));
+            let problems = ZooKeeper.validate(&Identity::new("default", "zoo", "u"), &spec);
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let why = "must be less than spec.pod.resources.limits.memory, which is 512Mi";
+        assert_eq!(problems("512Mi"), [format!("spec.heapMib: {why}")]);
+        assert_eq!(problems("1Gi"), [""; 0]);
     }
 
     #[test]

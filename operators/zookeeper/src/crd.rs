@@ -62,7 +62,7 @@ pub struct ZookeeperClusterSpec {
     pub paused: bool,
 
     /// Java's heap in MiB, initial and maximal. Default 512. The data tree must fit in it; a server takes about 100
-    /// MiB more.
+    /// MiB more. It must be less than the limit of memory in `pod.resources`.
     #[serde(default = "endstate::crd::number::<512>")]
     #[schemars(range(min = 64, max = 32768))]
     pub heap_mib: u32,
