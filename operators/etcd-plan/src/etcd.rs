@@ -34,6 +34,8 @@ impl App for Etcd {
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name)));
         problems.extend(storage_problem(&spec.data));
         problems
+            .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
+        problems
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {

@@ -1,6 +1,6 @@
 //! The spec of an etcd cluster, as the planner sees it: every field that users may leave out has its value.
 //!
-//! Every field takes effect or is refused; `etcd.rs` says for each what a change of it means.
+//! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
 use endstate_core::{EmptyDir, PodPolicy};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct EtcdClusterSpec {
     /// Where the members keep their data.
     #[serde(default)]
     pub data: EmptyDir,
+    /// Paths of the fields that are set, accepted and without effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<String>,
 }
 
 impl EtcdClusterSpec {
@@ -43,6 +46,7 @@ impl EtcdClusterSpec {
             env: vec![],
             pod: PodPolicy::default(),
             data: EmptyDir::default(),
+            unused: vec![],
         }
     }
 

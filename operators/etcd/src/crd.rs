@@ -1,7 +1,7 @@
 //! The custom resources: what a user may write, and what the operator answers.
 //!
-//! Invariants: every field of a spec takes effect or is refused by the API server, with a message that says what to
-//! do; the schema is complete, so a strict client hears about every misspelt field; documentation of a field says its
+//! Invariants: every field of a spec takes effect, is refused by the API server with a message that says what to do, or
+//! is warned of in a condition; the schema is complete, so a strict client hears about every misspelt field; documentation of a field says its
 //! meaning, its unit, its default, and where the knowledge comes from.
 
 #![expect(
@@ -105,6 +105,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             env: pod.env(),
             pod: pod.common.into(),
             data: it.storage.and_then(|it| it.empty_dir).unwrap_or_default().into(),
+            unused: vec![],
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `etcd.database.coreos.com/v1beta2`: the objects that users of the first etcd operator have in their repositories.
 //!
 //! They are accepted unchanged and run by the same reconciler. Fields that are not supported yet are in the schema, so
-//! that they are refused with a reason and never dropped silently. The status has the shape it
-//! had, with what the operator must remember added under `endstate`.
+//! that they are refused with a reason and never dropped silently; those that have nothing left to do are warned of in
+//! the condition `SpecAccepted`. The status has the shape it had, with what the operator must remember added under
+//! `endstate`.
 
 #![expect(
     unreachable_pub,
@@ -92,10 +93,11 @@ pub struct HistoricalPodPolicy {
     /// What both kinds have, by the same rules.
     #[serde(flatten)]
     pub common: EtcdPodPolicy,
-    /// The image of the init container that waited for DNS. Accepted and not used: members do not wait any more.
+    /// The image of the init container that waited for DNS. Accepted with a warning, and not used: members do not wait
+    /// any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub busybox_image: Option<String>,
-    /// How long the init container waited, in seconds; accepted and not used, see `busyboxImage`.
+    /// How long the init container waited, in seconds; accepted with a warning, and not used: see `busyboxImage`.
     #[serde(default, rename = "DNSTimeoutInSecond", skip_serializing_if = "Option::is_none")]
     pub dns_timeout_in_second: Option<i64>,
     /// Not supported yet, and refused.
@@ -109,17 +111,29 @@ pub struct HistoricalPodPolicy {
     pub anti_affinity: Option<bool>,
 }
 
+impl HistoricalPodPolicy {
+    /// The fields that are set and have no effect.
+    fn unused(&self) -> Vec<String> {
+        let set = [
+            ("busyboxImage", self.busybox_image.is_some()),
+            ("DNSTimeoutInSecond", self.dns_timeout_in_second.is_some()),
+        ];
+        set.iter().filter(|it| it.1).map(|it| format!("spec.pod.{}", it.0)).collect()
+    }
+}
+
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     fn from(it: EtcdClusterSpec) -> Self {
-        super::EtcdClusterSpec {
+        let unused = it.pod.as_ref().map(HistoricalPodPolicy::unused).unwrap_or_default();
+        let spec = super::EtcdClusterSpec {
             size: it.size,
             version: it.version,
             repository: it.repository,
             paused: it.paused,
             pod: it.pod.map(|it| it.common),
             storage: None,
-        }
-        .into()
+        };
+        Self { unused, ..spec.into() }
     }
 }
 

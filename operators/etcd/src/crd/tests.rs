@@ -1,3 +1,5 @@
+use endstate_core::{App, Change, Identity, Problem};
+use etcd_plan::Etcd;
 use serde_json::{Value, json};
 
 use super::*;
@@ -93,6 +95,24 @@ fn the_historical_object_reads_as_the_new_one() {
     .unwrap();
     let spec = etcd_plan::EtcdClusterSpec::from(old.spec);
     assert_eq!(spec, etcd_plan::EtcdClusterSpec::new(3, "3.5.16"));
+}
+
+#[test]
+fn what_the_historical_kind_has_no_use_for_is_warned_of() {
+    let planned = |pod: Value| {
+        let spec = json!({"size": 3, "version": "3.5.33", "pod": pod});
+        etcd_plan::EtcdClusterSpec::from(
+            serde_json::from_value::<historical::EtcdClusterSpec>(spec).unwrap(),
+        )
+    };
+    let idle = planned(json!({"busyboxImage": "busybox:1.28", "DNSTimeoutInSecond": 10}));
+    let object = Identity::new("default", "example-etcd-cluster", "u");
+    let warned = |field: &str| Problem::warning(field, "has no effect: remove it");
+    let expected = ["spec.pod.busyboxImage", "spec.pod.DNSTimeoutInSecond"].map(warned);
+    assert_eq!(Etcd.validate(&object, &idle), expected);
+    let without = planned(json!({}));
+    assert_eq!(Etcd.validate(&object, &without), []);
+    assert_eq!(Etcd.change(&"member".into(), &idle, &without), Change::Nothing);
 }
 
 /// What the schema lets in, the planner reads, field by field: no two specs that differ are one to it.

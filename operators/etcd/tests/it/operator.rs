@@ -275,14 +275,20 @@ async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs()
         let message = refused(api.create(&params, &object(spec)).await);
         assert!(message.contains(expected), "{message}");
     }
-    let pod =
-        json!({"etcdEnv": [{"name": "ETCD_SNAPSHOT_COUNT", "value": "20000"}, {"name": "TZ"}]});
+    let pod = json!({
+        "etcdEnv": [{"name": "ETCD_SNAPSHOT_COUNT", "value": "20000"}, {"name": "TZ"}],
+        "busyboxImage": "busybox:1.28.0-glibc",
+    });
     api.create(&params, &object(json!({"size": 3, "version": "3.5.16", "pod": pod})))
         .await
         .unwrap();
     let made = world.until(&api, "example-etcd-cluster", |it| it["phase"] == "Creating").await;
     assert_eq!(made.data["status"]["serviceName"], "example-etcd-cluster-client");
     assert_eq!(made.data["status"]["clientPort"], 2379);
+    let accepted = condition(&made.data["status"], "SpecAccepted");
+    assert_eq!(accepted["reason"], "AcceptedWithWarnings");
+    let message = accepted["message"].as_str().unwrap();
+    assert!(message.contains("spec.pod.busyboxImage: has no effect: remove it"), "{message}");
     assert_eq!(made.data["status"]["members"]["unready"].as_array().map(Vec::len), Some(3));
     wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
 }
