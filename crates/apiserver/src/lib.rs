@@ -60,9 +60,14 @@ mod respond;
 mod show;
 mod time;
 
+#[cfg(feature = "scratch")]
+mod scratch;
+
 pub use authn::Identity;
 pub use body::{Body, BodyError};
 pub use limits::Limits;
 pub use pki::{ClientCertificate, Pki, PkiError};
+#[cfg(feature = "scratch")]
+pub use scratch::Scratch;
 pub use server::{ApiServer, Config, InProcess, StartError};
 pub use streams::{Connection, NodeStreams, UnixNodeStreams};

@@ -1,16 +1,13 @@
 //! An API server on the memory store with the controllers beside it.
 
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
+use apiserver::{ApiServer, Identity, Scratch};
 use endstate::CancellationToken;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use store::MemoryStore;
 use tokio::task::JoinHandle;
 
 /// How long a test waits for a state of the world.
@@ -18,31 +15,17 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 pub(crate) struct Cluster {
-    server: ApiServer,
+    scratch: Scratch,
     manager: JoinHandle<Result<(), endstate::Error>>,
     shutdown: CancellationToken,
-    _directory: tempfile::TempDir,
-}
-
-/// No pods run here.
-struct NoNodes;
-
-#[async_trait::async_trait]
-impl NodeStreams for NoNodes {
-    async fn connect(&self, node: &str) -> io::Result<Box<dyn Connection>> {
-        Err(io::Error::other(format!("no node {node}")))
-    }
 }
 
 impl Cluster {
     pub(crate) async fn start(nodes: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let pki = Pki::load_or_create(directory.path(), &["localhost".to_owned()]).unwrap();
-        let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
-        let server = ApiServer::start(config).await.unwrap();
+        let scratch = Scratch::start().await;
         let shutdown = CancellationToken::new();
-        let manager = manage(&server, &shutdown);
-        let cluster = Self { server, manager, shutdown, _directory: directory };
+        let manager = manage(&scratch.server, &shutdown);
+        let cluster = Self { scratch, manager, shutdown };
         for node in nodes {
             cluster.add_node(node).await;
         }
@@ -50,12 +33,12 @@ impl Cluster {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.server.service(), "default")
+        Client::new(self.scratch.server.service(), "default")
     }
 
     /// For a client that sees its requests go by.
     pub(crate) fn service(&self) -> apiserver::InProcess {
-        self.server.service()
+        self.scratch.server.service()
     }
 
     /// A node that is ready and has room.
@@ -90,14 +73,14 @@ impl Cluster {
     pub(crate) async fn restart_manager(&mut self) {
         self.shutdown.cancel();
         self.shutdown = CancellationToken::new();
-        let next = manage(&self.server, &self.shutdown);
+        let next = manage(&self.scratch.server, &self.shutdown);
         std::mem::replace(&mut self.manager, next).await.unwrap().unwrap();
     }
 
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.manager.await.unwrap().unwrap();
-        self.server.shut_down();
+        self.scratch.server.shut_down();
     }
 }
 

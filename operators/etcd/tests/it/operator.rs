@@ -4,12 +4,9 @@
 //! Pods stay pending here, so this shows everything up to the first start; clusters that live are tested with real
 //! processes, end to end.
 
-use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver::{ApiServer, Config, Connection, Identity, NodeStreams, Pki};
-use async_trait::async_trait;
+use apiserver::{Identity, Scratch};
 use endstate::CancellationToken;
 use endstate::lease::{Candidate, Timing};
 use endstate::package::{NAMESPACE, Options, Replica, RunError, installed_name, manifests, run};
@@ -26,27 +23,17 @@ use kube::api::{
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use store::MemoryStore;
 use tokio::task::JoinHandle;
 
 /// How long anything may take that should happen at once.
 const SOON: Duration = Duration::from_secs(10);
-
-struct NoNodes;
-
-#[async_trait]
-impl NodeStreams for NoNodes {
-    async fn connect(&self, node: &str) -> io::Result<Box<dyn Connection>> {
-        Err(io::Error::other(format!("no node {node}")))
-    }
-}
 
 pub(crate) struct World {
     client: Client,
     /// As the operator, with what its manifests give it.
     operator: Client,
     stop: CancellationToken,
-    _directory: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 /// Makes the roles of the operator and binds them, as an installation does. The lease of these tests is in `default`.
@@ -77,12 +64,8 @@ impl Drop for World {
 impl World {
     /// An API server with both definitions.
     pub(crate) async fn new() -> Self {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let directory = tempfile::tempdir().unwrap();
-        let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-        let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
-        let server = ApiServer::start(config).await.unwrap();
-        let client = Client::new(server.service(), "default");
+        let scratch = Scratch::start().await;
+        let client = Client::new(scratch.server.service(), "default");
         for definition in endstate_etcd::crds() {
             let definitions = Api::<CustomResourceDefinition>::all(client.clone());
             definitions.create(&PostParams::default(), &definition).await.unwrap();
@@ -90,9 +73,10 @@ impl World {
         give_rights(&client).await;
         let account =
             format!("system:serviceaccount:{}:{}", NAMESPACE, installed_name(&EtcdPackage));
-        let operator = server.service_as(Identity::new(&account, &["system:authenticated"]));
+        let operator =
+            scratch.server.service_as(Identity::new(&account, &["system:authenticated"]));
         let operator = Client::new(operator, "default");
-        Self { client, operator, stop: CancellationToken::new(), _directory: directory }
+        Self { client, operator, stop: CancellationToken::new(), _scratch: scratch }
     }
 
     fn operate(&self) {

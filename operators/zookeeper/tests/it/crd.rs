@@ -1,10 +1,6 @@
 //! The custom resource against the embedded API server: a bad spec is refused, with a message that says what to do.
 
-use std::io;
-use std::sync::Arc;
-
-use apiserver::{ApiServer, Config, Connection, NodeStreams, Pki};
-use async_trait::async_trait;
+use apiserver::Scratch;
 use endstate::package::Package;
 use endstate_zookeeper::ZooKeeperPackage;
 use endstate_zookeeper::crd::ZookeeperCluster;
@@ -12,16 +8,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use store::MemoryStore;
-
-struct NoNodes;
-
-#[async_trait]
-impl NodeStreams for NoNodes {
-    async fn connect(&self, node: &str) -> io::Result<Box<dyn Connection>> {
-        Err(io::Error::other(format!("no node {node}")))
-    }
-}
 
 fn object(name: &str, spec: &Value) -> DynamicObject {
     let body = json!({"apiVersion": "zookeeper.endstate.dev/v1", "kind": "ZookeeperCluster",
@@ -38,12 +24,8 @@ fn with(field: &str, value: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_spec_is_refused_with_what_to_do() {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let directory = tempfile::tempdir().unwrap();
-    let pki = Pki::load_or_create(directory.path(), &[]).unwrap();
-    let config = Config::new(Arc::new(MemoryStore::new()), pki, Arc::new(NoNodes));
-    let server = ApiServer::start(config).await.unwrap();
-    let client = Client::new(server.service(), "default");
+    let scratch = Scratch::start().await;
+    let client = Client::new(scratch.server.service(), "default");
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
     let create = PostParams::default();
     definitions.create(&create, &ZooKeeperPackage.crds()[0]).await.unwrap();
