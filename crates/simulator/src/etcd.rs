@@ -51,10 +51,6 @@ impl AppModel for EtcdModel {
         Declared { sizes: [u8::try_from(spec.size).expect("sizes are small"), 0], rev }
     }
 
-    fn version(&self, rev: u8) -> String {
-        self.spec(Declared { sizes: [1, 0], rev }).version
-    }
-
     fn last_words(&self) -> &'static str {
         LOG
     }

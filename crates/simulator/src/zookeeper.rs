@@ -60,10 +60,6 @@ impl AppModel for ZooKeeperModel {
         Declared { sizes, rev: u8::from(spec.heap_mib != HEAP[0]) }
     }
 
-    fn version(&self, _: u8) -> String {
-        VERSION.to_owned()
-    }
-
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         match slot.start() {

@@ -63,7 +63,7 @@
 //!     Volumes, check, steps,
 //! };
 //! use endstate_core::{
-//!     App, Guard, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology, VolumeSpec,
+//!     App, Guard, Identity, Launch, LaunchOf, MemberName, Role, Topology, VolumeSpec,
 //! };
 //!
 //! /// What ships: members on volumes, that join without a vote and hand their lead over.
@@ -73,9 +73,6 @@
 //!     type Spec = u8;
 //!     fn name(&self) -> &'static str {
 //!         "toy"
-//!     }
-//!     fn validate(&self, _: &Identity, _: &u8) -> Vec<Problem> {
-//!         vec![]
 //!     }
 //!     fn topology(&self, size: &u8) -> Topology {
 //!         Topology::new("1", [Role::voting("member", (*size).into())])
@@ -101,9 +98,6 @@
 //!     }
 //!     fn declared(&self, spec: &u8) -> Declared {
 //!         Declared { sizes: [*spec, 0], rev: 0 }
-//!     }
-//!     fn version(&self, _: u8) -> String {
-//!         "1".into()
 //!     }
 //!
 //!     /// Who joins an existing cluster is blank until it has copied from the leader.

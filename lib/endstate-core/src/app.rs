@@ -53,8 +53,12 @@ pub trait App {
     /// The application's name: a label of the pods.
     fn name(&self) -> &'static str;
 
-    /// What is wrong with a spec by itself, or with the name of its object.
-    fn validate(&self, object: &Identity, spec: &Self::Spec) -> Vec<Problem>;
+    /// What is wrong with a spec by itself, or with the name of its object: how many members may vote says
+    /// [`Problem::of_size`]. A topology that nobody can work towards, such as one with two roles that vote, is refused by
+    /// the library. By default only a name after which services cannot be named.
+    fn validate(&self, object: &Identity, _: &Self::Spec) -> Vec<Problem> {
+        Problem::of_name(&object.name).into_iter().collect()
+    }
 
     /// The roles, how many members each has, what they can do, and which version they run.
     fn topology(&self, spec: &Self::Spec) -> Topology;

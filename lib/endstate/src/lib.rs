@@ -43,7 +43,6 @@
 //! impl App for Toys { // what is safe: pure answers
 //!     type Spec = ToySpec;
 //!     fn name(&self) -> &'static str { "toy" }
-//!     fn validate(&self, _: &Identity, _: &ToySpec) -> Vec<Problem> { vec![] }
 //!     fn topology(&self, spec: &ToySpec) -> Topology {
 //!         Topology::new("1", [Role::voting("member", spec.size)])
 //!     }

@@ -33,8 +33,11 @@ pub trait AppModel {
     /// The way back.
     fn declared(&self, spec: &SpecOf<Self>) -> Declared;
 
-    /// The version that a member of the first or the second spec says it runs.
-    fn version(&self, rev: u8) -> String;
+    /// The version that a member of the first or the second spec says it runs. By default the one that the spec asks
+    /// for.
+    fn version(&self, rev: u8) -> String {
+        self.app().topology(&self.spec(Declared { sizes: [1, 0], rev })).version
+    }
 
     /// The worst that a process may say before it ends, as its users can make it say.
     fn last_words(&self) -> &'static str {

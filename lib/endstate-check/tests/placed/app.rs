@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    App, AppStep, Cluster, Edge, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead,
-    MayStop, Member, MemberName, Placement, Precondition, Problem, Role, Shortage, Topology,
-    VolumeSpec, quorum,
+    App, AppStep, Cluster, Edge, Growth, Guard, IdSource, Launch, LaunchOf, Lead, MayStop, Member,
+    MemberName, Placement, Precondition, Role, Shortage, Topology, VolumeSpec, quorum,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,10 +62,6 @@ impl App for Shards {
 
     fn name(&self) -> &'static str {
         "shards"
-    }
-
-    fn validate(&self, _: &Identity, _: &Sizes) -> Vec<Problem> {
-        vec![]
     }
 
     fn topology(&self, spec: &Sizes) -> Topology {

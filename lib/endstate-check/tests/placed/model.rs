@@ -56,10 +56,6 @@ impl AppModel for Model {
         Declared { sizes: [spec.controllers, spec.brokers], rev: 0 }
     }
 
-    fn version(&self, _: u8) -> String {
-        "1".into()
-    }
-
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         match slot.start() {

@@ -4,8 +4,7 @@ use endstate_check::cluster::{
     Answer, AppModel, AppMove, Declared, Ran, Request, Slot, SpecOf, StartKind, State, steps,
 };
 use endstate_core::{
-    App, Formation, Growth, Guard, Identity, Launch, LaunchOf, Problem, Role, Topology, VolumeSpec,
-    Voters,
+    App, Formation, Growth, Guard, Launch, LaunchOf, Role, Topology, VolumeSpec, Voters,
 };
 
 /// What ships: so many groups.
@@ -23,10 +22,6 @@ impl App for Toy {
 
     fn name(&self) -> &'static str {
         "shards"
-    }
-
-    fn validate(&self, _: &Identity, _: &Spec) -> Vec<Problem> {
-        vec![]
     }
 
     fn topology(&self, (size, version): &Spec) -> Topology {
@@ -59,10 +54,6 @@ impl AppModel for Shards {
 
     fn declared(&self, spec: &SpecOf<Self>) -> Declared {
         Declared { sizes: [spec.0, 0], rev: spec.1 }
-    }
-
-    fn version(&self, rev: u8) -> String {
-        rev.to_string()
     }
 
     /// A start without data is one of a node of its own, until it is met. The first member owns all there is.

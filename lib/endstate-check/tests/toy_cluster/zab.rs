@@ -40,10 +40,6 @@ impl AppModel for Zab {
         declared(spec)
     }
 
-    fn version(&self, rev: u8) -> String {
-        spec(self.respec, Declared { sizes: [1, 0], rev }).version
-    }
-
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         match slot.start() {

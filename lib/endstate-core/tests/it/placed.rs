@@ -19,9 +19,6 @@ impl App for Toy {
     fn name(&self) -> &'static str {
         "toy"
     }
-    fn validate(&self, _: &Identity, _: &Spec) -> Vec<Problem> {
-        vec![]
-    }
     fn topology(&self, (controllers, brokers, _): &Spec) -> Topology {
         let ids = IdSource::Allocated { max: 1_000 };
         let controllers =
