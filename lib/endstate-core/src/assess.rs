@@ -170,7 +170,7 @@ impl<'a, A: App> Assessed<'a, A> {
         let healthy = self.voting_members().filter(|it| self.health(it).is_alive()).count();
         let agreed = list.map_or(0, |it| it.agreed);
         match list.map(|it| self.join(it)) {
-            Some(cluster) if agreed >= needed && self.is_led(&cluster) => Ok(cluster),
+            Some(cluster) if agreed >= needed && self.is_led() => Ok(cluster),
             _ if self.asks_for_user() => {
                 let hint = self.app.without_user().into();
                 Err(Waiting::ForUser { action: None, hint })
@@ -181,6 +181,10 @@ impl<'a, A: App> Assessed<'a, A> {
             _ if agreed < needed => Err(Waiting::ForAgreement { agreed, needed }),
             _ => Err(Waiting::ForLeader),
         }
+    }
+
+    fn is_led(&self) -> bool {
+        self.list().is_some_and(|it| self.leads(it).is_led(self.acks()))
     }
 
     /// Whether members do not answer because the driver has no user.

@@ -20,6 +20,7 @@ mod exit;
 mod facts;
 mod id;
 mod launch;
+mod leads;
 mod limits;
 mod lint;
 mod member;

@@ -1,8 +1,8 @@
 //! Checks a plan against what must hold for every application, whoever made the plan.
 //!
-//! The linter shares no decision with the planner: it looks at the snapshot with its own, cruder
-//! eyes (a member counts as working only if it answered for itself, follows a leader, and is accused of
-//! corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
+//! The linter shares no decision with the planner, only what members' words mean (who leads): it looks at the snapshot
+//! with its own, cruder eyes (a member counts as working only if it answered for itself, follows a leader, and is accused
+//! of corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
 //! stops the process.
 
 mod appointing;
@@ -17,7 +17,8 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::id::MemberName;
+use crate::id::{MemberName, Uid};
+use crate::leads::Leads;
 use crate::limits::quorum;
 use crate::plan::{Action, Plan};
 use crate::pod::{Claim, Marks, Pod, PodRef};
@@ -305,19 +306,9 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    /// The voters that say they lead.
-    fn claimants(&self) -> Vec<&'a Entry> {
-        let claims = |it: &&Entry| {
-            let ours = |answer: &&MemberStatus| answer.id == it.id && self.is_ours(answer);
-            self.answer(it)
-                .filter(ours)
-                .is_some_and(|answer| answer.leader.as_ref() == Some(&it.id))
-        };
-        self.list().into_iter().flat_map(Membership::voters).filter(claims).collect()
-    }
-
-    fn is_ours(&self, answer: &MemberStatus) -> bool {
-        self.snapshot.status.record.cluster_id.as_ref() == Some(&answer.cluster)
+    /// What the members of a list say of who leads.
+    fn leads(&self, list: &'a Membership) -> Leads<'a> {
+        Leads::new(&self.snapshot.view, list)
     }
 
     /// The list of the recorded cluster, if a quorum of its voters gave it.
@@ -354,6 +345,18 @@ impl<'a, S> Lint<'a, S> {
     fn role(&self, member: &MemberName) -> Option<&'a Role> {
         let record = self.plan.status.record.find(member)?;
         self.plan.roles.iter().find(|it| it.name == record.role)
+    }
+
+    /// The pod that a member is recorded to have had, also one that leaves.
+    fn recorded_pod(&self, name: &str) -> Option<&'a Uid> {
+        let record = &self.snapshot.status.record;
+        match (record.find(name), &record.step) {
+            (Some(member), _) => member.pod.as_ref(),
+            (None, Some(Step::Leave { name: leaves, pod, .. })) if **leaves == *name => {
+                pod.as_ref()
+            }
+            (None, _) => None,
+        }
     }
 
     fn find(&self, name: &str) -> Option<&'a Pod<S>> {

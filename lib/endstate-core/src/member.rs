@@ -55,9 +55,10 @@ impl Cluster {
         self.members.iter().filter(move |it| it.recorded && it.role == *role && it.group == group)
     }
 
-    /// Who leads; where each group has a leader of its own, that of any.
+    /// The voter that leads; where each group has a leader of its own, any of those that vote. Who leads a group that
+    /// holds nothing yet has no vote, and leads nobody else.
     pub fn leader(&self) -> Option<&Member> {
-        self.members.iter().find(|it| it.leads)
+        self.voters().find(|it| it.leads)
     }
 
     /// Who leads a group that has a leader of its own.

@@ -11,11 +11,11 @@
 
 use jiff::SignedDuration;
 
-use super::cluster::leader;
 use super::rules::is_in_doubt;
 use super::{Assessed, Situation};
 use crate::app::App;
-use crate::id::{MemberId, MemberName};
+use crate::id::MemberName;
+use crate::leads::Leads;
 use crate::limits::{CRASH_LOOP_SECONDS, quorum};
 use crate::member::{Cluster, Health, Member};
 use crate::pod::PodPhase;
@@ -33,42 +33,9 @@ impl<'a, A: App> Assessed<'a, A> {
         }
     }
 
-    /// Whether one member leads. Where the operator chooses it there may be two that say so: then the one that a
-    /// majority follows does, if no other can acknowledge anything, or nobody.
-    pub(super) fn is_led(&self, cluster: &Cluster) -> bool {
-        let (Some(list), Some(leads)) = (self.list(), cluster.leader()) else { return false };
-        match self.acks() {
-            None => true,
-            Some(Acks::Leader) => self.claimants(list).count() < 2,
-            Some(Acks::Majority) => {
-                self.followers(list, &leads.id) >= quorum(list.voters().count())
-            }
-        }
-    }
-
-    /// The voters that say they lead.
-    pub(crate) fn claimants<'l>(&self, list: &'l Membership) -> impl Iterator<Item = &'l Entry> {
-        list.voters().filter(|it| self.followed(list, it) == Some(&it.id))
-    }
-
-    fn followers(&self, list: &Membership, leader: &MemberId) -> usize {
-        list.voters().filter(|it| self.follows(list, it, leader)).count()
-    }
-
-    /// Whether a voter says that it follows this one.
-    pub(crate) fn follows(&self, list: &Membership, entry: &Entry, leader: &MemberId) -> bool {
-        self.followed(list, entry) == Some(leader)
-    }
-
-    /// Whom a voter says it follows.
-    fn followed(&self, list: &Membership, entry: &Entry) -> Option<&'a MemberId> {
-        self.heard(list, entry)?.leader.as_ref()
-    }
-
-    /// What a member of this list says of itself.
-    fn heard(&self, list: &Membership, entry: &Entry) -> Option<&'a MemberStatus> {
-        let answer = self.snapshot.view.answer(&entry.name)?;
-        (answer.id == entry.id && answer.cluster == list.cluster).then_some(answer)
+    /// What the members of a list say of who leads.
+    pub(crate) fn leads(&self, list: &'a Membership) -> Leads<'a> {
+        Leads::new(&self.snapshot.view, list)
     }
 
     /// The cluster without a leader, if the operator is to choose one.
@@ -82,7 +49,8 @@ impl<'a, A: App> Assessed<'a, A> {
         leaderless.then(|| {
             let mut voters: Vec<_> = list.voters().collect();
             voters.sort_by(|a, b| a.name.cmp(&b.name));
-            Leaderless { assessed: self, list, voters, acks, cluster: self.join(list) }
+            let leads = self.leads(list);
+            Leaderless { assessed: self, list, leads, voters, acks, cluster: self.join(list) }
         })
     }
 }
@@ -91,6 +59,7 @@ impl<'a, A: App> Assessed<'a, A> {
 pub(crate) struct Leaderless<'s, 'a, A: App> {
     assessed: &'s Assessed<'a, A>,
     list: &'a Membership,
+    leads: Leads<'a>,
     /// In the order of their names.
     voters: Vec<&'a Entry>,
     acks: Acks,
@@ -113,13 +82,13 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
 
     /// The voters that answer.
     pub(crate) fn heard(&self) -> impl Iterator<Item = (&'a Entry, &'a MemberStatus)> {
-        let answer = |it: &'a Entry| Some((it, self.assessed.heard(self.list, it)?));
+        let answer = |it: &'a Entry| Some((it, self.leads.heard(it)?));
         self.voters.iter().copied().filter_map(answer)
     }
 
     fn silent(&self) -> impl Iterator<Item = &'a Entry> {
         let voters = self.voters.iter().copied();
-        voters.filter(|it| self.assessed.heard(self.list, it).is_none())
+        voters.filter(|it| self.leads.heard(it).is_none())
     }
 
     /// Whether nobody else can acknowledge anything, by the word of a majority.
@@ -139,7 +108,7 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
 
     /// Whether every voter says that it does not lead, or has neither process nor data.
     fn check_that_none_leads_alone(&self) -> Result<(), AppointmentLack> {
-        let mut claims: Vec<_> = self.assessed.claimants(self.list).collect();
+        let mut claims: Vec<_> = self.leads.claimants().collect();
         claims.sort_by(|a, b| a.name.cmp(&b.name));
         if let [one, other, ..] = &claims[..] {
             let (one, other) = (one.name.clone(), other.name.clone());
@@ -161,7 +130,7 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
         let leader = answer.leader.as_ref()?;
         let entry = self.list.members.iter().find(|it| it.id == *leader);
         match entry {
-            Some(it) if self.assessed.heard(self.list, it).is_some() => None,
+            Some(it) if self.leads.heard(it).is_some() => None,
             Some(it) => Some(it.name.clone()),
             None => Some(leader.as_str().into()),
         }
@@ -260,13 +229,4 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
         }
         Ok(())
     }
-}
-
-/// Another voter than the leader that says it leads: it was not reached when that one was appointed.
-pub(crate) fn rival<'l, A: App>(
-    assessed: &Assessed<'_, A>,
-    list: &'l Membership,
-) -> Option<&'l Entry> {
-    let leads = leader(assessed.snapshot, list)?;
-    assessed.claimants(list).find(|it| it.id != *leads)
 }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::health::health;
 use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
+use crate::leads::Leads;
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
 use crate::planner::is_member_name;
@@ -28,15 +29,16 @@ pub(super) struct Joined<'a, A: App> {
 
 impl<A: App> Joined<'_, A> {
     pub(super) fn with(&self, list: &Membership) -> Cluster {
-        let leads = leader(self.snapshot, list);
+        let leads = Leads::new(&self.snapshot.view, list);
+        let leader = leads.leader();
         let corruption = corruption(self.snapshot, list);
         let mut members: Vec<_> = list.members.iter().map(|it| self.member(it)).collect();
         for member in &mut members {
             member.leads = match self.is_led(member) {
                 true if member.recorded => self.leader_of(list, member) == Some(&member.id),
                 // Of a group that nobody knows.
-                true => member.votes && self.says_it_leads(member),
-                false => leads == Some(&member.id),
+                true => leads.claimants().any(|it| it.id == member.id),
+                false => leader == Some(&member.id),
             };
             if member.health.is_alive() && corruption.contains(&Corruption::Of(member.id.clone())) {
                 (member.health, member.recovered_at) = (Health::Corrupt, None);
@@ -51,12 +53,7 @@ impl<A: App> Joined<'_, A> {
         self.accepted.is_some_and(|(_, it)| it.is_led(&member.role))
     }
 
-    fn says_it_leads(&self, member: &Member) -> bool {
-        let answer = self.snapshot.view.answer(&member.name);
-        answer.is_some_and(|it| it.id == member.id && it.leader.as_ref() == Some(&member.id))
-    }
-
-    fn leader_of<'l>(&self, list: &'l Membership, member: &Member) -> Option<&'l MemberId> {
+    fn leader_of<'l>(&'l self, list: &'l Membership, member: &Member) -> Option<&'l MemberId> {
         leader_of(self.snapshot, list, (&member.role, member.group))
     }
 
@@ -162,42 +159,14 @@ impl<A: App> Joined<'_, A> {
     }
 }
 
-/// The voter of this list that says it leads; if several do, the one that most voters follow.
-pub(super) fn leader<'a, S>(
-    snapshot: &'a Snapshot<S>,
-    list: &'a Membership,
-) -> Option<&'a MemberId> {
-    most_followed(snapshot, list, |it| it.votes, |it| it.votes)
-}
-
-/// The same of a group that has a leader of its own: its voter, or whoever says so if the group has none.
+/// Who leads a group that has a leader of its own.
 pub(super) fn leader_of<'a, S>(
-    snapshot: &Snapshot<S>,
+    snapshot: &'a Snapshot<S>,
     list: &'a Membership,
     unit: (&RoleName, u32),
 ) -> Option<&'a MemberId> {
     let record = &snapshot.status.record;
-    let of = |it: &Entry| unit_of(record, &it.name) == Some(unit);
-    let has_voter = list.voters().any(of);
-    most_followed(snapshot, list, |it| of(it) && (it.votes || !has_voter), of)
-}
-
-/// Who of those that are able says it leads; if several do, the one that most of these follow.
-fn most_followed<'a, S>(
-    snapshot: &Snapshot<S>,
-    list: &'a Membership,
-    able: impl Fn(&Entry) -> bool,
-    counts: impl Fn(&Entry) -> bool,
-) -> Option<&'a MemberId> {
-    let follows = |entry: &Entry| {
-        let status = snapshot.view.answer(&entry.name)?;
-        let ours = status.id == entry.id && status.cluster == list.cluster;
-        status.leader.as_ref().filter(|_| ours)
-    };
-    let follow = |it: &&Entry, id: &MemberId| counts(it) && follows(it) == Some(id);
-    let votes = |id: &MemberId| list.members.iter().filter(|it| follow(it, id)).count();
-    let claims = list.members.iter().filter(|it| able(it) && follows(it) == Some(&it.id));
-    claims.map(|it| &it.id).max_by_key(|id| (votes(id), *id))
+    Leads::new(&snapshot.view, list).leader_of(|it| unit_of(record, &it.name) == Some(unit))
 }
 
 /// The role and the group that are recorded of a member that belongs to the cluster, or is coming.

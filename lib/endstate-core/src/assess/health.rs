@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cluster::{leader, leader_of, unit_of};
+use super::cluster::{leader_of, unit_of};
 use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, Uid};
+use crate::leads::Leads;
 use crate::limits::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
 };
@@ -110,7 +111,7 @@ fn leads<S>(
 ) -> bool {
     let Some(list) = snapshot.list() else { return true };
     if !target.is_some_and(|it| it.is_led(&member.role)) {
-        return leader(snapshot, list).is_none_or(|it| it == id);
+        return Leads::new(&snapshot.view, list).leader().is_none_or(|it| it == id);
     }
     match unit_of(&snapshot.status.record, &member.name) {
         Some(unit) => leader_of(snapshot, list, unit) == Some(id),

@@ -24,8 +24,12 @@ pub(crate) fn is_in_doubt(cluster: &Cluster, target: &Topology) -> bool {
 
 /// Whether a member whose data is corrupt is ill in another way, too: it cannot be replaced as one that is corrupt.
 fn is_ill_and_corrupt(cluster: &Cluster, member: &Member) -> bool {
-    let named = cluster.corruption.contains(&Corruption::Of(member.id.clone()));
-    named && member.health != Health::Corrupt
+    is_accused(cluster, member) && member.health != Health::Corrupt
+}
+
+/// Whether an alarm says that a member's data is corrupt.
+pub(crate) fn is_accused(cluster: &Cluster, member: &Member) -> bool {
+    cluster.corruption.contains(&Corruption::Of(member.id.clone()))
 }
 
 /// Whether it is certain who has good data in place of one whose data is corrupt.

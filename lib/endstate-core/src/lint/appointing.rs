@@ -18,13 +18,12 @@ impl<'a, S> Lint<'a, S> {
         heard: &BTreeSet<MemberId>,
     ) {
         let heir = list.voters().find(|it| it.id == *id && it.name == *member);
-        let lead = self.plan.roles.iter().find(|it| it.votes).map(|it| it.lead);
-        let (Some(heir), Some(Lead::Appointed(acks))) = (heir, lead) else {
+        let (Some(heir), Some(acks)) = (heir, self.acks()) else {
             return self.check(Rule::Preconditions, false, || {
                 format!("{member} is no voter that is appointed to lead")
             });
         };
-        let own = self.own(heir);
+        let own = self.leads(list).heard(heir);
         let able = own.is_some_and(|it| it.position.is_some());
         let accused = self.corruption.contains(&&Corruption::Of(id.clone()));
         self.check(Rule::KeepsData, able && !accused, || {
@@ -37,34 +36,33 @@ impl<'a, S> Lint<'a, S> {
         });
         self.none_else_leads(list, heir, acks);
         let has = own.and_then(|it| it.position.clone()).unwrap_or_default();
-        if !self.follow(list, id) {
+        if !self.leads(list).has_majority(id) {
             self.has_all(list, heir, (&has, acks));
         }
     }
 
-    /// A member's own answer, as this very member.
-    fn own(&self, entry: &Entry) -> Option<&'a MemberStatus> {
-        self.answer(entry).filter(|it| it.id == entry.id && self.is_ours(it))
+    /// When a leader acknowledges, where the operator chooses it.
+    pub(super) fn acks(&self) -> Option<Acks> {
+        match self.plan.roles.iter().find(|it| it.votes)?.lead {
+            Lead::Appointed(acks) => Some(acks),
+            Lead::Transfers | Lead::Stays => None,
+        }
     }
 
     fn heard(&self, list: &'a Membership) -> impl Iterator<Item = (&'a Entry, &'a MemberStatus)> {
-        list.voters().filter_map(|it| Some((it, self.own(it)?)))
-    }
-
-    /// Whether a majority follows this one.
-    pub(super) fn follow(&self, list: &'a Membership, leader: &MemberId) -> bool {
-        let follow = self.heard(list).filter(|it| it.1.leader.as_ref() == Some(leader)).count();
-        follow >= quorum(list.voters().count())
+        let leads = self.leads(list);
+        list.voters().filter_map(move |it| Some((it, leads.heard(it)?)))
     }
 
     fn none_else_leads(&mut self, list: &'a Membership, heir: &Entry, acks: Acks) {
-        let others = || self.claimants().into_iter().filter(|it| it.id != heir.id);
+        let leads = self.leads(list);
+        let others = || leads.claimants().filter(|it| it.id != heir.id);
         let silent = |id: &MemberId| {
             let entry = list.members.iter().find(|it| it.id == *id);
-            entry.is_none_or(|it| self.own(it).is_none())
+            entry.is_none_or(|it| leads.heard(it).is_none())
         };
         let free = self.heard(list).filter(|it| !it.1.leader.as_ref().is_some_and(silent)).count();
-        let known = |it: &Entry| self.own(it).is_some() || self.is_off(&it.name);
+        let known = |it: &Entry| leads.heard(it).is_some() || self.is_off(&it.name);
         let holds = match acks {
             Acks::Leader => {
                 others().next().is_none()
@@ -72,7 +70,7 @@ impl<'a, S> Lint<'a, S> {
                     && free == self.heard(list).count()
             }
             Acks::Majority => {
-                !others().any(|it| self.follow(list, &it.id))
+                !others().any(|it| leads.has_majority(&it.id))
                     && free >= quorum(list.voters().count())
             }
         };
@@ -94,6 +92,7 @@ impl<'a, S> Lint<'a, S> {
     /// The heir has all that those have who answer. Of those who do not, a majority makes up for what they were known
     /// to have; where a leader acknowledges alone, only a person does.
     fn has_all(&mut self, list: &'a Membership, heir: &Entry, (has, acks): (&Position, Acks)) {
+        let leads = self.leads(list);
         let accused = |id: &MemberId| self.corruption.contains(&&Corruption::Of(id.clone()));
         let counted = |it: &(&Entry, &MemberStatus)| !accused(&it.0.id);
         let answered = self.heard(list).filter(counted);
@@ -103,7 +102,7 @@ impl<'a, S> Lint<'a, S> {
             let row = self.snapshot.status.members.iter().find(|row| row.name == it.name)?;
             row.position.as_ref()
         };
-        let silent = list.voters().filter(|it| self.own(it).is_none());
+        let silent = list.voters().filter(|it| leads.heard(it).is_none());
         let given_up = acks == Acks::Majority || consent;
         let ahead = answered.into_iter().any(|it| it.is_none_or(|it| !has.dominates(it)))
             || !given_up && silent.filter_map(before).any(|it| !has.dominates(it));

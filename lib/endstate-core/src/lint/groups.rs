@@ -1,7 +1,7 @@
 //! Groups that have a leader of their own, which votes for them: what they hold stays in them.
 
 use super::{Lint, Rule};
-use crate::id::{MemberName, RoleName};
+use crate::id::{MemberId, MemberName, RoleName};
 use crate::pod::PodPhase;
 use crate::view::{Entry, Membership};
 
@@ -24,16 +24,22 @@ impl<'a, S> Lint<'a, S> {
         list.members.iter().filter(|it| self.led_unit(&it.name) == Some(unit)).collect()
     }
 
-    /// Whether a member follows, or is, a voter of its group that says it leads.
-    pub(super) fn is_copy(&self, list: &Membership, member: &Entry) -> bool {
-        let Some(unit) = self.led_unit(&member.name) else { return false };
-        let leads = |it: &&&Entry| {
-            let says = self.answer(it).and_then(|it| it.leader.as_ref());
-            it.votes && self.works(it) && says == Some(&it.id)
-        };
-        let followed = self.answer(member).and_then(|it| it.leader.as_ref());
-        let of = self.of(list, unit);
-        of.iter().filter(leads).any(|it| self.works(member) && followed == Some(&it.id))
+    pub(super) fn leader_of(&self, list: &'a Membership, unit: Unit<'_>) -> Option<&'a MemberId> {
+        self.leads(list).leader_of(|it| self.led_unit(&it.name) == Some(unit))
+    }
+
+    /// Whether a member follows, or is, who leads its group.
+    pub(super) fn follows_its_group(&self, list: &'a Membership, member: &Entry) -> bool {
+        let leader = self.led_unit(&member.name).and_then(|it| self.leader_of(list, it));
+        leader.is_some() && self.leads(list).followed(member) == leader
+    }
+
+    /// Whether a member works, and so does the voter that leads its group and that it follows, or is.
+    fn is_copy(&self, list: &'a Membership, member: &Entry) -> bool {
+        let leader = self.leads(list).followed(member);
+        let mut voters = list.voters().filter(|it| Some(&it.id) == leader);
+        let good = self.follows_its_group(list, member) && self.works(member);
+        good && voters.any(|it| self.works(it))
     }
 
     /// Whoever stops or goes, its group keeps a copy of what it holds. One in which nobody votes holds nothing.
@@ -55,10 +61,10 @@ impl<'a, S> Lint<'a, S> {
     /// Whether nothing is left of a member's data.
     fn is_gone(&self, name: &MemberName) -> bool {
         let claimed = self.snapshot.claim(name).is_some();
-        let known = self.snapshot.status.record.find(name).and_then(|it| it.pod.as_ref());
         let Some(pod) = self.find(name) else { return !claimed };
         let ended = matches!(pod.phase, PodPhase::Failed | PodPhase::Succeeded);
-        let ended = ended || pod.deleting || known.is_some_and(|uid| *uid != pod.uid);
+        let ended =
+            ended || pod.deleting || self.recorded_pod(name).is_some_and(|uid| *uid != pod.uid);
         pod.data_lost() || !claimed && ended
     }
 

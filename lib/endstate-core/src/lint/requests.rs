@@ -48,11 +48,9 @@ impl<'a, S> Lint<'a, S> {
         matches!(recorded, Some(Step::App { step: it }) if it == step)
     }
 
-    /// What is not recorded does no harm twice. Where a majority follows one leader all else is.
+    /// What is not recorded does no harm twice. Where a quorum is proven and led all else is.
     fn mend(&mut self, step: &AppStep, call: &Call) {
-        let claims = self.claimants();
-        let led =
-            self.proven().is_some_and(|it| claims.len() == 1 && self.follow(it, &claims[0].id));
+        let led = self.proven().is_some_and(|it| self.leads(it).is_led(self.acks()));
         self.check(Rule::IntentFirst, !led, || format!("{} is not recorded", step.name));
         let exists = self.snapshot.status.record.cluster_id.is_some();
         let harmless = exists && !step.dangerous && step.needs.is_empty();
@@ -113,14 +111,11 @@ impl<'a, S> Lint<'a, S> {
     }
 
     /// Who joins copies from who leads, or leads its group.
-    pub(super) fn leader_is_good(&mut self, list: &Membership, member: &MemberName) {
-        let led = |it: &Entry| self.answer(it)?.leader.clone();
-        let unit = self.led_unit(member);
-        let able = |it: &&Entry| unit.is_none() || self.led_unit(&it.name) == unit;
-        let voters = || list.voters().filter(able);
-        let follow = |id: &MemberId| voters().filter(|it| led(it).as_ref() == Some(id)).count();
-        let claims = voters().filter(|it| led(it).as_ref() == Some(&it.id)).map(|it| &it.id);
-        let leader = claims.max_by_key(|it| (follow(it), *it));
+    pub(super) fn leader_is_good(&mut self, list: &'a Membership, member: &MemberName) {
+        let leader = match self.led_unit(member) {
+            None => self.leads(list).leader(),
+            Some(unit) => self.leader_of(list, unit),
+        };
         let corrupt = |it: &&Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
         let holds = !self.corruption.iter().any(corrupt);
         self.check(Rule::KeepsData, holds, || {
@@ -162,8 +157,8 @@ impl<'a, S> Lint<'a, S> {
     fn transfer(&mut self, id: &MemberId, call: &Call) {
         let Some(list) = self.change(call) else { return };
         let heir = list.members.iter().find(|it| it.id == *id);
-        let able =
-            |it: &&Entry| it.votes || self.led_unit(&it.name).is_some() && self.is_copy(list, it);
+        // Also one of a leader whose data is corrupt: that is why it hands over.
+        let able = |it: &&Entry| it.votes || self.follows_its_group(list, it);
         let ready = heir.filter(able).is_some_and(|it| self.works(it));
         self.check(Rule::KeepsQuorum, ready, || format!("{id} is no voter that works"));
     }
@@ -197,8 +192,7 @@ impl<'a, S> Lint<'a, S> {
                 format!("{member} would be given up although its volume is kept")
             });
         };
-        let known = self.snapshot.status.record.everyone().find(|it| it.name == *member);
-        let same = known.is_none_or(|it| it.pod.as_ref().is_none_or(|uid| *uid == pod.uid));
+        let same = self.recorded_pod(member).is_none_or(|uid| *uid == pod.uid);
         let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;
         let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
         let known = self.snapshot.status.record.cluster_id.as_ref();

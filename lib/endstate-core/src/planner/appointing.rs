@@ -4,7 +4,7 @@ use super::Proof;
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
-use crate::assess::appointing::rival;
+use crate::assess::rules::is_accused;
 use crate::id::MemberId;
 use crate::member::Member;
 use crate::plan::Action;
@@ -24,16 +24,23 @@ pub(super) fn appoint<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
 }
 
-/// Another one that says it leads can acknowledge nothing, since a majority follows who does; it is told so.
+/// Another one that says it leads was not reached when the leader was appointed. It can acknowledge nothing, since a
+/// majority follows the leader; it is told so.
 pub(super) fn stop_rival<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let assessed = proof.assessed;
     let majority = assessed.acks() == Some(Acks::Majority);
     let Some(list) = assessed.list().filter(|_| majority) else { return Verdict::Pass };
-    let (Some(leader), Some(_)) = (proof.cluster.leader(), rival(assessed, list)) else {
+    let leads = assessed.leads(list);
+    let mut members = proof.cluster.members.iter();
+    let leader = members.find(|it| leads.leader() == Some(&it.id));
+    let Some(leader) = leader.filter(|it| leads.claimants().any(|other| other.id != it.id)) else {
         return Verdict::Pass;
     };
-    let follow = list.voters().filter(|it| assessed.follows(list, it, &leader.id));
-    let action = request(assessed, leader, follow.map(|it| it.id.clone()));
+    // Nobody is made to follow one that does not say what it has, or whose data is corrupt.
+    if leader.position.is_none() || is_accused(proof.cluster, leader) {
+        return Verdict::Pass;
+    }
+    let action = request(assessed, leader, leads.followers(&leader.id).map(|it| it.id.clone()));
     // One that cannot be told holds nothing up.
     match assessed.snapshot.rests(&action.key()) {
         true => Verdict::Pass,

@@ -141,3 +141,11 @@ fn no_recovery_begins_from_one_group() {
     let refused = Waiting::ForSource { member: name(4), lack: SourceLack::OneGroup };
     assert!(made.waits.contains(&refused), "{:?}", made.waits);
 }
+
+/// Its replica has what it had, and takes the lead over.
+#[test]
+fn a_corrupt_leader_hands_over_within_its_group() {
+    let mut seen = pairs();
+    seen.view.targets[2].status.as_mut().unwrap().corruption = vec![Corruption::Of("0".into())];
+    assert_eq!(acts(&planned(&seen)), ["transfer leadership to m1"]);
+}

@@ -6,6 +6,7 @@
 mod arbitrary;
 mod led;
 mod lint;
+mod odd;
 mod placed;
 mod properties;
 #[path = "../stories/engine.rs"]
