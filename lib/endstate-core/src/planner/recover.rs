@@ -162,7 +162,10 @@ impl<A: App> Proof<'_, '_, A> {
         }
         // Others are there all the same: it was not recovered after all.
         let others = self.cluster.voters().any(|it| it.name != *source);
-        let may = others.then(|| self.assessed.app.may_stop(self.cluster, &[source]));
+        let may = others.then(|| match self.cluster.member(source) {
+            Some(member) => self.may_stop(member),
+            None => self.assessed.app.may_stop(self.cluster, &[source]),
+        });
         if let Some(MayStop::NotYet(shortage)) = may {
             return Verdict::wait(Waiting::ForRedundancy { member: source.clone(), shortage });
         }

@@ -125,7 +125,8 @@ pub(super) fn restart_broken<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 impl<A: App> crate::assess::Assessed<'_, A> {
     /// Another pod for every recorded member that has a claim and no pod.
     pub(super) fn resume_all(&self) -> Verdict {
-        let gone = |it: &&MemberRecord| !self.leaving(&it.name) && self.is_gone(it);
+        let stays = |it: &MemberRecord| !self.leaving(&it.name) && !self.is_recovered_from(it);
+        let gone = |it: &&MemberRecord| stays(it) && self.is_gone(it);
         let (members, waits) = self.able(self.record.members.iter().filter(gone));
         let wanted = (!members.is_empty()).then(|| self.resume(&members));
         wanted.map_or(Verdict::Pass, Verdict::Also).beside(waits)
@@ -157,6 +158,13 @@ impl<A: App> crate::assess::Assessed<'_, A> {
     fn is_gone(&self, member: &MemberRecord) -> bool {
         self.health(member) == Health::Stopped(Cause::PodGoneVolumeKept)
             && !self.snapshot.is_name_taken(&member.name)
+    }
+
+    /// Whether the cluster went on without a member, which nothing has settled yet: it may form another one.
+    fn is_recovered_from(&self, member: &MemberRecord) -> bool {
+        let cluster = self.cluster.as_ref();
+        matches!(&self.record.step, Some(Step::Recover { source, .. }) if *source != member.name)
+            && cluster.is_some_and(|it| it.member(&member.name).is_none())
     }
 
     /// Whether a member is on its way out and needs no pod any more. Only with one it gives what no other has.

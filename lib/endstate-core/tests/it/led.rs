@@ -149,3 +149,19 @@ fn a_corrupt_leader_hands_over_within_its_group() {
     seen.view.targets[2].status.as_mut().unwrap().corruption = vec![Corruption::Of("0".into())];
     assert_eq!(acts(&planned(&seen)), ["transfer leadership to m1"]);
 }
+
+/// A cluster that was one group when its recovery began.
+#[test]
+fn the_last_copy_of_a_group_stays_where_it_is_after_a_recovery() {
+    let mut seen = pairs();
+    let (source, lost) = (name(2), vec![]);
+    seen.status.record.step = Some(Step::Recover { source, lost, stage: RecoverStage::Alone {} });
+    assert_eq!(acts(&planned(&seen)), ["delete pod m2: it is recreated on the same volume"]);
+
+    seen.view.targets[3] = Target::silent(name(3), Reach::Unreachable);
+    let made = planned(&seen);
+    assert_eq!(acts(&made), [""; 0]);
+    let shortage = Shortage::LastOfGroup { role: "member".into(), group: 1 };
+    let last = Waiting::ForRedundancy { member: name(2), shortage };
+    assert!(made.waits.contains(&last), "{:?}", made.waits);
+}

@@ -40,6 +40,13 @@ fn answer<'s>(seen: &'s mut Snapshot<ToySpec>, name: &str) -> &'s mut MemberStat
     target.status.as_mut().unwrap()
 }
 
+/// Nothing is left of a member but its claim.
+fn volume_only(seen: &mut Snapshot<ToySpec>, name: &str) {
+    seen.pods.as_mut().unwrap().retain(|it| *it.name != *name);
+    seen.view.targets.retain(|it| *it.name != *name);
+    seen.claims.push(Claim::new(format!("data-{name}"), "claim", "1", name));
+}
+
 fn planned(seen: &Snapshot<ToySpec>) -> Plan<ToySpec> {
     let made = plan(&Toy, seen);
     assert_eq!(lint(seen, &made), [], "{:?}", made.actions);
@@ -86,6 +93,23 @@ fn a_leader_is_no_other_for_a_member_that_leads_a_group_without_a_vote() {
     let made = planned(&seen);
     assert_eq!(made.status.leader, Some("b".into()));
     assert!(acts(&made).iter().all(|it| !it.starts_with("Meet")), "{:?}", acts(&made));
+}
+
+/// A recovery that nothing has settled, since it is not certain whose data is good.
+#[test]
+fn nobody_is_started_beside_a_recovery() {
+    let mut seen = three(&ToySpec::new(3));
+    let (source, lost) = ("a".into(), vec!["b".into()]);
+    let stage = RecoverStage::Fencing {};
+    seen.status.record.step = Some(Step::Recover { source, lost, stage });
+    volume_only(&mut seen, "b");
+    list(&mut seen).members.remove(1);
+    list(&mut seen).agreed = 2;
+    answer(&mut seen, "c").corruption = vec![Corruption::Undetermined];
+    assert_eq!(acts(&planned(&seen)), [""; 0]);
+
+    seen.status.record.step = None;
+    assert_eq!(acts(&planned(&seen)), ["create pod b: resumes on its volume"]);
 }
 
 /// It was to leave, and got a vote meanwhile. What is recorded of its pod is all that shows that its data is gone.
