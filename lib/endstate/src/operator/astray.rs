@@ -4,36 +4,17 @@
 //! all the same. What exists is known by the record (a name that is used once, and the uid of its pod) and by the
 //! owner's uid: what is recorded and not shown is read from the API itself before anything counts as gone.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use endstate_core::{Record, Uid};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{Context, Declared, Error, Operand, Operator, SpecOf};
-use crate::ObjectKey;
-
-/// The pods of each cluster that are certainly gone: a uid never comes back, so nobody asks again.
-#[derive(Default)]
-pub(super) struct Gone {
-    clusters: HashMap<ObjectKey, HashSet<Uid>>,
-}
-
-impl Gone {
-    fn has(&self, key: &ObjectKey, uid: Option<&Uid>) -> bool {
-        let gone = self.clusters.get(key);
-        uid.is_some_and(|uid| gone.is_some_and(|it| it.contains(uid)))
-    }
-
-    fn note(&mut self, key: &ObjectKey, uid: Uid) {
-        self.clusters.entry(key.clone()).or_default().insert(uid);
-    }
-
-    fn forget(&mut self, key: &ObjectKey) {
-        self.clusters.remove(key);
-    }
-}
+use super::declared::Declared;
+use super::gone::Gone;
+use super::operand::{Operand, SpecOf};
+use super::reconciler::Operator;
+use crate::{Context, Error, ObjectKey};
 
 impl<O: Operand> Operator<O> {
     /// The pods of the members: those that the watch shows, and those that it does not. The cache is read once, since

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use endstate_core::Identity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use serde_json::Value;
 /// ```
 /// use endstate::operator::Declared;
 /// use k8s_openapi::api::core::v1::Pod;
-/// use kube::Resource;
+/// use endstate_core::Identity;
 /// let odd = serde_json::json!({ "metadata": { "name": "a" }, "spec": "no object" });
 /// let object: Declared<Pod> = serde_json::from_value(odd).unwrap();
 /// assert_eq!((Declared::<Pod>::kind(&()), object.spec.as_str()), ("Pod".into(), Some("no object")));
@@ -34,6 +36,33 @@ pub struct Declared<K> {
     pub status: Value,
     #[serde(skip)]
     kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Resource<DynamicType = ()>> Declared<K> {
+    /// The reference to it by which what it controls goes with it.
+    pub(super) fn as_controller(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: K::api_version(&()).into_owned(),
+            kind: K::kind(&()).into_owned(),
+            name: self.metadata.name.clone().unwrap_or_default(),
+            uid: self.metadata.uid.clone().unwrap_or_default(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+}
+
+impl<K> Declared<K> {
+    /// Who it is, as the planner wants it.
+    pub(super) fn identity(&self) -> Identity {
+        let meta = self.metadata.clone();
+        let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+        let mut identity = Identity::new(namespace, name, meta.uid.unwrap_or_default());
+        identity.resource_version = meta.resource_version.unwrap_or_default().into();
+        identity.generation = meta.generation.unwrap_or_default();
+        identity.deleting = meta.deletion_timestamp.is_some();
+        identity
+    }
 }
 
 impl<K: Clone> Declared<K> {

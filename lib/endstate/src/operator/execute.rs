@@ -6,25 +6,25 @@
 use std::time::Duration;
 
 use endstate_core::{
-    Action, ActionKey, ActionKind, Blocked, Call, Condition, ConditionType, Denial, Launch,
-    LaunchOf, MemberRecord, Truth, Violation, Words,
+    Action, ActionKey, ActionKind, App, Blocked, Call, Condition, ConditionType, Denial, Identity,
+    Launch, LaunchOf, MemberRecord, Plan, Snapshot, Status, Truth, Violation, Words,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::declared::Declared;
+use super::labels::APP_LABEL;
 use super::marks::place;
+use super::objects::{Claim, Owner, Wanted};
 use super::observe::Look;
-use super::{
-    APP_LABEL, App, Claim, Context, Declared, Driver, Error, Identity, Next, ObjectKey, ObjectsOf,
-    Operand, Operator, Owner, Plan, Pod, PodRequest, Resource, Snapshot, SpecOf, Status, Wanted,
-};
-use crate::driver::{Outcome, Target};
-use crate::template;
-use crate::{Notice, Propagation};
+use super::operand::{ObjectsOf, Operand, PodRequest, SpecOf};
+use super::reconciler::Operator;
+use crate::driver::{Driver, Outcome, Target};
+use crate::{Context, Error, Next, Notice, ObjectKey, Propagation, template};
 
 /// How long an object that cannot go on waits for what nothing tells of.
 const HALTED_WAIT: Duration = Duration::from_secs(2);
@@ -130,7 +130,7 @@ where
         let Some((accepted, surroundings)) = accepted.zip(plan.surroundings.as_ref()) else {
             return Ok(());
         };
-        let identity = super::observe::identity(object);
+        let identity = object.identity();
         let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
         let wanted = self.wanted(&of, &plan.status.record)?;
         let owner = Owner::of(object, self.operand.app().name());
@@ -406,19 +406,7 @@ pub(super) fn own<K: Resource, T: Resource<DynamicType = ()>>(
     let meta = object.meta_mut();
     meta.namespace = owner.metadata.namespace.clone();
     meta.labels.get_or_insert_default().insert(APP_LABEL.to_owned(), app.to_owned());
-    meta.owner_references = Some(vec![self::owner(owner)]);
-}
-
-/// The reference to an object by which what it controls goes with it.
-pub(super) fn owner<T: Resource<DynamicType = ()>>(object: &Declared<T>) -> OwnerReference {
-    OwnerReference {
-        api_version: T::api_version(&()).into_owned(),
-        kind: T::kind(&()).into_owned(),
-        name: object.metadata.name.clone().unwrap_or_default(),
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
+    meta.owner_references = Some(vec![owner.as_controller()]);
 }
 
 fn halted<S>(

@@ -7,8 +7,8 @@ use endstate_core::{LABEL_STANDING, Marks, MemberId, NON_VOTER, Record, RoleName
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
-use super::execute::owner;
-use super::{APP_LABEL, Declared, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
+use super::declared::Declared;
+use super::labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
 
 /// The labels by which a pod is found, and the owner with whom it goes.
 pub(super) struct Belonging<'a, K, S> {
@@ -54,7 +54,7 @@ impl<K: Resource<DynamicType = ()>, S> Belonging<'_, K, S> {
             let uid = self.object.metadata.uid.as_deref();
             let owners = pod.owner_references_mut();
             owners.retain(|it| Some(it.uid.as_str()) != uid);
-            owners.push(owner(self.object));
+            owners.push(self.object.as_controller());
         }
         pod
     }

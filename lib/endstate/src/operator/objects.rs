@@ -19,14 +19,13 @@ mod wanted;
 
 pub use endstate_core::{Ownership, claim_of};
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
-use super::APP_LABEL;
+use super::labels::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
 pub use claims::Claim;
-use claims::is_of_claims;
 use fields::is_applied;
 pub use secrets::Secrets;
 use wanted::Content;
@@ -210,4 +209,9 @@ pub(super) fn cluster_of(object: &DynamicObject) -> Vec<ObjectKey> {
     let name = object.labels().get(CLUSTER_LABEL);
     let key = name.map(|it| ObjectKey::new(object.metadata.namespace.as_deref(), it));
     key.into_iter().collect()
+}
+
+/// Whether objects of a kind hold data.
+fn is_of_claims(kind: &ApiResource) -> bool {
+    *kind == ApiResource::erase::<PersistentVolumeClaim>(&())
 }

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use endstate_core::{
-    Conflict, Identity, LaunchOf, MemberName, MemberVolume, RECOVER_ANNOTATION, Record, Snapshot,
-    Status, Surroundings, targets,
+    App, Conflict, Identity, LaunchOf, MemberName, MemberVolume, RECOVER_ANNOTATION, Record,
+    Snapshot, Status, Surroundings, targets,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
 
+use super::declared::Declared;
 use super::marks::Belonging;
-use super::{
-    App, Claim, Declared, ObjectsOf, Operand, Operator, Owner, Secrets, SpecOf, Wanted, member_pod,
-};
+use super::objects::{Claim, Owner, Secrets, Wanted};
+use super::operand::{ObjectsOf, Operand, SpecOf};
+use super::pods::member_pod;
+use super::reconciler::Operator;
 use crate::driver::{Address, Driver, Target};
 use crate::{Context, Error, ObjectKey};
 
@@ -39,7 +41,7 @@ impl<O: Operand> Operator<O> {
         let (key, term) = (ObjectKey::of(object), ctx.fence().term());
         let spec = self.operand.spec(&object.spec).map_err(|it| unreadable("spec", it))?;
         let status = self.operand.status(&object.status).map_err(|it| unreadable("status", it))?;
-        let identity = identity(object);
+        let identity = object.identity();
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
         let pods = self.members((object, &status.record), &owned, ctx).await?;
         let accepted = status.record.accepted.as_ref().map_or(&spec, |it| &it.spec);
@@ -98,7 +100,7 @@ impl<O: Operand> Operator<O> {
         object: &'a Declared<O::Kind>,
         record: &'a Record<SpecOf<O>>,
     ) -> Belonging<'a, O::Kind, SpecOf<O>> {
-        let labels = self.operand.labels(&identity(object));
+        let labels = self.operand.labels(&object.identity());
         Belonging { object, record, labels, app: self.operand.app().name() }
     }
 
@@ -232,17 +234,6 @@ fn unreadable(what: &str, error: serde_json::Error) -> Error {
 fn recover_from<K>(object: &Declared<K>) -> Option<MemberName> {
     let annotations = object.metadata.annotations.as_ref()?;
     annotations.get(RECOVER_ANNOTATION).map(|it| MemberName::from(it.trim()))
-}
-
-/// Who the object is, as the planner wants it.
-pub(super) fn identity<K>(object: &Declared<K>) -> Identity {
-    let meta = object.metadata.clone();
-    let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
-    let mut identity = Identity::new(namespace, name, meta.uid.unwrap_or_default());
-    identity.resource_version = meta.resource_version.unwrap_or_default().into();
-    identity.generation = meta.generation.unwrap_or_default();
-    identity.deleting = meta.deletion_timestamp.is_some();
-    identity
 }
 
 /// Where the members are. One whose process is known not to run has no address: asking it would only take the time that

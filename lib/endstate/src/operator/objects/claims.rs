@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
 use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
-use super::{Objects, Owner, Wanted};
+use super::{Objects, Owner, Wanted, is_of_claims};
 use crate::{Cache, Context, Error, Propagation};
 
 /// A claim of a cluster.
@@ -128,9 +128,4 @@ impl Objects {
     fn claim_cache(&self) -> Option<&Cache<DynamicObject>> {
         self.caches.iter().find(|cache| is_of_claims(cache.kind()))
     }
-}
-
-/// Whether objects of a kind hold data.
-pub(super) fn is_of_claims(kind: &ApiResource) -> bool {
-    *kind == ApiResource::erase::<PersistentVolumeClaim>(&())
 }

@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fields;
-use crate::operator::{APP_LABEL, Declared};
+use crate::operator::declared::Declared;
+use crate::operator::labels::APP_LABEL;
 use crate::{Cache, Error, ObjectKey};
 
 /// The label that names the cluster that an object belongs to.
@@ -260,7 +261,7 @@ impl Owner {
         Self {
             app: app.to_owned(),
             namespace: object.metadata.namespace.clone().unwrap_or_default(),
-            reference: crate::operator::execute::owner(object),
+            reference: object.as_controller(),
         }
     }
 

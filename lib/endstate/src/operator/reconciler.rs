@@ -1,0 +1,54 @@
+//! One look at one object, from what is observed to what is done.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::declared::Declared;
+use super::gone::Gone;
+use super::objects::Objects;
+use super::operand::{Operand, SpecOf};
+use super::refusals::Refusals;
+use crate::{Cache, Context, Error, Next, ObjectKey, Reconciler};
+
+/// The reconciler of one operand. Made by [`add`](super::add).
+pub struct Operator<O: Operand> {
+    pub(super) operand: O,
+    pub(super) launcher_image: String,
+    pub(super) objects: Cache<Declared<O::Kind>>,
+    pub(super) pods: Cache<Pod>,
+    pub(super) around: Objects,
+    pub(super) nodes: Cache<Node>,
+    pub(super) refusals: Mutex<Refusals>,
+    pub(super) gone: Mutex<Gone>,
+}
+
+impl<O: Operand> Reconciler for Operator<O>
+where
+    SpecOf<O>: DeserializeOwned + Serialize,
+{
+    type Kind = Declared<O::Kind>;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        let Some(object) = self.objects.get(&key) else {
+            self.refusals().forget(&key);
+            self.forget_gone(&key);
+            return Ok(Next::Settled);
+        };
+        let look = self.observe(&object, ctx).await?;
+        let plan = endstate_core::plan(self.operand.app(), &look.snapshot);
+        let violations = endstate_core::lint(&look.snapshot, &plan);
+        if !violations.is_empty() {
+            return self.stop(&object, &look.snapshot, &violations, ctx).await;
+        }
+        self.execute(&object, &look, plan, ctx).await
+    }
+}
+
+impl<O: Operand> Operator<O> {
+    pub(super) fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
