@@ -50,11 +50,6 @@ impl Context {
         &self.client
     }
 
-    /// The writer for a kind that is known only at run time.
-    pub fn of<K: Object>(&self, kind: K::DynamicType) -> Writer<'_, K> {
-        Writer { ctx: self, kind }
-    }
-
     /// Records an event about an object, without waiting. Equal events are counted up instead of repeated.
     pub fn notice<K: Object<DynamicType: Default>>(&self, object: &K, notice: Notice) {
         self.recorder.record(reference(object, &K::DynamicType::default()), notice);

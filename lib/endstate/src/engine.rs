@@ -161,11 +161,6 @@ impl Engine {
         cache
     }
 
-    /// Adds a reconciler. The [`Registration`] says what wakes it.
-    pub fn add<R: Reconciler>(&mut self, name: &str, reconciler: R) -> Registration<'_, R> {
-        Registration::new(self, name, reconciler)
-    }
-
     /// A context outside any reconcile.
     pub fn context(&self) -> Context {
         self.context.clone()

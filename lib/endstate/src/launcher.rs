@@ -27,27 +27,27 @@
 
 mod arguments;
 mod ask;
+mod decision;
+mod error;
 mod files;
+mod request;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use endstate_core::{Evidence, Question, Seed};
+use endstate_core::Evidence;
 
 pub use arguments::{command, parse};
+pub use decision::{Data, Decision, Marker, Marks, decide};
+pub use error::LaunchError;
+use error::io_error;
 pub use files::Pattern;
-
-/// The subcommand by which the executable is the launcher.
-pub const SUBCOMMAND: &str = "launch";
-
-/// The name of the launcher's executable inside the directory it is installed to.
-pub const EXECUTABLE: &str = "endstate";
+pub use request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
 
 /// The volume of a member's pod that the launcher and its marker are on.
 pub const VOLUME: &str = "launcher";
@@ -60,154 +60,6 @@ const CLASS_PATH: &str = "CLASSPATH";
 
 /// The exit code for a command line that makes no sense.
 const EXIT_USAGE: u8 = 2;
-
-/// One start of a member, as given on the command line.
-///
-/// ```
-/// use endstate::launcher::{Marker, Request, parse};
-/// let words = "--data-dir /data --present log/*.log --marker /pod/started -- /bin/server --port 1";
-/// let Ok(Request::Launch(launch)) = parse(words.split(' ').map(Into::into)) else { panic!() };
-/// assert_eq!((launch.command.len(), launch.record), (3, Marker::Absent));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Launch {
-    /// The application's data directory.
-    pub data_dir: PathBuf,
-    /// The data is there if a file matches one of these.
-    pub present: Vec<Pattern>,
-    /// The file that says "the application was started in this pod before"; never inside `data_dir`.
-    pub marker: PathBuf,
-    /// What the pod itself says, beside the file.
-    pub pod: Marker,
-    /// What the operator's record says: the member has data, whatever this pod has done.
-    pub record: Marker,
-    /// Files to make before the application starts.
-    pub seeds: Vec<Seed>,
-    /// An empty file that permits the application to start empty, made on a first start only.
-    pub first_start_file: Option<PathBuf>,
-    /// The folder whose jars are the class path of an application in Java.
-    pub class_path: Option<PathBuf>,
-    /// The file that takes the reason when the launcher refuses.
-    pub termination_log: PathBuf,
-    /// The program to execute, and its arguments.
-    pub command: Vec<OsString>,
-}
-
-/// What the arguments ask for.
-///
-/// ```
-/// use endstate::launcher::{Request, parse};
-/// let request = parse(["--install", "/shared"].map(Into::into)).unwrap();
-/// assert_eq!(request, Request::Install("/shared".into()));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Copy this executable into a directory that the member's main container shares.
-    Install(PathBuf),
-    /// Ask the application in this pod.
-    Ask(Question),
-    /// Decide, and become the application.
-    Launch(Launch),
-}
-
-/// What a data directory holds.
-///
-/// ```
-/// assert_ne!(endstate::launcher::Data::Blank, endstate::launcher::Data::Present);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Data {
-    /// No file that matches: the application would start as a new member.
-    Blank,
-    /// The application would start as the member it was.
-    Present,
-}
-
-/// Whether the member was started before, by one witness.
-///
-/// ```
-/// assert_ne!(endstate::launcher::Marker::Absent, endstate::launcher::Marker::Present);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Marker {
-    /// Never, as far as it knows.
-    Absent,
-    /// At least once.
-    Present,
-}
-
-/// Every witness of an earlier start.
-///
-/// ```
-/// use endstate::launcher::{Data, Decision, Marker, Marks, decide};
-/// let marks = Marks { file: Marker::Absent, pod: Marker::Present, record: Marker::Absent };
-/// assert_eq!(decide(Data::Blank, marks), Decision::Refuse);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marks {
-    /// The marker file in the pod's own directory.
-    pub file: Marker,
-    /// The operator's mark on the pod.
-    pub pod: Marker,
-    /// The operator's record.
-    pub record: Marker,
-}
-
-/// What to do with one start.
-///
-/// ```
-/// assert_ne!(endstate::launcher::Decision::Start, endstate::launcher::Decision::Refuse);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Write the marker and the file that permits it, then execute.
-    FirstStart,
-    /// Write the marker, then execute.
-    MarkAndStart,
-    /// Execute.
-    Start,
-    /// Say that the data is lost, and end.
-    Refuse,
-}
-
-/// Why a start did not become the application.
-///
-/// ```
-/// use endstate::launcher::parse;
-/// assert!(parse([]).unwrap_err().to_string().contains("usage: launch"));
-/// ```
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// The command line makes no sense.
-    #[error("{0}; {usage}", usage = arguments::USAGE)]
-    Usage(String),
-    /// The application did not answer as expected.
-    #[error("unexpected answer: {0}")]
-    Answer(String),
-    /// The refusal this module exists for.
-    #[error(
-        "data lost, refusing to start blank: {} holds nothing that matches {patterns}, but this member was started before; `endstate status` says what the operator does about it",
-        .data_dir.display()
-    )]
-    DataLost {
-        /// The directory.
-        data_dir: PathBuf,
-        /// What it should hold.
-        patterns: String,
-    },
-    /// A file operation failed.
-    #[error("cannot {what} {}", .path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// Does what the arguments after `launch` say. A launch that goes well never returns: the process is the application
 /// then.
@@ -241,24 +93,6 @@ pub fn main(args: Vec<String>) -> ExitCode {
         LaunchError::Usage(_) => ExitCode::from(EXIT_USAGE),
         LaunchError::DataLost { .. } => ExitCode::from(Evidence::DataLost.exit_code()),
         LaunchError::Io { .. } | LaunchError::Answer(_) => ExitCode::FAILURE,
-    }
-}
-
-/// The rule, as a table: by the data and every witness of an earlier start.
-///
-/// ```
-/// use endstate::launcher::{Data, Decision, Marker::Absent, Marks, decide};
-/// let never = Marks { file: Absent, pod: Absent, record: Absent };
-/// assert_eq!(decide(Data::Blank, never), Decision::FirstStart);
-/// ```
-#[must_use]
-pub fn decide(data: Data, marks: Marks) -> Decision {
-    use Marker::{Absent, Present};
-    match (data, marks) {
-        (Data::Blank, Marks { file: Absent, pod: Absent, record: Absent }) => Decision::FirstStart,
-        (Data::Blank, _) => Decision::Refuse,
-        (Data::Present, Marks { file: Absent, .. }) => Decision::MarkAndStart,
-        (Data::Present, Marks { file: Present, .. }) => Decision::Start,
     }
 }
 
@@ -335,11 +169,6 @@ fn execute(request: &Launch, class_path: Option<OsString>, before: Marker) -> La
         let _ = fs::remove_file(&request.marker);
     }
     io_error("execute", Path::new(program))(error)
-}
-
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LaunchError {
-    let path = path.to_owned();
-    move |source| LaunchError::Io { what, path, source }
 }
 
 #[cfg(test)]

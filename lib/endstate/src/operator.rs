@@ -1,5 +1,5 @@
-//! The generic operator: one reconciler for every application that is an [`App`], a [`Driver`](crate::driver::Driver) and
-//! an [`Operand`].
+//! The generic operator: one reconciler for every application that is an [`App`],
+//! a [`Driver`](crate::driver::Driver) and an [`Operand`].
 //!
 //! Each look is *observe → snapshot → plan → lint → execute*. This module does the I/O and decides nothing: what is
 //! safe is the planner's to say, and a plan that the linter rejects is not carried out but reported.

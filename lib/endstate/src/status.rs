@@ -14,10 +14,47 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use read::{StatusError, fetch};
+pub use read::fetch;
 pub use render::{Style, render};
 pub use tree::{Seen, tree};
 pub use watch::watch;
+
+/// Why there is no tree.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The API failed.
+    #[error("cannot read {what}")]
+    Api {
+        /// What was to be read.
+        what: String,
+        /// Why it could not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// There is no such cluster.
+    #[error("no {kind} {namespace}/{name}; `endstate get {plural} -A` lists those that there are")]
+    NotFound {
+        /// The kind that declares clusters.
+        kind: String,
+        /// Its name in lists.
+        plural: String,
+        /// Where the cluster was looked for.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Its status was written by something else.
+    #[error(
+        "the status of {name} cannot be read; was it written by another version of the operator?"
+    )]
+    Unreadable {
+        /// Whose.
+        name: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
 
 /// What the tree shows of a cluster object that only the application can read.
 ///

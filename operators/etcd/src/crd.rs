@@ -11,20 +11,13 @@
 
 pub mod historical;
 
-use endstate::crd::{EmptyDir, EnvVar, PodPolicy, of_cluster, without_rust};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use endstate::crd::{EmptyDir, EnvVar, PodPolicy};
 use kube::core::Rule;
-use kube::{CustomResource, CustomResourceExt, KubeSchema};
+use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 /// The status of a cluster, as the definition has it.
 pub type EtcdClusterStatus = endstate::crd::Status;
-
-/// Both definitions, ready to apply.
-#[must_use]
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![of_cluster(EtcdCluster::crd()), without_rust(historical::EtcdCluster::crd())]
-}
 
 /// An etcd cluster: the operator starts its members, replaces the ones that fail, and grows and shrinks it, without
 /// ever giving up a quorum it has.

@@ -10,7 +10,6 @@ mod driver;
 mod operand;
 mod package;
 
-pub use crd::crds;
 pub use driver::EtcdDriver;
 pub use operand::objects;
-pub use package::EtcdPackage;
+pub use package::{EtcdPackage, crds};

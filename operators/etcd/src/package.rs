@@ -1,16 +1,23 @@
 //! etcd as a package: what is installed and run under its name.
 
 use endstate::Engine;
+use endstate::crd::{of_cluster, without_rust};
 use endstate::operator::{Health, add};
 use endstate::package::Package;
 use endstate::status::Summary;
 use etcd_plan::CLIENT_PORT;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Resource;
 use kube::api::DynamicObject;
+use kube::{CustomResourceExt, Resource};
 
 use crate::crd;
 use crate::operand::EtcdOperand;
+
+/// Both definitions, ready to apply.
+#[must_use]
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![of_cluster(crd::EtcdCluster::crd()), without_rust(crd::historical::EtcdCluster::crd())]
+}
 
 /// The etcd operator, for a catalogue.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +33,7 @@ impl Package for EtcdPackage {
     }
 
     fn crds(&self) -> Vec<CustomResourceDefinition> {
-        crd::crds()
+        crds()
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {

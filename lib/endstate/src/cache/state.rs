@@ -20,8 +20,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::ahead::{Ahead, Records, Said};
+use super::change::{Change, Origin};
 use super::index::Index;
-use super::{Change, Origin};
 use crate::object::{revision, uid};
 use crate::{Object, ObjectKey};
 

@@ -21,8 +21,15 @@ const PAGE: u32 = 500;
 /// Writes objects of one kind. Made by [`Context::of`]; for kinds known at compile time [`Context`] has the same
 /// methods.
 pub struct Writer<'c, K: Object> {
-    pub(super) ctx: &'c Context,
-    pub(super) kind: K::DynamicType,
+    ctx: &'c Context,
+    kind: K::DynamicType,
+}
+
+impl Context {
+    /// The writer for a kind that is known only at run time.
+    pub fn of<K: Object>(&self, kind: K::DynamicType) -> Writer<'_, K> {
+        Writer { ctx: self, kind }
+    }
 }
 
 impl<K: Object> Writer<'_, K> {

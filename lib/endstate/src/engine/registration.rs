@@ -43,8 +43,15 @@ pub struct Registration<'e, R: Reconciler> {
     reporter: Option<Arc<str>>,
 }
 
+impl Engine {
+    /// Adds a reconciler. The [`Registration`] says what wakes it.
+    pub fn add<R: Reconciler>(&mut self, name: &str, reconciler: R) -> Registration<'_, R> {
+        Registration::new(self, name, reconciler)
+    }
+}
+
 impl<'e, R: Reconciler> Registration<'e, R> {
-    pub(super) fn new(engine: &'e mut Engine, name: &str, reconciler: R) -> Self {
+    fn new(engine: &'e mut Engine, name: &str, reconciler: R) -> Self {
         let deadline = engine.options.reconcile_deadline;
         Registration {
             engine,

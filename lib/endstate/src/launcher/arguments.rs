@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use endstate_core::{Guard, Seed, SeedWhen, Source};
 
-use super::{EXECUTABLE, Launch, LaunchError, Marker, Pattern, Request, SUBCOMMAND};
-
-pub(super) const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--termination-log FILE] -- COMMAND [ARG...]";
+use super::decision::Marker;
+use super::error::LaunchError;
+use super::files::Pattern;
+use super::request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";

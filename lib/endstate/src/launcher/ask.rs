@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use endstate_core::Question;
 
-use super::LaunchError;
+use super::error::LaunchError;
 
 /// How long each step may take.
 const STEP_MAX: Duration = Duration::from_secs(2);

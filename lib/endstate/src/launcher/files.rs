@@ -10,7 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 use endstate_core::{Seed, SeedWhen, Source};
 
-use super::{Data, LaunchError, Marker, io_error};
+use super::decision::{Data, Marker};
+use super::error::{LaunchError, io_error};
 
 /// Which files in a data directory are the application's data: a folder, and names with one `*`.
 ///

@@ -1,4 +1,4 @@
-use endstate_core::{Exit, Guard};
+use endstate_core::{Exit, Guard, Seed};
 
 use super::arguments::TERMINATION_LOG;
 use super::*;

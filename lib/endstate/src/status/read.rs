@@ -6,46 +6,9 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 
-use super::{Seen, Tree, tree};
+use super::{Seen, StatusError, Tree, tree};
 use crate::Object;
 use crate::package::Package;
-
-/// Why there is no tree.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// The API failed.
-    #[error("cannot read {what}")]
-    Api {
-        /// What was to be read.
-        what: String,
-        /// Why it could not.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// There is no such cluster.
-    #[error("no {kind} {namespace}/{name}; `endstate get {plural} -A` lists those that there are")]
-    NotFound {
-        /// The kind that declares clusters.
-        kind: String,
-        /// Its name in lists.
-        plural: String,
-        /// Where the cluster was looked for.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-    /// Its status was written by something else.
-    #[error(
-        "the status of {name} cannot be read; was it written by another version of the operator?"
-    )]
-    Unreadable {
-        /// Whose.
-        name: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-}
 
 /// Reads a cluster of any of a package's kinds, its pods and their claims.
 ///

@@ -1,8 +1,10 @@
 use endstate_core::{App, Change, Identity, Problem};
 use etcd_plan::Etcd;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::crds;
 
 fn schema(crd: &CustomResourceDefinition) -> Value {
     json!(crd)["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()

@@ -1,0 +1,79 @@
+//! Whether a member may start: the rule, and what it is decided on.
+
+/// What a data directory holds.
+///
+/// ```
+/// assert_ne!(endstate::launcher::Data::Blank, endstate::launcher::Data::Present);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// No file that matches: the application would start as a new member.
+    Blank,
+    /// The application would start as the member it was.
+    Present,
+}
+
+/// Whether the member was started before, by one witness.
+///
+/// ```
+/// assert_ne!(endstate::launcher::Marker::Absent, endstate::launcher::Marker::Present);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// Never, as far as it knows.
+    Absent,
+    /// At least once.
+    Present,
+}
+
+/// Every witness of an earlier start.
+///
+/// ```
+/// use endstate::launcher::{Data, Decision, Marker, Marks, decide};
+/// let marks = Marks { file: Marker::Absent, pod: Marker::Present, record: Marker::Absent };
+/// assert_eq!(decide(Data::Blank, marks), Decision::Refuse);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    /// The marker file in the pod's own directory.
+    pub file: Marker,
+    /// The operator's mark on the pod.
+    pub pod: Marker,
+    /// The operator's record.
+    pub record: Marker,
+}
+
+/// What to do with one start.
+///
+/// ```
+/// assert_ne!(endstate::launcher::Decision::Start, endstate::launcher::Decision::Refuse);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Write the marker and the file that permits it, then execute.
+    FirstStart,
+    /// Write the marker, then execute.
+    MarkAndStart,
+    /// Execute.
+    Start,
+    /// Say that the data is lost, and end.
+    Refuse,
+}
+
+/// The rule, as a table: by the data and every witness of an earlier start.
+///
+/// ```
+/// use endstate::launcher::{Data, Decision, Marker::Absent, Marks, decide};
+/// let never = Marks { file: Absent, pod: Absent, record: Absent };
+/// assert_eq!(decide(Data::Blank, never), Decision::FirstStart);
+/// ```
+#[must_use]
+pub fn decide(data: Data, marks: Marks) -> Decision {
+    use Marker::{Absent, Present};
+    match (data, marks) {
+        (Data::Blank, Marks { file: Absent, pod: Absent, record: Absent }) => Decision::FirstStart,
+        (Data::Blank, _) => Decision::Refuse,
+        (Data::Present, Marks { file: Absent, .. }) => Decision::MarkAndStart,
+        (Data::Present, Marks { file: Present, .. }) => Decision::Start,
+    }
+}
