@@ -12,6 +12,7 @@ mod forming;
 pub(crate) mod groups;
 pub(crate) mod health;
 pub(crate) mod learn;
+mod listed;
 mod needs;
 pub(crate) mod rules;
 pub(crate) mod settle;

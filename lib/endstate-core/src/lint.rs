@@ -22,7 +22,7 @@ use crate::leads::Leads;
 use crate::limits::quorum;
 use crate::plan::{Action, Plan};
 use crate::pod::{Claim, Marks, Pod, PodRef};
-use crate::record::{LeaveReason, Step};
+use crate::record::{LeaveReason, MemberRecord, Step};
 use crate::snapshot::Snapshot;
 use crate::status::Phase;
 use crate::topology::Role;
@@ -199,6 +199,7 @@ impl<'a, S> Lint<'a, S> {
         });
         self.around();
         self.asked_once();
+        self.keeps_listed();
         self.marked_first();
         self.rests();
         let alone = self.snapshot.object.deleting
@@ -261,6 +262,36 @@ impl<'a, S> Lint<'a, S> {
         }
     }
 
+    /// Who is on the list is not forgotten, however the list calls it.
+    fn keeps_listed(&mut self) {
+        let Some(list) = self.proven() else { return };
+        let new = &self.plan.status.record;
+        let kept = |it: &MemberRecord| new.members.iter().any(|other| other.name == it.name);
+        for known in self.snapshot.status.record.members.iter().filter(|it| !kept(it)) {
+            self.check(Rule::KeepsData, !self.is_listed(list, &known.name), || {
+                format!("it is forgotten that {} is a member", known.name)
+            });
+        }
+    }
+
+    /// Whether an entry of the list is a member's, by its name, or by the id that it is known by and nobody else.
+    fn is_listed(&self, list: &Membership, name: &MemberName) -> bool {
+        list.members.iter().any(|it| it.name == *name || self.has_id(name, it))
+    }
+
+    fn has_id(&self, name: &MemberName, listed: &Entry) -> bool {
+        let (record, id) = (&self.snapshot.status.record, Some(&listed.id));
+        if let Some(known) = record.members.iter().find(|it| it.id.as_ref() == id) {
+            return known.name == *name;
+        }
+        let other = record.find(&listed.name).is_some() || self.find(&listed.name).is_some();
+        let left = matches!(&record.step, Some(Step::Leave { name: it, id: known, .. })
+            if it == name && known.as_ref() == id);
+        let marked = self.find(name).and_then(|it| it.marks.started.as_ref());
+        let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
+        !other && (left || marked == id || answer.map(|it| &it.id) == id)
+    }
+
     fn mark(&mut self, pod: &PodRef, marks: &Marks) {
         self.pod(pod);
         let before = self.find(&pod.name).and_then(|it| it.marks.started.clone());
@@ -284,7 +315,7 @@ impl<'a, S> Lint<'a, S> {
         });
         self.is_given_up(claim);
         let record = &self.plan.status.record;
-        let listed = self.list().is_some_and(|it| it.entry(&claim.member).is_some());
+        let listed = self.list().is_some_and(|it| self.is_listed(it, &claim.member));
         let proven = record.cluster_id.is_none() || self.proven().is_some();
         let recorded = record.everyone().any(|it| it.name == claim.member);
         let used = self.find(&claim.member).is_some();

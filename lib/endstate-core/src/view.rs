@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Facts;
 use crate::id::{ClusterId, MemberId, MemberName};
 use crate::position::Position;
-use crate::record::AskedTask;
+use crate::record::{AskedTask, Record};
 use crate::request::{Request, RequestKind, Roster};
 
 /// The application's own view: one answer per member that was asked, and the list of members that
@@ -49,6 +49,34 @@ impl View {
     #[must_use]
     pub fn facts(self, facts: Facts) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same, in which the list calls each member that belongs to the cluster as the record does, by its id. An
+    /// application may list a member by an address that says nothing of its pod.
+    ///
+    /// ```
+    /// use endstate_core::{Entry, MemberRecord, Membership, Record, View};
+    /// let known = MemberRecord { id: Some("1".into()), ..MemberRecord::new("example-x7k2p", "member") };
+    /// let record =
+    ///     Record::<u32> { cluster_id: Some("c9".into()), members: vec![known], ..Record::default() };
+    /// let list = Membership::new("c9", [Entry::voter("1", "10")]);
+    /// let view = View::new(vec![], Some(list)).named_by(&record);
+    /// assert_eq!(view.membership.unwrap().id_of("example-x7k2p"), Some(&"1".into()));
+    /// ```
+    #[must_use]
+    pub fn named_by<S>(mut self, record: &Record<S>) -> Self {
+        let known = record.cluster_id.as_ref();
+        for list in self.membership.iter_mut().filter(|it| known == Some(&it.cluster)) {
+            for member in &record.members {
+                // Another may be listed under its name: then nobody can say what that one is.
+                let free = list.entry(&member.name).is_none();
+                let id = |it: &&mut Entry| member.id.as_ref() == Some(&it.id);
+                if let Some(entry) = list.members.iter_mut().find(id).filter(|_| free) {
+                    entry.name = member.name.clone();
+                }
+            }
+        }
+        self
     }
 
     /// What the member of this name answered.

@@ -47,8 +47,9 @@ impl<A: App> Assessed<'_, A> {
             let same = |other: &Member| other.role == it.role && other.group == it.group;
             target.is_led(&it.role) && it.group < groups(it) && !listed.any(same)
         };
-        let keeps = |it: &MemberRecord| placed(it) || last(it);
-        self.record.members.retain(|it| cluster.member(&it.name).is_some() || keeps(it));
+        let keeps =
+            |it: &&MemberRecord| self.is_listed(cluster, &it.name) || placed(it) || last(it);
+        self.record.members = self.record.members.iter().filter(keeps).cloned().collect();
     }
 
     fn settle_step(&mut self, cluster: &Cluster, target: &Topology, step: Step) {
@@ -59,6 +60,7 @@ impl<A: App> Assessed<'_, A> {
                     self.stay(cluster, member);
                 }
                 Some(_) => {}
+                None if self.is_listed(cluster, &name) => self.stay_listed(),
                 None => self.settle_clearing(&name, reason),
             },
             Step::Restart { name } => {
@@ -146,6 +148,7 @@ impl<A: App> Assessed<'_, A> {
                 self.record.backoff = None;
             }
             Some(_) => {}
+            None if begun && self.is_listed(cluster, &new.name) => self.record.step = None,
             None if begun && self.grows_directly(target, &new) => {}
             None if begun => {
                 back_off(&mut self.record, self.snapshot, Cause::Unlisted);
@@ -240,12 +243,23 @@ impl<A: App> Assessed<'_, A> {
             Some(Step::Leave { pod, role, group, .. }) => (pod, role, group),
             _ => (None, member.role.clone(), member.group),
         };
-        let belongs = member.votes || self.must_drain(cluster, member);
-        if belongs && !self.record.members.iter().any(|it| it.name == member.name) {
-            let (name, id) = (member.name.clone(), Some(member.id.clone()));
-            let votes = member.votes;
-            let known = MemberRecord::new(name, role);
-            self.record.members.push(MemberRecord { id, pod, votes, group, ..known });
+        if member.votes || self.must_drain(cluster, member) {
+            let (id, votes) = (Some(member.id.clone()), member.votes);
+            let known = MemberRecord::new(member.name.clone(), role);
+            self.belong(MemberRecord { id, pod, votes, group, ..known });
+        }
+    }
+
+    /// The leave is over before it began: the list has the member, under another name.
+    fn stay_listed(&mut self) {
+        if let Some(Step::Leave { name, role, group, id, pod, .. }) = self.record.step.take() {
+            self.belong(MemberRecord { id, pod, group, ..MemberRecord::new(name, role) });
+        }
+    }
+
+    fn belong(&mut self, member: MemberRecord) {
+        if !self.record.members.iter().any(|it| it.name == member.name) {
+            self.record.members.push(member);
         }
     }
 

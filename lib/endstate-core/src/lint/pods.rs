@@ -207,7 +207,7 @@ impl<'a, S> Lint<'a, S> {
             });
             return;
         }
-        let listed = self.proven().is_none_or(|list| list.entry(&pod.name).is_some());
+        let listed = self.proven().is_none_or(|list| self.is_listed(list, &pod.name));
         self.check(Rule::KeepsData, !listed, || {
             format!("{} may still be a member, and would be deleted: {reason}", pod.name)
         });

@@ -78,7 +78,8 @@ pub(super) fn remove_given_up<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let record = &proof.assessed.record;
     let belongs = |name: &str| {
-        proof.cluster.member(name).is_some() || record.members.iter().any(|it| *it.name == *name)
+        let recorded = record.members.iter().any(|it| *it.name == *name);
+        recorded || proof.assessed.is_listed(proof.cluster, name)
     };
     match proof.assessed.stray(belongs) {
         None => Verdict::Pass,

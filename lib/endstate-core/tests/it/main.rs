@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
 mod arbitrary;
+mod behind;
 mod led;
 mod lint;
 mod odd;

@@ -52,7 +52,7 @@ impl<O: Operand> Operator<O> {
             secrets,
             ..Target::new(&identity, accepted)
         };
-        let view = self.operand.driver().observe(&target).await;
+        let view = self.operand.driver().observe(&target).await.named_by(&status.record);
         let secrets = target.secrets;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;

@@ -24,6 +24,11 @@ pub(super) const WHOLE: &[Spoiled] = &[
     ("ids counted down", idle, |it| it.seen.status.record.ids = 1),
     ("ids counted down in the same attempt", clears_attempt, |it| it.seen.status.record.ids = 1),
     ("ids counted down at the end of an attempt", formed, |it| it.seen.status.record.ids = 1),
+    ("forgets one that is listed", idle, |it| it.plan.status.record.members.truncate(2)),
+    ("forgets one that is listed under another name", idle, |it| {
+        it.list_mut().members[2].name = "10".into();
+        it.plan.status.record.members.truncate(2);
+    }),
     ("asked and forgotten", idle, |it| {
         it.seen.status.record.members[2].asked = Some(it.seen.now);
         it.plan.status.record.members[2].pod = None;

@@ -59,6 +59,18 @@ pub(super) const PODS: &[Spoiled] = &[
     ("deletes without a start under way", clears_attempt, |it| {
         it.records(|it| it.bootstrap = None)
     }),
+    ("deletes one that is listed by its mark under another name", clears, |it| {
+        it.relist(|it| it.push(Entry::voter("c", "10")))
+    }),
+    ("deletes one that is listed by its own word under another name", clears, |it| {
+        it.relist(|it| it.push(Entry::voter("c2", "10")));
+        it.status("c").id = "c2".into();
+    }),
+    ("deletes one that is listed by the record under another name", clears, |it| {
+        it.relist(|it| it.push(Entry::voter("c2", "10")));
+        let known = MemberRecord { id: Some("c2".into()), ..member("c") };
+        it.seen.status.record.members.push(known);
+    }),
     ("deletes one that is listed", clears, |it| it.list_mut().members.push(Entry::voter("c", "c"))),
     ("deletes without proof", clears, |it| it.list_mut().agreed = 1),
     ("deletes one that is recorded", clears, |it| it.plan.status.record.members.push(member("c"))),
