@@ -70,7 +70,8 @@ pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};
 pub use reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 pub use record::{
-    Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted, Step,
+    Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted,
+    SpareId, Step,
 };
 pub use request::{
     ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,

@@ -8,6 +8,7 @@
 mod appointing;
 mod around;
 mod groups;
+mod ids;
 mod needs;
 mod pods;
 mod requests;
@@ -162,11 +163,6 @@ struct Lint<'a, S> {
     found: Vec<Violation>,
 }
 
-/// Ids are used again only by an attempt to form a cluster that replaces one which came to nothing.
-fn keeps_ids<S>(old: &crate::Record<S>, new: &crate::Record<S>) -> bool {
-    new.ids >= old.ids || new.cluster_id.is_none() && new.bootstrap != old.bootstrap
-}
-
 impl<'a, S> Lint<'a, S> {
     fn check(&mut self, rule: Rule, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
@@ -194,10 +190,8 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::NoSecondStart, !again, || {
             "a start is planned for a cluster that exists".into()
         });
-        self.check(Rule::NoSecondStart, keeps_ids(old, new), || {
-            "the highest allocated id decreases".into()
-        });
         self.around();
+        self.ids();
         self.asked_once();
         self.keeps_listed();
         self.marked_first();

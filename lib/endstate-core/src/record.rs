@@ -32,9 +32,12 @@ pub struct Record<S> {
     /// How many names were given out.
     #[serde(default)]
     pub names: u64,
-    /// The highest id that was allocated to a member. None is used twice.
+    /// The highest id that was allocated to a member. None that may have been listed is used twice.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ids: u64,
+    /// Ids that came to nothing: the application was never asked for them, so the next member may have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spare: Vec<SpareId>,
     /// The last spec that was found valid and reachable from the one before: what is worked
     /// towards, also while a later edit is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +73,7 @@ impl<S> Default for Record<S> {
             epoch: 0,
             names: 0,
             ids: 0,
+            spare: vec![],
             accepted: None,
             bootstrap: None,
             cluster_id: None,
@@ -91,6 +95,17 @@ impl<S> Record<S> {
             _ => None,
         });
         first.chain(&mut self.members).chain(coming)
+    }
+
+    /// Goes on with another step, or with none. The id of one that was coming is spare if the application was never
+    /// asked for it, and its pod, if one was asked for, was seen: a pod that comes late has it.
+    pub(crate) fn go_on(&mut self, step: Option<Step>) {
+        let Some(Step::Join { member }) = std::mem::replace(&mut self.step, step) else { return };
+        let unseen = member.asked.is_some() && member.pod.is_none();
+        let spare = member.unrequested && !unseen && self.find(&member.name).is_none();
+        if let Some(id) = member.id.filter(|_| spare) {
+            self.spare.push(SpareId { id, member: member.name });
+        }
     }
 
     /// What is recorded of the member of this name.
@@ -141,6 +156,21 @@ impl<S> Record<S> {
         });
         first.chain(&self.members).chain(coming)
     }
+}
+
+/// An id that the application was never asked for. It is given to another when the pod of the member that had it is gone.
+///
+/// ```
+/// use endstate_core::SpareId;
+/// let spare = SpareId { id: "4".into(), member: "example-x7k2p".into() };
+/// assert_eq!(spare.id.as_str(), "4");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SpareId {
+    /// The id.
+    pub id: MemberId,
+    /// Who had it.
+    pub member: MemberName,
 }
 
 /// A spec that was accepted.
@@ -264,6 +294,9 @@ pub struct MemberRecord {
     /// Its id: allocated before its start, or given by the application, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<MemberId>,
+    /// Whether the application was certainly never asked to list it, while it joins.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub unrequested: bool,
     /// Whether it had a vote when a quorum listed it last. Its role may not be asked for any more.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub votes: bool,
@@ -307,6 +340,10 @@ fn is_yes(it: &bool) -> bool {
     *it
 }
 
+fn is_no(it: &bool) -> bool {
+    !it
+}
+
 impl MemberRecord {
     /// A member of which nothing but the name is known.
     pub fn new(name: impl Into<MemberName>, role: impl Into<RoleName>) -> Self {
@@ -315,6 +352,7 @@ impl MemberRecord {
             role: role.into(),
             group: 0,
             id: None,
+            unrequested: false,
             votes: true,
             asked: None,
             pod: None,

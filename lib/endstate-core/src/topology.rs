@@ -349,7 +349,7 @@ pub enum Growth {
 pub enum IdSource {
     /// The application gives one at the join.
     Application,
-    /// Counted from 1 before the start, recorded, and never used again.
+    /// Counted from 1 before the start, recorded, and never used again once the application was asked to list it.
     Allocated {
         /// The highest that the application takes.
         max: u64,

@@ -6,7 +6,7 @@
 //! | A server is started first, follows without a vote, and is listed with its vote when it has the data | [`ZooKeeper::topology`], [`Growth::Direct`] |
 //! | The lead cannot be handed over: who leads is restarted last, which costs one election | [`ZooKeeper::topology`], [`Lead::Stays`] |
 //! | Observers are started after the servers and upgraded before them | [`ZooKeeper::topology`] |
-//! | `myid` is 1 to 255, and no id is used twice | [`ZooKeeper::topology`] |
+//! | `myid` is 1 to 255, and no id that may have been listed is used twice | [`ZooKeeper::topology`] |
 //! | What may not follow what | [`ZooKeeper::refuses`] |
 //! | Versions, settings and sizes that are refused | [`ZooKeeper::validate`], `version`, [`TUNABLE`] |
 //! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs`, and `guard` of the operator |

@@ -110,8 +110,8 @@ impl<M: AppModel> View<'_, M> {
         let member = |(index, it): (usize, &Seen)| self.member(index, it);
         let all = |flag| self.slots().filter(move |(_, it)| it.record & flag != 0).map(member);
         let spec = self.setting.model.spec(self.accepted);
+        // In the model no id is used twice, and a leader acknowledges as the spec says for the whole of a scenario.
         Record {
-            epoch: 0,
             names: self.len as u64,
             ids: if self.setting.allocates_ids { self.len as u64 } else { 0 },
             accepted: self.has(ACCEPTED).then_some(Accepted { generation: 1, spec }),
@@ -121,10 +121,11 @@ impl<M: AppModel> View<'_, M> {
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
             consent: self.named(USED_CONSENT),
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
-            // Tries may follow each other at once, and members are settled at once: the model has no time.
-            backoff: None,
             tasks: self.asked(),
             members: all(MEMBER).collect(),
+            // Tries may follow each other at once, and members are settled at once: the model has no time.
+            backoff: None,
+            ..Record::default()
         }
     }
 

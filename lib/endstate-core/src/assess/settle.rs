@@ -143,7 +143,7 @@ impl<A: App> Assessed<'_, A> {
         match cluster.member(&new.name) {
             Some(member) if self.has_joined(target, member) => {
                 let id = Some(member.id.clone());
-                self.record.members.push(MemberRecord { id, ..new });
+                self.record.members.push(MemberRecord { id, unrequested: false, ..new });
                 self.record.step = None;
                 self.record.backoff = None;
             }
@@ -165,7 +165,7 @@ impl<A: App> Assessed<'_, A> {
                 && !needs_repair(cluster, target)
                 && self.lacks_role_in(Some(cluster), &new.role).is_none()
                 && self.lacks_leader(cluster, &new.role, new.group).is_none() => {}
-            None => self.record.step = None,
+            None => self.record.go_on(None),
         }
     }
 

@@ -82,6 +82,10 @@ impl<'a, S> Lint<'a, S> {
         let new = list.entry(member).is_none();
         self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
         self.joins(member);
+        let known = self.plan.status.record.find(member).is_none_or(|it| !it.unrequested);
+        self.check(Rule::IntentFirst, known, || {
+            format!("it is not recorded that the application is asked to list {member}")
+        });
     }
 
     /// To add an id that is listed would put another member in its place.

@@ -8,6 +8,7 @@ use crate::assess::learn::back_off;
 use crate::member::Cluster;
 use crate::plan::Action;
 use crate::record::{AskedTask, Record, RecoverStage, Step as RecordedStep};
+use crate::request::Request;
 use crate::snapshot::Snapshot;
 use crate::waiting::Waiting;
 
@@ -60,6 +61,12 @@ impl<S: Clone> Decision<S> {
                 self.record.tasks.push(task);
             }
         }
+        for request in wanted.actions.iter().filter_map(Action::request) {
+            if let Request::Join { member, .. } = request {
+                let coming = self.record.everyone_mut().filter(|it| it.name == *member);
+                coming.for_each(|it| it.unrequested = false);
+            }
+        }
         self.actions.extend(wanted.actions);
         for wait in wanted.waits {
             self.wait(wait);
@@ -76,13 +83,14 @@ impl<S: Clone> Decision<S> {
                 {
                     record.consent = Some(source.clone());
                 }
-                record.step = step;
+                record.go_on(step);
             }
             Note::Attempt { first, names, ids } => {
                 record.bootstrap = Some(first);
                 (record.names, record.ids) = (names, ids);
             }
             Note::Coming { member, names, ids } => {
+                record.spare.retain(|it| member.id.as_ref() != Some(&it.id));
                 record.step = Some(RecordedStep::Join { member });
                 (record.names, record.ids) = (names, ids);
             }

@@ -62,7 +62,7 @@ impl<A: App> Assessed<'_, A> {
         let list = self.list().filter(|_| self.record.cluster_id.is_some());
         let listed = |id: &MemberId| list.iter().any(|it| it.members.iter().any(|it| it.id == *id));
         let free = |number: &u64| !listed(&MemberId::from(number.to_string()));
-        let numbers: Vec<u64> = (ids + 1..).filter(free).take(count).collect();
+        let numbers: Vec<_> = self.spare().chain(ids + 1..).filter(free).take(count).collect();
         let allocated = |number: u64| match role.identity {
             IdSource::Application => Ok(None),
             IdSource::Allocated { max } if number > max => Err(Waiting::ForIds { max }),
@@ -75,10 +75,17 @@ impl<A: App> Assessed<'_, A> {
         };
         let ids = match role.identity {
             IdSource::Application => ids,
-            IdSource::Allocated { .. } => numbers.last().map_or(ids, |it| *it),
+            IdSource::Allocated { .. } => numbers.last().map_or(ids, |it| ids.max(*it)),
         };
         let members = (first..).zip(&numbers).map(member).collect::<Result<_, Waiting>>()?;
         Ok(New { members, names: first + count as u64, ids })
+    }
+
+    /// The ids that came to nothing and that no process has any more.
+    fn spare(&self) -> impl Iterator<Item = u64> {
+        let record = self.record.spare.iter();
+        let free = record.filter(|it| self.snapshot.pod(&it.member).is_none());
+        free.filter_map(|it| it.id.parse().ok())
     }
 
     /// Restarts a pod in place.

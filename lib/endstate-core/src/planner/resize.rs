@@ -116,7 +116,8 @@ fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {
     };
     let (names, ids) = (new.names, new.ids);
     let Some(member) = new.members.into_iter().next() else { return Verdict::Pass };
-    let member = MemberRecord { group, ..member };
+    let unrequested = member.id.is_some();
+    let member = MemberRecord { group, unrequested, ..member };
     let coming = Note::Coming { member: member.clone(), names, ids };
     let wanted = match proof.go_on_joining(&member) {
         Verdict::Only(wanted) | Verdict::Also(wanted) => wanted,

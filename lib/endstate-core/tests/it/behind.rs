@@ -101,3 +101,107 @@ fn a_pod_that_says_the_id_of_another_is_deleted_all_the_same() {
     seen.pods.as_mut().unwrap().push(stray);
     assert_eq!(acts(&planned(&seen)), ["delete pod late: it is a leftover"]);
 }
+
+/// Members of ids 1 to 3 that are started first, and of which a fourth is asked for.
+fn direct() -> Snapshot<ToySpec> {
+    let ids = IdSource::Allocated { max: 6 };
+    let mut seen = quorum_of(3, &ToySpec { growth: Growth::Direct, ids, ..durable(3) });
+    seen.status.record.ids = 3;
+    seen.spec.size = 4;
+    let renumber = |id: &mut MemberId| *id = (id.parse::<u64>().unwrap() + 1).to_string().into();
+    seen.status.record.members.iter_mut().flat_map(|it| &mut it.id).for_each(renumber);
+    list(&mut seen).members.iter_mut().for_each(|it| renumber(&mut it.id));
+    let statuses = seen.view.targets.iter_mut().flat_map(|it| &mut it.status);
+    statuses.for_each(|it| {
+        renumber(&mut it.id);
+        it.leader.iter_mut().for_each(renumber);
+    });
+    let pods = seen.pods.iter_mut().flatten();
+    pods.flat_map(|it| &mut it.marks.started).for_each(renumber);
+    seen
+}
+
+/// What becomes of a pod that is deleted.
+#[derive(Clone, Copy, PartialEq)]
+enum Deleted {
+    Gone,
+    /// Its node does not say that it is gone.
+    Going,
+}
+
+/// Carries a plan out, in a world where new pods crash; answers with the member that was asked for.
+fn crash_on(seen: &mut Snapshot<ToySpec>, deleted: Deleted) -> Option<MemberName> {
+    let made = planned(seen);
+    seen.status = made.status;
+    let mut created = None;
+    for action in made.actions {
+        match action {
+            Action::CreatePod { member, .. } => {
+                let pod = Pod::new(member.clone(), format!("pod-{member}"), "1");
+                let trouble = Some(Trouble::CrashLoop { message: Words::of("out of memory") });
+                let pod = Pod { phase: PodPhase::Running, started: true, restarts: 9, ..pod };
+                let spec = Some(seen.spec.clone());
+                seen.pods.as_mut().unwrap().push(Pod { trouble, spec, ..pod });
+                let claim = format!("data-{member}");
+                seen.claims.push(Claim::new(claim.clone(), claim, "1", member.clone()));
+                seen.view.targets.push(Target::silent(member.clone(), Reach::Unreachable));
+                created = Some(member);
+            }
+            Action::DeletePod { pod, .. } => {
+                let pods = seen.pods.as_mut().unwrap();
+                pods.iter_mut().filter(|it| it.name == pod.name).for_each(|it| it.deleting = true);
+                pods.retain(|it| it.name != pod.name || deleted == Deleted::Going);
+            }
+            Action::DeleteClaim { claim } => seen.claims.retain(|it| it.name != claim.name),
+            Action::MarkPod { .. } => {}
+            other => panic!("{other}"),
+        }
+    }
+    seen.now += jiff::SignedDuration::from_secs(70);
+    created
+}
+
+/// Ids of members that crash before they are listed are not used up.
+#[test]
+fn an_id_that_was_never_asked_for_goes_to_the_next_try() {
+    let mut seen = direct();
+    let tries: Vec<_> = (0..60).filter_map(|_| crash_on(&mut seen, Deleted::Gone)).collect();
+    assert!(tries.len() > 3, "{tries:?}");
+    let mut names = tries.clone();
+    names.dedup();
+    assert_eq!(names, tries, "each try has another name");
+    assert_eq!(seen.status.record.ids, 4, "{:?}", seen.status.record.spare);
+}
+
+/// A process may run as long as its pod is there, so that its id is in use.
+#[test]
+fn an_id_is_in_use_as_long_as_its_pod_is_there() {
+    let mut seen = direct();
+    let lost = (0..9).find_map(|_| crash_on(&mut seen, Deleted::Going)).unwrap();
+    let next = (0..60).find_map(|_| crash_on(&mut seen, Deleted::Going)).unwrap();
+    let member = seen.status.record.find(&next).unwrap();
+    assert_eq!((&member.id, seen.status.record.ids), (&Some("5".into()), 5));
+    assert_eq!(seen.status.record.spare, [SpareId { id: "4".into(), member: lost }]);
+}
+
+/// Once the application was asked for it nobody knows whether it was listed.
+#[test]
+fn an_id_that_was_asked_for_is_used_up() {
+    let mut seen = direct();
+    let new = (0..9).find_map(|_| crash_on(&mut seen, Deleted::Gone)).unwrap();
+    let pods = seen.pods.as_mut().unwrap();
+    let pod = pods.iter_mut().find(|it| it.name == new).unwrap();
+    (pod.trouble, pod.marks.started) = (None, Some("4".into()));
+    let status = MemberStatus::new("4", "c1", Standing::NonVoter).follows("1");
+    let status = status.at(Position::at(1_000)).runs(seen.spec.version.clone());
+    let target = seen.view.targets.iter_mut().find(|it| it.name == new).unwrap();
+    *target = Target::answered(new.clone(), status);
+    let made = planned(&seen);
+    assert_eq!(acts(&made), [format!("add member {new}")]);
+    seen.status = made.status;
+    // The request is lost, and the spec is taken back.
+    seen.spec.size = 3;
+    assert_eq!(crash_on(&mut seen, Deleted::Gone), None);
+    let record = &seen.status.record;
+    assert_eq!((&record.spare, record.ids), (&vec![], 4));
+}

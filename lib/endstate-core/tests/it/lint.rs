@@ -129,6 +129,18 @@ fn what_looks_alike_and_is_right_passes() {
         ("another attempt counts ids from the first", bootstraps, |it| {
             it.seen.status.record.ids = 3
         }),
+        ("a spare id is given to another when its pod is gone", idle, |it| {
+            it.allocates();
+            it.records(|it| it.spare = vec![SpareId { id: "4".into(), member: "z".into() }]);
+            it.comes("d", "4");
+            it.plan.status.record.spare.clear();
+        }),
+        ("the id of one that never had a pod is given to another at once", idle, |it| {
+            it.allocates();
+            it.comes("z", "4");
+            it.seen.status.record.step = it.plan.status.record.step.clone();
+            it.comes("d", "4");
+        }),
         ("a mark is put on an object that is going", marks, |it| it.seen.object.deleting = true),
         ("it is started first, and listed afterwards", joins, |it| {
             it.list_mut().members.truncate(3)

@@ -134,6 +134,20 @@ impl Case {
         change(&mut self.plan.status.record);
     }
 
+    /// Ids are allocated.
+    pub(super) fn allocates(&mut self) {
+        let role = Role::voting("member", 3).identity(IdSource::Allocated { max: 9 });
+        self.plan.roles = vec![role];
+        self.records(|it| it.ids = 4);
+    }
+
+    /// It comes, with this id, which the application was not asked for yet.
+    pub(super) fn comes(&mut self, name: &str, id: &str) {
+        let member = MemberRecord { pod: None, ..member(name) };
+        let member = MemberRecord { id: Some(id.into()), unrequested: true, ..member };
+        self.plan.status.record.step = Some(Step::Join { member });
+    }
+
     /// Its pod is another version of the one that was decided on.
     pub(super) fn renewed(&mut self, name: &str) {
         self.pod(name).resource_version = "2".into();

@@ -24,6 +24,36 @@ pub(super) const WHOLE: &[Spoiled] = &[
     ("ids counted down", idle, |it| it.seen.status.record.ids = 1),
     ("ids counted down in the same attempt", clears_attempt, |it| it.seen.status.record.ids = 1),
     ("ids counted down at the end of an attempt", formed, |it| it.seen.status.record.ids = 1),
+    ("an id of another", idle, |it| {
+        it.allocates();
+        it.comes("d", "4");
+    }),
+    ("a spare id while its pod is there", idle, |it| {
+        it.allocates();
+        it.comes("d", "4");
+        it.seen.pods.as_mut().unwrap().push(pod("z"));
+        it.records(|it| it.spare = vec![SpareId { id: "4".into(), member: "z".into() }]);
+    }),
+    ("an id that may be listed is called spare", idle, |it| {
+        it.allocates();
+        it.comes("z", "4");
+        it.seen.status.record.step = it.plan.status.record.step.clone();
+        if let Some(Step::Join { member }) = &mut it.seen.status.record.step {
+            member.unrequested = false;
+        }
+        it.plan.status.record.step = None;
+        it.plan.status.record.spare = vec![SpareId { id: "4".into(), member: "z".into() }];
+    }),
+    ("the id of one whose pod may come is called spare", idle, |it| {
+        it.allocates();
+        it.comes("z", "4");
+        it.seen.status.record.step = it.plan.status.record.step.clone();
+        if let Some(Step::Join { member }) = &mut it.seen.status.record.step {
+            member.asked = Some(it.seen.now);
+        }
+        it.plan.status.record.step = None;
+        it.plan.status.record.spare = vec![SpareId { id: "4".into(), member: "z".into() }];
+    }),
     ("forgets one that is listed", idle, |it| it.plan.status.record.members.truncate(2)),
     ("forgets one that is listed under another name", idle, |it| {
         it.list_mut().members[2].name = "10".into();

@@ -175,6 +175,7 @@ pub(super) const CALLS: &[Spoiled] = &[
             votes: false,
         }
     }),
+    ("lists one of which it is not recorded", adds_with_vote, |it| it.comes("d", "d")),
     ("adds a vote that is silent", adds_with_vote, |it| it.silent("d")),
     ("adds a vote that does not answer any more", adds_with_vote, |it| {
         it.seen.view.targets[3].reach = Reach::Unreachable
