@@ -121,6 +121,7 @@ impl<'a, A: App> Assessed<'a, A> {
         if self.target.is_none() {
             return Situation::NotAccepted;
         }
+        self.note_acks();
         if self.app.topology(&snapshot.spec).paused {
             self.look_only();
             return Situation::Paused;
@@ -149,6 +150,7 @@ impl<'a, A: App> Assessed<'a, A> {
                 self.record.consent = snapshot.recover_from.clone();
                 self.settle(&cluster);
                 self.note_votes(&cluster);
+                self.note_acks_of(&cluster);
                 self.note_divergence(&cluster);
                 self.note_tasks();
                 self.cluster = Some(cluster);

@@ -192,6 +192,7 @@ impl<'a, S> Lint<'a, S> {
         });
         self.around();
         self.ids();
+        self.acks_last();
         self.asked_once();
         self.keeps_listed();
         self.marked_first();
@@ -282,7 +283,8 @@ impl<'a, S> Lint<'a, S> {
         let left = matches!(&record.step, Some(Step::Leave { name: it, id: known, .. })
             if it == name && known.as_ref() == id);
         let marked = self.find(name).and_then(|it| it.marks.started.as_ref());
-        let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
+        let ours = record.cluster_id.as_ref();
+        let answer = self.snapshot.view.answer(name).filter(|it| ours == Some(&it.cluster));
         !other && (left || marked == id || answer.map(|it| &it.id) == id)
     }
 

@@ -48,6 +48,10 @@ pub struct Record<S> {
     /// The cluster's identity, once it was seen. From then on nothing starts a new cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<ClusterId>,
+    /// Whether a leader may have acknowledged what no other has ([`Acks::Leader`](crate::Acks::Leader)), by a spec that
+    /// was accepted or that a pod was made from. It is so until each voter works by another.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub acks_alone: bool,
     /// The consent to a recovery that was used, or that a quorum made needless. It counts only once: until the person
     /// takes it back, or names another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +81,7 @@ impl<S> Default for Record<S> {
             accepted: None,
             bootstrap: None,
             cluster_id: None,
+            acks_alone: false,
             consent: None,
             step: None,
             backoff: None,

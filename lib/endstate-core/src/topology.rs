@@ -306,6 +306,10 @@ pub enum Lead {
 
 /// When a member that leads acknowledges a write. It decides what is known of one that does not answer.
 ///
+/// It is a promise of every process, and of each list on the way from one size to another. A spec that asks for another
+/// one changes no process that runs: until each voter works in a pod that was made from such a spec, and one leads, the
+/// planner judges by the weaker promise. So what processes do about it is told by their [launch](crate::Launch).
+///
 /// ```
 /// assert_ne!(endstate_core::Acks::Leader, endstate_core::Acks::Majority);
 /// ```

@@ -25,12 +25,45 @@ use crate::view::{Entry, MemberStatus, Membership};
 use crate::waiting::{AppointmentLack, Waiting};
 
 impl<'a, A: App> Assessed<'a, A> {
-    /// When a leader acknowledges, where the operator chooses it.
+    /// When a leader acknowledges, where the operator chooses it: not what is asked for now, but the weakest of what
+    /// processes may do.
     pub(crate) fn acks(&self) -> Option<Acks> {
-        match self.target.as_ref().and_then(Topology::voting)?.lead {
-            Lead::Appointed(acks) => Some(acks),
-            Lead::Transfers | Lead::Stays => None,
+        let asked = acks_of(self.target.as_ref()?)?;
+        Some(if self.record.acks_alone { Acks::Leader } else { asked })
+    }
+
+    /// Remembers that a leader may acknowledge by itself: by the spec that was accepted before, by the one that is now,
+    /// or by one that a pod was made from. An edit does not reach one that does not answer.
+    pub(super) fn note_acks(&mut self) {
+        if self.target.as_ref().and_then(acks_of).is_none() {
+            self.record.acks_alone = false;
+            return;
         }
+        let before = self.snapshot.status.record.accepted.as_ref().map(|it| &it.spec);
+        let now = self.record.accepted.as_ref().map(|it| &it.spec);
+        let pods = self.snapshot.pods.iter().flatten().filter_map(|it| it.spec.as_ref());
+        let mut specs = before.into_iter().chain(now).chain(pods);
+        self.record.acks_alone |= specs.any(|it| !self.acks_by_majority(it));
+    }
+
+    /// Forgets it when one leads, and each voter works by a spec that says otherwise.
+    pub(super) fn note_acks_of(&mut self, cluster: &Cluster) {
+        let accepted = self.record.accepted.as_ref();
+        let asked = accepted.is_some_and(|it| self.acks_by_majority(&it.spec));
+        let runs = |it: &Member| {
+            let made_from = self.snapshot.pod(&it.name).and_then(|it| it.spec.as_ref());
+            let known = self.record.members.iter().find(|known| known.name == it.name);
+            it.health.is_healthy()
+                && known.is_some_and(|it| it.restarted.is_none())
+                && made_from.is_some_and(|it| self.acks_by_majority(it))
+        };
+        if asked && cluster.voters().all(runs) {
+            self.record.acks_alone = false;
+        }
+    }
+
+    fn acks_by_majority(&self, spec: &A::Spec) -> bool {
+        acks_of(&self.app.topology(spec)) == Some(Acks::Majority)
     }
 
     /// What the members of a list say of who leads.
@@ -52,6 +85,14 @@ impl<'a, A: App> Assessed<'a, A> {
             let leads = self.leads(list);
             Leaderless { assessed: self, list, leads, voters, acks, cluster: self.join(list) }
         })
+    }
+}
+
+/// When a leader acknowledges by a spec, where the operator chooses it.
+fn acks_of(target: &Topology) -> Option<Acks> {
+    match target.voting()?.lead {
+        Lead::Appointed(acks) => Some(acks),
+        Lead::Transfers | Lead::Stays => None,
     }
 }
 

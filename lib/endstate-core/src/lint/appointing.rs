@@ -41,12 +41,26 @@ impl<'a, S> Lint<'a, S> {
         }
     }
 
-    /// When a leader acknowledges, where the operator chooses it.
+    /// When a leader acknowledges, where the operator chooses it: by the weaker promise, as long as the record has it.
     pub(super) fn acks(&self) -> Option<Acks> {
+        let (old, new) = (&self.snapshot.status.record, &self.plan.status.record);
+        let alone = old.acks_alone || new.acks_alone;
         match self.plan.roles.iter().find(|it| it.votes)?.lead {
-            Lead::Appointed(acks) => Some(acks),
+            Lead::Appointed(asked) => Some(if alone { Acks::Leader } else { asked }),
             Lead::Transfers | Lead::Stays => None,
         }
+    }
+
+    /// That a leader may have what no other has is forgotten only when all voters work.
+    pub(super) fn acks_last(&mut self) {
+        let (old, new) = (&self.snapshot.status.record, &self.plan.status.record);
+        let appoints = self.plan.roles.iter().any(|it| matches!(it.lead, Lead::Appointed(_)));
+        let forgets = old.acks_alone && !new.acks_alone && appoints;
+        let works = |list: &Membership| list.voters().all(|it| self.works(it));
+        let holds = !forgets || self.proven().is_some_and(works);
+        self.check(Rule::OneLeader, holds, || {
+            "it is forgotten that a leader may have what no other has".into()
+        });
     }
 
     fn heard(&self, list: &'a Membership) -> impl Iterator<Item = (&'a Entry, &'a MemberStatus)> {

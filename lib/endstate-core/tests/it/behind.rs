@@ -205,3 +205,37 @@ fn an_id_that_was_asked_for_is_used_up() {
     let record = &seen.status.record;
     assert_eq!((&record.spare, record.ids), (&vec![], 4));
 }
+
+/// A leader that does not answer may have acknowledged by itself what no other has, whatever is asked for since.
+#[test]
+fn an_edit_does_not_change_what_a_silent_leader_acknowledged() {
+    let alone =
+        ToySpec { lead: Lead::Appointed(Acks::Leader), growth: Growth::Direct, ..durable(3) };
+    let mut seen = quorum_of(3, &alone);
+    silence(&mut seen, 0);
+    for serial in [1, 2] {
+        seen.view.targets[serial].status.as_mut().unwrap().leader = None;
+    }
+    seen.spec.lead = Lead::Appointed(Acks::Majority);
+    let waits = |made: &Plan<ToySpec>| {
+        let lack = AppointmentLack::MayLead { member: name(0) };
+        assert_eq!(acts(made), [""; 0]);
+        assert!(made.waits.contains(&Waiting::ForAppointment { lack }), "{:?}", made.waits);
+    };
+    let made = planned(&seen);
+    waits(&made);
+    // All pods were made anew since, but that of the leader.
+    seen.status = made.status;
+    let spec = seen.spec.clone();
+    seen.pods.iter_mut().flatten().skip(1).for_each(|it| it.spec = Some(spec.clone()));
+    seen.pods.as_mut().unwrap()[0].spec = None;
+    waits(&planned(&seen));
+    // It leads again, and each voter runs what is asked for: from then on a majority is enough.
+    let mut well = quorum_of(3, &spec);
+    well.status.record.acks_alone = true;
+    let old = well.pods.as_ref().unwrap()[2].clone();
+    well.pods.as_mut().unwrap()[2].spec = None;
+    assert!(planned(&well).status.record.acks_alone);
+    well.pods.as_mut().unwrap()[2] = old;
+    assert!(!planned(&well).status.record.acks_alone);
+}

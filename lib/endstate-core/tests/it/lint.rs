@@ -141,6 +141,10 @@ fn what_looks_alike_and_is_right_passes() {
             it.seen.status.record.step = it.plan.status.record.step.clone();
             it.comes("d", "4");
         }),
+        ("all voters work by what is asked for now", idle, |it| {
+            it.appointed(Acks::Majority);
+            it.seen.status.record.acks_alone = true;
+        }),
         ("a mark is put on an object that is going", marks, |it| it.seen.object.deleting = true),
         ("it is started first, and listed afterwards", joins, |it| {
             it.list_mut().members.truncate(3)

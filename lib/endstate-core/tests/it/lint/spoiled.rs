@@ -54,6 +54,11 @@ pub(super) const WHOLE: &[Spoiled] = &[
         it.plan.status.record.step = None;
         it.plan.status.record.spare = vec![SpareId { id: "4".into(), member: "z".into() }];
     }),
+    ("forgets that a leader may have what no other has", appoints, |it| {
+        it.plan.actions.clear();
+        it.plan.status.record.epoch -= 1;
+        it.seen.status.record.acks_alone = true;
+    }),
     ("forgets one that is listed", idle, |it| it.plan.status.record.members.truncate(2)),
     ("forgets one that is listed under another name", idle, |it| {
         it.list_mut().members[2].name = "10".into();

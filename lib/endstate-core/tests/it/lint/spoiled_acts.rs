@@ -207,6 +207,12 @@ pub(super) const CALLS: &[Spoiled] = &[
         it.status("a").corruption = vec![Corruption::Of("b".into())]
     }),
     ("hands over without proof", transfers, |it| it.list_mut().agreed = 1),
+    ("appoints beside one that acknowledged by an older spec", appoints, |it| {
+        it.records(|it| it.acks_alone = true)
+    }),
+    ("appoints by a spec that was accepted just now", appoints, |it| {
+        it.plan.status.record.acks_alone = true
+    }),
     ("appoints without proof", appoints, |it| it.list_mut().agreed = 1),
     ("appoints where members elect", appoints, |it| {
         it.plan.roles = vec![Role::voting("member", 3)]
