@@ -123,6 +123,8 @@ pub struct Member {
     pub pod: Option<PodRef>,
     /// Whether its data is on a claim, which outlives its pod.
     pub durable: bool,
+    /// Whether that claim is being deleted, so that its data goes with its pod.
+    pub volume_deleting: bool,
     /// What only the application knows of it.
     pub facts: Facts,
 }
@@ -152,6 +154,7 @@ impl Member {
             recorded: true,
             pod: None,
             durable: false,
+            volume_deleting: false,
             facts: Facts::default(),
         }
     }

@@ -105,6 +105,8 @@ pub enum Cause {
     PodDeleting,
     /// Its pod has ended.
     PodEnded,
+    /// It works, and its volume is being deleted: its data goes with its pod.
+    VolumeDeleting,
     /// Its data directory is empty although it was filled before, by its launcher's evidence.
     DataLost {
         /// What the member said when it ended before that.
@@ -238,6 +240,8 @@ pub enum LeaveReason {
     Outdated,
     /// Its data is corrupt; its successor has joined already.
     Corrupt,
+    /// It works, and its volume is being deleted; its successor has joined already.
+    VolumeDeleted,
     /// It never caught up; another try follows under another name.
     FailedJoin,
     /// It belongs to nothing: a pod or a member that nobody asked for.

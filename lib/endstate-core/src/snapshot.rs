@@ -83,6 +83,12 @@ impl<S> Snapshot<S> {
         self.claims.iter().find(|it| it.member.as_str() == member && !it.deleting)
     }
 
+    /// Whether the only claim that holds this member's data is going.
+    pub(crate) fn is_claim_deleting(&self, member: &str) -> bool {
+        let mut claims = self.claims.iter().filter(|it| it.member.as_str() == member);
+        claims.any(|it| it.deleting) && self.claim(member).is_none()
+    }
+
     /// How an action was refused when it was tried last.
     pub fn refusal(&self, action: &ActionKey) -> Option<&Blocked> {
         self.blocked.iter().find(|it| it.action == *action)

@@ -13,7 +13,7 @@ pub(super) const REASONS: [LeaveReason; 8] = [
     LeaveReason::FailedJoin,
     LeaveReason::Stray,
     LeaveReason::Corrupt,
-    LeaveReason::Recreated,
+    LeaveReason::VolumeDeleted,
     LeaveReason::Recovered,
 ];
 

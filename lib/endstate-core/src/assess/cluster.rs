@@ -111,6 +111,7 @@ impl<A: App> Joined<'_, A> {
             recorded: self.is_recorded(&record, known.is_some()),
             pod: pod.map(PodRef::from),
             durable,
+            volume_deleting: snapshot.is_claim_deleting(&entry.name),
             facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
             ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
         }

@@ -227,6 +227,7 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::Corrupt => {
                 (surplus || member.leads) && is_replaced(cluster, target, member)
             }
+            LeaveReason::VolumeDeleted => surplus && member.volume_deleting,
             LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::FailedJoin => {
                 !member.votes && self.record.members.iter().all(|it| it.name != member.name)

@@ -77,16 +77,20 @@ fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Me
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
-    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then, in a
-    // group that has a leader, one that is to be moved: its successor does not lead yet, and may look more dispensable.
+    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then one whose
+    // volume goes, and, in a group that has a leader, one that is to be moved: its successor does not lead yet, and may
+    // look more dispensable.
     let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
-    let moves =
-        |it: &&Member| unit.0.is_led() && of_unit(it) && must_move(proof.cluster, proof.target, it);
+    let moves = |it: &&Member| {
+        let led = unit.0.is_led() && must_move(proof.cluster, proof.target, it);
+        of_unit(it) && (it.volume_deleting || led)
+    };
     let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
     let first = first.or_else(|| order.into_iter().find(of_unit));
     let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
         it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
+        it if it.volume_deleting => LeaveReason::VolumeDeleted,
         it if it.outdated && must_move(proof.cluster, proof.target, it) => LeaveReason::Outdated,
         _ => LeaveReason::ScaleDown,
     };

@@ -239,3 +239,15 @@ fn an_edit_does_not_change_what_a_silent_leader_acknowledged() {
     well.pods.as_mut().unwrap()[2] = old;
     assert!(!planned(&well).status.record.acks_alone);
 }
+
+/// Whoever goes next loses its copy, so each gets a successor, one after the other.
+#[test]
+fn members_whose_volumes_are_deleted_are_replaced() {
+    let mut seen = quorum_of(3, &durable(3));
+    seen.claims.iter_mut().for_each(|it| it.deleting = true);
+    let made = planned(&seen);
+    assert!(acts(&made)[0].starts_with("add non-voting member"), "{:?}", acts(&made));
+    let degraded = made.status.condition(ConditionType::Degraded).unwrap();
+    assert_eq!((degraded.status, &*degraded.reason), (Truth::True, "VolumesDeleting"));
+    assert_eq!(made.status.members[1].trouble.as_deref(), Some("its volume is being deleted"));
+}

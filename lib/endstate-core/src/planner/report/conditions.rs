@@ -10,6 +10,7 @@ use crate::id::{MemberId, MemberName};
 use crate::limits::{STABLE_SECONDS, quorum};
 use crate::member::{Cluster, Health};
 use crate::problem::Severity;
+use crate::reason::Cause;
 use crate::record::MemberRecord;
 use crate::status::{Condition, ConditionType, Truth};
 use crate::topology::Edge;
@@ -112,6 +113,8 @@ impl<A: App> Report<'_, '_, A> {
             (Truth::True, "DataCorrupt", told.join("; "))
         } else if !ill.is_empty() {
             (Truth::True, "MembersUnhealthy", ill.join("; "))
+        } else if let Some(message) = self.volumes_deleting() {
+            (Truth::True, "VolumesDeleting", message)
         } else if has >= wanted {
             self.all_work()
         } else if self.was_degraded() {
@@ -119,6 +122,15 @@ impl<A: App> Report<'_, '_, A> {
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
         }
+    }
+
+    /// Who works on a volume that goes with its pod.
+    fn volumes_deleting(&self) -> Option<String> {
+        let members = self.cluster().into_iter().flat_map(|it| &it.members);
+        let going = members.filter(|it| it.recorded && it.volume_deleting);
+        let going: Vec<_> =
+            going.map(|it| format!("{}: {}", it.name, Cause::VolumeDeleting)).collect();
+        (!going.is_empty()).then(|| going.join("; "))
     }
 
     /// Every member works; what some of them run may be worth a word all the same.

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::member::{Health, Member};
 use crate::position::Position;
 use crate::problem::Change;
+use crate::reason::Cause;
 use crate::record::MemberRecord;
 use crate::status::MemberRow;
 use crate::view::Standing;
@@ -42,7 +43,8 @@ impl<A: App> Report<'_, '_, A> {
             _ => Standing::Voter,
         };
         let lag = furthest.zip(member.position.as_ref()).and_then(|(ahead, has)| has.behind(ahead));
-        let cause = member.health.cause().map(|it| it.to_string());
+        let volume = member.volume_deleting.then_some(Cause::VolumeDeleting);
+        let cause = member.health.cause().or(volume).map(|it| it.to_string());
         let mismatch = member.version_mismatch.as_ref().map(ToString::to_string);
         MemberRow {
             id: Some(member.id.clone()),
