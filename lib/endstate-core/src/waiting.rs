@@ -217,6 +217,11 @@ pub enum Waiting {
         /// Which.
         member: MemberName,
     },
+    /// The list gives a vote to a member whose role has none.
+    ForVote {
+        /// Which.
+        member: MemberName,
+    },
     /// The application refuses what the operator needs, because the operator has no user there.
     ForUser {
         /// What was refused; nothing if members answer nobody.
@@ -331,6 +336,7 @@ impl Waiting {
                 Self::ForSpec { .. }
                     | Self::ForName { .. }
                     | Self::ForUnknownMember { .. }
+                    | Self::ForVote { .. }
                     | Self::ForAllClear
                     | Self::ForIds { .. }
                     | Self::ForGroup { lost: true, .. }

@@ -148,9 +148,10 @@ pub(crate) fn leaves_quorum(cluster: &Cluster, member: &Member) -> bool {
     !member.votes || working >= quorum(cluster.voters().count() - 1)
 }
 
-/// Whether a member is what its role wants it to be: in a role whose members vote, one that does.
+/// Whether a member is what its role wants it to be: in a role whose members vote, one that does. One that somebody gave
+/// a vote against its role counts for it all the same, and is told.
 pub(crate) fn is_complete(role: &Role, member: &Member) -> bool {
-    role.is_led() || member.votes == role.votes
+    role.is_led() || member.votes || !role.votes
 }
 
 /// The members of a unit that count for its size: those that are complete, and nowhere the one that joins.

@@ -24,7 +24,10 @@ pub(super) fn report_unknown_members<A: App>(proof: &Proof<'_, '_, A>) -> Verdic
     let unlisted = recorded.filter(|it| proof.cluster.member(&it.name).is_none());
     let unlisted =
         unlisted.map(|it| Waiting::ForMember { member: it.name.clone(), cause: Cause::Unlisted });
-    Verdict::say(unknown.chain(unlisted))
+    let voteless = |it: &&Member| proof.target.role(&it.role).is_some_and(|role| !role.votes);
+    let voting = proof.cluster.voters().filter(|it| it.recorded).filter(voteless);
+    let voting = voting.map(|it| Waiting::ForVote { member: it.name.clone() });
+    Verdict::say(unknown.chain(unlisted).chain(voting))
 }
 
 /// Groups that nobody leads: they are told, and left as they are.

@@ -50,7 +50,9 @@ impl Waiting {
             }
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForIds { .. } => "an id for a new member".into(),
-            Self::ForUnknownMember { member } => format!("a decision about member {member}"),
+            Self::ForUnknownMember { member } | Self::ForVote { member } => {
+                format!("a decision about member {member}")
+            }
             Self::ForUser { .. } => "credentials for the operator".into(),
             Self::ForAnswer { action, .. } => format!("\"{action}\" to be accepted"),
         }
@@ -124,6 +126,7 @@ impl Waiting {
                 format!("\"{action}\" is refused without authentication: {hint}")
             }
             Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
+            Self::ForVote { .. } => "it is listed with a vote, and its role has none".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
         }
     }
@@ -164,6 +167,7 @@ impl Waiting {
             Self::ForRecord { .. } => "RecordLost",
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",
+            Self::ForVote { .. } => "UnwantedVote",
             Self::ForUser { .. } => "CredentialsNeeded",
             Self::ForAnswer { .. } => "ActionRefused",
         }

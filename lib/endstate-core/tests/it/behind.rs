@@ -251,3 +251,21 @@ fn members_whose_volumes_are_deleted_are_replaced() {
     assert_eq!((degraded.status, &*degraded.reason), (Truth::True, "VolumesDeleting"));
     assert_eq!(made.status.members[1].trouble.as_deref(), Some("its volume is being deleted"));
 }
+
+/// Somebody gives an observer a vote: that is told, and it is an observer all the same.
+#[test]
+fn an_observer_that_somebody_gave_a_vote_is_told_and_rolled() {
+    let lead = Lead::Stays;
+    let spec = ToySpec { observers: 1, observers_first: true, lead, ..durable(3) };
+    let mut seen = quorum_of(4, &spec);
+    seen.status.record.members[3].role = "observer".into();
+    let made = planned(&seen);
+    assert_eq!(acts(&made), [""; 0], "no other is added");
+    assert_eq!(made.waits, [Waiting::ForVote { member: name(3) }]);
+    let progressing = made.status.condition(ConditionType::Progressing).unwrap();
+    assert_eq!(&*progressing.reason, "UnwantedVote");
+    seen.spec.version = "1.5.17".into();
+    assert_eq!(acts(&planned(&seen)), ["restart m3 in place with image toy:1.5.17"]);
+    seen.spec = ToySpec { observers: 0, observers_first: false, ..spec };
+    assert_eq!(acts(&planned(&seen)), ["remove member m3 (3): scaling down"]);
+}
