@@ -222,6 +222,13 @@ pub enum Waiting {
         /// Which.
         member: MemberName,
     },
+    /// The application names nobody who can be asked for a request.
+    ForAddressee {
+        /// What is to be requested.
+        request: RequestKind,
+        /// Of whom.
+        member: MemberName,
+    },
     /// The application refuses what the operator needs, because the operator has no user there.
     ForUser {
         /// What was refused; nothing if members answer nobody.

@@ -118,7 +118,10 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::wait(wait);
         }
         match self.assessed.app.via(self.cluster, &request) {
-            None => Verdict::Only(Move::default()),
+            None => {
+                let (request, member) = (request.kind(), request.member().clone());
+                Verdict::wait(Waiting::ForAddressee { request, member })
+            }
             Some(via) => Verdict::act(Action::Call(Call { request, via, roster: self.roster() })),
         }
     }

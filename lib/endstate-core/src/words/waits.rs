@@ -50,6 +50,7 @@ impl Waiting {
             }
             Self::ForRecord { .. } => "a decision about the lost status".into(),
             Self::ForIds { .. } => "an id for a new member".into(),
+            Self::ForAddressee { request, member } => format!("a member to \"{request} {member}\""),
             Self::ForUnknownMember { member } | Self::ForVote { member } => {
                 format!("a decision about member {member}")
             }
@@ -126,6 +127,7 @@ impl Waiting {
                 format!("\"{action}\" is refused without authentication: {hint}")
             }
             Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
+            Self::ForAddressee { .. } => "no member that is healthy can be asked".into(),
             Self::ForVote { .. } => "it is listed with a vote, and its role has none".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
         }
@@ -168,6 +170,7 @@ impl Waiting {
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",
             Self::ForVote { .. } => "UnwantedVote",
+            Self::ForAddressee { .. } => "NobodyToAsk",
             Self::ForUser { .. } => "CredentialsNeeded",
             Self::ForAnswer { .. } => "ActionRefused",
         }

@@ -269,3 +269,39 @@ fn an_observer_that_somebody_gave_a_vote_is_told_and_rolled() {
     seen.spec = ToySpec { observers: 0, observers_first: false, ..spec };
     assert_eq!(acts(&planned(&seen)), ["remove member m3 (3): scaling down"]);
 }
+
+/// The toy, which asks nobody for anything.
+struct Mute;
+
+impl App for Mute {
+    type Spec = ToySpec;
+
+    fn name(&self) -> &'static str {
+        Toy.name()
+    }
+
+    fn validate(&self, object: &Identity, spec: &ToySpec) -> Vec<Problem> {
+        Toy.validate(object, spec)
+    }
+
+    fn topology(&self, spec: &ToySpec) -> Topology {
+        Toy.topology(spec)
+    }
+
+    fn launch(&self, of: &LaunchOf<'_, ToySpec>) -> Launch {
+        Toy.launch(of)
+    }
+
+    fn via(&self, _: &Cluster, _: &Request) -> Option<MemberName> {
+        None
+    }
+}
+
+#[test]
+fn that_nobody_can_be_asked_is_told() {
+    let mut seen = quorum_of(3, &durable(3));
+    seen.spec.size = 2;
+    let made = plan(&Mute, &seen);
+    let wait = Waiting::ForAddressee { request: RequestKind::Leave, member: name(1) };
+    assert_eq!((acts(&made), made.waits), (vec![], vec![wait]));
+}
