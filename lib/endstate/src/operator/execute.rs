@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use endstate_core::{
     Action, ActionKey, ActionKind, App, Blocked, Call, Condition, ConditionType, Denial, Identity,
-    Launch, LaunchOf, MemberRecord, Plan, Snapshot, Status, Truth, Violation, Words,
+    Launch, LaunchOf, MemberRecord, Plan, Record, Snapshot, Status, Truth, Violation, Words,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -50,6 +50,9 @@ struct Acted {
 
 /// What failed, and how.
 type Failure = (ActionKey, Stopped);
+
+/// What was seen, and the record that was made of it.
+type Decided<'a, S> = (&'a Look<S>, &'a Record<S>);
 
 /// How far an action came.
 enum Progress {
@@ -99,7 +102,7 @@ where
         // Members are repaired whatever becomes of the objects around them.
         let surrounded = self.surround(object, &plan, ctx).await;
         self.refusals().ask_again(&key);
-        let mut acted = self.act_in_order(object, look, &plan.actions, ctx).await;
+        let mut acted = self.act_in_order(object, look, &plan, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
         let answered = answered(snapshot, &plan.actions, &acted);
         self.refusals().forget_actions(&key, &answered);
@@ -168,15 +171,16 @@ where
         &self,
         object: &Declared<O::Kind>,
         look: &Look<SpecOf<O>>,
-        actions: &[Action],
+        plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Acted {
         let creates = |it: &Action| matches!(it, Action::CreatePod { .. });
-        let mut acted = Acted::default();
-        for group in actions.chunk_by(|a, b| creates(a) && creates(b) || a.is_mark() && b.is_mark())
-        {
-            let acts =
-                group.iter().map(|it| async move { (it, self.act(object, look, it, ctx).await) });
+        let alike = |a: &Action, b: &Action| creates(a) && creates(b) || a.is_mark() && b.is_mark();
+        let (mut acted, decided) = (Acted::default(), (look, &plan.status.record));
+        for group in plan.actions.chunk_by(alike) {
+            let acts = group
+                .iter()
+                .map(|it| async move { (it, self.act(object, decided, it, ctx).await) });
             for (action, result) in join_all(acts).await {
                 match result {
                     Ok(Progress::Running) => acted.running = true,
@@ -248,7 +252,7 @@ where
     async fn act(
         &self,
         object: &Declared<O::Kind>,
-        look: &Look<SpecOf<O>>,
+        (look, record): Decided<'_, SpecOf<O>>,
         action: &Action,
         ctx: &Context,
     ) -> Result<Progress, Stopped> {
@@ -286,7 +290,7 @@ where
                 let observed = claims.iter().find(same).ok_or(Stopped::Stale)?;
                 self.around.delete_claim(observed, ctx).await.map_err(denied)?;
             }
-            Action::Call(call) => return self.call(look, call, ctx).await,
+            Action::Call(call) => return self.call(object, (look, record), call, ctx).await,
         }
         Ok(Progress::Done)
     }
@@ -301,25 +305,27 @@ where
         template::changed(pod, launch, spec.map(before))
     }
 
-    /// Asks the application, as long as this replica is the one that decides.
+    /// Asks the application, as long as this replica is the one that decides. What was decided on is the record of the
+    /// plan, which may have accepted another spec than the one that was looked by.
     async fn call(
         &self,
-        look: &Look<SpecOf<O>>,
+        object: &Declared<O::Kind>,
+        (look, record): Decided<'_, SpecOf<O>>,
         call: &Call,
         ctx: &Context,
     ) -> Result<Progress, Stopped> {
         if !ctx.fence().is_open() {
             return Err(Stopped::Stale);
         }
-        let snapshot = &look.snapshot;
-        let accepted = snapshot.status.record.accepted.as_ref();
-        let spec = accepted.map_or(&snapshot.spec, |it| &it.spec);
-        let pods = self.newest(&look.pods);
-        let target = Target {
-            members: self.addresses(snapshot, &pods),
-            secrets: look.secrets.clone(),
-            ..Target::new(&snapshot.object, spec)
+        let (snapshot, pods) = (&look.snapshot, self.newest(&look.pods));
+        let spec = decided_spec(snapshot, record);
+        let generation = |it: &Record<_>| it.accepted.as_ref().map(|it| it.generation);
+        let secrets = match generation(record) == generation(&snapshot.status.record) {
+            true => look.secrets.clone(),
+            false => self.secrets(object, (&snapshot.object, spec), ctx).await?,
         };
+        let members = self.addresses(snapshot, record, &pods);
+        let target = Target { members, secrets, ..Target::new(&snapshot.object, spec) };
         match self.operand.driver().act(&target, call).await {
             Outcome::Done => Ok(Progress::Done),
             Outcome::Running => Ok(Progress::Running),
@@ -344,6 +350,11 @@ where
             None => Err(Stopped::Stale),
         }
     }
+}
+
+/// The spec that is worked towards by this record.
+fn decided_spec<'a, S>(snapshot: &'a Snapshot<S>, record: &'a Record<S>) -> &'a S {
+    record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec)
 }
 
 /// What was refused before, rests no more, and was answered better since or is not due any more.
@@ -467,6 +478,16 @@ mod tests {
         );
         assert_eq!(blocked[1].not_created, ["b".into(), "c".into()]);
         assert_eq!(refused(&failures[..1], now), []);
+    }
+
+    #[test]
+    fn a_request_is_made_by_the_spec_that_the_plan_accepted() {
+        let accepted = |spec| Some(endstate_core::Accepted { generation: 1, spec });
+        let mut snapshot = Snapshot::new(Timestamp::UNIX_EPOCH, Identity::new("a", "b", "u"), 5);
+        snapshot.status.record.accepted = accepted(3);
+        let record = Record { accepted: accepted(5), ..Record::default() };
+        assert_eq!(*decided_spec(&snapshot, &record), 5);
+        assert_eq!(*decided_spec(&snapshot, &snapshot.status.record), 3, "a later one is refused");
     }
 
     #[test]

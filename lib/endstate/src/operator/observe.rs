@@ -65,13 +65,13 @@ impl<O: Operand> Operator<O> {
         Ok(Look { snapshot, pods: owned, secrets })
     }
 
-    /// Where the members of a snapshot are by now.
+    /// Where the members of a snapshot, and of the record that was made of it, are by now.
     pub(super) fn addresses(
         &self,
         snapshot: &Snapshot<SpecOf<O>>,
+        record: &Record<SpecOf<O>>,
         pods: &[Arc<Pod>],
     ) -> Vec<Address> {
-        let record = &snapshot.status.record;
         let members = targets(record, snapshot.pods.as_deref().unwrap_or_default());
         addresses(record, &members, pods, self.operand.container())
     }
@@ -104,7 +104,7 @@ impl<O: Operand> Operator<O> {
         Belonging { object, record, labels, app: self.operand.app().name() }
     }
 
-    async fn secrets(
+    pub(super) async fn secrets(
         &self,
         object: &Declared<O::Kind>,
         (identity, spec): (&Identity, &SpecOf<O>),
