@@ -141,6 +141,14 @@ fn a_source_that_is_behind_is_found() {
     assert_eq!(found_by(&behind, zab(&behind), bug.linted()), Some(Property::Lint));
 }
 
+/// What is left is corrupt, and the application says so.
+#[test]
+fn a_source_that_is_corrupt_is_found() {
+    let corrupt = two("bug", Budgets { wipe: 1, corrupt: 1, consent: 1, ..NONE });
+    let bug = Planner::with_bug(recovery_bugs::hear_no_alarm);
+    caught(&corrupt, bug, Property::KeepsGoodData);
+}
+
 /// Without the rule nothing goes on that could.
 #[test]
 fn a_consent_that_is_not_heard_is_found() {

@@ -5,6 +5,7 @@
 //! cluster is. Every step of the planner reads this and nothing else.
 
 mod accept;
+mod accused;
 pub(crate) mod appointing;
 mod claims;
 pub(crate) mod cluster;

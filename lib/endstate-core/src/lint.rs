@@ -283,8 +283,7 @@ impl<'a, S> Lint<'a, S> {
         let left = matches!(&record.step, Some(Step::Leave { name: it, id: known, .. })
             if it == name && known.as_ref() == id);
         let marked = self.find(name).and_then(|it| it.marks.started.as_ref());
-        let ours = record.cluster_id.as_ref();
-        let answer = self.snapshot.view.answer(name).filter(|it| ours == Some(&it.cluster));
+        let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
         !other && (left || marked == id || answer.map(|it| &it.id) == id)
     }
 
@@ -336,6 +335,10 @@ impl<'a, S> Lint<'a, S> {
     /// What the members of a list say of who leads.
     fn leads(&self, list: &'a Membership) -> Leads<'a> {
         Leads::new(&self.snapshot.view, list)
+    }
+
+    fn is_ours(&self, answer: &MemberStatus) -> bool {
+        self.snapshot.status.record.cluster_id.as_ref() == Some(&answer.cluster)
     }
 
     /// The list of the recorded cluster, if a quorum of its voters gave it.

@@ -246,6 +246,9 @@ pub struct MemberRow {
     /// How far it was behind the furthest member then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
+    /// Whether the application reported then that its data is corrupt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub corrupt: bool,
     /// Bytes on disk then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_size: Option<u64>,
@@ -266,6 +269,7 @@ impl MemberRow {
             node: None,
             position: None,
             lag: None,
+            corrupt: false,
             data_size: None,
         }
     }

@@ -8,7 +8,6 @@ use crate::problem::Problem;
 use crate::reason::{Cause, Shortage};
 use crate::request::{ActionKey, RequestKind};
 use crate::snapshot::{Conflict, Denial};
-use crate::topology::Recovery;
 
 /// What a plan waits for, and why. Closed: whatever waits has a variant here, and the planner builds each.
 ///
@@ -127,10 +126,10 @@ pub enum Waiting {
         left: usize,
         /// Voters there were.
         of: usize,
-        /// The members whose data could be gone on with: on a volume, and as far as all others by all that is known.
+        /// The members whose data could be gone on with: good, on a volume, and as far as all others by all that is known.
         sources: Vec<MemberName>,
-        /// Whether the application can go on with one member's data at all.
-        recovery: Recovery,
+        /// Why there is none, if the same keeps all that are left from it.
+        lack: Option<SourceLack>,
     },
     /// The member that a person named cannot be the source of a recovery.
     ForSource {
@@ -262,6 +261,8 @@ pub enum SourceLack {
     NoVolume,
     /// Its own data is lost.
     DataLost,
+    /// The application reports that its data is corrupt.
+    Corrupt,
     /// Another member has, or had, what it lacks.
     Behind {
         /// Which.

@@ -207,7 +207,7 @@ impl State {
             (slot.record, slot.row) = (known.record, known.row);
             slot.role = slot.role & !RECORDED_VOTER | known.role & RECORDED_VOTER;
             if slot.recovers() && !recovers {
-                rules::may_begin_recovery(slot)?;
+                rules::may_begin_recovery(slot, self.fault_since)?;
             }
             if slot.step() == FENCING {
                 slot.disk &= !RECOVERED;

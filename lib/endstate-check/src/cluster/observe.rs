@@ -175,10 +175,9 @@ impl Seen {
     fn of(slot: &Slot, list: bool, answers: bool) -> Self {
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
         let elsewhere = slot.ills & ELSEWHERE != 0 && slot.pod & STARTED != 0;
-        let named = slot.disk & (CORRUPT | UNNAMED) == CORRUPT;
         let alone = StartKind::of(slot.cached_made) == StartKind::Recover;
         let mut app = bit(list, slot.list & (NON_VOTER | VOTER));
-        app |= bit(list && slot.is_listed() && named, ACCUSED);
+        app |= bit(slot.is_listed() && slot.is_accused(), ACCUSED);
         if answers {
             app |= REACHED | bit(list, slot.list & LEADER);
             app |= bit(slot.is_cut(), ON_ITS_OWN) | bit(slot.votes(), VOTES);

@@ -165,7 +165,8 @@ fn broken_by_recovery(state: &State, source: &Slot) -> Option<Property> {
     if whole + usize::from(source.votes()) >= state.quorum() {
         return Some(Property::NoSecondStart);
     }
-    let ahead = others().any(|it| it.known_position() > source.position());
+    let good = |it: &&Slot| !it.is_accused();
+    let ahead = others().filter(good).any(|it| it.known_position() > source.position());
     ahead.then_some(Property::KeepsWrites)
 }
 
@@ -176,10 +177,13 @@ pub(crate) fn one_cluster(state: &State) -> Option<Property> {
     serves.then_some(Property::OneCluster)
 }
 
-/// S5: who begins a recovery has a consent that was not used.
-pub(crate) fn may_begin_recovery(slot: &Slot) -> Result<(), Property> {
-    let fresh = slot.reason & CONSENT != 0 && slot.ills & SPENT == 0;
-    if fresh { Ok(()) } else { Err(Property::ConsentsOnce) }
+/// S5 and S4: who begins a recovery has a consent that was not used, to data that was good.
+pub(crate) fn may_begin_recovery(slot: &Slot, fault_since: bool) -> Result<(), Property> {
+    if slot.reason & CONSENT == 0 || slot.ills & SPENT != 0 {
+        return Err(Property::ConsentsOnce);
+    }
+    let bad = slot.is_accused() && !fault_since;
+    if bad { Err(Property::KeepsGoodData) } else { Ok(()) }
 }
 
 /// S5 and S3.

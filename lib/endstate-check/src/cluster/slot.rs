@@ -132,6 +132,11 @@ impl Slot {
         self.disk & CAUGHT != 0
     }
 
+    /// Whether an alarm says that its data is corrupt.
+    pub(crate) fn is_accused(&self) -> bool {
+        self.disk & (CORRUPT | UNNAMED) == CORRUPT
+    }
+
     /// Whether its data is corrupt.
     pub fn is_corrupt(&self) -> bool {
         self.disk & CORRUPT != 0

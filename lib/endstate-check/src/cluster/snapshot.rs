@@ -11,7 +11,7 @@ use super::bits::*;
 use super::declared::Declared;
 use super::model::{AppModel, SpecOf};
 use super::numbers::{REASONS, position};
-use super::observe::{CLUSTER, REACHED, Seen, View};
+use super::observe::{ACCUSED, CLUSTER, REACHED, Seen, View};
 use super::slot::group;
 
 /// How often the container of a pod that crashes was restarted.
@@ -40,7 +40,7 @@ impl<M: AppModel> View<'_, M> {
         snapshot
     }
 
-    /// How far members were when the status was written.
+    /// How far members were when the status was written, and whose data was corrupt: the status tells an alarm at once.
     pub(super) fn rows(&self) -> Vec<MemberRow> {
         let known = self.slots().filter(|(_, it)| it.row & POSITION != 0);
         let row = |(index, seen): (usize, &Seen)| {
@@ -49,6 +49,7 @@ impl<M: AppModel> View<'_, M> {
             MemberRow {
                 standing: Some(standing),
                 position: Some(position(seen.row & POSITION)),
+                corrupt: seen.app & ACCUSED != 0,
                 ..MemberRow::new(self.name(index), self.setting.role(seen.role()))
             }
         };

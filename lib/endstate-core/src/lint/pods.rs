@@ -9,7 +9,7 @@ use crate::pod::{Pod, PodPhase, PodRef};
 use crate::record::{LeaveReason, RecoverStage, Step};
 use crate::request::Request;
 use crate::topology::Recovery;
-use crate::view::{Entry, MemberStatus, Membership, Reach};
+use crate::view::{Corruption, Entry, MemberStatus, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn create(&mut self, member: &MemberName, start: &Start) {
@@ -135,10 +135,26 @@ impl<'a, S> Lint<'a, S> {
         let row = || rows.iter().find(|it| it.name == *source)?.position.clone();
         let own = own.or_else(row).unwrap_or_default();
         let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
-        let mut others = rows.iter().filter(votes).filter_map(|it| it.position.as_ref());
+        let accused = self.is_accused(source);
+        self.check(Rule::KeepsData, !accused, || format!("the data of {source} is corrupt"));
+        let counts = |it: &&crate::MemberRow| votes(it) && !self.is_accused(&it.name);
+        let mut others = rows.iter().filter(counts).filter_map(|it| it.position.as_ref());
         self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
             format!("another member had data that {source} lacks")
         });
+    }
+
+    /// Whether any member calls this one's data corrupt, or one did before and it does not answer itself any more.
+    fn is_accused(&self, name: &str) -> bool {
+        let known = self.snapshot.status.record.find(name).and_then(|it| it.id.clone());
+        let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
+        let listed = || self.list()?.id_of(name).cloned();
+        let id = known.or_else(listed).or_else(|| answer.map(|it| it.id.clone()));
+        let answers = self.snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
+        let mut said = answers.filter(|it| self.is_ours(it)).flat_map(|it| &it.corruption);
+        let now = id.is_some_and(|id| said.any(|it| *it == Corruption::Of(id.clone())));
+        let mut rows = self.snapshot.status.members.iter();
+        now || answer.is_none() && rows.any(|it| it.name.as_str() == name && it.corrupt)
     }
 
     pub(super) fn restart(&mut self, pod: &PodRef) {

@@ -1,8 +1,8 @@
 //! How a cluster goes on after so many members lost their data that no quorum can come back: with what one member has,
 //! by a person's consent, and never by itself.
 //!
-//! The source must have all that any other has, or had when it was last seen. The pods of
-//! all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume
+//! The source must have all that any other has, or had when it was last seen; but what the application calls corrupt is
+//! worth nothing, and is no source. The pods of all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume
 //! as the only member, then once more to resume; the others join it as new ones.
 
 use super::Proof;
@@ -183,10 +183,12 @@ pub(super) fn sources<A: App>(assessed: &Assessed<'_, A>) -> Vec<MemberName> {
     members.filter(|it| lack(assessed, it).is_none()).cloned().collect()
 }
 
-/// Whether the application can go on with one member's data.
-pub(super) fn recovery<A: App>(assessed: &Assessed<'_, A>) -> Recovery {
-    let voting = assessed.target.as_ref().and_then(Topology::voting);
-    voting.map_or(Recovery::FromOne, |it| it.recovery)
+/// Why nobody is a source, if the same keeps all from it whose data is left.
+pub(super) fn lack_of_all<A: App>(assessed: &Assessed<'_, A>) -> Option<SourceLack> {
+    let whole = |it: &&MemberRecord| !assessed.health(it).is_lost();
+    let mut lacks = assessed.voting_members().filter(whole).map(|it| lack(assessed, &it.name));
+    let Some(first) = lacks.next() else { return Some(SourceLack::DataLost) };
+    first.filter(|first| lacks.all(|it| it.as_ref() == Some(first)))
 }
 
 /// Why a member cannot be the source.
@@ -200,11 +202,15 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     if assessed.list().is_some_and(|it| it.agreed >= quorum(it.voters().count())) {
         return Some(SourceLack::NotNeeded);
     }
-    if recovery(assessed) == Recovery::Impossible {
+    let voting = assessed.target.as_ref().and_then(Topology::voting);
+    if voting.is_some_and(|it| it.recovery == Recovery::Impossible) {
         return Some(SourceLack::Impossible);
     }
     if assessed.health(member).is_lost() {
         return Some(SourceLack::DataLost);
+    }
+    if assessed.is_accused(source) {
+        return Some(SourceLack::Corrupt);
     }
     if assessed.snapshot.claim(source).is_none() {
         return Some(SourceLack::NoVolume);
@@ -214,8 +220,10 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     let rows = assessed.snapshot.status.members.iter();
     let listed = rows.filter(|it| it.standing.is_none_or(Standing::votes)).map(|it| &it.name);
     let others = assessed.voting_members().map(|it| &it.name).chain(listed);
+    let counts = |it: &&MemberName| *it != source && !assessed.is_accused(it);
     let mut ahead = others
-        .filter(|it| *it != source && position(assessed, it).is_some_and(|it| !own.dominates(&it)));
+        .filter(counts)
+        .filter(|it| position(assessed, it).is_some_and(|it| !own.dominates(&it)));
     ahead.next().map(|it| SourceLack::Behind { other: it.clone() })
 }
 

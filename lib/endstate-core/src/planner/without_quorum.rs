@@ -1,6 +1,6 @@
 //! What may be done while nothing proves a quorum: processes that do not run are helped up, on the data they have.
 
-use super::recover::{recovery, sources};
+use super::recover::{lack_of_all, sources};
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
@@ -26,8 +26,8 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         _ => true,
     };
     let consent = lost(assessed).filter(|_| asks).map(|(left, of)| {
-        let (sources, recovery) = (sources(assessed), recovery(assessed));
-        Waiting::ForConsent { left, of, sources, recovery }
+        let (sources, lack) = (sources(assessed), lack_of_all(assessed));
+        Waiting::ForConsent { left, of, sources, lack }
     });
     Verdict::say(consent.into_iter().chain(waits))
 }

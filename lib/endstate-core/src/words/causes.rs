@@ -118,6 +118,7 @@ impl Display for SourceLack {
                 f.write_str("its data is not on a volume and would be deleted with its pod")
             }
             Self::DataLost => f.write_str("its own data is lost"),
+            Self::Corrupt => f.write_str("the application reports that its data is corrupt"),
             Self::Behind { other } => write!(f, "{other} has, or had, data that it lacks"),
             Self::OneGroup => f.write_str("the other groups have data that it does not have"),
             Self::NotNeeded => f.write_str("the quorum is available, or may recover by itself"),

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use super::causes;
 use crate::limits::STABLE_SECONDS;
 use crate::status::WaitRow;
-use crate::topology::Recovery;
-use crate::waiting::{AppointmentLack, Waiting};
+use crate::waiting::{AppointmentLack, SourceLack, Waiting};
 
 impl Waiting {
     /// What it waits for.
@@ -88,8 +87,8 @@ impl Waiting {
             Self::ForAgreement { agreed, needed } => {
                 format!("{agreed} of the {needed} voters needed returned the same list")
             }
-            Self::ForConsent { left, of, sources, recovery } => {
-                consent((*left, *of), sources, *recovery)
+            Self::ForConsent { left, of, sources, lack } => {
+                consent((*left, *of), sources, lack.as_ref())
             }
             Self::ForSource { member, lack } => {
                 format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
@@ -182,15 +181,22 @@ fn record(pods: usize, claims: usize) -> String {
     format!("there are {pods} member pods{claims} and no record of a cluster")
 }
 
-fn consent((left, of): (usize, usize), sources: &[crate::MemberName], able: Recovery) -> String {
+fn consent(
+    (left, of): (usize, usize),
+    sources: &[crate::MemberName],
+    lack: Option<&SourceLack>,
+) -> String {
     let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
-    if able == Recovery::Impossible {
-        return format!(
-            "{lost}, and the application cannot be recovered from one member: restore a backup into another cluster"
-        );
-    }
     if sources.is_empty() {
-        return lost;
+        return match lack {
+            Some(SourceLack::Impossible) => format!(
+                "{lost}, and the application cannot be recovered from one member: restore a backup into another cluster"
+            ),
+            Some(SourceLack::Corrupt) => format!(
+                "{lost}, and the application reports that all of it is corrupt: restore a backup into another cluster"
+            ),
+            _ => lost,
+        };
     }
     let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
     format!(

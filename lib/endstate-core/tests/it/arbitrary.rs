@@ -327,6 +327,7 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
     let row = |(index, it): (usize, &Named)| MemberRow {
         standing: it.row,
         position: it.answer.position.clone(),
+        corrupt: !it.answer.corruption.is_empty(),
         ..MemberRow::new(name(index), it.role)
     };
     seen.status.members = of(|it| it.row.is_some()).map(row).collect();

@@ -231,6 +231,13 @@ fn what_looks_alike_and_is_right_passes() {
         ("nobody votes who has a pod", recovers, |it| {
             it.seen.pods.as_mut().unwrap().push(pod("c"))
         }),
+        ("what was corrupt is no measure", recovers, |it| {
+            it.seen.status.members[1].position = Some(Position::at(200));
+            it.seen.status.members[1].corrupt = true;
+        }),
+        ("what was corrupt is not, by its own word", makes_room, |it| {
+            it.seen.status.members[0].corrupt = true
+        }),
         ("what it says now counts", makes_room, |it| {
             it.seen.status.members[1].position = Some(Position::at(100));
         }),

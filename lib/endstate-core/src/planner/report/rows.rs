@@ -56,6 +56,7 @@ impl<A: App> Report<'_, '_, A> {
             node: snapshot.pod(&member.name).and_then(|it| it.node.clone()),
             position: member.position.clone().or_else(|| self.position_before(&member.name)),
             lag,
+            corrupt: self.assessed.is_accused(&member.name),
             data_size: answer.map(|it| it.data_size),
             ..MemberRow::new(member.name.clone(), member.role.clone())
         }
@@ -89,6 +90,7 @@ impl<A: App> Report<'_, '_, A> {
             updated,
             node: pod.and_then(|it| it.node.clone()),
             position: answered.or_else(|| self.position_before(&member.name)),
+            corrupt: self.assessed.is_accused(&member.name),
             ..MemberRow::new(member.name.clone(), member.role.clone())
         }
     }

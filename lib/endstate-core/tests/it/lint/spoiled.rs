@@ -232,6 +232,7 @@ pub(super) const CREATED: &[Spoiled] = &[
         it.row("d", Standing::Voter, Position::at(96));
         it.seen.status.members[3].standing = None;
     }),
+    ("recovers from what was corrupt", recovers, |it| it.seen.status.members[0].corrupt = true),
     ("recovers beside another voter", recovers, |it| it.seen.pods.as_mut().unwrap().push(pod("b"))),
     ("recovers beside one of which nothing is known", recovers, |it| {
         it.seen.pods.as_mut().unwrap().push(pod("z"))

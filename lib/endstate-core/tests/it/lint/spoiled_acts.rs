@@ -51,6 +51,9 @@ pub(super) const PODS: &[Spoiled] = &[
     ("makes room for less than there was", makes_room, |it| {
         it.seen.status.members[1].position = Some(Position::at(101))
     }),
+    ("makes room for what is corrupt, by its own word", makes_room, |it| {
+        it.status("a").corruption = vec![Corruption::Of("a".into())]
+    }),
     ("makes room, not recorded", makes_room, |it| it.plan.status.record.step = None),
     ("makes room in another pod", makes_room, |it| it.renewed("a")),
     ("deletes a first member", clears_attempt, |it| {

@@ -1,0 +1,31 @@
+//! Whose data the application accuses of corruption, where no quorum can be asked.
+
+use super::Assessed;
+use crate::app::App;
+use crate::id::MemberId;
+use crate::view::{Corruption, MemberStatus};
+
+impl<A: App> Assessed<'_, A> {
+    /// Whether any member says that this one's data is corrupt, or one did when the status was last written: whoever
+    /// said so may have lost its data since, or its pod to a recovery. Only a quorum withdraws that, or the accused
+    /// itself if it answers and nobody says so any more.
+    pub(crate) fn is_accused(&self, name: &str) -> bool {
+        let cluster = self.record.cluster_id.as_ref();
+        let ours = |it: &&MemberStatus| cluster == Some(&it.cluster);
+        let answers = self.snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
+        let alarm = self.id_of(name).map(|it| Corruption::Of(it.clone()));
+        let said =
+            alarm.is_some_and(|it| answers.filter(ours).any(|said| said.corruption.contains(&it)));
+        let answered = self.snapshot.view.answer(name).is_some_and(|it| ours(&it));
+        let rows = &self.snapshot.status.members;
+        let before = || rows.iter().any(|it| *it.name == *name && it.corrupt);
+        said || self.cluster.is_none() && !answered && before()
+    }
+
+    fn id_of(&self, name: &str) -> Option<&MemberId> {
+        let recorded = self.record.find(name).and_then(|it| it.id.as_ref());
+        let listed = || self.list()?.id_of(name);
+        let answered = || self.snapshot.view.answer(name).map(|it| &it.id);
+        recorded.or_else(listed).or_else(answered)
+    }
+}
