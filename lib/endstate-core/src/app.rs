@@ -54,8 +54,8 @@ pub trait App {
     fn name(&self) -> &'static str;
 
     /// What is wrong with a spec by itself, or with the name of its object: how many members may vote says
-    /// [`Problem::of_size`]. A topology that nobody can work towards, such as one with two roles that vote, is refused by
-    /// the library. By default only a name after which services cannot be named.
+    /// [`Problem::of_size`]. A topology that nobody can work towards, such as one with two roles that vote, is refused
+    /// by the library. By default only a name after which services cannot be named.
     fn validate(&self, object: &Identity, _: &Self::Spec) -> Vec<Problem> {
         Problem::of_name(&object.name).into_iter().collect()
     }
@@ -96,8 +96,8 @@ pub trait App {
 
     /// In which order members are restarted or taken away: the first is the most dispensable.
     ///
-    /// By default: those that do not work, then those that clients are not sent to, then those that do not vote, then those made from an older spec; among
-    /// equals who leads comes last, and the furthest behind first.
+    /// By default: those that do not work, then those that clients are not sent to, then those that do not vote, then
+    /// those made from an older spec; among equals who leads comes last, and the furthest behind first.
     fn order<'a>(&self, cluster: &'a Cluster) -> Vec<&'a Member> {
         let mut members: Vec<&Member> = cluster.members.iter().collect();
         members.sort_by(|a, b| dispensability(a, b));

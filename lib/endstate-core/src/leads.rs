@@ -1,5 +1,5 @@
-//! Who leads, by the members' own words. Assessment, planner and linter judge differently what follows from it, but they
-//! mean the same.
+//! Who leads, by the members' own words. Assessment, planner and linter judge differently what follows from it, but
+//! they mean the same.
 
 use crate::id::MemberId;
 use crate::limits::quorum;
@@ -50,8 +50,8 @@ impl<'a> Leads<'a> {
         self.followers(leader).count() >= quorum(self.list.voters().count())
     }
 
-    /// Who leads the cluster: the voter that says so; if several do, the one that most voters follow. Where each group has
-    /// a leader of its own, that is one of them.
+    /// Who leads the cluster: the voter that says so; if several do, the one that most voters follow. Where each group
+    /// has a leader of its own, that is one of them.
     pub(crate) fn leader(self) -> Option<&'a MemberId> {
         self.most_followed(|it| it.votes, |it| it.votes)
     }
@@ -62,8 +62,8 @@ impl<'a> Leads<'a> {
         self.most_followed(|it| of(it) && (it.votes || !has_voter), &of)
     }
 
-    /// Whether one voter leads. Where the operator chooses it there may be two that say so: then the one that a majority
-    /// follows does, if no other can acknowledge anything, or nobody.
+    /// Whether one voter leads. Where the operator chooses it there may be two that say so: then the one that a
+    /// majority follows does, if no other can acknowledge anything, or nobody.
     pub(crate) fn is_led(self, acks: Option<Acks>) -> bool {
         let Some(leader) = self.leader() else { return false };
         match acks {

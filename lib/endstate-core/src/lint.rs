@@ -1,9 +1,9 @@
 //! Checks a plan against what must hold for every application, whoever made the plan.
 //!
 //! The linter shares no decision with the planner, only what members' words mean (who leads): it looks at the snapshot
-//! with its own, cruder eyes (a member counts as working only if it answered for itself, follows a leader, and is accused
-//! of corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly; it never
-//! stops the process.
+//! with its own, cruder eyes (a member counts as working only if it answered for itself, follows a leader, and is
+//! accused of corrupt data by nobody) and refuses what it cannot see to be safe. A violation stops that object, loudly;
+//! it never stops the process.
 
 mod appointing;
 mod around;

@@ -1,7 +1,7 @@
 //! What users may say about the pods of members, for every application alike, as the planner sees it.
 //!
-//! The values are Kubernetes' own and were checked where they came in, so nothing looks into them here but for the limit
-//! of memory, which an application must stay below.
+//! The values are Kubernetes' own and were checked where they came in, so nothing looks into them here but for the
+//! limit of memory, which an application must stay below.
 
 use std::collections::BTreeMap;
 

@@ -15,8 +15,8 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
-/// The entries that a member has, by history. How it is written ([`hexadecimal`](Self::hexadecimal)) makes no difference
-/// between two.
+/// The entries that a member has, by history. How it is written ([`hexadecimal`](Self::hexadecimal)) makes no
+/// difference between two.
 ///
 /// ```
 /// use endstate_core::Position;

@@ -163,7 +163,8 @@ impl<S> Record<S> {
     }
 }
 
-/// An id that the application was never asked for. It is given to another when the pod of the member that had it is gone.
+/// An id that the application was never asked for. It is given to another when the pod of the member that had it is
+/// gone.
 ///
 /// ```
 /// use endstate_core::SpareId;

@@ -126,7 +126,8 @@ pub enum Waiting {
         left: usize,
         /// Voters there were.
         of: usize,
-        /// The members whose data could be gone on with: good, on a volume, and as far as all others by all that is known.
+        /// The members whose data could be gone on with: good, on a volume, and as far as all others by all that is
+        /// known.
         sources: Vec<MemberName>,
         /// Why there is none, if the same keeps all that are left from it.
         lack: Option<SourceLack>,

@@ -1,8 +1,8 @@
 //! The custom resources: what a user may write, and what the operator answers.
 //!
 //! Invariants: every field of a spec takes effect, is refused by the API server with a message that says what to do, or
-//! is warned of in a condition; the schema is complete, so a strict client hears about every misspelt field; documentation of a field says its
-//! meaning, its unit, its default, and where the knowledge comes from.
+//! is warned of in a condition; the schema is complete, so a strict client hears about every misspelt field;
+//! documentation of a field says its meaning, its unit, its default, and where the knowledge comes from.
 
 #![expect(
     unreachable_pub,

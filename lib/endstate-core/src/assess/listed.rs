@@ -14,8 +14,8 @@ impl<A: App> Assessed<'_, A> {
         cluster.members.iter().any(|it| *it.name == *name || self.is_known_as(name, it))
     }
 
-    /// Whether the one that is listed has the id of this member: by the record, or else by its own word, now or earlier.
-    /// Pods of an attempt to form the cluster that came to nothing may say ids that others have.
+    /// Whether the one that is listed has the id of this member: by the record, or else by its own word, now or
+    /// earlier. Pods of an attempt to form the cluster that came to nothing may say ids that others have.
     fn is_known_as(&self, name: &str, listed: &Member) -> bool {
         let (id, snapshot) = (&listed.id, self.snapshot);
         if let Some(known) = self.record.members.iter().find(|it| it.id.as_ref() == Some(id)) {

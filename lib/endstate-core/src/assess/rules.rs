@@ -93,8 +93,8 @@ pub(crate) fn restarts(member: &Member) -> bool {
     }
 }
 
-/// Whether a member has to be replaced: because its data is corrupt, because its volume is being deleted, because its pod
-/// must be another and its data goes with it, or because so few members cannot spare one for a restart.
+/// Whether a member has to be replaced: because its data is corrupt, because its volume is being deleted, because its
+/// pod must be another and its data goes with it, or because so few members cannot spare one for a restart.
 pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
     let voters = cluster.voters().count();
     let spare = match target.is_led(&member.role) {
@@ -148,8 +148,8 @@ pub(crate) fn leaves_quorum(cluster: &Cluster, member: &Member) -> bool {
     !member.votes || working >= quorum(cluster.voters().count() - 1)
 }
 
-/// Whether a member is what its role wants it to be: in a role whose members vote, one that does. One that somebody gave
-/// a vote against its role counts for it all the same, and is told.
+/// Whether a member is what its role wants it to be: in a role whose members vote, one that does. One that somebody
+/// gave a vote against its role counts for it all the same, and is told.
 pub(crate) fn is_complete(role: &Role, member: &Member) -> bool {
     role.is_led() || member.votes || !role.votes
 }

@@ -2,8 +2,9 @@
 //! by a person's consent, and never by itself.
 //!
 //! The source must have all that any other has, or had when it was last seen; but what the application calls corrupt is
-//! worth nothing, and is no source. The pods of all others go before it starts, so that they cannot form a cluster without it. Its pod is made again on its volume
-//! as the only member, then once more to resume; the others join it as new ones.
+//! worth nothing, and is no source. The pods of all others go before it starts, so that they cannot form a cluster
+//! without it. Its pod is made again on its volume as the only member, then once more to resume; the others join it as
+//! new ones.
 
 use super::Proof;
 use super::verdict::{Move, Note, Verdict};

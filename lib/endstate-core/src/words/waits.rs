@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::causes;
 use crate::limits::STABLE_SECONDS;
+use crate::request::ActionKey;
 use crate::status::WaitRow;
 use crate::waiting::{AppointmentLack, SourceLack, Waiting};
 
@@ -119,12 +120,7 @@ impl Waiting {
             Self::ForGroup { .. } => "none of its members reports that it leads".into(),
             Self::ForRecord { pods, claims } => record(*pods, *claims),
             Self::ForIds { max } => format!("all ids up to {max} have been used"),
-            Self::ForUser { action: None, hint } => {
-                format!("members require authentication: {hint}")
-            }
-            Self::ForUser { action: Some(action), hint } => {
-                format!("\"{action}\" is refused without authentication: {hint}")
-            }
+            Self::ForUser { action, hint } => user(action.as_ref(), hint),
             Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
             Self::ForAddressee { .. } => "no member that is healthy can be asked".into(),
             Self::ForVote { .. } => "it is listed with a vote, and its role has none".into(),
@@ -220,5 +216,13 @@ impl Display for Waiting {
 impl From<&Waiting> for WaitRow {
     fn from(wait: &Waiting) -> Self {
         Self { what: wait.what(), because: wait.why() }
+    }
+}
+
+/// What is refused because the operator has no user.
+fn user(action: Option<&ActionKey>, hint: &str) -> String {
+    match action {
+        None => format!("members require authentication: {hint}"),
+        Some(action) => format!("\"{action}\" is refused without authentication: {hint}"),
     }
 }
