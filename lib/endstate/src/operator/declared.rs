@@ -18,7 +18,7 @@ use serde_json::Value;
 /// ```
 /// use endstate::operator::Declared;
 /// use k8s_openapi::api::core::v1::Pod;
-/// use endstate_core::Identity;
+/// use kube::Resource;
 /// let odd = serde_json::json!({ "metadata": { "name": "a" }, "spec": "no object" });
 /// let object: Declared<Pod> = serde_json::from_value(odd).unwrap();
 /// assert_eq!((Declared::<Pod>::kind(&()), object.spec.as_str()), ("Pod".into(), Some("no object")));
