@@ -53,8 +53,8 @@ pub use launch::{
     SeedWhen, Source, Start, Storage, VolumeSpec,
 };
 pub use limits::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
-    UNSEEN_SECONDS, quorum,
+    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, NODE_SILENT_SECONDS,
+    RESTART_SECONDS, STABLE_SECONDS, UNSEEN_SECONDS, quorum,
 };
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};
@@ -64,7 +64,7 @@ pub use objects::{
 };
 pub use plan::{Action, Event, EventKind, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
-pub use pod::{Claim, Marks, Pod, PodPhase, PodRef, Trouble};
+pub use pod::{Claim, Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};

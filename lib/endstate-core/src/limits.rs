@@ -6,6 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 /// others that work.
 pub const CRASH_LOOP_SECONDS: i64 = 60;
 
+/// How long a node must have been silent before it counts as lost.
+pub const NODE_SILENT_SECONDS: i64 = 60;
+
 /// For how long a member whose data is on a claim may not work on a node that is lost before it is given up: as long as
 /// Kubernetes leaves a pod on such a node.
 pub const NODE_LOST_SECONDS: i64 = 300;

@@ -1,10 +1,11 @@
 //! The pods and volume claims of members, as the API shows them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Evidence, Exit, Words};
 use crate::id::{MemberId, MemberName, ResourceVersion, RoleName, Uid};
+use crate::limits::NODE_SILENT_SECONDS;
 
 /// One member's pod as the API shows it.
 ///
@@ -40,8 +41,8 @@ pub struct Pod<S> {
     pub exit: Option<Exit>,
     /// How it ended before that, as far as it is known.
     pub exit_before: Option<Exit>,
-    /// The node it is bound to is known to be gone or has not reported for a minute or longer.
-    pub node_lost: bool,
+    /// What is wrong with the node it is bound to.
+    pub node_fault: Option<NodeFault>,
     /// The node it is bound to.
     pub node: Option<String>,
     /// What the pod was made from: the value of [`Launch::ANNOTATION`](crate::Launch::ANNOTATION).
@@ -93,11 +94,30 @@ impl<S> Pod<S> {
             running_since: None,
             exit: None,
             exit_before: None,
-            node_lost: false,
+            node_fault: None,
             node: None,
             spec: None,
             marks: Marks::default(),
         }
+    }
+
+    /// Whether its node is gone, or has been silent for too long to be waited for.
+    ///
+    /// ```
+    /// use endstate_core::{NodeFault, Pod};
+    /// let (mut pod, now) = (Pod::<u32>::new("example-x7k2p", "9b1d", "41"), jiff::Timestamp::UNIX_EPOCH);
+    /// assert!(!pod.is_node_lost(now));
+    /// pod.node_fault = Some(NodeFault::Silent { since: now });
+    /// assert!(!pod.is_node_lost(now));
+    /// pod.node_fault = Some(NodeFault::Gone);
+    /// assert!(pod.is_node_lost(now));
+    /// ```
+    pub fn is_node_lost(&self, now: Timestamp) -> bool {
+        let patience = SignedDuration::from_secs(NODE_SILENT_SECONDS);
+        self.node_fault.is_some_and(|it| match it {
+            NodeFault::Gone => true,
+            NodeFault::Silent { since } => now.duration_since(since) >= patience,
+        })
     }
 
     /// Whether the launcher found the data directory empty although it had been filled before, and
@@ -114,6 +134,23 @@ impl<S> Pod<S> {
     pub fn data_lost(&self) -> bool {
         self.exit.as_ref().is_some_and(|it| it.evidence == Some(Evidence::DataLost))
     }
+}
+
+/// What is wrong with a node.
+///
+/// ```
+/// use endstate_core::NodeFault;
+/// assert_ne!(NodeFault::Gone, NodeFault::Silent { since: jiff::Timestamp::UNIX_EPOCH });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NodeFault {
+    /// The API has no such node.
+    Gone,
+    /// It does not report.
+    Silent {
+        /// Since when, by the control plane's clock.
+        since: Timestamp,
+    },
 }
 
 /// `status.phase` of a pod.

@@ -2,7 +2,7 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, Claim, ClusterId, Denial,
-    Evidence, Exit, Marks, MemberRecord, MemberRow, Pod, PodPhase, Record, RecoverStage,
+    Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod, PodPhase, Record, RecoverStage,
     RequestKind, Restarted, Snapshot, Standing, Status, Step, Trouble, Uid, Words,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -86,7 +86,7 @@ impl<M: AppModel> View<'_, M> {
         pod.deleting = has(DELETING);
         pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
         pod.exit = seen.exit(words);
-        pod.node_lost = has(NODE_LOST);
+        pod.node_fault = has(NODE_LOST).then_some(NodeFault::Gone);
         pod.spec = Some(self.setting.model.spec(made_from));
         pod.marks = Marks {
             started: (seen.made & MARKED != 0).then(|| Self::id(index)),

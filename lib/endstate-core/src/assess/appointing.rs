@@ -190,7 +190,8 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
 
     fn may_run(&self, entry: &Entry) -> bool {
         let pod = self.assessed.snapshot.pod(&entry.name);
-        pod.is_some_and(|it| it.deleting || it.node_lost) || !self.health(entry).is_stopped()
+        pod.is_some_and(|it| it.deleting || it.node_fault.is_some())
+            || !self.health(entry).is_stopped()
     }
 
     fn health(&self, entry: &Entry) -> Health {

@@ -34,7 +34,7 @@ pub(crate) fn health<S>(
     match ended(pod, member.pod.as_ref()) {
         None => {}
         // It never gets away from a node that is lost.
-        Some(Cause::PodDeleting) if durable && pod.node_lost => {
+        Some(Cause::PodDeleting) if durable && pod.is_node_lost(snapshot.now) => {
             return node_lost(member, snapshot.now, durable);
         }
         // It runs on the claim, whoever made it.
@@ -167,7 +167,7 @@ fn silent<S>(pod: &Pod<S>, member: &MemberRecord, snapshot: &Snapshot<S>, cause:
     if pod.data_lost() {
         return Health::Dead(Cause::DataLost { before: member.last_termination_message.clone() });
     }
-    if pod.node_lost {
+    if pod.is_node_lost(now) {
         return node_lost(member, now, snapshot.claim(&member.name).is_some());
     }
     match &pod.trouble {

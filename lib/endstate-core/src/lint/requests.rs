@@ -197,7 +197,8 @@ impl<'a, S> Lint<'a, S> {
             });
         };
         let same = self.recorded_pod(member).is_none_or(|uid| *uid == pod.uid);
-        let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !pod.node_lost;
+        let lost = pod.is_node_lost(self.snapshot.now);
+        let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !lost;
         let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
         let known = self.snapshot.status.record.cluster_id.as_ref();
         let elsewhere = self.snapshot.view.answer(member);

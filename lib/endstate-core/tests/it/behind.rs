@@ -305,3 +305,19 @@ fn that_nobody_can_be_asked_is_told() {
     let wait = Waiting::ForAddressee { request: RequestKind::Leave, member: name(1) };
     assert_eq!((acts(&made), made.waits), (vec![], vec![wait]));
 }
+
+/// How long a node is waited for is decided here, from since when it is silent.
+#[test]
+fn a_node_is_lost_when_it_was_silent_for_a_minute() {
+    let mut seen = quorum_of(3, &durable(3));
+    silence(&mut seen, 2);
+    let told = |seconds: i64| {
+        let mut seen = seen.clone();
+        let since = seen.now - jiff::SignedDuration::from_secs(seconds);
+        seen.pods.as_mut().unwrap()[2].node_fault = Some(NodeFault::Silent { since });
+        planned(&seen).waits
+    };
+    let wait = |cause| vec![Waiting::ForMember { member: name(2), cause }];
+    assert_eq!(told(NODE_SILENT_SECONDS - 1), wait(Cause::Silent));
+    assert_eq!(told(NODE_SILENT_SECONDS), wait(Cause::NodeLost));
+}

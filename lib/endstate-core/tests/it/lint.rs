@@ -86,7 +86,7 @@ fn a_member_is_given_up_only_for_what_its_pod_shows() {
     let exit = Exit::of(lost.exit_code().into(), None, &lost.message("it is empty"));
     let crash = Trouble::CrashLoop { message: Words::of("") };
     let shows: [&dyn Fn(&mut Case); 9] = [
-        &|it| it.pod("c").node_lost = true,
+        &|it| it.pod("c").node_fault = Some(NodeFault::Gone),
         &|it| it.pod("c").deleting = true,
         &|it| it.pod("c").phase = PodPhase::Failed,
         &|it| it.pod("c").started = false,
@@ -100,7 +100,7 @@ fn a_member_is_given_up_only_for_what_its_pod_shows() {
         },
     ];
     for (index, show) in shows.into_iter().enumerate() {
-        let mut case = gives_up().with(|it| it.pod("c").node_lost = false);
+        let mut case = gives_up().with(|it| it.pod("c").node_fault = None);
         assert_ne!(violations(&case), "");
         show(&mut case);
         assert_eq!(violations(&case), "", "{index}");

@@ -111,7 +111,7 @@ impl World {
 
     fn lose_node(&mut self, name: &str) {
         self.silence(name);
-        self.pod(name).node_lost = true;
+        self.pod(name).node_fault = Some(NodeFault::Gone);
         let since = self.0.now - jiff::SignedDuration::from_secs(NODE_LOST_SECONDS);
         let record = &mut self.0.status.record;
         let coming = record.step.iter_mut().filter_map(|it| match it {

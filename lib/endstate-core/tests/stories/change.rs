@@ -2,7 +2,7 @@
 
 use endstate_core::{
     ActionKey, ActionKind, Blocked, Claim, Denial, Entry, Evidence, Exit, Marks, MemberName,
-    Membership, PodPhase, Position, Start, Trouble, Words,
+    Membership, NodeFault, PodPhase, Position, Start, Trouble, Words,
 };
 use jiff::SignedDuration;
 
@@ -197,7 +197,7 @@ impl<A: Told> World<A> {
 
     pub(super) fn lose_node(&mut self, name: &MemberName) {
         self.stop(name);
-        self.pod(name).node_lost = true;
+        self.pod(name).node_fault = Some(NodeFault::Gone);
     }
 
     /// Somebody takes the marks of a pod away.

@@ -1,13 +1,12 @@
 //! From the API and the application to one snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, Conflict, Identity, LaunchOf, MemberName, MemberVolume, RECOVER_ANNOTATION, Record,
-    Snapshot, Status, Surroundings, targets,
+    App, Conflict, Identity, LaunchOf, MemberName, MemberVolume, NodeFault, RECOVER_ANNOTATION,
+    Record, Snapshot, Status, Surroundings, targets,
 };
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
 
@@ -19,9 +18,6 @@ use super::pods::member_pod;
 use super::reconciler::Operator;
 use crate::driver::{Address, Driver, Target};
 use crate::{Context, Error, ObjectKey};
-
-/// How long a node must have been silent before what ran on it is given up.
-const NODE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// One look: what is decided on, and the pods as the API has them.
 pub(super) struct Look<S> {
@@ -83,12 +79,12 @@ impl<O: Operand> Operator<O> {
         owned: &[Arc<Pod>],
         ctx: &Context,
     ) -> Result<Vec<endstate_core::Pod<SpecOf<O>>>, Error> {
-        let lost = self.lost_nodes(owned, ctx).await?;
+        let faults = self.node_faults(owned, ctx).await?;
         let belonging = self.belonging(object, record);
         let member = |pod: &Arc<Pod>| {
             let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
-            let node_lost = node.is_some_and(|it| lost.contains(it));
-            let seen = member_pod(pod, self.operand.container(), node_lost);
+            let node_fault = node.and_then(|it| faults.get(it).copied());
+            let seen = member_pod(pod, self.operand.container(), node_fault);
             endstate_core::Pod { marks: belonging.marks(pod), ..seen }
         };
         Ok(owned.iter().map(member).collect())
@@ -188,15 +184,15 @@ impl<O: Operand> Operator<O> {
         Ok(found.iter().map(|it| Conflict::new(&*it.kind, &*it.name).of(member(it))).collect())
     }
 
-    /// The nodes of these pods that are gone, or silent for long.
-    async fn lost_nodes(
+    /// What is wrong with the nodes of these pods.
+    async fn node_faults(
         &self,
         pods: &[Arc<Pod>],
         ctx: &Context,
-    ) -> Result<BTreeSet<String>, Error> {
+    ) -> Result<BTreeMap<String, NodeFault>, Error> {
         let nodes: BTreeSet<_> =
             pods.iter().filter_map(|it| it.spec.as_ref()?.node_name.clone()).collect();
-        let mut lost = BTreeSet::new();
+        let mut faults = BTreeMap::new();
         for name in nodes {
             let key = ObjectKey::cluster(name.as_str());
             let node = match self.nodes.get(&key) {
@@ -204,11 +200,10 @@ impl<O: Operand> Operator<O> {
                 // The cache may just not have heard of it yet.
                 None => ctx.get_live::<Node>(&key).await?,
             };
-            if node.is_none_or(|it| is_silent(&it, ctx.now())) {
-                lost.insert(name);
-            }
+            let fault = node.as_ref().map_or(Some(NodeFault::Gone), silence);
+            faults.extend(fault.map(|it| (name, it)));
         }
-        Ok(lost)
+        Ok(faults)
     }
 }
 
@@ -263,10 +258,9 @@ fn is_running(status: &PodStatus, container: &str) -> bool {
     main.and_then(|it| it.state.as_ref()).is_some_and(|it| it.running.is_some())
 }
 
-/// Whether a node says nothing, for so long that it will not come back in time.
-fn is_silent(node: &Node, now: Timestamp) -> bool {
-    let conditions = node.status.iter().flat_map(|it| it.conditions.iter().flatten());
-    let Some(ready) = conditions.into_iter().find(|it| it.type_ == "Ready") else { return false };
-    let since = ready.last_transition_time.as_ref().map(|it| it.0);
-    ready.status == "Unknown" && since.is_some_and(|it| now.duration_since(it) >= NODE_PATIENCE)
+/// Since when a node does not report, if it does not.
+fn silence(node: &Node) -> Option<NodeFault> {
+    let mut conditions = node.status.iter().flat_map(|it| it.conditions.iter().flatten());
+    let ready = conditions.find(|it| it.type_ == "Ready").filter(|it| it.status == "Unknown")?;
+    Some(NodeFault::Silent { since: ready.last_transition_time.as_ref()?.0 })
 }

@@ -1,6 +1,6 @@
 //! A pod of the API as the planner sees it. Pure.
 
-use endstate_core::{Exit, Launch, Marks, PodPhase, Trouble};
+use endstate_core::{Exit, Launch, Marks, NodeFault, PodPhase, Trouble};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
@@ -15,14 +15,14 @@ use serde::de::DeserializeOwned;
 ///     "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] },
 /// }))
 /// .unwrap();
-/// let member = endstate::operator::member_pod::<u32>(&pod, "etcd", false);
+/// let member = endstate::operator::member_pod::<u32>(&pod, "etcd", None);
 /// assert!(member.ready && !member.started);
 /// ```
 #[must_use]
 pub fn member_pod<S: DeserializeOwned>(
     pod: &Pod,
     container: &str,
-    node_lost: bool,
+    node_fault: Option<NodeFault>,
 ) -> endstate_core::Pod<S> {
     let status = pod.status.clone().unwrap_or_default();
     let main = status.container_statuses.iter().flatten().find(|it| it.name == container);
@@ -40,7 +40,7 @@ pub fn member_pod<S: DeserializeOwned>(
         running_since: main.and_then(running_since),
         exit: main.and_then(last_end).map(exit),
         exit_before: main.and_then(end_before).map(exit),
-        node_lost,
+        node_fault,
         node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
         spec: spec.and_then(|it| serde_json::from_str(it).ok()),
         marks: Marks::default(),

@@ -139,7 +139,7 @@ fn member(row: &MemberRow, pod: Option<PodNode>) -> Member {
 fn pod_node(pod: &Pod, sizes: &BTreeMap<String, String>) -> PodNode {
     let container = main_container(pod);
     let name = container.map(|it| it.name.as_str()).unwrap_or_default();
-    let seen = member_pod::<Value>(pod, name, false);
+    let seen = member_pod::<Value>(pod, name, None);
     let state = match &seen.trouble {
         _ if seen.deleting => "Terminating".to_owned(),
         Some(trouble) => trouble_word(trouble),

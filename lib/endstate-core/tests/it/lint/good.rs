@@ -80,7 +80,7 @@ pub(super) fn gives_up() -> Case {
     let request = Request::Leave { member: "c".into(), id: "c".into(), reason };
     Case::new().steps(leave("c", reason)).calls(request).with(|it| {
         it.silent("c");
-        it.pod("c").node_lost = true;
+        it.pod("c").node_fault = Some(NodeFault::Gone);
     })
 }
 

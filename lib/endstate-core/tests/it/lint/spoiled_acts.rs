@@ -150,13 +150,17 @@ pub(super) const CALLS: &[Spoiled] = &[
     ("removes while members differ", removes, |it| {
         it.status("b").corruption = vec![Corruption::Undetermined]
     }),
-    ("gives up one that runs", gives_up, |it| it.pod("c").node_lost = false),
+    ("gives up one whose node was silent for less than a minute", gives_up, |it| {
+        let since = it.seen.now - jiff::SignedDuration::from_secs(59);
+        it.pod("c").node_fault = Some(NodeFault::Silent { since });
+    }),
+    ("gives up one that runs", gives_up, |it| it.pod("c").node_fault = None),
     ("gives up one that runs in a pod that nobody saw", gives_up, |it| {
-        it.pod("c").node_lost = false;
+        it.pod("c").node_fault = None;
         it.records(|it| it.members[2].pod = None);
     }),
     ("gives up one that runs and is not recorded", gives_up, |it| {
-        it.pod("c").node_lost = false;
+        it.pod("c").node_fault = None;
         it.records(|it| it.members.truncate(2));
     }),
     ("gives up one on a volume that is kept", gives_up, |it| {

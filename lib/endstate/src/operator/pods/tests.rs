@@ -10,7 +10,7 @@ fn pod(status: Value) -> endstate_core::Pod<u32> {
         "spec": { "nodeName": "node-1", "containers": [] },
         "status": status,
     });
-    member_pod(&serde_json::from_value(pod).unwrap(), "server", false)
+    member_pod(&serde_json::from_value(pod).unwrap(), "server", None)
 }
 
 #[test]
