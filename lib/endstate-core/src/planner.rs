@@ -18,10 +18,12 @@ mod forming;
 mod joining;
 mod launching;
 mod leaving;
+mod losses;
 mod marks;
 mod mending;
 mod names;
 mod pace;
+mod proof;
 mod recover;
 mod repair;
 mod report;
@@ -38,14 +40,12 @@ pub use names::member_name;
 
 use crate::app::App;
 use crate::assess::{Assessed, Situation, assess};
-use crate::member::Cluster;
 use crate::plan::Plan;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
-use crate::topology::Topology;
 use crate::waiting::Waiting;
 use decision::Decision;
-use verdict::Verdict;
+use proof::{Proof, ProvenStep, Step};
 
 /// Says what to do next.
 ///
@@ -72,19 +72,6 @@ pub fn plan<A: App>(app: &A, snapshot: &Snapshot<A::Spec>) -> Plan<A::Spec> {
     let assessed = assess(app, snapshot);
     let decision = decide(&assessed);
     report::report(&assessed, decision)
-}
-
-/// A step that needs no more than what was seen.
-type Step<A> = fn(&Assessed<'_, A>) -> Verdict;
-
-/// A step that changes a cluster: it needs the proof of a quorum.
-type ProvenStep<A> = fn(&Proof<'_, '_, A>) -> Verdict;
-
-/// The members as a quorum lists them, and what is asked for.
-struct Proof<'p, 'a, A: App> {
-    assessed: &'p Assessed<'a, A>,
-    cluster: &'p Cluster,
-    target: &'p Topology,
 }
 
 fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
@@ -114,7 +101,7 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
         Situation::Forming => decision.ask(assessed, &forming_steps()),
         Situation::Quorum => with_quorum(assessed, &mut decision),
         Situation::NoQuorum(lack) => {
-            if without_quorum::lost(assessed).is_none() {
+            if losses::lost(assessed).is_none() {
                 decision.wait(lack.clone());
             }
             decision.ask(assessed, &steps_without_quorum());

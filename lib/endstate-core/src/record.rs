@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::pod::Pod;
-use crate::reason::Cause;
-pub(crate) use crate::reason::LeaveReason;
+use crate::reason::{Cause, LeaveReason};
 use crate::request::{AppStep, RequestKind};
 
 /// The recorded state of one cluster.
@@ -160,6 +159,16 @@ impl<S> Record<S> {
             _ => None,
         });
         first.chain(&self.members).chain(coming)
+    }
+
+    /// The role and the group that are recorded of a member that belongs to the cluster, or is coming.
+    pub(crate) fn unit_of(&self, name: &str) -> Option<(&RoleName, u32)> {
+        let known = self.members.iter().find(|it| *it.name == *name);
+        let coming = || match self.step.as_ref()? {
+            Step::Join { member } if *member.name == *name => Some(member),
+            _ => None,
+        };
+        known.or_else(coming).map(|it| (&it.role, it.group))
     }
 }
 

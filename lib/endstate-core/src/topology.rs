@@ -267,6 +267,9 @@ impl Role {
     }
 }
 
+/// A group of a role.
+pub(crate) type Unit<'t> = (&'t Role, u32);
+
 /// Which members of a role that votes count for the quorum of the cluster.
 ///
 /// ```

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::health::health;
+use super::health::{health, leader_of};
 use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::leads::Leads;
@@ -121,7 +121,7 @@ impl<A: App> Joined<'_, A> {
     /// of its own.
     fn is_recorded(&self, member: &MemberRecord, known: bool) -> bool {
         let led = self.accepted.is_some_and(|(_, it)| it.is_led(&member.role));
-        known && (!led || unit_of(&self.snapshot.status.record, &member.name).is_some())
+        known && (!led || self.snapshot.status.record.unit_of(&member.name).is_some())
     }
 
     /// One that is listed, and that nothing here added: as far as is known it has the role of those who vote or not.
@@ -158,26 +158,6 @@ impl<A: App> Joined<'_, A> {
             (!self.app.runs(role, spec, answer)).then(|| self.app.topology(spec).version)?;
         Some(VersionMismatch { runs: answer.version.clone(), asked })
     }
-}
-
-/// Who leads a group that has a leader of its own.
-pub(super) fn leader_of<'a, S>(
-    snapshot: &'a Snapshot<S>,
-    list: &'a Membership,
-    unit: (&RoleName, u32),
-) -> Option<&'a MemberId> {
-    let record = &snapshot.status.record;
-    Leads::new(&snapshot.view, list).leader_of(|it| unit_of(record, &it.name) == Some(unit))
-}
-
-/// The role and the group that are recorded of a member that belongs to the cluster, or is coming.
-pub(super) fn unit_of<'r, S>(record: &'r Record<S>, name: &str) -> Option<(&'r RoleName, u32)> {
-    let unit = |it: &'r MemberRecord| (&it.role, it.group);
-    let known = record.members.iter().find(|it| *it.name == *name).map(unit);
-    known.or_else(|| match record.step.as_ref()? {
-        Step::Join { member } if *member.name == *name => Some(unit(member)),
-        _ => None,
-    })
 }
 
 /// What the voters of this list report.

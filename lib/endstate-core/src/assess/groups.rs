@@ -2,12 +2,11 @@
 //! nobody leads.
 
 use super::Assessed;
-use super::rules::Unit;
 use crate::app::App;
 use crate::id::RoleName;
 use crate::member::{Cluster, Member};
 use crate::record::MemberRecord;
-use crate::topology::Topology;
+use crate::topology::{Topology, Unit};
 use crate::waiting::Waiting;
 
 /// Whether one is another of the same group.

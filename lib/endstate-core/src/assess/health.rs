@@ -2,9 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cluster::{leader_of, unit_of};
 use crate::exit::Words;
-use crate::id::{ClusterId, MemberId, Uid};
+use crate::id::{ClusterId, MemberId, RoleName, Uid};
 use crate::leads::Leads;
 use crate::limits::{
     CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
@@ -15,7 +14,7 @@ use crate::reason::{Cause, End};
 use crate::record::MemberRecord;
 use crate::snapshot::Snapshot;
 use crate::topology::Topology;
-use crate::view::{MemberStatus, Reach, Refusal};
+use crate::view::{MemberStatus, Membership, Reach, Refusal};
 
 /// Whether a member works.
 pub(crate) fn health<S>(
@@ -113,7 +112,7 @@ fn leads<S>(
     if !target.is_some_and(|it| it.is_led(&member.role)) {
         return Leads::new(&snapshot.view, list).leader().is_none_or(|it| it == id);
     }
-    match unit_of(&snapshot.status.record, &member.name) {
+    match snapshot.status.record.unit_of(&member.name) {
         Some(unit) => leader_of(snapshot, list, unit) == Some(id),
         // Nobody knows its group.
         None => list.voters().any(|it| it.id == *id),
@@ -207,4 +206,14 @@ fn crashed<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, message: &Wor
     } else {
         Health::Stopped(Cause::Crashed { end })
     }
+}
+
+/// Who leads a group that has a leader of its own.
+pub(super) fn leader_of<'a, S>(
+    snapshot: &'a Snapshot<S>,
+    list: &'a Membership,
+    unit: (&RoleName, u32),
+) -> Option<&'a MemberId> {
+    let record = &snapshot.status.record;
+    Leads::new(&snapshot.view, list).leader_of(|it| record.unit_of(&it.name) == Some(unit))
 }

@@ -5,11 +5,8 @@ use crate::id::MemberName;
 use crate::limits::quorum;
 use crate::member::{Cluster, Health, Member};
 use crate::problem::Change;
-use crate::topology::{Edge, Lead, Role, Topology};
+use crate::topology::{Edge, Lead, Role, Topology, Unit};
 use crate::view::Corruption;
-
-/// A group of a role.
-pub(crate) type Unit<'t> = (&'t Role, u32);
 
 /// Whether nothing is certain about whose data is good: who joined now might copy what is corrupt, and who left might
 /// take what is good along.

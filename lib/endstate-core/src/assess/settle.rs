@@ -3,7 +3,7 @@
 use super::Assessed;
 use super::learn::back_off;
 use super::rules::{
-    self, Unit, has_given_up, has_surplus, is_in_doubt, is_replaced, may_remove, needs_repair,
+    self, has_given_up, has_surplus, is_in_doubt, is_replaced, may_remove, needs_repair,
     wants_another,
 };
 use crate::app::App;
@@ -11,11 +11,11 @@ use crate::id::MemberName;
 use crate::member::{Cluster, Health, Member};
 use crate::pod::{Claim, Pod};
 use crate::problem::Change;
-use crate::reason::Cause;
-use crate::record::{AskedTask, LeaveReason, MemberRecord, RecoverStage, Step};
+use crate::reason::{Cause, LeaveReason};
+use crate::record::{AskedTask, MemberRecord, RecoverStage, Step};
 use crate::request::{AppStep, RequestKind};
 use crate::status::{ConditionType, Truth};
-use crate::topology::{Edge, Growth, Placement, Topology};
+use crate::topology::{Edge, Growth, Placement, Topology, Unit};
 
 impl<A: App> Assessed<'_, A> {
     /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.

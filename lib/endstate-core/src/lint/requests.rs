@@ -4,7 +4,8 @@ use super::{Lint, Rule};
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::quorum;
 use crate::pod::PodPhase;
-use crate::record::{LeaveReason, Step};
+use crate::reason::LeaveReason;
+use crate::record::Step;
 use crate::request::{AppStep, Call, Request};
 use crate::view::{Corruption, Entry, Membership, Reach};
 

@@ -1,6 +1,6 @@
 //! A leader is chosen, where the application elects none.
 
-use super::Proof;
+use super::proof::Proof;
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;

@@ -1,7 +1,8 @@
 //! The fold: verdicts, one after the other, become one decision.
 
+use super::pace;
+use super::proof::Step;
 use super::verdict::{Move, Note, Verdict};
-use super::{Step, pace};
 use crate::app::App;
 use crate::assess::Assessed;
 use crate::assess::learn::back_off;

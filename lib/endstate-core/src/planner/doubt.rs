@@ -4,13 +4,13 @@
 //! good data: a corrupt member does not lead while another copies the data, its successor joins before it
 //! leaves, and nobody is replaced unless those with good data are a majority.
 
-use super::Proof;
+use super::proof::Proof;
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::rules::{corrupt_leader, is_in_doubt};
 use crate::member::Health;
-use crate::reason::Cause;
-use crate::record::{LeaveReason, Step};
+use crate::reason::{Cause, LeaveReason};
+use crate::record::Step;
 use crate::view::Corruption;
 use crate::waiting::Waiting;
 

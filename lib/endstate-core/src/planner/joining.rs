@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::pace;
+use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
-use super::{Proof, pace};
 use crate::app::{App, CatchUp};
 use crate::assess::cluster::needs_another_pod;
 use crate::assess::rules::{has_given_up, is_half_joined};
@@ -14,8 +15,8 @@ use crate::limits::{CRASH_LOOP_SECONDS, quorum};
 use crate::member::{Health, Member};
 use crate::plan::Action;
 use crate::pod::PodRef;
-use crate::reason::{Cause, Shortage};
-use crate::record::{LeaveReason, MemberRecord, Step};
+use crate::reason::{Cause, LeaveReason, Shortage};
+use crate::record::{MemberRecord, Step};
 use crate::request::Request;
 use crate::waiting::Waiting;
 

@@ -9,7 +9,8 @@ use crate::member::Cluster;
 use crate::plan::Action;
 use crate::planner::verdict::{Move, Note};
 use crate::pod::{Pod, PodRef};
-use crate::record::{LeaveReason, MemberRecord, Restarted};
+use crate::reason::LeaveReason;
+use crate::record::{MemberRecord, Restarted};
 use crate::topology::{IdSource, Role};
 use crate::waiting::Waiting;
 

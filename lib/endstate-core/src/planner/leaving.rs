@@ -1,6 +1,6 @@
 //! How a member leaves: drained, its lead handed over, taken off the list; then its pod and its claim go.
 
-use super::Proof;
+use super::proof::Proof;
 use super::restarting::last_of_group;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
@@ -10,8 +10,8 @@ use crate::limits::quorum;
 use crate::member::Member;
 use crate::plan::Action;
 use crate::pod::PodRef;
-use crate::reason::Shortage;
-use crate::record::{LeaveReason, Step};
+use crate::reason::{LeaveReason, Shortage};
+use crate::record::Step;
 use crate::request::{Call, Request};
 use crate::view::Membership;
 use crate::waiting::Waiting;

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Proof;
+use super::proof::Proof;
 use super::verdict::{Move, Verdict};
 use crate::app::App;
 use crate::assess::Assessed;
@@ -14,7 +14,8 @@ use crate::assess::learn::backoff;
 use crate::limits::{STABLE_SECONDS, is_recent};
 use crate::member::Cluster;
 use crate::plan::Action;
-use crate::record::{Backoff, LeaveReason, Record};
+use crate::reason::LeaveReason;
+use crate::record::{Backoff, Record};
 use crate::snapshot::{Blocked, Denial};
 use crate::waiting::Waiting;
 

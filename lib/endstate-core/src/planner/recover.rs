@@ -6,9 +6,9 @@
 //! without it. Its pod is made again on its volume as the only member, then once more to resume; the others join it as
 //! new ones.
 
-use super::Proof;
+use super::losses::{is_lost, lost};
+use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
-use super::without_quorum::{is_lost, lost};
 use crate::app::{App, MayStop};
 use crate::assess::Assessed;
 use crate::id::MemberName;
@@ -18,8 +18,8 @@ use crate::plan::Action;
 use crate::pod::{Pod, PodPhase, PodRef};
 use crate::position::Position;
 use crate::problem::Change;
-use crate::reason::Cause;
-use crate::record::{LeaveReason, MemberRecord, RecoverStage, Step};
+use crate::reason::{Cause, LeaveReason};
+use crate::record::{MemberRecord, RecoverStage, Step};
 use crate::topology::{Recovery, Topology};
 use crate::view::Standing;
 use crate::waiting::{SourceLack, Waiting};

@@ -1,17 +1,17 @@
 //! What is broken: reported, taken away, or started again. Before any change that is asked for.
 
-use super::Proof;
+use super::proof::Proof;
 use super::stray::Stray;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
-use crate::assess::rules::{Unit, counted, is_half_joined, units};
+use crate::assess::rules::{counted, is_half_joined, units};
 use crate::member::{Health, Member};
 use crate::plan::Action;
 use crate::pod::{Pod, PodPhase, PodRef};
 use crate::problem::Change;
-use crate::reason::Cause;
-use crate::record::{LeaveReason, MemberRecord, Step};
-use crate::topology::Edge;
+use crate::reason::{Cause, LeaveReason};
+use crate::record::{MemberRecord, Step};
+use crate::topology::{Edge, Unit};
 use crate::waiting::Waiting;
 
 /// Members that nothing here added are counted, reported, and left alone, if they are complete. So is who was taken off

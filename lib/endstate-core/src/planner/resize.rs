@@ -1,16 +1,17 @@
 //! The number of members: the unit that comes first is completed before the next is begun.
 
+use super::pace;
+use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
-use super::{Proof, pace};
 use crate::app::App;
 use crate::assess::rules::{
-    Unit, counted, has_surplus, is_replaced, is_short, must_move, unit_of, units, wants_another,
+    counted, has_surplus, is_replaced, is_short, must_move, unit_of, units, wants_another,
 };
 use crate::id::RoleName;
 use crate::member::Member;
-use crate::reason::Shortage;
-use crate::record::{LeaveReason, MemberRecord};
-use crate::topology::Edge;
+use crate::reason::{LeaveReason, Shortage};
+use crate::record::MemberRecord;
+use crate::topology::{Edge, Unit};
 use crate::waiting::Waiting;
 
 /// Takes away what is too much, then adds what is missing, a unit after the other. Voters of a role that is not asked

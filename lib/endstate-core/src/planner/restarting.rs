@@ -1,7 +1,7 @@
 //! How members are brought up to date on the data they have: one at a time, who leads last.
 
-use super::Proof;
 use super::marks::is_marked_now;
+use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, MayStop};
 use crate::assess::{groups, rules};

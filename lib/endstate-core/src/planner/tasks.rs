@@ -1,6 +1,6 @@
 //! Requests that take long, and the application's own steps: begun, waited for, cancelled.
 
-use super::Proof;
+use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, MayStop};
 use crate::assess::rules::is_to_leave;

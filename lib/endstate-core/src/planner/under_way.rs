@@ -1,6 +1,6 @@
 //! The step under way: carried on.
 
-use super::Proof;
+use super::proof::Proof;
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::record::Step;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::without_quorum::is_no_quorum;
+use super::super::losses::is_no_quorum;
 use super::Report;
 use crate::app::App;
 use crate::assess::rules::units;
