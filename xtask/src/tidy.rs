@@ -2,6 +2,7 @@
 //!
 //! Each rule gives a list of what breaks it; nothing is fixed here.
 
+mod circles;
 mod comments;
 mod fences;
 mod files;
@@ -35,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     problems.extend(fences::check(&workspace)?);
     problems.extend(sizes::check(&workspace)?);
     let sources = files::all(&workspace)?;
+    problems.extend(circles::check(&workspace, &sources)?);
     problems.extend(comments::check(&sources));
     problems.extend(imports::check(&sources));
     problems.extend(neutral::check(&workspace, &sources)?);

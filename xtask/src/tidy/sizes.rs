@@ -159,7 +159,7 @@ fn excused(attributes: &[syn::Attribute]) -> bool {
 }
 
 /// `#[cfg(test)]` on an item.
-fn is_test(item: &syn::Item) -> bool {
+pub(super) fn is_test(item: &syn::Item) -> bool {
     let attributes = match item {
         syn::Item::Mod(it) => &it.attrs,
         syn::Item::Fn(it) => &it.attrs,
