@@ -6,14 +6,15 @@
 mod app;
 #[path = "toy_cluster/appoint_bugs.rs"]
 mod appoint_bugs;
+#[path = "toy_cluster/found.rs"]
+mod found;
 #[path = "toy_cluster/primary.rs"]
 mod primary;
 
 use app::Toy;
-use endstate_check::cluster::{
-    Budgets, Planner, Property, Respec, Scenario, Start, Volumes, check,
-};
+use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
 use endstate_core::{Acks, Growth, Lead};
+use found::found_by;
 use primary::Primary;
 
 const NONE: Budgets = Budgets::NONE;
@@ -22,14 +23,6 @@ fn model(scenario: &Scenario, acks: Acks) -> Primary {
     let volumes = scenario.volumes;
     let app = Toy { lead: Lead::Appointed(acks), growth: Growth::Direct, volumes };
     Primary::of(scenario, app, acks)
-}
-
-fn found_by(scenario: &Scenario, model: Primary, planner: Planner<Toy>) -> Option<Property> {
-    let report = check(scenario, model, planner);
-    println!("{report}");
-    report.explored.finding.iter().for_each(|it| println!("{it}"));
-    assert!(report.explored.complete || report.explored.finding.is_some());
-    report.explored.finding.map(|it| it.property)
 }
 
 fn three(name: &'static str, budgets: Budgets) -> Scenario {

@@ -4,6 +4,8 @@
 
 #[path = "toy_cluster/app.rs"]
 mod app;
+#[path = "toy_cluster/found.rs"]
+mod found;
 #[path = "toy_cluster/raft.rs"]
 mod raft;
 #[path = "toy_cluster/suite.rs"]
@@ -12,10 +14,9 @@ mod suite;
 mod zab;
 
 use app::{Toy, ToySpec};
-use endstate_check::cluster::{
-    AppModel, Budgets, Planner, Property, Scenario, Start, Volumes, check,
-};
+use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead, Plan, Snapshot, plan};
+use found::found_by;
 use raft::Raft;
 use zab::Zab;
 
@@ -33,20 +34,6 @@ fn zab(scenario: &Scenario) -> Zab {
 
 fn found<M: AppModel>(scenario: &Scenario, model: M) -> Option<Property> {
     found_by(scenario, model, Planner::shipped())
-}
-
-fn found_by<M: AppModel>(
-    scenario: &Scenario,
-    model: M,
-    planner: Planner<M::App>,
-) -> Option<Property> {
-    let report = check(scenario, model, planner);
-    println!("{report}");
-    if let Some(finding) = &report.explored.finding {
-        println!("{finding}");
-    }
-    assert!(report.explored.complete || report.explored.finding.is_some());
-    report.explored.finding.map(|it| it.property)
 }
 
 fn all_are_fine<M: AppModel>(volumes: Volumes, model: fn(&Scenario) -> M) {

@@ -2,25 +2,22 @@
 
 #![expect(clippy::print_stdout, reason = "what was found is for people to read")]
 
+#[path = "toy_cluster/found.rs"]
+mod found;
 #[path = "toy_cluster/group_bugs.rs"]
 mod group_bugs;
 #[path = "toy_cluster/shards.rs"]
 mod shards;
 
-use endstate_check::cluster::{
-    Budgets, Planner, Property, Respec, Scenario, Start, Volumes, check,
-};
+use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
+use found::found_by;
 use shards::{Shards, Toy};
 
 const NONE: Budgets = Budgets::NONE;
 
 fn found(scenario: &Scenario, groups: u32, planner: Planner<Toy>) -> Option<Property> {
     let durable = scenario.volumes != Volumes::WithPod;
-    let report = check(scenario, Shards(Toy { groups, durable }), planner);
-    println!("{groups} groups: {report}");
-    report.explored.finding.iter().for_each(|it| println!("{it}"));
-    assert!(report.explored.complete || report.explored.finding.is_some());
-    report.explored.finding.map(|it| it.property)
+    found_by(scenario, Shards(Toy { groups, durable }), planner)
 }
 
 fn suite() -> Vec<(u32, Scenario)> {

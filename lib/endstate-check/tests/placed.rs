@@ -6,11 +6,14 @@
 mod app;
 #[path = "placed/bugs.rs"]
 mod bugs;
+#[path = "toy_cluster/found.rs"]
+mod found;
 #[path = "placed/model.rs"]
 mod model;
 
 use app::Shards;
-use endstate_check::cluster::{Budgets, Planner, Property, Scenario, Start, Volumes, check};
+use endstate_check::cluster::{Budgets, Planner, Property, Scenario, Start, Volumes};
+use found::found_by;
 use model::Model;
 
 const NONE: Budgets = Budgets::NONE;
@@ -22,14 +25,6 @@ fn scenario(
     it: Budgets,
 ) -> Scenario {
     Scenario::new(name, Start::Running(start), sizes, it).on(Volumes::Claims)
-}
-
-fn found_by(scenario: &Scenario, model: Model, planner: Planner<Shards>) -> Option<Property> {
-    let report = check(scenario, model, planner);
-    println!("{report}");
-    report.explored.finding.iter().for_each(|it| println!("{it}"));
-    assert!(report.explored.complete || report.explored.finding.is_some());
-    report.explored.finding.map(|it| it.property)
 }
 
 fn found(scenario: &Scenario, model: Model) -> Option<Property> {

@@ -4,6 +4,8 @@
 
 #[path = "toy_cluster/app.rs"]
 mod app;
+#[path = "toy_cluster/found.rs"]
+mod found;
 #[path = "toy_cluster/raft.rs"]
 mod raft;
 #[path = "toy_cluster/recovery_bugs.rs"]
@@ -12,10 +14,9 @@ mod recovery_bugs;
 mod zab;
 
 use app::Toy;
-use endstate_check::cluster::{
-    AppModel, Budgets, Planner, Property, Scenario, Start, Volumes, check,
-};
+use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead};
+use found::found_by;
 use raft::Raft;
 use zab::Zab;
 
@@ -42,18 +43,6 @@ fn raft(scenario: &Scenario) -> Raft {
 
 fn zab(scenario: &Scenario) -> Zab {
     Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, volumes: Volumes::Claims })
-}
-
-fn found_by<M: AppModel>(
-    scenario: &Scenario,
-    model: M,
-    planner: Planner<M::App>,
-) -> Option<Property> {
-    let report = check(scenario, model, planner);
-    println!("{report}");
-    report.explored.finding.iter().for_each(|it| println!("{it}"));
-    assert!(report.explored.complete || report.explored.finding.is_some());
-    report.explored.finding.map(|it| it.property)
 }
 
 /// Without the bug, with it, and with it behind the linter.

@@ -9,7 +9,7 @@
 //! | `myid` is 1 to 255, and no id that may have been listed is used twice | [`ZooKeeper::topology`] |
 //! | What may not follow what | [`ZooKeeper::refuses`] |
 //! | Versions, settings and sizes that are refused | [`ZooKeeper::validate`], `version`, [`TUNABLE`] |
-//! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs`, and `guard` of the operator |
+//! | A blank server neither votes nor leads: `autocreate=false`, and `initialize` for the first servers only | `launch.rs` |
 //! | A server that has data never goes back to an older list of members | `launch.rs` |
 //! | Addresses change behind names, and who looks for a leader asks often | `launch.rs` |
 //! | The membership is `/zookeeper/config` and nothing else; each change of it names the version it changes | `ensemble.rs`, and the operator's `client.rs` |

@@ -2,7 +2,7 @@
 
 use endstate_core::*;
 
-use crate::toy::{Toy, ToySpec, Volume};
+use crate::toy::{Toy, ToySpec, Volume, acts, planned};
 
 const NOW: &str = "2026-01-01T01:00:00Z";
 
@@ -52,16 +52,6 @@ fn list(seen: &mut Snapshot<ToySpec>) -> &mut Membership {
 fn silence(seen: &mut Snapshot<ToySpec>, serial: usize) {
     seen.view.targets[serial] = Target::silent(name(serial), Reach::Unreachable);
     list(seen).agreed -= 1;
-}
-
-fn planned(seen: &Snapshot<ToySpec>) -> Plan<ToySpec> {
-    let made = plan(&Toy, seen);
-    assert_eq!(lint(seen, &made), [], "{:?}", made.actions);
-    made
-}
-
-fn acts(made: &Plan<ToySpec>) -> Vec<String> {
-    made.actions.iter().map(ToString::to_string).collect()
 }
 
 /// Somebody lists m1 by a number; m2 does not answer, so that without m1 there is no quorum.

@@ -2,7 +2,7 @@
 
 use endstate_core::*;
 
-use crate::toy::{Toy, ToySpec, Volume};
+use crate::toy::{ToySpec, Volume, acts, planned};
 
 const NOW: &str = "2026-01-01T01:00:00Z";
 
@@ -55,16 +55,6 @@ fn lose(seen: &mut Snapshot<ToySpec>, serial: u32) {
     pod.exit = Some(Exit::of(lost.exit_code().into(), None, &lost.message("it is empty")));
     seen.view.targets[serial as usize] = Target::silent(name(serial), Reach::Unreachable);
     seen.view.membership.as_mut().unwrap().agreed = 2;
-}
-
-fn planned(seen: &Snapshot<ToySpec>) -> Plan<ToySpec> {
-    let made = plan(&Toy, seen);
-    assert_eq!(lint(seen, &made), [], "{:?}", made.actions);
-    made
-}
-
-fn acts(made: &Plan<ToySpec>) -> Vec<String> {
-    made.actions.iter().map(ToString::to_string).collect()
 }
 
 #[test]

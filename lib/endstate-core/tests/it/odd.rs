@@ -2,7 +2,7 @@
 
 use endstate_core::*;
 
-use crate::toy::{Toy, ToySpec};
+use crate::toy::{ToySpec, acts, planned};
 
 const NOW: &str = "2026-01-01T01:00:00Z";
 
@@ -45,16 +45,6 @@ fn volume_only(seen: &mut Snapshot<ToySpec>, name: &str) {
     seen.pods.as_mut().unwrap().retain(|it| *it.name != *name);
     seen.view.targets.retain(|it| *it.name != *name);
     seen.claims.push(Claim::new(format!("data-{name}"), "claim", "1", name));
-}
-
-fn planned(seen: &Snapshot<ToySpec>) -> Plan<ToySpec> {
-    let made = plan(&Toy, seen);
-    assert_eq!(lint(seen, &made), [], "{:?}", made.actions);
-    made
-}
-
-fn acts(made: &Plan<ToySpec>) -> Vec<String> {
-    made.actions.iter().map(ToString::to_string).collect()
 }
 
 fn appointed() -> ToySpec {

@@ -2,8 +2,9 @@
 
 use endstate_core::{
     Acks, App, AppStep, CatchUp, Cluster, Edge, Formation, Growth, Guard, IdSource, Identity,
-    Launch, LaunchOf, Lead, Member, MemberName, Placement, PodPolicy, Position, Precondition,
-    Problem, Reclaim, Recovery, Retention, Role, Topology, VolumeSpec, Voters,
+    Launch, LaunchOf, Lead, Member, MemberName, Placement, Plan, PodPolicy, Position, Precondition,
+    Problem, Reclaim, Recovery, Retention, Role, Snapshot, Topology, VolumeSpec, Voters, lint,
+    plan,
 };
 use serde::{Deserialize, Serialize};
 
@@ -298,4 +299,16 @@ impl Told for Toy {
     fn tell(_: &World<Self>, words: &[&str]) -> String {
         panic!("no such command: {words:?}")
     }
+}
+
+/// The plan for a snapshot, which breaks no rule.
+pub(crate) fn planned(seen: &Snapshot<ToySpec>) -> Plan<ToySpec> {
+    let made = plan(&Toy, seen);
+    assert_eq!(lint(seen, &made), [], "{:?}", made.actions);
+    made
+}
+
+/// What it does, as people read it.
+pub(crate) fn acts(made: &Plan<ToySpec>) -> Vec<String> {
+    made.actions.iter().map(ToString::to_string).collect()
 }
