@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{MemberName, RoleName};
 use crate::launch::{Launch, LaunchOf};
 use crate::member::{Cluster, Member};
+use crate::platform::Platform;
 use crate::problem::{Change, Problem};
 use crate::quorum;
 use crate::reason::Shortage;
@@ -69,6 +70,28 @@ pub trait App {
     /// Where the other members find a member. By default by its name in the service of members.
     fn address(&self, object: &Identity, member: &MemberName) -> String {
         object.host(member)
+    }
+
+    /// The spec with every choice that it leaves open made: where the data is kept, say. What was chosen for the spec
+    /// that was accepted before stays, whatever the platform provides by now. By default nothing is left open.
+    fn settle(
+        &self,
+        spec: &Self::Spec,
+        _accepted: Option<&Self::Spec>,
+        _platform: &Platform,
+    ) -> Self::Spec {
+        spec.clone()
+    }
+
+    /// The spec to bring members to on the way to another. What they cannot be changed to one by one, because the ones
+    /// and the others would not work together, takes several stages: members are brought to one after the other, and it
+    /// is asked for the next when none runs an older one any more.
+    ///
+    /// `running` are the specs that were in force or that pods are made from, the one in force first: the answer must
+    /// work together with each of them, also when the declared spec has changed on the way. How many members there are
+    /// is always taken from `to`. By default there are no stages.
+    fn stage(&self, _running: &[&Self::Spec], to: &Self::Spec) -> Self::Spec {
+        to.clone()
     }
 
     /// Why a cluster cannot go from one spec, which is in force, to another. What the volumes of members cannot do is

@@ -105,7 +105,7 @@ pub enum Situation {
 pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assessed<'a, A> {
     let mut record = snapshot.status.record.clone();
     let problems = accept::accept(app, snapshot, &mut record);
-    let target = record.accepted.as_ref().map(|it| app.topology(&it.spec));
+    let target = record.in_force().map(|it| app.topology(it));
     let situation = Situation::NotAccepted;
     let cluster = None;
     let mut assessed = Assessed { app, snapshot, record, problems, target, cluster, situation };
@@ -200,9 +200,8 @@ impl<'a, A: App> Assessed<'a, A> {
 
     /// A list joined with everything else that is known of its members.
     pub(crate) fn join(&self, list: &Membership) -> Cluster {
-        let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
-        let accepted = accepted.zip(self.target.as_ref());
-        Joined { app: self.app, snapshot: self.snapshot, accepted }.with(list)
+        let wanted = self.record.in_force().zip(self.target.as_ref());
+        Joined { app: self.app, snapshot: self.snapshot, wanted }.with(list)
     }
 
     /// The recorded members, each by what itself says: no proof of anything.

@@ -27,6 +27,7 @@ mod member;
 mod objects;
 mod plan;
 mod planner;
+mod platform;
 mod pod;
 mod policy;
 mod position;
@@ -64,6 +65,7 @@ pub use objects::{
 };
 pub use plan::{Action, Event, EventKind, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
+pub use platform::Platform;
 pub use pod::{Claim, Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};

@@ -41,6 +41,10 @@ pub struct Record<S> {
     /// towards, also while a later edit is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Accepted<S>>,
+    /// The spec that members are brought to on the way to the accepted one ([`App::stage`](crate::App::stage)); nothing
+    /// if that is the accepted one itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<S>,
     /// The start of the cluster, until it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
@@ -78,6 +82,7 @@ impl<S> Default for Record<S> {
             ids: 0,
             spare: vec![],
             accepted: None,
+            stage: None,
             bootstrap: None,
             cluster_id: None,
             acks_alone: false,
@@ -110,6 +115,21 @@ impl<S> Record<S> {
         if let Some(id) = member.id.filter(|_| spare) {
             self.spare.push(SpareId { id, member: member.name });
         }
+    }
+
+    /// The spec that members are brought to: a stage on the way to the accepted one, or that itself; nothing if none
+    /// was ever accepted.
+    ///
+    /// ```
+    /// use endstate_core::{Accepted, Record};
+    /// let accepted = Some(Accepted { generation: 4, spec: 3 });
+    /// let mut record = Record { accepted, ..Record::default() };
+    /// assert_eq!(record.in_force(), Some(&3));
+    /// record.stage = Some(2);
+    /// assert_eq!(record.in_force(), Some(&2));
+    /// ```
+    pub fn in_force(&self) -> Option<&S> {
+        self.stage.as_ref().or(self.accepted.as_ref().map(|it| &it.spec))
     }
 
     /// What is recorded of the member of this name.

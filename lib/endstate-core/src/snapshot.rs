@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Words;
 use crate::id::{MemberName, ResourceVersion, Uid};
 use crate::limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent};
+use crate::platform::Platform;
 use crate::pod::{Claim, Pod};
 use crate::request::ActionKey;
 use crate::status::Status;
@@ -47,6 +48,8 @@ pub struct Snapshot<S> {
     /// The actions of this object that the application or the API refused when they were tried last, each once. It
     /// paces the tries of each, and pods that were not made may be asked for again.
     pub blocked: Vec<Blocked>,
+    /// What the platform provides.
+    pub platform: Platform,
     /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
     pub recover_from: Option<MemberName>,
 }
@@ -69,6 +72,7 @@ impl<S> Snapshot<S> {
             conflicts: vec![],
             view: View::default(),
             blocked: vec![],
+            platform: Platform::default(),
             recover_from: None,
         }
     }

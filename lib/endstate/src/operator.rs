@@ -18,6 +18,7 @@ mod marks;
 mod objects;
 mod observe;
 mod operand;
+mod platform;
 mod pods;
 mod reconciler;
 mod refusals;
@@ -27,6 +28,7 @@ use std::sync::Mutex;
 use endstate_core::App;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ApiResource;
 
 use crate::{Cache, Engine, Scope};
@@ -62,6 +64,7 @@ pub fn add<O: Operand>(
     let pods = engine.cache_of::<Pod>((), ours());
     let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
     let nodes = engine.cache::<Node>();
+    let classes = engine.cache::<StorageClass>();
     let health = Health::of(&objects, &pods);
     let operator = Operator {
         operand,
@@ -70,10 +73,12 @@ pub fn add<O: Operand>(
         pods: pods.clone(),
         around: around.clone(),
         nodes: nodes.clone(),
+        classes: classes.clone(),
         refusals: Mutex::default(),
         gone: Mutex::default(),
     };
-    let registration = engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes);
+    let registration =
+        engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes).reads(&classes);
     let woken = around.caches().iter().fold(registration, |registration, cache| {
         registration.owned(cache).maps(cache, objects::cluster_of)
     });

@@ -24,7 +24,7 @@ pub(super) struct Joined<'a, A: App> {
     pub(super) app: &'a A,
     pub(super) snapshot: &'a Snapshot<A::Spec>,
     /// The spec that is worked towards, and what it asks for.
-    pub(super) accepted: Option<(&'a A::Spec, &'a Topology)>,
+    pub(super) wanted: Option<(&'a A::Spec, &'a Topology)>,
 }
 
 impl<A: App> Joined<'_, A> {
@@ -50,7 +50,7 @@ impl<A: App> Joined<'_, A> {
     }
 
     fn is_led(&self, member: &Member) -> bool {
-        self.accepted.is_some_and(|(_, it)| it.is_led(&member.role))
+        self.wanted.is_some_and(|(_, it)| it.is_led(&member.role))
     }
 
     fn leader_of<'l>(&'l self, list: &'l Membership, member: &Member) -> Option<&'l MemberId> {
@@ -81,7 +81,7 @@ impl<A: App> Joined<'_, A> {
         let change = self.change(&record.role, pod);
         let durable = snapshot.claim(&entry.name).is_some();
         let mismatch = self.mismatch(&record.role, pod, answer);
-        let target = self.accepted.map(|it| it.1);
+        let target = self.wanted.map(|it| it.1);
         let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
         let mut health = health(snapshot, target, &listed);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
@@ -120,7 +120,7 @@ impl<A: App> Joined<'_, A> {
     /// Whether the record knows a member. One of which it only says that it goes is part of no group that has a leader
     /// of its own.
     fn is_recorded(&self, member: &MemberRecord, known: bool) -> bool {
-        let led = self.accepted.is_some_and(|(_, it)| it.is_led(&member.role));
+        let led = self.wanted.is_some_and(|(_, it)| it.is_led(&member.role));
         known && (!led || self.snapshot.status.record.unit_of(&member.name).is_some())
     }
 
@@ -134,14 +134,14 @@ impl<A: App> Joined<'_, A> {
             is_member_name(&snapshot.object.name, snapshot.seed, names, &entry.name)
         };
         let votes = entry.votes || ours();
-        let roles = || self.accepted.iter().flat_map(|(_, topology)| &topology.roles);
+        let roles = || self.wanted.iter().flat_map(|(_, topology)| &topology.roles);
         let role = roles().find(|it| it.votes == votes).or_else(|| roles().find(|it| it.votes));
         let role = role.map(|it| it.name.clone()).unwrap_or_default();
         MemberRecord::new(entry.name.clone(), role)
     }
 
     fn change(&self, role: &RoleName, pod: Option<&Pod<A::Spec>>) -> Change {
-        match (pod.and_then(|it| it.spec.as_ref()), self.accepted) {
+        match (pod.and_then(|it| it.spec.as_ref()), self.wanted) {
             (Some(old), Some((new, _))) => self.app.change(role, old, new),
             _ => Change::Nothing,
         }

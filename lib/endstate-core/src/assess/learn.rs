@@ -65,7 +65,7 @@ impl<A: App> Assessed<'_, A> {
     /// Forgets restarts that are over: the member says so, or was started anew and never will.
     pub(super) fn note_restarts(&mut self) {
         let (app, snapshot) = (self.app, self.snapshot);
-        let Some(spec) = self.record.accepted.as_ref().map(|it| it.spec.clone()) else { return };
+        let Some(spec) = self.record.in_force().cloned() else { return };
         for member in self.record.everyone_mut().filter(|it| it.restarted.is_some()) {
             if !is_restarting(snapshot, member) || runs(app, snapshot, &spec, member) {
                 member.restarted = None;

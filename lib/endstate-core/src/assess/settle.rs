@@ -134,8 +134,8 @@ impl<A: App> Assessed<'_, A> {
 
     /// The application's own steps that are due.
     pub(crate) fn due(&self, cluster: &Cluster) -> Vec<AppStep> {
-        let accepted = self.record.accepted.as_ref();
-        accepted.map_or_else(Vec::new, |it| self.app.steps(&it.spec, cluster))
+        let spec = self.record.in_force();
+        spec.map_or_else(Vec::new, |it| self.app.steps(it, cluster))
     }
 
     fn settle_join(&mut self, cluster: &Cluster, target: &Topology, new: MemberRecord) {
@@ -291,7 +291,7 @@ impl<A: App> Assessed<'_, A> {
     /// without help.
     fn is_restarted(&self, cluster: &Cluster, target: &Topology, member: &Member) -> bool {
         let told = self.record.find(&member.name).and_then(|it| it.restarted.as_ref());
-        let done = told.is_none() || self.runs_accepted(&member.name);
+        let done = told.is_none() || self.runs_wanted(&member.name);
         match &member.health {
             Health::Healthy | Health::Corrupt if done && !rules::restarts(member) => true,
             Health::Failed(_) | Health::Dead(_) => true,
@@ -301,12 +301,12 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// Whether a member says that it runs what is asked for.
-    fn runs_accepted(&self, name: &str) -> bool {
-        let accepted = self.record.accepted.as_ref();
+    fn runs_wanted(&self, name: &str) -> bool {
+        let wanted = self.record.in_force();
         let answer = self.snapshot.view.answer(name);
         let Some(member) = self.record.find(name) else { return false };
         let runs = |spec: &A::Spec, answer| self.app.runs(&member.role, spec, answer);
-        accepted.zip(answer).is_some_and(|(spec, answer)| runs(&spec.spec, answer))
+        wanted.zip(answer).is_some_and(|(spec, answer)| runs(spec, answer))
     }
 }
 

@@ -136,11 +136,9 @@ fn attempt<A: App>(
 
 /// Whether the attempt still is what is asked for.
 fn is_as_asked<A: App>(assessed: &Assessed<'_, A>, first: &Bootstrap, role: &Role) -> bool {
-    let accepted = assessed.record.accepted.as_ref();
-    let other = |it: &Pod<A::Spec>| match (&it.spec, accepted) {
-        (Some(old), Some(new)) => {
-            assessed.app.change(&role.name, old, &new.spec) == Change::Recreate
-        }
+    let wanted = assessed.record.in_force();
+    let other = |it: &Pod<A::Spec>| match (&it.spec, wanted) {
+        (Some(old), Some(new)) => assessed.app.change(&role.name, old, new) == Change::Recreate,
         _ => false,
     };
     let mut pods = first.members.iter().filter_map(|it| assessed.snapshot.pod(&it.name));

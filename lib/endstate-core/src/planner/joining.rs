@@ -157,8 +157,8 @@ impl<A: App> Proof<'_, '_, A> {
     fn correct(&self, new: &MemberRecord, health: &Health) -> Option<Verdict> {
         let assessed = self.assessed;
         let pod = assessed.snapshot.pod(&new.name)?;
-        let (old, accepted) = (pod.spec.as_ref()?, assessed.record.accepted.as_ref()?);
-        let change = assessed.app.change(&new.role, old, &accepted.spec);
+        let (old, wanted) = (pod.spec.as_ref()?, assessed.record.in_force()?);
+        let change = assessed.app.change(&new.role, old, wanted);
         let ran = pod.started || pod.marks.started.is_some();
         let has_data = ran && assessed.snapshot.claim(&new.name).is_some();
         if !has_data && needs_another_pod(&change, Some(pod), health) {

@@ -23,8 +23,7 @@ pub(super) struct New {
 
 impl<A: App> Assessed<'_, A> {
     pub(super) fn launch(&self, member: &MemberRecord, start: Option<&Start>) -> Box<Launch> {
-        let accepted = self.record.accepted.as_ref();
-        let spec = accepted.map_or(&self.snapshot.spec, |it| &it.spec);
+        let spec = self.record.in_force().unwrap_or(&self.snapshot.spec);
         let object = &self.snapshot.object;
         Box::new(self.app.launch(&LaunchOf { object, spec, member, start }))
     }

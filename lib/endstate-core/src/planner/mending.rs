@@ -12,10 +12,10 @@ use crate::view::Membership;
 /// would do no harm twice. While a recovery is on its way nobody is told of anybody.
 pub(super) fn mend<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let recovers = matches!(assessed.record.step, Some(Step::Recover { .. }));
-    let Some(accepted) = assessed.record.accepted.as_ref().filter(|_| !recovers) else {
+    let Some(spec) = assessed.record.in_force().filter(|_| !recovers) else {
         return Verdict::Pass;
     };
-    let due = assessed.app.mends(&accepted.spec, &assessed.known());
+    let due = assessed.app.mends(spec, &assessed.known());
     let mut due = due.into_iter().map(|it| call(assessed, it));
     let next = due.find(|it| !assessed.snapshot.rests(&it.key()));
     next.map_or(Verdict::Pass, |it| Verdict::Also(Move::default().acts(it)))

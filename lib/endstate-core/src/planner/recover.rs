@@ -116,13 +116,9 @@ fn fence<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Move
 /// A pod of the source that cannot serve makes room for another, which is told the same.
 fn bring_up<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord, pod: &Pod<A::Spec>) -> Move {
     let ended = matches!(pod.phase, PodPhase::Failed | PodPhase::Succeeded);
-    let outdated =
-        assessed.record.accepted.as_ref().zip(pod.spec.as_ref()).is_some_and(|(new, old)| {
-            !matches!(
-                assessed.app.change(&member.role, old, &new.spec),
-                Change::Nothing | Change::Live
-            )
-        });
+    let outdated = assessed.record.in_force().zip(pod.spec.as_ref()).is_some_and(|(new, old)| {
+        !matches!(assessed.app.change(&member.role, old, new), Change::Nothing | Change::Live)
+    });
     let stopped = assessed.health(member).is_stopped();
     if !pod.deleting && (ended || outdated && stopped) {
         let (pod, reason) = (PodRef::from(pod), LeaveReason::Recovered);

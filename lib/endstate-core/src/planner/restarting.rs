@@ -144,10 +144,10 @@ impl<A: App> crate::assess::Assessed<'_, A> {
     where
         A::Spec: 'p,
     {
-        let accepted = &self.record.accepted.as_ref()?.spec;
+        let wanted = self.record.in_force()?;
         let mut pods = pods.filter(|it| !it.deleting).filter_map(|pod| {
             let role = self.recorded(&pod.name).role;
-            match self.app.change(&role, pod.spec.as_ref()?, accepted) {
+            match self.app.change(&role, pod.spec.as_ref()?, wanted) {
                 Change::Restart => Some(self.restart(pod)),
                 Change::Recreate if self.snapshot.claim(&pod.name).is_some() => {
                     Some(self.recreate(pod))

@@ -33,6 +33,8 @@ pub(crate) struct ToySpec {
     pub(crate) label: String,
     /// What a pod cannot change in place.
     pub(crate) flag: String,
+    /// Which protocol a member speaks: members work together with those one level away.
+    pub(crate) level: u32,
     pub(crate) volume: Option<Volume>,
     /// The roles whose claims end with the cluster object.
     pub(crate) ends: Vec<String>,
@@ -76,6 +78,7 @@ impl ToySpec {
             paused: false,
             label: String::new(),
             flag: String::new(),
+            level: 0,
             volume: None,
             ends: vec![],
             shards: 0,
@@ -169,13 +172,21 @@ impl App for Toy {
         let image = format!("toy:{}", member.spec.version);
         let labels = [("label".to_owned(), member.spec.label.clone())].into();
         Launch::new(image, Guard::new("/data", &["log/*"]), member)
-            .command(vec![member.spec.flag.clone()])
+            .command(vec![member.spec.flag.clone(), member.spec.level.to_string()])
             .storage(member.spec.volume.map(volume))
             .policy(PodPolicy { labels, ..PodPolicy::default() })
     }
 
     fn address(&self, object: &Identity, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
+    }
+
+    /// One level at a time.
+    fn stage(&self, running: &[&ToySpec], to: &ToySpec) -> ToySpec {
+        let levels = || running.iter().map(|it| it.level);
+        let (lowest, highest) = (levels().min().unwrap_or(0), levels().max().unwrap_or(0));
+        let level = to.level.clamp(highest.saturating_sub(1), lowest + 1);
+        ToySpec { level, ..to.clone() }
     }
 
     fn refuses(&self, old: &ToySpec, new: &ToySpec) -> Option<Problem> {
@@ -256,6 +267,7 @@ impl Told for Toy {
             "paused" => spec.paused = value == "true",
             "label" => spec.label = value.into(),
             "flag" => spec.flag = value.into(),
+            "level" => spec.level = value.parse().unwrap(),
             "volume" => {
                 spec.volume = match value {
                     "deleted" => Some(Volume::Deleted),

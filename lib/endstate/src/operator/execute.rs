@@ -129,12 +129,12 @@ where
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<(), Error> {
-        let accepted = plan.status.record.accepted.as_ref();
-        let Some((accepted, surroundings)) = accepted.zip(plan.surroundings.as_ref()) else {
+        let wanted = plan.status.record.in_force();
+        let Some((spec, surroundings)) = wanted.zip(plan.surroundings.as_ref()) else {
             return Ok(());
         };
         let identity = object.identity();
-        let of = ObjectsOf::new(&identity, &accepted.spec, surroundings);
+        let of = ObjectsOf::new(&identity, spec, surroundings);
         let wanted = self.wanted(&of, &plan.status.record)?;
         let owner = Owner::of(object, self.operand.app().name());
         let taken =
@@ -319,8 +319,7 @@ where
         }
         let (snapshot, pods) = (&look.snapshot, self.newest(&look.pods));
         let spec = decided_spec(snapshot, record);
-        let generation = |it: &Record<_>| it.accepted.as_ref().map(|it| it.generation);
-        let secrets = match generation(record) == generation(&snapshot.status.record) {
+        let secrets = match record.in_force() == snapshot.status.record.in_force() {
             true => look.secrets.clone(),
             false => self.secrets(object, (&snapshot.object, spec), ctx).await?,
         };
@@ -354,7 +353,7 @@ where
 
 /// The spec that is worked towards by this record.
 fn decided_spec<'a, S>(snapshot: &'a Snapshot<S>, record: &'a Record<S>) -> &'a S {
-    record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec)
+    record.in_force().unwrap_or(&snapshot.spec)
 }
 
 /// What was refused before, rests no more, and was answered better since or is not due any more.

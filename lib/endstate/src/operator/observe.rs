@@ -14,6 +14,7 @@ use super::declared::Declared;
 use super::marks::Belonging;
 use super::objects::{Claim, Owner, Secrets, Wanted};
 use super::operand::{ObjectsOf, Operand, SpecOf};
+use super::platform::platform;
 use super::pods::member_pod;
 use super::reconciler::Operator;
 use crate::driver::{Address, Driver, Target};
@@ -40,13 +41,13 @@ impl<O: Operand> Operator<O> {
         let identity = object.identity();
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
         let pods = self.members((object, &status.record), &owned, ctx).await?;
-        let accepted = status.record.accepted.as_ref().map_or(&spec, |it| &it.spec);
-        let secrets = self.secrets(object, (&identity, accepted), ctx).await?;
+        let wanted = status.record.in_force().unwrap_or(&spec);
+        let secrets = self.secrets(object, (&identity, wanted), ctx).await?;
         let members = targets(&status.record, &pods);
         let target = Target {
             members: addresses(&status.record, &members, &owned, self.operand.container()),
             secrets,
-            ..Target::new(&identity, accepted)
+            ..Target::new(&identity, wanted)
         };
         let view = self.operand.driver().observe(&target).await.named_by(&status.record);
         let secrets = target.secrets;
@@ -57,6 +58,7 @@ impl<O: Operand> Operator<O> {
         snapshot.pods = Some(pods);
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
+        snapshot.platform = platform(&self.classes.list());
         snapshot.recover_from = recover_from(object);
         Ok(Look { snapshot, pods: owned, secrets })
     }
@@ -172,7 +174,7 @@ impl<O: Operand> Operator<O> {
         let pods = status.record.pods().map(|(name, _)| name);
         let known = pods.chain(coming).filter_map(|it| status.record.find(it));
         surroundings.volumes = known.map(MemberVolume::from).collect();
-        let spec = status.record.accepted.as_ref().map_or(&snapshot.spec, |it| &it.spec);
+        let spec = status.record.in_force().unwrap_or(&snapshot.spec);
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings);
         let wanted = self.wanted(&of, &status.record)?;
         let owner = Owner::of(object, self.operand.app().name());

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,6 +22,7 @@ pub struct Operator<O: Operand> {
     pub(super) pods: Cache<Pod>,
     pub(super) around: Objects,
     pub(super) nodes: Cache<Node>,
+    pub(super) classes: Cache<StorageClass>,
     pub(super) refusals: Mutex<Refusals>,
     pub(super) gone: Mutex<Gone>,
 }

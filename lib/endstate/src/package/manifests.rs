@@ -110,6 +110,8 @@ impl Installation<'_> {
             managed("policy", "poddisruptionbudgets"),
             // Whether the node of a silent member is gone.
             rule("", "nodes", &READ),
+            // Whether there is a default for what a spec leaves open.
+            rule("storage.k8s.io", "storageclasses", &READ),
             rule("events.k8s.io", "events", &["create", "patch", "update"]),
             rule("", "events", &["create", "patch", "update"]),
         ]);

@@ -45,13 +45,14 @@ impl<A: App> Report<'_, '_, A> {
         let lag = furthest.zip(member.position.as_ref()).and_then(|(ahead, has)| has.behind(ahead));
         let volume = member.volume_deleting.then_some(Cause::VolumeDeleting);
         let cause = member.health.cause().or(volume).map(|it| it.to_string());
+        let staged = self.decision.record.stage.is_some();
         let mismatch = member.version_mismatch.as_ref().map(ToString::to_string);
         MemberRow {
             id: Some(member.id.clone()),
             standing: Some(standing),
             healthy: member.health.is_healthy(),
             trouble: cause.or(mismatch),
-            updated: !member.outdated && member.pod.is_some(),
+            updated: !member.outdated && member.pod.is_some() && !staged,
             version: answer.map(|it| it.version.clone()),
             node: snapshot.pod(&member.name).and_then(|it| it.node.clone()),
             position: member.position.clone().or_else(|| self.position_before(&member.name)),
