@@ -57,7 +57,7 @@ pub(crate) async fn measure(args: &Args, report: &mut Report) -> Result<()> {
 async fn heal(up: &Up, ensemble: &Cluster) -> Result<Duration> {
     let follower = ensemble.followers().await?.into_iter().next().context("no follower")?;
     let start = Instant::now();
-    kill_and_wipe(up, &follower).await?;
+    kill_and_wipe(up, &follower, &[]).await?;
     ensemble.without(&follower).await?;
     ensemble.settled(SIZE).await?;
     Ok(start.elapsed())

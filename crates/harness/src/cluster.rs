@@ -37,6 +37,14 @@ impl Cluster {
         Self::existing(up, name).await
     }
 
+    /// Declares an etcd cluster with this spec in the default namespace.
+    pub async fn etcd(up: &Up, name: &str, spec: Value) -> Result<Self> {
+        let metadata = json!({ "name": name });
+        let object = json!({ "apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster", "metadata": metadata, "spec": spec });
+        up.apply(&object.to_string()).await?;
+        Self::existing(up, name).await
+    }
+
     pub async fn existing(up: &Up, name: &str) -> Result<Self> {
         let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdCluster");
         Self::of(up, &ApiResource::from_gvk_with_plural(&kind, "etcdclusters"), name).await

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::{Api, ResourceExt};
 
 use crate::Up;
@@ -56,37 +56,45 @@ pub fn claim_folder(state: &Path, uid: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The Java process that runs on a claim.
+/// The member's process that runs on a claim.
 pub fn claim_process(uid: &str) -> Result<u32> {
-    process_of(uid, "java\0")
+    process_of(uid, &["java\0", "/usr/local/bin/etcd\0"])
 }
 
 /// The operator's process in a pod.
 pub fn operator_process(uid: &str) -> Result<u32> {
-    process_of(uid, "/endstate\0operator\0")
+    process_of(uid, &["/endstate\0operator\0"])
 }
 
-/// The process whose command line begins like this, and that has a volume of the pod or of the claim.
-fn process_of(uid: &str, command: &str) -> Result<u32> {
+/// The process whose command line begins like one of these, and that has a volume of the pod or of the claim.
+fn process_of(uid: &str, commands: &[&str]) -> Result<u32> {
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|it| it.parse().ok()) else { continue };
         // A process may end while it is looked at.
         let file = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        if file("cmdline").starts_with(command) && file("mountinfo").contains(uid) {
+        let line = file("cmdline");
+        if commands.iter().any(|it| line.starts_with(it)) && file("mountinfo").contains(uid) {
             return Ok(id);
         }
     }
-    anyhow::bail!("no process {command:?} runs on the volumes of {uid}")
+    anyhow::bail!("no process of {commands:?} runs on the volumes of {uid}")
 }
 
-/// Kills the process of a member that runs on a claim, and empties the claim before.
-pub async fn kill_and_wipe(up: &Up, member: &str) -> Result<()> {
-    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
+/// Kills the process of a member that runs on a claim, and empties the claim before, and these volumes of its pod. The
+/// process is frozen, so that nothing happens in between.
+pub async fn kill_and_wipe(up: &Up, member: &str, beside: &[&str]) -> Result<()> {
+    let client = up.client().await?;
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(client.clone());
     let claim = claims.get(&format!("data-{member}")).await?.uid().context("it has a uid")?;
+    let pods: Api<Pod> = Api::default_namespaced(client);
+    let pod = pods.get(member).await?.uid().context("it has a uid")?;
     let process = claim_process(&claim)?;
     freeze(process)?;
     empty(&claim_folder(up.state(), &claim)?)?;
+    for volume in beside {
+        empty(&pod_folder(up.state(), &pod)?.join("volumes").join(volume))?;
+    }
     kill(process)
 }
 

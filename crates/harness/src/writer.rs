@@ -16,6 +16,8 @@ use crate::Up;
 const PREFIX: &str = "writer/";
 /// A write that is not acknowledged by then counts as unknown.
 const WRITE_MAX: Duration = Duration::from_secs(2);
+/// How long a client waits before it tries again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long the first write and the check may take.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
@@ -85,7 +87,10 @@ async fn write(
             number += 1;
             let (key, value) = (format!("{PREFIX}{number:08}"), format!("value {number}"));
             let put = client.put(key.clone(), value.clone(), None);
-            let Ok(Ok(_)) = tokio::time::timeout(WRITE_MAX, put).await else { break };
+            let Ok(Ok(_)) = tokio::time::timeout(WRITE_MAX, put).await else {
+                tokio::time::sleep(AGAIN).await;
+                break;
+            };
             acknowledged.insert(key, value);
             if let Some(first) = first.take() {
                 let _ = first.send(());

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MemberName, RoleName};
+use crate::identity::Identity;
 use crate::launch::{Launch, LaunchOf};
 use crate::member::{Cluster, Member};
 use crate::platform::Platform;
@@ -17,7 +18,6 @@ use crate::quorum;
 use crate::reason::Shortage;
 use crate::record::MemberRecord;
 use crate::request::{AppStep, Request};
-use crate::snapshot::Identity;
 use crate::topology::Topology;
 use crate::view::MemberStatus;
 
@@ -94,8 +94,7 @@ pub trait App {
         to.clone()
     }
 
-    /// Why a cluster cannot go from one spec, which is in force, to another. What the volumes of members cannot do is
-    /// refused by the library. By default it always can.
+    /// Why a cluster cannot go from one spec, which was accepted, to another. By default it always can.
     fn refuses(&self, _old: &Self::Spec, _new: &Self::Spec) -> Option<Problem> {
         None
     }

@@ -25,7 +25,7 @@ use crate::id::MemberName;
 use crate::limits::quorum;
 use crate::member::{Cluster, Health, Member};
 use crate::pod::Pod;
-use crate::problem::Problem;
+use crate::problem::{Change, Problem};
 use crate::record::{MemberRecord, Record, Step};
 use crate::request::{ActionKey, ActionKind, RequestKind};
 use crate::snapshot::{Blocked, Snapshot};
@@ -200,8 +200,17 @@ impl<'a, A: App> Assessed<'a, A> {
 
     /// A list joined with everything else that is known of its members.
     pub(crate) fn join(&self, list: &Membership) -> Cluster {
+        self.joined().with(list)
+    }
+
+    fn joined(&self) -> Joined<'_, A> {
         let wanted = self.record.in_force().zip(self.target.as_ref());
-        Joined { app: self.app, snapshot: self.snapshot, wanted }.with(list)
+        Joined { app: self.app, snapshot: self.snapshot, wanted }
+    }
+
+    /// What it takes to bring a member to what is asked for, also one that is not listed.
+    pub(crate) fn change(&self, member: &MemberRecord) -> Change {
+        self.joined().change(member, self.snapshot.pod(&member.name))
     }
 
     /// The recorded members, each by what itself says: no proof of anything.

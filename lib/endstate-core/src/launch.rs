@@ -12,10 +12,10 @@ mod volume;
 use serde::{Deserialize, Serialize};
 
 use crate::id::RoleName;
+use crate::identity::Identity;
 use crate::policy::PodPolicy;
 use crate::problem::Change;
 use crate::record::MemberRecord;
-use crate::snapshot::Identity;
 
 pub use guard::{Guard, Seed, SeedWhen, Source};
 pub use probe::{Probe, Probes, Question};

@@ -15,10 +15,12 @@
 
 mod app;
 mod assess;
+mod claim;
 mod credentials;
 mod exit;
 mod facts;
 mod id;
+mod identity;
 mod launch;
 mod leads;
 mod limits;
@@ -45,10 +47,12 @@ mod words;
 
 pub use app::{App, CatchUp, MayStop};
 pub use assess::{Assessed, Situation, assess, targets};
+pub use claim::Claim;
 pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Words};
 pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
+pub use identity::Identity;
 pub use launch::{
     Guard, Launch, LaunchOf, Peer, Probe, Probes, Question, Reclaim, Retention, SecretFiles, Seed,
     SeedWhen, Source, Start, Storage, VolumeSpec,
@@ -66,7 +70,7 @@ pub use objects::{
 pub use plan::{Action, Event, EventKind, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use platform::Platform;
-pub use pod::{Claim, Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
+pub use pod::{Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};
@@ -78,7 +82,7 @@ pub use record::{
 pub use request::{
     ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,
 };
-pub use snapshot::{Blocked, Conflict, Denial, Identity, RECOVER_ANNOTATION, Snapshot};
+pub use snapshot::{Blocked, Conflict, Denial, RECOVER_ANNOTATION, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{
     Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology, Voters,

@@ -18,11 +18,12 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::id::{MemberName, Uid};
 use crate::leads::Leads;
 use crate::limits::quorum;
 use crate::plan::{Action, Plan};
-use crate::pod::{Claim, Marks, Pod, PodRef};
+use crate::pod::{Marks, Pod, PodRef};
 use crate::reason::LeaveReason;
 use crate::record::{MemberRecord, Step};
 use crate::snapshot::Snapshot;
@@ -144,7 +145,10 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
     lint.plan_as_a_whole();
     for action in &plan.actions {
         match action {
-            Action::CreatePod { member, start, .. } => lint.create(member, start),
+            Action::CreatePod { member, start, launch } => {
+                lint.create(member, start);
+                lint.has_its_volume(member, launch);
+            }
             Action::UpdatePod { pod, .. } => lint.pod(pod),
             Action::RestartPod { pod, .. } => lint.restart(pod),
             Action::DeletePod { pod, reason } => lint.delete(pod, *reason),

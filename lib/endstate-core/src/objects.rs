@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::LABEL_CLUSTER;
-use crate::snapshot::Identity;
+use crate::identity::Identity;
 
 /// The label that tells the pods of this very cluster from those of one that had its name before.
 pub const LABEL_UID: &str = "endstate.dev/cluster-uid";

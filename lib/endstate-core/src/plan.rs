@@ -18,12 +18,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
-use crate::launch::{Launch, Retention, Start};
+use crate::launch::{Launch, Retention, Start, VolumeSpec};
 use crate::objects::Ownership;
-use crate::pod::{Claim, Marks, PodRef};
+use crate::pod::{Marks, PodRef};
 use crate::reason::LeaveReason;
-use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind, Call, Request};
 use crate::snapshot::Conflict;
 use crate::status::Status;
@@ -119,44 +119,45 @@ impl LeftClaim {
     }
 }
 
-/// The member whose volume it is. What volume that is says [`Launch::volume`].
+/// The volume of a member, as its claim is to ask for it.
 ///
 /// ```
-/// use endstate_core::{MemberVolume, Ownership};
-/// let volume = MemberVolume::new("example-x7k2p", "shard", 2);
+/// use endstate_core::{MemberVolume, Ownership, VolumeSpec};
+/// let volume = MemberVolume::new("example-x7k2p", ("shard", 2), VolumeSpec::new("1Gi"));
 /// assert_eq!((volume.role.as_str(), volume.group), ("shard", 2));
 /// assert_eq!(volume.ownership, Ownership::Kept, "unless somebody says otherwise");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MemberVolume {
-    /// Its name.
+    /// The member's name.
     pub member: MemberName,
     /// Its role.
     pub role: RoleName,
     /// Its group within the role.
     pub group: u32,
+    /// How much it holds, and of which class. That of a member that has one is its own until the member has moved,
+    /// whatever is asked for.
+    pub volume: VolumeSpec,
     /// Whether its claim goes with the cluster object.
     pub ownership: Ownership,
 }
 
 impl MemberVolume {
     /// The volume of a member of this group of a role. It is kept.
-    pub fn new(member: impl Into<MemberName>, role: impl Into<RoleName>, group: u32) -> Self {
+    pub fn new(
+        member: impl Into<MemberName>,
+        (role, group): (impl Into<RoleName>, u32),
+        volume: VolumeSpec,
+    ) -> Self {
         let (member, role) = (member.into(), role.into());
-        Self { member, role, group, ownership: Ownership::Kept }
+        Self { member, role, group, volume, ownership: Ownership::Kept }
     }
 
     /// The same, kept or going with the cluster object.
     #[must_use]
     pub fn ownership(self, ownership: Ownership) -> Self {
         Self { ownership, ..self }
-    }
-}
-
-impl From<&MemberRecord> for MemberVolume {
-    fn from(it: &MemberRecord) -> Self {
-        Self::new(it.name.clone(), it.role.clone(), it.group)
     }
 }
 

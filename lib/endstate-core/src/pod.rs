@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{Evidence, Exit, Words};
-use crate::id::{MemberId, MemberName, ResourceVersion, RoleName, Uid};
+use crate::id::{MemberId, MemberName, ResourceVersion, Uid};
 use crate::limits::NODE_SILENT_SECONDS;
 
 /// One member's pod as the API shows it.
@@ -247,57 +247,5 @@ impl<S> From<&Pod<S>> for PodRef {
             uid: pod.uid.clone(),
             resource_version: pod.resource_version.clone(),
         }
-    }
-}
-
-/// A claim of a volume on which a member keeps its data. It outlives the member's pod.
-///
-/// ```
-/// use endstate_core::Claim;
-/// let claim = Claim::new("data-example-x7k2p", "7d11", "52", "example-x7k2p");
-/// assert!(!claim.deleting);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Claim {
-    /// `metadata.name`
-    pub name: String,
-    /// `metadata.uid`
-    pub uid: Uid,
-    /// `metadata.resourceVersion`
-    pub resource_version: ResourceVersion,
-    /// Whose data it holds.
-    pub member: MemberName,
-    /// The role of that member, if the claim says it: when the member has left nothing else does.
-    pub role: Option<RoleName>,
-    /// Whether it is kept when its member has left the cluster.
-    pub retained: bool,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
-}
-
-impl Claim {
-    /// A claim that goes when its member has left.
-    pub fn new(
-        name: impl Into<String>,
-        uid: impl Into<Uid>,
-        version: impl Into<ResourceVersion>,
-        member: impl Into<MemberName>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            uid: uid.into(),
-            resource_version: version.into(),
-            member: member.into(),
-            role: None,
-            retained: false,
-            deleting: false,
-        }
-    }
-
-    /// The same, which says of which role its member is.
-    #[must_use]
-    pub fn of_role(self, role: Option<RoleName>) -> Self {
-        Self { role, ..self }
     }
 }

@@ -133,8 +133,8 @@ pub enum Change {
     /// The pod has to be another. A member whose data is on a claim gets another pod on the same data; of one whose
     /// data goes with its pod a successor joins before it leaves.
     Recreate,
-    /// It cannot be done.
-    Refuse(Problem),
+    /// The data has to be on another volume: a successor joins before the member leaves.
+    Move,
 }
 
 impl Change {
@@ -146,5 +146,15 @@ impl Change {
     /// ```
     pub fn of(parts: impl IntoIterator<Item = Self>) -> Self {
         parts.into_iter().max().unwrap_or(Self::Nothing)
+    }
+
+    /// Whether it takes another member in the place of one whose data outlives its pod, or does not: on another volume,
+    /// or because its data goes with its pod.
+    pub(crate) fn takes_another(&self, durable: bool) -> bool {
+        match self {
+            Self::Move => true,
+            Self::Recreate => !durable,
+            Self::Nothing | Self::Live | Self::Restart => false,
+        }
     }
 }

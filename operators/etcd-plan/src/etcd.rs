@@ -1,7 +1,8 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
-    App, EmptyDir, Identity, Launch, LaunchOf, MemberName, Problem, Role, Topology, Version,
+    App, EmptyDir, Identity, Launch, LaunchOf, MemberName, Platform, Problem, Role, Storage,
+    Topology, Version, VolumeSpec,
 };
 
 use crate::env;
@@ -32,10 +33,26 @@ impl App for Etcd {
         problems.extend(Problem::of_size(spec.size, SIZE_MAX));
         problems.extend(version_problem(&spec.version));
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name)));
-        problems.extend(storage_problem(&spec.data));
+        problems.extend(spec.storage.as_ref().and_then(storage_problem));
         problems
             .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
         problems
+    }
+
+    /// Whether members are on volumes is chosen once. A cluster that was accepted before there was a choice has none.
+    fn settle(
+        &self,
+        spec: &EtcdClusterSpec,
+        accepted: Option<&EtcdClusterSpec>,
+        platform: &Platform,
+    ) -> EtcdClusterSpec {
+        let by_default = || match (accepted, &platform.default_storage_class) {
+            (Some(before), _) => before.storage.clone().unwrap_or_default(),
+            (None, Some(_)) => VolumeSpec::default().into(),
+            (None, None) => Storage::default(),
+        };
+        let storage = Some(spec.storage.clone().unwrap_or_else(by_default));
+        EtcdClusterSpec { storage, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
@@ -83,7 +100,39 @@ fn env_problem(name: &str) -> Option<Problem> {
     })
 }
 
-fn storage_problem(data: &EmptyDir) -> Option<Problem> {
-    (!matches!(data.medium.as_deref(), None | Some("" | "Memory")))
-        .then(|| Problem::refused("spec.storage.emptyDir.medium", "must be \"\" or \"Memory\""))
+fn storage_problem(storage: &Storage) -> Option<Problem> {
+    match storage {
+        Storage::Volume(volume) => volume.problem("spec.storage.volume"),
+        Storage::Directory(EmptyDir { medium, .. }) => match medium.as_deref() {
+            None | Some("" | "Memory") => None,
+            Some(_) => {
+                let field = "spec.storage.emptyDir.medium";
+                Some(Problem::refused(field, "must be \"\" or \"Memory\""))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_data_is_kept_is_chosen_once() {
+        let asked = EtcdClusterSpec::new(3, "3.5.16");
+        let with = |storage: Storage| EtcdClusterSpec { storage: Some(storage), ..asked.clone() };
+        let volume = || with(VolumeSpec::default().into());
+        let none = Platform::default();
+        let mut platform = Platform::default();
+        platform.default_storage_class = Some("standard".into());
+        assert_eq!(Etcd.settle(&asked, None, &platform), volume());
+        assert_eq!(Etcd.settle(&asked, None, &none), with(Storage::default()));
+        // What was chosen stays, whatever the platform provides by now.
+        assert_eq!(Etcd.settle(&asked, Some(&volume()), &none), volume());
+        assert_eq!(Etcd.settle(&asked, Some(&asked), &platform), with(Storage::default()));
+        // Who names one gets it.
+        let memory = EmptyDir { medium: Some("Memory".into()), ..EmptyDir::default() };
+        let named = with(memory.into());
+        assert_eq!(Etcd.settle(&named, Some(&volume()), &platform), named);
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
         .ports(ports)
         .probes(probes(version))
         .ends_within(GRACE_SECONDS)
-        .storage(of.spec.data.clone())
+        .storage(of.spec.storage.clone().unwrap_or_default())
         .policy(of.spec.pod.clone())
 }
 
@@ -87,9 +87,14 @@ fn start_flags(start: &Start) -> Vec<String> {
             "--initial-cluster-state=new".into(),
             format!("--initial-cluster-token={token}"),
         ],
-        // Members have no persistent volumes yet, so none ever resumes on one.
-        Start::Existing { .. } | Start::Resume { .. } | Start::Recover { .. } => {
+        // Who resumes has data, and etcd looks no further.
+        Start::Existing { .. } | Start::Resume { .. } => {
             vec![members, "--initial-cluster-state=existing".into()]
+        }
+        // However often its container starts, it is alone: before anybody joins, its pod makes room for one that
+        // resumes.
+        Start::Recover { .. } => {
+            vec![members, "--initial-cluster-state=existing".into(), "--force-new-cluster".into()]
         }
     }
 }

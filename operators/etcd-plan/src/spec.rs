@@ -2,7 +2,7 @@
 //!
 //! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
-use endstate_core::{EmptyDir, PodPolicy};
+use endstate_core::{PodPolicy, Storage};
 use serde::{Deserialize, Serialize};
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -27,9 +27,10 @@ pub struct EtcdClusterSpec {
     /// What the member pods look like.
     #[serde(default)]
     pub pod: PodPolicy,
-    /// Where the members keep their data.
-    #[serde(default)]
-    pub data: EmptyDir,
+    /// Where the members keep their data. Nothing leaves it to the platform: a volume if claims get one by default, and
+    /// a directory that goes with the pod otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
@@ -45,7 +46,7 @@ impl EtcdClusterSpec {
             paused: false,
             env: vec![],
             pod: PodPolicy::default(),
-            data: EmptyDir::default(),
+            storage: None,
             unused: vec![],
         }
     }

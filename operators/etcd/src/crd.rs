@@ -11,7 +11,8 @@
 
 pub mod historical;
 
-use endstate::crd::{EmptyDir, EnvVar, PodPolicy};
+use endstate::crd::{EmptyDir, EnvVar, PodPolicy, Volume};
+use endstate_core::VolumeSpec;
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -71,20 +72,35 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<EtcdPodPolicy>,
 
-    /// Where members keep their data. Default: a directory on the node that lives as long as the pod. A change moves
-    /// the members one by one.
+    /// Where members keep their data. Default: a volume of 10Gi for each where the Kubernetes cluster has a default
+    /// storage class when the object is created, and else a directory that lives as long as the pod. A change from one
+    /// to the other moves the members one by one: a successor joins, then the member leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 }
 
-/// Where members keep their data.
+/// Where members keep their data: one of the two.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.volume) || !has(self.emptyDir)", "name either a volume or an emptyDir"))]
 pub struct Storage {
-    /// A directory that lives as long as the pod: the only kind so far. etcd's own quota is 2 GiB unless
-    /// `ETCD_QUOTA_BACKEND_BYTES` says otherwise.
+    /// A volume for each member. It outlives the pod, and unless its retention says otherwise the cluster's object.
+    /// etcd's own quota is 2 GiB unless `ETCD_QUOTA_BACKEND_BYTES` says otherwise; beside it there is the log, and a
+    /// defragmentation needs room for a copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
+
+    /// A directory that lives as long as the pod, on the node's disk or in its memory. A member whose pod is deleted
+    /// has lost its data and is replaced; if all pods go at once the cluster is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDir>,
+}
+
+impl From<Storage> for Option<endstate_core::Storage> {
+    fn from(it: Storage) -> Self {
+        let volume = it.volume.map(|it| VolumeSpec::from(it).into());
+        volume.or_else(|| Some(endstate_core::EmptyDir::from(it.empty_dir?).into()))
+    }
 }
 
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
@@ -97,7 +113,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             paused: it.paused,
             env: pod.env(),
             pod: pod.common.into(),
-            data: it.storage.and_then(|it| it.empty_dir).unwrap_or_default().into(),
+            storage: it.storage.and_then(Into::into),
             unused: vec![],
         }
     }

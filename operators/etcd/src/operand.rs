@@ -6,7 +6,9 @@ use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
 use endstate_core::{App, Identity, Status};
 use etcd_plan::{CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Resource;
+use kube::api::ApiResource;
 use kube::core::object::HasSpec;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +94,10 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
 
     fn publish(&self, object: &Identity, status: &Status<EtcdClusterSpec>) -> Value {
         K::publish(&object.name, status)
+    }
+
+    fn kinds(&self) -> Vec<ApiResource> {
+        vec![ApiResource::erase::<PersistentVolumeClaim>(&())]
     }
 
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {

@@ -3,9 +3,10 @@
 use endstate::Engine;
 use endstate::crd::{of_cluster, without_rust};
 use endstate::operator::{Health, add};
-use endstate::package::Package;
+use endstate::package::{Package, managed};
 use endstate::status::Summary;
 use etcd_plan::CLIENT_PORT;
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DynamicObject;
 use kube::{CustomResourceExt, Resource};
@@ -34,6 +35,10 @@ impl Package for EtcdPackage {
 
     fn crds(&self) -> Vec<CustomResourceDefinition> {
         crds()
+    }
+
+    fn rules(&self) -> Vec<PolicyRule> {
+        vec![managed("", "persistentvolumeclaims")]
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {

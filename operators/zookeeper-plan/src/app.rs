@@ -48,7 +48,7 @@ impl App for ZooKeeper {
             Problem::of_size(spec.size, SIZE_MAX),
             (!observers).then(|| Problem::refused("spec.observers", "must be 0 to 20")),
             version(&spec.version).err().map(|it| Problem::refused("spec.version", it)),
-            spec.storage.problem(),
+            spec.storage.problem("spec.storage"),
             spec.pod.memory_problem("spec.heapMib", u64::from(spec.heap_mib) << 20),
         ];
         let unknown = spec.config.keys().filter(|it| !TUNABLE.contains(&it.as_str()));

@@ -63,7 +63,7 @@ impl ZookeeperClusterSpec {
             heap_mib: 512,
             config: BTreeMap::new(),
             pod: PodPolicy::default(),
-            storage: VolumeSpec::new("10Gi"),
+            storage: VolumeSpec::default(),
         }
     }
 }

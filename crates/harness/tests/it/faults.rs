@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{EtcdCluster, Up, Writer, empty, freeze, is_true, kill, member_process, pod_folder};
+use harness::{EtcdCluster, Up, Writer, is_true, kill, kill_and_wipe, member_process};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
+use serde_json::json;
 
 const OPERATOR_NAMESPACE: &str = "endstate-system";
 /// Its Deployment and its lease.
@@ -26,18 +27,6 @@ async fn pod(up: &Up, name: &str) -> Result<Pod> {
     Ok(pods.get(name).await?)
 }
 
-/// Removes what is in these volumes of a member, its process frozen so that nothing happens in between.
-async fn kill_and_wipe(up: &Up, member: &str, volumes: &[&str]) -> Result<()> {
-    let uid = pod(up, member).await?.uid().context("a stored pod has a uid")?;
-    let process = member_process(member)?;
-    freeze(process)?;
-    let folder = pod_folder(up.state(), &uid)?.join("volumes");
-    for volume in volumes {
-        empty(&folder.join(volume))?;
-    }
-    kill(process)
-}
-
 /// The demo's story, with a writer that checks every acknowledged write.
 #[tokio::test]
 async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
@@ -47,7 +36,7 @@ async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
     let writer = Writer::start(&up, "story").await?;
 
     let victim = cluster.members().await?.remove(0);
-    kill_and_wipe(&up, &victim, &["data"]).await?;
+    kill_and_wipe(&up, &victim, &[]).await?;
     cluster
         .until("the loss of its member", |it| {
             !it.data["status"]["members"].to_string().contains(&victim)
@@ -74,7 +63,7 @@ async fn a_member_that_loses_every_directory_while_it_runs_is_replaced() -> Resu
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "emptied").await?;
     let victim = cluster.members().await?.remove(0);
-    kill_and_wipe(&up, &victim, &["data", "launcher"]).await?;
+    kill_and_wipe(&up, &victim, &["launcher"]).await?;
     let is_gone = |it: &DynamicObject| !it.data["status"]["members"].to_string().contains(&victim);
     cluster.until("the loss of its member", is_gone).await?;
     cluster.settled(3).await?;
@@ -169,11 +158,12 @@ async fn changes(cluster: &EtcdCluster, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// With every volume gone there is nothing to recover from: that is said, and nothing is started anew.
+/// With every directory gone there is nothing to recover from: that is said, and nothing is started anew.
 #[tokio::test]
 async fn losing_every_member_is_reported_and_never_re_initialised() -> Result<()> {
     let up = up_with_operator().await?;
-    let cluster = EtcdCluster::apply(&up, "lost", 3).await?;
+    let spec = json!({"size": 3, "version": "3.5.16", "storage": {"emptyDir": {}}});
+    let cluster = EtcdCluster::etcd(&up, "lost", spec).await?;
     cluster.settled(3).await?;
     let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
     pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())

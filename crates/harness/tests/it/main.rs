@@ -2,6 +2,7 @@
 
 mod backup;
 mod claims;
+mod etcd_volumes;
 mod faults;
 mod input;
 mod kubectl;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use harness::{EtcdCluster, Up, Writer, empty, is_true, pod_folder};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
+use serde_json::json;
 
 /// A power cut: every process gone at once, every address new. Objects and volumes are still there.
 #[tokio::test]
@@ -45,8 +46,9 @@ async fn keys(up: &Up, member: &str) -> Result<usize> {
 async fn pods_that_find_all_their_directories_empty_never_start_anew() -> Result<()> {
     let mut up = Up::start(1).await?;
     up.endstate(&["install", "etcd"]).await?;
-    let trio = EtcdCluster::apply(&up, "trio", 3).await?;
-    let single = EtcdCluster::apply(&up, "single", 1).await?;
+    let spec = |size| json!({"size": size, "version": "3.5.16", "storage": {"emptyDir": {}}});
+    let trio = EtcdCluster::etcd(&up, "trio", spec(3)).await?;
+    let single = EtcdCluster::etcd(&up, "single", spec(1)).await?;
     trio.settled(3).await?;
     single.settled(1).await?;
     let acknowledged = Writer::start(&up, "trio").await?.check().await?;

@@ -155,7 +155,7 @@ async fn a_wiped_follower_is_replaced_and_the_loss_of_all_is_reported() -> Resul
     zoo.settled(3).await?;
     let writer = ZnodeWriter::start(&up, "zoo", "w").await?;
     let follower = zoo.followers().await?.remove(0);
-    kill_and_wipe(&up, &follower).await?;
+    kill_and_wipe(&up, &follower, &[]).await?;
     let start = std::time::Instant::now();
     zoo.without(&follower).await?;
     zoo.settled(3).await?;
@@ -212,7 +212,7 @@ async fn two_of_three_wiped_stop_and_the_survivors_data_is_gone_on_with() -> Res
     let (names, _) = ZnodeWriter::start(&up, "zoo", "precious").await?.check().await?;
     let survivor = zoo.followers().await?.remove(0);
     for member in zoo.members().await?.iter().filter(|it| **it != survivor) {
-        kill_and_wipe(&up, member).await?;
+        kill_and_wipe(&up, member, &[]).await?;
     }
     zoo.until("report the loss", |it| {
         is_true(it, "QuorumLost") && status(it)["waiting"].to_string().contains("recover-from")

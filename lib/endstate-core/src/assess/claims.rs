@@ -3,9 +3,9 @@
 use super::Assessed;
 use super::rules::units;
 use crate::app::App;
+use crate::claim::Claim;
 use crate::id::RoleName;
 use crate::launch::{LaunchOf, Reclaim, Retention};
-use crate::pod::Claim;
 use crate::record::{MemberRecord, Step};
 use crate::topology::Edge;
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::health::{health, leader_of};
 use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
+use crate::launch::LaunchOf;
 use crate::leads::Leads;
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
@@ -78,7 +79,7 @@ impl<A: App> Joined<'_, A> {
         let pod = snapshot.pod(&entry.name);
         let answer = snapshot.view.answer(&entry.name).filter(|it| it.id == entry.id);
         let record = known.clone().unwrap_or_else(|| self.unknown(entry));
-        let change = self.change(&record.role, pod);
+        let change = self.change(&record, pod);
         let durable = snapshot.claim(&entry.name).is_some();
         let mismatch = self.mismatch(&record.role, pod, answer);
         let target = self.wanted.map(|it| it.1);
@@ -86,8 +87,8 @@ impl<A: App> Joined<'_, A> {
         let mut health = health(snapshot, target, &listed);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
-        } else if !durable && needs_another_pod(&change, pod, &health) {
-            // With a claim it gets another pod, and goes on with its data.
+        } else if change.takes_another(durable) && needs_another_pod(&change, pod, &health) {
+            // With a claim that fits it gets another pod, and goes on with its data.
             health = Health::Failed(Cause::OutdatedAndDown);
         }
         if let (Health::Healthy, true, Some(versions)) =
@@ -140,11 +141,20 @@ impl<A: App> Joined<'_, A> {
         MemberRecord::new(entry.name.clone(), role)
     }
 
-    fn change(&self, role: &RoleName, pod: Option<&Pod<A::Spec>>) -> Change {
-        match (pod.and_then(|it| it.spec.as_ref()), self.wanted) {
-            (Some(old), Some((new, _))) => self.app.change(role, old, new),
-            _ => Change::Nothing,
-        }
+    pub(super) fn change(&self, member: &MemberRecord, pod: Option<&Pod<A::Spec>>) -> Change {
+        let Some((new, _)) = self.wanted else { return Change::Nothing };
+        let old = pod.and_then(|it| it.spec.as_ref());
+        let of_pod = old.map_or(Change::Nothing, |it| self.app.change(&member.role, it, new));
+        Change::of([of_pod, self.change_of_volume(member, new)])
+    }
+
+    /// What it takes to bring a member's data to the volume that is asked for.
+    fn change_of_volume(&self, member: &MemberRecord, new: &A::Spec) -> Change {
+        let has = self.snapshot.claim(&member.name).and_then(|it| it.volume.as_ref());
+        let Some(has) = has else { return Change::Nothing };
+        let launch = self.app.launch(&LaunchOf::new(&self.snapshot.object, new, member));
+        let fits = launch.volume().is_some_and(|it| it.fits(has));
+        if fits { Change::Nothing } else { Change::Move }
     }
 
     fn mismatch(
@@ -207,5 +217,5 @@ fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
 /// Whether something but time holds a pod up, and only another pod is what is asked for.
 pub(crate) fn needs_another_pod<S>(change: &Change, pod: Option<&Pod<S>>, health: &Health) -> bool {
     let held_up = pod.is_some_and(|it| it.trouble.is_some() || !it.started);
-    *change == Change::Recreate && !health.is_alive() && held_up
+    *change >= Change::Recreate && !health.is_alive() && held_up
 }

@@ -86,7 +86,7 @@ pub(crate) fn restarts(member: &Member) -> bool {
     match member.change {
         Change::Restart => true,
         Change::Recreate => member.durable,
-        Change::Nothing | Change::Live | Change::Refuse(_) => false,
+        Change::Nothing | Change::Live | Change::Move => false,
     }
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -
     let spare = spare || !member.health.is_healthy();
     is_replaced(cluster, target, member)
         || member.volume_deleting
-        || member.change == Change::Recreate && !member.durable
+        || member.change.takes_another(member.durable)
         || restarts(member) && !spare
 }
 

@@ -7,10 +7,10 @@ use super::rules::{
     wants_another,
 };
 use crate::app::App;
+use crate::claim::Claim;
 use crate::id::MemberName;
 use crate::member::{Cluster, Health, Member};
-use crate::pod::{Claim, Pod};
-use crate::problem::Change;
+use crate::pod::Pod;
 use crate::reason::{Cause, LeaveReason};
 use crate::record::{AskedTask, MemberRecord, RecoverStage, Step};
 use crate::request::{AppStep, RequestKind};
@@ -296,7 +296,7 @@ impl<A: App> Assessed<'_, A> {
             Health::Healthy | Health::Corrupt if done && !rules::restarts(member) => true,
             Health::Failed(_) | Health::Dead(_) => true,
             health if !health.is_healthy() && has_given_up(cluster, target) => true,
-            _ => member.change == Change::Recreate && !member.durable,
+            _ => member.change.takes_another(member.durable),
         }
     }
 

@@ -45,13 +45,23 @@ impl From<Option<VolumeSpec>> for Storage {
 }
 
 impl Storage {
-    /// What it takes to bring a member's data to other storage. Another kind of storage is another pod's. (That members
-    /// would go on without the volumes that hold their data is refused by the planner.)
+    /// What it takes to bring a member's pod to other storage. Whether the claim that holds its data can become what is
+    /// asked for is told by the claim ([`VolumeSpec::fits`]).
     pub fn change(&self, new: &Self) -> Change {
         match (self, new) {
             (old, new) if old == new => Change::Nothing,
-            (Self::Volume(old), Self::Volume(new)) => old.change(new),
+            (Self::Volume(_), Self::Volume(_)) => Change::Live,
             _ => Change::Recreate,
+        }
+    }
+
+    /// The storage of a member that has this volume: it stays what it is, whatever is asked for, until its member has
+    /// moved.
+    pub(crate) fn on(self, has: &VolumeSpec) -> Self {
+        match self {
+            Self::Volume(asked) if asked.fits(has) => Self::Volume(asked),
+            Self::Volume(asked) => Self::Volume(has.clone().retention(asked.retention)),
+            Self::Directory(_) => Self::Volume(has.clone()),
         }
     }
 }
@@ -119,6 +129,13 @@ pub struct VolumeSpec {
     pub retention: Retention,
 }
 
+impl Default for VolumeSpec {
+    /// A volume of 10 GiB.
+    fn default() -> Self {
+        Self::new("10Gi")
+    }
+}
+
 impl VolumeSpec {
     /// A volume of this size, of the default class, that outlives the cluster object but not its member.
     pub fn new(size: impl Into<String>) -> Self {
@@ -137,44 +154,47 @@ impl VolumeSpec {
         Self { retention, ..self }
     }
 
-    /// What is wrong with it, as `spec.storage`.
+    /// What is wrong with it, as this field of a spec.
     ///
     /// ```
     /// use endstate_core::VolumeSpec;
-    /// assert!(VolumeSpec::new("10Gi").problem().is_none());
-    /// assert!(VolumeSpec::new("ten").problem().is_some());
+    /// assert!(VolumeSpec::default().problem("spec.storage").is_none());
+    /// assert!(VolumeSpec::new("ten").problem("spec.storage").is_some());
     /// ```
-    pub fn problem(&self) -> Option<Problem> {
-        let refused = || Problem::refused("spec.storage.size", "must be a number and Mi, Gi or Ti");
-        if self.bytes().is_none() { Some(refused()) } else { None }
+    pub fn problem(&self, field: &str) -> Option<Problem> {
+        let why = "must be a number and Mi, Gi or Ti";
+        self.bytes().is_none().then(|| Problem::refused(format!("{field}.size"), why))
     }
 
-    /// What it takes to bring a member's volume, `spec.storage`, to another spec: it can grow.
+    /// Whether a volume that is there is what is asked for, or can become so: it grows, and never shrinks or changes
+    /// its class.
     ///
     /// ```
-    /// use endstate_core::{Change, VolumeSpec};
-    /// let volume = VolumeSpec::new("1Gi");
-    /// assert_eq!(volume.change(&VolumeSpec::new("2Gi")), Change::Live);
-    /// assert!(matches!(volume.change(&VolumeSpec::new("512Mi")), Change::Refuse(_)));
+    /// use endstate_core::VolumeSpec;
+    /// let has = VolumeSpec::new("2Gi");
+    /// assert!(VolumeSpec::new("3Gi").fits(&has) && !VolumeSpec::new("1Gi").fits(&has));
+    /// assert!(!VolumeSpec::new("2Gi").class(Some("fast".into())).fits(&has));
     /// ```
-    pub fn change(&self, new: &Self) -> Change {
-        let refused = |field: &str, why: &str| Change::Refuse(Problem::refused(field, why));
-        if self.class != new.class {
-            refused("spec.storage.class", "a volume cannot change its class")
-        } else if new.bytes() < self.bytes() {
-            refused("spec.storage.size", "a volume cannot shrink")
-        } else if self != new {
-            Change::Live
-        } else {
-            Change::Nothing
-        }
+    pub fn fits(&self, has: &Self) -> bool {
+        let class = self.class.is_none() || self.class == has.class;
+        class && self.bytes() >= has.bytes()
     }
 
-    /// How many bytes a size such as `10Gi` is.
+    /// How many bytes a size such as `10Gi` is. A claim may have been edited to another unit.
     fn bytes(&self) -> Option<u64> {
-        let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40)];
-        let unit = |&(unit, shift)| Some((self.size.strip_suffix(unit)?, shift));
-        let (number, shift) = units.iter().find_map(unit)?;
-        number.parse::<u64>().ok().filter(|it| *it > 0)?.checked_mul(1 << shift)
+        let number = self.size.trim_end_matches(|it: char| it.is_ascii_alphabetic());
+        let unit = match &self.size[number.len()..] {
+            "" => 1,
+            "k" => 1_000,
+            "M" => 1_000_000,
+            "G" => 1_000_000_000,
+            "T" => 1_000_000_000_000,
+            "Ki" => 1 << 10,
+            "Mi" => 1 << 20,
+            "Gi" => 1 << 30,
+            "Ti" => 1 << 40,
+            _ => return None,
+        };
+        number.parse::<u64>().ok().filter(|it| *it > 0)?.checked_mul(unit)
     }
 }

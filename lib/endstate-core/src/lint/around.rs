@@ -1,11 +1,11 @@
 //! What is around the members: what is written there at all, and the ends of claims.
 
 use super::{Lint, Rule};
+use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
 use crate::launch::Reclaim;
 use crate::objects::{Ownership, claim_of};
 use crate::plan::{MemberVolume, Surroundings};
-use crate::pod::Claim;
 use crate::record::Step;
 
 impl<S> Lint<'_, S> {

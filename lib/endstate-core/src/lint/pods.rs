@@ -2,7 +2,7 @@
 
 use super::{Lint, Rule};
 use crate::id::MemberName;
-use crate::launch::{Peer, Start};
+use crate::launch::{Launch, Peer, Start};
 use crate::limits::quorum;
 use crate::plan::Action;
 use crate::pod::{Pod, PodPhase, PodRef};
@@ -93,6 +93,14 @@ impl<'a, S> Lint<'a, S> {
         let claimed = self.snapshot.claim(member).is_some();
         self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
             format!("{member} would resume without its claim, or while it has a pod")
+        });
+    }
+
+    /// Whoever has a claim gets it, whatever is asked for by now.
+    pub(super) fn has_its_volume(&mut self, member: &MemberName, launch: &Launch) {
+        let has = self.snapshot.claim(member).is_some_and(|it| it.volume.is_some());
+        self.check(Rule::OneIdentity, !has || launch.volume().is_some(), || {
+            format!("{member} would start without the volume that it has")
         });
     }
 

@@ -138,7 +138,7 @@ fn attempt<A: App>(
 fn is_as_asked<A: App>(assessed: &Assessed<'_, A>, first: &Bootstrap, role: &Role) -> bool {
     let wanted = assessed.record.in_force();
     let other = |it: &Pod<A::Spec>| match (&it.spec, wanted) {
-        (Some(old), Some(new)) => assessed.app.change(&role.name, old, new) == Change::Recreate,
+        (Some(old), Some(new)) => assessed.app.change(&role.name, old, new) >= Change::Recreate,
         _ => false,
     };
     let mut pods = first.members.iter().filter_map(|it| assessed.snapshot.pod(&it.name));

@@ -157,11 +157,10 @@ impl<A: App> Proof<'_, '_, A> {
     fn correct(&self, new: &MemberRecord, health: &Health) -> Option<Verdict> {
         let assessed = self.assessed;
         let pod = assessed.snapshot.pod(&new.name)?;
-        let (old, wanted) = (pod.spec.as_ref()?, assessed.record.in_force()?);
-        let change = assessed.app.change(&new.role, old, wanted);
+        let change = assessed.change(new);
         let ran = pod.started || pod.marks.started.is_some();
         let has_data = ran && assessed.snapshot.claim(&new.name).is_some();
-        if !has_data && needs_another_pod(&change, Some(pod), health) {
+        if change.takes_another(has_data) && needs_another_pod(&change, Some(pod), health) {
             return Some(self.abandon(new, LeaveReason::FailedJoin, Cause::OutdatedAndDown));
         }
         let stopped = matches!(health, Health::Stopped(_));

@@ -25,7 +25,12 @@ impl<A: App> Assessed<'_, A> {
     pub(super) fn launch(&self, member: &MemberRecord, start: Option<&Start>) -> Box<Launch> {
         let spec = self.record.in_force().unwrap_or(&self.snapshot.spec);
         let object = &self.snapshot.object;
-        Box::new(self.app.launch(&LaunchOf { object, spec, member, start }))
+        let launch = self.app.launch(&LaunchOf { object, spec, member, start });
+        let has = self.snapshot.claim(&member.name).and_then(|it| it.volume.as_ref());
+        Box::new(match has {
+            Some(has) => Launch { storage: launch.storage.clone().on(has), ..launch },
+            None => launch,
+        })
     }
 
     /// What is recorded of a member that may be nobody's.

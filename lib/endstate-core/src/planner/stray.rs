@@ -2,7 +2,8 @@
 
 use crate::app::App;
 use crate::assess::Assessed;
-use crate::pod::{Claim, Pod};
+use crate::claim::Claim;
+use crate::pod::Pod;
 
 /// Something that nobody needs.
 pub(super) enum Stray<'s, S> {

@@ -36,6 +36,9 @@ pub(crate) struct ToySpec {
     /// Which protocol a member speaks: members work together with those one level away.
     pub(crate) level: u32,
     pub(crate) volume: Option<Volume>,
+    /// How much a volume holds, and of which class it is: "" for the default.
+    pub(crate) disk: String,
+    pub(crate) class: String,
     /// The roles whose claims end with the cluster object.
     pub(crate) ends: Vec<String>,
     /// Whether each of so many groups of the role that votes has a leader of its own, which votes for it; 0 for none.
@@ -80,6 +83,8 @@ impl ToySpec {
             flag: String::new(),
             level: 0,
             volume: None,
+            disk: "1Gi".into(),
+            class: String::new(),
             ends: vec![],
             shards: 0,
             lead: Lead::Transfers,
@@ -168,7 +173,9 @@ impl App for Toy {
         let ends = member.spec.ends.iter().any(|it| *it == *member.member.role);
         let when_deleted = if ends { Reclaim::Delete } else { Reclaim::Retain };
         let retention = |it| Retention::new(when_deleted, when_scaled(it));
-        let volume = |it| VolumeSpec::new("1Gi").retention(retention(it));
+        let (disk, class) = (&*member.spec.disk, &member.spec.class);
+        let class = (!class.is_empty()).then(|| class.clone());
+        let volume = |it| VolumeSpec::new(disk).class(class.clone()).retention(retention(it));
         let image = format!("toy:{}", member.spec.version);
         let labels = [("label".to_owned(), member.spec.label.clone())].into();
         Launch::new(image, Guard::new("/data", &["log/*"]), member)
@@ -275,6 +282,8 @@ impl Told for Toy {
                     _ => None,
                 }
             }
+            "disk" => spec.disk = value.into(),
+            "class" => spec.class = value.into(),
             "ends" => spec.ends = value.split(',').map(str::to_owned).collect(),
             "lead" => {
                 spec.lead = match value {

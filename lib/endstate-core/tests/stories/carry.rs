@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use endstate_core::{
-    Action, ActionKey, ActionKind, Blocked, Denial, Entry, LaunchOf, MemberName, Plan, Pod,
-    PodPhase, Position, Reclaim, Request, RequestKind, STABLE_SECONDS, Snapshot, Surroundings,
-    Task, Waiting, Words, lint, plan,
+    Action, ActionKey, ActionKind, Blocked, Denial, Entry, MemberName, Plan, Pod, PodPhase,
+    Position, Request, RequestKind, STABLE_SECONDS, Snapshot, Surroundings, Task, Waiting, Words,
+    lint, plan,
 };
 use jiff::SignedDuration;
 
@@ -155,18 +155,8 @@ impl<A: Told> World<A> {
             return self.refuse(Blocked::new(key, denial, self.snapshot.now));
         }
         for it in wanted.volumes {
-            if let Some(retained) = self.wants_volume(&it.member) {
-                self.claim(&it.member, retained);
-            }
+            self.claim(&it.member, it.volume);
         }
-    }
-
-    /// Whether a member's data is on a volume, and then whether that is retained.
-    fn wants_volume(&self, name: &MemberName) -> Option<bool> {
-        let record = &self.snapshot.status.record;
-        let (object, spec) = (&self.snapshot.object, &record.accepted.as_ref()?.spec);
-        let of = LaunchOf::new(object, spec, record.find(name)?);
-        self.app.launch(&of).volume().map(|it| it.retention.when_scaled == Reclaim::Retain)
     }
 
     fn act(&mut self, action: Action) {

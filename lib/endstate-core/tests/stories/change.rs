@@ -2,7 +2,7 @@
 
 use endstate_core::{
     ActionKey, ActionKind, Blocked, Claim, Denial, Entry, Evidence, Exit, Marks, MemberName,
-    Membership, NodeFault, PodPhase, Position, Start, Trouble, Words,
+    Membership, NodeFault, PodPhase, Position, Reclaim, Start, Trouble, VolumeSpec, Words,
 };
 use jiff::SignedDuration;
 
@@ -107,17 +107,22 @@ impl<A: Told> World<A> {
         claims.filter(|it| it.member == *name).for_each(|it| it.deleting = true);
     }
 
-    /// Every member that may need one has a claim.
-    pub(super) fn claim(&mut self, name: &MemberName, retained: bool) {
+    /// A member's claim asks for this volume. As in the API, its class stays.
+    pub(super) fn claim(&mut self, name: &MemberName, volume: VolumeSpec) {
         let version = self.version();
         if self.snapshot.claims.iter().all(|it| it.member != *name) {
             let uid = format!("claim-{version}");
             let claim = Claim::new(format!("data-{name}"), uid, version, name.clone());
             let role = self.snapshot.status.record.find(name).map(|it| it.role.clone());
-            self.snapshot.claims.push(claim.of_role(role));
+            self.snapshot.claims.push(claim.of_role(role).volume(volume.clone()));
         }
-        let claims = self.snapshot.claims.iter_mut();
-        claims.filter(|it| it.member == *name).for_each(|it| it.retained = retained);
+        for it in self.snapshot.claims.iter_mut().filter(|it| it.member == *name) {
+            it.retained = volume.retention.when_scaled == Reclaim::Retain;
+            let class = it.volume.take().and_then(|it| it.class);
+            let size = VolumeSpec::new(volume.size.as_str());
+            assert!(volume.class.is_none() || volume.class == class, "{name}: a class is for ever");
+            it.volume = Some(size.class(class));
+        }
     }
 
     pub(super) fn set_position(&mut self, name: &str, position: &str) -> String {

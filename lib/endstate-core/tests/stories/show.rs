@@ -54,7 +54,12 @@ impl<A: Told> World<A> {
         let row = |it: &endstate_core::Claim| {
             let retained = if it.retained { ", retained" } else { "" };
             let blank = if self.data.contains(&it.member) { "" } else { ", blank" };
-            format!("{}{retained}{blank}\n", it.name)
+            let volume = it.volume.as_ref();
+            let size = volume.map(|it| it.size.as_str()).filter(|it| *it != "1Gi");
+            let size = size.map(|it| format!(", {it}")).unwrap_or_default();
+            let class = volume.and_then(|it| it.class.as_ref());
+            let class = class.map(|it| format!(", {it}")).unwrap_or_default();
+            format!("{}{retained}{blank}{size}{class}\n", it.name)
         };
         self.snapshot.claims.iter().map(row).collect()
     }

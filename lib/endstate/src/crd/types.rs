@@ -87,12 +87,12 @@ impl From<EmptyDir> for endstate_core::EmptyDir {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Volume {
-    /// Its size, such as `10Gi` (Mi, Gi or Ti), which is the default. It may grow, if its storage class can, and never
-    /// shrinks.
+    /// Its size, such as `10Gi` (Mi, Gi or Ti), which is the default. It grows in place, if its storage class can. For
+    /// a smaller one members are moved one by one: a successor joins on a new volume, then the member leaves.
     #[serde(default = "volume_size")]
     #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
     pub size: String,
-    /// The storage class. Default: the cluster's default class. It cannot change.
+    /// The storage class. Default: the cluster's default class. To another class members are moved one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class: Option<String>,

@@ -135,7 +135,7 @@ where
         };
         let identity = object.identity();
         let of = ObjectsOf::new(&identity, spec, surroundings);
-        let wanted = self.wanted(&of, &plan.status.record)?;
+        let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
         let taken =
             |it: &Wanted| surroundings.taken.iter().any(|other| it.is(&other.kind, &other.name));

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, Conflict, Identity, LaunchOf, MemberName, MemberVolume, NodeFault, RECOVER_ANNOTATION,
-    Record, Snapshot, Status, Surroundings, targets,
+    App, Conflict, Identity, LaunchOf, MemberName, MemberRecord, MemberVolume, NodeFault,
+    RECOVER_ANNOTATION, Record, Snapshot, Status, Surroundings, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -140,18 +140,8 @@ impl<O: Operand> Operator<O> {
     }
 
     /// The objects around the members, and the claims of their volumes.
-    pub(super) fn wanted(
-        &self,
-        of: &ObjectsOf<'_, SpecOf<O>>,
-        record: &Record<SpecOf<O>>,
-    ) -> Result<Vec<Wanted>, Error> {
-        let app = self.operand.app();
-        let claim = |it: &MemberVolume| {
-            let member = record.find(&it.member)?;
-            let launch = app.launch(&LaunchOf::new(of.object, of.spec, member));
-            Some(Wanted::claim(it, launch.volume()?))
-        };
-        let claims = of.surroundings.volumes.iter().filter_map(claim);
+    pub(super) fn wanted(&self, of: &ObjectsOf<'_, SpecOf<O>>) -> Result<Vec<Wanted>, Error> {
+        let claims = of.surroundings.volumes.iter().map(Wanted::claim);
         let mut wanted = self.operand.objects(of)?;
         wanted.extend(claims.collect::<Result<Vec<_>, _>>()?);
         Ok(wanted)
@@ -173,10 +163,15 @@ impl<O: Operand> Operator<O> {
         let coming = status.record.step.iter().map(|it| it.member());
         let pods = status.record.pods().map(|(name, _)| name);
         let known = pods.chain(coming).filter_map(|it| status.record.find(it));
-        surroundings.volumes = known.map(MemberVolume::from).collect();
         let spec = status.record.in_force().unwrap_or(&snapshot.spec);
+        let volume = |it: &MemberRecord| {
+            let launch = self.operand.app().launch(&LaunchOf::new(&snapshot.object, spec, it));
+            let volume = launch.volume().cloned()?;
+            Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
+        };
+        surroundings.volumes = known.filter_map(volume).collect();
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings);
-        let wanted = self.wanted(&of, &status.record)?;
+        let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
         let found = self.around.conflicts(&owner, &wanted, ctx).await?;
         let member = |it: &super::Conflict| {
@@ -213,6 +208,7 @@ fn claim(claim: &Claim, member: &str) -> endstate_core::Claim {
     let (uid, version) = (claim.uid(), claim.resource_version());
     let mut seen = endstate_core::Claim::new(claim.name(), uid, version, member);
     (seen.retained, seen.deleting) = (claim.is_retained(), claim.is_deleting());
+    seen.volume = claim.volume();
     seen.of_role(claim.role().map(Into::into))
 }
 

@@ -10,12 +10,12 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use endstate::crd::Opaque;
+use endstate::crd::{Opaque, Volume};
 use endstate_core::{Phase, Status, Truth};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::EtcdPodPolicy;
+use super::{EtcdPodPolicy, Storage};
 
 /// The version that the first etcd operator used when none was given is long gone; this one is used instead.
 pub const DEFAULT_VERSION: &str = "3.5.16";
@@ -85,7 +85,6 @@ pub struct EtcdClusterSpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("!has(self.persistentVolumeClaimSpec)", "persistent volumes are not supported yet: remove spec.pod.persistentVolumeClaimSpec"),
     validation = ("!has(self.securityContext)", "a security context is not supported yet: remove spec.pod.securityContext"),
     validation = ("!has(self.antiAffinity)", "antiAffinity was replaced by affinity: members prefer different nodes unless spec.pod.affinity says otherwise")
 )]
@@ -100,15 +99,83 @@ pub struct HistoricalPodPolicy {
     /// How long the init container waited, in seconds; accepted with a warning, and not used: see `busyboxImage`.
     #[serde(default, rename = "DNSTimeoutInSecond", skip_serializing_if = "Option::is_none")]
     pub dns_timeout_in_second: Option<i64>,
-    /// Not supported yet, and refused.
+    /// The volume of each member. Default: as for `spec.storage` of etcd.endstate.dev/v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub persistent_volume_claim_spec: Option<Opaque>,
+    pub persistent_volume_claim_spec: Option<ClaimSpec>,
     /// Not supported yet, and refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_context: Option<Opaque>,
     /// Replaced by `affinity`, and refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anti_affinity: Option<bool>,
+}
+
+/// The claim of each member's volume. When claims are deleted is fixed here: with their member when it has left the
+/// cluster, and never with the cluster's object.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("!has(self.accessModes) || self.accessModes == ['ReadWriteOnce']", "a volume is one member's: accessModes must be [ReadWriteOnce]"),
+    validation = ("!has(self.selector) && !has(self.volumeName) && !has(self.dataSource) && !has(self.dataSourceRef)", "each member gets a new, empty volume of its class: remove selector, volumeName, dataSource and dataSourceRef"),
+    validation = ("!has(self.volumeMode) || self.volumeMode == 'Filesystem'", "volumeMode must be Filesystem")
+)]
+pub struct ClaimSpec {
+    /// `[ReadWriteOnce]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub access_modes: Vec<String>,
+    /// How much the volume holds, as `requests.storage`; 10Gi unless it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ClaimResources>,
+    /// The storage class. Default: the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub storage_class_name: Option<String>,
+    /// `Filesystem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_mode: Option<String>,
+    /// Not offered, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_name: Option<String>,
+    /// Not offered, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Opaque>,
+    /// Not offered, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_source: Option<Opaque>,
+    /// Not offered, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_source_ref: Option<Opaque>,
+}
+
+/// How much a volume holds.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.limits)", "a volume has no limit beside its size: remove limits"))]
+pub struct ClaimResources {
+    /// `storage` is the size, such as `10Gi` (Mi, Gi or Ti).
+    #[serde(default)]
+    pub requests: ClaimRequests,
+    /// Not offered, and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Opaque>,
+}
+
+/// The size of a volume.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct ClaimRequests {
+    /// Such as `10Gi` (Mi, Gi or Ti).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"))]
+    pub storage: Option<String>,
+}
+
+impl From<ClaimSpec> for Volume {
+    fn from(it: ClaimSpec) -> Self {
+        let default = Self::default();
+        let size = it.resources.and_then(|it| it.requests.storage);
+        Self { size: size.unwrap_or(default.size), class: it.storage_class_name, ..default }
+    }
 }
 
 impl HistoricalPodPolicy {
@@ -124,6 +191,8 @@ impl HistoricalPodPolicy {
 
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     fn from(it: EtcdClusterSpec) -> Self {
+        let claim = it.pod.as_ref().and_then(|it| it.persistent_volume_claim_spec.clone());
+        let storage = claim.map(|it| Storage { volume: Some(it.into()), empty_dir: None });
         let unused = it.pod.as_ref().map(HistoricalPodPolicy::unused).unwrap_or_default();
         let spec = super::EtcdClusterSpec {
             size: it.size,
@@ -131,7 +200,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             repository: it.repository,
             paused: it.paused,
             pod: it.pod.map(|it| it.common),
-            storage: None,
+            storage,
         };
         Self { unused, ..spec.into() }
     }

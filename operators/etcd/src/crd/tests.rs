@@ -50,7 +50,15 @@ fn no_description_holds_code() {
 fn only_refused_fields_take_anything() {
     for crd in crds() {
         let spec = schema(&crd)["properties"]["spec"].clone();
-        let refused = ["valueFrom", "TLS", "persistentVolumeClaimSpec", "securityContext"];
+        let refused = [
+            "valueFrom",
+            "TLS",
+            "securityContext",
+            "limits",
+            "selector",
+            "dataSource",
+            "dataSourceRef",
+        ];
         walk(&spec, "spec".into(), &mut |path, it| {
             let open = it["x-kubernetes-preserve-unknown-fields"] == true;
             assert!(!open || refused.iter().any(|it| path.ends_with(it)), "{path} takes anything");
@@ -97,6 +105,21 @@ fn the_historical_object_reads_as_the_new_one() {
     .unwrap();
     let spec = etcd_plan::EtcdClusterSpec::from(old.spec);
     assert_eq!(spec, etcd_plan::EtcdClusterSpec::new(3, "3.5.16"));
+}
+
+#[test]
+fn a_historical_claim_is_the_volume_of_the_new_kind() {
+    let spec = |pod: Value| -> etcd_plan::EtcdClusterSpec {
+        let spec = json!({"size": 3, "version": "3.5.33", "pod": pod});
+        serde_json::from_value::<historical::EtcdClusterSpec>(spec).unwrap().into()
+    };
+    let claim = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+        "resources": {"requests": {"storage": "5Gi"}}});
+    let volume = VolumeSpec::new("5Gi").class(Some("fast".into()));
+    let planned = spec(json!({"persistentVolumeClaimSpec": claim}));
+    assert_eq!(planned.storage, Some(volume.into()));
+    let planned = spec(json!({"persistentVolumeClaimSpec": {}}));
+    assert_eq!(planned.storage, Some(VolumeSpec::default().into()));
 }
 
 #[test]

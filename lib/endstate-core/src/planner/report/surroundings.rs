@@ -4,12 +4,12 @@
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
+use crate::claim::Claim;
 use crate::id::RoleName;
 use crate::launch::{Reclaim, Retention};
 use crate::limits::quorum;
 use crate::objects::{Ownership, claim_of};
 use crate::plan::{LeftClaim, MemberVolume, Surroundings};
-use crate::pod::Claim;
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
 use crate::topology::{Role, Topology};
@@ -24,10 +24,9 @@ impl<A: App> Report<'_, '_, A> {
         if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
             return None;
         }
-        let members = self.members_on_volumes();
         let volume =
             |it: MemberVolume| MemberVolume { ownership: ownership(&it.role, retention), ..it };
-        let volumes: Vec<_> = members.into_iter().map(MemberVolume::from).map(volume).collect();
+        let volumes: Vec<_> = self.volumes().into_iter().map(volume).collect();
         let mut taken = self.assessed.snapshot.conflicts.clone();
         taken.sort();
         Some(Surroundings {
@@ -50,8 +49,7 @@ impl<A: App> Report<'_, '_, A> {
 
     /// What the accepted spec says of claims, where there are any or are to be.
     pub(super) fn retention(&self) -> Vec<(RoleName, Retention)> {
-        let any =
-            !self.assessed.snapshot.claims.is_empty() || !self.members_on_volumes().is_empty();
+        let any = !self.assessed.snapshot.claims.is_empty() || !self.volumes().is_empty();
         if any { self.assessed.retention() } else { vec![] }
     }
 
@@ -64,13 +62,16 @@ impl<A: App> Report<'_, '_, A> {
 
     /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
     /// gets none: its data would not be on it.
-    fn members_on_volumes(&self) -> Vec<&MemberRecord> {
+    fn volumes(&self) -> Vec<MemberVolume> {
         let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
         let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
         let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
-        let on_volume = |it: &&MemberRecord| self.assessed.launch(it, None).volume().is_some();
-        record.everyone().filter(wanted).filter(on_volume).collect()
+        let volume = |it: &MemberRecord| {
+            let volume = self.assessed.launch(it, None).volume().cloned()?;
+            Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
+        };
+        record.everyone().filter(wanted).filter_map(volume).collect()
     }
 
     /// The claims that are no such volume's, by name. What goes already has no owner to be given.

@@ -46,7 +46,9 @@ pub(super) fn idle() -> Case {
 /// All claims end with the cluster: that of a member, and one that a member left behind.
 pub(super) fn owns() -> Case {
     let mut around = Surroundings::default();
-    around.volumes = vec![MemberVolume::new("a", "member", 0).ownership(Ownership::Owned)];
+    around.volumes = vec![
+        MemberVolume::new("a", ("member", 0), VolumeSpec::new("1Gi")).ownership(Ownership::Owned),
+    ];
     around.left = vec![LeftClaim::new(claim("z"), Ownership::Owned)];
     Case::new().with(|it| {
         it.claimed("a");

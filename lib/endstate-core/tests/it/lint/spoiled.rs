@@ -200,6 +200,9 @@ pub(super) const CREATED: &[Spoiled] = &[
         it.seen.status.record.step = it.plan.status.record.step.clone()
     }),
     ("resumes without a claim", resumes, |it| it.seen.claims.clear()),
+    ("resumes without the volume of its claim", resumes, |it| {
+        it.seen.claims[0].volume = Some(VolumeSpec::new("1Gi"));
+    }),
     ("resumes on a claim that is going", resumes, |it| it.seen.claims[0].deleting = true),
     ("resumes beside its pod", resumes, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
     ("resumes beside the source of a recovery", resumes, |it| {

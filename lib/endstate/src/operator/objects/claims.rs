@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use endstate_core::{LABEL_ROLE, LeftClaim};
+use endstate_core::{LABEL_ROLE, LeftClaim, VolumeSpec};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
@@ -59,6 +59,13 @@ impl Claim {
     /// The role of that member.
     pub fn role(&self) -> Option<&str> {
         self.object.labels().get(LABEL_ROLE).map(String::as_str)
+    }
+
+    /// The volume that it asks for.
+    pub fn volume(&self) -> Option<VolumeSpec> {
+        let spec = self.parse().ok()?.spec?;
+        let size = spec.resources?.requests?.get("storage")?.0.clone();
+        Some(VolumeSpec::new(size).class(spec.storage_class_name))
     }
 
     /// Whether it is to go as soon as no pod uses it.

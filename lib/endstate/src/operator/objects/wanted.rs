@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use endstate_core::{
-    LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, VolumeSpec, claim_of,
-};
+use endstate_core::{LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, claim_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -150,12 +148,13 @@ impl Wanted {
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
     /// use endstate_core::{MemberVolume, VolumeSpec};
-    /// let member = MemberVolume::new("demo-x7k2p", "member", 0);
-    /// let claim = Wanted::claim(&member, &VolumeSpec::new("1Gi")).unwrap();
+    /// let member = MemberVolume::new("demo-x7k2p", ("member", 0), VolumeSpec::new("1Gi"));
+    /// let claim = Wanted::claim(&member).unwrap();
     /// assert_eq!(claim.to_string(), "PersistentVolumeClaim data-demo-x7k2p");
     /// assert_eq!(claim.ownership(), Ownership::Kept);
     /// ```
-    pub fn claim(of: &MemberVolume, volume: &VolumeSpec) -> Result<Self, Error> {
+    pub fn claim(of: &MemberVolume) -> Result<Self, Error> {
+        let volume = &of.volume;
         let retained = volume.retention.when_scaled == Reclaim::Retain;
         let mut spec = serde_json::json!({
             "accessModes": ["ReadWriteOnce"],

@@ -1,4 +1,4 @@
-use endstate_core::Retention;
+use endstate_core::{Retention, VolumeSpec};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 
@@ -57,8 +57,9 @@ fn what_belongs_to_somebody_else_is_a_conflict() {
 fn claim(size: &str, ownership: Ownership) -> Wanted {
     // The policy is the planner's to read.
     let retention = Retention::new(Reclaim::Delete, Reclaim::Delete);
-    let member = MemberVolume::new("demo-a", "shard", 2).ownership(ownership);
-    Wanted::claim(&member, &VolumeSpec::new(size).retention(retention)).unwrap()
+    let volume = VolumeSpec::new(size).retention(retention);
+    let member = MemberVolume::new("demo-a", ("shard", 2), volume).ownership(ownership);
+    Wanted::claim(&member).unwrap()
 }
 
 #[test]

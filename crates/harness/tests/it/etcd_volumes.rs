@@ -1,0 +1,124 @@
+//! etcd on volumes: what outlives pods, and how members get to other storage.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use harness::{EtcdCluster, Up, Writer, is_true, kill_and_wipe};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams};
+use serde_json::json;
+
+async fn up_with_operator() -> Result<Up> {
+    let up = Up::start(1).await?;
+    up.endstate(&["install", "etcd"]).await?;
+    Ok(up)
+}
+
+async fn pods(up: &Up) -> Result<BTreeSet<String>> {
+    let api: Api<Pod> = Api::default_namespaced(up.client().await?);
+    uids(&api.list(&ListParams::default()).await?.items)
+}
+
+async fn claims(up: &Up) -> Result<BTreeSet<String>> {
+    let api: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
+    uids(&api.list(&ListParams::default()).await?.items)
+}
+
+fn uids(objects: &[impl ResourceExt]) -> Result<BTreeSet<String>> {
+    objects.iter().map(|it| it.uid().context("a stored object has a uid")).collect()
+}
+
+/// Every pod is deleted at once: all come back on their volumes, with all data.
+#[tokio::test]
+async fn a_cluster_comes_back_from_the_loss_of_all_its_pods() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "gone", 3).await?;
+    cluster.settled(3).await?;
+    let (members, claims) = (cluster.members().await?, claims(&up).await?);
+    assert_eq!(claims.len(), 3, "each member has a volume by default");
+    let writer = Writer::start(&up, "gone").await?;
+    let before = self::pods(&up).await?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default())
+        .await?;
+    let again = async || -> Result<bool> {
+        let after = self::pods(&up).await?;
+        Ok(after.len() == 3 && after.is_disjoint(&before))
+    };
+    while !again().await? {
+        cluster.changed().await?;
+    }
+    cluster.settled(3).await?;
+    assert!(writer.check().await? > 0);
+    assert_eq!(cluster.members().await?, members, "no member was replaced");
+    assert_eq!(self::claims(&up).await?, claims, "each has the volume that it had");
+    up.stop().await
+}
+
+/// From a directory to a volume, to a larger and a smaller one, and back. Growth is in place; else members move.
+#[tokio::test]
+async fn members_move_to_other_storage_under_a_writer() -> Result<()> {
+    let up = up_with_operator().await?;
+    let directory = json!({"emptyDir": {"medium": "Memory"}});
+    let spec = json!({"size": 3, "version": "3.5.16", "storage": directory});
+    let cluster = EtcdCluster::etcd(&up, "moves", spec).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "moves").await?;
+    let mut members: BTreeSet<_> = cluster.members().await?.into_iter().collect();
+    let volume = |size| json!({"emptyDir": null, "volume": {"size": size}});
+    let none = json!({"emptyDir": {}, "volume": null});
+    let steps = [
+        (volume("1Gi"), true, 3),
+        (volume("2Gi"), false, 3),
+        (volume("1Gi"), true, 3),
+        (none, true, 0),
+    ];
+    for (storage, moves, volumes) in steps {
+        cluster.patch(json!({"spec": {"storage": storage}})).await?;
+        cluster.observed().await?;
+        cluster.settled(3).await?;
+        let after: BTreeSet<_> = cluster.members().await?.into_iter().collect();
+        assert_eq!(after.is_disjoint(&members), moves, "{storage}: {members:?}, {after:?}");
+        let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+        let on_claim = |it: &Pod| {
+            let stays = it.metadata.deletion_timestamp.is_none();
+            stays && json!(it.spec).to_string().contains("persistentVolumeClaim")
+        };
+        let found = pods.list(&ListParams::default()).await?;
+        assert_eq!(found.iter().filter(|it| on_claim(it)).count(), volumes, "{storage}");
+        members = after;
+    }
+    assert!(writer.check().await? > 0);
+    up.stop().await
+}
+
+/// Two of three lost their data: nothing is started anew, and by a person's consent the third goes on alone.
+#[tokio::test]
+async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "rest", 3).await?;
+    cluster.settled(3).await?;
+    let acknowledged = Writer::start(&up, "rest").await?.check().await?;
+    let survivor = cluster.followers().await?.remove(0);
+    for member in cluster.members().await?.iter().filter(|it| **it != survivor) {
+        kill_and_wipe(&up, member, &[]).await?;
+    }
+    let told = |it: &kube::api::DynamicObject| {
+        let waits = it.data["status"]["waiting"].to_string();
+        is_true(it, "QuorumLost") && waits.contains("recover-from")
+    };
+    cluster.until("report the loss", told).await?;
+    let consent = json!({"metadata": {"annotations": {"endstate.dev/recover-from": survivor}}});
+    cluster.patch(consent).await?;
+    cluster.until("serve again", |it| is_true(it, "Available")).await?;
+    cluster.settled(3).await?;
+    let get = ["etcdctl", "get", "--prefix", "writer/", "--keys-only"];
+    let command = [&["exec", &survivor, "-c", "etcd", "--"][..], &get].concat();
+    let found = up.endstate(&command).await?;
+    let found = found.lines().filter(|it| it.starts_with("writer/")).count();
+    assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
+    Writer::start(&up, "rest").await?.check().await?;
+    assert!(cluster.members().await?.contains(&survivor));
+    up.stop().await
+}
