@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ];
     let rest = if args.only.is_empty() { plain.to_vec() } else { rest };
     if heal || rest.iter().any(|it| ["zookeeper", "rest"].contains(it)) {
-        images::ensure(&endstate, &images::store())?;
+        images::ensure(&endstate, &images::store(), images::Wanted::Packaged)?;
     }
     if !rest.is_empty() {
         rows.extend(measured(&endstate, &rest.join(","), args)?);
@@ -79,7 +79,7 @@ fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
     if let Some(other) = &args.beside {
         bench.arg("--beside").arg(other);
     }
-    bench.env("ENDSTATE_BIN", endstate).env("ENDSTATE_TEST_ETCD", images::etcd_binary()?);
+    bench.env("ENDSTATE_BIN", endstate).env("ENDSTATE_TEST_ETCD", images::etcd::executable()?);
     bench.env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     bench.env("ENDSTATE_IMAGE_STORE", images::store()).stderr(std::process::Stdio::inherit());
     let output = bench.output().context("cannot start the benchmarks")?;

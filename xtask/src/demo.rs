@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let show = Show::new();
     let endstate = show.step("build", build::endstate)?.0;
     let store = images::store();
-    show.step("images", || images::ensure(&endstate, &store))?;
+    show.step("images", || images::ensure(&endstate, &store, images::Wanted::Packaged))?;
     let state = fresh_state_dir("demo")?;
     let (cluster, started) = show.step("start the embedded cluster", || {
         Cluster::start(args.application, &endstate, &state, &store).with_context(|| advice(&state))

@@ -1,10 +1,11 @@
-//! `cargo xtask images`: OCI images from Debian packages and from jars of Maven's central repository, for machines that
-//! reach no registry of images.
+//! `cargo xtask images`: OCI images from Debian packages, from jars of Maven's central repository and from Go modules,
+//! for machines that reach no registry of images.
 //!
 //! An image is a layer of unpacked packages, with the programs also where the application's own images have them, and
-//! for a Java program one of its jars and of the classes that it uses. The archive of an image is reproducible (sorted,
-//! no owners, no times), so an unchanged layer keeps its digest and is stored once. Only the layer with classes is not:
-//! Java never archives them twice in the same bytes. An image whose recipe has changed is made and imported anew.
+//! for a Java program one of its jars and of the classes that it uses; or a layer of static programs. The archive of
+//! an image is reproducible (sorted, no owners, no times), so an unchanged layer keeps its digest and is stored once.
+//! Only the layer with classes is not: Java never archives them twice in the same bytes. An image whose recipe has
+//! changed is made and imported anew.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,8 +19,10 @@ use crate::debian::{self, Suite};
 use crate::maven::{self, Jar};
 use crate::{build, run};
 
+use etcd::{Release, Source};
 use sharing::Rehearsal;
 
+pub(crate) mod etcd;
 mod sharing;
 mod zookeeper;
 
@@ -38,15 +41,29 @@ const RECIPE: u32 = 2;
 #[derive(Debug)]
 struct Image {
     reference: &'static str,
+    base: Base,
+    /// The layer above, if there is one.
+    jars: Option<Jars>,
+    entrypoint: &'static [&'static str],
+}
+
+/// The lowest layer.
+#[derive(Debug)]
+enum Base {
+    Debian(Packages),
+    /// Programs that need nothing else.
+    Static(&'static Release),
+}
+
+/// Unpacked packages.
+#[derive(Debug)]
+struct Packages {
     suite: Suite,
     packages: &'static [&'static str],
     /// What of the packages no container needs, beside what no image needs.
     unused: &'static [&'static str],
     /// Names in `/usr/local/bin`, and what they lead to.
     programs: &'static [(&'static str, &'static str)],
-    /// The layer above the packages, if there is one.
-    jars: Option<Jars>,
-    entrypoint: &'static [&'static str],
 }
 
 /// A Java program's jars, in the folder where its own images have them, and small files beside them.
@@ -58,9 +75,13 @@ struct Jars {
     rehearsal: Rehearsal,
 }
 
-const IMAGES: [Image; 4] = [
-    etcd("quay.io/coreos/etcd:v3.4.23", Suite::Bookworm),
-    etcd("quay.io/coreos/etcd:v3.5.16", Suite::Trixie),
+const IMAGES: [Image; 8] = [
+    etcd("quay.io/coreos/etcd:v3.4.23", &etcd::V3_4_23),
+    etcd("quay.io/coreos/etcd:v3.5.10", &etcd::V3_5_10),
+    etcd("quay.io/coreos/etcd:v3.5.16", &etcd::V3_5_16),
+    etcd("quay.io/coreos/etcd:v3.5.35", &etcd::V3_5_35),
+    etcd("quay.io/coreos/etcd:v3.6.16", &etcd::V3_6_16),
+    etcd("quay.io/coreos/etcd:v3.7.3", &etcd::V3_7_3),
     zookeeper(
         "docker.io/library/zookeeper:3.8.6",
         "apache-zookeeper-3.8.6-bin/lib",
@@ -73,23 +94,24 @@ const IMAGES: [Image; 4] = [
     ),
 ];
 
-const fn etcd(reference: &'static str, suite: Suite) -> Image {
-    Image {
-        reference,
-        suite,
-        packages: &["libc6", "etcd-server", "etcd-client"],
-        unused: &[],
-        programs: match suite {
-            Suite::Bookworm => &[("etcd", "usr/bin/etcd"), ("etcdctl", "usr/bin/etcdctl")],
-            Suite::Trixie => &[
-                ("etcd", "usr/bin/etcd"),
-                ("etcdctl", "usr/bin/etcdctl"),
-                ("etcdutl", "usr/bin/etcdutl"),
-            ],
-        },
-        jars: None,
-        entrypoint: &["/usr/local/bin/etcd"],
-    }
+const fn etcd(reference: &'static str, release: &'static Release) -> Image {
+    let base = match release.source {
+        Source::Debian(suite) => Base::Debian(Packages {
+            suite,
+            packages: &["libc6", etcd::PACKAGES[0], etcd::PACKAGES[1]],
+            unused: &[],
+            programs: match suite {
+                Suite::Bookworm => &[("etcd", "usr/bin/etcd"), ("etcdctl", "usr/bin/etcdctl")],
+                Suite::Trixie => &[
+                    ("etcd", "usr/bin/etcd"),
+                    ("etcdctl", "usr/bin/etcdctl"),
+                    ("etcdutl", "usr/bin/etcdutl"),
+                ],
+            },
+        }),
+        Source::Go(_) => Base::Static(release),
+    };
+    Image { reference, base, jars: None, entrypoint: &["/usr/local/bin/etcd"] }
 }
 
 /// As the images of the same name: `java` and `zkCli.sh` on the PATH, the jars below
@@ -102,10 +124,12 @@ const fn zookeeper(
 ) -> Image {
     Image {
         reference,
-        suite: JAVA_SUITE,
-        packages: &JAVA_PACKAGES,
-        unused: &JAVA_UNUSED,
-        programs: &[("java", JAVA)],
+        base: Base::Debian(Packages {
+            suite: JAVA_SUITE,
+            packages: &JAVA_PACKAGES,
+            unused: &JAVA_UNUSED,
+            programs: &[("java", JAVA)],
+        }),
         jars: Some(Jars {
             folder,
             jars,
@@ -142,7 +166,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    ensure(&build::endstate()?, &store())
+    ensure(&build::endstate()?, &store(), Wanted::All)
 }
 
 /// The image store that demo and tests use: inside `target`, so that nothing is left outside of it.
@@ -150,8 +174,16 @@ pub(crate) fn store() -> PathBuf {
     run::target().join("images/store")
 }
 
-/// Makes sure that every image is in the store, as it is made today.
-pub(crate) fn ensure(endstate: &Path, store: &Path) -> Result<()> {
+/// Which images somebody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    All,
+    /// Those that need no build.
+    Packaged,
+}
+
+/// Makes sure that these images are in the store, as they are made today.
+pub(crate) fn ensure(endstate: &Path, store: &Path, wanted: Wanted) -> Result<()> {
     let image_command = || {
         let mut command = run::command(endstate);
         command.env("ENDSTATE_IMAGE_STORE", store).arg("image");
@@ -159,7 +191,8 @@ pub(crate) fn ensure(endstate: &Path, store: &Path) -> Result<()> {
     };
     let listed = run::output(image_command().args(["list", "-o", "json"]))?;
     let listed: Vec<Value> = serde_json::from_str(&listed).context("a list in an unknown form")?;
-    for image in &IMAGES {
+    let is_wanted = |it: &&Image| wanted == Wanted::All || matches!(it.base, Base::Debian(_));
+    for image in IMAGES.iter().filter(is_wanted) {
         let archive = archive(image)?;
         let digest = digest(&archive)?;
         if !listed.iter().any(|it| it["reference"] == image.reference && it["digest"] == digest) {
@@ -167,16 +200,6 @@ pub(crate) fn ensure(endstate: &Path, store: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The newest etcd executable itself, for tests and benchmarks that start etcd by hand.
-pub(crate) fn etcd_binary() -> Result<PathBuf> {
-    let folder = run::target().join("images/etcd");
-    let program = folder.join("usr/bin/etcd");
-    if !program.exists() {
-        debian::unpack(Suite::Trixie, &["etcd-server", "etcd-client"], &folder)?;
-    }
-    Ok(program)
 }
 
 /// The Java of our images, for programs that are run by hand: the folder with `bin/java`.
@@ -226,15 +249,23 @@ fn archive(image: &Image) -> Result<PathBuf> {
     if archive.exists() && fs::read_to_string(&made_by).is_ok_and(|it| it == recipe) {
         return Ok(archive);
     }
-    eprintln!("making {} from Debian {:?}", image.reference, image.suite);
+    eprintln!("making {}", image.reference);
     let work = folder.join(&name);
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }
     let root = work.join("root");
-    debian::unpack(image.suite, image.packages, &root)?;
-    slim(image, &root)?;
-    let mut layers = vec![tar(&root, &work.join("packages.tar"))?];
+    match &image.base {
+        Base::Debian(packages) => {
+            debian::unpack(packages.suite, packages.packages, &root)?;
+            slim(packages, &root)?;
+        }
+        Base::Static(release) => copy(release, &root)?,
+    }
+    for folder in ["tmp", "var/lib", "proc", "sys", "dev"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    let mut layers = vec![tar(&root, &work.join("base.tar"))?];
     if let Some(jars) = &image.jars {
         let layer = work.join("jars");
         fill(jars, &layer)?;
@@ -251,9 +282,9 @@ fn archive(image: &Image) -> Result<PathBuf> {
 }
 
 /// Leaves out what no container needs, and puts the programs and libraries where they are looked for.
-fn slim(image: &Image, root: &Path) -> Result<()> {
+fn slim(packages: &Packages, root: &Path) -> Result<()> {
     let always = ["usr/share", "etc/init.d", "etc/default", "usr/lib/systemd", "lib/systemd"];
-    for unused in always.iter().chain(image.unused) {
+    for unused in always.iter().chain(packages.unused) {
         let path = root.join(path_of(unused));
         if path.is_dir() {
             fs::remove_dir_all(&path)?;
@@ -263,7 +294,7 @@ fn slim(image: &Image, root: &Path) -> Result<()> {
     }
     let local = root.join("usr/local/bin");
     fs::create_dir_all(&local)?;
-    for (name, path) in image.programs {
+    for (name, path) in packages.programs {
         symlink(Path::new("../../..").join(path_of(path)), local.join(name))?;
     }
     // From trixie on, packages rely on these links of the base system.
@@ -272,8 +303,14 @@ fn slim(image: &Image, root: &Path) -> Result<()> {
             symlink(format!("usr/{folder}"), root.join(folder))?;
         }
     }
-    for folder in ["tmp", "var/lib", "proc", "sys", "dev"] {
-        fs::create_dir_all(root.join(folder))?;
+    Ok(())
+}
+
+fn copy(release: &Release, root: &Path) -> Result<()> {
+    let (programs, local) = (etcd::programs(release)?, root.join("usr/local/bin"));
+    fs::create_dir_all(&local)?;
+    for name in etcd::PROGRAMS {
+        fs::copy(programs.join(name), local.join(name))?;
     }
     Ok(())
 }

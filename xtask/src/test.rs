@@ -16,7 +16,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let endstate = build::endstate()?;
-    images::ensure(&endstate, &images::store())?;
+    images::ensure(&endstate, &images::store(), images::Wanted::All)?;
     let mut test = run::cargo();
     test.args(["test", "--locked", "--no-fail-fast"]);
     match &args.package {
@@ -26,7 +26,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     test.args(&args.filter);
     test.env("ENDSTATE_BIN", &endstate)
         .env("ENDSTATE_IMAGE_STORE", images::store())
-        .env("ENDSTATE_TEST_ETCD", images::etcd_binary()?)
+        .env("ENDSTATE_TEST_ETCD", images::etcd::executable()?)
+        .env("ENDSTATE_TEST_ETCD_VERSIONS", images::etcd::programs_of_all()?)
         .env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     run::check(&mut test)
 }
