@@ -15,7 +15,7 @@ pub use cluster::{Cluster, EtcdCluster, example, is_true};
 pub use operator::Operator;
 pub use processes::{
     claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process,
-    operator_process, pod_folder,
+    operator_process, pod_folder, thaw,
 };
 pub use terminal::Terminal;
 pub use up::Up;

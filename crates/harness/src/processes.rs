@@ -31,6 +31,11 @@ pub fn freeze(process: u32) -> Result<()> {
     signal("-STOP", process)
 }
 
+/// Lets it go on.
+pub fn thaw(process: u32) -> Result<()> {
+    signal("-CONT", process)
+}
+
 /// SIGKILL.
 pub fn kill(process: u32) -> Result<()> {
     signal("-KILL", process)

@@ -58,8 +58,9 @@ pub use launch::{
     SeedWhen, Source, Start, Storage, VolumeSpec,
 };
 pub use limits::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, NODE_SILENT_SECONDS,
-    RESTART_SECONDS, STABLE_SECONDS, UNSEEN_SECONDS, quorum,
+    CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,
+    NODE_LOST_SECONDS, NODE_SILENT_SECONDS, OVERDUE_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
+    UNSEEN_SECONDS, quorum,
 };
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};

@@ -4,7 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How long a member must have been in a crash loop before it is given up, which it is only beside a quorum of
 /// others that work.
-pub const CRASH_LOOP_SECONDS: i64 = 60;
+pub const CRASH_LOOP_SECONDS: i64 = 5;
+
+/// The same of one that may crash for what is asked of it: no other works that was made from the same spec. Another in
+/// its place would crash, too.
+pub const CRASH_LOOP_CHANGED_SECONDS: i64 = 60;
+
+/// How often its pod was made again on its claim by then, each time at once. The kubelet would let a crash loop wait
+/// longer and longer, and only a start tells what became of the data.
+pub const CRASH_LOOP_RENEWALS: u32 = 2;
+
+/// How long who is coming may not work, or have data that the leader lacks, before it is given up; and how long the
+/// choice of a leader waits for a member that says nothing.
+pub const OVERDUE_SECONDS: i64 = 60;
 
 /// How long a node must have been silent before it counts as lost.
 pub const NODE_SILENT_SECONDS: i64 = 60;
@@ -13,7 +25,7 @@ pub const NODE_SILENT_SECONDS: i64 = 60;
 /// Kubernetes leaves a pod on such a node.
 pub const NODE_LOST_SECONDS: i64 = 300;
 
-/// How often it must have been restarted by then.
+/// How often a member in a crash loop must have been restarted before it is given up, unless its pod was made again.
 pub const CRASH_LOOP_RESTARTS: u32 = 3;
 
 /// How long a pod that was asked for may take to be seen before it is given up.

@@ -127,7 +127,7 @@ fn forming_steps<A: App>() -> [Step<A>; 8] {
 /// Nothing may be decided about members. A process that does not run may still be given what it needs to run: a
 /// correction is never made to wait for the health of what it corrects. Before them, a leader is appointed where the
 /// voters agree and lack nothing else; last comes what the application calls harmless.
-fn steps_without_quorum<A: App>() -> [Step<A>; 9] {
+fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
     [
         marks::mark,
         without_quorum::report,
@@ -137,6 +137,7 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 9] {
         without_quorum::resume,
         without_quorum::clear_ended,
         without_quorum::restart_broken,
+        without_quorum::renew_crashed,
         mending::mend,
     ]
 }
@@ -144,7 +145,7 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 9] {
 /// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
 /// change, removal of the dead before growth, growth before restarts.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 18] {
+fn proven_steps<A: App>() -> [ProvenStep<A>; 19] {
     [
         repair::resume,
         appointing::stop_rival,
@@ -154,6 +155,7 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 18] {
         tasks::cancel,
         repair::clear_ended,
         repair::restart_broken,
+        repair::renew_crashed,
         under_way::go_on,
         repair::report_unknown_members,
         repair::report_groups,

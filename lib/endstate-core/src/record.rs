@@ -350,6 +350,9 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub failing_since: Option<Timestamp>,
+    /// How often its pod was made again since it worked, because it crashed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub renewals: u32,
     /// Since when it has data that the leader lacks, while it joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -361,6 +364,10 @@ pub struct MemberRecord {
     /// What its container said when it ended last, other than that its data is lost. For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_termination_message: Option<Words>,
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn is_first(group: &u32) -> bool {
@@ -393,6 +400,7 @@ impl MemberRecord {
             pod: None,
             restarted: None,
             failing_since: None,
+            renewals: 0,
             diverged_since: None,
             recovered_at: None,
             last_termination_message: None,

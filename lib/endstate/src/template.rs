@@ -130,7 +130,7 @@ fn container(application: &str, request: &PodRequest<'_>) -> Container {
         volume_mounts: Some(mounts(launch)),
         startup_probe: alive.map(|it| every(1, 600, 2, probe(it))),
         liveness_probe: alive.map(|it| every(10, 6, 5, probe(it))),
-        readiness_probe: ready.map(|it| every(2, 3, 5, probe(it))),
+        readiness_probe: ready.map(|it| every(seconds_between(it), 2, 1, probe(it))),
         // The launcher writes its refusal to the message file. The application's last words are the end of its log:
         // they are shown, and are never evidence of anything.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
@@ -146,6 +146,12 @@ fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> Probe {
         timeout_seconds: Some(timeout),
         ..probe
     }
+}
+
+/// What serves and stops, or is cut off, shows within three seconds, and wakes the operator. A question starts a process
+/// each time, and is asked less often.
+fn seconds_between(wanted: &endstate_core::Probe) -> i32 {
+    if matches!(wanted, endstate_core::Probe::Asks(_)) { 2 } else { 1 }
 }
 
 fn probe(wanted: &endstate_core::Probe) -> Probe {

@@ -1,9 +1,11 @@
 //! Real etcd processes under faults: no acknowledged write is lost, and every fault heals.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::{EtcdCluster, Up, Writer, is_true, kill, kill_and_wipe, member_process};
+use harness::{
+    EtcdCluster, Up, Writer, freeze, is_true, kill, kill_and_wipe, member_process, thaw,
+};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
@@ -91,6 +93,53 @@ async fn each_member_in_turn_survives_kill_9() -> Result<()> {
     }
     assert_eq!(cluster.members().await?, members, "no member was replaced");
     writer.check().await?;
+    up.stop().await
+}
+
+/// However often a member's process died, neither its restart nor its loss waits for the kubelet's back-off.
+#[tokio::test]
+async fn a_member_that_died_often_is_soon_replaced() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "often", 3).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "often").await?;
+    let victim = cluster.followers().await?.remove(0);
+    for _ in 0..3 {
+        cluster.until("3 ready members", |it| ready(it) == 3).await?;
+        kill(member_process(&victim)?)?;
+        cluster.until("say so", |it| ready(it) < 3).await?;
+    }
+    cluster.until("3 ready members", |it| ready(it) == 3).await?;
+    assert!(cluster.members().await?.contains(&victim), "it was not replaced");
+    let start = Instant::now();
+    kill_and_wipe(&up, &victim, &[]).await?;
+    cluster.without(&victim).await?;
+    cluster.settled(3).await?;
+    eprintln!("redundant {:?} after the fourth end of a member", start.elapsed());
+    writer.check().await?;
+    up.stop().await
+}
+
+/// A process that hangs tells nobody. Its probes do, and nothing has to look at the members all the time.
+#[tokio::test]
+async fn a_member_that_hangs_shows_and_comes_back() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "hangs", 3).await?;
+    cluster.settled(3).await?;
+    for member in cluster.members().await? {
+        let process = member_process(&member)?;
+        let start = Instant::now();
+        freeze(process)?;
+        let ill = |it: &DynamicObject| {
+            let rows = it.data["status"]["members"].as_array();
+            let row = rows.into_iter().flatten().find(|it| it["name"] == member.as_str());
+            row.is_some_and(|it| it["healthy"] == false)
+        };
+        cluster.until("say that it is not healthy", ill).await?;
+        eprintln!("told after {:?}", start.elapsed());
+        thaw(process)?;
+        cluster.settled(3).await?;
+    }
     up.stop().await
 }
 
@@ -183,6 +232,10 @@ async fn losing_every_member_is_reported_and_never_re_initialised() -> Result<()
     }
     assert_eq!(pods.list(&ListParams::default()).await?.items.len(), 0, "nothing was started");
     up.stop().await
+}
+
+fn ready(object: &DynamicObject) -> u64 {
+    object.data["status"]["ready"].as_u64().unwrap_or_default()
 }
 
 fn restarts(pod: &Pod) -> i32 {

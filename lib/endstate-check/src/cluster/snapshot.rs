@@ -1,9 +1,10 @@
 //! From what the operator sees to what the planner is given.
 
 use endstate_core::{
-    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, Claim, ClusterId, Denial,
-    Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod, PodPhase, Record, RecoverStage,
-    RequestKind, Restarted, Snapshot, Standing, Status, Step, Trouble, Uid, Words,
+    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Claim,
+    ClusterId, Denial, Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod, PodPhase,
+    Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing, Status, Step, Trouble, Uid,
+    Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -149,6 +150,7 @@ impl<M: AppModel> View<'_, M> {
         };
         member.pod = (it.record & SEEN != 0).then(|| Self::uid(index, alone));
         member.failing_since = (it.record & FAILING != 0).then_some(old);
+        member.renewals = CRASH_LOOP_RENEWALS;
         member.restarted = (it.reason & TOLD != 0).then_some(Restarted {
             at: old,
             restarts: RESTARTS,

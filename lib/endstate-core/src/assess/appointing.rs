@@ -16,7 +16,7 @@ use super::{Assessed, Situation};
 use crate::app::App;
 use crate::id::MemberName;
 use crate::leads::Leads;
-use crate::limits::{CRASH_LOOP_SECONDS, quorum};
+use crate::limits::{OVERDUE_SECONDS, quorum};
 use crate::member::{Cluster, Health, Member};
 use crate::pod::PodPhase;
 use crate::position::Position;
@@ -201,7 +201,7 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
 
     /// Whether a member is not waited for any more: it is given up, or has said nothing for a while.
     fn is_gone_for_long(&self, entry: &Entry) -> bool {
-        let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+        let patience = SignedDuration::from_secs(OVERDUE_SECONDS);
         let since = self.assessed.record.find(&entry.name).and_then(|it| it.failing_since);
         let now = self.assessed.snapshot.now;
         self.health(entry).is_given_up()

@@ -6,7 +6,8 @@ use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, RoleName, Uid};
 use crate::leads::Leads;
 use crate::limits::{
-    CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS, NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
+    CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,
+    NODE_LOST_SECONDS, UNSEEN_SECONDS, is_recent,
 };
 use crate::member::Health;
 use crate::pod::{Pod, PodPhase, Trouble};
@@ -17,7 +18,7 @@ use crate::topology::Topology;
 use crate::view::{MemberStatus, Membership, Reach, Refusal};
 
 /// Whether a member works.
-pub(crate) fn health<S>(
+pub(crate) fn health<S: PartialEq>(
     snapshot: &Snapshot<S>,
     target: Option<&Topology>,
     member: &MemberRecord,
@@ -161,7 +162,12 @@ fn end<S>(pod: &Pod<S>, message: &Words) -> End {
     }
 }
 
-fn silent<S>(pod: &Pod<S>, member: &MemberRecord, snapshot: &Snapshot<S>, cause: Cause) -> Health {
+fn silent<S: PartialEq>(
+    pod: &Pod<S>,
+    member: &MemberRecord,
+    snapshot: &Snapshot<S>,
+    cause: Cause,
+) -> Health {
     let now = snapshot.now;
     if pod.data_lost() {
         return Health::Dead(Cause::DataLost { before: member.last_termination_message.clone() });
@@ -170,7 +176,7 @@ fn silent<S>(pod: &Pod<S>, member: &MemberRecord, snapshot: &Snapshot<S>, cause:
         return node_lost(member, now, snapshot.claim(&member.name).is_some());
     }
     match &pod.trouble {
-        Some(Trouble::CrashLoop { message }) => crashed(pod, member, now, message),
+        Some(Trouble::CrashLoop { message }) => crashed(pod, member, snapshot, message),
         Some(Trouble::Image { message }) => {
             Health::Stopped(Cause::NoImage { message: message.clone() })
         }
@@ -197,15 +203,32 @@ fn node_lost(member: &MemberRecord, now: Timestamp, durable: bool) -> Health {
     }
 }
 
-fn crashed<S>(pod: &Pod<S>, member: &MemberRecord, now: Timestamp, message: &Words) -> Health {
-    let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
-    let long = member.failing_since.is_some_and(|it| now.duration_since(it) >= patience);
+/// Its pod is made again at once where its data outlives it; after that, and where it does not, patience ends.
+fn crashed<S: PartialEq>(
+    pod: &Pod<S>,
+    member: &MemberRecord,
+    snapshot: &Snapshot<S>,
+    message: &Words,
+) -> Health {
+    let seconds =
+        if is_proven(pod, snapshot) { CRASH_LOOP_SECONDS } else { CRASH_LOOP_CHANGED_SECONDS };
+    let patience = SignedDuration::from_secs(seconds);
+    let long = member.failing_since.is_some_and(|it| snapshot.now.duration_since(it) >= patience);
+    let tried = pod.restarts >= CRASH_LOOP_RESTARTS || member.renewals >= CRASH_LOOP_RENEWALS;
     let end = end(pod, message);
-    if long && pod.restarts >= CRASH_LOOP_RESTARTS {
+    if long && tried {
         Health::Failed(Cause::CrashLoop { end })
     } else {
         Health::Stopped(Cause::Crashed { end })
     }
+}
+
+/// Whether another member works that was made from the same spec.
+fn is_proven<S: PartialEq>(pod: &Pod<S>, snapshot: &Snapshot<S>) -> bool {
+    let mut others = snapshot.pods.iter().flatten().filter(|it| it.name != pod.name);
+    others.any(|it| {
+        it.spec.is_some() && it.spec == pod.spec && snapshot.view.answer(&it.name).is_some()
+    })
 }
 
 /// Who leads a group that has a leader of its own.

@@ -107,6 +107,11 @@ impl<S: Clone> Decision<S> {
                     it.restarted = Some(told.clone());
                 }
             }
+            Note::Renewed(name) => {
+                for it in record.everyone_mut().filter(|it| it.name == name) {
+                    it.renewals += 1;
+                }
+            }
             Note::Failed(cause) => back_off(record, snapshot, cause),
         }
     }

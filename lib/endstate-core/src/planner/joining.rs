@@ -11,7 +11,7 @@ use crate::assess::rules::{has_given_up, is_half_joined};
 use crate::assess::settle::is_begun;
 use crate::id::MemberName;
 use crate::launch::Start;
-use crate::limits::{CRASH_LOOP_SECONDS, quorum};
+use crate::limits::{OVERDUE_SECONDS, quorum};
 use crate::member::{Health, Member};
 use crate::plan::Action;
 use crate::pod::PodRef;
@@ -180,7 +180,7 @@ impl<A: App> Proof<'_, '_, A> {
     }
 
     fn is_long_ago(&self, since: Option<Timestamp>) -> bool {
-        let patience = SignedDuration::from_secs(CRASH_LOOP_SECONDS);
+        let patience = SignedDuration::from_secs(OVERDUE_SECONDS);
         let now = self.assessed.snapshot.now;
         since.is_some_and(|since| now.duration_since(since) >= patience)
     }

@@ -5,9 +5,10 @@ use super::stray::Stray;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
 use crate::assess::rules::{counted, is_half_joined, units};
+use crate::limits::CRASH_LOOP_RENEWALS;
 use crate::member::{Health, Member};
 use crate::plan::Action;
-use crate::pod::{Pod, PodPhase, PodRef};
+use crate::pod::{Pod, PodPhase, PodRef, Trouble};
 use crate::problem::Change;
 use crate::reason::{Cause, LeaveReason};
 use crate::record::{MemberRecord, Step};
@@ -121,6 +122,11 @@ pub(super) fn clear_ended<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     proof.assessed.clear_ended().map_or(Verdict::Pass, Verdict::Only)
 }
 
+/// A member that crashed does not wait for the kubelet.
+pub(super) fn renew_crashed<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
+    proof.assessed.renew_crashed().map_or(Verdict::Pass, Verdict::Only)
+}
+
 /// A process that does not run is brought up to date first.
 pub(super) fn restart_broken<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     proof.restart_broken().map_or(Verdict::Pass, Verdict::Only)
@@ -176,6 +182,28 @@ impl<A: App> crate::assess::Assessed<'_, A> {
         let listed = self.cluster.as_ref().and_then(|it| Some((it, it.member(member)?)));
         matches!(&self.record.step, Some(Step::Leave { name, .. }) if **name == *member)
             && !listed.is_some_and(|(cluster, it)| self.must_drain(cluster, it))
+    }
+
+    /// The pod of a recorded member that crashed makes room for another on the same claim: that one starts at once,
+    /// and tells what became of the data.
+    pub(super) fn renew_crashed(&self) -> Option<Move> {
+        let crashed = |it: &&Pod<A::Spec>| {
+            let member = self.record.members.iter().find(|member| member.name == it.name);
+            let waits = matches!(it.trouble, Some(Trouble::CrashLoop { .. }));
+            waits
+                && !it.deleting
+                && self.snapshot.claim(&it.name).is_some()
+                && !self.leaving(&it.name)
+                && member.is_some_and(|it| {
+                    let health = self.health(it);
+                    it.renewals < CRASH_LOOP_RENEWALS
+                        && matches!(health, Health::Stopped(Cause::Crashed { .. }))
+                })
+        };
+        let pod = self.snapshot.pods.iter().flatten().filter(crashed).min_by_key(|it| &it.name)?;
+        let reason = LeaveReason::Recreated;
+        let delete = Action::DeletePod { pod: PodRef::from(pod), reason };
+        Some(Move::default().notes(Note::Renewed(pod.name.clone())).acts(delete))
     }
 
     /// The first pod of a recorded member that has ended, or that somebody else made, and that has a claim.

@@ -11,6 +11,9 @@ use super::decision::Decision;
 use super::pace;
 use crate::app::App;
 use crate::assess::{Assessed, Situation};
+use jiff::SignedDuration;
+
+use crate::limits::{STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
 use crate::record::Record;
@@ -68,6 +71,10 @@ fn note_health<A: App>(record: &mut Record<A::Spec>, assessed: &Assessed<'_, A>)
             Health::Healthy | Health::Guarded => {
                 if member.failing_since.take().is_some() {
                     member.recovered_at = Some(snapshot.now);
+                }
+                let stable = SignedDuration::from_secs(STABLE_SECONDS);
+                if !member.recovered_at.is_some_and(|it| is_recent(it, snapshot.now, stable)) {
+                    member.renewals = 0;
                 }
                 member.last_termination_message = None;
             }

@@ -97,6 +97,8 @@ pub(super) enum Note {
     Asked(Vec<crate::MemberName>),
     /// A member was told to restart.
     Restarted { member: crate::MemberName, told: Restarted },
+    /// The pod of a member that crashed makes room for another.
+    Renewed(crate::MemberName),
     /// A try came to nothing.
     Failed(Cause),
 }

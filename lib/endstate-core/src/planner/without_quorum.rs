@@ -42,6 +42,11 @@ pub(super) fn clear_ended<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     assessed.clear_ended().map_or(Verdict::Pass, Verdict::Only)
 }
 
+/// A member that crashed does not wait for the kubelet.
+pub(super) fn renew_crashed<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
+    assessed.renew_crashed().map_or(Verdict::Pass, Verdict::Only)
+}
+
 /// The first that only needs another image, or another pod on its claim.
 pub(super) fn restart_broken<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let stopped =
