@@ -150,6 +150,7 @@ impl<'a, A: App> Assessed<'a, A> {
                 // Nothing needs it, and it is no consent to what may happen later.
                 self.record.consent = snapshot.recover_from.clone();
                 self.settle(&cluster);
+                self.note_proven(&cluster);
                 self.note_votes(&cluster);
                 self.note_acks_of(&cluster);
                 self.note_divergence(&cluster);

@@ -45,6 +45,9 @@ pub struct Record<S> {
     /// if that is the accepted one itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<S>,
+    /// The spec that members worked by before the one that is in force, until one works by that: repair uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<S>,
     /// The start of the cluster, until it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
@@ -83,6 +86,7 @@ impl<S> Default for Record<S> {
             spare: vec![],
             accepted: None,
             stage: None,
+            proven: None,
             bootstrap: None,
             cluster_id: None,
             acks_alone: false,

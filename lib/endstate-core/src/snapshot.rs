@@ -52,6 +52,8 @@ pub struct Snapshot<S> {
     pub blocked: Vec<Blocked>,
     /// What the platform provides.
     pub platform: Platform,
+    /// Why the API refuses a pod that is made from the spec, if it was asked and does.
+    pub rejected: Option<Words>,
     /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
     pub recover_from: Option<MemberName>,
 }
@@ -75,6 +77,7 @@ impl<S> Snapshot<S> {
             view: View::default(),
             blocked: vec![],
             platform: Platform::default(),
+            rejected: None,
             recover_from: None,
         }
     }

@@ -88,6 +88,14 @@ impl Context {
         self.of(K::DynamicType::default()).create(object).await
     }
 
+    /// Asks whether an object could be created. See [`Writer::would_create`].
+    pub async fn would_create<K: Object<DynamicType: Default>>(
+        &self,
+        object: &K,
+    ) -> Result<(), Error> {
+        self.of(K::DynamicType::default()).would_create(object).await
+    }
+
     /// Applies the full intent. See [`Writer::apply`].
     pub async fn apply<K: Object<DynamicType: Default>>(
         &self,

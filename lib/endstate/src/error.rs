@@ -107,6 +107,17 @@ impl Error {
         self.reason() == Some("AlreadyExists")
     }
 
+    /// What the API said, where it is the API that refused; otherwise the error and its causes.
+    pub fn answer(&self) -> String {
+        match self {
+            Self::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => status.message.clone(),
+                _ => self.chain(),
+            },
+            _ => self.chain(),
+        }
+    }
+
     /// The error and its causes in one line.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

@@ -22,6 +22,7 @@ mod platform;
 mod pods;
 mod reconciler;
 mod refusals;
+mod trial;
 
 use std::sync::Mutex;
 

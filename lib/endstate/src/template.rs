@@ -148,8 +148,8 @@ fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> Probe {
     }
 }
 
-/// What serves and stops, or is cut off, shows within three seconds, and wakes the operator. A question starts a process
-/// each time, and is asked less often.
+/// What serves and stops, or is cut off, shows within three seconds, and wakes the operator. A question starts a
+/// process each time, and is asked less often.
 fn seconds_between(wanted: &endstate_core::Probe) -> i32 {
     if matches!(wanted, endstate_core::Probe::Asks(_)) { 2 } else { 1 }
 }

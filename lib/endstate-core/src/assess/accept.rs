@@ -15,6 +15,11 @@ pub(super) fn accept<A: App>(
     let spec = app.settle(&snapshot.spec, accepted, &snapshot.platform);
     let mut problems = app.validate(&snapshot.object, &spec);
     problems.extend(app.topology(&spec).problems());
+    if accepted != Some(&spec) {
+        problems.extend(snapshot.rejected.iter().map(|why| {
+            Problem::refused("spec", format!("the API refuses a pod that is made from it: {why}"))
+        }));
+    }
     if let Some(old) = accepted
         && problems.iter().all(|it| it.severity != Severity::Refused)
         && *old != spec
@@ -57,4 +62,8 @@ fn note_stage<A: App>(
         }
     };
     record.stage = stage.filter(|it| it != accepted);
+    let is_other = record.in_force().is_some_and(|it| *it != before);
+    if is_other && record.cluster_id.is_some() && record.proven.is_none() {
+        record.proven = Some(before);
+    }
 }

@@ -4,7 +4,7 @@ use super::Assessed;
 use super::cluster::is_restarting;
 use crate::app::{App, CatchUp};
 use crate::exit::Words;
-use crate::member::Cluster;
+use crate::member::{Cluster, Member};
 use crate::pod::Pod;
 use crate::problem::Change;
 use crate::reason::Cause;
@@ -32,6 +32,15 @@ impl<A: App> Assessed<'_, A> {
             if let Some(listed) = cluster.member(&member.name) {
                 member.votes = listed.votes;
             }
+        }
+    }
+
+    /// Forgets what members worked by before when one works by what is in force.
+    pub(super) fn note_proven(&mut self, cluster: &Cluster) {
+        let told = |name: &str| self.record.find(name).is_none_or(|it| it.restarted.is_some());
+        let works = |it: &Member| !it.outdated && it.health.is_healthy() && !told(&it.name);
+        if cluster.voters().any(works) {
+            self.record.proven = None;
         }
     }
 

@@ -80,7 +80,10 @@ impl<A: App> Proof<'_, '_, A> {
             members.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let start = Start::Existing { members };
-        let launch = assessed.launch(new, Some(&start));
+        let launch = match self.is_repairing() {
+            true => assessed.launch_again(new, &start),
+            false => assessed.launch(new, Some(&start)),
+        };
         let create = Action::CreatePod { member: new.name.clone(), start, launch };
         Verdict::Only(Move::default().notes(Note::Asked(vec![new.name.clone()])).acts(create))
     }
@@ -107,7 +110,7 @@ impl<A: App> Proof<'_, '_, A> {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
             // It stands in the way of a repair that does not need it.
-            (health, _) if has_given_up(self.cluster, self.target) && self.is_overdue(new) => {
+            (health, _) if self.stands_in_the_way(new, health) => {
                 self.give_up(listed, LeaveReason::FailedJoin, health.cause())
             }
             (health, _) => wait_for_pod(new, health),
@@ -145,7 +148,7 @@ impl<A: App> Proof<'_, '_, A> {
             Health::Stopped(Cause::PodGoneVolumeKept) => {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
-            _ if has_given_up(self.cluster, self.target) && self.is_overdue(new) => {
+            _ if self.stands_in_the_way(new, &health) => {
                 self.discard(new, LeaveReason::FailedJoin, health.cause())
             }
             _ => wait_for_pod(new, &health),
@@ -166,6 +169,17 @@ impl<A: App> Proof<'_, '_, A> {
         let stopped = matches!(health, Health::Stopped(_));
         let renewed = assessed.restart_first_outdated(stopped.then_some(pod).into_iter());
         renewed.map(Verdict::Only)
+    }
+
+    /// Whether a repair waits for who is coming, and does not need it: something keeps its process from running, or it
+    /// has not worked for a long time.
+    fn stands_in_the_way(&self, new: &MemberRecord, health: &Health) -> bool {
+        let starts = matches!(
+            health,
+            Health::Stopped(Cause::NoPodYet | Cause::PodAwaited | Cause::PodStarting)
+        );
+        let idle = matches!(health, Health::Stopped(_)) && !starts || self.is_overdue(new);
+        idle && has_given_up(self.cluster, self.target)
     }
 
     /// Whether who is coming has not worked for a long time.

@@ -10,7 +10,7 @@ use crate::plan::Action;
 use crate::planner::verdict::{Move, Note};
 use crate::pod::{Pod, PodRef};
 use crate::reason::LeaveReason;
-use crate::record::{MemberRecord, Restarted};
+use crate::record::{MemberRecord, Restarted, Step};
 use crate::topology::{IdSource, Role};
 use crate::waiting::Waiting;
 
@@ -24,6 +24,26 @@ pub(super) struct New {
 impl<A: App> Assessed<'_, A> {
     pub(super) fn launch(&self, member: &MemberRecord, start: Option<&Start>) -> Box<Launch> {
         let spec = self.record.in_force().unwrap_or(&self.snapshot.spec);
+        self.launch_by(spec, member, start)
+    }
+
+    /// The same, of a member that is put back as it was: by what members worked by before, until one works by what is
+    /// in force. Whoever is being changed gets that.
+    pub(super) fn launch_again(&self, member: &MemberRecord, start: &Start) -> Box<Launch> {
+        let changed =
+            matches!(&self.record.step, Some(Step::Restart { name }) if *name == member.name);
+        match self.record.proven.as_ref().filter(|_| !changed) {
+            Some(spec) => self.launch_by(spec, member, Some(start)),
+            None => self.launch(member, Some(start)),
+        }
+    }
+
+    fn launch_by(
+        &self,
+        spec: &A::Spec,
+        member: &MemberRecord,
+        start: Option<&Start>,
+    ) -> Box<Launch> {
         let object = &self.snapshot.object;
         let launch = self.app.launch(&LaunchOf { object, spec, member, start });
         let has = self.snapshot.claim(&member.name).and_then(|it| it.volume.as_ref());
@@ -131,7 +151,7 @@ impl<A: App> Assessed<'_, A> {
         let mut wanted = Move::default().notes(Note::Asked(names));
         for member in members {
             let start = Start::Resume { members: peers.clone() };
-            let launch = self.launch(member, Some(&start));
+            let launch = self.launch_again(member, &start);
             wanted = wanted.acts(Action::CreatePod { member: member.name.clone(), start, launch });
         }
         wanted

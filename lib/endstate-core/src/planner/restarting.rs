@@ -136,6 +136,17 @@ impl<A: App> crate::assess::Assessed<'_, A> {
         }
     }
 
+    /// Whether a pod was made again by what members worked by before, and is only starting.
+    fn is_put_back(&self, pod: &Pod<A::Spec>) -> bool {
+        let role = self.recorded(&pod.name).role;
+        let same = |before| {
+            let made_from = pod.spec.as_ref();
+            made_from.is_some_and(|it| self.app.change(&role, it, before) == Change::Nothing)
+        };
+        let starts = pod.trouble.is_none() && pod.exit.is_none();
+        starts && self.record.proven.as_ref().is_some_and(same)
+    }
+
     /// Brings the first of these pods up to date that can be on its data.
     pub(super) fn restart_first_outdated<'p>(
         &self,
@@ -145,7 +156,8 @@ impl<A: App> crate::assess::Assessed<'_, A> {
         A::Spec: 'p,
     {
         let wanted = self.record.in_force()?;
-        let mut pods = pods.filter(|it| !it.deleting).filter_map(|pod| {
+        let able = |it: &&Pod<A::Spec>| !it.deleting && !self.is_put_back(it);
+        let mut pods = pods.filter(able).filter_map(|pod| {
             let role = self.recorded(&pod.name).role;
             match self.app.change(&role, pod.spec.as_ref()?, wanted) {
                 Change::Restart => Some(self.restart(pod)),

@@ -317,8 +317,11 @@ impl Told for Toy {
         }
     }
 
-    fn tell(_: &World<Self>, words: &[&str]) -> String {
-        panic!("no such command: {words:?}")
+    /// "flag m0": what the pod of a member was made with.
+    fn tell(world: &World<Self>, words: &[&str]) -> String {
+        let ["flag", name] = words else { panic!("no such command: {words:?}") };
+        let pod = world.snapshot.pod(&world.name(name));
+        pod.map_or("no pod\n".into(), |it| format!("{:?}\n", it.spec.as_ref().unwrap().flag))
     }
 }
 

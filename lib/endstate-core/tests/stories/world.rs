@@ -85,7 +85,7 @@ impl<A: Told> Default for World<A> {
 
 impl<A: Told> World<A> {
     /// The name of m0, m1, ...; any other name is meant as it is.
-    pub(super) fn name(&self, name: &str) -> MemberName {
+    pub(crate) fn name(&self, name: &str) -> MemberName {
         let serial = name.strip_prefix('m').and_then(|it| it.parse().ok());
         serial.map_or_else(|| name.into(), |it| member_name("demo", self.snapshot.seed, it))
     }

@@ -69,6 +69,16 @@ impl<K: Object> Writer<'_, K> {
         self.write("create", &key, self.request(&key).create(&params, body)).await
     }
 
+    /// Asks the API whether it would create an object; nothing is stored.
+    pub async fn would_create(&self, object: &K) -> Result<(), Error> {
+        let key = ObjectKey::of(object);
+        let body = self.encode(&key, object)?.to_string().into_bytes();
+        let params =
+            PostParams { field_manager: Some(self.ctx.field_manager.to_string()), dry_run: true };
+        self.fenced("try to create", &key)?;
+        self.send("try to create", &key, self.request(&key).create(&params, body)).await.map(drop)
+    }
+
     /// Server-side apply of the **full intent**: what the object no longer has and this field manager set earlier is
     /// removed. It creates the object if there is none; an intent with a `uid` never does, and one with a
     /// `resourceVersion` fails if the object has changed since.

@@ -60,6 +60,7 @@ impl<O: Operand> Operator<O> {
         snapshot.blocked = self.refusals().last(&key, term);
         snapshot.platform = platform(&self.classes.list());
         snapshot.recover_from = recover_from(object);
+        snapshot.rejected = self.trial(object, &snapshot, ctx).await;
         Ok(Look { snapshot, pods: owned, secrets })
     }
 

@@ -13,14 +13,14 @@ use endstate::package::{NAMESPACE, Options, Replica, RunError, installed_name, m
 use endstate_etcd::{EtcdPackage, crd};
 use futures::TryStreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
     ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
-use kube::core::GroupVersionKind;
+use kube::core::{GroupVersionKind, ObjectMeta};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -347,9 +347,11 @@ async fn an_edit_before_the_cluster_exists_starts_anew_under_other_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pods_that_the_api_refuses_are_asked_for_again_under_their_names() {
     let world = World::new().await;
+    let accounts = Api::<ServiceAccount>::namespaced(world.client.clone(), "default");
+    let account = accounts.get("default").await.unwrap();
+    accounts.delete("default", &Default::default()).await.unwrap();
     world.operate();
-    let bad = json!({"size": 3, "version": "3.5.16", "pod": {"labels": {"team": "no label"}}});
-    world.create("demo", bad).await.unwrap();
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
     let refused = world
         .until(&world.clusters(), "demo", |it| condition(it, "Progressing")["reason"] == "BackOff")
         .await;
@@ -358,18 +360,47 @@ async fn pods_that_the_api_refuses_are_asked_for_again_under_their_names() {
         told.contains("an attempt failed: the API server refused to create its pod: "),
         "{told}"
     );
-    assert!(told.contains("no label"), "the reason is the API's: {told}");
+    assert!(told.contains("serviceaccount"), "the reason is the API's: {told}");
     let names = |it: &DynamicObject| -> Vec<String> {
         let members = it.data["status"]["members"].as_array().unwrap();
         members.iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
     };
-    let patch = Patch::Merge(json!({"spec": {"pod": {"labels": {"team": "a"}}}}));
-    world.clusters().patch("demo", &PatchParams::default(), &patch).await.unwrap();
+    let name = account.metadata.name;
+    let metadata = ObjectMeta { name, ..ObjectMeta::default() };
+    let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+    accounts.create(&PostParams::default(), &account).await.unwrap();
     let pods =
         wait_for(async || (world.pods().await.len() == 3).then_some(world.pods().await)).await;
     let mut made: Vec<_> = pods.iter().map(ResourceExt::name_any).collect();
     made.sort();
     assert_eq!(made, names(&refused), "no name was used up");
+}
+
+/// What no schema can say is asked of the API before a spec is accepted: it keeps no member from being made again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spec_whose_pods_the_api_refuses_is_not_accepted() {
+    let world = World::new().await;
+    world.operate();
+    world.create("demo", json!({"size": 3, "version": "3.5.16"})).await.unwrap();
+    wait_for(async || (world.pods().await.len() == 3).then_some(())).await;
+    let env = json!({"etcdEnv": [{"name": "=", "value": "1"}]});
+    for (pod, expected) in [(json!({"labels": {"team": "no label"}}), "no label"), (env, "env[")] {
+        let patch = Patch::Merge(json!({"spec": {"pod": pod}}));
+        world.clusters().patch("demo", &PatchParams::default(), &patch).await.unwrap();
+        let told = world
+            .until(&world.clusters(), "demo", |it| {
+                let accepted = condition(it, "SpecAccepted");
+                accepted["status"] == "False" && accepted["message"].to_string().contains(expected)
+            })
+            .await;
+        let message = condition(&told.data["status"], "SpecAccepted")["message"].to_string();
+        assert!(message.contains("remains in effect"), "{message}");
+        let undo = Patch::Merge(json!({"spec": {"pod": null}}));
+        world.clusters().patch("demo", &PatchParams::default(), &undo).await.unwrap();
+    }
+    world
+        .until(&world.clusters(), "demo", |it| condition(it, "SpecAccepted")["status"] == "True")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
