@@ -89,6 +89,8 @@ pub enum Situation {
     NameTaken,
     /// The pods could not be listed.
     PodsUnknown,
+    /// No member is to run.
+    Hibernating,
     /// Pods were certainly not made: the record says so first, so that they may be asked for again.
     PodsRefused,
     /// No cluster exists yet.
@@ -139,6 +141,9 @@ impl<'a, A: App> Assessed<'a, A> {
             self.look_only();
             return Situation::PodsRefused;
         }
+        if self.target.as_ref().is_some_and(Topology::hibernates) {
+            return self.look_at_sleep();
+        }
         if self.record.cluster_id.is_none() {
             return if self.note_formation() { Situation::Formed } else { Situation::Forming };
         }
@@ -160,6 +165,15 @@ impl<'a, A: App> Assessed<'a, A> {
             }
             Err(lack) => Situation::NoQuorum(lack),
         }
+    }
+
+    /// An attempt may have formed the cluster meanwhile.
+    fn look_at_sleep(&mut self) -> Situation {
+        if self.record.cluster_id.is_none() && self.note_formation() {
+            return Situation::Formed;
+        }
+        self.look_only();
+        Situation::Hibernating
     }
 
     /// What is seen is told, also where nothing is done.

@@ -15,6 +15,7 @@ mod appointing;
 mod decision;
 mod doubt;
 mod forming;
+mod hibernating;
 mod joining;
 mod launching;
 mod leaving;
@@ -96,6 +97,7 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
         }
         Situation::NameTaken => decision.ask(assessed, &[marks::mark]),
         Situation::PodsUnknown => decision.wait(Waiting::ForPodList),
+        Situation::Hibernating => decision.ask(assessed, &[marks::mark, hibernating::hibernate]),
         Situation::PodsRefused => decision.ask(assessed, &[marks::mark, pace::next_try]),
         Situation::Formed => decision.ask(assessed, &[marks::mark]),
         Situation::Forming => decision.ask(assessed, &forming_steps()),

@@ -85,8 +85,8 @@ impl Problem {
     pub fn of_size(size: i32, max: i32) -> Option<Self> {
         let field = "spec.size";
         match size {
-            0 => Some(Self::refused(field, "must be at least 1: hibernating is not supported yet")),
-            ..0 => Some(Self::refused(field, "must be at least 1")),
+            ..0 => Some(Self::refused(field, "must be at least 0")),
+            0 => None,
             _ if size > max => Some(Self::refused(field, format!("must be at most {max}"))),
             _ if size % 2 == 1 => None,
             _ => Some(Self::warning(

@@ -248,6 +248,8 @@ pub enum LeaveReason {
     Stray,
     /// Only its pod goes; another one is made on the same volume.
     Recreated,
+    /// Only its pod goes: no member is to run.
+    Hibernates,
     /// Only its pod goes, for a recovery: the source's is made again on its volume as the only member, and the others
     /// are not to form a cluster without it.
     Recovered,

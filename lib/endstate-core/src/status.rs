@@ -115,6 +115,8 @@ pub enum Phase {
     Failed,
     /// The user asked to leave it alone.
     Paused,
+    /// No member runs, by its size; the data is kept.
+    Hibernating,
     /// It is being deleted.
     Deleting,
 }

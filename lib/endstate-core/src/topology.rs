@@ -53,6 +53,16 @@ impl Topology {
         self.roles.iter().find(|it| it.votes)
     }
 
+    /// Whether no member is to run: each keeps its data on its volume until the size is another.
+    ///
+    /// ```
+    /// use endstate_core::{Role, Topology};
+    /// assert!(Topology::new("3.9.5", [Role::voting("server", 0)]).hibernates());
+    /// ```
+    pub fn hibernates(&self) -> bool {
+        self.voting().is_some_and(|it| it.size == 0)
+    }
+
     /// Whether a role is one whose leaders vote for their groups. A member whose role is not asked for any more is
     /// taken for one of the role that votes.
     pub fn is_led(&self, role: &RoleName) -> bool {

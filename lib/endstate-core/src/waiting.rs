@@ -28,6 +28,11 @@ pub enum Waiting {
     },
     /// The user paused the cluster.
     ForUnpause,
+    /// No member is to run, and the data of one is not on a volume.
+    ForVolume {
+        /// Whose.
+        member: MemberName,
+    },
     /// The object is being deleted.
     ForDeletion,
     /// The pods could not be listed.
@@ -344,6 +349,7 @@ impl Waiting {
                 self,
                 Self::ForSpec { .. }
                     | Self::ForName { .. }
+                    | Self::ForVolume { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForVote { .. }
                     | Self::ForAllClear

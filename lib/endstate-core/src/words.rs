@@ -7,3 +7,6 @@ mod causes;
 mod waits;
 
 pub(crate) use causes::list;
+
+/// Of a cluster of size 0, and of its members.
+pub(crate) const ASLEEP: &str = "spec.size is 0: no member runs, and the data is kept on volumes";

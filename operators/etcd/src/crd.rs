@@ -40,8 +40,9 @@ pub type EtcdClusterStatus = endstate::crd::Status;
 pub struct EtcdClusterSpec {
     /// Voting members: 1 to 7. A cluster of 2n+1 members survives the loss of n of them, so an even size costs a
     /// member and survives no more; 1 is fine for trying things out and survives nothing. Members are added and removed
-    /// one at a time, always keeping a quorum.
-    #[schemars(range(min = 1, max = 7))]
+    /// one at a time, always keeping a quorum. 0 lets no member run and keeps the data on the volumes until the size is
+    /// another; refused where members have none.
+    #[schemars(range(min = 0, max = 7))]
     pub size: i32,
 
     /// The etcd version, without a leading `v`, such as `3.5.16`. It selects the image tag and the flags that this

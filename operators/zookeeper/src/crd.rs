@@ -35,8 +35,8 @@ use zookeeper_plan::{DEFAULT_REPOSITORY, TUNABLE};
 pub struct ZookeeperClusterSpec {
     /// Voting servers: 1 to 7. An ensemble of 2n+1 survives the loss of n of them, so an even size costs a server and
     /// survives no more; 1 survives nothing. Servers are added and removed one at a time by `reconfig`, always keeping
-    /// a quorum.
-    #[schemars(range(min = 1, max = 7))]
+    /// a quorum. 0 lets no server run, observers included, and keeps the data on the volumes until the size is another.
+    #[schemars(range(min = 0, max = 7))]
     pub size: i32,
 
     /// The ZooKeeper version, such as `3.9.5`: 3.8.x or 3.9.x. It is the image's tag. It may change to any patch of the

@@ -1,12 +1,14 @@
 //! etcd on volumes: what outlives pods, and how members get to other storage.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{EtcdCluster, Up, Writer, is_true, kill_and_wipe};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
+use kube::runtime::wait::await_condition;
 use serde_json::json;
 
 async fn up_with_operator() -> Result<Up> {
@@ -120,5 +122,32 @@ async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with(
     assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
     Writer::start(&up, "rest").await?.check().await?;
     assert!(cluster.members().await?.contains(&survivor));
+    up.stop().await
+}
+
+/// Of size 0 no process runs, and all data is there when the size is another.
+#[tokio::test]
+async fn a_cluster_hibernates_and_wakes_with_its_data() -> Result<()> {
+    let up = up_with_operator().await?;
+    let cluster = EtcdCluster::apply(&up, "sleeps", 3).await?;
+    cluster.settled(3).await?;
+    let (members, claims) = (cluster.members().await?, claims(&up).await?);
+    let acknowledged = Writer::start(&up, "sleeps").await?.check().await?;
+    cluster.resize(0).await?;
+    cluster.until("hibernate", |it| it.data["status"]["phase"] == "Hibernating").await?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    for member in &members {
+        let gone = await_condition(pods.clone(), member, |it: Option<&Pod>| it.is_none());
+        tokio::time::timeout(Duration::from_secs(60), gone).await.context("it runs on")??;
+    }
+    assert_eq!(self::claims(&up).await?, claims, "the data is kept");
+    cluster.resize(3).await?;
+    cluster.settled(3).await?;
+    assert_eq!(cluster.members().await?, members, "the same members are back");
+    let get = ["etcdctl", "get", "--prefix", "writer/", "--keys-only"];
+    let command = [&["exec", &members[0], "-c", "etcd", "--"][..], &get].concat();
+    let found = up.endstate(&command).await?;
+    let found = found.lines().filter(|it| it.starts_with("writer/")).count();
+    assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
     up.stop().await
 }

@@ -1,8 +1,9 @@
 //! Is the spec acceptable? What was accepted last stays in force while a later edit is not.
 
 use crate::app::App;
+use crate::launch::LaunchOf;
 use crate::problem::{Problem, Severity};
-use crate::record::{Accepted, Record};
+use crate::record::{Accepted, MemberRecord, Record};
 use crate::snapshot::Snapshot;
 
 /// What is wrong with the spec; with nothing that is refused, the record accepts it.
@@ -15,6 +16,7 @@ pub(super) fn accept<A: App>(
     let spec = app.settle(&snapshot.spec, accepted, &snapshot.platform);
     let mut problems = app.validate(&snapshot.object, &spec);
     problems.extend(app.topology(&spec).problems());
+    problems.extend(sleeps_without_volume(app, snapshot, &spec));
     if accepted != Some(&spec) {
         problems.extend(snapshot.rejected.iter().map(|why| {
             Problem::refused("spec", format!("the API refuses a pod that is made from it: {why}"))
@@ -66,4 +68,18 @@ fn note_stage<A: App>(
     if is_other && record.cluster_id.is_some() && record.proven.is_none() {
         record.proven = Some(before);
     }
+}
+
+/// Why no member of a cluster can be taken away to come back later.
+fn sleeps_without_volume<A: App>(
+    app: &A,
+    snapshot: &Snapshot<A::Spec>,
+    spec: &A::Spec,
+) -> Option<Problem> {
+    let topology = app.topology(spec);
+    let role = topology.voting().filter(|it| it.size == 0)?;
+    let member = MemberRecord::new(snapshot.object.name.as_str(), role.name.clone());
+    let launch = app.launch(&LaunchOf::new(&snapshot.object, spec, &member));
+    let why = "must be at least 1: 0 keeps the data of members that are on volumes, and theirs would go with their pods";
+    launch.volume().is_none().then(|| Problem::refused("spec.size", why))
 }

@@ -232,7 +232,10 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::FailedJoin => {
                 !member.votes && self.record.members.iter().all(|it| it.name != member.name)
             }
-            LeaveReason::Stray | LeaveReason::Recreated | LeaveReason::Recovered => false,
+            LeaveReason::Stray
+            | LeaveReason::Recreated
+            | LeaveReason::Hibernates
+            | LeaveReason::Recovered => false,
         };
         holds && may_remove(cluster, target, member)
     }

@@ -221,6 +221,7 @@ impl<'a, S> Lint<'a, S> {
         match reason {
             LeaveReason::Recreated => return self.recreate(pod),
             LeaveReason::Recovered => return self.make_room(pod),
+            LeaveReason::Hibernates => return self.hibernate(pod),
             _ => self.pod(pod),
         }
         let record = &self.plan.status.record;
@@ -246,6 +247,21 @@ impl<'a, S> Lint<'a, S> {
         self.restart(pod);
         let claimed = self.snapshot.claim(&pod.name).is_some();
         self.check(Rule::KeepsData, claimed, || format!("{} has no claim to resume on", pod.name));
+    }
+
+    /// By a size of 0, and only who keeps its data.
+    fn hibernate(&mut self, pod: &PodRef) {
+        self.pod(pod);
+        let asked = self.plan.roles.iter().any(|it| it.votes && it.size == 0);
+        self.check(Rule::KeepsQuorum, asked, || {
+            format!("{} would stop for a size that nobody asks for", pod.name)
+        });
+        let record = &self.plan.status.record;
+        let belongs = record.find(&pod.name).is_some();
+        let claimed = self.snapshot.claim(&pod.name).is_some();
+        self.check(Rule::KeepsData, claimed || !belongs, || {
+            format!("the data of {} would go with its pod", pod.name)
+        });
     }
 
     /// For a recovery the source makes room for its successor on the same claim, and the others for nobody.

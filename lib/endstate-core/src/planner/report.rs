@@ -67,6 +67,10 @@ fn note_health<A: App>(record: &mut Record<A::Spec>, assessed: &Assessed<'_, A>)
         return;
     }
     for member in record.everyone_mut() {
+        if assessed.situation == Situation::Hibernating {
+            (member.failing_since, member.renewals) = (None, 0);
+            continue;
+        }
         match assessed.health(member) {
             Health::Healthy | Health::Guarded => {
                 if member.failing_since.take().is_some() {
@@ -148,6 +152,8 @@ impl<A: App> Report<'_, '_, A> {
             Phase::Deleting
         } else if self.assessed.situation == Situation::Paused {
             Phase::Paused
+        } else if self.assessed.situation == Situation::Hibernating {
+            Phase::Hibernating
         } else if record.cluster_id.is_none() {
             if record.bootstrap.is_some() { Phase::Creating } else { Phase::Pending }
         } else if self.quorum_lost().0 == Truth::True {
@@ -179,7 +185,10 @@ impl<A: App> Report<'_, '_, A> {
         events.extend(self.needless_consent());
         for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
             let event = Event {
-                kind: if is_bad(condition) { EventKind::Warning } else { EventKind::Normal },
+                kind: match is_bad(condition) && !self.sleeps() {
+                    true => EventKind::Warning,
+                    false => EventKind::Normal,
+                },
                 reason: condition.reason.clone(),
                 message: condition.message.clone(),
             };
@@ -230,11 +239,17 @@ impl<A: App> Report<'_, '_, A> {
             LATER_MS
         } else if self.assessed.situation == Situation::Forming && self.runs_any() {
             FORMING_MS
+        } else if self.sleeps() && self.progress().is_none() {
+            IDLE_MS
         } else if self.progress().is_some() || self.cluster().is_none() {
             SOON_MS
         } else {
             IDLE_MS
         }
+    }
+
+    fn sleeps(&self) -> bool {
+        self.assessed.situation == Situation::Hibernating
     }
 
     /// Whether a member's process runs, so that it may answer.

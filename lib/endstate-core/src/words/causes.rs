@@ -164,6 +164,7 @@ impl Display for LeaveReason {
             Self::FailedJoin => "it failed to join",
             Self::Stray => "it is a leftover",
             Self::Recreated => "it is recreated on the same volume",
+            Self::Hibernates => "no member is to run; its volume is kept",
             Self::Recovered => "the cluster is recovered from one member",
         })
     }

@@ -16,6 +16,7 @@ impl Waiting {
         match self {
             Self::ForSpec { .. } => "a valid spec".into(),
             Self::ForUnpause => "spec.paused to become false".into(),
+            Self::ForVolume { member } => format!("a larger size, to move {member} to a volume"),
             Self::ForDeletion => "the owned objects to be deleted".into(),
             Self::ForPodList => "the list of pods".into(),
             Self::ForName { conflict } => format!("the name of {conflict} to be free"),
@@ -64,6 +65,7 @@ impl Waiting {
         match self {
             Self::ForSpec { problems } => causes::list(problems),
             Self::ForUnpause => "the cluster is paused".into(),
+            Self::ForVolume { .. } => "its data would go with its pod".into(),
             Self::ForDeletion => "the object is being deleted".into(),
             Self::ForPodList => "it could not be read".into(),
             Self::ForName { conflict } => match &conflict.member {
@@ -133,6 +135,7 @@ impl Waiting {
         match self {
             Self::ForSpec { .. } => "SpecRefused",
             Self::ForUnpause => "Paused",
+            Self::ForVolume { .. } => "NoVolume",
             Self::ForDeletion => "Deleting",
             Self::ForPodList => "PodsUnknown",
             Self::ForName { .. } => "NameTaken",

@@ -150,9 +150,6 @@ impl App for Toy {
 
     fn validate(&self, object: &Identity, spec: &ToySpec) -> Vec<Problem> {
         let mut problems = vec![];
-        if spec.size == 0 {
-            problems.push(Problem::refused("spec.size", "must be at least 1"));
-        }
         if spec.size.is_multiple_of(2) && spec.size > 0 {
             problems.push(Problem::warning("spec.size", "use an odd size"));
         }

@@ -49,8 +49,9 @@ pub const DEFAULT_VERSION: &str = "3.5.16";
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("!has(self.TLS)", "TLS is not supported yet: remove spec.TLS to run this cluster without it"))]
 pub struct EtcdClusterSpec {
-    /// The number of voting members, 1 to 7. An even size tolerates no more failures than the odd size below it.
-    #[schemars(range(min = 1, max = 7))]
+    /// The number of voting members, 1 to 7. An even size tolerates no more failures than the odd size below it. 0 lets
+    /// no member run and keeps the data on the volumes.
+    #[schemars(range(min = 0, max = 7))]
     pub size: i32,
 
     /// The image repository, without a tag. Default `quay.io/coreos/etcd`.
@@ -301,7 +302,9 @@ fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "",
         Phase::Creating => "Creating",
-        Phase::Running | Phase::Updating | Phase::Paused | Phase::Deleting => "Running",
+        Phase::Running | Phase::Updating | Phase::Paused | Phase::Hibernating | Phase::Deleting => {
+            "Running"
+        }
         Phase::Failed => "Failed",
     }
 }

@@ -90,7 +90,7 @@ fn the_new_kind_has_its_columns_names_and_subresources() {
     let columns: Vec<_> = columns.iter().filter_map(|it| it["name"].as_str()).collect();
     assert_eq!(columns, ["Size", "Ready", "Version", "Status", "Progress", "Age"]);
     let size = &version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"];
-    assert_eq!((size["minimum"].as_f64(), size["maximum"].as_f64()), (Some(1.0), Some(7.0)));
+    assert_eq!((size["minimum"].as_f64(), size["maximum"].as_f64()), (Some(0.0), Some(7.0)));
 }
 
 /// What the API server would store for the object in `etcd.md`, and what the planner reads from it.

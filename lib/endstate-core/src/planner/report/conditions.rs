@@ -20,11 +20,12 @@ use crate::words;
 
 impl<A: App> Report<'_, '_, A> {
     pub(super) fn conditions(&self) -> Vec<Condition> {
+        let sleeps = || self.sleeps().then(asleep);
         let kinds = [
-            (ConditionType::Available, self.available()),
-            (ConditionType::Degraded, self.degraded()),
+            (ConditionType::Available, sleeps().unwrap_or_else(|| self.available())),
+            (ConditionType::Degraded, sleeps().unwrap_or_else(|| self.degraded())),
             (ConditionType::Progressing, self.progressing()),
-            (ConditionType::QuorumLost, self.quorum_lost()),
+            (ConditionType::QuorumLost, sleeps().unwrap_or_else(|| self.quorum_lost())),
             (ConditionType::SpecAccepted, self.spec_accepted()),
         ];
         kinds.into_iter().map(|(kind, judged)| self.condition(kind, judged)).collect()
@@ -286,6 +287,10 @@ fn corruption(cluster: &Cluster) -> String {
         true => "the data of the members differs".into(),
         false => format!("the application reports corrupt data of {}", names.join(", ")),
     }
+}
+
+fn asleep() -> Judged {
+    (Truth::False, "Hibernating", words::ASLEEP.into())
 }
 
 /// A condition's status, reason and message.

@@ -9,6 +9,7 @@ use crate::reason::Cause;
 use crate::record::MemberRecord;
 use crate::status::MemberRow;
 use crate::view::Standing;
+use crate::words;
 
 impl<A: App> Report<'_, '_, A> {
     pub(super) fn rows(&self) -> Vec<MemberRow> {
@@ -87,7 +88,10 @@ impl<A: App> Report<'_, '_, A> {
             id: member.id.clone(),
             standing: self.standing_of_record(member),
             healthy: alive,
-            trouble: health.cause().filter(|_| !alive).map(|it| it.to_string()),
+            trouble: match self.sleeps() {
+                true => Some(words::ASLEEP.into()),
+                false => health.cause().filter(|_| !alive).map(|it| it.to_string()),
+            },
             updated,
             node: pod.and_then(|it| it.node.clone()),
             position: answered.or_else(|| self.position_before(&member.name)),

@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 32] = [
+pub(super) const ALL: [fn() -> Case; 33] = [
     idle,
     owns,
     removes,
@@ -37,6 +37,7 @@ pub(super) const ALL: [fn() -> Case; 32] = [
     makes_room,
     recovers,
     resumes_source,
+    hibernates,
 ];
 
 pub(super) fn idle() -> Case {
@@ -274,6 +275,16 @@ pub(super) fn marks() -> Case {
     Case::new().with(|it| {
         let marks = std::mem::take(&mut it.pod("c").marks);
         it.plan.actions.push(Action::MarkPod { pod: seen("c"), marks });
+    })
+}
+
+/// No member is to run.
+pub(super) fn hibernates() -> Case {
+    let action = Action::DeletePod { pod: seen("b"), reason: LeaveReason::Hibernates };
+    Case::new().does(action).with(|it| {
+        it.claimed("b");
+        it.silent("c");
+        it.plan.roles = vec![Role::voting("member", 0)];
     })
 }
 

@@ -38,6 +38,11 @@ pub(super) const PODS: &[Spoiled] = &[
             stage: RecoverStage::Resuming { pod: "pod-a".into() },
         })
     }),
+    ("hibernates by a size that is not 0", hibernates, |it| {
+        it.plan.roles = vec![Role::voting("member", 3)]
+    }),
+    ("hibernates without a claim", hibernates, |it| it.seen.claims.clear()),
+    ("hibernates another pod", hibernates, |it| it.renewed("b")),
     ("makes room beside a quorum", makes_room, |it| it.list_mut().agreed = 2),
     ("makes room although one member is not enough", makes_room, |it| {
         it.plan.roles = vec![Role::voting("member", 3).recovery(Recovery::Impossible)]
