@@ -19,7 +19,7 @@ use crate::reason::Shortage;
 use crate::record::MemberRecord;
 use crate::request::{AppStep, Request};
 use crate::topology::Topology;
-use crate::view::MemberStatus;
+use crate::view::{MemberStatus, View};
 
 /// What an application must say so that the planner can run it.
 ///
@@ -89,13 +89,15 @@ pub trait App {
     ///
     /// `running` are the specs that were in force or that pods are made from, the one in force first: the answer must
     /// work together with each of them, also when the declared spec has changed on the way. How many members there are
-    /// is always taken from `to`. By default there are no stages.
-    fn stage(&self, _running: &[&Self::Spec], to: &Self::Spec) -> Self::Spec {
-        to.clone()
+    /// is always taken from `to`. What the members say, as far as they were asked, is in `seen`; who is missing there
+    /// proves nothing. By default there are no stages.
+    fn stage(&self, _running: &[&Self::Spec], to: &Self::Spec, _seen: &View) -> Stage<Self::Spec> {
+        Stage::from(to.clone())
     }
 
-    /// Why a cluster cannot go from one spec, which was accepted, to another. By default it always can.
-    fn refuses(&self, _old: &Self::Spec, _new: &Self::Spec) -> Option<Problem> {
+    /// Why a cluster cannot go from one spec, which is in force, to another, by what its members say. By default it
+    /// always can.
+    fn refuses(&self, _old: &Self::Spec, _new: &Self::Spec, _seen: &View) -> Option<Problem> {
         None
     }
 
@@ -129,16 +131,7 @@ pub trait App {
     /// Whether these members may stop at once without harm. By default: if the voters that work
     /// without them are a majority, and no other voter is out of order.
     fn may_stop(&self, cluster: &Cluster, names: &[&MemberName]) -> MayStop {
-        let stays = |it: &&Member| !names.contains(&&it.name);
-        let needed = quorum(cluster.voters().count());
-        let left = cluster.voters().filter(stays).filter(|it| it.health.is_healthy()).count();
-        if left < needed {
-            return MayStop::NotYet(Shortage::TooFewVoters { left, needed });
-        }
-        match cluster.voters().filter(stays).find(|it| !it.health.is_healthy()) {
-            Some(other) => MayStop::NotYet(Shortage::AnotherIsDown { member: other.name.clone() }),
-            None => MayStop::Yes,
-        }
+        MayStop::of_majority(cluster, names)
     }
 
     /// Whether a member that works has enough of what the leader has to get a vote. By default: nine tenths, since a
@@ -227,6 +220,56 @@ pub enum MayStop {
     Yes,
     /// Not as things are; asked again at each look.
     NotYet(Shortage),
+}
+
+impl MayStop {
+    /// Whether the voters that work without these members are a majority, and no other voter is out of order.
+    ///
+    /// ```
+    /// use endstate_core::{Cluster, MayStop};
+    /// assert_ne!(MayStop::of_majority(&Cluster::default(), &[]), MayStop::Yes, "nobody is no majority");
+    /// ```
+    pub fn of_majority(cluster: &Cluster, names: &[&MemberName]) -> Self {
+        let stays = |it: &&Member| !names.contains(&&it.name);
+        let needed = quorum(cluster.voters().count());
+        let left = cluster.voters().filter(stays).filter(|it| it.health.is_healthy()).count();
+        if left < needed {
+            return Self::NotYet(Shortage::TooFewVoters { left, needed });
+        }
+        match cluster.voters().filter(stays).find(|it| !it.health.is_healthy()) {
+            Some(other) => Self::NotYet(Shortage::AnotherIsDown { member: other.name.clone() }),
+            None => Self::Yes,
+        }
+    }
+}
+
+/// A spec on the way to another.
+///
+/// ```
+/// use endstate_core::Stage;
+/// assert_eq!(Stage::from(3).waits("its members do not answer").spec, 3);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stage<S> {
+    /// What members are brought to.
+    pub spec: S,
+    /// What the next stage lacks beside members that run this one, for people.
+    pub lacks: Option<String>,
+}
+
+impl<S> From<S> for Stage<S> {
+    fn from(spec: S) -> Self {
+        Self { spec, lacks: None }
+    }
+}
+
+impl<S> Stage<S> {
+    /// The same, whose successor lacks something.
+    #[must_use]
+    pub fn waits(self, lacks: impl Into<String>) -> Self {
+        Self { lacks: Some(lacks.into()), ..self }
+    }
 }
 
 /// Whether a member has enough of what the leader has.

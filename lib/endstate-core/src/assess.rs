@@ -64,6 +64,8 @@ pub struct Assessed<'a, A: App> {
     pub record: Record<A::Spec>,
     /// What is wrong with the spec.
     pub problems: Vec<Problem>,
+    /// What the next stage on the way to the accepted spec lacks, in the application's words.
+    pub lacks: Option<String>,
     /// What the accepted spec asks for.
     pub target: Option<Topology>,
     /// The members, where a quorum of them proves the list.
@@ -106,11 +108,12 @@ pub enum Situation {
 /// Assesses a snapshot.
 pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assessed<'a, A> {
     let mut record = snapshot.status.record.clone();
-    let problems = accept::accept(app, snapshot, &mut record);
+    let (problems, lacks) = accept::accept(app, snapshot, &mut record);
     let target = record.in_force().map(|it| app.topology(it));
     let situation = Situation::NotAccepted;
     let cluster = None;
-    let mut assessed = Assessed { app, snapshot, record, problems, target, cluster, situation };
+    let mut assessed =
+        Assessed { app, snapshot, record, problems, lacks, target, cluster, situation };
     assessed.situation = assessed.look();
     assessed
 }

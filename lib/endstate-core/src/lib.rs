@@ -45,7 +45,7 @@ mod view;
 mod waiting;
 mod words;
 
-pub use app::{App, CatchUp, MayStop};
+pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
 pub use claim::Claim;
 pub use credentials::Credentials;

@@ -181,4 +181,7 @@ fn with_quorum<A: App>(assessed: &Assessed<'_, A>, decision: &mut Decision<A::Sp
         }
     }
     decision.wait_for_members(cluster);
+    if let Some(lacks) = &assessed.lacks {
+        decision.wait(Waiting::ForStage { lacks: lacks.clone() });
+    }
 }

@@ -103,6 +103,11 @@ pub enum Waiting {
         /// Of how much.
         of: u64,
     },
+    /// Members have to be brought to the accepted spec in stages, and the next lacks something.
+    ForStage {
+        /// What, in the application's words.
+        lacks: String,
+    },
     /// There is no leader.
     ForLeader,
     /// Nobody leads, and nobody can be appointed yet.

@@ -4,6 +4,8 @@
 //! harmful ones would be out of date with etcd's next release. So only the operator sets the name, membership,
 //! addresses, directories, TLS, authentication, discovery, the checks, `ETCD_UNSAFE_NO_FSYNC` and `ETCD_CONFIG_FILE`.
 
+use endstate_core::Version;
+
 /// The variables of etcd that tune a member and cannot cost data or membership.
 pub const TUNABLE: [&str; 31] = [
     "ETCD_AUTO_COMPACTION_MODE",
@@ -39,6 +41,25 @@ pub const TUNABLE: [&str; 31] = [
     "ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL",
 ];
 
+/// Those that 3.4 does not know, each with the first minor that does.
+const SINCE: [(&str, u32); 9] = [
+    ("ETCD_BACKEND_BBOLT_FREELIST_TYPE", 5),
+    ("ETCD_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES", 6),
+    ("ETCD_COMPACTION_BATCH_LIMIT", 6),
+    ("ETCD_COMPACTION_SLEEP_INTERVAL", 6),
+    ("ETCD_EXPERIMENTAL_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES", 5),
+    ("ETCD_LOG_FORMAT", 6),
+    ("ETCD_WARNING_APPLY_DURATION", 6),
+    ("ETCD_WARNING_UNARY_REQUEST_DURATION", 6),
+    ("ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL", 6),
+];
+
+/// How names begin that 3.6 knows under another name, and 3.7 under that alone.
+const EXPERIMENTAL: &str = "ETCD_EXPERIMENTAL_";
+
+/// The first minor without those.
+const PLAIN_SINCE: u32 = 7;
+
 /// The prefix that only variables of [`TUNABLE`] may have.
 pub const ETCD_PREFIX: &str = "ETCD_";
 
@@ -49,6 +70,24 @@ pub const LAUNCHER_PREFIX: &str = "ENDSTATE_";
 pub fn may_set(name: &str) -> bool {
     let is_etcds = name.starts_with(ETCD_PREFIX);
     !name.starts_with(LAUNCHER_PREFIX) && (!is_etcds || TUNABLE.contains(&name))
+}
+
+/// Why a version takes no notice of one that a user may set, or does not start with it.
+pub(crate) fn unknown_to(name: &str, version: Version) -> Option<String> {
+    let known = |name: &str| {
+        let since = SINCE.iter().find(|it| it.0 == name).map_or(0, |it| it.1);
+        let dropped = name.starts_with(EXPERIMENTAL) && version.minor >= PLAIN_SINCE;
+        TUNABLE.contains(&name) && version.minor >= since && !dropped
+    };
+    if !name.starts_with(ETCD_PREFIX) || known(name) {
+        return None;
+    }
+    let other = match name.strip_prefix(EXPERIMENTAL) {
+        Some(rest) => format!("{ETCD_PREFIX}{rest}"),
+        None => name.replacen(ETCD_PREFIX, EXPERIMENTAL, 1),
+    };
+    let instead = if known(&other) { format!("use {other}") } else { "remove it".to_owned() };
+    Some(format!("etcd 3.{} does not know it: {instead}", version.minor))
 }
 
 #[cfg(test)]
@@ -96,6 +135,35 @@ mod tests {
             "ENDSTATE_STARTED",
         ] {
             assert!(!may_set(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_a_version_does_not_know_names_the_one_that_it_does() {
+        for (name, version, why) in [
+            (
+                "ETCD_COMPACTION_BATCH_LIMIT",
+                "3.5.35",
+                Some("use ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT"),
+            ),
+            ("ETCD_COMPACTION_BATCH_LIMIT", "3.6.16", None),
+            ("ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT", "3.6.16", None),
+            (
+                "ETCD_EXPERIMENTAL_COMPACTION_BATCH_LIMIT",
+                "3.7.3",
+                Some("use ETCD_COMPACTION_BATCH_LIMIT"),
+            ),
+            ("ETCD_BOOTSTRAP_DEFRAG_THRESHOLD_MEGABYTES", "3.4.23", Some("remove it")),
+            ("ETCD_LOG_FORMAT", "3.5.35", Some("remove it")),
+            ("ETCD_QUOTA_BACKEND_BYTES", "3.4.23", None),
+            ("TZ", "3.7.3", None),
+        ] {
+            let said = unknown_to(name, version.parse().unwrap());
+            assert_eq!(said.is_some(), why.is_some(), "{name} {version}");
+            assert!(
+                said.unwrap_or_default().ends_with(why.unwrap_or_default()),
+                "{name} {version}"
+            );
         }
     }
 

@@ -1,20 +1,19 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
-    App, EmptyDir, Identity, Launch, LaunchOf, MemberName, Platform, Problem, Role, Storage,
-    Topology, Version, VolumeSpec,
+    App, AppStep, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, Member, MemberName,
+    Platform, Problem, Role, Shortage, Stage, Storage, Topology, Version, View, VolumeSpec,
 };
 
+use crate::change;
 use crate::env;
+use crate::facts::MemberFacts;
 use crate::launch::{self, peer_url};
-use crate::spec::EtcdClusterSpec;
-use crate::version::{known, refusal, warning};
+use crate::spec::{EtcdClusterSpec, ROLE};
+use crate::version::{known, warning};
 
 /// The most members a cluster may have: more only make writes slower.
 const SIZE_MAX: i32 = 7;
-
-/// etcd has one role.
-const ROLE: &str = "member";
 
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,7 +31,7 @@ impl App for Etcd {
         problems.extend(Problem::of_name(&object.name));
         problems.extend(Problem::of_size(spec.size, SIZE_MAX));
         problems.extend(version_problem(&spec.version));
-        problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name)));
+        problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name, spec.runs())));
         problems.extend(spec.storage.as_ref().and_then(storage_problem));
         problems
             .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
@@ -40,6 +39,7 @@ impl App for Etcd {
     }
 
     /// Whether members are on volumes is chosen once. A cluster that was accepted before there was a choice has none.
+    /// What may be in their logs is remembered.
     fn settle(
         &self,
         spec: &EtcdClusterSpec,
@@ -52,7 +52,8 @@ impl App for Etcd {
             (None, None) => Storage::default(),
         };
         let storage = Some(spec.storage.clone().unwrap_or_else(by_default));
-        EtcdClusterSpec { storage, ..spec.clone() }
+        let logged_since = change::logged_since(spec, accepted);
+        EtcdClusterSpec { storage, logged_since, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
@@ -62,7 +63,7 @@ impl App for Etcd {
     }
 
     fn launch(&self, member: &LaunchOf<'_, EtcdClusterSpec>) -> Launch {
-        launch::launch(member, version(member.spec))
+        launch::launch(member, member.spec.runs())
     }
 
     fn address(&self, object: &Identity, member: &MemberName) -> String {
@@ -74,15 +75,45 @@ impl App for Etcd {
          `etcdctl auth enable` ends that"
     }
 
-    fn refuses(&self, old: &EtcdClusterSpec, new: &EtcdClusterSpec) -> Option<Problem> {
-        refusal(version(old), version(new))
+    fn refuses(
+        &self,
+        old: &EtcdClusterSpec,
+        new: &EtcdClusterSpec,
+        seen: &View,
+    ) -> Option<Problem> {
+        change::refusal(old, new, seen)
     }
-}
 
-/// The version of an accepted spec. One that does not parse is never accepted; should a record hold
-/// one all the same, the lowest version has the fewest flags.
-fn version(spec: &EtcdClusterSpec) -> Version {
-    known(&spec.version).unwrap_or(Version::new(3, 4, 0))
+    fn stage(
+        &self,
+        running: &[&EtcdClusterSpec],
+        to: &EtcdClusterSpec,
+        seen: &View,
+    ) -> Stage<EtcdClusterSpec> {
+        change::stage(running, to, seen)
+    }
+
+    fn steps(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
+        change::steps(spec, cluster)
+    }
+
+    /// While members of two minors run, none is taken away beside one that nobody here added: a version that reads the
+    /// list of members from elsewhere may bring back who was removed (etcd #20967).
+    fn may_stop(&self, cluster: &Cluster, names: &[&MemberName]) -> MayStop {
+        let facts = |it: &Member| it.facts.read::<MemberFacts>();
+        let mut minors = cluster.members.iter().filter_map(facts).filter_map(|it| it.version);
+        let first = minors.next().map(|it| it.minor);
+        let mixed = minors.any(|it| Some(it.minor) != first);
+        match cluster.members.iter().find(|it| mixed && !it.recorded) {
+            Some(other) => MayStop::NotYet(Shortage::Application {
+                message: format!(
+                    "{} was added by nobody here, and members of two minor versions run: remove it, or go back",
+                    other.name
+                ),
+            }),
+            None => MayStop::of_majority(cluster, names),
+        }
+    }
 }
 
 fn version_problem(text: &str) -> Option<Problem> {
@@ -92,12 +123,13 @@ fn version_problem(text: &str) -> Option<Problem> {
     }
 }
 
-/// The definitions refuse these too; a spec may be older than its definition.
-fn env_problem(name: &str) -> Option<Problem> {
-    (!env::may_set(name)).then(|| {
-        let field = format!("spec.pod.etcdEnv[{name}]");
-        Problem::refused(field, "is set by the operator: remove it")
-    })
+/// The definitions refuse some of these too; a spec may be older than its definition.
+fn env_problem(name: &str, version: Version) -> Option<Problem> {
+    let why = match env::may_set(name) {
+        true => env::unknown_to(name, version)?,
+        false => "is set by the operator: remove it".to_owned(),
+    };
+    Some(Problem::refused(format!("spec.pod.etcdEnv[{name}]"), why))
 }
 
 fn storage_problem(storage: &Storage) -> Option<Problem> {

@@ -38,10 +38,16 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));
+    // A variable beside a flag keeps etcd from starting.
+    let mut env = of.spec.env.clone();
+    if of.spec.snapshots {
+        command.push("--snapshot-count=1".to_owned());
+        env.retain(|(name, _)| name != "ETCD_SNAPSHOT_COUNT");
+    }
     let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
     Launch::new(of.spec.image(), Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]), of)
         .command(command)
-        .env(of.spec.env.clone())
+        .env(env)
         .ports(ports)
         .probes(probes(version))
         .ends_within(GRACE_SECONDS)

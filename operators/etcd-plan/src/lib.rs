@@ -2,15 +2,19 @@
 //! which flags a member starts with. The planner in `endstate-core` does the rest.
 //!
 //! Nothing here does I/O. Read in this order: the spec, the variables that it may set, the versions
-//! and their table, the launch, and the [`App`](endstate_core::App) that joins them.
+//! and their table, the change of a minor, the launch, and the [`App`](endstate_core::App) that joins them.
 
+mod change;
 pub mod env;
 mod etcd;
+mod facts;
 mod launch;
 mod spec;
 mod version;
 
+pub use change::{CANCEL_DOWNGRADE, ENABLE_DOWNGRADE, TO};
 pub use etcd::Etcd;
+pub use facts::{ClusterFacts, MemberFacts};
 pub use launch::{CLIENT_PORT, DATA_DIR, METRICS_PORT, PEER_PORT};
 pub use spec::{DEFAULT_REPOSITORY, EtcdClusterSpec};
-pub use version::{Path, path};
+pub use version::{DOWNGRADES_FROM, GATES, Path, path};

@@ -2,11 +2,16 @@
 //!
 //! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
-use endstate_core::{PodPolicy, Storage};
+use endstate_core::{PodPolicy, Storage, Version};
 use serde::{Deserialize, Serialize};
+
+use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
 pub const DEFAULT_REPOSITORY: &str = "quay.io/coreos/etcd";
+
+/// etcd has one role.
+pub(crate) const ROLE: &str = "member";
 
 /// The declared state of an etcd cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +36,17 @@ pub struct EtcdClusterSpec {
     /// a directory that goes with the pod otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+    /// The lowest minor whose requests may still be in the members' logs, if it is a lower one than they run. No user
+    /// sets it: it is carried from one accepted spec to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged_since: Option<u32>,
+    /// Members write a snapshot with every other request, so that none of them reads an older one again: a stage before
+    /// a minor that cannot read what an older one logged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub snapshots: bool,
+    /// The version of another minor that is gone to as soon as nothing speaks against it: a stage before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Version>,
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
@@ -47,8 +63,17 @@ impl EtcdClusterSpec {
             env: vec![],
             pod: PodPolicy::default(),
             storage: None,
+            logged_since: None,
+            snapshots: false,
+            next: None,
             unused: vec![],
         }
+    }
+
+    /// The version of an accepted spec. One that does not parse is never accepted; should a record hold
+    /// one all the same, the lowest version has the fewest flags.
+    pub(crate) fn runs(&self) -> Version {
+        known(&self.version).unwrap_or(Version::new(3, 4, 0))
     }
 
     /// The image of a member.

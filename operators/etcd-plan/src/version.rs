@@ -1,6 +1,6 @@
 //! Versions of etcd: which are run, which are refused, and which may follow which.
 
-use endstate_core::{Problem, Version};
+use endstate_core::Version;
 
 /// A version that is run.
 pub(crate) fn known(text: &str) -> Result<Version, String> {
@@ -35,36 +35,81 @@ fn security_floor(minor: u32) -> Option<Version> {
 pub enum Path {
     /// They are the same.
     Same,
-    /// Member by member, in place.
+    /// Member by member: another patch of the minor.
     Roll,
-    /// Not at all, or not yet.
+    /// Member by member to the next minor, after checks. The cluster's own version follows when all run it.
+    Up,
+    /// To the minor before: etcd lowers the cluster's own version first, then members follow one by one.
+    Down,
+    /// Not at all, or not directly.
     Refused(String),
 }
 
-/// The table of legal changes: patches of one minor, in either direction. A change of the minor needs
-/// checks before, a snapshot and a way back, and is refused until it has them.
+/// The minors, each with the first patch from which the next minor may follow, and to which that may go back.
+///
+/// 3.6 reads the list of members where 3.5 before 3.5.26 did not keep it, so members that were removed came back (etcd
+/// #20967); 3.7's upgrade guide asks for 3.6.11.
+pub const GATES: [(u32, u32); 4] = [(4, 0), (5, 26), (6, 11), (7, 0)];
+
+/// The first minor that etcd can be downgraded from.
+pub const DOWNGRADES_FROM: u32 = 6;
+
+/// The table of legal changes.
 pub fn path(from: Version, to: Version) -> Path {
+    let (lower, upper) = (from.min(to), from.max(to));
     if from == to {
         return Path::Same;
     }
     if from.minor == to.minor {
         return Path::Roll;
     }
-    let why = if to.minor == from.minor + 1 {
-        "an upgrade to the next minor is not supported yet"
-    } else if to > from {
-        "etcd is upgraded one minor at a time"
-    } else {
-        "a downgrade to another minor is not supported yet"
-    };
-    Path::Refused(format!("cannot go from {from} to {to}: {why}; 3.{}.x is possible", from.minor))
+    if from > to && to.minor + 1 < DOWNGRADES_FROM {
+        let why = "etcd cannot be downgraded to a minor before 3.5; create a new cluster and copy the keys";
+        return Path::Refused(format!("cannot go from {from} to {to}: {why}"));
+    }
+    if upper.minor > lower.minor + 1 {
+        let why = "etcd changes one minor at a time";
+        return Path::Refused(format!("cannot go from {from} to {to}: {why}: {}", way(from, to)));
+    }
+    match gate(lower.minor) {
+        first if lower.patch < first => {
+            let why =
+                format!("3.{} is safe beside 3.{} from patch {first} on", lower.minor, upper.minor);
+            Path::Refused(format!("cannot go from {from} to {to}: {why}: {}", way(from, to)))
+        }
+        _ if to > from => Path::Up,
+        _ => Path::Down,
+    }
 }
 
-/// The same, as a problem of `spec.version`.
-pub(crate) fn refusal(from: Version, to: Version) -> Option<Problem> {
-    match path(from, to) {
-        Path::Refused(why) => Some(Problem::refused("spec.version", why)),
-        Path::Same | Path::Roll => None,
+fn gate(minor: u32) -> u32 {
+    GATES.iter().find(|it| it.0 == minor).map_or(0, |it| it.1)
+}
+
+/// The legal way, version by version.
+fn way(from: Version, to: Version) -> String {
+    let stop = |minor| format!("3.{minor}.{} or newer", gate(minor));
+    let mut stops = vec![];
+    if from < to && from.patch < gate(from.minor) {
+        stops.push(stop(from.minor));
+    }
+    match from < to {
+        true => stops.extend((from.minor + 1..to.minor).map(stop)),
+        false => stops.extend((to.minor + 1..from.minor).rev().map(stop)),
+    }
+    if from > to && to.patch < gate(to.minor) {
+        stops.push(stop(to.minor));
+    }
+    format!("first {}, then {to}", stops.join(", then "))
+}
+
+/// The lowest minor whose requests in a log a minor reads when it starts: 3.4 logs reads of its health, which 3.6 calls
+/// disallowed, and 3.5 logs its members' addresses in a form that 3.7 cannot read (both end in a panic).
+pub(crate) fn reads_from(minor: u32) -> u32 {
+    match minor {
+        ..=5 => 4,
+        6 => 5,
+        _ => 6,
     }
 }
 
@@ -92,13 +137,33 @@ mod tests {
     }
 
     #[test]
-    fn only_patches_of_one_minor_follow_each_other() {
-        let v = |minor, patch| Version::new(3, minor, patch);
-        assert_eq!(path(v(5, 16), v(5, 16)), Path::Same);
-        assert_eq!(path(v(5, 16), v(5, 33)), Path::Roll);
-        assert_eq!(path(v(5, 33), v(5, 16)), Path::Roll);
-        for (from, to) in [(v(4, 23), v(5, 16)), (v(4, 23), v(6, 14)), (v(6, 14), v(5, 33))] {
-            assert!(matches!(path(from, to), Path::Refused(_)), "{from} to {to}");
+    fn every_pair_of_versions_has_its_path() {
+        let v = |text: &str| text.parse::<Version>().unwrap();
+        for (from, to, expected) in [
+            ("3.5.16", "3.5.16", Path::Same),
+            ("3.5.16", "3.5.33", Path::Roll),
+            ("3.5.33", "3.5.16", Path::Roll),
+            ("3.4.23", "3.5.16", Path::Up),
+            ("3.5.26", "3.6.0", Path::Up),
+            ("3.6.11", "3.7.0", Path::Up),
+            ("3.7.3", "3.6.16", Path::Down),
+            ("3.6.16", "3.5.35", Path::Down),
+        ] {
+            assert_eq!(path(v(from), v(to)), expected, "{from} to {to}");
+        }
+        for (from, to, legal) in [
+            ("3.5.16", "3.6.16", "first 3.5.26 or newer, then 3.6.16"),
+            ("3.6.10", "3.7.3", "first 3.6.11 or newer, then 3.7.3"),
+            ("3.4.23", "3.6.16", "first 3.5.26 or newer, then 3.6.16"),
+            ("3.4.23", "3.7.3", "first 3.5.26 or newer, then 3.6.11 or newer, then 3.7.3"),
+            ("3.5.16", "3.7.3", "first 3.5.26 or newer, then 3.6.11 or newer, then 3.7.3"),
+            ("3.7.3", "3.6.3", "first 3.6.11 or newer, then 3.6.3"),
+            ("3.7.3", "3.5.16", "first 3.6.11 or newer, then 3.5.26 or newer, then 3.5.16"),
+            ("3.5.35", "3.4.23", "create a new cluster and copy the keys"),
+            ("3.7.3", "3.4.23", "create a new cluster and copy the keys"),
+        ] {
+            let Path::Refused(why) = path(v(from), v(to)) else { panic!("{from} to {to}") };
+            assert!(why.ends_with(legal), "{why}");
         }
     }
 }

@@ -9,16 +9,32 @@ mod engine;
 
 use std::path::Path;
 
-use endstate_core::{App, Identity, LaunchOf, MemberRecord, Peer, Start};
+use endstate_core::{
+    App, AppStep, Facts, Identity, LaunchOf, MemberRecord, MemberStatus, Peer, Snapshot, Start,
+    Version, VolumeSpec,
+};
 use engine::{Told, World};
-use etcd_plan::{Etcd, EtcdClusterSpec};
+use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts};
 
 #[test]
 fn stories() {
     engine::tell_all::<Etcd>(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories"));
 }
 
+/// What etcd's processes know together.
+#[derive(Clone, Default)]
+struct Memory {
+    /// The minor that they have agreed on.
+    agreed: Option<u32>,
+    /// The minor that a downgrade goes to.
+    downgrade: Option<u32>,
+    /// Whether their data differs, if it is compared.
+    differs: bool,
+}
+
 impl Told for Etcd {
+    type Memory = Memory;
+
     fn spec() -> EtcdClusterSpec {
         EtcdClusterSpec::new(3, "3.5.16")
     }
@@ -27,6 +43,7 @@ impl Told for Etcd {
         match field {
             "size" => spec.size = value.parse().unwrap(),
             "version" => spec.version = value.into(),
+            "storage" => spec.storage = Some(VolumeSpec::default().into()),
             "label" => drop(spec.pod.labels.insert("team".into(), value.into())),
             "selector" => drop(spec.pod.node_selector.insert("disk".into(), value.into())),
             "env" => spec.env = vec![(value.into(), "1".into())],
@@ -34,11 +51,50 @@ impl Told for Etcd {
         }
     }
 
-    fn tell(world: &World<Self>, words: &[&str]) -> String {
+    fn tell(world: &mut World<Self>, words: &[&str]) -> String {
         match words {
+            ["data", what] => {
+                world.memory.differs = *what == "differs";
+                String::new()
+            }
             ["launch", version, start] => launch(&world.snapshot.object, version, start),
             _ => panic!("no such command: {words:?}"),
         }
+    }
+
+    /// The rules of etcd's own: the version agreed on is that of the oldest member once all say theirs, or the one that
+    /// a downgrade goes to; that one ends when all run it.
+    fn live(memory: &mut Memory, snapshot: &mut Snapshot<EtcdClusterSpec>) {
+        let listed = snapshot.view.membership.as_ref().map_or(0, |it| it.members.len());
+        let statuses = snapshot.view.targets.iter_mut().filter_map(|it| it.status.as_mut());
+        let mut statuses: Vec<_> = statuses.collect();
+        let runs = |it: &MemberStatus| it.version.parse::<Version>().ok();
+        let minors = || statuses.iter().filter_map(|it| runs(it)).map(|it| it.minor);
+        if statuses.len() == listed {
+            memory.agreed = memory.downgrade.or(memory.agreed.max(minors().min()));
+            let all = |to: u32| minors().all(|it| it == to);
+            memory.downgrade = memory.downgrade.filter(|to| !all(*to));
+        }
+        let version = |minor: Option<u32>| minor.map(|it| Version::new(3, it, 0));
+        for status in &mut statuses {
+            let runs = runs(status);
+            let says = |minor| version(minor).filter(|_| runs.is_some_and(|it| it.minor >= 6));
+            status.facts = Facts::of(&MemberFacts {
+                version: runs,
+                cluster_version: version(memory.agreed),
+                storage_version: says(memory.agreed),
+                downgrade: says(memory.downgrade),
+            });
+        }
+        let compares = snapshot.status.record.in_force().is_some_and(|it| it.next.is_some());
+        let same_data = compares.then_some(!memory.differs);
+        snapshot.view.facts = Facts::of(&ClusterFacts { same_data });
+    }
+
+    fn do_at_once(memory: &mut Memory, step: &AppStep) -> bool {
+        let to = step.arguments.get("to").and_then(|it| it.strip_prefix("3."));
+        memory.downgrade = to.map(|it| it.parse().unwrap());
+        true
     }
 }
 

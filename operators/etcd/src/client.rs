@@ -4,11 +4,13 @@
 //! a call that changes the membership must reach the member it was decided for); a refusal is known by its gRPC code,
 //! and its text is for people only.
 
+use std::time::Duration;
+
 use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, within};
-use endstate_core::Words;
+use endstate_core::{Version, Words};
 use etcd_client::{
-    AlarmAction, AlarmMember, AlarmType, Client, ConnectOptions, Error, GetOptions,
-    MemberAddOptions,
+    AlarmAction, AlarmMember, AlarmType, Client, ConnectOptions, DowngradeOptions, Error,
+    GetOptions, MemberAddOptions,
 };
 
 mod http;
@@ -84,9 +86,24 @@ pub struct Status {
     pub version: String,
     /// The size of the database file, in bytes.
     pub db_size_bytes: u64,
+    /// The revision that it has.
+    pub revision: i64,
+    /// The version that can open its data; 3.6 and newer say so.
+    pub storage_version: Option<Version>,
+    /// The version that a downgrade under way goes to; 3.6 and newer say so.
+    pub downgrade: Option<Version>,
     /// Whether it complains of anything; see [`Connection::corrupt`] for what decides.
     pub complains: bool,
 }
+
+/// What a member answers to the question for versions.
+#[derive(serde::Deserialize)]
+struct Versions {
+    etcdcluster: String,
+}
+
+/// How long a member may take to read every key.
+const HASH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One row of the list of members.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +162,12 @@ impl Connection {
             raft_index: answer.raft_index(),
             version: answer.version().to_owned(),
             db_size_bytes: u64::try_from(answer.db_size()).unwrap_or(0),
+            revision: header.map_or(0, etcd_client::ResponseHeader::revision),
+            storage_version: answer.storage_version().parse().ok(),
+            downgrade: answer
+                .downgrade_info()
+                .filter(|it| it.enabled())
+                .and_then(|it| it.target_version().parse().ok()),
             complains: !answer.errors().is_empty(),
         })
     }
@@ -180,8 +203,37 @@ impl Connection {
     /// that would report too, are asked for in their own way.
     pub async fn serves(&self) -> bool {
         let path = "/health?exclude=NOSPACE&exclude=CORRUPT";
-        let asked = tokio::time::timeout(READ_TIMEOUT, http::status_of(&self.endpoint, path));
-        matches!(asked.await, Ok(Ok(200)))
+        let asked = tokio::time::timeout(READ_TIMEOUT, http::get(&self.endpoint, path));
+        matches!(asked.await, Ok(Ok((200, _))))
+    }
+
+    /// The version that the members have agreed on, as far as this one knows.
+    pub async fn cluster_version(&self) -> Option<Version> {
+        let asked = tokio::time::timeout(READ_TIMEOUT, http::get(&self.endpoint, "/version"));
+        let Ok(Ok((200, body))) = asked.await else { return None };
+        serde_json::from_slice::<Versions>(&body).ok()?.etcdcluster.parse().ok()
+    }
+
+    /// The hash of every key at a revision.
+    pub async fn hash(&self, revision: i64) -> Result<u32, Failure> {
+        let mut client = self.client.maintenance_client();
+        let answer = within(HASH_TIMEOUT, client.hash_kv(revision), failure).await?;
+        Ok(answer.hash())
+    }
+
+    /// Begins a downgrade to a minor, such as "3.6". The member checks first that its cluster can go there, and refuses
+    /// one that is under way.
+    pub async fn enable_downgrade(&self, to: &str) -> Result<(), Failure> {
+        let mut client = self.client.maintenance_client();
+        let call = client.downgrade(DowngradeOptions::Enable(to.to_owned()));
+        within(CHANGE_TIMEOUT, call, failure).await.map(drop)
+    }
+
+    /// Ends a downgrade. Without one it succeeds as well.
+    pub async fn cancel_downgrade(&self) -> Result<(), Failure> {
+        let mut client = self.client.maintenance_client();
+        let call = client.downgrade(DowngradeOptions::Cancel);
+        within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
 
     /// Whose data is corrupt, by the alarms that stand; 0 stands for data that differs without a proof whose is wrong.

@@ -47,13 +47,20 @@ pub struct EtcdClusterSpec {
 
     /// The etcd version, without a leading `v`, such as `3.5.16`. It selects the image tag and the flags that this
     /// version understands. 3.4.0 and later; 3.5.0 to 3.5.2 are refused because they can lose data in a crash (etcd
-    /// #13766). Within one minor it may change either way, and members restart one by one, the leader last; another
-    /// minor is refused.
+    /// #13766).
+    ///
+    /// It may change on a running cluster; members follow one by one, the leader last. Legal are: another patch of the
+    /// minor, newer or older; the next minor, for 3.6 from 3.5.26 or newer, for 3.7 from 3.6.11 or newer; and by etcd's
+    /// own downgrade the minor before, from 3.7 to 3.6.11 or newer, from 3.6 to 3.5.26 or newer. As long as a member
+    /// still runs the old minor an upgrade can also be turned back, to 3.4 too. Everything else is refused with the way
+    /// that is legal. Before the minor changes, the data of all members is compared; if they differ, nothing begins.
+    /// Members without volumes cannot be downgraded, nor upgraded to a minor that cannot read all of their log.
     #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
     #[x_kube(
         validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
         validation = ("!(self in ['3.5.0', '3.5.1', '3.5.2'])", "etcd 3.5.0 to 3.5.2 can lose data in a crash (etcd issue 13766): use 3.5.3 or later"),
-        validation = ("self.split('.')[1] == oldSelf.split('.')[1]", "a running cluster cannot go to another minor version yet: use one of the same minor, or create a new cluster")
+        validation = one_minor_rule(),
+        validation = gates_rule()
     )]
     pub version: String,
 
@@ -115,6 +122,9 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             env: pod.env(),
             pod: pod.common.into(),
             storage: it.storage.and_then(Into::into),
+            logged_since: None,
+            snapshots: false,
+            next: None,
             unused: vec![],
         }
     }
@@ -145,6 +155,40 @@ impl EtcdPodPolicy {
     fn env(&self) -> Vec<(String, String)> {
         self.etcd_env.iter().map(|it| (it.name.clone(), it.value.clone())).collect()
     }
+}
+
+/// What the planner says of two minors, for the API server.
+fn one_minor_rule() -> Rule {
+    let minor = |it: &str| format!("int({it}.split('.')[1])");
+    let (new, old) = (minor("self"), minor("oldSelf"));
+    let ways = etcd_plan::GATES.map(|(minor, first)| format!("3.{minor}.{first} or newer"));
+    let message = format!(
+        "etcd changes one minor at a time, each rolled out before the next: {}, and the same way back to 3.{}",
+        ways.join(", then "),
+        etcd_plan::DOWNGRADES_FROM - 1
+    );
+    Rule::new(format!("{new} - {old} <= 1 && {old} - {new} <= 1")).message(message.as_str())
+}
+
+/// What the planner says of patches from which another minor may follow, for the API server.
+fn gates_rule() -> Rule {
+    let gates = etcd_plan::GATES.iter().filter(|it| it.1 > 0);
+    let pair = |lower: &str, upper: &str, minor: u32, first: u32| {
+        let next = minor + 1;
+        format!(
+            "!({lower}.startsWith('3.{minor}.') && {upper}.startsWith('3.{next}.') && int({lower}.split('.')[2]) < {first})"
+        )
+    };
+    let rules = gates.clone().flat_map(|&(minor, first)| {
+        [pair("oldSelf", "self", minor, first), pair("self", "oldSelf", minor, first)]
+    });
+    let rules: Vec<_> = rules.collect();
+    let firsts = gates.map(|(minor, first)| {
+        let next = minor + 1;
+        format!("3.{minor} and 3.{next} work together from 3.{minor}.{first} on: go to 3.{minor}.{first} or newer before 3.{next}, and to no older one from there")
+    });
+    let message = firsts.collect::<Vec<_>>().join("; ");
+    Rule::new(rules.join(" && ")).message(message.as_str())
 }
 
 /// The planner's rule about variables, for the API server.

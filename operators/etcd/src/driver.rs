@@ -6,10 +6,12 @@
 
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate_core::{
-    Call, Corruption, Entry, MemberStatus, Membership, Position, Reach, Refusal, Request, Roster,
-    Standing, View, Words,
+    Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal, Request,
+    Roster, Standing, Version, View, Words,
 };
-use etcd_plan::{CLIENT_PORT, EtcdClusterSpec};
+use etcd_plan::{
+    CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE, EtcdClusterSpec, MemberFacts, TO,
+};
 use futures::future::join_all;
 
 use crate::client::{Connection, Failure, Members, Status, wants_user};
@@ -30,10 +32,15 @@ impl Driver for EtcdDriver {
     type Spec = EtcdClusterSpec;
 
     async fn observe(&self, target: &Target<'_, EtcdClusterSpec>) -> View {
-        let answers = join_all(target.members.iter().map(|it| self.ask(it))).await;
+        let spec = target.spec;
+        let answers = join_all(target.members.iter().map(|it| self.ask(it, spec))).await;
         let membership = agreed(&answers);
         let targets = answers.iter().map(Answer::target).collect();
-        View::new(targets, membership)
+        let same_data = match may_compare(&answers, membership.as_ref(), spec) {
+            true => self.same_data(&target.members, &answers).await,
+            false => None,
+        };
+        View::new(targets, membership).facts(Facts::of(&ClusterFacts { same_data }))
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
@@ -56,21 +63,43 @@ impl EtcdDriver {
         }
     }
 
-    async fn ask(&self, address: &Address) -> Answer {
+    async fn ask(&self, address: &Address, spec: &EtcdClusterSpec) -> Answer {
         let name = address.member.to_string();
         let Ok(endpoint) = self.endpoint(address) else {
-            return Answer { name, reach: Reach::Unreachable, status: None, members: None };
+            return Answer::none(name, Reach::Unreachable);
         };
         match self.look(&endpoint).await {
             Ok((status, corrupt, members)) => {
+                let agreed_version = match changes_minor(spec, &status) {
+                    true => self.agreed_version(&endpoint).await,
+                    false => None,
+                };
                 let status = Some((status, corrupt));
-                Answer { name, reach: Reach::Reachable, status, members }
+                Answer { name, reach: Reach::Reachable, status, members, agreed_version }
             }
             Err(error) => {
                 tracing::debug!(member = name, %error, "no answer");
-                Answer { name, reach: reach(&endpoint, &error).await, status: None, members: None }
+                Answer::none(name, reach(&endpoint, &error).await)
             }
         }
+    }
+
+    async fn agreed_version(&self, endpoint: &str) -> Option<Version> {
+        Connection::to(endpoint).await.ok()?.cluster_version().await
+    }
+
+    /// Whether every member has the same data, at the latest revision that all have; nothing if one cannot say.
+    async fn same_data(&self, members: &[Address], answers: &[Answer]) -> Option<bool> {
+        let statuses = answers.iter().filter_map(|it| it.status.as_ref());
+        let revision = statuses.map(|(it, _)| it.revision).min()?;
+        let hash = async |it: &Address| {
+            let endpoint = self.endpoint(it).ok()?;
+            let hash = Connection::to(&endpoint).await.ok()?.hash(revision).await;
+            hash.inspect_err(|error| tracing::debug!(endpoint, %error, "no hash")).ok()
+        };
+        let hashes: Option<Vec<u32>> =
+            join_all(members.iter().map(hash)).await.into_iter().collect();
+        hashes.map(|it| it.iter().all(|hash| *hash == it[0]))
     }
 
     /// What the member says of itself, whom alarms accuse, and the list of members if it gives one.
@@ -88,6 +117,28 @@ impl EtcdDriver {
         let members = members.inspect_err(|error| tracing::debug!(endpoint, %error, "no list"));
         Ok((status, corrupt, members.ok()))
     }
+}
+
+/// Whether a member has to say which version the members have agreed on: before its minor changes, and while it does.
+fn changes_minor(spec: &EtcdClusterSpec, status: &Status) -> bool {
+    let minor = |it: &str| it.parse::<Version>().ok().map(|it| it.minor);
+    spec.next.is_some() || minor(&status.version) != minor(&spec.version)
+}
+
+/// Whether data may be compared: it is asked for, everyone who is listed answered, and all run the minor that they have
+/// agreed on, with no downgrade under way. Reading every key is work, so it is done right before it is of use.
+fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdClusterSpec) -> bool {
+    let Ok(runs) = spec.version.parse::<Version>() else { return false };
+    let Some(list) = list.filter(|_| spec.next.is_some()) else { return false };
+    let ready = |it: &Answer| {
+        let agreed = it.agreed_version.is_some_and(|it| it.minor == runs.minor);
+        let idle = |it: &Status| !it.learner && it.downgrade.is_none();
+        agreed && it.status.as_ref().is_some_and(|(it, _)| idle(it))
+    };
+    let mut listed = list.members.iter();
+    answers.len() == list.members.len()
+        && answers.iter().all(ready)
+        && listed.all(|it| answers.iter().any(|answer| hex(answer.id()) == *it.id))
 }
 
 /// What a failure tells of a member. One that asks for a user may serve all the same.
@@ -108,9 +159,15 @@ struct Answer {
     /// What it says of itself, and whom alarms accuse.
     status: Option<(Status, Vec<u64>)>,
     members: Option<Members>,
+    /// The version that the members have agreed on; asked for only while the minor changes.
+    agreed_version: Option<Version>,
 }
 
 impl Answer {
+    fn none(name: String, reach: Reach) -> Self {
+        Self { name, reach, status: None, members: None, agreed_version: None }
+    }
+
     fn target(&self) -> endstate_core::Target {
         let status = self.status.as_ref().map(|(it, corrupt)| {
             let standing = match it {
@@ -122,6 +179,12 @@ impl Answer {
                 .at(Position::at(it.raft_index))
                 .runs(it.version.clone())
                 .holds(it.db_size_bytes)
+                .facts(Facts::of(&MemberFacts {
+                    version: it.version.parse().ok(),
+                    cluster_version: self.agreed_version,
+                    storage_version: it.storage_version,
+                    downgrade: it.downgrade,
+                }))
                 .reports(corrupt.iter().copied().map(corruption).collect());
             status.leader = (it.leader != 0).then(|| hex(it.leader).into());
             status
@@ -225,6 +288,11 @@ async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
         Request::Promote { id, .. } => connection.promote(number(id)?).await,
         Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
         Request::Leave { id, .. } => connection.remove(number(id)?).await,
+        Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
+            (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
+            (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
+            _ => return Err(Blocked::NoCall),
+        },
         _ => {
             return Err(Blocked::NoCall);
         }

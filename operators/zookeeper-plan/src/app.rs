@@ -19,7 +19,8 @@
 //! the new quorum, so that one server could never become two, and the change of role drops the server's clients.
 
 use endstate_core::{
-    App, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Problem, Role, Topology, Version,
+    App, Edge, Growth, IdSource, Identity, Launch, LaunchOf, Lead, Problem, Role, Topology,
+    Version, View,
 };
 
 use crate::launch::launch;
@@ -73,7 +74,12 @@ impl App for ZooKeeper {
         launch(of)
     }
 
-    fn refuses(&self, old: &ZookeeperClusterSpec, new: &ZookeeperClusterSpec) -> Option<Problem> {
+    fn refuses(
+        &self,
+        old: &ZookeeperClusterSpec,
+        new: &ZookeeperClusterSpec,
+        _: &View,
+    ) -> Option<Problem> {
         // Patches may follow each other in either direction and 3.9 may follow 3.8, one server after the other; nothing
         // says that 3.8 reads what 3.9 wrote.
         let minor = |it: &ZookeeperClusterSpec| version(&it.version).ok().map(|it| it.minor);
@@ -126,7 +132,8 @@ mod tests {
     #[test]
     fn patches_follow_each_other_and_a_minor_the_one_before() {
         let spec = |version: &str| ZookeeperClusterSpec::new(3, version);
-        let refuses = |from, to| ZooKeeper.refuses(&spec(from), &spec(to)).is_some();
+        let refuses =
+            |from, to| ZooKeeper.refuses(&spec(from), &spec(to), &View::default()).is_some();
         assert!(!refuses("3.8.6", "3.8.4") && !refuses("3.9.4", "3.9.5"));
         assert!(!refuses("3.8.6", "3.9.5") && refuses("3.9.5", "3.8.6"));
         for text in ["", "3.9", "v3.9.5", "3.9.05", "3.7.2", "3.10.0", "4.8.0", "3.9.5.1"] {

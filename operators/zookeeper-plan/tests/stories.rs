@@ -20,6 +20,8 @@ fn stories() {
 }
 
 impl Told for ZooKeeper {
+    type Memory = ();
+
     const ANSWERS_WITHOUT_LEADER: bool = false;
 
     fn spec() -> ZookeeperClusterSpec {
@@ -39,7 +41,7 @@ impl Told for ZooKeeper {
         }
     }
 
-    fn tell(world: &World<Self>, words: &[&str]) -> String {
+    fn tell(world: &mut World<Self>, words: &[&str]) -> String {
         match words {
             ["launch", start] => launch(&world.snapshot.object, start),
             _ => panic!("no such command: {words:?}"),

@@ -6,12 +6,13 @@ use crate::problem::{Problem, Severity};
 use crate::record::{Accepted, MemberRecord, Record};
 use crate::snapshot::Snapshot;
 
-/// What is wrong with the spec; with nothing that is refused, the record accepts it.
+/// What is wrong with the spec, and what the next stage on the way to it lacks; with nothing that is refused, the
+/// record accepts it.
 pub(super) fn accept<A: App>(
     app: &A,
     snapshot: &Snapshot<A::Spec>,
     record: &mut Record<A::Spec>,
-) -> Vec<Problem> {
+) -> (Vec<Problem>, Option<String>) {
     let accepted = record.accepted.as_ref().map(|it| &it.spec);
     let spec = app.settle(&snapshot.spec, accepted, &snapshot.platform);
     let mut problems = app.validate(&snapshot.object, &spec);
@@ -26,7 +27,7 @@ pub(super) fn accept<A: App>(
         && problems.iter().all(|it| it.severity != Severity::Refused)
         && *old != spec
     {
-        problems.extend(app.refuses(old, &spec));
+        problems.extend(app.refuses(old, &spec, &snapshot.view));
     }
     let before = record.in_force().cloned();
     let mut is_new = false;
@@ -38,29 +39,30 @@ pub(super) fn accept<A: App>(
         }
         record.accepted = Some(Accepted { generation: snapshot.object.generation, spec });
     }
-    if let Some(before) = before {
-        note_stage(app, snapshot, record, (before, is_new));
-    }
-    problems
+    let lacks = before.and_then(|it| note_stage(app, snapshot, record, (it, is_new)));
+    (problems, lacks)
 }
 
 /// Says what members are brought to on the way to the accepted spec, from the one that was in force before. Whoever was
-/// told to restart may run either, so the next stage waits until that is over.
+/// told to restart may run either, and of whom no pod is seen nobody knows what it ran last, so the next stage waits
+/// until that is over.
 fn note_stage<A: App>(
     app: &A,
     snapshot: &Snapshot<A::Spec>,
     record: &mut Record<A::Spec>,
     (before, is_new): (A::Spec, bool),
-) {
-    let Some(accepted) = record.accepted.as_ref().map(|it| &it.spec) else { return };
-    let restarts = !is_new && record.everyone().any(|it| it.restarted.is_some());
-    let stage = match &record.cluster_id {
-        None => None,
-        Some(_) if restarts => record.stage.clone(),
+) -> Option<String> {
+    let accepted = record.accepted.as_ref().map(|it| &it.spec)?;
+    let unclear = |it: &MemberRecord| it.restarted.is_some() || snapshot.pod(&it.name).is_none();
+    let waits = !is_new && record.everyone().any(unclear);
+    let (stage, lacks) = match &record.cluster_id {
+        None => (None, None),
+        Some(_) if waits => (record.stage.clone(), None),
         Some(_) => {
             let pods = snapshot.pods.iter().flatten().filter_map(|it| it.spec.as_ref());
             let running: Vec<_> = std::iter::once(&before).chain(pods).collect();
-            Some(app.stage(&running, accepted))
+            let stage = app.stage(&running, accepted, &snapshot.view);
+            (Some(stage.spec), stage.lacks)
         }
     };
     record.stage = stage.filter(|it| it != accepted);
@@ -68,6 +70,7 @@ fn note_stage<A: App>(
     if is_other && record.cluster_id.is_some() && record.proven.is_none() {
         record.proven = Some(before);
     }
+    lacks.filter(|_| record.stage.is_some())
 }
 
 /// Why no member of a cluster can be taken away to come back later.

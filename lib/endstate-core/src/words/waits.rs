@@ -29,6 +29,7 @@ impl Waiting {
             Self::ForCatchUp { member, .. } => format!("member {member} to catch up"),
             Self::ForSameHistory { member } => format!("member {member} to follow the leader"),
             Self::ForTask { request, member, .. } => format!("\"{request} {member}\" to finish"),
+            Self::ForStage { .. } => "the next stage of the change".into(),
             Self::ForLeader => "a leader".into(),
             Self::ForAppointment { .. } => "a leader to be appointed".into(),
             Self::ForQuorum { .. } => "a quorum".into(),
@@ -82,6 +83,7 @@ impl Waiting {
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
             Self::ForSameHistory { .. } => "it has data that the leader does not have".into(),
             Self::ForTask { done, of, .. } => format!("{done} of {of} are done"),
+            Self::ForStage { lacks } => lacks.clone(),
             Self::ForLeader => "no member reports a leader".into(),
             Self::ForAppointment { lack } => lack.to_string(),
             Self::ForQuorum { healthy, needed } => {
@@ -147,6 +149,7 @@ impl Waiting {
             Self::ForCatchUp { .. } => "MemberBehind",
             Self::ForSameHistory { .. } => "MemberDiverged",
             Self::ForTask { .. } => "TaskRunning",
+            Self::ForStage { .. } => "ChangeInStages",
             Self::ForLeader => "NoLeader",
             Self::ForAppointment { lack: AppointmentLack::Rivals { .. } } => "TwoLeaders",
             Self::ForAppointment { .. } => "NoAppointment",

@@ -3,8 +3,8 @@
 use endstate_core::{
     Acks, App, AppStep, CatchUp, Cluster, Edge, Formation, Growth, Guard, IdSource, Identity,
     Launch, LaunchOf, Lead, Member, MemberName, Placement, Plan, PodPolicy, Position, Precondition,
-    Problem, Reclaim, Recovery, Retention, Role, Snapshot, Topology, VolumeSpec, Voters, lint,
-    plan,
+    Problem, Reclaim, Recovery, Retention, Role, Snapshot, Stage, Topology, View, VolumeSpec,
+    Voters, lint, plan,
 };
 use serde::{Deserialize, Serialize};
 
@@ -186,14 +186,14 @@ impl App for Toy {
     }
 
     /// One level at a time.
-    fn stage(&self, running: &[&ToySpec], to: &ToySpec) -> ToySpec {
+    fn stage(&self, running: &[&ToySpec], to: &ToySpec, _: &View) -> Stage<ToySpec> {
         let levels = || running.iter().map(|it| it.level);
         let (lowest, highest) = (levels().min().unwrap_or(0), levels().max().unwrap_or(0));
         let level = to.level.clamp(highest.saturating_sub(1), lowest + 1);
-        ToySpec { level, ..to.clone() }
+        ToySpec { level, ..to.clone() }.into()
     }
 
-    fn refuses(&self, old: &ToySpec, new: &ToySpec) -> Option<Problem> {
+    fn refuses(&self, old: &ToySpec, new: &ToySpec, _: &View) -> Option<Problem> {
         let major = |it: &ToySpec| it.version.split('.').next().map(str::to_owned);
         let why = format!("cannot go from {} to {}", old.version, new.version);
         (major(old) != major(new)).then(|| Problem::refused("spec.version", why))
@@ -258,6 +258,8 @@ impl App for Toy {
 }
 
 impl Told for Toy {
+    type Memory = ();
+
     fn spec() -> ToySpec {
         ToySpec::new(3)
     }
@@ -315,7 +317,7 @@ impl Told for Toy {
     }
 
     /// "flag m0": what the pod of a member was made with.
-    fn tell(world: &World<Self>, words: &[&str]) -> String {
+    fn tell(world: &mut World<Self>, words: &[&str]) -> String {
         let ["flag", name] = words else { panic!("no such command: {words:?}") };
         let pod = world.snapshot.pod(&world.name(name));
         pod.map_or("no pod\n".into(), |it| format!("{:?}\n", it.spec.as_ref().unwrap().flag))

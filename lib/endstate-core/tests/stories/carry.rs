@@ -210,6 +210,7 @@ impl<A: Told> World<A> {
                 let position = self.position(&step.member).and(&Position::of(step.name, 1, 1));
                 self.positions.insert(step.member, position);
             }
+            Request::App(step) if A::do_at_once(&mut self.memory, &step) => {}
             Request::App(step) => self.begin_task(kind, step.member),
             Request::Cancel { request, member } => {
                 let other = |it: &Task| it.request != request || it.member != member;

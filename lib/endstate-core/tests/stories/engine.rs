@@ -16,7 +16,7 @@ mod world;
 use std::fs;
 use std::path::Path;
 
-use endstate_core::App;
+use endstate_core::{App, AppStep, Snapshot};
 
 pub(crate) use world::World;
 
@@ -25,6 +25,9 @@ pub(crate) trait Told: App + Clone + Default {
     /// Whether a member tells its state to anybody while there is no leader.
     const ANSWERS_WITHOUT_LEADER: bool = true;
 
+    /// What the application's processes know together that nobody else has.
+    type Memory: Clone + Default;
+
     /// The spec with which every story begins.
     fn spec() -> Self::Spec;
 
@@ -32,7 +35,15 @@ pub(crate) trait Told: App + Clone + Default {
     fn edit(spec: &mut Self::Spec, field: &str, value: &str);
 
     /// Answers a command of this application's own.
-    fn tell(world: &World<Self>, words: &[&str]) -> String;
+    fn tell(world: &mut World<Self>, words: &[&str]) -> String;
+
+    /// Time passes for the processes: adds to the view what only this application's members say.
+    fn live(_memory: &mut Self::Memory, _snapshot: &mut Snapshot<Self::Spec>) {}
+
+    /// Whether a step of the application's own is over at once, and what it leaves behind.
+    fn do_at_once(_memory: &mut Self::Memory, _step: &AppStep) -> bool {
+        false
+    }
 }
 
 /// Tells all stories of a folder.

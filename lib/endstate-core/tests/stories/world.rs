@@ -51,6 +51,7 @@ pub(crate) struct World<A: Told> {
     /// The API refuses the objects around the members: no claim is made or changed.
     pub(super) unwritable: bool,
     pub(super) versions: u64,
+    pub(crate) memory: A::Memory,
 }
 
 impl<A: Told> Default for World<A> {
@@ -79,6 +80,7 @@ impl<A: Told> Default for World<A> {
             unmarkable: vec![],
             unwritable: false,
             versions: 1,
+            memory: A::Memory::default(),
         }
     }
 }
@@ -144,6 +146,7 @@ impl<A: Told> World<A> {
         let members = list.members.clone();
         self.snapshot.view.targets =
             members.iter().chain(&self.coming()).map(|it| self.target(it)).collect();
+        A::live(&mut self.memory, &mut self.snapshot);
     }
 
     /// Whether nobody is elected.

@@ -59,13 +59,15 @@ pub struct EtcdClusterSpec {
     #[schemars(length(min = 1, max = 255))]
     pub repository: String,
 
-    /// The etcd version, without a leading `v`. Default 3.5.16. It may change within one minor.
+    /// The etcd version, without a leading `v`. Default 3.5.16. It may change as that of an
+    /// `EtcdCluster` of `etcd.endstate.dev` may.
     #[serde(default = "default_version")]
     #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
     #[x_kube(
         validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
         validation = ("!(self in ['3.5.0', '3.5.1', '3.5.2'])", "etcd 3.5.0 to 3.5.2 can lose data in a crash (etcd issue 13766): use 3.5.3 or later"),
-        validation = ("self.split('.')[1] == oldSelf.split('.')[1]", "a running cluster cannot go to another minor version yet: use one of the same minor, or create a new cluster")
+        validation = super::one_minor_rule(),
+        validation = super::gates_rule()
     )]
     pub version: String,
 

@@ -16,12 +16,16 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
         version: "3.5.16".into(),
         db_size_bytes: 1,
         complains: false,
+        revision: 1,
+        storage_version: None,
+        downgrade: None,
     };
     Answer {
         name: format!("c-{id}"),
         reach: Reach::Reachable,
         status: Some((status, vec![])),
         members,
+        agreed_version: None,
     }
 }
 

@@ -1,0 +1,172 @@
+//! How a cluster gets from one minor to another: what is refused, the stages on the way, and what etcd itself is asked
+//! for.
+//!
+//! Members of two minors work together, and every member's log is read by the next minor, with two exceptions
+//! ([`reads_from`]). What a member logged before its last snapshot it never reads again; so a stage in which each
+//! snapshots at once comes before such a change. A member without a volume cannot do that: its successor gets the whole
+//! log from the leader.
+//!
+//! Down goes by etcd's own way: a step asks for it, etcd lowers the version that the members have agreed on, each makes
+//! its data such that the older minor opens it, and then members follow one by one; when all have, etcd ends it. Where
+//! the newer minor was never agreed on, because a member still runs the older, members simply go back.
+
+use endstate_core::{AppStep, Cluster, Precondition, Problem, Stage, Storage, Version, View};
+
+use crate::facts::{ClusterFacts, MemberFacts, Versions};
+use crate::spec::{EtcdClusterSpec, ROLE};
+use crate::version::{Path, path, reads_from};
+
+/// Begins a downgrade; the argument says to which version.
+pub const ENABLE_DOWNGRADE: &str = "EnableDowngrade";
+/// Ends one that is not wanted any more.
+pub const CANCEL_DOWNGRADE: &str = "CancelDowngrade";
+/// The argument of [`ENABLE_DOWNGRADE`]: minor versions as etcd wants them, such as "3.6".
+pub const TO: &str = "to";
+
+/// The lowest minor whose requests may be in the log of members that go from one accepted spec to another; nothing if
+/// that is the minor they run.
+pub(crate) fn logged_since(
+    spec: &EtcdClusterSpec,
+    accepted: Option<&EtcdClusterSpec>,
+) -> Option<u32> {
+    let since = |it: &EtcdClusterSpec| it.logged_since.unwrap_or(it.runs().minor);
+    accepted.map(since).filter(|it| *it < spec.runs().minor)
+}
+
+/// Why a cluster cannot go from one spec to another.
+pub(crate) fn refusal(
+    old: &EtcdClusterSpec,
+    new: &EtcdClusterSpec,
+    seen: &View,
+) -> Option<Problem> {
+    let (from, to) = (old.runs(), new.runs());
+    let refused = |why: String| Some(Problem::refused("spec.version", why));
+    if from.minor == to.minor || goes_back(from, to, seen) {
+        return None;
+    }
+    let why = match path(from, to) {
+        Path::Refused(why) => return refused(why),
+        Path::Down if !on_volumes(old) => {
+            "etcd lets no member join an older minor during a downgrade, so members cannot be replaced: give them \
+             volumes first (spec.storage.volume)"
+        }
+        _ if old.storage != new.storage => {
+            "the storage and the minor version change one after the other: undo one of them"
+        }
+        _ if must_snapshot(old, to) && !on_volumes(old) => {
+            "members without volumes are replaced by others that read the whole log, in which may be what this minor \
+             cannot read: give them volumes first (spec.storage.volume)"
+        }
+        _ => return None,
+    };
+    refused(format!("cannot go from {from} to {to}: {why}"))
+}
+
+/// Whether members go back to the minor that some of them still run.
+fn goes_back(from: Version, to: Version, seen: &View) -> bool {
+    let works_beside = matches!(path(to, from), Path::Up);
+    from.minor == to.minor + 1 && works_beside && Versions::of(seen).still_at(to.minor)
+}
+
+fn on_volumes(spec: &EtcdClusterSpec) -> bool {
+    matches!(spec.storage, Some(Storage::Volume(_)))
+}
+
+fn must_snapshot(spec: &EtcdClusterSpec, to: Version) -> bool {
+    spec.logged_since.unwrap_or(spec.runs().minor) < reads_from(to.minor)
+}
+
+/// What members are brought to next, from the specs that they may run, the one in force first.
+pub(crate) fn stage(
+    running: &[&EtcdClusterSpec],
+    to: &EtcdClusterSpec,
+    seen: &View,
+) -> Stage<EtcdClusterSpec> {
+    let Some((now, others)) = running.split_first() else { return to.clone().into() };
+    let (from, goal) = (now.runs(), to.runs());
+    let mut minors: Vec<_> = others.iter().map(|it| it.runs().minor).chain([from.minor]).collect();
+    minors.sort_unstable();
+    minors.dedup();
+    // Nothing is begun, or what was begun goes on: whoever is of another minor is of the one before or after.
+    if from.minor == goal.minor {
+        return to.clone().into();
+    }
+    let hold = EtcdClusterSpec { size: to.size, paused: to.paused, next: None, ..(*now).clone() };
+    let versions = Versions::of(seen);
+    let turns = minors.len() == 2 && minors.contains(&goal.minor);
+    if turns && (goal > from || goes_back(from, goal, seen)) {
+        return to.clone().into();
+    }
+    // A roll that is under way is finished first.
+    if minors.len() > 1 || others.iter().any(|it| it.runs() != from) {
+        return hold.into();
+    }
+    match path(from, goal) {
+        Path::Up if must_snapshot(now, goal) && !running.iter().all(|it| it.snapshots) => {
+            EtcdClusterSpec { snapshots: true, ..hold }.into()
+        }
+        Path::Up => up(EtcdClusterSpec { next: Some(goal), ..hold }, to, &versions),
+        Path::Down => down(EtcdClusterSpec { next: Some(goal), ..hold }, to, &versions),
+        Path::Refused(why) => Stage::from(hold).waits(why),
+        Path::Same | Path::Roll => to.clone().into(),
+    }
+}
+
+fn up(hold: EtcdClusterSpec, to: &EtcdClusterSpec, seen: &Versions) -> Stage<EtcdClusterSpec> {
+    match lacks(&hold, seen) {
+        Some(lacks) => Stage::from(hold).waits(lacks),
+        None => to.clone().into(),
+    }
+}
+
+/// The data is compared before etcd is asked, because members change what they have on disk then.
+fn down(hold: EtcdClusterSpec, to: &EtcdClusterSpec, seen: &Versions) -> Stage<EtcdClusterSpec> {
+    let minor = to.runs().minor;
+    if seen.agreed_on(minor) && seen.stored_for(minor) {
+        return to.clone().into();
+    }
+    let lacks = match seen.goes_down_to(minor) {
+        false => lacks(&hold, seen),
+        true => None,
+    };
+    let lowered = || format!("not every member's data is such that 3.{minor} opens it yet");
+    Stage::from(hold).waits(lacks.unwrap_or_else(lowered))
+}
+
+/// What a change of the minor lacks before it may begin.
+fn lacks(now: &EtcdClusterSpec, seen: &Versions) -> Option<String> {
+    let minor = now.runs().minor;
+    if !seen.agreed_on(minor) {
+        return Some(format!("not every member says that the members have agreed on 3.{minor}"));
+    }
+    match seen.same_data() {
+        Some(true) => None,
+        Some(false) => {
+            Some("the members differ in their data: replace those that are wrong".into())
+        }
+        None => Some("the data of all members has not been compared yet".into()),
+    }
+}
+
+/// What etcd is asked for. It checks the version of a downgrade itself before it begins one, and refuses to begin one
+/// twice; so what is due is said by what members say and never by an answer.
+pub(crate) fn steps(spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
+    let Some(leader) = cluster.leader() else { return vec![] };
+    let facts = leader.facts.read::<MemberFacts>().unwrap_or_default();
+    let same = cluster.facts.read::<ClusterFacts>().and_then(|it| it.same_data) == Some(true);
+    let runs = spec.runs();
+    let agreed = facts.cluster_version.is_some_and(|it| it.minor == runs.minor);
+    let down = spec.next.filter(|it| it.minor < runs.minor).map(|it| it.minor);
+    let under_way = facts.downgrade.map(|it| it.minor);
+    let healthy = Precondition::Healthy { role: ROLE.into() };
+    let cancel = || AppStep::new(CANCEL_DOWNGRADE, leader.name.clone());
+    match (under_way, down) {
+        (None, Some(to)) if same && agreed => {
+            let step = AppStep::new(ENABLE_DOWNGRADE, leader.name.clone());
+            vec![step.with(TO, format!("3.{to}")).needs(healthy)]
+        }
+        (Some(to), None) if to < runs.minor => vec![cancel()],
+        (Some(to), Some(wanted)) if to != wanted => vec![cancel()],
+        _ => vec![],
+    }
+}
