@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use etcd_client::{Client, GetOptions};
@@ -23,9 +23,17 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 pub struct Writer {
     task: JoinHandle<BTreeMap<String, String>>,
-    end: Arc<AtomicBool>,
+    state: Arc<State>,
     url: String,
     _forward: Child,
+}
+
+/// What the writer and who watches it share.
+#[derive(Default)]
+struct State {
+    end: AtomicBool,
+    /// The longest time that a write took since it was asked for, its retries included, in microseconds.
+    slowest_us: AtomicU64,
 }
 
 impl Writer {
@@ -33,16 +41,21 @@ impl Writer {
     pub async fn start(up: &Up, cluster: &str) -> Result<Self> {
         let (forward, address) = forward(up, cluster, 2379).await?;
         let url = format!("http://{address}");
-        let end = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(State::default());
         let (first, started) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(write(url.clone(), Arc::clone(&end), first));
+        let task = tokio::spawn(write(url.clone(), Arc::clone(&state), first));
         tokio::time::timeout(ANSWER_MAX, started).await.context("no write was acknowledged")??;
-        Ok(Self { task, end, url, _forward: forward })
+        Ok(Self { task, state, url, _forward: forward })
+    }
+
+    /// The longest time that a write took, its retries included, since this was asked for before.
+    pub fn slowest(&self) -> Duration {
+        Duration::from_micros(self.state.slowest_us.swap(0, Ordering::Relaxed))
     }
 
     /// Stops writing, and fails unless every acknowledged write can be read. Gives their number.
     pub async fn check(self) -> Result<usize> {
-        self.end.store(true, Ordering::Relaxed);
+        self.state.end.store(true, Ordering::Relaxed);
         let acknowledged = self.task.await?;
         let found =
             tokio::time::timeout(ANSWER_MAX, read(&self.url)).await.context("no answer")??;
@@ -70,13 +83,14 @@ pub(crate) async fn forward(up: &Up, cluster: &str, port: u16) -> Result<(Child,
 
 async fn write(
     url: String,
-    end: Arc<AtomicBool>,
+    state: Arc<State>,
     first: tokio::sync::oneshot::Sender<()>,
 ) -> BTreeMap<String, String> {
     let mut acknowledged = BTreeMap::new();
     let mut first = Some(first);
     let mut number = 0;
-    while !end.load(Ordering::Relaxed) {
+    let mut since = Instant::now();
+    while !state.end.load(Ordering::Relaxed) {
         let Ok(Ok(mut client)) =
             tokio::time::timeout(WRITE_MAX, Client::connect([&url], None)).await
         else {
@@ -92,10 +106,13 @@ async fn write(
                 break;
             };
             acknowledged.insert(key, value);
+            let took = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+            state.slowest_us.fetch_max(took, Ordering::Relaxed);
+            since = Instant::now();
             if let Some(first) = first.take() {
                 let _ = first.send(());
             }
-            if end.load(Ordering::Relaxed) {
+            if state.end.load(Ordering::Relaxed) {
                 break;
             }
         }

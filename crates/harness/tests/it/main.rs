@@ -9,5 +9,6 @@ mod kubectl;
 mod person;
 mod readme;
 mod restart;
+mod versions;
 mod volumes;
 mod zookeeper;
