@@ -149,24 +149,23 @@ fn lacks(now: &EtcdClusterSpec, seen: &Versions) -> Option<String> {
 }
 
 /// What etcd is asked for. It checks the version of a downgrade itself before it begins one, and refuses to begin one
-/// twice; so what is due is said by what members say and never by an answer.
+/// twice; so what is due is said by what members say and never by an answer. Whoever ends a downgrade by hand, while
+/// members follow, has it begun again: an older member would not start beside what the newer ones have agreed on.
 pub(crate) fn steps(spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
     let Some(leader) = cluster.leader() else { return vec![] };
     let facts = leader.facts.read::<MemberFacts>().unwrap_or_default();
-    let same = cluster.facts.read::<ClusterFacts>().and_then(|it| it.same_data) == Some(true);
-    let runs = spec.runs();
-    let agreed = facts.cluster_version.is_some_and(|it| it.minor == runs.minor);
-    let down = spec.next.filter(|it| it.minor < runs.minor).map(|it| it.minor);
-    let under_way = facts.downgrade.map(|it| it.minor);
-    let healthy = Precondition::Healthy { role: ROLE.into() };
-    let cancel = || AppStep::new(CANCEL_DOWNGRADE, leader.name.clone());
-    match (under_way, down) {
-        (None, Some(to)) if same && agreed => {
+    let compared = cluster.facts.read::<ClusterFacts>().and_then(|it| it.same_data) == Some(true);
+    let runs = spec.runs().minor;
+    let down = spec.next.map(|it| it.minor).filter(|it| *it < runs);
+    let goal = down.unwrap_or(runs);
+    let newer = facts.cluster_version.is_some_and(|it| it.minor > goal);
+    match facts.downgrade.map(|it| it.minor) {
+        None if newer && (down.is_none() || compared) => {
             let step = AppStep::new(ENABLE_DOWNGRADE, leader.name.clone());
-            vec![step.with(TO, format!("3.{to}")).needs(healthy)]
+            let healthy = Precondition::Healthy { role: ROLE.into() };
+            vec![step.with(TO, format!("3.{goal}")).needs(healthy)]
         }
-        (Some(to), None) if to < runs.minor => vec![cancel()],
-        (Some(to), Some(wanted)) if to != wanted => vec![cancel()],
+        Some(to) if to < goal => vec![AppStep::new(CANCEL_DOWNGRADE, leader.name.clone())],
         _ => vec![],
     }
 }
