@@ -1,15 +1,20 @@
 //! The driver against real members: what it sees of a cluster, of a dead member and of a learner, and that a decision
 //! made on an old list is not carried out.
 
-use crate::support::{Place, Process, eventually};
+use std::process::Command;
+
+use crate::support::{Place, Process, etcd_of, eventually};
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate_core::{
-    Call, Corruption, Identity, LeaveReason, MemberId, Membership, Reach, Request, Standing, View,
+    AppStep, Call, Corruption, Identity, LeaveReason, MemberId, Membership, Reach, Request,
+    Standing, Version, View,
 };
 use endstate_etcd::EtcdDriver;
 use endstate_etcd::client::{Connection, wants_user};
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType, ConnectOptions};
-use etcd_plan::EtcdClusterSpec;
+use etcd_plan::{
+    CANCEL_DOWNGRADE, ClusterFacts, ENABLE_DOWNGRADE, EtcdClusterSpec, MemberFacts, TO,
+};
 
 /// Looks at these members.
 async fn observe(places: &[&Place]) -> View {
@@ -242,4 +247,75 @@ async fn enable_auth(place: &Place) {
     client.role_add("root").await.unwrap();
     client.user_grant_role("root", "root").await.unwrap();
     client.auth_enable().await.unwrap();
+}
+
+/// Three members of 3.7 that were asked for 3.6: what they say, what they do when they are asked for a downgrade, and
+/// how it ends. Whoever asks twice changes nothing.
+#[tokio::test]
+async fn what_a_change_of_the_minor_needs_is_seen_and_asked_for() {
+    let (a, b, c) = (Place::new("a"), Place::new("b"), Place::new("c"));
+    let places = [&a, &b, &c];
+    let _processes: Vec<Process> = places
+        .iter()
+        .map(|it| {
+            let mut command = Command::new(etcd_of("3.7.3"));
+            command.args(it.arguments(&places, "new"));
+            it.spawn(command)
+        })
+        .collect();
+    settled(&places, 3).await;
+    let object = Identity::new("default", "demo", "0c5f");
+    let mut spec = EtcdClusterSpec::new(3, "3.7.3");
+    let look = async |spec: &EtcdClusterSpec| {
+        EtcdDriver::default().observe(&target(&object, spec, &places)).await
+    };
+    // Without a reason nobody asks for what is work.
+    let quiet = look(&spec).await;
+    assert_eq!(quiet.facts.read(), Some(ClusterFacts { same_data: None }));
+    assert!(said(&quiet).iter().all(|it| it.cluster_version.is_none()));
+
+    spec.next = Some(Version::new(3, 6, 16));
+    let minor = |minor| Some(Version::new(3, minor, 0));
+    let before = eventually("all of one version and one mind", async || {
+        let view = look(&spec).await;
+        let same = view.facts.read() == Some(ClusterFacts { same_data: Some(true) });
+        // A member takes a moment to say that its data is of the version that it runs.
+        let stored = said(&view).iter().all(|it| it.storage_version == minor(7));
+        if same && stored { Ok(view) } else { Err(view) }
+    })
+    .await;
+    for it in said(&before) {
+        assert_eq!((it.cluster_version, it.storage_version), (minor(7), minor(7)));
+        assert_eq!((it.version, it.downgrade), (Some(Version::new(3, 7, 3)), None));
+    }
+
+    let lead = leader(&before, &places);
+    let enable = || Request::App(AppStep::new(ENABLE_DOWNGRADE, &*lead.name).with(TO, "3.6"));
+    let cancel = || Request::App(AppStep::new(CANCEL_DOWNGRADE, &*lead.name));
+    assert_eq!(act(&enable(), &before, lead).await, Outcome::Done);
+    assert!(matches!(act(&enable(), &before, lead).await, Outcome::Blocked(_)));
+    let lowered = eventually("the older minor can open the data", async || {
+        let view = look(&spec).await;
+        let lowered =
+            |it: &MemberFacts| it.cluster_version == minor(6) && it.storage_version == minor(6);
+        if said(&view).iter().all(lowered) { Ok(view) } else { Err(view) }
+    })
+    .await;
+    assert!(said(&lowered).iter().all(|it| it.downgrade == minor(6)));
+    assert_eq!(lowered.facts.read(), Some(ClusterFacts { same_data: None }), "not compared now");
+
+    assert_eq!(act(&cancel(), &before, lead).await, Outcome::Done);
+    assert_eq!(act(&cancel(), &before, lead).await, Outcome::Done);
+    eventually("the newer minor again", async || {
+        let view = look(&spec).await;
+        let raised = |it: &MemberFacts| it.cluster_version == minor(7) && it.downgrade.is_none();
+        if said(&view).iter().all(raised) { Ok(()) } else { Err(view) }
+    })
+    .await;
+}
+
+/// What members say that only etcd's do.
+fn said(view: &View) -> Vec<MemberFacts> {
+    let statuses = view.targets.iter().filter_map(|it| it.status.as_ref());
+    statuses.filter_map(|it| it.facts.read()).collect()
 }

@@ -10,7 +10,9 @@ use apiserver::{Identity, Scratch};
 use endstate::CancellationToken;
 use endstate::lease::{Candidate, Timing};
 use endstate::package::{NAMESPACE, Options, Replica, RunError, installed_name, manifests, run};
+use endstate_core::Version;
 use endstate_etcd::{EtcdPackage, crd};
+use etcd_plan::{Path, path};
 use futures::TryStreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
@@ -18,7 +20,8 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
-    ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+    ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+    WatchEvent, WatchParams,
 };
 use kube::core::{GroupVersionKind, ObjectMeta};
 use kube::{Api, Client, ResourceExt};
@@ -229,6 +232,36 @@ async fn a_bad_spec_is_refused_with_what_to_do() {
     let patch = Patch::Merge(json!({"spec": {"version": "3.6.14"}}));
     let message = refused(world.clusters().patch("demo", &PatchParams::default(), &patch).await);
     assert!(message.contains("3.5.26 or newer before 3.6"), "{message}");
+}
+
+/// The API server refuses what the planner would, but for the way back to 3.4, which is open while a member runs it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_version_are_refused_as_the_planner_refuses_them() {
+    let world = World::new().await;
+    let versions = ["3.4.23", "3.5.16", "3.5.26", "3.5.35", "3.6.10", "3.6.11", "3.6.16", "3.7.3"];
+    let version = |text: &str| text.parse::<Version>().unwrap();
+    for from in versions {
+        let name = format!("from-{}", from.replace('.', "-"));
+        for to in versions {
+            let spec = |version| json!({"size": 3, "version": version});
+            world.create(&name, spec(from)).await.unwrap();
+            let patch = Patch::Merge(json!({"spec": {"version": to}}));
+            let answer = world.clusters().patch(&name, &PatchParams::default(), &patch).await;
+            let back = version(to).minor == 4 && version(from).minor == 5;
+            match path(version(from), version(to)) {
+                Path::Refused(_) if !back => {
+                    let message = refused(answer);
+                    let told = ["one minor at a time", "work together from"];
+                    assert!(
+                        told.iter().any(|it| message.contains(it)),
+                        "{from} to {to}: {message}"
+                    );
+                }
+                _ => assert!(answer.is_ok(), "{from} to {to}: {answer:?}"),
+            }
+            world.clusters().delete(&name, &DeleteParams::default()).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,15 @@ pub(crate) fn etcd() -> PathBuf {
     path
 }
 
+/// The etcd executable of a version.
+pub(crate) fn etcd_of(version: &str) -> PathBuf {
+    let hint = "set ENDSTATE_TEST_ETCD_VERSIONS to a folder with etcd executables as VERSION/etcd (`cargo xtask test` does)";
+    let folder = std::env::var_os("ENDSTATE_TEST_ETCD_VERSIONS").expect(hint);
+    let path = PathBuf::from(folder).join(format!("v{version}/etcd"));
+    assert!(path.is_file(), "{} is no file; {hint}", path.display());
+    path
+}
+
 /// A port that nothing uses now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
