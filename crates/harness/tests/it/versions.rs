@@ -34,7 +34,40 @@ async fn a_cluster_goes_up_every_minor_and_back() -> Result<()> {
     up.stop().await
 }
 
+/// A person thinks again while members follow: up, where the newer minor was not agreed on yet, and down, where etcd
+/// was asked for a downgrade.
+#[tokio::test]
+async fn a_change_of_the_minor_is_turned_back_on_the_way() -> Result<()> {
+    let up = Up::start(3).await?;
+    up.endstate(&["install", "etcd"]).await?;
+    let spec = json!({"size": 3, "version": "3.6.16"});
+    let cluster = EtcdCluster::etcd(&up, "turned", spec).await?;
+    cluster.settled(3).await?;
+    let members = cluster.members().await?;
+    let writer = Writer::start(&up, "turned").await?;
+    let to = async |version| cluster.patch(json!({"spec": {"version": version}})).await;
+    for (before, after) in [("3.6.16", "3.7.3"), ("3.7.3", "3.6.16")] {
+        to(before).await?;
+        cluster.settled(3).await?;
+        to(after).await?;
+        let begun = move |it: &DynamicObject| versions(it).iter().any(|it| it == after);
+        cluster.until(&format!("one of {after}"), begun).await?;
+        to(before).await?;
+        cluster.settled(3).await?;
+        ensure!(all_run(&cluster.object().await?, before), "all run {before} again");
+    }
+    ensure!(cluster.members().await? == members, "nobody was replaced");
+    writer.check().await?;
+    up.stop().await
+}
+
 fn all_run(object: &DynamicObject, version: &str) -> bool {
+    let versions = versions(object);
+    !versions.is_empty() && versions.iter().all(|it| it == version)
+}
+
+/// What the members run, by its status.
+fn versions(object: &DynamicObject) -> Vec<String> {
     let members = object.data["status"]["members"].as_array().cloned().unwrap_or_default();
-    !members.is_empty() && members.iter().all(|it| it["version"] == version)
+    members.iter().map(|it| it["version"].as_str().unwrap_or_default().to_owned()).collect()
 }
