@@ -16,7 +16,7 @@ async fn what_cannot_be_is_refused_with_a_reason() -> Result<()> {
     up.endstate(&["install", "etcd"]).await?;
     let version = "version: \"3.5.16\"";
     let cases = [
-        (format!("spec: {{size: 0, {version}}}"), "spec.size"),
+        (format!("spec: {{size: -1, {version}}}"), "spec.size"),
         (format!("spec: {{size: 8, {version}}}"), "spec.size"),
         (format!("spec: {{size: three, {version}}}"), "spec.size"),
         (format!("spec: {{size: 3, {version}, colour: red}}"), "spec.colour"),

@@ -197,7 +197,7 @@ async fn a_bad_spec_is_refused_with_what_to_do() {
     let world = World::new().await;
     let env = |name: &str| json!({"size": 3, "version": "3.5.16", "pod": {"etcdEnv": [{"name": name, "value": "x"}]}});
     for (spec, expected) in [
-        (json!({"size": 0, "version": "3.5.16"}), "should be greater than or equal to 1"),
+        (json!({"size": -1, "version": "3.5.16"}), "should be greater than or equal to 0"),
         (json!({"size": 8, "version": "3.5.16"}), "should be less than or equal to 7"),
         (json!({"size": "3", "version": "3.5.16"}), "must be of type integer"),
         (json!({"version": "3.5.16"}), "spec.size: Required value"),
