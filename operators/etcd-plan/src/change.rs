@@ -40,32 +40,61 @@ pub(crate) fn refusal(
     seen: &View,
 ) -> Option<Problem> {
     let (from, to) = (old.runs(), new.runs());
-    let refused = |why: String| Some(Problem::refused("spec.version", why));
-    if from.minor == to.minor || goes_back(from, to, seen) {
+    if from.minor == to.minor {
+        let why = "etcd is being downgraded, and so small a cluster cannot go on with that: wait until it is over";
+        let small = new.size < old.size && replaces(old, new.size).is_some();
+        return (small && Versions::of(seen).goes_down())
+            .then(|| Problem::refused("spec.size", why));
+    }
+    if goes_back(from, to, seen) {
         return None;
     }
-    let why = match path(from, to) {
+    let refused = |why: String| Some(Problem::refused("spec.version", why));
+    let because = match path(from, to) {
         Path::Refused(why) => return refused(why),
-        Path::Down if !on_volumes(old) => {
-            "etcd lets no member join an older minor during a downgrade, so members cannot be replaced: give them \
-             volumes first (spec.storage.volume)"
-        }
         _ if old.storage != new.storage => {
             "the storage and the minor version change one after the other: undo one of them"
+                .to_owned()
         }
-        _ if must_snapshot(old, to) && !on_volumes(old) => {
-            "members without volumes are replaced by others that read the whole log, in which may be what this minor \
-             cannot read: give them volumes first (spec.storage.volume)"
-        }
-        _ => return None,
+        way => match cannot(old, to, new.size) {
+            Some(why) if way == Path::Down => {
+                format!("etcd lets no member join an older minor during a downgrade, and {why}")
+            }
+            Some(why) => {
+                format!(
+                    "a new member reads the whole log, in which may be what 3.{} cannot read, and {why}",
+                    to.minor
+                )
+            }
+            None => return None,
+        },
     };
-    refused(format!("cannot go from {from} to {to}: {why}"))
+    refused(format!("cannot go from {from} to {to}: {because}"))
+}
+
+/// Why members that a change to another minor has to find on their data will not be.
+fn cannot(now: &EtcdClusterSpec, to: Version, size: i32) -> Option<&'static str> {
+    let needs = to < now.runs() || must_snapshot(now, to);
+    needs.then(|| replaces(now, size)).flatten()
 }
 
 /// Whether members go back to the minor that some of them still run.
 fn goes_back(from: Version, to: Version, seen: &View) -> bool {
     let works_beside = matches!(path(to, from), Path::Up);
     from.minor == to.minor + 1 && works_beside && Versions::of(seen).still_at(to.minor)
+}
+
+/// Why members cannot be restarted on their data, which some changes need: those of a cluster of one or two never are,
+/// because it would have no quorum, and without a volume the data goes with the pod. A successor joins instead.
+fn replaces(old: &EtcdClusterSpec, size: i32) -> Option<&'static str> {
+    if !on_volumes(old) {
+        return Some(
+            "members without volumes are replaced, not restarted: give them volumes first (spec.storage.volume)",
+        );
+    }
+    matches!(size, 1 | 2).then_some(
+        "members of so small a cluster are replaced, not restarted: grow it first (spec.size 3 or more)",
+    )
 }
 
 fn on_volumes(spec: &EtcdClusterSpec) -> bool {
@@ -100,6 +129,9 @@ pub(crate) fn stage(
     // A roll that is under way is finished first.
     if minors.len() > 1 || others.iter().any(|it| it.runs() != from) {
         return hold.into();
+    }
+    if let Some(why) = cannot(now, goal, to.size) {
+        return Stage::from(hold).waits(why);
     }
     match path(from, goal) {
         Path::Up if must_snapshot(now, goal) && !running.iter().all(|it| it.snapshots) => {
@@ -168,4 +200,25 @@ pub(crate) fn steps(spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
         Some(to) if to < goal => vec![AppStep::new(CANCEL_DOWNGRADE, leader.name.clone())],
         _ => vec![],
     }
+}
+
+/// Why no member may be taken away while the minor changes.
+pub(crate) fn holds(cluster: &Cluster) -> Option<String> {
+    let facts: Vec<MemberFacts> = cluster.members.iter().filter_map(|it| it.facts.read()).collect();
+    let minor = |it: Option<Version>| it.map(|it| it.minor);
+    let goes_to = facts.iter().find_map(|it| it.downgrade);
+    let opens = |it: &MemberFacts| {
+        let newer = it.version.is_some_and(|it| Some(it.minor) > minor(goes_to));
+        let lowered = [it.cluster_version, it.storage_version];
+        !newer || lowered.iter().all(|it| minor(*it) == minor(goes_to))
+    };
+    if let Some(to) = goes_to.filter(|_| !facts.iter().all(opens)) {
+        return Some(format!("not every member's data is such that 3.{} opens it yet", to.minor));
+    }
+    let mut minors = facts.iter().filter_map(|it| minor(it.version));
+    let first = minors.next();
+    let mixed = minors.any(|it| Some(it) != first);
+    let stranger = cluster.members.iter().find(|it| mixed && !it.recorded)?;
+    let why = "was added by nobody here, and members of two minor versions run";
+    Some(format!("{} {why}: remove it, or go back", stranger.name))
 }

@@ -1,13 +1,12 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
-    App, AppStep, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, Member, MemberName,
-    Platform, Problem, Role, Shortage, Stage, Storage, Topology, Version, View, VolumeSpec,
+    App, AppStep, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, MemberName, Platform,
+    Problem, Role, Shortage, Stage, Storage, Topology, Version, View, VolumeSpec,
 };
 
 use crate::change;
 use crate::env;
-use crate::facts::MemberFacts;
 use crate::launch::{self, peer_url};
 use crate::spec::{EtcdClusterSpec, ROLE};
 use crate::version::{known, warning};
@@ -97,20 +96,12 @@ impl App for Etcd {
         change::steps(spec, cluster)
     }
 
-    /// While members of two minors run, none is taken away beside one that nobody here added: a version that reads the
-    /// list of members from elsewhere may bring back who was removed (etcd #20967).
+    /// In a downgrade none is taken away before the older minor can open every member's data. While members of two
+    /// minors run, none is taken away beside one that nobody here added: a version that reads the list of members from
+    /// elsewhere may bring back who was removed (etcd #20967).
     fn may_stop(&self, cluster: &Cluster, names: &[&MemberName]) -> MayStop {
-        let facts = |it: &Member| it.facts.read::<MemberFacts>();
-        let mut minors = cluster.members.iter().filter_map(facts).filter_map(|it| it.version);
-        let first = minors.next().map(|it| it.minor);
-        let mixed = minors.any(|it| Some(it.minor) != first);
-        match cluster.members.iter().find(|it| mixed && !it.recorded) {
-            Some(other) => MayStop::NotYet(Shortage::Application {
-                message: format!(
-                    "{} was added by nobody here, and members of two minor versions run: remove it, or go back",
-                    other.name
-                ),
-            }),
+        match change::holds(cluster) {
+            Some(message) => MayStop::NotYet(Shortage::Application { message }),
             None => MayStop::of_majority(cluster, names),
         }
     }

@@ -76,6 +76,11 @@ impl Versions {
         self.members.iter().any(|it| it.downgrade.is_some_and(|it| it.minor == minor))
     }
 
+    /// Whether any downgrade is.
+    pub(crate) fn goes_down(&self) -> bool {
+        self.members.iter().any(|it| it.downgrade.is_some())
+    }
+
     pub(crate) fn same_data(&self) -> Option<bool> {
         self.same_data
     }

@@ -54,7 +54,8 @@ pub struct EtcdClusterSpec {
     /// own downgrade the minor before, from 3.7 to 3.6.11 or newer, from 3.6 to 3.5.26 or newer. As long as a member
     /// still runs the old minor an upgrade can also be turned back, to 3.4 too. Everything else is refused with the way
     /// that is legal. Before the minor changes, the data of all members is compared; if they differ, nothing begins.
-    /// Members without volumes cannot be downgraded, nor upgraded to a minor that cannot read all of their log.
+    /// Members without volumes, and those of a cluster of one or two, are replaced and not restarted: they cannot be
+    /// downgraded, nor upgraded to a minor that cannot read all of their log.
     #[schemars(regex(pattern = r"^3\.[0-9]{1,2}\.[0-9]{1,3}$"))]
     #[x_kube(
         validation = ("int(self.split('.')[1]) >= 4", "etcd before 3.4 has no learners, which safe scaling needs: use 3.4.0 or later"),
