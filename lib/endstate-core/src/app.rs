@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::Certificate;
 use crate::id::{MemberName, RoleName};
 use crate::identity::Identity;
 use crate::launch::{Launch, LaunchOf};
@@ -66,6 +67,11 @@ pub trait App {
 
     /// How a member is run.
     fn launch(&self, member: &LaunchOf<'_, Self::Spec>) -> Launch;
+
+    /// The certificates that the operator makes and keeps, authorities before what they sign. By default none.
+    fn certificates(&self, _: &Identity, _: &Self::Spec) -> Vec<Certificate> {
+        vec![]
+    }
 
     /// Where the other members find a member. By default by its name in the service of members.
     fn address(&self, object: &Identity, member: &MemberName) -> String {

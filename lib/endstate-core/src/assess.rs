@@ -7,6 +7,7 @@
 mod accept;
 mod accused;
 pub(crate) mod appointing;
+mod certificates;
 mod claims;
 pub(crate) mod cluster;
 mod forming;

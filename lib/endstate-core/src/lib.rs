@@ -15,6 +15,7 @@
 
 mod app;
 mod assess;
+mod certificates;
 mod claim;
 mod credentials;
 mod exit;
@@ -47,6 +48,10 @@ mod words;
 
 pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
+pub use certificates::{
+    AUTHORITY_DAYS, CERTIFICATE_DAYS, Certificate, CertificateFacts, Due, IssueReason,
+    SeenCertificate, Usage,
+};
 pub use claim::Claim;
 pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Words};
@@ -68,7 +73,7 @@ pub use objects::{
     ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
     VOTER, claim_of, client_service, peer_service,
 };
-pub use plan::{Action, Event, EventKind, LeftClaim, MemberVolume, Plan, Surroundings};
+pub use plan::{Action, Event, EventKind, Issue, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use platform::Platform;
 pub use pod::{Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};

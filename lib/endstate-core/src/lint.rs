@@ -68,6 +68,8 @@ pub enum Rule {
     HandsOff,
     /// Every claim stays that a policy of the accepted spec keeps, or of which none speaks.
     KeepsClaims,
+    /// An authority is made once, and no certificate on a guess.
+    KeepsAuthorities,
     /// A leader is appointed only when nobody else can acknowledge anything.
     OneLeader,
     /// Without the proof of a quorum only what is harmless is asked for.
@@ -92,6 +94,7 @@ impl fmt::Display for Rule {
             Self::RefusedRests => "a refused action waits for its backoff",
             Self::HandsOff => "what is paused, going, not accepted or of others is not changed",
             Self::KeepsClaims => "a claim ends only if each policy says so",
+            Self::KeepsAuthorities => "an authority that is trusted stays",
             Self::OneLeader => "a leader is appointed only when no other can acknowledge writes",
             Self::HarmlessFirst => "without a quorum only what is harmless is requested",
             Self::NeedsFirst => "what is started or requested has what it needs",

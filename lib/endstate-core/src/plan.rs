@@ -18,6 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::{Certificate, IssueReason};
 use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
 use crate::launch::{Launch, Retention, Start, VolumeSpec};
@@ -94,6 +95,31 @@ pub struct Surroundings {
     pub left: Vec<LeftClaim>,
     /// What of the wanted is not written, because somebody else has its name.
     pub taken: Vec<Conflict>,
+    /// The certificates that are made now, authorities before what they sign.
+    pub issued: Vec<Issue>,
+}
+
+/// A certificate that is made, or made anew.
+///
+/// ```
+/// use endstate_core::{Certificate, Issue, IssueReason};
+/// let issue = Issue::new(Certificate::authority("demo-ca"), IssueReason::Missing);
+/// assert_eq!(issue.certificate.secret, "demo-ca");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Issue {
+    /// Which.
+    pub certificate: Certificate,
+    /// Why.
+    pub reason: IssueReason,
+}
+
+impl Issue {
+    /// This certificate, for this reason.
+    pub fn new(certificate: Certificate, reason: IssueReason) -> Self {
+        Self { certificate, reason }
+    }
 }
 
 /// A claim of the cluster that is no member's any more, or not by the accepted spec.

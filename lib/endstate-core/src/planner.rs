@@ -41,6 +41,7 @@ pub use names::member_name;
 
 use crate::app::App;
 use crate::assess::{Assessed, Situation, assess};
+use crate::certificates::Due;
 use crate::plan::Plan;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
@@ -86,6 +87,11 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
     if !apart.contains(&assessed.situation) {
         for conflict in &assessed.snapshot.conflicts {
             decision.wait(Waiting::ForName { conflict: conflict.clone() });
+        }
+        for (certificate, due) in assessed.certificates() {
+            if due == Due::Held {
+                decision.wait(Waiting::ForAuthority { certificate: certificate.secret });
+            }
         }
     }
     match &assessed.situation {

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::SeenCertificate;
 use crate::claim::Claim;
 use crate::exit::Words;
 use crate::id::MemberName;
@@ -45,6 +46,9 @@ pub struct Snapshot<S> {
     pub claims: Vec<Claim>,
     /// What has a name that the cluster needs and belongs to somebody else.
     pub conflicts: Vec<Conflict>,
+    /// The secrets with certificates that the operator makes: all that the spec in force asks for, and the object's own.
+    #[serde(default)]
+    pub certificates: Vec<SeenCertificate>,
     /// What the application says about itself.
     pub view: View,
     /// The actions of this object that the application or the API refused when they were tried last, each once. It
@@ -74,6 +78,7 @@ impl<S> Snapshot<S> {
             pods: Some(vec![]),
             claims: vec![],
             conflicts: vec![],
+            certificates: vec![],
             view: View::default(),
             blocked: vec![],
             platform: Platform::default(),

@@ -42,6 +42,11 @@ pub enum Waiting {
         /// Which.
         conflict: Conflict,
     },
+    /// A certificate cannot be made: its authority is gone, or is none that those who run trust.
+    ForAuthority {
+        /// The secret of the certificate.
+        certificate: String,
+    },
     /// The first members have not formed the cluster yet.
     ForFormation {
         /// How many of them run.
@@ -355,6 +360,7 @@ impl Waiting {
                 Self::ForSpec { .. }
                     | Self::ForName { .. }
                     | Self::ForVolume { .. }
+                    | Self::ForAuthority { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForVote { .. }
                     | Self::ForAllClear

@@ -36,8 +36,8 @@ use crate::{Cache, Engine, Scope};
 pub use declared::Declared;
 pub use labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
 pub use objects::{
-    CLUSTER_LABEL, Claim, Conflict, Generated, MEMBER_LABEL, Objects, Owner, Ownership,
-    RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
+    AUTHORITIES, CERTIFICATE, CLUSTER_LABEL, Claim, Conflict, Generated, KEY, MEMBER_LABEL,
+    Objects, Owner, Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
 };
 pub use operand::{ObjectsOf, Operand, PodRequest, SpecOf};
 pub use pods::member_pod;

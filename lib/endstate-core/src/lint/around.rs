@@ -5,7 +5,7 @@ use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
 use crate::launch::Reclaim;
 use crate::objects::{Ownership, claim_of};
-use crate::plan::{MemberVolume, Surroundings};
+use crate::plan::{Issue, MemberVolume, Surroundings};
 use crate::record::Step;
 
 impl<S> Lint<'_, S> {
@@ -21,6 +21,7 @@ impl<S> Lint<'_, S> {
                 format!("{conflict} is somebody else's and would be written")
             });
         }
+        self.certificates(around);
         for claim in self.snapshot.claims.iter().filter(|it| !it.deleting) {
             self.check(Rule::KeepsClaims, stays(around, claim), || {
                 format!("claim {} is not among those that stay", claim.name)
@@ -34,6 +35,26 @@ impl<S> Lint<'_, S> {
             let claim = &left.claim;
             self.ends(&claim.name, (&claim.member, claim.role.as_ref()));
         }
+    }
+
+    /// What is made was looked for; an authority was not there; and who signs is trusted by who had the certificate
+    /// before.
+    fn certificates(&mut self, around: &Surroundings) {
+        let seen = |name: &str| self.snapshot.certificates.iter().find(|it| it.secret == name);
+        let facts = |name: &str| seen(name).and_then(|it| it.facts.as_ref());
+        let bad = |it: &&Issue| match (&it.certificate.issuer, facts(&it.certificate.secret)) {
+            _ if seen(&it.certificate.secret).is_none() => true,
+            (None, before) => before.is_some(),
+            (Some(issuer), Some(before)) => {
+                facts(issuer).is_none_or(|it| !before.trusts.contains(&it.key))
+            }
+            (Some(_), None) => false,
+        };
+        let bad: Vec<_> =
+            around.issued.iter().filter(bad).map(|it| &it.certificate.secret).collect();
+        self.check(Rule::KeepsAuthorities, bad.is_empty(), || {
+            format!("{bad:?} would be made anew, and somebody may not trust it")
+        });
     }
 
     /// Every policy that may speak of a claim gives it up: that of its member's role, or if the member is not recorded

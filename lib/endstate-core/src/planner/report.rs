@@ -7,12 +7,13 @@ mod conditions;
 mod rows;
 mod surroundings;
 
+use jiff::SignedDuration;
+
 use super::decision::Decision;
 use super::pace;
 use crate::app::App;
 use crate::assess::{Assessed, Situation};
-use jiff::SignedDuration;
-
+use crate::certificates::Due;
 use crate::limits::{STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
@@ -44,7 +45,7 @@ pub(super) fn report<A: App>(
     let report = Report { assessed, decision: &decision };
     let status = report.status();
     let events = report.events(&status);
-    let look_again_ms = Some(report.look_again_ms());
+    let look_again_ms = Some(report.look_again_ms().min(report.renewal_ms()));
     let (roles, retention) = (report.roles(), report.retention());
     let surroundings = report.surroundings(&retention);
     let Decision { actions, waits, .. } = decision;
@@ -250,6 +251,17 @@ impl<A: App> Report<'_, '_, A> {
 
     fn sleeps(&self) -> bool {
         self.assessed.situation == Situation::Hibernating
+    }
+
+    /// When the first certificate is made anew.
+    fn renewal_ms(&self) -> u32 {
+        let now = self.assessed.snapshot.now;
+        let certificates = self.assessed.certificates();
+        let next = certificates.iter().filter_map(|(_, due)| match due {
+            Due::At(at) => Some(at.duration_since(now).as_millis()),
+            _ => None,
+        });
+        next.min().map_or(u32::MAX, |it| u32::try_from(it.max(1)).unwrap_or(u32::MAX))
     }
 
     /// Whether a member's process runs, so that it may answer.

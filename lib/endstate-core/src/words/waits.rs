@@ -20,6 +20,7 @@ impl Waiting {
             Self::ForDeletion => "the owned objects to be deleted".into(),
             Self::ForPodList => "the list of pods".into(),
             Self::ForName { conflict } => format!("the name of {conflict} to be free"),
+            Self::ForAuthority { certificate } => format!("the authority of secret {certificate}"),
             Self::ForFormation { .. } => "the initial members to form the cluster".into(),
             Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
             Self::ForMark { member } => format!("pod {member} to be marked as started"),
@@ -73,6 +74,9 @@ impl Waiting {
                 Some(member) => format!("it exists and has another owner, and {member} needs it"),
                 None => "it exists and has another owner: give the cluster another name".into(),
             },
+            Self::ForAuthority { .. } => {
+                "it is gone, or another than members trust: restore its secret from a backup".into()
+            }
             Self::ForFormation { started, of } => {
                 format!("{started} of {of} have started and there is no leader yet")
             }
@@ -141,6 +145,7 @@ impl Waiting {
             Self::ForDeletion => "Deleting",
             Self::ForPodList => "PodsUnknown",
             Self::ForName { .. } => "NameTaken",
+            Self::ForAuthority { .. } => "AuthorityLost",
             Self::ForFormation { .. } => "Forming",
             Self::ForMarks { .. } | Self::ForMark { .. } => "PodNotMarked",
             Self::ForPod { .. } => "PodNotRunning",

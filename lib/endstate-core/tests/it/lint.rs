@@ -21,7 +21,7 @@ use good::*;
 use spoiled::{AROUND, CREATED, Spoiled, WHOLE};
 use spoiled_acts::{CALLS, PODS};
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     Rule::KeepsQuorum,
     Rule::OneDisruption,
     Rule::OneIdentity,
@@ -35,6 +35,7 @@ const RULES: [Rule; 16] = [
     Rule::RefusedRests,
     Rule::HandsOff,
     Rule::KeepsClaims,
+    Rule::KeepsAuthorities,
     Rule::HarmlessFirst,
     Rule::OneLeader,
     Rule::NeedsFirst,

@@ -100,7 +100,7 @@ where
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
         // Members are repaired whatever becomes of the objects around them.
-        let surrounded = self.surround(object, &plan, ctx).await;
+        let surrounded = self.surround(object, look, &plan, ctx).await;
         self.refusals().ask_again(&key);
         let mut acted = self.act_in_order(object, look, &plan, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
@@ -121,11 +121,12 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
-    /// As the plan says: applies the objects around the members but those that are taken, gives the claims that were
+    /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are taken, gives the claims that were
     /// left their owner, and deletes what is no longer wanted.
     async fn surround(
         &self,
         object: &Declared<O::Kind>,
+        look: &Look<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
     ) -> Result<(), Error> {
@@ -139,7 +140,10 @@ where
         let owner = Owner::of(object, self.operand.app().name());
         let taken =
             |it: &Wanted| surroundings.taken.iter().any(|other| it.is(&other.kind, &other.name));
-        let free: Vec<_> = wanted.iter().filter(|it| !taken(it)).cloned().collect();
+        let mut secrets = look.certificates.clone();
+        self.around.issue(&owner, (&surroundings.issued, &mut secrets), ctx).await?;
+        let free = wanted.iter().filter(|it| !taken(it));
+        let free: Vec<_> = free.map(|it| it.clone().filled(&secrets)).collect();
         self.around.apply(&owner, &free, ctx).await?;
         self.around.own_claims_left(&owner, (&surroundings.left, &wanted), ctx).await?;
         self.around.prune(&owner, &wanted, ctx).await

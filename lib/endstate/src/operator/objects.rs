@@ -11,6 +11,7 @@
 //! ([`delete_claim`](Objects::delete_claim)), or goes with the cluster object if it is [`Owned`](Ownership::Owned); a
 //! [generated](Wanted::generated) secret is created once and never written again.
 
+mod certificates;
 mod claims;
 mod credentials;
 mod fields;
@@ -25,6 +26,7 @@ use kube::api::{ApiResource, DynamicObject};
 
 use super::labels::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
+pub use certificates::{AUTHORITIES, CERTIFICATE, KEY};
 pub use claims::Claim;
 use fields::is_applied;
 pub use secrets::Secrets;
@@ -154,8 +156,7 @@ impl Objects {
             return Err(Error::other(conflict));
         }
         let is_going = current.metadata.deletion_timestamp.is_some();
-        let is_final = matches!(wanted.content(), Content::Generated { .. });
-        if is_going || is_final || is_applied(&current, &intent, &ctx.field_manager) {
+        if is_going || wanted.is_final() || is_applied(&current, &intent, &ctx.field_manager) {
             return Ok(());
         }
         intent.metadata.uid = current.metadata.uid;
@@ -197,6 +198,8 @@ async fn create(
             intent.metadata.resource_version = Some(NO_VERSION.to_owned());
             writer.apply(&intent).await.map(drop)
         }
+        // What is in it comes from elsewhere, and with that the object.
+        Content::Issued | Content::Bundle { .. } => Ok(()),
         Content::Generated { keys, derived } => {
             secrets::fill(&mut intent, keys, derived)?;
             writer.create(&intent).await.map(drop)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use endstate_core::{
     App, Conflict, Identity, LaunchOf, MemberName, MemberRecord, MemberVolume, NodeFault,
-    RECOVER_ANNOTATION, Record, Snapshot, Status, Surroundings, targets,
+    RECOVER_ANNOTATION, Record, SeenCertificate, Snapshot, Status, Surroundings, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -25,6 +25,8 @@ pub(super) struct Look<S> {
     pub(super) snapshot: Snapshot<S>,
     pub(super) pods: Vec<Arc<Pod>>,
     pub(super) secrets: Secrets,
+    /// The secrets of certificates that the operator makes.
+    pub(super) certificates: Secrets,
 }
 
 impl<O: Operand> Operator<O> {
@@ -51,17 +53,22 @@ impl<O: Operand> Operator<O> {
         };
         let view = self.operand.driver().observe(&target).await.named_by(&status.record);
         let secrets = target.secrets;
+        let (accepted, platform) =
+            (status.record.accepted.as_ref(), platform(&self.classes.list()));
+        let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
+        let (seen, certificates) = self.certificates(object, &[wanted, &settled], ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
+        snapshot.certificates = seen;
         snapshot.status = status;
         snapshot.pods = Some(pods);
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
-        snapshot.platform = platform(&self.classes.list());
+        snapshot.platform = platform;
         snapshot.recover_from = recover_from(object);
         snapshot.rejected = self.trial(object, &snapshot, ctx).await;
-        Ok(Look { snapshot, pods: owned, secrets })
+        Ok(Look { snapshot, pods: owned, secrets, certificates })
     }
 
     /// Where the members of a snapshot, and of the record that was made of it, are by now.
@@ -115,6 +122,22 @@ impl<O: Operand> Operator<O> {
         self.around.secrets(&owner, &names, ctx).await
     }
 
+    /// The certificates that the operator makes for any of these specs.
+    async fn certificates(
+        &self,
+        object: &Declared<O::Kind>,
+        specs: &[&SpecOf<O>],
+        ctx: &Context,
+    ) -> Result<(Vec<SeenCertificate>, Secrets), Error> {
+        let (identity, app) = (object.identity(), self.operand.app());
+        let wanted = specs.iter().flat_map(|it| app.certificates(&identity, it));
+        let names: BTreeSet<_> = wanted.map(|it| it.secret).collect();
+        let owner = Owner::of(object, app.name());
+        let asked: Vec<_> = names.iter().map(String::as_str).collect();
+        let secrets = self.around.secrets(&owner, &asked, ctx).await?;
+        Ok((names.iter().map(|it| secrets.seen(it)).collect(), secrets))
+    }
+
     /// The claims: those that the watch shows, and those of recorded members that it does not. A claim that lost its
     /// labels holds its member's data all the same.
     async fn claims(
@@ -144,6 +167,8 @@ impl<O: Operand> Operator<O> {
     pub(super) fn wanted(&self, of: &ObjectsOf<'_, SpecOf<O>>) -> Result<Vec<Wanted>, Error> {
         let claims = of.surroundings.volumes.iter().map(Wanted::claim);
         let mut wanted = self.operand.objects(of)?;
+        let certificates = self.operand.app().certificates(of.object, of.spec);
+        wanted.extend(certificates.iter().map(Wanted::certificate));
         wanted.extend(claims.collect::<Result<Vec<_>, _>>()?);
         Ok(wanted)
     }

@@ -4,12 +4,13 @@
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
+use crate::certificates::Due;
 use crate::claim::Claim;
 use crate::id::RoleName;
 use crate::launch::{Reclaim, Retention};
 use crate::limits::quorum;
 use crate::objects::{Ownership, claim_of};
-use crate::plan::{LeftClaim, MemberVolume, Surroundings};
+use crate::plan::{Issue, LeftClaim, MemberVolume, Surroundings};
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
 use crate::topology::{Role, Topology};
@@ -35,7 +36,19 @@ impl<A: App> Report<'_, '_, A> {
             left: self.left(&volumes, retention),
             volumes,
             taken,
+            issued: self.issued(),
         })
+    }
+
+    /// The certificates that are due, in the order in which they are asked for.
+    fn issued(&self) -> Vec<Issue> {
+        let conflicts = &self.assessed.snapshot.conflicts;
+        let taken = |name: &str| conflicts.iter().any(|it| it.kind == "Secret" && it.name == *name);
+        let due = self.assessed.certificates().into_iter().filter_map(|(it, due)| match due {
+            Due::Now(reason) if !taken(&it.secret) => Some(Issue::new(it, reason)),
+            _ => None,
+        });
+        due.collect()
     }
 
     fn min_available(&self, target: &Topology) -> u32 {

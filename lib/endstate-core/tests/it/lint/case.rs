@@ -84,6 +84,13 @@ impl Case {
         targets.find(|it| *it.name == *name).unwrap().status.as_mut().unwrap()
     }
 
+    /// There is a certificate of this key, whose holder trusts the key `k`.
+    pub(super) fn certificate(&mut self, secret: &str, key: &str) {
+        let mut facts = CertificateFacts::new(key, "k", (self.seen.now, self.seen.now));
+        facts.trusts = ["k".to_owned()].into();
+        self.seen.certificates.push(SeenCertificate::new(secret, Some(facts)));
+    }
+
     pub(super) fn around(&mut self) -> &mut Surroundings {
         self.plan.surroundings.as_mut().unwrap()
     }

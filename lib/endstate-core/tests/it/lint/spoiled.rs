@@ -111,6 +111,18 @@ pub(super) const AROUND: &[Spoiled] = &[
         it.seen.conflicts = vec![Conflict::new("Service", "demo"), taken];
         it.around().taken = vec![Conflict::new("Service", "demo")];
     }),
+    ("makes an authority that is there", owns, |it| {
+        it.certificate("ca", "k");
+        it.around().issued = vec![issue(Certificate::authority("ca"))];
+    }),
+    ("makes a certificate that nobody looked for", owns, |it| {
+        it.around().issued = vec![issue(Certificate::authority("ca"))];
+    }),
+    ("makes a certificate by an authority that nobody trusts", owns, |it| {
+        it.certificate("ca", "other");
+        it.certificate("server", "s");
+        it.around().issued = vec![issue(Certificate::signed_by("ca", "server"))];
+    }),
     ("prunes a claim", owns, |it| it.around().left.clear()),
     ("prunes the claim of a member", owns, |it| it.around().volumes.clear()),
     ("prunes another claim of that name", owns, |it| it.seen.claims[1].uid = "later".into()),
@@ -245,3 +257,7 @@ pub(super) const CREATED: &[Spoiled] = &[
     }),
     ("recovers, not recorded", recovers, |it| it.plan.status.record.step = None),
 ];
+
+fn issue(certificate: Certificate) -> Issue {
+    Issue::new(certificate, IssueReason::Missing)
+}

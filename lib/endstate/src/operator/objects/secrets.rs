@@ -27,6 +27,10 @@ impl Secrets {
         Some(&self.by_name.get(name)?.get(key)?.0)
     }
 
+    pub(super) fn put(&mut self, name: &str, data: BTreeMap<String, ByteString>) {
+        self.by_name.insert(name.to_owned(), data);
+    }
+
     pub(super) fn add(&mut self, name: &str, data: Option<BTreeMap<String, ByteString>>) {
         self.by_name.extend(data.map(|data| (name.to_owned(), data)));
     }

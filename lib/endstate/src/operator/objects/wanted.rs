@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fields;
+use super::{Secrets, fields};
 use crate::operator::declared::Declared;
 use crate::operator::labels::APP_LABEL;
 use crate::{Cache, Error, ObjectKey};
@@ -67,7 +67,16 @@ impl PartialEq for Derived {
 #[derive(Clone, PartialEq)]
 pub(super) enum Content {
     Applied,
-    Generated { keys: Vec<Generated>, derived: Vec<Derived> },
+    Generated {
+        keys: Vec<Generated>,
+        derived: Vec<Derived>,
+    },
+    /// A certificate: what is in it is the plan's to say.
+    Issued,
+    /// The certificates of these authorities.
+    Bundle {
+        authorities: Vec<String>,
+    },
 }
 
 /// An object that a cluster needs. What it prints as has no contents, which may be secret.
@@ -118,11 +127,49 @@ impl Wanted {
     /// assert_eq!(Wanted::generated("demo-admin", keys, Ownership::Owned).to_string(), "Secret demo-admin");
     /// ```
     pub fn generated(name: &str, keys: Vec<Generated>, ownership: Ownership) -> Self {
-        let types = TypeMeta { api_version: "v1".to_owned(), kind: "Secret".to_owned() };
+        let content = Content::Generated { keys, derived: vec![] };
+        Self::bare("Secret", name, serde_json::json!({"type": "Opaque"}), (ownership, content))
+    }
+
+    /// A secret with a certificate, which is made apart.
+    pub(super) fn issued(name: &str, ownership: Ownership) -> Self {
+        let data = serde_json::json!({"type": "kubernetes.io/tls"});
+        Self::bare("Secret", name, data, (ownership, Content::Issued))
+    }
+
+    /// A map whose key [`AUTHORITIES`](super::AUTHORITIES) holds the certificates of authorities, by their secrets: for
+    /// whoever is to believe a server and shows no certificate itself. It is there when all of them are.
+    ///
+    /// ```
+    /// use endstate::operator::Wanted;
+    /// assert_eq!(Wanted::bundle("demo-trust", vec!["demo-ca".into()]).to_string(), "ConfigMap demo-trust");
+    /// ```
+    pub fn bundle(name: &str, authorities: Vec<String>) -> Self {
+        let content = (Ownership::Owned, Content::Bundle { authorities });
+        Self::bare("ConfigMap", name, serde_json::json!({}), content)
+    }
+
+    /// The same, with what it holds, as far as that is known.
+    pub(in crate::operator) fn filled(mut self, secrets: &Secrets) -> Self {
+        if let Content::Bundle { authorities } = &self.content
+            && let Some(text) = secrets.bundle(authorities)
+        {
+            self.object.data = serde_json::json!({"data": {super::AUTHORITIES: text}});
+            self.content = Content::Applied;
+        }
+        self
+    }
+
+    fn bare(kind: &str, name: &str, data: Value, content: (Ownership, Content)) -> Self {
+        let types = TypeMeta { api_version: "v1".to_owned(), kind: kind.to_owned() };
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let data = serde_json::json!({"type": "Opaque"});
         let object = DynamicObject { types: Some(types.clone()), metadata, data };
-        Self { object, types, ownership, content: Content::Generated { keys, derived: vec![] } }
+        Self { object, types, ownership: content.0, content: content.1 }
+    }
+
+    /// Whether one that is there is not written any more, or not here.
+    pub(super) fn is_final(&self) -> bool {
+        self.content != Content::Applied
     }
 
     /// The same, with one more value, which is made of the random ones when the secret is.
