@@ -6,6 +6,7 @@
 mod cluster;
 mod operator;
 mod processes;
+mod reach;
 mod terminal;
 mod up;
 mod writer;
@@ -17,7 +18,8 @@ pub use processes::{
     claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process,
     operator_process, pod_folder, thaw,
 };
+pub use reach::EtcdReach;
 pub use terminal::Terminal;
 pub use up::Up;
-pub use writer::Writer;
+pub use writer::{Writer, forward};
 pub use znodes::{ZnodeWriter, read as znodes};

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use etcd_client::{Client, GetOptions};
+use etcd_client::GetOptions;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 
-use crate::Up;
+use crate::{EtcdReach, Up};
 
 const PREFIX: &str = "writer/";
 /// A write that is not acknowledged by then counts as unknown.
@@ -24,7 +24,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 pub struct Writer {
     task: JoinHandle<BTreeMap<String, String>>,
     state: Arc<State>,
-    url: String,
+    reach: EtcdReach,
     _forward: Child,
 }
 
@@ -40,12 +40,12 @@ impl Writer {
     /// Starts to write through the cluster's client service. Returns after the first acknowledged write.
     pub async fn start(up: &Up, cluster: &str) -> Result<Self> {
         let (forward, address) = forward(up, cluster, 2379).await?;
-        let url = format!("http://{address}");
+        let reach = EtcdReach::new(up, cluster, &address).await?;
         let state = Arc::new(State::default());
         let (first, started) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn(write(url.clone(), Arc::clone(&state), first));
+        let task = tokio::spawn(write(reach.clone(), Arc::clone(&state), first));
         tokio::time::timeout(ANSWER_MAX, started).await.context("no write was acknowledged")??;
-        Ok(Self { task, state, url, _forward: forward })
+        Ok(Self { task, state, reach, _forward: forward })
     }
 
     /// The longest time that a write took, its retries included, since this was asked for before.
@@ -58,7 +58,7 @@ impl Writer {
         self.state.end.store(true, Ordering::Relaxed);
         let acknowledged = self.task.await?;
         let found =
-            tokio::time::timeout(ANSWER_MAX, read(&self.url)).await.context("no answer")??;
+            tokio::time::timeout(ANSWER_MAX, read(&self.reach)).await.context("no answer")??;
         let lost: Vec<_> =
             acknowledged.iter().filter(|(key, value)| found.get(*key) != Some(value)).collect();
         ensure!(
@@ -72,7 +72,7 @@ impl Writer {
 }
 
 /// Runs `endstate forward`; each new connection through it finds a pod that is ready then.
-pub(crate) async fn forward(up: &Up, cluster: &str, port: u16) -> Result<(Child, String)> {
+pub async fn forward(up: &Up, cluster: &str, port: u16) -> Result<(Child, String)> {
     let (service, ports) = (format!("service/{cluster}-client"), format!("0:{port}"));
     let mut forward = up.spawn(&["forward", &service, &ports])?;
     let stdout = forward.stdout.take().context("its output is piped")?;
@@ -82,7 +82,7 @@ pub(crate) async fn forward(up: &Up, cluster: &str, port: u16) -> Result<(Child,
 }
 
 async fn write(
-    url: String,
+    reach: EtcdReach,
     state: Arc<State>,
     first: tokio::sync::oneshot::Sender<()>,
 ) -> BTreeMap<String, String> {
@@ -91,9 +91,7 @@ async fn write(
     let mut number = 0;
     let mut since = Instant::now();
     while !state.end.load(Ordering::Relaxed) {
-        let Ok(Ok(mut client)) =
-            tokio::time::timeout(WRITE_MAX, Client::connect([&url], None)).await
-        else {
+        let Ok(Ok(mut client)) = tokio::time::timeout(ANSWER_MAX, reach.connect()).await else {
             continue;
         };
         // A connection that fails once is given up: the next one may find another member.
@@ -121,9 +119,9 @@ async fn write(
 }
 
 /// Reads everything that was written; tries until a member answers.
-async fn read(url: &str) -> Result<BTreeMap<String, String>> {
+async fn read(reach: &EtcdReach) -> Result<BTreeMap<String, String>> {
     loop {
-        let Ok(mut client) = Client::connect([url], None).await else { continue };
+        let Ok(mut client) = reach.connect().await else { continue };
         let Ok(answer) = client.get(PREFIX, Some(GetOptions::new().with_prefix())).await else {
             continue;
         };

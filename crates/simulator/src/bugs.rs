@@ -62,7 +62,7 @@ fn promote_first(app: &Etcd, snapshot: &See) -> Do {
         Some(Action::CreatePod { member, start: Start::Existing { .. }, .. }) => {
             let Some(entry) = list.entry(&member) else { return plan };
             let id = entry.id.clone();
-            let address = Etcd.address(&snapshot.object, &member);
+            let address = Etcd.address(&snapshot.object, &snapshot.spec, &member);
             undecided(snapshot, &mut plan);
             let via = list.members[0].name.clone();
             plan.actions = vec![call(snapshot, via, Request::Promote { member, id, address })];
@@ -241,7 +241,7 @@ fn add_many(app: &Etcd, snapshot: &See) -> Do {
         let member = member_name(&object.name, snapshot.seed, record.names);
         record.names += 1;
         record.step = Some(Step::Join { member: MemberRecord::new(member.clone(), ROLE) });
-        let address = Etcd.address(object, &member);
+        let address = Etcd.address(object, &snapshot.spec, &member);
         let via = list.members[0].name.clone();
         let request = Request::Join { member, id: None, address, votes: false };
         plan.actions = vec![call(snapshot, via, request)];
@@ -309,7 +309,7 @@ fn trust_pods(app: &Etcd, snapshot: &See) -> Do {
 }
 
 fn peer(snapshot: &See, name: &MemberName) -> Peer {
-    Peer::new(name.clone(), Etcd.address(&snapshot.object, name), ROLE)
+    Peer::new(name.clone(), Etcd.address(&snapshot.object, &snapshot.spec, name), ROLE)
 }
 
 fn call(snapshot: &See, via: MemberName, request: Request) -> Action {

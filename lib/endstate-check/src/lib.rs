@@ -80,7 +80,7 @@
 //!     fn launch(&self, member: &LaunchOf<'_, u8>) -> Launch {
 //!         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member).storage(VolumeSpec::new("1Gi"))
 //!     }
-//!     fn address(&self, _: &Identity, member: &MemberName) -> String {
+//!     fn address(&self, _: &Identity, _: &Self::Spec, member: &MemberName) -> String {
 //!         member.to_string()
 //!     }
 //! }

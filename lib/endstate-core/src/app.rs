@@ -73,8 +73,8 @@ pub trait App {
         vec![]
     }
 
-    /// Where the other members find a member. By default by its name in the service of members.
-    fn address(&self, object: &Identity, member: &MemberName) -> String {
+    /// Where the other members find a member that runs by this spec. By default by its name in the service of members.
+    fn address(&self, object: &Identity, _: &Self::Spec, member: &MemberName) -> String {
         object.host(member)
     }
 
@@ -96,8 +96,14 @@ pub trait App {
     /// `running` are the specs that were in force or that pods are made from, the one in force first: the answer must
     /// work together with each of them, also when the declared spec has changed on the way. How many members there are
     /// is always taken from `to`. What the members say, as far as they were asked, is in `seen`; who is missing there
-    /// proves nothing. By default there are no stages.
-    fn stage(&self, _running: &[&Self::Spec], to: &Self::Spec, _seen: &View) -> Stage<Self::Spec> {
+    /// proves nothing. Unless the specs are `known` to be all, no member may be brought to another stage than that of
+    /// the one in force. By default there are no stages.
+    fn stage(
+        &self,
+        _running: &[&Self::Spec],
+        to: &Self::Spec,
+        (_seen, _known): (&View, bool),
+    ) -> Stage<Self::Spec> {
         Stage::from(to.clone())
     }
 

@@ -48,7 +48,7 @@ use cluster::Joined;
 /// #     fn launch(&self, member: &LaunchOf<'_, usize>) -> Launch {
 /// #         Launch::new("toy:1", Guard::new("/data", &["log/*"]), member)
 /// #     }
-/// #     fn address(&self, _: &Identity, member: &MemberName) -> String { member.to_string() }
+/// #     fn address(&self, _: &Identity, _: &usize, member: &MemberName) -> String { member.to_string() }
 /// # }
 /// let object = Identity::new("default", "example", "0c5f");
 /// let snapshot = Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, 3);

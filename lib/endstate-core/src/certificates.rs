@@ -166,8 +166,8 @@ impl Certificate {
     }
 }
 
-/// Whether somebody trusts an authority that is not there. A holder tells by key whom it trusts, so any key that none of
-/// the authorities has may be the missing one's.
+/// Whether somebody trusts an authority that is not there. A holder tells by key whom it trusts, so any key that none
+/// of the authorities has may be the missing one's.
 fn is_in_use(seen: &[SeenCertificate], authority: &str) -> bool {
     let facts =
         || seen.iter().filter(|it| it.secret != authority).filter_map(|it| it.facts.as_ref());

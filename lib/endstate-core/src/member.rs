@@ -125,6 +125,8 @@ pub struct Member {
     pub durable: bool,
     /// Whether that claim is being deleted, so that its data goes with its pod.
     pub volume_deleting: bool,
+    /// Where the others find it, if the list says so.
+    pub address: Option<String>,
     /// What only the application knows of it.
     pub facts: Facts,
 }
@@ -155,6 +157,7 @@ impl Member {
             pod: None,
             durable: false,
             volume_deleting: false,
+            address: None,
             facts: Facts::default(),
         }
     }

@@ -95,7 +95,9 @@ pub struct Surroundings {
     pub left: Vec<LeftClaim>,
     /// What of the wanted is not written, because somebody else has its name.
     pub taken: Vec<Conflict>,
-    /// The certificates that are made now, authorities before what they sign.
+    /// The certificates that are kept.
+    pub certificates: Vec<Certificate>,
+    /// Those of them that are made now, authorities before what they sign.
     pub issued: Vec<Issue>,
 }
 

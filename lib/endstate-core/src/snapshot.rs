@@ -46,7 +46,7 @@ pub struct Snapshot<S> {
     pub claims: Vec<Claim>,
     /// What has a name that the cluster needs and belongs to somebody else.
     pub conflicts: Vec<Conflict>,
-    /// The secrets with certificates that the operator makes: all that the spec in force asks for, and the object's own.
+    /// The secrets with certificates that the operator makes: all that the object's spec asks for, or that of a member.
     #[serde(default)]
     pub certificates: Vec<SeenCertificate>,
     /// What the application says about itself.

@@ -456,12 +456,15 @@ pub struct Entry {
     pub name: MemberName,
     /// Whether it votes.
     pub votes: bool,
+    /// Where the others find it, if the list says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 impl Entry {
     /// A member that votes.
     pub fn voter(id: impl Into<MemberId>, name: impl Into<MemberName>) -> Self {
-        Self { id: id.into(), name: name.into(), votes: true }
+        Self { id: id.into(), name: name.into(), votes: true, address: None }
     }
 
     /// A member that does not.
@@ -473,5 +476,11 @@ impl Entry {
     #[must_use]
     pub fn voting(self, votes: bool) -> Self {
         Self { votes, ..self }
+    }
+
+    /// The same, found there by the others.
+    #[must_use]
+    pub fn at(self, address: Option<String>) -> Self {
+        Self { address, ..self }
     }
 }

@@ -1,18 +1,25 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
 use endstate_core::{
-    App, AppStep, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, MemberName, Platform,
-    Problem, Role, Shortage, Stage, Storage, Topology, Version, View, VolumeSpec,
+    App, AppStep, Certificate, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, Member,
+    MemberName, Platform, Problem, Role, Shortage, Stage, Storage, Topology, Version, View,
+    VolumeSpec,
 };
 
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
 use crate::spec::{EtcdClusterSpec, ROLE};
+use crate::tls::Tls;
 use crate::version::{known, warning};
 
 /// The most members a cluster may have: more only make writes slower.
 const SIZE_MAX: i32 = 7;
+
+/// The step that changes the address by which a member is listed.
+pub const MOVE_ADDRESS: &str = "MoveAddress";
+/// Its argument: the address.
+pub const ADDRESS: &str = "address";
 
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +44,8 @@ impl App for Etcd {
         problems
     }
 
-    /// Whether members are on volumes is chosen once. A cluster that was accepted before there was a choice has none.
-    /// What may be in their logs is remembered.
+    /// Whether members are on volumes, and what is secured, is chosen once. A cluster that was accepted before there
+    /// was a choice has neither. What may be in their logs is remembered.
     fn settle(
         &self,
         spec: &EtcdClusterSpec,
@@ -52,7 +59,8 @@ impl App for Etcd {
         };
         let storage = Some(spec.storage.clone().unwrap_or_else(by_default));
         let logged_since = change::logged_since(spec, accepted);
-        EtcdClusterSpec { storage, logged_since, ..spec.clone() }
+        let tls = spec.tls.settle(accepted.map(|it| &it.tls));
+        EtcdClusterSpec { storage, tls, logged_since, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
@@ -65,8 +73,12 @@ impl App for Etcd {
         launch::launch(member, member.spec.runs())
     }
 
-    fn address(&self, object: &Identity, member: &MemberName) -> String {
-        peer_url(object, member)
+    fn certificates(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Certificate> {
+        spec.tls.certificates(object)
+    }
+
+    fn address(&self, object: &Identity, spec: &EtcdClusterSpec, member: &MemberName) -> String {
+        peer_url(object, spec, member)
     }
 
     fn without_user(&self) -> &'static str {
@@ -80,20 +92,29 @@ impl App for Etcd {
         new: &EtcdClusterSpec,
         seen: &View,
     ) -> Option<Problem> {
-        change::refusal(old, new, seen)
+        change::refusal(old, new, seen).or_else(|| Tls::refuses(&old.tls, &new.tls))
     }
 
     fn stage(
         &self,
         running: &[&EtcdClusterSpec],
         to: &EtcdClusterSpec,
-        seen: &View,
+        (seen, known): (&View, bool),
     ) -> Stage<EtcdClusterSpec> {
-        change::stage(running, to, seen)
+        let mut stage = change::stage(running, to, seen);
+        let running: Vec<_> = running.iter().map(|it| &it.tls).collect();
+        let changes_minor = stage.spec.runs().minor != to.runs().minor;
+        stage.spec.tls = match running.first() {
+            Some(in_force) if !known || changes_minor => (*in_force).clone(),
+            _ => Tls::toward(&running, &to.tls),
+        };
+        stage
     }
 
+    /// Those of a change of the version, and [`MOVE_ADDRESS`].
     fn steps(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
-        change::steps(spec, cluster)
+        let moves = move_addresses(spec, cluster);
+        change::steps(spec, cluster).into_iter().chain(moves).collect()
     }
 
     /// In a downgrade none is taken away before the older minor can open every member's data. While members of two
@@ -105,6 +126,17 @@ impl App for Etcd {
             None => MayStop::of_majority(cluster, names),
         }
     }
+}
+
+/// A member whose listed address is of another scheme than the one that it listens with has it changed. A learner's is
+/// left alone: before 3.5.31 and 3.6.12 etcd would give it a vote.
+fn move_addresses(spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
+    let settled = |it: &&Member| it.recorded && it.votes && !it.outdated && it.health.is_healthy();
+    let step = |it: &Member| {
+        let address = launch::with_scheme(it.address.as_deref()?, spec)?;
+        Some(AppStep::new(MOVE_ADDRESS, it.name.clone()).with(ADDRESS, address))
+    };
+    cluster.members.iter().filter(settled).filter_map(step).collect()
 }
 
 fn version_problem(text: &str) -> Option<Problem> {
@@ -142,7 +174,8 @@ mod tests {
 
     #[test]
     fn where_the_data_is_kept_is_chosen_once() {
-        let asked = EtcdClusterSpec::new(3, "3.5.16");
+        let mut asked = EtcdClusterSpec::new(3, "3.5.16");
+        asked.tls = Tls::default().settle(Some(&Tls::default()));
         let with = |storage: Storage| EtcdClusterSpec { storage: Some(storage), ..asked.clone() };
         let volume = || with(VolumeSpec::default().into());
         let none = Platform::default();

@@ -3,6 +3,7 @@
 use endstate_core::{Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
 use crate::spec::EtcdClusterSpec;
+use crate::tls::{Files, Holder, Link, Source};
 
 /// Clients connect here.
 pub const CLIENT_PORT: u16 = 2379;
@@ -17,19 +18,37 @@ const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
 /// How long a member may take to end. Who leads hands over first: within milliseconds while the others run, and never
 /// when all end together, after seven seconds of trying. Whatever was acknowledged is synced, so a kill loses nothing.
 const GRACE_SECONDS: u32 = 1;
+/// The variable that says which authorities a member was started with.
+const AUTHORITIES: &str = "ENDSTATE_AUTHORITIES";
 /// The name of the port for health and metrics.
 const METRICS: &str = "metrics";
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 
 /// Where other members find a member.
-pub(crate) fn peer_url(object: &Identity, member: &str) -> String {
-    format!("http://{}:{PEER_PORT}", object.host(member))
+pub(crate) fn peer_url(object: &Identity, spec: &EtcdClusterSpec, member: &str) -> String {
+    format!("{}://{}:{PEER_PORT}", peer_scheme(spec), object.host(member))
 }
 
-/// Where clients find a member.
-fn client_url(object: &Identity, member: &str) -> String {
-    format!("http://{}:{CLIENT_PORT}", object.host(member))
+fn peer_scheme(spec: &EtcdClusterSpec) -> &'static str {
+    if spec.tls.peer().is_on() { "https" } else { "http" }
+}
+
+/// A listed address with the scheme that members listen with by a spec, if it has another.
+pub(crate) fn with_scheme(listed: &str, spec: &EtcdClusterSpec) -> Option<String> {
+    let (scheme, rest) = listed.split_once("://")?;
+    (scheme != peer_scheme(spec)).then(|| format!("{}://{rest}", peer_scheme(spec)))
+}
+
+/// Where clients find a member at a host: one port, which serves in plain, with TLS, or both.
+fn client_urls(spec: &EtcdClusterSpec, host: &str) -> String {
+    let schemes: &[&str] = match spec.tls.client() {
+        Link::Off => &["http"],
+        Link::Ready(_) => &["http", "https"],
+        Link::On(_) => &["https"],
+    };
+    let urls: Vec<_> = schemes.iter().map(|it| format!("{it}://{host}:{CLIENT_PORT}")).collect();
+    urls.join(",")
 }
 
 /// How a member is run.
@@ -38,21 +57,75 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     command.extend(address_flags(of));
     command.extend(of.start.map(start_flags).unwrap_or_default());
     command.extend(version_flags(version).into_iter().map(String::from));
-    // A variable beside a flag keeps etcd from starting.
-    let mut env = of.spec.env.clone();
     if of.spec.snapshots {
         command.push("--snapshot-count=1".to_owned());
-        env.retain(|(name, _)| name != "ETCD_SNAPSHOT_COUNT");
     }
+    let held = certificates(of);
+    command.extend(held.iter().flat_map(|(holder, files)| tls_flags(*holder, files)));
+    command.extend(skips_names(of.spec, version).map(String::from));
     let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
-    Launch::new(of.spec.image(), Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]), of)
+    let launch = Launch::new(of.spec.image(), Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]), of)
         .command(command)
-        .env(env)
+        .env(env(of, &held))
         .ports(ports)
         .probes(probes(version))
         .ends_within(GRACE_SECONDS)
         .storage(of.spec.storage.clone().unwrap_or_default())
-        .policy(of.spec.pod.clone())
+        .policy(of.spec.pod.clone());
+    let mounted = held.iter().map(|(holder, files)| files.mounted(*holder));
+    mounted.fold(launch, Launch::secret)
+}
+
+/// The certificates of a member.
+fn certificates(of: &LaunchOf<'_, EtcdClusterSpec>) -> Vec<(Holder, Files)> {
+    let tls = &of.spec.tls;
+    let links = [(tls.client(), Holder::Server), (tls.peer(), Holder::Peer)];
+    let held = links.map(|(link, holder)| Some((holder, link.files(of.object, holder)?)));
+    held.into_iter().flatten().collect()
+}
+
+fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {
+    let prefix = if holder == Holder::Peer { "--peer-" } else { "--" };
+    let folder = holder.folder();
+    [
+        format!("{prefix}cert-file={folder}/{}", files.certificate),
+        format!("{prefix}key-file={folder}/{}", files.key),
+        format!("{prefix}trusted-ca-file={folder}/{}", files.authorities),
+        format!("{prefix}client-cert-auth=true"),
+    ]
+}
+
+/// etcd asks the DNS for the name of whoever connects as a peer, and holds it against the names in the certificate.
+/// Where nobody but members has a certificate of that authority this tells nothing, and needs a DNS that has names for
+/// all addresses.
+fn skips_names(spec: &EtcdClusterSpec, version: Version) -> Option<&'static str> {
+    let own = matches!(spec.tls.peer().source(), Some(Source::Managed(_)));
+    let flag = match version.minor {
+        ..6 => "--experimental-peer-skip-client-san-verification=true",
+        6.. => "--peer-skip-client-san-verification=true",
+    };
+    own.then_some(flag)
+}
+
+/// `etcdctl` in a member's container needs no flags. Its endpoint is right by itself; a variable for it would forbid
+/// the flag. The last one says which authorities a member was started with: it reads them only then.
+fn env(of: &LaunchOf<'_, EtcdClusterSpec>, held: &[(Holder, Files)]) -> Vec<(String, String)> {
+    let server = held.iter().find(|it| it.0 == Holder::Server && of.spec.tls.client().is_on());
+    let own = server.into_iter().flat_map(|(holder, files)| {
+        let folder = holder.folder();
+        [
+            ("ETCDCTL_CACERT", format!("{folder}/{}", files.authorities)),
+            ("ETCDCTL_CERT", format!("{folder}/{}", files.certificate)),
+            ("ETCDCTL_KEY", format!("{folder}/{}", files.key)),
+        ]
+    });
+    let authorities = of.spec.tls.generation().map(|it| (AUTHORITIES, it));
+    let set = |name: &str| of.spec.env.iter().any(|it| it.0 == *name);
+    let own = own.filter(|it| !set(it.0)).chain(authorities);
+    // A variable beside a flag keeps etcd from starting.
+    let kept = |it: &&(String, String)| !of.spec.snapshots || it.0 != "ETCD_SNAPSHOT_COUNT";
+    let users = of.spec.env.iter().filter(kept).cloned();
+    own.map(|(name, value)| (name.to_owned(), value)).chain(users).collect()
 }
 
 /// Liveness is local: a member without a quorum is alive, and restarting it for that would turn a lost majority into a
@@ -74,10 +147,10 @@ fn address_flags(of: &LaunchOf<'_, EtcdClusterSpec>) -> [String; 7] {
     [
         format!("--name={member}"),
         format!("--data-dir={DATA_DIR}"),
-        format!("--listen-peer-urls=http://0.0.0.0:{PEER_PORT}"),
-        format!("--initial-advertise-peer-urls={}", peer_url(object, member)),
-        format!("--listen-client-urls=http://0.0.0.0:{CLIENT_PORT}"),
-        format!("--advertise-client-urls={}", client_url(object, member)),
+        format!("--listen-peer-urls={}://0.0.0.0:{PEER_PORT}", peer_scheme(of.spec)),
+        format!("--initial-advertise-peer-urls={}", peer_url(object, of.spec, member)),
+        format!("--listen-client-urls={}", client_urls(of.spec, "0.0.0.0")),
+        format!("--advertise-client-urls={}", client_urls(of.spec, &object.host(member))),
         format!("--listen-metrics-urls=http://0.0.0.0:{METRICS_PORT}"),
     ]
 }

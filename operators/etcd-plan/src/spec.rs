@@ -5,6 +5,7 @@
 use endstate_core::{PodPolicy, Storage, Version};
 use serde::{Deserialize, Serialize};
 
+use crate::tls::Tls;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -47,6 +48,9 @@ pub struct EtcdClusterSpec {
     /// The version of another minor that is gone to as soon as nothing speaks against it: a stage before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Version>,
+    /// How connections are secured.
+    #[serde(default)]
+    pub tls: Tls,
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
@@ -66,6 +70,7 @@ impl EtcdClusterSpec {
             logged_since: None,
             snapshots: false,
             next: None,
+            tls: Tls::default(),
             unused: vec![],
         }
     }

@@ -102,7 +102,7 @@ impl Told for Etcd {
 fn launch(object: &Identity, version: &str, start: &str) -> String {
     let spec = EtcdClusterSpec::new(3, version);
     let member = MemberRecord::new("demo-a", "member");
-    let peer = |name: &str| Peer::new(name, Etcd.address(object, &name.into()), "member");
+    let peer = |name: &str| Peer::new(name, Etcd.address(object, &spec, &name.into()), "member");
     let members = vec![peer("demo-a"), peer("demo-b")];
     let start = match start {
         "new" => Start::New { token: "0c5f".into(), members },

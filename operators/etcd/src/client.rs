@@ -14,6 +14,9 @@ use etcd_client::{
 };
 
 mod http;
+mod tls;
+
+pub use tls::{Endpoint, TlsFiles};
 
 /// Why a call brought no result.
 pub type Failure = endstate::client::Failure<Refusal>;
@@ -129,7 +132,7 @@ pub struct Members {
 
 /// A connection to one member.
 pub struct Connection {
-    endpoint: String,
+    endpoint: Endpoint,
     client: Client,
 }
 
@@ -140,13 +143,17 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Prepares a connection to the member at `endpoint`, such as `http://10.244.0.7:2379`; the first call opens it.
-    pub async fn to(endpoint: &str) -> Result<Self, Failure> {
+    /// Prepares a connection to the member at an endpoint; the first call opens it.
+    pub async fn to(endpoint: &Endpoint) -> Result<Self, Failure> {
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(CHANGE_TIMEOUT + READ_TIMEOUT);
-        let client = Client::connect([endpoint], Some(options)).await.map_err(failure)?;
-        Ok(Self { endpoint: endpoint.to_owned(), client })
+        let options = match endpoint.tls_options() {
+            Some(tls) => options.with_tls(tls),
+            None => options,
+        };
+        let client = Client::connect([endpoint.url()], Some(options)).await.map_err(failure)?;
+        Ok(Self { endpoint: endpoint.clone(), client })
     }
 
     /// What the member says about itself. Learners answer this too.
@@ -259,6 +266,14 @@ impl Connection {
     pub async fn promote(&self, id: u64) -> Result<(), Failure> {
         let mut client = self.client.cluster_client();
         within(CHANGE_TIMEOUT, client.member_promote(id), failure).await.map(drop)
+    }
+
+    /// Lists a voter under another peer address. Some versions give a learner a vote by this, so it is not asked of
+    /// one.
+    pub async fn update(&self, id: u64, peer_url: &str) -> Result<(), Failure> {
+        let mut client = self.client.cluster_client();
+        let call = client.member_update(id, vec![peer_url.to_owned()]);
+        within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
 
     /// Removes a member, by id: a name can be given to two members.

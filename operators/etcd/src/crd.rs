@@ -10,12 +10,15 @@
 )]
 
 pub mod historical;
+mod tls;
 
 use endstate::crd::{EmptyDir, EnvVar, PodPolicy, Volume};
 use endstate_core::VolumeSpec;
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use tls::{ClientTls, Mode, PeerTls, Tls};
 
 /// The status of a cluster, as the definition has it.
 pub type EtcdClusterStatus = endstate::crd::Status;
@@ -86,6 +89,10 @@ pub struct EtcdClusterSpec {
     /// to the other moves the members one by one: a successor joins, then the member leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+
+    /// TLS to clients and between members. Default: on for a new cluster, with certificates that the operator makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 /// Where members keep their data: one of the two.
@@ -126,6 +133,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             logged_since: None,
             snapshots: false,
             next: None,
+            tls: it.tls.unwrap_or_default().into(),
             unused: vec![],
         }
     }

@@ -6,15 +6,17 @@
 
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate_core::{
-    Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal, Request,
-    Roster, Standing, Version, View, Words,
+    AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
+    Request, Roster, Standing, Version, View, Words,
 };
+use etcd_plan::tls::Holder;
 use etcd_plan::{
-    CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE, EtcdClusterSpec, MemberFacts, TO,
+    ADDRESS, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE, EtcdClusterSpec,
+    MOVE_ADDRESS, MemberFacts, TO,
 };
 use futures::future::join_all;
 
-use crate::client::{Connection, Failure, Members, Status, wants_user};
+use crate::client::{Connection, Endpoint, Failure, Members, Status, TlsFiles, wants_user};
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
 #[derive(Debug, Clone, Copy)]
@@ -32,20 +34,21 @@ impl Driver for EtcdDriver {
     type Spec = EtcdClusterSpec;
 
     async fn observe(&self, target: &Target<'_, EtcdClusterSpec>) -> View {
-        let spec = target.spec;
-        let answers = join_all(target.members.iter().map(|it| self.ask(it, spec))).await;
+        let answers = join_all(target.members.iter().map(|it| self.ask(target, it))).await;
         let membership = agreed(&answers);
         let targets = answers.iter().map(Answer::target).collect();
-        let same_data = match may_compare(&answers, membership.as_ref(), spec) {
-            true => self.same_data(&target.members, &answers).await,
+        let same_data = match may_compare(&answers, membership.as_ref(), target.spec) {
+            true => self.same_data(target, &answers).await,
             false => None,
         };
         View::new(targets, membership).facts(Facts::of(&ClusterFacts { same_data }))
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
-        let endpoint = target.address(&call.via).and_then(|it| self.endpoint(it).ok());
-        let Some(endpoint) = endpoint else {
+        let address = target.address(&call.via);
+        let endpoints = address.map(|it| self.endpoints(target, it)).transpose();
+        let endpoints = endpoints.ok().flatten().unwrap_or_default();
+        let Some(endpoint) = first_open(endpoints).await else {
             return Outcome::blocked(format_args!("{} has no address", call.via));
         };
         match change(call, &endpoint).await {
@@ -56,54 +59,80 @@ impl Driver for EtcdDriver {
 }
 
 impl EtcdDriver {
-    fn endpoint(&self, address: &Address) -> Result<String, Failure> {
-        match address.host.as_deref() {
-            Some(it) if it.starts_with("http://") => Ok(it.to_owned()),
-            _ => Ok(format!("http://{}", address.endpoint(self.client_port)?)),
-        }
+    /// How to talk to a member: by the spec in force, and while a cluster goes from one way to the other first in
+    /// plain. No endpoint if the operator has no certificate.
+    fn endpoints(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        address: &Address,
+    ) -> Result<Vec<Endpoint>, Failure> {
+        let at = match address.host.as_deref().and_then(|it| it.strip_prefix("http://")) {
+            Some(at) => at.to_owned(),
+            None => address.endpoint(self.client_port)?,
+        };
+        let link = target.spec.tls.client();
+        let plain = (!link.is_on()).then(|| Endpoint::plain(&at));
+        let name = target.object.host(&address.member);
+        let secured = tls_files(target).map(|files| Endpoint::secured(&at, name, files));
+        Ok(plain.into_iter().chain(secured).collect())
     }
 
-    async fn ask(&self, address: &Address, spec: &EtcdClusterSpec) -> Answer {
+    async fn ask(&self, target: &Target<'_, EtcdClusterSpec>, address: &Address) -> Answer {
         let name = address.member.to_string();
-        let Ok(endpoint) = self.endpoint(address) else {
+        let Ok(endpoints) = self.endpoints(target, address) else {
             return Answer::none(name, Reach::Unreachable);
         };
-        match self.look(&endpoint).await {
-            Ok((status, corrupt, members)) => {
-                let agreed_version = match changes_minor(spec, &status) {
-                    true => self.agreed_version(&endpoint).await,
-                    false => None,
-                };
-                let status = Some((status, corrupt));
-                Answer { name, reach: Reach::Reachable, status, members, agreed_version }
+        let mut reached = Reach::Unknown;
+        for endpoint in endpoints {
+            match self.look(&endpoint).await {
+                Ok((status, corrupt, members)) => {
+                    let agreed_version = match changes_minor(target.spec, &status) {
+                        true => self.agreed_version(&endpoint).await,
+                        false => None,
+                    };
+                    let (reach, status) = (Reach::Reachable, Some((status, corrupt)));
+                    return Answer { name, reach, status, members, agreed_version };
+                }
+                Err(error) => {
+                    tracing::debug!(member = name, endpoint = endpoint.url(), %error, "no answer");
+                    reached = reach(&endpoint, &error).await;
+                }
             }
-            Err(error) => {
-                tracing::debug!(member = name, %error, "no answer");
-                Answer::none(name, reach(&endpoint, &error).await)
+            if reached != Reach::Unreachable {
+                break;
             }
         }
+        Answer::none(name, reached)
     }
 
-    async fn agreed_version(&self, endpoint: &str) -> Option<Version> {
+    async fn agreed_version(&self, endpoint: &Endpoint) -> Option<Version> {
         Connection::to(endpoint).await.ok()?.cluster_version().await
     }
 
     /// Whether every member has the same data, at the latest revision that all have; nothing if one cannot say.
-    async fn same_data(&self, members: &[Address], answers: &[Answer]) -> Option<bool> {
+    async fn same_data(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        answers: &[Answer],
+    ) -> Option<bool> {
         let statuses = answers.iter().filter_map(|it| it.status.as_ref());
         let revision = statuses.map(|(it, _)| it.revision).min()?;
         let hash = async |it: &Address| {
-            let endpoint = self.endpoint(it).ok()?;
+            let endpoint = first_open(self.endpoints(target, it).ok()?).await?;
             let hash = Connection::to(&endpoint).await.ok()?.hash(revision).await;
-            hash.inspect_err(|error| tracing::debug!(endpoint, %error, "no hash")).ok()
+            hash.inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no hash"))
+                .ok()
         };
         let hashes: Option<Vec<u32>> =
-            join_all(members.iter().map(hash)).await.into_iter().collect();
+            join_all(target.members.iter().map(hash)).await.into_iter().collect();
         hashes.map(|it| it.iter().all(|hash| *hash == it[0]))
     }
 
     /// What the member says of itself, whom alarms accuse, and the list of members if it gives one.
-    async fn look(&self, endpoint: &str) -> Result<(Status, Vec<u64>, Option<Members>), Failure> {
+    async fn look(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<(Status, Vec<u64>, Option<Members>), Failure> {
         let connection = Connection::to(endpoint).await?;
         let status = connection.status().await?;
         if status.learner || status.leader == 0 {
@@ -114,7 +143,8 @@ impl EtcdDriver {
             false => vec![],
         };
         let members = connection.members().await;
-        let members = members.inspect_err(|error| tracing::debug!(endpoint, %error, "no list"));
+        let members = members
+            .inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no list"));
         Ok((status, corrupt, members.ok()))
     }
 }
@@ -141,8 +171,35 @@ fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdCluster
         && listed.all(|it| answers.iter().any(|answer| hex(answer.id()) == *it.id))
 }
 
+/// The operator's certificate, if members have any and it is there.
+fn tls_files(target: &Target<'_, EtcdClusterSpec>) -> Option<TlsFiles> {
+    let files = target.spec.tls.client().files(target.object, Holder::Operator)?;
+    let content = |key: &str| Some(target.secrets.get(&files.secret, key)?.to_vec());
+    Some(TlsFiles {
+        certificate: content(&files.certificate)?,
+        key: content(&files.key)?,
+        authorities: content(&files.authorities)?,
+    })
+}
+
+/// Of several ways to talk to a member the first that it answers by.
+async fn first_open(endpoints: Vec<Endpoint>) -> Option<Endpoint> {
+    let mut endpoints = endpoints.into_iter().peekable();
+    while let Some(endpoint) = endpoints.next() {
+        let is_last = endpoints.peek().is_none();
+        if is_last || !matches!(status(&endpoint).await, Err(Failure::Unreachable(_))) {
+            return Some(endpoint);
+        }
+    }
+    None
+}
+
+async fn status(endpoint: &Endpoint) -> Result<Status, Failure> {
+    Connection::to(endpoint).await?.status().await
+}
+
 /// What a failure tells of a member. One that asks for a user may serve all the same.
-async fn reach(endpoint: &str, failure: &Failure) -> Reach {
+async fn reach(endpoint: &Endpoint, failure: &Failure) -> Reach {
     match failure {
         it if !wants_user(it) => it.reach(),
         _ => match Connection::to(endpoint).await {
@@ -212,8 +269,10 @@ fn agreed(answers: &[Answer]) -> Option<Membership> {
 
 /// The list, as the planner has it.
 fn membership(list: &Members) -> Membership {
-    let entry =
-        |it: &crate::client::Member| Entry::voter(hex(it.id), pod_name(it)).voting(!it.learner);
+    let entry = |it: &crate::client::Member| {
+        let address = it.peer_urls.first().cloned();
+        Entry::voter(hex(it.id), pod_name(it)).voting(!it.learner).at(address)
+    };
     Membership::new(hex(list.cluster), list.members.iter().map(entry))
 }
 
@@ -277,10 +336,11 @@ impl Blocked {
     }
 }
 
-async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
+async fn change(call: &Call, endpoint: &Endpoint) -> Result<(), Blocked> {
     let connection = Connection::to(endpoint).await?;
     // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
-    if roster(&connection.members().await?) != call.roster {
+    let list = connection.members().await?;
+    if roster(&list) != call.roster {
         return Err(Blocked::Moved);
     }
     let made = match &call.request {
@@ -291,11 +351,12 @@ async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
         Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
             (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
             (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
-            _ => return Err(Blocked::NoCall),
+            _ => {
+                let (id, address) = new_address(step, &list).ok_or(Blocked::NoCall)?;
+                connection.update(id, address).await
+            }
         },
-        _ => {
-            return Err(Blocked::NoCall);
-        }
+        _ => return Err(Blocked::NoCall),
     };
     match made {
         Err(failure @ Failure::Refused(_)) => {
@@ -305,16 +366,23 @@ async fn change(call: &Call, endpoint: &str) -> Result<(), Blocked> {
     }
 }
 
+/// The voter that is to be listed under another address, and that address.
+fn new_address<'a>(step: &'a AppStep, list: &Members) -> Option<(u64, &'a str)> {
+    let address = step.arguments.get(ADDRESS).filter(|_| step.name == MOVE_ADDRESS)?;
+    let named = |it: &&crate::client::Member| !it.learner && pod_name(it) == *step.member;
+    Some((list.members.iter().find(named)?.id, address))
+}
+
 fn number(id: &str) -> Result<u64, Blocked> {
     u64::from_str_radix(id, 16).map_err(|_| Blocked::NoId(id.to_owned()))
 }
 
 /// Whether the list is as a request wants it. Who joins is known by its address, because etcd gives the id.
 fn is_done(request: &Request, list: &Members) -> bool {
+    let listed = |address| list.members.iter().any(|it| it.peer_urls.contains(address));
     match request {
-        Request::Join { address, .. } => {
-            list.members.iter().any(|it| it.peer_urls.contains(address))
-        }
+        Request::Join { address, .. } => listed(address),
+        Request::App(step) => step.arguments.get(ADDRESS).is_some_and(listed),
         _ => membership(list).is_after(request),
     }
 }

@@ -11,5 +11,5 @@ mod operand;
 mod package;
 
 pub use driver::EtcdDriver;
-pub use operand::objects;
+pub use operand::{kinds, objects};
 pub use package::{EtcdPackage, crds};

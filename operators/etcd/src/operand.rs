@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
 use endstate_core::{App, Identity, Status};
+use etcd_plan::tls::Holder;
 use etcd_plan::{CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
 use kube::core::object::HasSpec;
@@ -67,9 +68,21 @@ impl<K> Default for EtcdOperand<K> {
     }
 }
 
+/// The kinds of what a cluster needs besides its pods: claims, certificates, and whom clients are to believe.
+pub fn kinds() -> Vec<ApiResource> {
+    vec![
+        ApiResource::erase::<PersistentVolumeClaim>(&()),
+        ApiResource::erase::<Secret>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+    ]
+}
+
 /// What a cluster needs besides its pods.
 pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-    of.quorum(Etcd.name(), &[("client", CLIENT_PORT), ("peer", PEER_PORT)])
+    let mut wanted = of.quorum(Etcd.name(), &[("client", CLIENT_PORT), ("peer", PEER_PORT)])?;
+    let trust = of.spec.tls.trust(of.object);
+    wanted.extend(trust.map(|(name, authorities)| Wanted::bundle(&name, authorities)));
+    Ok(wanted)
 }
 
 impl<K: ClusterKind> Operand for EtcdOperand<K> {
@@ -97,7 +110,12 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
     }
 
     fn kinds(&self) -> Vec<ApiResource> {
-        vec![ApiResource::erase::<PersistentVolumeClaim>(&())]
+        kinds()
+    }
+
+    fn secrets(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<String> {
+        let own = spec.tls.client().files(object, Holder::Operator);
+        own.map(|it| it.secret).into_iter().collect()
     }
 
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {

@@ -5,11 +5,13 @@ use endstate::crd::{of_cluster, without_rust};
 use endstate::operator::{Health, add};
 use endstate::package::{Package, managed};
 use endstate::status::Summary;
-use etcd_plan::CLIENT_PORT;
+use endstate_core::Record;
+use etcd_plan::{CLIENT_PORT, EtcdClusterSpec};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DynamicObject;
 use kube::{CustomResourceExt, Resource};
+use serde::Deserialize;
 
 use crate::crd;
 use crate::operand::EtcdOperand;
@@ -38,15 +40,20 @@ impl Package for EtcdPackage {
     }
 
     fn rules(&self) -> Vec<PolicyRule> {
-        vec![managed("", "persistentvolumeclaims")]
+        ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it)).into()
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
-        let mut summary = Summary::of(object).served(object, "http://", CLIENT_PORT);
+        let mut summary = Summary::of(object);
         let group = crd::historical::EtcdCluster::group(&());
         if object.types.as_ref().is_some_and(|it| it.api_version.starts_with(&*group)) {
             summary.status = summary.status["endstate"].take();
         }
+        let record = Record::<EtcdClusterSpec>::deserialize(&summary.status["record"]).ok();
+        let spec = record.as_ref().and_then(Record::in_force);
+        let scheme =
+            if spec.is_some_and(|it| it.tls.client().is_on()) { "https://" } else { "http://" };
+        let mut summary = summary.served(object, scheme, CLIENT_PORT);
         if summary.version.is_empty() {
             crd::historical::DEFAULT_VERSION.clone_into(&mut summary.version);
         }
@@ -76,12 +83,12 @@ mod tests {
 
     use super::*;
 
-    /// What is installed already keeps its names, and etcd needs no secret.
+    /// What is installed already keeps its names; certificates are in secrets.
     #[test]
-    fn an_installation_has_the_names_it_had_and_reads_no_secret() {
+    fn an_installation_has_the_names_it_had_and_keeps_secrets() {
         assert_eq!(installed_name(&EtcdPackage), "endstate-etcd");
         let objects = manifests(&EtcdPackage, "endstate:0.1.0");
-        assert!(!serde_json::to_string(&objects).unwrap().contains("\"secrets\""));
+        assert!(serde_json::to_string(&objects).unwrap().contains("\"secrets\""));
     }
 
     #[test]

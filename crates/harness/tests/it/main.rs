@@ -9,6 +9,7 @@ mod kubectl;
 mod person;
 mod readme;
 mod restart;
+mod tls;
 mod versions;
 mod volumes;
 mod zookeeper;

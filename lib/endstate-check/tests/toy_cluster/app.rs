@@ -60,7 +60,7 @@ impl App for Toy {
             .storage(volume)
     }
 
-    fn address(&self, object: &Identity, member: &MemberName) -> String {
+    fn address(&self, object: &Identity, _: &Self::Spec, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
     }
 }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::launch::LaunchOf;
 use crate::problem::{Problem, Severity};
-use crate::record::{Accepted, MemberRecord, Record};
+use crate::record::{Accepted, MemberRecord, Record, Step};
 use crate::snapshot::Snapshot;
 
 /// What is wrong with the spec, and what the next stage on the way to it lacks; with nothing that is refused, the
@@ -43,9 +43,9 @@ pub(super) fn accept<A: App>(
     (problems, lacks)
 }
 
-/// Says what members are brought to on the way to the accepted spec, from the one that was in force before. Whoever was
-/// told to restart may run either, and of whom no pod is seen nobody knows what it ran last, so the next stage waits
-/// until that is over.
+/// Says what members are brought to on the way to the accepted spec, from the one that was in force before. Whoever
+/// was told to restart may run either, of whom no pod is seen nobody knows what it ran last, and who joins is listed
+/// already with the address that it has by this stage; so the next stage waits until that is over.
 fn note_stage<A: App>(
     app: &A,
     snapshot: &Snapshot<A::Spec>,
@@ -53,15 +53,17 @@ fn note_stage<A: App>(
     (before, is_new): (A::Spec, bool),
 ) -> Option<String> {
     let accepted = record.accepted.as_ref().map(|it| &it.spec)?;
-    let unclear = |it: &MemberRecord| it.restarted.is_some() || snapshot.pod(&it.name).is_none();
-    let waits = !is_new && record.everyone().any(unclear);
+    let joins = matches!(record.step, Some(Step::Join { .. }));
+    let restarts = record.everyone().any(|it| it.restarted.is_some());
+    let unseen = record.everyone().any(|it| snapshot.pod(&it.name).is_none());
     let (stage, lacks) = match &record.cluster_id {
         None => (None, None),
-        Some(_) if waits => (record.stage.clone(), None),
+        Some(_) if !is_new && (joins || restarts || unseen) => (record.stage.clone(), None),
         Some(_) => {
             let pods = snapshot.pods.iter().flatten().filter_map(|it| it.spec.as_ref());
-            let running: Vec<_> = std::iter::once(&before).chain(pods).collect();
-            let stage = app.stage(&running, accepted, &snapshot.view);
+            let running = [&before].into_iter().chain(&record.proven).chain(pods);
+            let seen = (&snapshot.view, !joins && !unseen);
+            let stage = app.stage(&running.collect::<Vec<_>>(), accepted, seen);
             (Some(stage.spec), stage.lacks)
         }
     };

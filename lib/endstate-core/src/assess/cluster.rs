@@ -113,6 +113,7 @@ impl<A: App> Joined<'_, A> {
             pod: pod.map(PodRef::from),
             durable,
             volume_deleting: snapshot.is_claim_deleting(&entry.name),
+            address: entry.address.clone(),
             facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
             ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
         }

@@ -32,7 +32,12 @@ impl<A: App> Assessed<'_, A> {
     pub(super) fn launch_again(&self, member: &MemberRecord, start: &Start) -> Box<Launch> {
         let changed =
             matches!(&self.record.step, Some(Step::Restart { name }) if *name == member.name);
-        match self.record.proven.as_ref().filter(|_| !changed) {
+        // Who joins is listed with the address that it has by what is in force.
+        let found = |it: &&A::Spec| {
+            let address = || self.app.address(&self.snapshot.object, it, &member.name);
+            !matches!(start, Start::Existing { .. }) || address() == self.address(&member.name)
+        };
+        match self.record.proven.as_ref().filter(|_| !changed).filter(found) {
             Some(spec) => self.launch_by(spec, member, Some(start)),
             None => self.launch(member, Some(start)),
         }
@@ -67,13 +72,14 @@ impl<A: App> Assessed<'_, A> {
     }
 
     pub(super) fn address(&self, member: &MemberName) -> String {
-        self.app.address(&self.snapshot.object, member)
+        let spec = self.record.in_force().unwrap_or(&self.snapshot.spec);
+        self.app.address(&self.snapshot.object, spec, member)
     }
 
     /// How the members of a cluster find each other, by name.
     pub(super) fn peers(&self, cluster: &Cluster) -> Vec<Peer> {
         let peer = |it: &crate::Member| {
-            let address = self.address(&it.name);
+            let address = it.address.clone().unwrap_or_else(|| self.address(&it.name));
             let peer = Peer::new(it.name.clone(), address, it.role.clone());
             peer.id(Some(it.id.clone())).voting(it.votes)
         };

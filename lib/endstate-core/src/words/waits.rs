@@ -10,6 +10,10 @@ use crate::request::ActionKey;
 use crate::status::WaitRow;
 use crate::waiting::{AppointmentLack, SourceLack, Waiting};
 
+/// Why a certificate is not made.
+const AUTHORITY_LOST: &str =
+    "it is gone, or another than members trust: restore its secret from a backup";
+
 impl Waiting {
     /// What it waits for.
     pub fn what(&self) -> String {
@@ -74,9 +78,7 @@ impl Waiting {
                 Some(member) => format!("it exists and has another owner, and {member} needs it"),
                 None => "it exists and has another owner: give the cluster another name".into(),
             },
-            Self::ForAuthority { .. } => {
-                "it is gone, or another than members trust: restore its secret from a backup".into()
-            }
+            Self::ForAuthority { .. } => AUTHORITY_LOST.into(),
             Self::ForFormation { started, of } => {
                 format!("{started} of {of} have started and there is no leader yet")
             }

@@ -36,7 +36,7 @@ impl App for Toy {
             .command(vec![of_b.to_string()])
             .storage(VolumeSpec::new("1Gi"))
     }
-    fn address(&self, _: &Identity, member: &MemberName) -> String {
+    fn address(&self, _: &Identity, _: &Self::Spec, member: &MemberName) -> String {
         member.to_string()
     }
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {

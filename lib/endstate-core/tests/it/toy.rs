@@ -181,12 +181,20 @@ impl App for Toy {
             .policy(PodPolicy { labels, ..PodPolicy::default() })
     }
 
-    fn address(&self, object: &Identity, member: &MemberName) -> String {
+    fn address(&self, object: &Identity, _: &ToySpec, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
     }
 
     /// One level at a time.
-    fn stage(&self, running: &[&ToySpec], to: &ToySpec, _: &View) -> Stage<ToySpec> {
+    fn stage(
+        &self,
+        running: &[&ToySpec],
+        to: &ToySpec,
+        (_, known): (&View, bool),
+    ) -> Stage<ToySpec> {
+        if !known {
+            return ToySpec { level: running[0].level, ..to.clone() }.into();
+        }
         let levels = || running.iter().map(|it| it.level);
         let (lowest, highest) = (levels().min().unwrap_or(0), levels().max().unwrap_or(0));
         let level = to.level.clamp(highest.saturating_sub(1), lowest + 1);

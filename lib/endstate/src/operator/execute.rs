@@ -121,8 +121,8 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
-    /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are taken, gives the claims that were
-    /// left their owner, and deletes what is no longer wanted.
+    /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are
+    /// taken, gives the claims that were left their owner, and deletes what is no longer wanted.
     async fn surround(
         &self,
         object: &Declared<O::Kind>,

@@ -56,7 +56,9 @@ impl<O: Operand> Operator<O> {
         let (accepted, platform) =
             (status.record.accepted.as_ref(), platform(&self.classes.list()));
         let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
-        let (seen, certificates) = self.certificates(object, &[wanted, &settled], ctx).await?;
+        let running = pods.iter().filter_map(|it| it.spec.as_ref()).chain(&status.record.proven);
+        let specs: Vec<_> = running.chain([wanted, &settled]).collect();
+        let (seen, certificates) = self.certificates(object, &specs, ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
@@ -167,8 +169,7 @@ impl<O: Operand> Operator<O> {
     pub(super) fn wanted(&self, of: &ObjectsOf<'_, SpecOf<O>>) -> Result<Vec<Wanted>, Error> {
         let claims = of.surroundings.volumes.iter().map(Wanted::claim);
         let mut wanted = self.operand.objects(of)?;
-        let certificates = self.operand.app().certificates(of.object, of.spec);
-        wanted.extend(certificates.iter().map(Wanted::certificate));
+        wanted.extend(of.surroundings.certificates.iter().map(Wanted::certificate));
         wanted.extend(claims.collect::<Result<Vec<_>, _>>()?);
         Ok(wanted)
     }
@@ -196,6 +197,7 @@ impl<O: Operand> Operator<O> {
             Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
         };
         surroundings.volumes = known.filter_map(volume).collect();
+        surroundings.certificates = self.operand.app().certificates(&snapshot.object, spec);
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());

@@ -51,7 +51,7 @@ impl<O: Operand> Operator<O> {
     ) -> Pod {
         let (app, identity) = (self.operand.app(), &snapshot.object);
         let member = MemberRecord::new(format!("{}-{NOBODY}", identity.name), role.name.clone());
-        let address = app.address(identity, &member.name);
+        let address = app.address(identity, spec, &member.name);
         let peer = Peer::new(member.name.clone(), address, role.name.clone());
         let start = Start::New { token: identity.uid.to_string(), members: vec![peer] };
         let launch = app.launch(&LaunchOf::new(identity, spec, &member).start(&start));

@@ -7,20 +7,37 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, Uri, header};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::Endpoint;
 
 /// The most bytes that an answer may have.
 const BODY_MAX: usize = 4096;
 
 /// The status code of a GET, and at most so much of its body.
-pub(super) async fn get(endpoint: &str, path: &str) -> io::Result<(u16, Bytes)> {
-    let uri: Uri = endpoint.parse().map_err(io::Error::other)?;
+pub(super) async fn get(endpoint: &Endpoint, path: &str) -> io::Result<(u16, Bytes)> {
+    let uri: Uri = endpoint.url().parse().map_err(io::Error::other)?;
     let authority = uri.authority().ok_or_else(|| io::Error::other("no address"))?;
     let stream = TcpStream::connect(authority.as_str()).await?;
+    match endpoint.config().map_err(io::Error::other)? {
+        None => get_on(stream, authority.as_str(), path).await,
+        Some((config, name)) => {
+            let stream = TlsConnector::from(config).connect(name, stream).await?;
+            get_on(stream, authority.as_str(), path).await
+        }
+    }
+}
+
+async fn get_on<S>(stream: S, host: &str, path: &str) -> io::Result<(u16, Bytes)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let request = Request::get(path)
-        .header(header::HOST, authority.as_str())
+        .header(header::HOST, host)
         .body(Empty::<Bytes>::new())
         .map_err(io::Error::other)?;
     let answer = async {

@@ -12,6 +12,7 @@
 
 use endstate::crd::{Opaque, Volume};
 use endstate_core::{Phase, Status, Truth};
+use etcd_plan::tls::{Link, Naming, Source, Tls};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,6 @@ pub const DEFAULT_VERSION: &str = "3.5.16";
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.TLS)", "TLS is not supported yet: remove spec.TLS to run this cluster without it"))]
 pub struct EtcdClusterSpec {
     /// The number of voting members, 1 to 7. An even size tolerates no more failures than the odd size below it. 0 lets
     /// no member run and keeps the data on the volumes.
@@ -79,9 +79,64 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<HistoricalPodPolicy>,
 
-    /// TLS between members and to clients. Not supported yet, and refused.
+    /// TLS between members and to clients, by secrets that you keep. None by default, as it was.
     #[serde(default, rename = "TLS", skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Opaque>,
+    pub tls: Option<HistoricalTls>,
+}
+
+/// TLS as the first etcd operator had it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoricalTls {
+    /// By secrets that you keep.
+    #[serde(default, rename = "static", skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<StaticTls>,
+}
+
+/// The secrets by which a cluster has TLS.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("(has(self.member) && has(self.member.serverSecret)) == has(self.operatorSecret)", "members serve with TLS by member.serverSecret, and the operator connects by operatorSecret: set both or none"))]
+pub struct StaticTls {
+    /// Those of members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberTls>,
+    /// The secret with `etcd-client.crt`, `etcd-client.key` and `etcd-client-ca.crt` by which the operator connects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub operator_secret: Option<String>,
+}
+
+/// The secrets of members.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberTls {
+    /// The secret with `peer.crt`, `peer.key` and `peer-ca.crt`: TLS between members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub peer_secret: Option<String>,
+    /// The secret with `server.crt`, `server.key` and `server-ca.crt`: TLS to clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub server_secret: Option<String>,
+}
+
+impl From<HistoricalTls> for Tls {
+    fn from(it: HistoricalTls) -> Self {
+        let StaticTls { member, operator_secret } = it.fixed.unwrap_or_default();
+        let MemberTls { peer_secret, server_secret } = member.unwrap_or_default();
+        let link = |members: Option<String>, operator: Option<String>| match members {
+            None => Link::Off,
+            Some(members) => {
+                let (operator, files) = (operator.unwrap_or_default(), Naming::Historical);
+                Link::On(Source::Secrets { members, operator, files })
+            }
+        };
+        Self {
+            client: Some(link(server_secret, operator_secret)),
+            peer: Some(link(peer_secret, None)),
+        }
+    }
 }
 
 /// The pod policy of the first etcd operator.
@@ -204,8 +259,9 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             paused: it.paused,
             pod: it.pod.map(|it| it.common),
             storage,
+            tls: None,
         };
-        Self { unused, ..spec.into() }
+        Self { unused, tls: it.tls.unwrap_or_default().into(), ..spec.into() }
     }
 }
 

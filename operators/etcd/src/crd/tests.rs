@@ -1,5 +1,6 @@
 use endstate_core::{App, Change, Identity, Problem};
 use etcd_plan::Etcd;
+use etcd_plan::tls::{Holder, Link};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
@@ -104,7 +105,28 @@ fn the_historical_object_reads_as_the_new_one() {
     }))
     .unwrap();
     let spec = etcd_plan::EtcdClusterSpec::from(old.spec);
-    assert_eq!(spec, etcd_plan::EtcdClusterSpec::new(3, "3.5.16"));
+    // Who wrote it never had TLS by leaving it out.
+    let off = etcd_plan::tls::Tls { client: Some(Link::Off), peer: Some(Link::Off) };
+    let plain = etcd_plan::EtcdClusterSpec::new(3, "3.5.16");
+    assert_eq!(spec, etcd_plan::EtcdClusterSpec { tls: off, ..plain });
+}
+
+#[test]
+fn the_secrets_of_the_historical_kind_are_used_by_the_names_of_their_files() {
+    let spec = json!({"size": 3, "version": "3.5.16", "TLS": {"static": {
+        "member": {"peerSecret": "p", "serverSecret": "s"}, "operatorSecret": "o"}}});
+    let spec: historical::EtcdClusterSpec = serde_json::from_value(spec).unwrap();
+    let tls = etcd_plan::EtcdClusterSpec::from(spec).tls;
+    let object = Identity::new("default", "demo", "u");
+    let files = |link: &Link, holder| {
+        let it = link.files(&object, holder).unwrap();
+        [it.secret, it.certificate, it.authorities]
+    };
+    let server = files(tls.client(), Holder::Server);
+    assert_eq!(server, ["s", "server.crt", "server-ca.crt"]);
+    let operator = files(tls.client(), Holder::Operator);
+    assert_eq!(operator, ["o", "etcd-client.crt", "etcd-client-ca.crt"]);
+    assert_eq!(files(tls.peer(), Holder::Peer), ["p", "peer.crt", "peer-ca.crt"]);
 }
 
 #[test]
@@ -152,16 +174,28 @@ fn the_planner_sees_every_field_of_the_new_kind() {
             "etcdEnv": [{"name": "ETCD_MAX_REQUEST_BYTES", "value": "1"}],
         },
         "storage": {"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+        "tls": {
+            "client": {"mode": "Secrets", "serverSecret": "s", "operatorSecret": "o", "authority": 1},
+            "peer": {"mode": "Managed", "authority": 2},
+        },
     });
     let read = |spec: &Value| -> EtcdClusterSpec { serde_json::from_value(spec.clone()).unwrap() };
     assert_eq!(json!(read(&spec)), spec);
     let planned = |spec: &Value| etcd_plan::EtcdClusterSpec::from(read(spec));
     let whole = planned(&spec);
-    for path in
-        ["/repository", "/paused", "/storage/emptyDir/medium", "/storage/emptyDir/sizeLimit"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(spec["pod"].as_object().unwrap().keys().map(|it| format!("/pod/{it}")))
+    for path in [
+        "/repository",
+        "/paused",
+        "/storage/emptyDir/medium",
+        "/storage/emptyDir/sizeLimit",
+        "/tls/client/serverSecret",
+        "/tls/client/operatorSecret",
+        "/tls/peer/authority",
+        "/tls/client",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(spec["pod"].as_object().unwrap().keys().map(|it| format!("/pod/{it}")))
     {
         let mut without = spec.clone();
         let (parent, field) = path.rsplit_once('/').unwrap();

@@ -2,11 +2,11 @@
 //! names.
 
 use crate::support::{Place, eventually, free_port};
-use endstate_etcd::client::{Code, Connection, Failure};
+use endstate_etcd::client::{Code, Connection, Endpoint, Failure};
 
 async fn ready(place: &Place) -> Connection {
     eventually("the member answers", async || {
-        let connection = Connection::to(&place.client).await?;
+        let connection = Connection::to(&place.endpoint()).await?;
         let status = connection.status().await?;
         if status.leader == 0 {
             return Err(Failure::unknown("no leader"));
@@ -62,7 +62,7 @@ async fn a_member_joins_as_a_learner_is_promoted_leads_and_leaves() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_unreachable_and_says_why() {
-    let endpoint = format!("http://127.0.0.1:{}", free_port());
+    let endpoint = Endpoint::plain(&format!("127.0.0.1:{}", free_port()));
     let start = std::time::Instant::now();
     let error = match Connection::to(&endpoint).await {
         Ok(connection) => connection.status().await.unwrap_err(),

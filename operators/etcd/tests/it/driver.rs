@@ -202,7 +202,7 @@ async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_ar
     let view = settled(&places, 3).await;
     assert_eq!(view.membership, before.membership);
     assert!(view.targets.iter().all(|it| it.reach == Reach::Reachable));
-    let connection = Connection::to(&a.client).await.unwrap();
+    let connection = Connection::to(&a.endpoint()).await.unwrap();
     let refused = connection.read().await.unwrap_err();
     assert!(wants_user(&refused), "{refused}");
     assert!(connection.serves().await, "/health makes a read without a user");
@@ -233,7 +233,7 @@ async fn without_a_user_members_are_seen_and_changes_are_refused_as_what_they_ar
     // Two are left; without one of them there is no quorum, and no read.
     let other = (0..3).find(|it| *it != dead && places[*it].name != lead.name).unwrap();
     processes[other].kill();
-    let connection = Connection::to(&lead.client).await.unwrap();
+    let connection = Connection::to(&lead.endpoint()).await.unwrap();
     eventually("it serves no more", async || match connection.serves().await {
         false => Ok(()),
         true => Err("it serves"),

@@ -50,7 +50,7 @@ fn launch(place: &Place, mark: &str) -> Process {
 
 async fn member(place: &Place) -> u64 {
     eventually("the member leads itself", async || {
-        let status = Connection::to(&place.client).await?.status().await?;
+        let status = Connection::to(&place.endpoint()).await?.status().await?;
         let no_leader = endstate_etcd::client::Failure::unknown("no leader");
         if status.leader == 0 { Err(no_leader) } else { Ok(status.member) }
     })

@@ -9,3 +9,4 @@ mod driver;
 mod launcher;
 mod marks;
 mod operator;
+mod tls;

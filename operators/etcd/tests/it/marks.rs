@@ -8,11 +8,11 @@ use endstate::Error;
 use endstate::driver::{Address, Driver, Outcome, Target};
 use endstate::operator::{APP_LABEL, ObjectsOf, Operand, STARTED_ANNOTATION, Wanted};
 use endstate_core::{Call, Entry, MemberStatus, Membership, Position, Reach, Standing, View};
-use endstate_etcd::{crd, objects};
+use endstate_etcd::{crd, kinds, objects};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
-use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{ApiResource, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
@@ -79,6 +79,10 @@ impl Operand for Answering {
 
     fn driver(&self) -> &Self {
         self
+    }
+
+    fn kinds(&self) -> Vec<ApiResource> {
+        kinds()
     }
 
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {

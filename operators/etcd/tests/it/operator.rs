@@ -277,9 +277,9 @@ async fn what_the_historical_kind_cannot_have_yet_is_refused_and_the_rest_runs()
     };
     let api = world.historical();
     let params = PostParams::default();
-    let spec = json!({"size": 3, "version": "3.5.16", "TLS": {"static": {}}});
-    let message = refused(api.create(&params, &object(spec)).await);
-    assert!(message.contains("not supported yet"), "{message}");
+    let half = json!({"size": 3, "version": "3.5.16", "TLS": {"static": {"operatorSecret": "o"}}});
+    let message = refused(api.create(&params, &object(half)).await);
+    assert!(message.contains("set both or none"), "{message}");
     for (pod, expected) in [
         (json!({"etcdEnv": [{"name": "ETCD_FORCE_NEW_CLUSTER", "value": "true"}]}), "remove these"),
         (json!({"annotations": {"endstate.dev/started": "x"}}), "choose another name"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use endstate_etcd::client::Endpoint;
 use tempfile::TempDir;
 
 /// The etcd executable under test.
@@ -50,6 +51,10 @@ impl Place {
         }
     }
 
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::plain(self.client.strip_prefix("http://").unwrap())
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -75,6 +80,13 @@ impl Place {
             .iter()
             .flat_map(|(flag, value)| [OsString::from(flag), OsString::from(value)])
             .collect()
+    }
+
+    /// One member alone, with these flags more.
+    pub(crate) fn start_with(&self, flags: &[String]) -> Process {
+        let mut command = Command::new(etcd());
+        command.args(self.arguments(&[self], "new")).args(flags);
+        self.spawn(command)
     }
 
     pub(crate) fn start(&self, cluster: &[&Self], state: &str) -> Process {

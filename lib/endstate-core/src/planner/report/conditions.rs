@@ -191,6 +191,9 @@ impl<A: App> Report<'_, '_, A> {
             (None, None) if self.decision.record.step.is_some() => {
                 Some(("StepRunning", "a step is running".into()))
             }
+            (None, None) if self.decision.record.stage.is_some() => {
+                Some(("StageRunning", "members come to the spec in stages".into()))
+            }
             (None, None) => None,
         }
     }

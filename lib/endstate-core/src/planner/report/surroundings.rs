@@ -36,6 +36,7 @@ impl<A: App> Report<'_, '_, A> {
             left: self.left(&volumes, retention),
             volumes,
             taken,
+            certificates: self.assessed.certificates().into_iter().map(|it| it.0).collect(),
             issued: self.issued(),
         })
     }

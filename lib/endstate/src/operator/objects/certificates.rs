@@ -18,6 +18,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::Pem;
 use x509_parser::time::ASN1Time;
 
+use super::wanted::Content;
 use super::{NO_VERSION, Objects, Owner, Ownership, Secrets, Wanted};
 use crate::{Context, Error};
 
@@ -75,12 +76,24 @@ impl Wanted {
     pub fn certificate(certificate: &Certificate) -> Self {
         Self::issued(&certificate.secret, Ownership::Owned)
     }
+
+    /// The same, with what it holds, as far as that is known.
+    pub(in crate::operator) fn filled(self, secrets: &Secrets) -> Self {
+        let text = match self.content() {
+            Content::Bundle { authorities } => secrets.bundle(authorities),
+            _ => None,
+        };
+        match text {
+            Some(text) => self.holding(serde_json::json!({"data": {AUTHORITIES: text}})),
+            None => self,
+        }
+    }
 }
 
 impl Secrets {
     /// The certificates of authorities, one after the other; `None` if one is not there.
     pub(in crate::operator) fn bundle(&self, authorities: &[String]) -> Option<String> {
-        let text = |it: &String| Some(std::str::from_utf8(self.get(it, CERTIFICATE)?).ok()?);
+        let text = |it: &String| std::str::from_utf8(self.get(it, CERTIFICATE)?).ok();
         authorities.iter().map(text).collect()
     }
 

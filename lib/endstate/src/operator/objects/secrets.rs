@@ -27,6 +27,19 @@ impl Secrets {
         Some(&self.by_name.get(name)?.get(key)?.0)
     }
 
+    /// The same, with one more value.
+    ///
+    /// ```
+    /// let secrets = endstate::operator::Secrets::default().with("demo-admin", "password", "x");
+    /// assert_eq!(secrets.get("demo-admin", "password"), Some(&b"x"[..]));
+    /// ```
+    #[must_use]
+    pub fn with(mut self, name: &str, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        let data = self.by_name.entry(name.to_owned()).or_default();
+        data.insert(key.to_owned(), ByteString(value.into()));
+        self
+    }
+
     pub(super) fn put(&mut self, name: &str, data: BTreeMap<String, ByteString>) {
         self.by_name.insert(name.to_owned(), data);
     }

@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Secrets, fields};
+use super::fields;
 use crate::operator::declared::Declared;
 use crate::operator::labels::APP_LABEL;
 use crate::{Cache, Error, ObjectKey};
@@ -149,14 +149,9 @@ impl Wanted {
         Self::bare("ConfigMap", name, serde_json::json!({}), content)
     }
 
-    /// The same, with what it holds, as far as that is known.
-    pub(in crate::operator) fn filled(mut self, secrets: &Secrets) -> Self {
-        if let Content::Bundle { authorities } = &self.content
-            && let Some(text) = secrets.bundle(authorities)
-        {
-            self.object.data = serde_json::json!({"data": {super::AUTHORITIES: text}});
-            self.content = Content::Applied;
-        }
+    /// The same, holding this.
+    pub(super) fn holding(mut self, data: Value) -> Self {
+        (self.object.data, self.content) = (data, Content::Applied);
         self
     }
 

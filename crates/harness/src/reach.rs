@@ -1,0 +1,65 @@
+//! How a client reaches an etcd cluster, with TLS or without.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+
+use crate::Up;
+
+/// How long one call may take.
+const CALL_MAX: Duration = Duration::from_secs(2);
+
+/// With the certificate that the operator makes for clients if there is one, and else in plain.
+#[derive(Clone)]
+pub struct EtcdReach {
+    address: String,
+    secrets: Api<Secret>,
+    secret: String,
+}
+
+impl EtcdReach {
+    /// A client at an address, such as one that is forwarded.
+    pub async fn new(up: &Up, cluster: &str, address: &str) -> Result<Self> {
+        let secrets = Api::namespaced(up.client().await?, "default");
+        let secret = format!("{cluster}-client-tls");
+        Ok(Self { address: address.to_owned(), secrets, secret })
+    }
+
+    /// Connects as members want it now: while TLS is turned on or off they may want either.
+    pub async fn connect(&self) -> Result<Client> {
+        let secured = match self.secrets.get_opt(&self.secret).await? {
+            Some(secret) => Some(tls_options(&secret)?),
+            None => None,
+        };
+        for tls in secured.into_iter().map(Some).chain([None]) {
+            if let Ok(mut client) = self.connect_by(tls).await
+                && client.status().await.is_ok()
+            {
+                return Ok(client);
+            }
+        }
+        anyhow::bail!("nobody answers at {}", self.address)
+    }
+
+    /// Connects in plain, or with TLS.
+    pub async fn connect_by(&self, tls: Option<TlsOptions>) -> Result<Client> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let options = ConnectOptions::new().with_timeout(CALL_MAX);
+        let options = match tls {
+            Some(tls) => options.with_tls(tls),
+            None => options,
+        };
+        Ok(Client::connect([format!("{scheme}://{}", self.address)], Some(options)).await?)
+    }
+}
+
+fn tls_options(secret: &Secret) -> Result<TlsOptions> {
+    let data = secret.data.as_ref().context("an empty secret")?;
+    let file = |key: &str| Ok::<_, anyhow::Error>(&data.get(key).context("a file is missing")?.0);
+    let identity = Identity::from_pem(file("tls.crt")?, file("tls.key")?);
+    let authority = Certificate::from_pem(file("ca.crt")?);
+    Ok(TlsOptions::new().ca_certificate(authority).identity(identity).domain_name("127.0.0.1"))
+}

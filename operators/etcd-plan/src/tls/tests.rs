@@ -1,0 +1,168 @@
+use endstate_core::{App, Health, LaunchOf, Member, MemberRecord, Request, View};
+
+use super::*;
+use crate::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
+
+fn source(signs: u32, trusted: &[u32]) -> Source {
+    Source::Managed(Authorities { signs, trusted: trusted.iter().copied().collect() })
+}
+
+fn at(level: u8) -> Link {
+    match level {
+        0 => Link::Off,
+        1 => Link::Ready(source(1, &[1])),
+        _ => Link::On(source(1, &[1])),
+    }
+}
+
+fn spec(link: &Link) -> EtcdClusterSpec {
+    let tls = Tls { client: Some(link.clone()), peer: Some(link.clone()) };
+    EtcdClusterSpec { tls, ..EtcdClusterSpec::new(3, "3.5.16") }
+}
+
+#[test]
+fn nobody_is_brought_two_levels_away_from_anybody_who_runs() {
+    for (low, high, to) in [0, 1, 2]
+        .iter()
+        .flat_map(|it| [(*it, *it), (*it, 2.min(it + 1))])
+        .flat_map(|(low, high)| [0, 2].map(|to| (low, high, to)))
+    {
+        let (running, declared) = ([at(high), at(low)], at(to));
+        let next = Link::toward(&running.iter().collect::<Vec<_>>(), &declared);
+        let told = format!("{low} and {high} to {to}: {next:?}");
+        assert!(running.iter().all(|it| it.level().abs_diff(next.level()) <= 1), "{told}");
+        // It comes to an end.
+        let closer = next.level().abs_diff(to) < low.abs_diff(to).max(high.abs_diff(to));
+        assert!(closer || next == declared, "{told}");
+    }
+}
+
+/// Who has no pod, because all were deleted or the cluster sleeps, comes back as it was.
+#[test]
+fn nobody_is_brought_on_while_somebody_may_run_another_than_is_seen() {
+    let (ready, on) = (spec(&at(1)), EtcdClusterSpec { size: 5, ..spec(&at(2)) });
+    let held = Etcd.stage(&[&ready], &on, (&View::default(), false)).spec;
+    assert_eq!((held.tls, held.size), (ready.tls.clone(), 5));
+    assert_eq!(Etcd.stage(&[&ready], &on, (&View::default(), true)).spec, on);
+}
+
+#[test]
+fn another_authority_is_trusted_before_it_signs_and_alone_only_then() {
+    let declared = Link::On(source(2, &[2]));
+    let mut now = Link::On(source(1, &[1]));
+    let mut stages = vec![];
+    while now != declared {
+        now = Link::toward(&[&now], &declared);
+        stages.push(now.clone());
+    }
+    let both = [1, 2];
+    let expected = [source(1, &both), source(2, &both), source(2, &[2])].map(Link::On);
+    assert_eq!(stages, expected);
+    // One that still trusts the old one alone holds the others up.
+    let behind = Link::On(source(1, &[1]));
+    assert_eq!(Link::toward(&[&expected[0], &behind], &declared), expected[0]);
+    // A pod is made anew for each: a process reads whom it trusts when it starts.
+    let specs: Vec<_> = expected.iter().map(spec).collect();
+    for (old, new) in specs.iter().zip(&specs[1..]) {
+        let change = Etcd.change(&"member".into(), old, new);
+        assert_eq!(change, endstate_core::Change::Recreate);
+    }
+}
+
+#[test]
+fn certificates_that_would_not_trust_each_other_follow_only_by_off() {
+    let own = Link::On(Source::Secrets {
+        members: "mine".into(),
+        operator: "op".into(),
+        files: Naming::Usual,
+    });
+    let refused =
+        |old: &Link, new: &Link| Etcd.refuses(&spec(old), &spec(new), &View::default()).is_some();
+    assert!(refused(&at(2), &own) && refused(&own, &at(2)));
+    assert!(!refused(&at(2), &Link::Off) && !refused(&Link::Off, &own));
+    let counted = |it| Link::On(source(it, &[it]));
+    assert!(!refused(&at(2), &counted(2)));
+    assert!(refused(&at(2), &counted(3)) && refused(&counted(2), &counted(1)));
+}
+
+#[test]
+fn what_a_cluster_has_that_says_nothing_is_decided_when_it_is_new() {
+    let open = Tls::default();
+    let new = open.settle(None);
+    assert!(new.client().is_on() && new.peer().is_on());
+    let before = open.settle(Some(&Tls::default()));
+    assert_eq!((before.client(), before.peer()), (&Link::Off, &Link::Off), "as it was");
+    assert_eq!(open.settle(Some(&new)), new);
+}
+
+#[test]
+fn a_port_serves_both_ways_while_clients_change_over() {
+    let (object, member) =
+        (Identity::new("default", "demo", "0c5f"), MemberRecord::new("demo-a", "member"));
+    for (level, clients, peers) in [
+        (0, "http://0.0.0.0:2379", "http://0.0.0.0:2380"),
+        (1, "http://0.0.0.0:2379,https://0.0.0.0:2379", "http://0.0.0.0:2380"),
+        (2, "https://0.0.0.0:2379", "https://0.0.0.0:2380"),
+    ] {
+        let spec = spec(&at(level));
+        let launch = Etcd.launch(&LaunchOf::new(&object, &spec, &member));
+        let has = |flag: String| launch.command.contains(&flag);
+        assert!(has(format!("--listen-client-urls={clients}")), "{:?}", launch.command);
+        assert!(has(format!("--listen-peer-urls={peers}")), "{:?}", launch.command);
+        assert_eq!(has("--peer-client-cert-auth=true".into()), level > 0);
+        assert_eq!(launch.secrets.len(), if level > 0 { 2 } else { 0 });
+        assert_eq!(launch.env.iter().any(|it| it.0 == "ETCDCTL_CERT"), level == 2);
+    }
+}
+
+#[test]
+fn who_listens_otherwise_than_listed_is_listed_anew_and_a_learner_never() {
+    let member = |address: &str| {
+        let mut member = Member::new("demo-a", "a", "member").voting(true);
+        member.address = Some(format!("{address}://demo-a.demo-peer.default.svc:2380"));
+        member
+    };
+    let steps = |member: Member| {
+        let mut cluster = endstate_core::Cluster::default();
+        cluster.members = vec![member];
+        Etcd.steps(&spec(&at(2)), &cluster)
+    };
+    let due = steps(member("http"));
+    assert_eq!(due[0].name, MOVE_ADDRESS);
+    let address = "https://demo-a.demo-peer.default.svc:2380";
+    assert_eq!(due[0].arguments["address"], address);
+    assert!(!Request::App(due[0].clone()).is_dangerous());
+    assert_eq!(steps(member("https")), []);
+    assert_eq!(steps(member("http").voting(false)), [], "it would get a vote");
+    let mut outdated = member("http");
+    outdated.outdated = true;
+    assert_eq!(steps(outdated), [], "it listens as before");
+    let mut down = member("http");
+    down.health = Health::Leaderless;
+    assert_eq!(steps(down), []);
+}
+
+#[test]
+fn clients_and_members_have_authorities_of_their_own() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let certificates = Etcd.certificates(&object, &spec(&at(2)));
+    let told: Vec<_> = certificates
+        .iter()
+        .map(|it| format!("{} {}", it.secret, it.issuer.as_deref().unwrap_or("-")))
+        .collect();
+    let expected = [
+        "demo-client-ca-1 -",
+        "demo-server-tls demo-client-ca-1",
+        "demo-operator-tls demo-client-ca-1",
+        "demo-client-tls demo-client-ca-1",
+        "demo-peer-ca-1 -",
+        "demo-peer-tls demo-peer-ca-1",
+    ];
+    assert_eq!(told, expected);
+    let server = &certificates[1];
+    for name in ["*.demo-peer.default.svc", "demo-client.default.svc", "localhost", "::1"] {
+        assert!(server.names.contains(name), "{name}");
+    }
+    assert_eq!(certificates[2].usages, [Usage::Client].into());
+    assert!(Etcd.certificates(&object, &spec(&Link::Off)).is_empty());
+}
