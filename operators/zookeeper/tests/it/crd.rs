@@ -42,7 +42,7 @@ async fn a_bad_spec_is_refused_with_what_to_do() {
         (json!({"size": 3}), "spec.version: Required value"),
         (with("config", json!({"tickTime": 0})), "must be at least 1"),
         (with("config", json!({"snapCount": 2_147_483_648_u64})), "more than 2147483647"),
-        (with("size", 0.into()), "should be greater than or equal to 1"),
+        (with("size", (-1).into()), "should be greater than or equal to 0"),
         (with("size", 8.into()), "should be less than or equal to 7"),
         (with("size", "3".into()), "must be of type integer"),
         (with("observers", 21.into()), "should be less than or equal to 20"),
