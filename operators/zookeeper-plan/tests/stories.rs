@@ -55,7 +55,7 @@ fn launch(object: &Identity, start: &str) -> String {
     spec.config.insert("tickTime".into(), 1000);
     let member = MemberRecord::new("demo-a", SERVER);
     let peer = |name: &str, id: &str, role: &str| {
-        let address = ZooKeeper.address(object, &name.into());
+        let address = ZooKeeper.address(object, &spec, &name.into());
         Peer::new(name, address, role).id(Some(id.into()))
     };
     let members = vec![peer("demo-a", "1", SERVER), peer("demo-b", "7", OBSERVER)];
