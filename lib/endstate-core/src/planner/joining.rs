@@ -7,6 +7,7 @@ use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, CatchUp};
 use crate::assess::cluster::needs_another_pod;
+use crate::assess::learn::backoff;
 use crate::assess::rules::{has_given_up, is_half_joined};
 use crate::assess::settle::is_begun;
 use crate::id::MemberName;
@@ -80,7 +81,9 @@ impl<A: App> Proof<'_, '_, A> {
             members.sort_by(|a, b| a.name.cmp(&b.name));
         }
         let start = Start::Existing { members };
-        let launch = match self.is_repairing() {
+        // What worked before may not work any more: each second try is by what is in force.
+        let tries = backoff(&assessed.record).map_or(0, |it| it.times);
+        let launch = match self.is_repairing() && tries.is_multiple_of(2) {
             true => assessed.launch_again(new, &start),
             false => assessed.launch(new, Some(&start)),
         };

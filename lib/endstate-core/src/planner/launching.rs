@@ -28,10 +28,10 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// The same, of a member that is put back as it was: by what members worked by before, until one works by what is
-    /// in force. Whoever is being changed gets that.
+    /// in force. Whoever is being changed gets that: its pod made room for it.
     pub(super) fn launch_again(&self, member: &MemberRecord, start: &Start) -> Box<Launch> {
-        let changed =
-            matches!(&self.record.step, Some(Step::Restart { name }) if *name == member.name);
+        let changed = member.restarted.is_some()
+            || matches!(&self.record.step, Some(Step::Restart { name }) if *name == member.name);
         // Who joins is listed with the address that it has by what is in force.
         let found = |it: &&A::Spec| {
             let address = || self.app.address(&self.snapshot.object, it, &member.name);
