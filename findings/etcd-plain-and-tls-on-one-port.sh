@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# etcd 3.4.23 (and 3.5.16, 3.6.16, 3.7.3): one client port serves in plain and with TLS at once, if `--listen-client-urls`
+# etcd 3.4.23 (and 3.5.16): one client port serves in plain and with TLS at once, if `--listen-client-urls`
 # names the same address with both schemes.
 #
 # What one would guess: two URLs of one host and port are the same listener, so the second fails to bind, or the last one

@@ -1,9 +1,9 @@
 //! TLS, to clients and between members: where certificates come from, and how a cluster that lives gets it or loses it.
 //!
 //! Both kinds of connections have three levels, and members of neighbouring levels work together; so a cluster goes
-//! from one to the next as a whole. (Seen with 3.4.23, 3.5.16, 3.6.16 and 3.7.3: a client port serves both if both are
-//! asked for; a member with certificates dials members of both kinds; one that nobody can dial yet, because its listed
-//! address is another, still works, since its peers answer on the connections that it opens.)
+//! from one to the next as a whole. (Seen with 3.4.23 and 3.5.16: a client port serves both if both are asked for. Seen
+//! with 3.6.16 and 3.7.3, too: a member with certificates dials members of both kinds; one that nobody can dial yet,
+//! because its listed address is another, still works, since its peers answer on the connections that it opens.)
 
 use std::collections::BTreeSet;
 

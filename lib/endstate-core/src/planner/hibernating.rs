@@ -19,13 +19,11 @@ pub(super) fn hibernate<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let (stay, mut go): (Vec<_>, Vec<_>) = pods.partition(|it| lacks_volume(it));
     let waits = stay.into_iter().map(|it| Waiting::ForVolume { member: it.name.clone() });
     go.sort_by_key(|it| (leads(assessed, &it.name), &it.name));
-    let told = Verdict::say(waits);
-    let Some(pod) = go.first() else { return told };
-    let (pod, reason) = (PodRef::from(*pod), LeaveReason::Hibernates);
-    match told {
-        Verdict::Also(told) => Verdict::Also(told.acts(Action::DeletePod { pod, reason })),
-        _ => Verdict::Also(Move::default().acts(Action::DeletePod { pod, reason })),
-    }
+    let next = go.first().map(|pod| {
+        let (pod, reason) = (PodRef::from(*pod), LeaveReason::Hibernates);
+        Verdict::Also(Move::default().acts(Action::DeletePod { pod, reason }))
+    });
+    next.unwrap_or(Verdict::Pass).beside(waits.collect())
 }
 
 fn leads<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
