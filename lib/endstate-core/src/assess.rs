@@ -16,12 +16,14 @@ pub(crate) mod health;
 pub(crate) mod learn;
 mod listed;
 mod needs;
+pub(crate) mod rebuild;
 pub(crate) mod rules;
 pub(crate) mod settle;
 
 use std::collections::BTreeSet;
 
 use crate::app::App;
+use crate::consent::Choice;
 use crate::id::MemberName;
 use crate::limits::quorum;
 use crate::member::{Cluster, Health, Member};
@@ -98,7 +100,7 @@ pub enum Situation {
     PodsRefused,
     /// No cluster exists yet.
     Forming,
-    /// The first members have formed the cluster, and this is recorded now.
+    /// The first members have formed the cluster, or say who they are after the record was lost; this is recorded now.
     Formed,
     /// A quorum proves the list of members, and one of them leads.
     Quorum,
@@ -109,18 +111,19 @@ pub enum Situation {
 /// Assesses a snapshot.
 pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assessed<'a, A> {
     let mut record = snapshot.status.record.clone();
+    let rebuilt = rebuild::rebuild(app, snapshot, &mut record);
     let (problems, lacks) = accept::accept(app, snapshot, &mut record);
     let target = record.in_force().map(|it| app.topology(it));
     let situation = Situation::NotAccepted;
     let cluster = None;
     let mut assessed =
         Assessed { app, snapshot, record, problems, lacks, target, cluster, situation };
-    assessed.situation = assessed.look();
+    assessed.situation = assessed.look(rebuilt);
     assessed
 }
 
 impl<'a, A: App> Assessed<'a, A> {
-    fn look(&mut self) -> Situation {
+    fn look(&mut self, rebuilt: bool) -> Situation {
         let snapshot = self.snapshot;
         if snapshot.object.deleting {
             return Situation::Deleting;
@@ -138,6 +141,10 @@ impl<'a, A: App> Assessed<'a, A> {
             return Situation::NameTaken;
         }
         let Some(pods) = &snapshot.pods else { return Situation::PodsUnknown };
+        if rebuilt {
+            self.cluster = self.proof().ok();
+            return Situation::Formed;
+        }
         self.note_pods(pods);
         self.note_last_words(pods);
         self.note_restarts();
@@ -148,17 +155,16 @@ impl<'a, A: App> Assessed<'a, A> {
         if self.target.as_ref().is_some_and(Topology::hibernates) {
             return self.look_at_sleep();
         }
+        if self.record.consent != snapshot.consent {
+            self.record.consent = None;
+        }
         if self.record.cluster_id.is_none() {
             return if self.note_formation() { Situation::Formed } else { Situation::Forming };
         }
-        if self.record.consent != snapshot.recover_from {
-            self.record.consent = None;
-        }
         match self.proof() {
             Ok(cluster) => {
-                // Nothing needs it, and it is no consent to what may happen later.
-                self.record.consent = snapshot.recover_from.clone();
                 self.settle(&cluster);
+                self.note_consent(&cluster);
                 self.note_proven(&cluster);
                 self.note_votes(&cluster);
                 self.note_acks_of(&cluster);
@@ -168,6 +174,26 @@ impl<'a, A: App> Assessed<'a, A> {
                 Situation::Quorum
             }
             Err(lack) => Situation::NoQuorum(lack),
+        }
+    }
+
+    /// What nothing needs is no consent to what may happen later.
+    fn note_consent(&mut self, cluster: &Cluster) {
+        let consent = &self.snapshot.consent;
+        if !consent.as_ref().is_some_and(|it| self.decides(cluster, it)) {
+            self.record.consent = consent.clone();
+        }
+    }
+
+    /// Whether there is something to be decided by this choice.
+    fn decides(&self, cluster: &Cluster, choice: &Choice) -> bool {
+        match choice {
+            Choice::Remove(member) => {
+                let leaves = self.record.is_asked_to_leave(member);
+                leaves || cluster.member(member).is_some_and(|it| !it.recorded)
+            }
+            Choice::Replace(_) => !cluster.corruption.is_empty(),
+            _ => false,
         }
     }
 

@@ -17,6 +17,7 @@ mod app;
 mod assess;
 mod certificates;
 mod claim;
+mod consent;
 mod credentials;
 mod exit;
 mod facts;
@@ -53,6 +54,7 @@ pub use certificates::{
     SeenCertificate, Usage,
 };
 pub use claim::Claim;
+pub use consent::{CONSENT_ANNOTATION, Choice};
 pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Words};
 pub use facts::Facts;
@@ -88,7 +90,7 @@ pub use record::{
 pub use request::{
     ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,
 };
-pub use snapshot::{Blocked, Conflict, Denial, RECOVER_ANNOTATION, Snapshot};
+pub use snapshot::{Blocked, Conflict, Denial, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{
     Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology, Voters,
@@ -97,7 +99,7 @@ pub use version::{Version, VersionError};
 pub use view::{
     Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View,
 };
-pub use waiting::{AppointmentLack, SourceLack, Waiting};
+pub use waiting::{AppointmentLack, RecordLack, SourceLack, Waiting};
 
 /// The label that every object of a cluster carries: the cluster object's name.
 pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

@@ -18,6 +18,7 @@ use std::fmt;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::assess::rebuild::is_lost;
 use crate::claim::Claim;
 use crate::id::{MemberName, Uid};
 use crate::leads::Leads;
@@ -217,7 +218,8 @@ impl<'a, S> Lint<'a, S> {
             "it acts on a cluster that is paused".into()
         });
         let clients = self.plan.surroundings.as_ref().is_some_and(|it| it.clients);
-        self.check(Rule::MarksFirst, !clients || new.cluster_id.is_some(), || {
+        let known = new.cluster_id.is_some() || is_lost(self.snapshot);
+        self.check(Rule::MarksFirst, !clients || known, || {
             "the client service is due before the cluster is recorded".into()
         });
     }
@@ -323,7 +325,8 @@ impl<'a, S> Lint<'a, S> {
         let recorded = record.everyone().any(|it| it.name == claim.member);
         let used = self.find(&claim.member).is_some();
         let known = record.cluster_id.is_some() || record.bootstrap.is_some();
-        let free = proven && known && !listed && !recorded && !used && !claim.retained;
+        let kept = claim.retained || record.kept.contains(&claim.member);
+        let free = proven && known && !listed && !recorded && !used && !kept;
         self.check(Rule::KeepsData, free, || {
             format!("claim {} may still hold the data of a member", claim.name)
         });

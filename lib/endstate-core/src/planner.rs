@@ -20,6 +20,7 @@ mod joining;
 mod launching;
 mod leaving;
 mod losses;
+mod lost_record;
 mod marks;
 mod mending;
 mod names;
@@ -30,18 +31,20 @@ mod repair;
 mod report;
 mod resize;
 mod restarting;
+mod stranger;
 mod stray;
 mod tasks;
 mod under_way;
 mod verdict;
 mod without_quorum;
 
-pub(crate) use names::is_member_name;
 pub use names::member_name;
+pub(crate) use names::{is_member_name, serial_of};
 
 use crate::app::App;
 use crate::assess::{Assessed, Situation, assess};
 use crate::certificates::Due;
+use crate::consent::Choice;
 use crate::plan::Plan;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
@@ -88,6 +91,9 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
         for conflict in &assessed.snapshot.conflicts {
             decision.wait(Waiting::ForName { conflict: conflict.clone() });
         }
+        if let Some(Choice::Unknown(text)) = &assessed.snapshot.consent {
+            decision.wait(Waiting::ForChoice { text: text.clone() });
+        }
         for (certificate, due) in assessed.certificates() {
             if due == Due::Held {
                 decision.wait(Waiting::ForAuthority { certificate: certificate.secret });
@@ -122,7 +128,7 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
 fn forming_steps<A: App>() -> [Step<A>; 8] {
     [
         marks::mark,
-        forming::keep_unknown_data,
+        lost_record::keep_unknown_data,
         forming::begin,
         forming::wait_for_marks,
         forming::begin_again,
@@ -153,7 +159,7 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
 /// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
 /// change, removal of the dead before growth, growth before restarts.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 19] {
+fn proven_steps<A: App>() -> [ProvenStep<A>; 20] {
     [
         repair::resume,
         appointing::stop_rival,
@@ -165,6 +171,7 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 19] {
         repair::restart_broken,
         repair::renew_crashed,
         under_way::go_on,
+        stranger::remove,
         repair::report_unknown_members,
         repair::report_groups,
         repair::update_labels,

@@ -246,6 +246,8 @@ pub enum LeaveReason {
     FailedJoin,
     /// It belongs to nothing: a pod or a member that nobody asked for.
     Stray,
+    /// It is listed, nobody here added it, and a person wants it off the list.
+    Stranger,
     /// Only its pod goes; another one is made on the same volume.
     Recreated,
     /// Only its pod goes: no member is to run.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::consent::Choice;
 use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::pod::Pod;
@@ -58,10 +59,17 @@ pub struct Record<S> {
     /// was accepted or that a pod was made from. It is so until each voter works by another.
     #[serde(default, skip_serializing_if = "is_no")]
     pub acks_alone: bool,
-    /// The consent to a recovery that was used, or that a quorum made needless. It counts only once: until the person
-    /// takes it back, or names another.
+    /// The consent that was used, or that there was no need of. It counts only once: until the person takes it back, or
+    /// says something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consent: Option<MemberName>,
+    pub consent: Option<Choice>,
+    /// Members of a cluster whose record was lost, found by their volumes: by a person's consent their pods are made
+    /// again, and what they say makes the record again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<MemberRecord>,
+    /// Whose volumes were there when a lost record was made again, and who were no members: they are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<MemberName>,
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
@@ -91,6 +99,8 @@ impl<S> Default for Record<S> {
             cluster_id: None,
             acks_alone: false,
             consent: None,
+            found: vec![],
+            kept: vec![],
             step: None,
             backoff: None,
             tasks: vec![],
@@ -100,14 +110,14 @@ impl<S> Default for Record<S> {
 }
 
 impl<S> Record<S> {
-    /// First members, members, and who is coming.
+    /// First members, those that were found, members, and who is coming.
     pub(crate) fn everyone_mut(&mut self) -> impl Iterator<Item = &mut MemberRecord> {
         let first = self.bootstrap.iter_mut().flat_map(|it| &mut it.members);
         let coming = self.step.iter_mut().filter_map(|it| match it {
             Step::Join { member } => Some(member),
             _ => None,
         });
-        first.chain(&mut self.members).chain(coming)
+        first.chain(&mut self.found).chain(&mut self.members).chain(coming)
     }
 
     /// Goes on with another step, or with none. The id of one that was coming is spare if the application was never
@@ -151,7 +161,8 @@ impl<S> Record<S> {
     /// assert!(endstate_core::Record::<u32>::default().is_blank());
     /// ```
     pub fn is_blank(&self) -> bool {
-        self.bootstrap.is_none() && self.cluster_id.is_none() && self.names == 0
+        let found = !self.found.is_empty();
+        self.bootstrap.is_none() && self.cluster_id.is_none() && self.names == 0 && !found
     }
 
     /// The pods that it speaks of, by name, with the uid of those that were seen: of all members, of one
@@ -175,14 +186,19 @@ impl<S> Record<S> {
         there.map(|it| (&it.name, it.pod.as_ref())).chain(alone)
     }
 
-    /// First members, members, and who is coming.
+    /// Whether a member is on its way out because a person said so.
+    pub(crate) fn is_asked_to_leave(&self, member: &MemberName) -> bool {
+        matches!(&self.step, Some(Step::Leave { name, reason: LeaveReason::Stranger, .. }) if name == member)
+    }
+
+    /// First members, those that were found, members, and who is coming.
     pub(crate) fn everyone(&self) -> impl Iterator<Item = &MemberRecord> {
         let first = self.bootstrap.iter().flat_map(|it| &it.members);
         let coming = self.step.iter().filter_map(|it| match it {
             Step::Join { member } => Some(member),
             _ => None,
         });
-        first.chain(&self.members).chain(coming)
+        first.chain(&self.found).chain(&self.members).chain(coming)
     }
 
     /// The role and the group that are recorded of a member that belongs to the cluster, or is coming.

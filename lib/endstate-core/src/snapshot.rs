@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::certificates::SeenCertificate;
 use crate::claim::Claim;
+use crate::consent::Choice;
 use crate::exit::Words;
 use crate::id::MemberName;
 use crate::identity::Identity;
@@ -58,13 +59,9 @@ pub struct Snapshot<S> {
     pub platform: Platform,
     /// Why the API refuses a pod that is made from the spec, if it was asked and does.
     pub rejected: Option<Words>,
-    /// The member that a person named as the source of a recovery, by [`RECOVER_ANNOTATION`].
-    pub recover_from: Option<MemberName>,
+    /// What a person decided, by [`CONSENT_ANNOTATION`](crate::CONSENT_ANNOTATION).
+    pub consent: Option<Choice>,
 }
-
-/// The annotation by which a person consents to go on with what one member has, after so many lost their data that no
-/// quorum can come back. Its value is the member's name.
-pub const RECOVER_ANNOTATION: &str = "endstate.dev/recover-from";
 
 impl<S> Snapshot<S> {
     /// An object that nobody has looked at yet: no pods, no answers.
@@ -83,7 +80,7 @@ impl<S> Snapshot<S> {
             blocked: vec![],
             platform: Platform::default(),
             rejected: None,
-            recover_from: None,
+            consent: None,
         }
     }
 
@@ -101,6 +98,14 @@ impl<S> Snapshot<S> {
     pub(crate) fn is_claim_deleting(&self, member: &str) -> bool {
         let mut claims = self.claims.iter().filter(|it| it.member.as_str() == member);
         claims.any(|it| it.deleting) && self.claim(member).is_none()
+    }
+
+    /// The member that a person named as the source of a recovery.
+    pub fn recover_from(&self) -> Option<&MemberName> {
+        match &self.consent {
+            Some(Choice::RecoverFrom(member)) => Some(member),
+            _ => None,
+        }
     }
 
     /// How an action was refused when it was tried last.

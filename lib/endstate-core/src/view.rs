@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::consent::Choice;
 use crate::facts::Facts;
 use crate::id::{ClusterId, MemberId, MemberName};
 use crate::position::Position;
@@ -74,6 +75,36 @@ impl View {
                 if let Some(entry) = list.members.iter_mut().find(id).filter(|_| free) {
                     entry.name = member.name.clone();
                 }
+            }
+        }
+        self
+    }
+
+    /// The same, in which an alarm that names nobody is about the member whose data is wrong by a person's word.
+    ///
+    /// ```
+    /// use endstate_core::{Choice, Corruption, MemberRecord, MemberStatus, Record, Standing, Target, View};
+    /// let known = MemberRecord { id: Some("1".into()), ..MemberRecord::new("example-x7k2p", "member") };
+    /// let record = Record::<u32> { members: vec![known], ..Record::default() };
+    /// let status = MemberStatus::new("2", "c9", Standing::Voter).reports(vec![Corruption::Undetermined]);
+    /// let view = View::new(vec![Target::answered("example-v4n6r", status)], None);
+    /// let consent = Some(Choice::Replace("example-x7k2p".into()));
+    /// let view = view.accused_by(consent.as_ref(), &record);
+    /// assert_eq!(view.answer("example-v4n6r").unwrap().corruption, [Corruption::Of("1".into())]);
+    /// ```
+    #[must_use]
+    pub fn accused_by<S>(mut self, consent: Option<&Choice>, record: &Record<S>) -> Self {
+        let Some(Choice::Replace(name)) = consent else { return self };
+        if record.consent.as_ref() == consent {
+            return self;
+        }
+        // One that has left is listed no more, whatever it was called.
+        let id = record.find(name).and_then(|it| it.id.clone());
+        let accused = Corruption::Of(id.unwrap_or_else(|| MemberId::from(name.as_str())));
+        let answers = self.targets.iter_mut().filter_map(|it| it.status.as_mut());
+        for corruption in answers.flat_map(|it| &mut it.corruption) {
+            if *corruption == Corruption::Undetermined {
+                *corruption = accused.clone();
             }
         }
         self

@@ -221,6 +221,13 @@ pub enum Waiting {
         pods: usize,
         /// How many claims.
         claims: usize,
+        /// What it lacks to be made again.
+        lack: RecordLack,
+    },
+    /// A person decided something that is none of the choices.
+    ForChoice {
+        /// What the person wrote.
+        text: crate::Words,
     },
     /// All ids that the application takes were given out.
     ForIds {
@@ -290,6 +297,28 @@ pub enum SourceLack {
     NotNeeded,
     /// The same consent was used before, or a quorum was there since it was given.
     Used,
+}
+
+/// What a record that was lost lacks to be made again.
+///
+/// ```
+/// assert_ne!(endstate_core::RecordLack::NoQuorum, endstate_core::RecordLack::Pods);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RecordLack {
+    /// Pods of members whose volumes are there: a person may have them started.
+    Pods,
+    /// A list of members that a quorum of them agrees on.
+    NoQuorum,
+    /// The mark on the pods of a quorum that they were started.
+    NoMarks,
+    /// A spec: no pod says what it was made from.
+    NoSpec,
+    /// Certainty about what is one cluster: members say that they belong to several.
+    TwoClusters,
+    /// Who is in which group, which no list of members says.
+    Groups,
 }
 
 /// Why no leader can be appointed.
@@ -362,6 +391,7 @@ impl Waiting {
                     | Self::ForVolume { .. }
                     | Self::ForAuthority { .. }
                     | Self::ForUnknownMember { .. }
+                    | Self::ForChoice { .. }
                     | Self::ForVote { .. }
                     | Self::ForAllClear
                     | Self::ForIds { .. }

@@ -40,8 +40,8 @@ impl Package for ZooKeeperPackage {
     }
 
     fn rescue(&self) -> &'static str {
-        "first back up the volumes of the remaining claims `data-MEMBER`. The annotation `endstate.dev/recover-from` \
-         with a member's name lets the ensemble go on with what that member has, if nobody is known to have had more"
+        "first back up the volumes of the remaining claims `data-MEMBER`. The annotation `endstate.dev/consent` \
+         with `recover-from MEMBER` lets the ensemble go on with what that member has, if nobody is known to have had more"
     }
 
     fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {

@@ -111,7 +111,7 @@ async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with(
         is_true(it, "QuorumLost") && waits.contains("recover-from")
     };
     cluster.until("report the loss", told).await?;
-    let consent = json!({"metadata": {"annotations": {"endstate.dev/recover-from": survivor}}});
+    let consent = json!({"metadata": {"annotations": {"endstate.dev/consent": format!("recover-from {survivor}")}}});
     cluster.patch(consent).await?;
     cluster.until("serve again", |it| is_true(it, "Available")).await?;
     cluster.settled(3).await?;

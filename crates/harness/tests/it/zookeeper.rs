@@ -218,7 +218,7 @@ async fn two_of_three_wiped_stop_and_the_survivors_data_is_gone_on_with() -> Res
         is_true(it, "QuorumLost") && status(it)["waiting"].to_string().contains("recover-from")
     })
     .await?;
-    zoo.patch(json!({"metadata": {"annotations": {"endstate.dev/recover-from": survivor}}}))
+    zoo.patch(json!({"metadata": {"annotations": {"endstate.dev/consent": format!("recover-from {survivor}")}}}))
         .await?;
     zoo.until("3 servers", |it| ready(it) == 3).await?;
     zoo.settled(3).await?;

@@ -1,7 +1,7 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, AppStep, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage,
+    Action, AppStep, Choice, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage,
     Request as Asked, RequestKind, Start, Step,
 };
 
@@ -71,7 +71,7 @@ impl<M: AppModel> View<'_, M> {
                 set(name, 0, NOTED);
             }
         }
-        if let Some(source) = &record.consent {
+        if let Some(Choice::RecoverFrom(source)) = &record.consent {
             set(source, 0, USED_CONSENT);
         }
         let mut asked = vec![];

@@ -1,10 +1,10 @@
 //! From what the operator sees to what the planner is given.
 
 use endstate_core::{
-    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Claim,
-    ClusterId, Denial, Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod, PodPhase,
-    Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing, Status, Step, Trouble, Uid,
-    Words,
+    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
+    Claim, ClusterId, Denial, Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod,
+    PodPhase, Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing, Status, Step,
+    Trouble, Uid, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,7 +33,7 @@ impl<M: AppModel> View<'_, M> {
         let mut snapshot = Snapshot::new(now, object, self.setting.model.spec(self.spec));
         snapshot.status =
             Status { record: self.record(), members: self.rows(), ..Status::default() };
-        snapshot.recover_from = self.named(CONSENT);
+        snapshot.consent = self.named(CONSENT).map(Choice::RecoverFrom);
         snapshot.pods = Some(self.pods());
         snapshot.claims = self.claims();
         snapshot.view = self.view();
@@ -121,7 +121,7 @@ impl<M: AppModel> View<'_, M> {
                 .has(BOOT)
                 .then(|| Bootstrap { attempt: 1, members: all(FIRST).collect() }),
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
-            consent: self.named(USED_CONSENT),
+            consent: self.named(USED_CONSENT).map(Choice::RecoverFrom),
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
             tasks: self.asked(),
             members: all(MEMBER).collect(),

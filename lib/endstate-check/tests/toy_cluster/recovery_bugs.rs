@@ -1,6 +1,8 @@
 //! Recoveries as a careless operator would do them.
 
-use endstate_core::{Action, App, Evidence, Exit, Plan, Reach, RecoverStage, Snapshot, Step, plan};
+use endstate_core::{
+    Action, App, Choice, Evidence, Exit, Plan, Reach, RecoverStage, Snapshot, Step, plan,
+};
 
 type See<A> = Snapshot<<A as App>::Spec>;
 type Do<A> = Plan<<A as App>::Spec>;
@@ -32,8 +34,8 @@ pub(crate) fn use_consent_again<A: App>(app: &A, snapshot: &See<A>) -> Do<A> {
 /// Whoever is named: all others have lost their data.
 pub(crate) fn recover_anyway<A: App>(app: &A, snapshot: &See<A>) -> Do<A> {
     let mut seen = snapshot.clone();
-    let Some(source) = &snapshot.recover_from else { return plan(app, snapshot) };
-    if snapshot.status.record.consent.as_ref() == Some(source) {
+    let Some(source) = snapshot.recover_from() else { return plan(app, snapshot) };
+    if snapshot.status.record.consent == snapshot.consent {
         return plan(app, snapshot);
     }
     seen.view.membership = None;
@@ -54,14 +56,14 @@ pub(crate) fn ask_nobody<A: App>(app: &A, snapshot: &See<A>) -> Do<A> {
     let mut seen = snapshot.clone();
     let whole = |name: &str| !snapshot.pod(name).is_some_and(endstate_core::Pod::data_lost);
     let mut members = snapshot.status.record.members.iter().filter(|it| whole(&it.name));
-    seen.recover_from = members.next().map(|it| it.name.clone());
+    seen.consent = members.next().map(|it| Choice::RecoverFrom(it.name.clone()));
     plan(app, &seen)
 }
 
 /// How far others are, or were, is not looked at.
 pub(crate) fn compare_nothing<A: App>(app: &A, snapshot: &See<A>) -> Do<A> {
     let mut seen = snapshot.clone();
-    if let Some(source) = &snapshot.recover_from {
+    if let Some(source) = snapshot.recover_from() {
         for row in seen.status.members.iter_mut().filter(|it| it.name != *source) {
             row.position = None;
         }
@@ -84,7 +86,7 @@ pub(crate) fn hear_no_consent<A: App>(app: &A, snapshot: &See<A>) -> Do<A> {
         Some(Step::Recover { stage: RecoverStage::Fencing {}, .. })
     );
     if !fencing {
-        seen.recover_from = None;
+        seen.consent = None;
     }
     plan(app, &seen)
 }

@@ -245,8 +245,9 @@ impl<'a, A: App> Leaderless<'_, 'a, A> {
 
     /// Whether a person consents to go on with what it has.
     fn is_named(&self, heir: &Member) -> bool {
-        let used = self.assessed.record.consent.as_ref() == Some(&heir.name);
-        self.assessed.snapshot.recover_from.as_ref() == Some(&heir.name) && !used
+        let snapshot = self.assessed.snapshot;
+        let used = self.assessed.record.consent == snapshot.consent;
+        snapshot.recover_from() == Some(&heir.name) && !used
     }
 
     /// Whether the heir has all that those who do not answer were known to have. A majority would have what was

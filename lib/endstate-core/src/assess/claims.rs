@@ -31,7 +31,7 @@ impl<A: App> Assessed<'_, A> {
     /// Whether a claim goes when its member has left: its label says so, and each policy that may speak of it. That is
     /// the one of the role that the step under way names, or else those of all roles. Where none speaks it is kept.
     pub(crate) fn is_given_up(&self, claim: &Claim) -> bool {
-        if claim.retained {
+        if claim.retained || self.record.kept.contains(&claim.member) {
             return false;
         }
         let leaves = match &self.record.step {

@@ -229,6 +229,7 @@ impl<A: App> Assessed<'_, A> {
             }
             LeaveReason::VolumeDeleted => surplus && member.volume_deleting,
             LeaveReason::Dead => member.health.is_given_up(),
+            LeaveReason::Stranger => !self.record.members.iter().any(|it| it.name == member.name),
             LeaveReason::FailedJoin => {
                 !member.votes && self.record.members.iter().all(|it| it.name != member.name)
             }
@@ -244,6 +245,7 @@ impl<A: App> Assessed<'_, A> {
     /// promoted by a call that came late; and so does who holds what no other has.
     fn stay(&mut self, cluster: &Cluster, member: &Member) {
         let (pod, role, group) = match self.record.step.take() {
+            Some(Step::Leave { reason: LeaveReason::Stranger, .. }) => return,
             Some(Step::Leave { pod, role, group, .. }) => (pod, role, group),
             _ => (None, member.role.clone(), member.group),
         };

@@ -111,7 +111,7 @@ impl<'a, S> Lint<'a, S> {
         let counted = |it: &(&Entry, &MemberStatus)| !accused(&it.0.id);
         let answered = self.heard(list).filter(counted);
         let answered = answered.map(|it| it.1.position.as_ref());
-        let consent = self.snapshot.recover_from.as_ref() == Some(&heir.name);
+        let consent = self.snapshot.recover_from() == Some(&heir.name);
         let before = |it: &Entry| {
             let row = self.snapshot.status.members.iter().find(|row| row.name == it.name)?;
             row.position.as_ref()

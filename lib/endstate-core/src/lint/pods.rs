@@ -1,6 +1,7 @@
 //! Pods that are made, restarted and deleted, also for a recovery.
 
 use super::{Lint, Rule};
+use crate::consent::Choice;
 use crate::id::MemberName;
 use crate::launch::{Launch, Peer, Start};
 use crate::limits::quorum;
@@ -89,7 +90,9 @@ impl<'a, S> Lint<'a, S> {
     /// On its claim it may start again whenever its pod is gone, and only then.
     fn create_again(&mut self, member: &MemberName) {
         let record = &self.plan.status.record;
-        let known = record.everyone().any(|it| it.name == *member) && record.cluster_id.is_some();
+        let consent = self.snapshot.consent == Some(Choice::Resume);
+        let may = record.cluster_id.is_some() || record.bootstrap.is_none() && consent;
+        let known = record.everyone().any(|it| it.name == *member) && may;
         let claimed = self.snapshot.claim(member).is_some();
         self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
             format!("{member} would resume without its claim, or while it has a pod")
@@ -122,7 +125,7 @@ impl<'a, S> Lint<'a, S> {
 
     /// A recovery has a person's consent, was recorded, and its source has all that others are known to have had.
     fn recovers(&mut self, source: &MemberName) {
-        let consent = self.snapshot.recover_from.as_ref() == Some(source);
+        let consent = self.snapshot.recover_from() == Some(source);
         let before = matches!(&self.snapshot.status.record.step,
             Some(Step::Recover { source: it, .. }) if it == source);
         let proven = self.proven().is_some();

@@ -6,6 +6,7 @@ use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
 use crate::assess::Assessed;
 use crate::assess::learn::back_off;
+use crate::consent::Choice;
 use crate::member::Cluster;
 use crate::plan::Action;
 use crate::record::{AskedTask, Record, RecoverStage, Step as RecordedStep};
@@ -82,7 +83,7 @@ impl<S: Clone> Decision<S> {
                     stage: RecoverStage::Alone {}, source, ..
                 }) = &step
                 {
-                    record.consent = Some(source.clone());
+                    record.consent = Some(Choice::RecoverFrom(source.clone()));
                 }
                 record.go_on(step);
             }
@@ -94,6 +95,10 @@ impl<S: Clone> Decision<S> {
                 record.spare.retain(|it| member.id.as_ref() != Some(&it.id));
                 record.step = Some(RecordedStep::Join { member });
                 (record.names, record.ids) = (names, ids);
+            }
+            Note::Found(members) => {
+                record.found.retain(|it| members.iter().all(|new| new.name != it.name));
+                record.found.extend(members);
             }
             Note::Asked(names) => {
                 for member in record.everyone_mut().filter(|it| names.contains(&it.name)) {

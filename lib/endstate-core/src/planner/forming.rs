@@ -21,16 +21,6 @@ use crate::topology::{Formation, Role, Topology};
 use crate::view::Reach;
 use crate::waiting::Waiting;
 
-/// Somebody lost the status. What pods and claims hold is not known, so nothing is started.
-pub(super) fn keep_unknown_data<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    let pods = assessed.snapshot.pods.as_ref().map_or(0, Vec::len);
-    let claims = assessed.snapshot.claims.len();
-    match assessed.record.bootstrap {
-        None if pods + claims > 0 => Verdict::wait(Waiting::ForRecord { pods, claims }),
-        _ => Verdict::Pass,
-    }
-}
-
 /// The first attempt.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let Some(role) = voting(assessed).filter(|_| assessed.record.bootstrap.is_none()) else {

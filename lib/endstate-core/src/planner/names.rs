@@ -6,6 +6,9 @@ const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 /// How many letters a suffix has.
 const LETTERS: u32 = 5;
 
+/// How many suffixes there are.
+const COUNT: u64 = (ALPHABET.len() as u64).pow(LETTERS);
+
 /// The name of the member with this serial number.
 ///
 /// The suffix is a permutation of the serial number, chosen by the seed: no two serial numbers of one
@@ -32,28 +35,44 @@ pub fn member_name(cluster: &str, seed: u64, serial: u64) -> crate::MemberName {
 
 /// The place of a serial number among all suffixes.
 fn permuted(seed: u64, serial: u64) -> u64 {
-    let count = (ALPHABET.len() as u64).pow(LETTERS);
-    // A factor that shares no divisor with 27⁵ makes the map one to one.
-    let factor = match (seed >> 24) % count {
+    (factor(seed) * (serial % COUNT) + seed % COUNT) % COUNT
+}
+
+/// A factor that shares no divisor with 27⁵, which makes the map one to one.
+fn factor(seed: u64) -> u64 {
+    match (seed >> 24) % COUNT {
         it if it % 3 == 0 => it + 1,
         it => it,
-    };
-    (factor * (serial % count) + seed % count) % count
+    }
 }
 
 /// Whether this is one of the first so many names.
 pub(crate) fn is_member_name(cluster: &str, seed: u64, names: u64, name: &str) -> bool {
-    let suffix = name.strip_prefix(cluster).and_then(|it| it.strip_prefix('-'));
-    let number = |text: &str| {
-        let digits = text.bytes().rev().map(|letter| {
-            ALPHABET.iter().position(|it| *it == letter).and_then(|it| u64::try_from(it).ok())
-        });
-        digits
-            .collect::<Option<Vec<_>>>()
-            .map(|it| it.into_iter().fold(0, |sum, digit| sum * ALPHABET.len() as u64 + digit))
-    };
-    let Some(text) = suffix.filter(|it| it.len() == LETTERS as usize) else { return false };
-    number(text).is_some_and(|wanted| (0..names).any(|it| permuted(seed, it) == wanted))
+    serial_of(cluster, seed, name).is_some_and(|it| it < names)
+}
+
+/// The serial number of a name; every suffix has one.
+pub(crate) fn serial_of(cluster: &str, seed: u64, name: &str) -> Option<u64> {
+    let suffix = name.strip_prefix(cluster)?.strip_prefix('-')?;
+    let text = Some(suffix).filter(|it| it.len() == LETTERS as usize)?;
+    let place = text.bytes().rev().try_fold(0, |sum, letter| {
+        let digit = ALPHABET.iter().position(|it| *it == letter)? as u64;
+        Some(sum * ALPHABET.len() as u64 + digit)
+    })?;
+    Some((place + COUNT - seed % COUNT) % COUNT * inverse(factor(seed)) % COUNT)
+}
+
+/// The number that undoes a multiplication among all suffixes: by Euler's theorem a power of the factor, since 27⁵ is
+/// 3¹⁵ and has 2·3¹⁴ numbers that share no divisor with it.
+fn inverse(factor: u64) -> u64 {
+    let (mut power, mut base, mut result) = (2 * 3_u64.pow(14) - 1, factor, 1);
+    while power > 0 {
+        if power % 2 == 1 {
+            result = result * base % COUNT;
+        }
+        (base, power) = (base * base % COUNT, power / 2);
+    }
+    result
 }
 
 #[cfg(test)]
@@ -68,6 +87,7 @@ mod tests {
             for serial in 0..40 {
                 let name = member_name("c", seed, serial);
                 assert_eq!(is_member_name("c", seed, 20, &name), serial < 20, "{name}");
+                assert_eq!(serial_of("c", seed, &name), Some(serial), "{name}");
             }
             assert!(
                 ["c", "c-", "c-bbbb", "d-bbbbb", "c-bbbba"]

@@ -26,7 +26,7 @@ use crate::waiting::{SourceLack, Waiting};
 
 /// Begins a recovery that a person consented to.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    let Some(source) = &assessed.snapshot.recover_from else { return Verdict::Pass };
+    let Some(source) = assessed.snapshot.recover_from() else { return Verdict::Pass };
     if matches!(
         assessed.record.step,
         Some(Step::Recover { stage: RecoverStage::Resuming { .. }, .. })
@@ -35,7 +35,7 @@ pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
     let lack = match lost(assessed) {
         None => Some(SourceLack::NotNeeded),
-        Some(_) if assessed.record.consent.as_ref() == Some(source) => Some(SourceLack::Used),
+        Some(_) if assessed.record.consent == assessed.snapshot.consent => Some(SourceLack::Used),
         Some(_) => lack(assessed, source),
     };
     if let Some(lack) = lack {
@@ -62,7 +62,7 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
     match stage {
         RecoverStage::Fencing {} => {
-            let consent = assessed.snapshot.recover_from.as_ref() == Some(source);
+            let consent = assessed.snapshot.recover_from() == Some(source);
             if !consent || lost(assessed).is_none() || lack(assessed, source).is_some() {
                 return over();
             }

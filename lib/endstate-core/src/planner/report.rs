@@ -12,8 +12,10 @@ use jiff::SignedDuration;
 use super::decision::Decision;
 use super::pace;
 use crate::app::App;
+use crate::assess::rebuild::is_lost;
 use crate::assess::{Assessed, Situation};
 use crate::certificates::Due;
+use crate::consent::{CONSENT_ANNOTATION, Choice};
 use crate::limits::{STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
@@ -184,6 +186,7 @@ impl<A: App> Report<'_, '_, A> {
             return events;
         }
         events.extend(self.needless_consent());
+        events.extend(self.rebuilt());
         for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
             let event = Event {
                 kind: match is_bad(condition) && !self.sleeps() {
@@ -201,22 +204,64 @@ impl<A: App> Report<'_, '_, A> {
         events
     }
 
+    /// Told once: the record that was lost is there again.
+    fn rebuilt(&self) -> Option<Event> {
+        let record = &self.decision.record;
+        let rebuilt = is_lost(self.assessed.snapshot) && record.cluster_id.is_some();
+        let kept: Vec<_> = record.kept.iter().map(|it| it.as_str()).collect();
+        let volumes = match kept.is_empty() {
+            true => String::new(),
+            false => {
+                format!("; the volumes of {} belong to no member and are kept", kept.join(", "))
+            }
+        };
+        rebuilt.then(|| {
+            let text = "the status was lost, and was made again of what the members say";
+            Event::warning("RecordRebuilt", format!("{text}{volumes}"))
+        })
+    }
+
     /// Told once: the record remembers a consent that a quorum made needless.
     fn needless_consent(&self) -> Option<Event> {
         let snapshot = self.assessed.snapshot;
-        let member = snapshot.recover_from.clone()?;
-        let noted = self.decision.record.consent.as_ref() == Some(&member);
-        let before = snapshot.status.record.consent.as_ref() == Some(&member);
-        // Who leads now, where nobody did, was appointed by that consent.
-        let leads = self.cluster().and_then(Cluster::leader).is_some_and(|it| it.name == member);
-        let used = leads && snapshot.status.leader.is_none() && self.assessed.acks().is_some();
-        let news = noted && !before && !used && self.assessed.situation == Situation::Quorum;
-        let wait = Waiting::ForSource { member, lack: SourceLack::NotNeeded };
-        news.then(|| Event {
-            kind: EventKind::Warning,
-            reason: wait.reason().into(),
-            message: wait.why(),
-        })
+        let choice = snapshot.consent.as_ref()?;
+        let noted = self.decision.record.consent == snapshot.consent;
+        let before = snapshot.status.record.consent == snapshot.consent;
+        let news = noted && !before && self.assessed.situation == Situation::Quorum;
+        let text = match choice {
+            _ if !news || self.was_used(choice) => return None,
+            Choice::RecoverFrom(member) => {
+                let wait =
+                    Waiting::ForSource { member: member.clone(), lack: SourceLack::NotNeeded };
+                return Some(Event::warning(wait.reason(), wait.why()));
+            }
+            Choice::Unknown(_) => return None,
+            Choice::Remove(member) => format!("{member} is not listed, or the operator added it"),
+            Choice::Replace(_) => "no alarm about corrupt data stands".into(),
+            Choice::Resume => "the members are known".into(),
+        };
+        let what = format!("the annotation {CONSENT_ANNOTATION} says \"{choice}\"");
+        Some(Event::warning("NothingToDecide", format!("{what}, but {text}")))
+    }
+
+    /// Whether something was done by this choice that is over now.
+    fn was_used(&self, choice: &Choice) -> bool {
+        let snapshot = self.assessed.snapshot;
+        let record = &snapshot.status.record;
+        match choice {
+            // Who leads now, where nobody did, was appointed by that consent.
+            Choice::RecoverFrom(member) => {
+                let leader = self.cluster().and_then(Cluster::leader);
+                let leads = leader.is_some_and(|it| it.name == *member);
+                leads && snapshot.status.leader.is_none() && self.assessed.acks().is_some()
+            }
+            Choice::Remove(member) => record.is_asked_to_leave(member),
+            Choice::Replace(_) => {
+                let degraded = snapshot.status.condition(ConditionType::Degraded);
+                degraded.is_some_and(|it| it.status == Truth::True)
+            }
+            Choice::Resume | Choice::Unknown(_) => false,
+        }
     }
 
     fn is_news(&self, condition: &Condition) -> bool {

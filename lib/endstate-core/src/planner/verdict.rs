@@ -93,6 +93,8 @@ pub(super) enum Note {
     Attempt { first: Bootstrap, names: u64, ids: u64 },
     /// A new member of a new name comes.
     Coming { member: MemberRecord, names: u64, ids: u64 },
+    /// Members were found by their volumes.
+    Found(Vec<MemberRecord>),
     /// The pods of these members are asked for.
     Asked(Vec<crate::MemberName>),
     /// A member was told to restart.

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use crate::consent::Choice;
 use crate::problem::Problem;
 use crate::reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 use crate::snapshot::{Conflict, Denial};
@@ -146,8 +147,9 @@ impl Display for AppointmentLack {
             }
             Self::LostAhead { member, heir } => write!(
                 f,
-                "the data of {member} is lost, and some of it nobody else has; to go on from {heir} and give that up, name it in the annotation {}",
-                crate::RECOVER_ANNOTATION
+                "the data of {member} is lost, and some of it nobody else has; {}",
+                Choice::RecoverFrom(heir.clone())
+                    .asked_for(&format!("to go on from {heir} and give that up"))
             ),
         }
     }
@@ -163,6 +165,7 @@ impl Display for LeaveReason {
             Self::VolumeDeleted => "its volume is being deleted",
             Self::FailedJoin => "it failed to join",
             Self::Stray => "it is a leftover",
+            Self::Stranger => "the operator did not add it, and a person wants it removed",
             Self::Recreated => "it is recreated on the same volume",
             Self::Hibernates => "no member is to run; its volume is kept",
             Self::Recovered => "the cluster is recovered from one member",

@@ -5,10 +5,13 @@ use std::fmt::{Display, Formatter, Result};
 use jiff::Timestamp;
 
 use super::causes;
+use crate::consent::{CONSENT_ANNOTATION, Choice};
+use crate::exit::Words;
+use crate::id::MemberName;
 use crate::limits::STABLE_SECONDS;
 use crate::request::ActionKey;
 use crate::status::WaitRow;
-use crate::waiting::{AppointmentLack, SourceLack, Waiting};
+use crate::waiting::{AppointmentLack, RecordLack, SourceLack, Waiting};
 
 /// Why a certificate is not made.
 const AUTHORITY_LOST: &str =
@@ -55,7 +58,11 @@ impl Waiting {
             Self::ForGroup { role, group, .. } => {
                 format!("a leader of group {group} of role {role}")
             }
-            Self::ForRecord { .. } => "a decision about the lost status".into(),
+            Self::ForRecord { lack: RecordLack::Pods, .. } => {
+                "a decision about the lost status".into()
+            }
+            Self::ForRecord { .. } => "the members to say who they are".into(),
+            Self::ForChoice { .. } => format!("a choice in the annotation {CONSENT_ANNOTATION}"),
             Self::ForIds { .. } => "an id for a new member".into(),
             Self::ForAddressee { request, member } => format!("a member to \"{request} {member}\""),
             Self::ForUnknownMember { member } | Self::ForVote { member } => {
@@ -101,9 +108,7 @@ impl Waiting {
             Self::ForConsent { left, of, sources, lack } => {
                 consent((*left, *of), sources, lack.as_ref())
             }
-            Self::ForSource { member, lack } => {
-                format!("{member} is named in {}, but {lack}", crate::RECOVER_ANNOTATION)
-            }
+            Self::ForSource { member, lack } => source(member, lack),
             Self::ForRetry { times: 1, cause, .. } => format!("an attempt failed: {cause}"),
             Self::ForRetry { times, cause, .. } => {
                 format!("{times} attempts failed in a row, the last with: {cause}")
@@ -111,27 +116,17 @@ impl Waiting {
             Self::ForStability { .. } => {
                 format!("it has been back for less than {STABLE_SECONDS} seconds")
             }
-            Self::ForGoodData { corrupt, good, of } => {
-                format!(
-                    "{corrupt} of {of} voters have corrupt data and {good} are healthy with good data"
-                )
-            }
-            Self::ForCulprit => {
-                "the data of the members differs and the alarm names none of them".into()
-            }
-            Self::ForAllClear => {
-                "the member it names has left, and the application restricts service until then"
-                    .into()
-            }
+            Self::ForGoodData { .. } | Self::ForCulprit | Self::ForAllClear => corruption(self),
             Self::ForRedundancy { shortage, .. }
             | Self::ForStep { shortage, .. }
             | Self::ForRole { shortage, .. } => shortage.to_string(),
             Self::ForGroup { lost: true, .. } => "the data of all its members is lost".into(),
             Self::ForGroup { .. } => "none of its members reports that it leads".into(),
-            Self::ForRecord { pods, claims } => record(*pods, *claims),
+            Self::ForRecord { pods, claims, lack } => record(*pods, *claims, *lack),
+            Self::ForChoice { text } => choices(text),
             Self::ForIds { max } => format!("all ids up to {max} have been used"),
             Self::ForUser { action, hint } => user(action.as_ref(), hint),
-            Self::ForUnknownMember { .. } => "it is listed, and the operator did not add it".into(),
+            Self::ForUnknownMember { member } => stranger(member),
             Self::ForAddressee { .. } => "no member that is healthy can be asked".into(),
             Self::ForVote { .. } => "it is listed with a vote, and its role has none".into(),
             Self::ForAnswer { denial, .. } => denial.to_string(),
@@ -175,6 +170,7 @@ impl Waiting {
             Self::ForGroup { lost: true, .. } => "GroupLost",
             Self::ForGroup { .. } => "NoGroupLeader",
             Self::ForRecord { .. } => "RecordLost",
+            Self::ForChoice { .. } => "ChoiceUnknown",
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",
             Self::ForVote { .. } => "UnwantedVote",
@@ -185,14 +181,59 @@ impl Waiting {
     }
 }
 
-fn record(pods: usize, claims: usize) -> String {
+fn source(member: &MemberName, lack: &SourceLack) -> String {
+    let choice = Choice::RecoverFrom(member.clone());
+    format!("the annotation {CONSENT_ANNOTATION} says \"{choice}\", but {lack}")
+}
+
+fn choices(text: &Words) -> String {
+    let all = Choice::ALL.map(|it| format!("\"{it}\""));
+    format!("it says \"{text}\", and the choices are: {}", all.join(", "))
+}
+
+fn stranger(member: &MemberName) -> String {
+    let way_out = Choice::Remove(member.clone()).asked_for("to take it off the list");
+    format!("it is listed, and the operator did not add it; {way_out}")
+}
+
+/// What only a person can lead on of corrupt data.
+fn corruption(wait: &Waiting) -> String {
+    match wait {
+        Waiting::ForGoodData { corrupt, good, of } => format!(
+            "{corrupt} of {of} voters have corrupt data and {good} are healthy with good data"
+        ),
+        Waiting::ForCulprit => {
+            let way_out = Choice::Replace("MEMBER".into())
+                .asked_for("to have the member replaced whose data is wrong");
+            format!("the data of the members differs and the alarm names none of them; {way_out}")
+        }
+        _ => {
+            "the member it names has left, and the application restricts service until then".into()
+        }
+    }
+}
+
+fn record(pods: usize, claims: usize, lack: RecordLack) -> String {
     let claims = if claims == 0 { String::new() } else { format!(", {claims} volume claims") };
-    format!("there are {pods} member pods{claims} and no record of a cluster")
+    let there = format!("the status was lost, and there are {pods} member pods{claims}");
+    let why = match lack {
+        RecordLack::Pods => Choice::Resume.asked_for("to start the members of these volumes"),
+        RecordLack::NoQuorum => "it is made again when a majority of the members answers".into(),
+        RecordLack::NoMarks => "it is made again when they are marked as started".into(),
+        RecordLack::NoSpec => "it cannot be made again: no pod says what it was made from".into(),
+        RecordLack::TwoClusters => {
+            "it cannot be made again: they say that they belong to several clusters".into()
+        }
+        RecordLack::Groups => {
+            "it cannot be made again: no list of members says who is in which group".into()
+        }
+    };
+    format!("{there}; {why}")
 }
 
 fn consent(
     (left, of): (usize, usize),
-    sources: &[crate::MemberName],
+    sources: &[MemberName],
     lack: Option<&SourceLack>,
 ) -> String {
     let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
@@ -208,11 +249,9 @@ fn consent(
         };
     }
     let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
-    format!(
-        "{lost}; to go on from {} and give up what only the lost members had, name it in the annotation {}",
-        names.join(" or "),
-        crate::RECOVER_ANNOTATION
-    )
+    let to =
+        format!("to go on from {} and give up what only the lost members had", names.join(" or "));
+    format!("{lost}; {}", Choice::RecoverFrom(sources[0].clone()).asked_for(&to))
 }
 
 /// A time to the second, as Kubernetes writes it.

@@ -321,7 +321,7 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
         blocked.not_created(if not_made { vec![name(it)] } else { vec![] })
     });
     seen.blocked = blocked.into_iter().collect();
-    seen.recover_from = whole.consent.0.map(name);
+    seen.consent = whole.consent.0.map(name).map(Choice::RecoverFrom);
     let conflict = Conflict::new("Service", "demo");
     seen.conflicts = if whole.flags.1 { vec![conflict] } else { vec![] };
     seen.object.deleting = whole.flags.2;
@@ -360,7 +360,7 @@ fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {
     let backoff = Backoff { times, at: ago(age), cause: Cause::PodGone, members: 3 };
     record.backoff = whole.backoff.map(|_| backoff);
     record.accepted = Some(Accepted { generation: 1, spec });
-    record.consent = whole.consent.1.map(name);
+    record.consent = whole.consent.1.map(name).map(Choice::RecoverFrom);
     if whole.formed {
         record.cluster_id = Some(CLUSTER.into());
         record.step = coming.map(|member| Step::Join { member }).or_else(|| step(&members, whole));

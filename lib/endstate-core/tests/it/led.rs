@@ -125,7 +125,7 @@ fn no_recovery_begins_from_one_group() {
         lose(&mut seen, serial);
     }
     seen.view.membership.as_mut().unwrap().agreed = 1;
-    seen.recover_from = Some(name(4));
+    seen.consent = Some(Choice::RecoverFrom(name(4)));
     let made = planned(&seen);
     assert_eq!(acts(&made), [""; 0]);
     let refused = Waiting::ForSource { member: name(4), lack: SourceLack::OneGroup };

@@ -223,7 +223,7 @@ fn what_looks_alike_and_is_right_passes() {
         }),
         ("a person gives up what was lost", appoints_alone, |it| {
             it.seen.status.members[0].position = Some(Position::at(101));
-            it.seen.recover_from = Some("b".into());
+            it.seen.consent = Some(Choice::RecoverFrom("b".into()));
         }),
         ("what is corrupt is worth nothing", appoints, |it| {
             it.status("c").position = Some(Position::at(101));

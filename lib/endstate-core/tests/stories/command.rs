@@ -126,8 +126,11 @@ impl<A: Told> World<A> {
                 self.snapshot.conflicts.push(conflict);
             }
             ["free", "names"] => self.snapshot.conflicts.clear(),
-            ["recover", "from", "nobody"] => self.snapshot.recover_from = None,
-            ["recover", "from", name] => self.snapshot.recover_from = Some(self.name(name)),
+            ["consent", "to", "nothing"] => self.snapshot.consent = None,
+            ["consent", "to", words @ ..] => {
+                let words: Vec<_> = words.iter().map(|it| self.name(it).to_string()).collect();
+                self.snapshot.consent = Some(words.join(" ").into());
+            }
             ["another", "operator"] => self.snapshot.blocked.clear(),
             ["wait", seconds] => {
                 self.snapshot.now += SignedDuration::from_secs_f64(seconds.parse().unwrap());

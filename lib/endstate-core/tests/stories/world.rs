@@ -146,6 +146,9 @@ impl<A: Told> World<A> {
         let members = list.members.clone();
         self.snapshot.view.targets =
             members.iter().chain(&self.coming()).map(|it| self.target(it)).collect();
+        let view = std::mem::take(&mut self.snapshot.view);
+        let (consent, record) = (self.snapshot.consent.as_ref(), &self.snapshot.status.record);
+        self.snapshot.view = view.accused_by(consent, record);
         A::live(&mut self.memory, &mut self.snapshot);
     }
 

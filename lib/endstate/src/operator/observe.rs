@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, Conflict, Identity, LaunchOf, MemberName, MemberRecord, MemberVolume, NodeFault,
-    RECOVER_ANNOTATION, Record, SeenCertificate, Snapshot, Status, Surroundings, targets,
+    App, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName, MemberRecord,
+    MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -51,7 +51,8 @@ impl<O: Operand> Operator<O> {
             secrets,
             ..Target::new(&identity, wanted)
         };
-        let view = self.operand.driver().observe(&target).await.named_by(&status.record);
+        let (view, consent) = (self.operand.driver().observe(&target).await, consent(object));
+        let view = view.named_by(&status.record).accused_by(consent.as_ref(), &status.record);
         let secrets = target.secrets;
         let (accepted, platform) =
             (status.record.accepted.as_ref(), platform(&self.classes.list()));
@@ -68,7 +69,7 @@ impl<O: Operand> Operator<O> {
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
         snapshot.platform = platform;
-        snapshot.recover_from = recover_from(object);
+        snapshot.consent = consent;
         snapshot.rejected = self.trial(object, &snapshot, ctx).await;
         Ok(Look { snapshot, pods: owned, secrets, certificates })
     }
@@ -251,10 +252,10 @@ fn unreadable(what: &str, error: serde_json::Error) -> Error {
     Error::other(format!("the {what} of this object cannot be read, so nothing is done: {error}"))
 }
 
-/// The member that a person named as the source of a recovery.
-fn recover_from<K>(object: &Declared<K>) -> Option<MemberName> {
+/// What a person decided.
+fn consent<K>(object: &Declared<K>) -> Option<Choice> {
     let annotations = object.metadata.annotations.as_ref()?;
-    annotations.get(RECOVER_ANNOTATION).map(|it| MemberName::from(it.trim()))
+    annotations.get(CONSENT_ANNOTATION).map(|it| it.as_str().into())
 }
 
 /// Where the members are. One whose process is known not to run has no address: asking it would only take the time that

@@ -4,6 +4,7 @@
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
+use crate::assess::rebuild::is_lost;
 use crate::certificates::Due;
 use crate::claim::Claim;
 use crate::id::RoleName;
@@ -17,12 +18,14 @@ use crate::topology::{Role, Topology};
 use crate::view::Membership;
 
 impl<A: App> Report<'_, '_, A> {
-    /// Nothing around the members is changed while their names are not ours, the cluster is going, or a person paused
-    /// it.
+    /// Nothing around the members is changed while their names are not ours, the cluster is going, a person paused it,
+    /// or the record was lost.
     pub(super) fn surroundings(&self, retention: &[(RoleName, Retention)]) -> Option<Surroundings> {
         let target = self.assessed.target.as_ref()?;
         let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
-        if keep.contains(&self.assessed.situation) || self.surroundings_rest() {
+        let lost = is_lost(self.assessed.snapshot);
+        let unknown = lost && self.decision.record.found.is_empty();
+        if keep.contains(&self.assessed.situation) || unknown || self.surroundings_rest() {
             return None;
         }
         let volume =
@@ -31,7 +34,8 @@ impl<A: App> Report<'_, '_, A> {
         let mut taken = self.assessed.snapshot.conflicts.clone();
         taken.sort();
         Some(Surroundings {
-            clients: self.decision.record.cluster_id.is_some(),
+            // Who was let in before the record was lost stays in.
+            clients: lost || self.decision.record.cluster_id.is_some(),
             min_available: self.min_available(target),
             left: self.left(&volumes, retention),
             volumes,

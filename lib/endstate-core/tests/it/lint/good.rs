@@ -296,7 +296,7 @@ pub(super) fn makes_room() -> Case {
         it.silent("b");
         it.silent("c");
         it.list_mut().agreed = 1;
-        it.seen.recover_from = Some("a".into());
+        it.seen.consent = Some(Choice::RecoverFrom("a".into()));
         it.row("a", Standing::Voter, Position::at(90));
         it.row("b", Standing::Voter, Position::at(95));
         it.row("c", Standing::NonVoter, Position::at(200));
@@ -311,7 +311,7 @@ pub(super) fn recovers() -> Case {
         it.gone("a");
         it.gone("b");
         it.seen.status.members[0].position = Some(Position::at(95));
-        it.seen.recover_from = None;
+        it.seen.consent = None;
         it.seen.status.record.step = Some(recover(RecoverStage::Fencing {}));
         it.plan.status.record.members[0].asked = Some(it.seen.now);
     });

@@ -232,7 +232,7 @@ pub(super) const CREATED: &[Spoiled] = &[
     ("recovers without a claim", recovers, |it| it.seen.claims.clear()),
     ("recovers without consent", recovers, |it| it.seen.status.record.step = None),
     ("recovers by the consent to another", recovers, |it| {
-        it.seen.recover_from = Some("b".into());
+        it.seen.consent = Some(Choice::RecoverFrom("b".into()));
         it.seen.status.record.step = Some(Step::Recover {
             source: "b".into(),
             lost: vec![],

@@ -52,7 +52,9 @@ pub(super) const PODS: &[Spoiled] = &[
         it.seen.claims.clear();
         *it.action() = Action::DeletePod { pod: seen("b"), reason: LeaveReason::Recovered };
     }),
-    ("makes room without consent", makes_room, |it| it.seen.recover_from = Some("b".into())),
+    ("makes room without consent", makes_room, |it| {
+        it.seen.consent = Some(Choice::RecoverFrom("b".into()))
+    }),
     ("makes room for less than there was", makes_room, |it| {
         it.seen.status.members[1].position = Some(Position::at(101))
     }),
