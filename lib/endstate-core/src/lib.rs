@@ -41,6 +41,7 @@ mod record;
 mod request;
 mod snapshot;
 mod status;
+pub mod tls;
 mod topology;
 mod version;
 mod view;

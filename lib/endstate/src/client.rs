@@ -3,6 +3,9 @@
 //! A call never goes to another member than the one named; every call has a deadline; a call is made once. "Did not
 //! answer", "said no" and "we do not know" lead to different decisions, so they are told apart here, by types.
 
+mod http;
+mod tls;
+
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
@@ -11,6 +14,9 @@ use std::time::Duration;
 use endstate_core::{Reach, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+pub use http::get;
+pub use tls::{Endpoint, TlsFiles};
 
 /// How long a connection to one member may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

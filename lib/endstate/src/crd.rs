@@ -1,5 +1,6 @@
 //! Custom resource definitions that an API server accepts without warnings, and the parts that all specs share.
 
+mod tls;
 mod types;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -8,6 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use kube::core::Rule;
+pub use tls::{ClientTls, Mode, PeerTls, Tls};
 pub use types::{
     EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, Volume, published,
 };

@@ -1,5 +1,6 @@
 //! The `App` of etcd: what the planner needs to know about it.
 
+use endstate_core::tls::Tls;
 use endstate_core::{
     App, AppStep, Certificate, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, Member,
     MemberName, Platform, Problem, Role, Shortage, Stage, Storage, Topology, Version, View,
@@ -9,8 +10,7 @@ use endstate_core::{
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
-use crate::spec::{EtcdClusterSpec, ROLE};
-use crate::tls::Tls;
+use crate::spec::{APPLICATION, EtcdClusterSpec, ROLE, ROOT};
 use crate::version::{known, warning};
 
 /// The most members a cluster may have: more only make writes slower.
@@ -29,7 +29,7 @@ impl App for Etcd {
     type Spec = EtcdClusterSpec;
 
     fn name(&self) -> &'static str {
-        "etcd"
+        APPLICATION
     }
 
     fn validate(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Problem> {
@@ -74,7 +74,8 @@ impl App for Etcd {
     }
 
     fn certificates(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Certificate> {
-        spec.tls.certificates(object)
+        // etcd takes the name of a client's certificate for its user.
+        spec.tls.certificates(object, ROOT)
     }
 
     fn address(&self, object: &Identity, spec: &EtcdClusterSpec, member: &MemberName) -> String {

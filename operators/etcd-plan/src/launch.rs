@@ -1,9 +1,9 @@
 //! The program, flags and environment of a member, by version.
 
+use endstate_core::tls::{Files, Holder, Link, Source};
 use endstate_core::{Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
-use crate::spec::EtcdClusterSpec;
-use crate::tls::{Files, Holder, Link, Source};
+use crate::spec::{APPLICATION, EtcdClusterSpec};
 
 /// Clients connect here.
 pub const CLIENT_PORT: u16 = 2379;
@@ -72,7 +72,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
         .ends_within(GRACE_SECONDS)
         .storage(of.spec.storage.clone().unwrap_or_default())
         .policy(of.spec.pod.clone());
-    let mounted = held.iter().map(|(holder, files)| files.mounted(*holder));
+    let mounted = held.iter().map(|(holder, files)| files.mounted(APPLICATION, *holder));
     mounted.fold(launch, Launch::secret)
 }
 
@@ -80,13 +80,14 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
 fn certificates(of: &LaunchOf<'_, EtcdClusterSpec>) -> Vec<(Holder, Files)> {
     let tls = &of.spec.tls;
     let links = [(tls.client(), Holder::Server), (tls.peer(), Holder::Peer)];
-    let held = links.map(|(link, holder)| Some((holder, link.files(of.object, holder)?)));
+    let held =
+        links.map(|(link, holder)| Some((holder, link.files(APPLICATION, of.object, holder)?)));
     held.into_iter().flatten().collect()
 }
 
 fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {
     let prefix = if holder == Holder::Peer { "--peer-" } else { "--" };
-    let folder = holder.folder();
+    let folder = holder.folder(APPLICATION);
     [
         format!("{prefix}cert-file={folder}/{}", files.certificate),
         format!("{prefix}key-file={folder}/{}", files.key),
@@ -112,7 +113,7 @@ fn skips_names(spec: &EtcdClusterSpec, version: Version) -> Option<&'static str>
 fn env(of: &LaunchOf<'_, EtcdClusterSpec>, held: &[(Holder, Files)]) -> Vec<(String, String)> {
     let server = held.iter().find(|it| it.0 == Holder::Server && of.spec.tls.client().is_on());
     let own = server.into_iter().flat_map(|(holder, files)| {
-        let folder = holder.folder();
+        let folder = holder.folder(APPLICATION);
         [
             ("ETCDCTL_CACERT", format!("{folder}/{}", files.authorities)),
             ("ETCDCTL_CERT", format!("{folder}/{}", files.certificate)),

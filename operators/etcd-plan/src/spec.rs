@@ -2,14 +2,20 @@
 //!
 //! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
+use endstate_core::tls::Tls;
 use endstate_core::{PodPolicy, Storage, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::tls::Tls;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
 pub const DEFAULT_REPOSITORY: &str = "quay.io/coreos/etcd";
+
+/// What etcd is called in labels, in the names of containers and directories.
+pub const APPLICATION: &str = "etcd";
+
+/// The user who may do everything: the operator.
+pub const ROOT: &str = "root";
 
 /// etcd has one role.
 pub(crate) const ROLE: &str = "member";

@@ -6,17 +6,14 @@
 
 use std::time::Duration;
 
-use endstate::client::{CHANGE_TIMEOUT, CONNECT_TIMEOUT, READ_TIMEOUT, within};
+use endstate::client::{
+    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, TlsFiles, get, within,
+};
 use endstate_core::{Version, Words};
 use etcd_client::{
-    AlarmAction, AlarmMember, AlarmType, Client, ConnectOptions, DowngradeOptions, Error,
-    GetOptions, MemberAddOptions,
+    AlarmAction, AlarmMember, AlarmType, Certificate, Client, ConnectOptions, DowngradeOptions,
+    Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
 };
-
-mod http;
-mod tls;
-
-pub use tls::{Endpoint, TlsFiles};
 
 /// Why a call brought no result.
 pub type Failure = endstate::client::Failure<Refusal>;
@@ -148,8 +145,8 @@ impl Connection {
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout(CHANGE_TIMEOUT + READ_TIMEOUT);
-        let options = match endpoint.tls_options() {
-            Some(tls) => options.with_tls(tls),
+        let options = match endpoint.secured_by() {
+            Some((files, name)) => options.with_tls(tls_options(files, name)),
             None => options,
         };
         let client = Client::connect([endpoint.url()], Some(options)).await.map_err(failure)?;
@@ -210,13 +207,13 @@ impl Connection {
     /// that would report too, are asked for in their own way.
     pub async fn serves(&self) -> bool {
         let path = "/health?exclude=NOSPACE&exclude=CORRUPT";
-        let asked = tokio::time::timeout(READ_TIMEOUT, http::get(&self.endpoint, path));
+        let asked = tokio::time::timeout(READ_TIMEOUT, get(&self.endpoint, path));
         matches!(asked.await, Ok(Ok((200, _))))
     }
 
     /// The version that the members have agreed on, as far as this one knows.
     pub async fn cluster_version(&self) -> Option<Version> {
-        let asked = tokio::time::timeout(READ_TIMEOUT, http::get(&self.endpoint, "/version"));
+        let asked = tokio::time::timeout(READ_TIMEOUT, get(&self.endpoint, "/version"));
         let Ok(Ok((200, body))) = asked.await else { return None };
         serde_json::from_slice::<Versions>(&body).ok()?.etcdcluster.parse().ok()
     }
@@ -287,6 +284,13 @@ impl Connection {
         let mut client = self.client.maintenance_client();
         within(CHANGE_TIMEOUT, client.move_leader(to), failure).await.map(drop)
     }
+}
+
+fn tls_options(files: &TlsFiles, name: &str) -> TlsOptions {
+    TlsOptions::new()
+        .ca_certificate(Certificate::from_pem(&files.authorities))
+        .identity(Identity::from_pem(&files.certificate, &files.key))
+        .domain_name(name)
 }
 
 fn member(it: &etcd_client::Member) -> Member {

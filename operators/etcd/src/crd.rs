@@ -10,15 +10,12 @@
 )]
 
 pub mod historical;
-mod tls;
 
-use endstate::crd::{EmptyDir, EnvVar, PodPolicy, Volume};
+use endstate::crd::{EmptyDir, EnvVar, PodPolicy, Tls, Volume};
 use endstate_core::VolumeSpec;
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
-
-pub use tls::{ClientTls, Mode, PeerTls, Tls};
 
 /// The status of a cluster, as the definition has it.
 pub type EtcdClusterStatus = endstate::crd::Status;

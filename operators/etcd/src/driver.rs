@@ -4,19 +4,20 @@
 //! that needs a quorum, so that a stale member cannot give an old one; before a change the list is read again from the
 //! member that is asked for it; nothing is retried here.
 
+use endstate::client::{Endpoint, TlsFiles};
 use endstate::driver::{Address, Driver, Outcome, Target};
+use endstate_core::tls::Holder;
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
     Request, Roster, Standing, Version, View, Words,
 };
-use etcd_plan::tls::Holder;
 use etcd_plan::{
-    ADDRESS, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE, EtcdClusterSpec,
-    MOVE_ADDRESS, MemberFacts, TO,
+    ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE,
+    EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, TO,
 };
 use futures::future::join_all;
 
-use crate::client::{Connection, Endpoint, Failure, Members, Status, TlsFiles, wants_user};
+use crate::client::{Connection, Failure, Members, Status, wants_user};
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
 #[derive(Debug, Clone, Copy)]
@@ -173,13 +174,8 @@ fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdCluster
 
 /// The operator's certificate, if members have any and it is there.
 fn tls_files(target: &Target<'_, EtcdClusterSpec>) -> Option<TlsFiles> {
-    let files = target.spec.tls.client().files(target.object, Holder::Operator)?;
-    let content = |key: &str| Some(target.secrets.get(&files.secret, key)?.to_vec());
-    Some(TlsFiles {
-        certificate: content(&files.certificate)?,
-        key: content(&files.key)?,
-        authorities: content(&files.authorities)?,
-    })
+    let files = target.spec.tls.client().files(APPLICATION, target.object, Holder::Operator)?;
+    target.secrets.tls(&files)
 }
 
 /// Of several ways to talk to a member the first that it answers by.

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
+use endstate_core::tls::Holder;
 use endstate_core::{App, Identity, Status};
-use etcd_plan::tls::Holder;
-use etcd_plan::{CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
+use etcd_plan::{APPLICATION, CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -114,7 +114,7 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
     }
 
     fn secrets(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<String> {
-        let own = spec.tls.client().files(object, Holder::Operator);
+        let own = spec.tls.client().files(APPLICATION, object, Holder::Operator);
         own.map(|it| it.secret).into_iter().collect()
     }
 

@@ -11,8 +11,8 @@
 )]
 
 use endstate::crd::{Opaque, Volume};
+use endstate_core::tls::{Link, Naming, Source, Tls};
 use endstate_core::{Phase, Status, Truth};
-use etcd_plan::tls::{Link, Naming, Source, Tls};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 

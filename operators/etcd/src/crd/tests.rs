@@ -1,6 +1,6 @@
+use endstate_core::tls::{Holder, Link};
 use endstate_core::{App, Change, Identity, Problem};
 use etcd_plan::Etcd;
-use etcd_plan::tls::{Holder, Link};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ fn the_historical_object_reads_as_the_new_one() {
     .unwrap();
     let spec = etcd_plan::EtcdClusterSpec::from(old.spec);
     // Who wrote it never had TLS by leaving it out.
-    let off = etcd_plan::tls::Tls { client: Some(Link::Off), peer: Some(Link::Off) };
+    let off = endstate_core::tls::Tls { client: Some(Link::Off), peer: Some(Link::Off) };
     let plain = etcd_plan::EtcdClusterSpec::new(3, "3.5.16");
     assert_eq!(spec, etcd_plan::EtcdClusterSpec { tls: off, ..plain });
 }
@@ -119,7 +119,7 @@ fn the_secrets_of_the_historical_kind_are_used_by_the_names_of_their_files() {
     let tls = etcd_plan::EtcdClusterSpec::from(spec).tls;
     let object = Identity::new("default", "demo", "u");
     let files = |link: &Link, holder| {
-        let it = link.files(&object, holder).unwrap();
+        let it = link.files(etcd_plan::APPLICATION, &object, holder).unwrap();
         [it.secret, it.certificate, it.authorities]
     };
     let server = files(tls.client(), Holder::Server);

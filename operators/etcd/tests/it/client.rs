@@ -2,7 +2,8 @@
 //! names.
 
 use crate::support::{Place, eventually, free_port};
-use endstate_etcd::client::{Code, Connection, Endpoint, Failure};
+use endstate::client::Endpoint;
+use endstate_etcd::client::{Code, Connection, Failure};
 
 async fn ready(place: &Place) -> Connection {
     eventually("the member answers", async || {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use endstate_etcd::client::Endpoint;
+use endstate::client::Endpoint;
 use tempfile::TempDir;
 
 /// The etcd executable under test.

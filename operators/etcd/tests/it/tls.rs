@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use endstate::client::{Endpoint, TlsFiles};
 use endstate::driver::{Address, Driver, Target};
 use endstate::operator::Secrets;
+use endstate_core::tls::{Authorities, Link, Source, Tls};
 use endstate_core::{Identity, Reach};
 use endstate_etcd::EtcdDriver;
-use endstate_etcd::client::{Connection, Endpoint, TlsFiles};
+use endstate_etcd::client::Connection;
 use etcd_plan::EtcdClusterSpec;
-use etcd_plan::tls::{Authorities, Link, Source, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};

@@ -9,6 +9,7 @@ use kube::api::DynamicObject;
 use super::Generated;
 use super::wanted::Derived;
 use crate::Error;
+use crate::client::TlsFiles;
 
 /// The contents of secrets. They print as names.
 ///
@@ -38,6 +39,16 @@ impl Secrets {
         let data = self.by_name.entry(name.to_owned()).or_default();
         data.insert(key.to_owned(), ByteString(value.into()));
         self
+    }
+
+    /// The files of a certificate, if all are there.
+    pub fn tls(&self, files: &endstate_core::tls::Files) -> Option<TlsFiles> {
+        let content = |key: &str| Some(self.get(&files.secret, key)?.to_vec());
+        Some(TlsFiles {
+            certificate: content(&files.certificate)?,
+            key: content(&files.key)?,
+            authorities: content(&files.authorities)?,
+        })
     }
 
     pub(super) fn put(&mut self, name: &str, data: BTreeMap<String, ByteString>) {

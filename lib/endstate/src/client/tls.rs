@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use etcd_client::{Certificate, Identity, TlsOptions};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 /// The address of a member, such as `https://10.244.0.7:2379`.
+///
+/// ```
+/// let endpoint = endstate::client::Endpoint::plain("10.244.0.7:2379");
+/// assert_eq!(endpoint.url(), "http://10.244.0.7:2379");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     url: String,
@@ -22,7 +26,14 @@ struct Secured {
     name: String,
 }
 
-/// The operator's own certificate, its key, and the authorities that it trusts, as PEM.
+/// The operator's own certificate, its key, and the authorities that it trusts, as PEM. They are not printed.
+///
+/// ```
+/// let secrets = endstate::operator::Secrets::default();
+/// # let identity = endstate_core::Identity::new("default", "demo", "u");
+/// let files = endstate_core::tls::Link::managed().files("app", &identity, endstate_core::tls::Holder::Operator);
+/// assert!(files.and_then(|it| secrets.tls(&it)).is_none(), "nothing is there yet");
+/// ```
 #[derive(Clone)]
 pub struct TlsFiles {
     /// The certificate.
@@ -66,16 +77,12 @@ impl Endpoint {
         &self.url
     }
 
-    pub(super) fn tls_options(&self) -> Option<TlsOptions> {
-        let Secured { files, name } = self.tls.as_ref()?;
-        let options = TlsOptions::new()
-            .ca_certificate(Certificate::from_pem(&files.authorities))
-            .identity(Identity::from_pem(&files.certificate, &files.key))
-            .domain_name(name.as_str());
-        Some(options)
+    /// The files to talk to it by and the name that its certificate must have, if it is talked to with TLS.
+    pub fn secured_by(&self) -> Option<(&TlsFiles, &str)> {
+        self.tls.as_ref().map(|it| (&it.files, it.name.as_str()))
     }
 
-    /// The same for requests that are not gRPC, with the name that is expected.
+    /// The same for rustls.
     pub(super) fn config(
         &self,
     ) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, TlsError> {

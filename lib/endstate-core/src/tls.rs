@@ -1,18 +1,26 @@
 //! TLS, to clients and between members: where certificates come from, and how a cluster that lives gets it or loses it.
 //!
 //! Both kinds of connections have three levels, and members of neighbouring levels work together; so a cluster goes
-//! from one to the next as a whole. (Seen with 3.4.23 and 3.5.16: a client port serves both if both are asked for. Seen
-//! with 3.6.16 and 3.7.3, too: a member with certificates dials members of both kinds; one that nobody can dial yet,
-//! because its listed address is another, still works, since its peers answer on the connections that it opens.)
+//! from one to the next as a whole. That is what an application promises that uses this: its client port serves both
+//! ways if both are asked for, and a member with certificates dials members of both kinds.
 
 use std::collections::BTreeSet;
 
-use endstate_core::{
-    Certificate, Identity, Problem, SecretFiles, Usage, client_service, peer_service,
-};
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::{Certificate, Usage};
+use crate::identity::Identity;
+use crate::launch::SecretFiles;
+use crate::objects::{client_service, peer_service};
+use crate::problem::Problem;
+
 /// TLS on each kind of connection; `None` where the spec leaves it open.
+///
+/// ```
+/// use endstate_core::tls::Tls;
+/// let chosen = Tls::default().settle(None);
+/// assert!(chosen.client().is_on() && chosen.peer().is_on(), "a new cluster has it");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tls {
@@ -89,7 +97,7 @@ pub enum Naming {
     /// `tls.crt`, `tls.key` and `ca.crt`.
     #[default]
     Usual,
-    /// As the first etcd operator had them: `server.crt`, `peer-ca.crt`, `etcd-client.key`.
+    /// As operators of before had them: `server.crt`, `peer-ca.crt`, and the operator's `APPLICATION-client.key`.
     Historical,
 }
 
@@ -152,7 +160,7 @@ impl Link {
     }
 
     /// The next on the way from what runs, the one in force first.
-    pub(crate) fn toward(running: &[&Self], to: &Self) -> Self {
+    pub fn toward(running: &[&Self], to: &Self) -> Self {
         let levels = || running.iter().map(|it| it.level());
         let (Some(lowest), Some(highest)) = (levels().min(), levels().max()) else {
             return to.clone();
@@ -173,7 +181,7 @@ impl Link {
     }
 
     /// Why one cannot become the other.
-    pub(crate) fn refuses(old: &Self, new: &Self, field: &str) -> Option<Problem> {
+    pub fn refuses(old: &Self, new: &Self, field: &str) -> Option<Problem> {
         let (Some(old), Some(new)) = (old.source(), new.source()) else { return None };
         match (old, new) {
             (Source::Managed(old), Source::Managed(new)) => {
@@ -192,7 +200,7 @@ impl Link {
     }
 
     /// The files of a holder, if there are certificates.
-    pub fn files(&self, object: &Identity, holder: Holder) -> Option<Files> {
+    pub fn files(&self, application: &str, object: &Identity, holder: Holder) -> Option<Files> {
         let (secret, naming) = match self.source()? {
             Source::Managed(_) => (secret(&object.name, holder.name()), Naming::Usual),
             Source::Secrets { members, operator, files } => {
@@ -201,16 +209,17 @@ impl Link {
             }
         };
         let [certificate, key, authorities] = match (naming, holder) {
-            (Naming::Usual, _) => ["tls.crt", "tls.key", "ca.crt"],
-            (Naming::Historical, Holder::Server) => ["server.crt", "server.key", "server-ca.crt"],
-            (Naming::Historical, Holder::Peer) => ["peer.crt", "peer.key", "peer-ca.crt"],
-            (Naming::Historical, Holder::Operator) => {
-                ["etcd-client.crt", "etcd-client.key", "etcd-client-ca.crt"]
-            }
-        }
-        .map(str::to_owned);
+            (Naming::Usual, _) => ["tls.crt", "tls.key", "ca.crt"].map(str::to_owned),
+            (Naming::Historical, Holder::Operator) => named(&format!("{application}-client")),
+            (Naming::Historical, holder) => named(holder.name()),
+        };
         Some(Files { secret, certificate, key, authorities })
     }
+}
+
+/// A certificate, its key and the authorities, by what their names begin with.
+fn named(prefix: &str) -> [String; 3] {
+    [format!("{prefix}.crt"), format!("{prefix}.key"), format!("{prefix}-ca.crt")]
 }
 
 impl Holder {
@@ -222,16 +231,17 @@ impl Holder {
         }
     }
 
-    /// Where a member finds its files.
-    pub(crate) fn folder(self) -> String {
-        format!("/etc/etcd/{}", self.name())
+    /// Where a member of an application finds its files.
+    pub fn folder(self, application: &str) -> String {
+        format!("/etc/{application}/{}", self.name())
     }
 }
 
 impl Files {
     /// As files of a member's.
-    pub(crate) fn mounted(&self, holder: Holder) -> SecretFiles {
-        SecretFiles::new(format!("{}-tls", holder.name()), self.secret.clone(), holder.folder())
+    pub fn mounted(&self, application: &str, holder: Holder) -> SecretFiles {
+        let (name, folder) = (format!("{}-tls", holder.name()), holder.folder(application));
+        SecretFiles::new(name, self.secret.clone(), folder)
     }
 }
 
@@ -248,7 +258,7 @@ impl Tls {
 
     /// With every choice made: a new cluster has certificates of the operator's making, one that was accepted before
     /// stays as it is.
-    pub(crate) fn settle(&self, accepted: Option<&Self>) -> Self {
+    pub fn settle(&self, accepted: Option<&Self>) -> Self {
         let settle = |said: &Option<Link>, before: Option<&Link>| {
             Some(said.clone().unwrap_or_else(|| before.cloned().unwrap_or_else(Link::managed)))
         };
@@ -259,14 +269,15 @@ impl Tls {
     }
 
     /// The next on the way from what runs, the one in force first.
-    pub(crate) fn toward(running: &[&Self], to: &Self) -> Self {
+    pub fn toward(running: &[&Self], to: &Self) -> Self {
         let next = |of: fn(&Self) -> &Link| {
             Some(Link::toward(&running.iter().map(|it| of(it)).collect::<Vec<_>>(), of(to)))
         };
         Self { client: next(Self::client), peer: next(Self::peer) }
     }
 
-    pub(crate) fn refuses(old: &Self, new: &Self) -> Option<Problem> {
+    /// Why one cannot become the other.
+    pub fn refuses(old: &Self, new: &Self) -> Option<Problem> {
         Link::refuses(old.client(), new.client(), "spec.tls.client")
             .or_else(|| Link::refuses(old.peer(), new.peer(), "spec.tls.peer"))
     }
@@ -280,7 +291,7 @@ impl Tls {
 
     /// Which authorities of the operator's a member is started with, where others have signed before or are trusted
     /// beside.
-    pub(crate) fn generation(&self) -> Option<String> {
+    pub fn generation(&self) -> Option<String> {
         let links = [("client", self.client()), ("peer", self.peer())];
         let told = links.iter().filter_map(|(name, link)| {
             let it = link.authorities().filter(|it| **it != Authorities::only(1))?;
@@ -291,15 +302,15 @@ impl Tls {
     }
 
     /// The certificates of the operator's own making. Clients and members have authorities of their own: who may
-    /// connect as a client is no member.
-    pub(crate) fn certificates(&self, object: &Identity) -> Vec<Certificate> {
+    /// connect as a client is no member. The operator's names `operator`, which applications with users take for its
+    /// user.
+    pub fn certificates(&self, object: &Identity, operator: &str) -> Vec<Certificate> {
         let mut certificates = vec![];
         if let Some(authorities) = self.client().authorities() {
             let signed = Signed::new(object, "client", authorities);
             certificates.extend(signed.authorities());
             certificates.push(signed.leaf("server", "server").named(names(object)));
-            // etcd takes the name of a client's certificate for its user, where users are asked for.
-            certificates.push(signed.leaf("operator", "root").for_use([Usage::Client]));
+            certificates.push(signed.leaf("operator", operator).for_use([Usage::Client]));
             certificates.push(signed.leaf("client", "client").for_use([Usage::Client]));
         }
         if let Some(authorities) = self.peer().authorities() {
@@ -337,7 +348,7 @@ impl<'a> Signed<'a> {
         self.trusted.iter().map(Certificate::authority)
     }
 
-    /// A certificate for both ends of a connection: etcd connects to itself with the one that it serves with.
+    /// A certificate for both ends of a connection: a member may connect to itself with the one that it serves with.
     fn leaf(&self, name: &str, common_name: &str) -> Certificate {
         Certificate::signed_by(&self.signs, secret(&self.object.name, name))
             .trusting(self.trusted.clone())

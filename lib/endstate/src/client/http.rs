@@ -11,13 +11,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::Endpoint;
+use super::tls::Endpoint;
 
 /// The most bytes that an answer may have.
 const BODY_MAX: usize = 4096;
 
-/// The status code of a GET, and at most so much of its body.
-pub(super) async fn get(endpoint: &Endpoint, path: &str) -> io::Result<(u16, Bytes)> {
+/// The status code of a GET, and at most 4096 bytes of its body.
+///
+/// ```
+/// # use endstate::client::{Endpoint, get};
+/// async fn is_well(endpoint: &Endpoint) -> bool {
+///     matches!(get(endpoint, "/health").await, Ok((200, _)))
+/// }
+/// ```
+pub async fn get(endpoint: &Endpoint, path: &str) -> io::Result<(u16, Bytes)> {
     let uri: Uri = endpoint.url().parse().map_err(io::Error::other)?;
     let authority = uri.authority().ok_or_else(|| io::Error::other("no address"))?;
     let stream = TcpStream::connect(authority.as_str()).await?;

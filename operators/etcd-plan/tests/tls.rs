@@ -1,7 +1,8 @@
-use endstate_core::{App, Health, LaunchOf, Member, MemberRecord, Request, View};
+//! TLS of etcd: what members are started with, and what is asked of them on the way.
 
-use super::*;
-use crate::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
+use endstate_core::tls::{Authorities, Link, Naming, Source, Tls};
+use endstate_core::{App, Health, Identity, LaunchOf, Member, MemberRecord, Request, Usage, View};
+use etcd_plan::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
 
 fn source(signs: u32, trusted: &[u32]) -> Source {
     Source::Managed(Authorities { signs, trusted: trusted.iter().copied().collect() })
@@ -18,23 +19,6 @@ fn at(level: u8) -> Link {
 fn spec(link: &Link) -> EtcdClusterSpec {
     let tls = Tls { client: Some(link.clone()), peer: Some(link.clone()) };
     EtcdClusterSpec { tls, ..EtcdClusterSpec::new(3, "3.5.16") }
-}
-
-#[test]
-fn nobody_is_brought_two_levels_away_from_anybody_who_runs() {
-    for (low, high, to) in [0, 1, 2]
-        .iter()
-        .flat_map(|it| [(*it, *it), (*it, 2.min(it + 1))])
-        .flat_map(|(low, high)| [0, 2].map(|to| (low, high, to)))
-    {
-        let (running, declared) = ([at(high), at(low)], at(to));
-        let next = Link::toward(&running.iter().collect::<Vec<_>>(), &declared);
-        let told = format!("{low} and {high} to {to}: {next:?}");
-        assert!(running.iter().all(|it| it.level().abs_diff(next.level()) <= 1), "{told}");
-        // It comes to an end.
-        let closer = next.level().abs_diff(to) < low.abs_diff(to).max(high.abs_diff(to));
-        assert!(closer || next == declared, "{told}");
-    }
 }
 
 /// Who has no pod, because all were deleted or the cluster sleeps, comes back as it was.
@@ -83,16 +67,6 @@ fn certificates_that_would_not_trust_each_other_follow_only_by_off() {
     let counted = |it| Link::On(source(it, &[it]));
     assert!(!refused(&at(2), &counted(2)));
     assert!(refused(&at(2), &counted(3)) && refused(&counted(2), &counted(1)));
-}
-
-#[test]
-fn what_a_cluster_has_that_says_nothing_is_decided_when_it_is_new() {
-    let open = Tls::default();
-    let new = open.settle(None);
-    assert!(new.client().is_on() && new.peer().is_on());
-    let before = open.settle(Some(&Tls::default()));
-    assert_eq!((before.client(), before.peer()), (&Link::Off, &Link::Off), "as it was");
-    assert_eq!(open.settle(Some(&new)), new);
 }
 
 #[test]

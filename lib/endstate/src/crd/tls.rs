@@ -5,7 +5,7 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use etcd_plan::tls::{Authorities, Link, Naming, Source};
+use endstate_core::tls::{Authorities, Link, Naming, Source};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,9 +78,9 @@ pub struct PeerTls {
     #[serde(default)]
     pub mode: Mode,
     /// The secret with `tls.crt`, `tls.key` and `ca.crt` of members. The certificate is for
-    /// `*.NAME-peer.NAMESPACE.svc`, for both ends of a connection; etcd asks the DNS for the name of whoever connects,
-    /// so it must also be for that name with the domain of your Kubernetes. Who has a certificate of that authority
-    /// may be a member, so let it sign for nobody else.
+    /// `*.NAME-peer.NAMESPACE.svc`, for both ends of a connection, and for that name with the domain of your
+    /// Kubernetes, because members ask the DNS for the name of whoever connects. Who has a certificate of that
+    /// authority may be a member, so let it sign for nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret: Option<String>,
@@ -94,7 +94,7 @@ fn first() -> u32 {
     1
 }
 
-impl From<Tls> for etcd_plan::tls::Tls {
+impl From<Tls> for endstate_core::tls::Tls {
     fn from(it: Tls) -> Self {
         Self { client: it.client.map(Link::from), peer: it.peer.map(Link::from) }
     }
