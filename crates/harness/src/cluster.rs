@@ -76,6 +76,13 @@ impl Cluster {
         Ok(())
     }
 
+    /// Takes all away that its operator remembers.
+    pub async fn forget_status(&self) -> Result<()> {
+        let nothing = Patch::Merge(json!({"status": null}));
+        self.api.patch_status(&self.name, &PatchParams::default(), &nothing).await?;
+        Ok(())
+    }
+
     /// Waits until its operator has looked at the spec that it has now.
     pub async fn observed(&self) -> Result<()> {
         self.until("a look at its spec", is_current).await

@@ -332,3 +332,35 @@ fn undecided(snapshot: &See, plan: &mut Do) {
     plan.status.record = snapshot.status.record.clone();
     plan.status.record.epoch += 1;
 }
+
+/// E9: with its record lost the operator begins a new cluster.
+pub fn begins_after_forgetting() -> Planner {
+    Planner::with_bug(begin_after_forgetting)
+}
+
+fn begin_after_forgetting(app: &Etcd, snapshot: &See) -> Do {
+    let record = &snapshot.status.record;
+    if record.bootstrap.is_some() || record.cluster_id.is_some() {
+        return plan(app, snapshot);
+    }
+    let mut blank = snapshot.clone();
+    (blank.pods, blank.claims) = (Some(vec![]), vec![]);
+    plan(app, &blank)
+}
+
+/// With its record lost the operator takes what a part of the members says for the whole.
+pub fn believes_a_few() -> Planner {
+    Planner::with_bug(believe_a_few)
+}
+
+fn believe_a_few(app: &Etcd, snapshot: &See) -> Do {
+    let record = &snapshot.status.record;
+    let mut seen = snapshot.clone();
+    let lost = record.bootstrap.is_none() && record.cluster_id.is_none();
+    if let Some(list) = seen.view.membership.as_mut().filter(|_| lost) {
+        let answers = |it: &endstate_core::Entry| snapshot.view.answer(&it.name).is_some();
+        list.members.retain(answers);
+        list.agreed = list.members.len();
+    }
+    plan(app, &seen)
+}

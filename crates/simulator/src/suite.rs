@@ -17,7 +17,33 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(corrupt());
     all.extend(refused());
     all.extend(blanked());
+    all.extend(forgotten());
     all
+}
+
+/// Somebody deletes the status.
+fn forgotten() -> Vec<Scenario> {
+    use Start::Running;
+    let forget = Budgets { forget: 1, ..NONE };
+    let three = |name, budgets| Scenario::new(name, Running([3, 0]), &[[3, 0]], budgets);
+    vec![
+        three("forgotten", Budgets { stale: 1, abort: 1, kill: 1, ..forget }),
+        three("forgotten twice", Budgets { forget: 2, late: 1, ..forget }),
+        three("forgotten, wiped", Budgets { wipe: 1, abort: 1, ..forget }),
+        three("forgotten, evicted", Budgets { evict: 1, stale: 1, ..forget }),
+        Scenario::new(
+            "forgotten in 3 to 4",
+            Running([3, 0]),
+            &[[4, 0]],
+            Budgets { abort: 1, ..forget },
+        ),
+        Scenario::new(
+            "forgotten in 3 to 2",
+            Running([3, 0]),
+            &[[2, 0]],
+            Budgets { abort: 1, ..forget },
+        ),
+    ]
 }
 
 /// A node loses all directories of a pod.

@@ -234,3 +234,18 @@ fn a_false_claim_is_found() {
     assert_eq!(found(&killed, bugs::trusts_pods()).0, Some(Property::HonestStatus));
     assert_eq!(found(&killed, Planner::shipped()).0, None);
 }
+
+/// E9: a status that somebody deleted is no reason to begin again, nor to forget a member.
+#[test]
+fn a_start_beside_a_forgotten_cluster_is_found() {
+    let budgets = Budgets { forget: 1, ..Budgets::default() };
+    let forgotten = scenario(Start::Running([3, 0]), &[[3, 0]], budgets);
+    let (property, script) = found(&forgotten, bugs::begins_after_forgetting());
+    assert!(property.is_some(), "{script}");
+    assert!(script.contains("somebody deletes the status"), "{script}");
+    assert_eq!(found(&forgotten, Planner::shipped()).0, None);
+    let killed = Scenario { budgets: Budgets { kill: 1, ..budgets }, ..forgotten };
+    let (property, script) = found(&killed, bugs::believes_a_few());
+    assert!(property.is_some(), "{script}");
+    assert_eq!(found(&killed, Planner::shipped()).0, None);
+}

@@ -31,6 +31,9 @@ pub struct Claim {
     pub retained: bool,
     /// Whether `metadata.deletionTimestamp` is set.
     pub deleting: bool,
+    /// The uid of the cluster object that it was made for, if that is another than the one that is looked at.
+    #[serde(default)]
+    pub of_another: Option<Uid>,
 }
 
 impl Claim {
@@ -50,6 +53,7 @@ impl Claim {
             volume: None,
             retained: false,
             deleting: false,
+            of_another: None,
         }
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Words;
-use crate::id::MemberName;
+use crate::id::{MemberName, Uid};
 
 /// The annotation by which a person decides what the operator must not decide alone. The status names the choices when
 /// there are any; its value is a [`Choice`]. It counts once: until it is taken away, or says something else.
@@ -16,6 +16,7 @@ const RECOVER_FROM: &str = "recover-from";
 const REMOVE: &str = "remove";
 const REPLACE: &str = "replace";
 const RESUME: &str = "resume";
+const ADOPT: &str = "adopt";
 
 /// What a person decided.
 ///
@@ -40,13 +41,17 @@ pub enum Choice {
     Replace(MemberName),
     /// `resume`: start the members whose volumes are there, of which no record says whether they belong to one cluster.
     Resume,
+    /// `adopt` or `adopt UID`: go on with the volumes that a deleted cluster of this name left, by the uid of its
+    /// object if there are several. It is heard as long as nothing was started.
+    Adopt(Option<Uid>),
     /// Something else. It is told, and does nothing.
     Unknown(Words),
 }
 
 impl Choice {
     /// The choices, as they are written.
-    pub const ALL: [&str; 4] = ["recover-from MEMBER", "remove MEMBER", "replace MEMBER", "resume"];
+    pub const ALL: [&str; 5] =
+        ["recover-from MEMBER", "remove MEMBER", "replace MEMBER", "resume", "adopt [UID]"];
 
     /// How a person says that something is to be done.
     pub(crate) fn asked_for(&self, to: &str) -> String {
@@ -62,6 +67,8 @@ impl From<&str> for Choice {
             [REMOVE, member] => Self::Remove(member.into()),
             [REPLACE, member] => Self::Replace(member.into()),
             [RESUME] => Self::Resume,
+            [ADOPT] => Self::Adopt(None),
+            [ADOPT, uid] => Self::Adopt(Some(uid.into())),
             _ => Self::Unknown(Words::of(text)),
         }
     }
@@ -86,6 +93,8 @@ impl Display for Choice {
             Self::Remove(member) => write!(f, "{REMOVE} {member}"),
             Self::Replace(member) => write!(f, "{REPLACE} {member}"),
             Self::Resume => f.write_str(RESUME),
+            Self::Adopt(None) => f.write_str(ADOPT),
+            Self::Adopt(Some(uid)) => write!(f, "{ADOPT} {uid}"),
             Self::Unknown(text) => write!(f, "{text}"),
         }
     }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assess::rebuild::is_lost;
 use crate::claim::Claim;
+use crate::consent::Choice;
 use crate::id::{MemberName, Uid};
 use crate::leads::Leads;
 use crate::limits::quorum;
@@ -157,6 +158,7 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
             Action::RestartPod { pod, .. } => lint.restart(pod),
             Action::DeletePod { pod, reason } => lint.delete(pod, *reason),
             Action::DeleteClaim { claim } => lint.delete_claim(claim),
+            Action::AdoptClaim { claim } => lint.adopt(claim),
             Action::MarkPod { pod, marks } => lint.mark(pod, marks),
             Action::Call(call) => lint.call(call),
         }
@@ -310,6 +312,23 @@ impl<'a, S> Lint<'a, S> {
 
     fn is_marked(&self, name: &str) -> bool {
         self.find(name).is_some_and(|it| it.marks.started.is_some())
+    }
+
+    /// A claim of another cluster is taken over only before anything is started, and by a person's word.
+    fn adopt(&mut self, claim: &Claim) {
+        let exact = self.snapshot.former.contains(claim) && !claim.deleting;
+        self.check(Rule::Preconditions, exact, || {
+            format!("{} is not the claim that was seen", claim.name)
+        });
+        let consent = matches!(self.snapshot.consent, Some(Choice::Adopt(_)));
+        self.check(Rule::HandsOff, consent, || {
+            format!("{} is another cluster's, and nobody consented to take it over", claim.name)
+        });
+        let record = &self.plan.status.record;
+        let blank = record.cluster_id.is_none() && record.bootstrap.is_none();
+        self.check(Rule::NoSecondStart, blank, || {
+            format!("{} would be taken over beside what was started", claim.name)
+        });
     }
 
     /// The data of a member that has left goes only when nothing of the member is there any more.

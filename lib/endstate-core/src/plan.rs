@@ -244,6 +244,11 @@ pub enum Action {
         /// Why.
         reason: LeaveReason,
     },
+    /// Make a claim of a cluster of this name that was deleted one of this cluster.
+    AdoptClaim {
+        /// The claim, as it was seen.
+        claim: Claim,
+    },
     /// Delete the claim of a member that has left, and with it its data.
     DeleteClaim {
         /// The claim, as it was seen.
@@ -258,7 +263,10 @@ impl Action {
     /// one such action.
     pub fn is_dangerous(&self) -> bool {
         match self {
-            Self::CreatePod { .. } | Self::UpdatePod { .. } | Self::MarkPod { .. } => false,
+            Self::CreatePod { .. }
+            | Self::UpdatePod { .. }
+            | Self::MarkPod { .. }
+            | Self::AdoptClaim { .. } => false,
             Self::RestartPod { .. } | Self::DeletePod { .. } | Self::DeleteClaim { .. } => true,
             Self::Call(call) => call.request.is_dangerous(),
         }
@@ -282,7 +290,7 @@ impl Action {
             | Self::UpdatePod { pod, .. }
             | Self::RestartPod { pod, .. }
             | Self::DeletePod { pod, .. } => &pod.name,
-            Self::DeleteClaim { claim } => &claim.member,
+            Self::DeleteClaim { claim } | Self::AdoptClaim { claim } => &claim.member,
             Self::Call(call) => call.request.member(),
         }
     }
@@ -295,6 +303,7 @@ impl Action {
             Self::UpdatePod { .. } => ActionKind::UpdatePod,
             Self::RestartPod { .. } => ActionKind::RestartPod,
             Self::DeletePod { .. } => ActionKind::DeletePod,
+            Self::AdoptClaim { .. } => ActionKind::AdoptClaim,
             Self::DeleteClaim { .. } => ActionKind::DeleteClaim,
             Self::Call(call) => ActionKind::Request(call.request.kind()),
         };

@@ -14,6 +14,7 @@
 mod appointing;
 mod decision;
 mod doubt;
+mod former;
 mod forming;
 mod hibernating;
 mod joining;
@@ -125,9 +126,10 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
 }
 
 /// How a cluster comes into being.
-fn forming_steps<A: App>() -> [Step<A>; 8] {
+fn forming_steps<A: App>() -> [Step<A>; 9] {
     [
         marks::mark,
+        former::adopt,
         lost_record::keep_unknown_data,
         forming::begin,
         forming::wait_for_marks,

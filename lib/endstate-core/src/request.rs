@@ -339,6 +339,8 @@ pub enum ActionKind {
     RestartPod,
     /// Deletes a pod.
     DeletePod,
+    /// Takes a claim over.
+    AdoptClaim,
     /// Deletes a claim.
     DeleteClaim,
     /// Applies the objects around the members; of the cluster, not of a member.

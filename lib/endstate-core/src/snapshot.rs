@@ -45,6 +45,9 @@ pub struct Snapshot<S> {
     pub pods: Option<Vec<Pod<S>>>,
     /// The volume claims of members of this very object.
     pub claims: Vec<Claim>,
+    /// The volume claims that clusters of this name left which were deleted; looked at until something is started.
+    #[serde(default)]
+    pub former: Vec<Claim>,
     /// What has a name that the cluster needs and belongs to somebody else.
     pub conflicts: Vec<Conflict>,
     /// The secrets with certificates that the operator makes: all that the object's spec asks for, or that of a member.
@@ -74,6 +77,7 @@ impl<S> Snapshot<S> {
             status: Status::default(),
             pods: Some(vec![]),
             claims: vec![],
+            former: vec![],
             conflicts: vec![],
             certificates: vec![],
             view: View::default(),

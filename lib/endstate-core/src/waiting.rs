@@ -224,6 +224,12 @@ pub enum Waiting {
         /// What it lacks to be made again.
         lack: RecordLack,
     },
+    /// A person wants to go on with the volumes of a cluster of this name that was deleted, and it is not certain with
+    /// which.
+    ForFormer {
+        /// The uids of the objects of all that left some; none if nothing is left.
+        clusters: Vec<crate::Uid>,
+    },
     /// A person decided something that is none of the choices.
     ForChoice {
         /// What the person wrote.
@@ -392,6 +398,7 @@ impl Waiting {
                     | Self::ForAuthority { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForChoice { .. }
+                    | Self::ForFormer { .. }
                     | Self::ForVote { .. }
                     | Self::ForAllClear
                     | Self::ForIds { .. }

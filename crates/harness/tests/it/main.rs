@@ -4,6 +4,7 @@ mod backup;
 mod claims;
 mod etcd_volumes;
 mod faults;
+mod hand;
 mod input;
 mod kubectl;
 mod person;

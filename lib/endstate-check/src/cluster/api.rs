@@ -206,6 +206,7 @@ impl State {
             slot.reason = slot.reason & CONSENT | known.reason;
             (slot.record, slot.row) = (known.record, known.row);
             slot.role = slot.role & !RECORDED_VOTER | known.role & RECORDED_VOTER;
+            slot.made = slot.made & !KEPT | if known.kept { KEPT } else { 0 };
             if slot.recovers() && !recovers {
                 rules::may_begin_recovery(slot, self.fault_since)?;
             }

@@ -19,6 +19,8 @@ pub(crate) const MARKED: u8 = 4;
 pub(crate) const MARKED_VOTER: u8 = 8;
 pub(crate) const CLAIM: u8 = 16;
 pub(crate) const CLAIM_DELETING: u8 = 32;
+/// The record says that its claim is kept: it was no member's when a lost record was made again.
+pub(crate) const KEPT: u8 = 64;
 
 // Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;

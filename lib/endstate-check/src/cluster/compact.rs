@@ -90,6 +90,9 @@ impl<M: AppModel> View<'_, M> {
         for (slot, role) in roles {
             slots[slot].role = role;
         }
+        for name in &record.kept {
+            slots[usize::from(self.slot(name)) - 1].kept = true;
+        }
         Written {
             accepted: record.accepted.as_ref().map(|it| self.setting.model.declared(&it.spec)),
             boot: record.bootstrap.is_some(),
@@ -131,7 +134,8 @@ impl<M: AppModel> View<'_, M> {
                 let made = started | if marks.votes { MARKED_VOTER } else { 0 };
                 Act::Mark { slot, made }
             }
-            Action::UpdatePod { .. } => return None,
+            // No cluster of a model had a former one.
+            Action::UpdatePod { .. } | Action::AdoptClaim { .. } => return None,
             Action::RestartPod { .. } => Act::Restart(slot),
             Action::DeletePod { .. } => Act::Delete(slot),
             Action::DeleteClaim { .. } => Act::DeleteClaim(slot),

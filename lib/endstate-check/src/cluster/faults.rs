@@ -18,6 +18,7 @@ impl<M: AppModel> Moves<'_, M> {
         }
         self.writes(state);
         self.consents(state);
+        self.forgets(state);
         self.edits(state);
     }
 
@@ -73,6 +74,16 @@ impl<M: AppModel> Moves<'_, M> {
                     it.object_changed();
                 });
             }
+        }
+    }
+
+    /// Somebody deletes the status.
+    fn forgets(&mut self, state: &State) {
+        if state.left.forget > 0 && state.has(ID) && !state.has(ENDING | GONE) {
+            self.fault(state, Fault::Forget, |it| {
+                it.left.forget -= 1;
+                it.forget();
+            });
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) reason: u8,
     pub(crate) role: u8,
     pub(crate) row: u8,
+    /// Its claim is kept whatever becomes of it.
+    pub(crate) kept: bool,
 }
 
 /// An action.

@@ -153,7 +153,7 @@ pub(crate) fn serves_members(state: &State) -> Result<(), Property> {
         let selected = it.pod & (EXISTS | DELETING) == EXISTS && it.made & MARKED_VOTER != 0;
         selected && it.ills & ABANDONED != 0
     };
-    let found = state.has(ID) && state.slots.iter().any(stray);
+    let found = state.was_recorded() && state.slots.iter().any(stray);
     if found { Err(Property::ServesMembers) } else { Ok(()) }
 }
 
@@ -194,7 +194,7 @@ pub(crate) fn broken_by_start(state: &State, slot: &Slot, ran: Ran) -> Option<Pr
     }
     if ran != Ran::Empty || is_known_hole(slot) {
         None
-    } else if state.has(ID) && new && (slot.process & USED != 0 || !slot.votes()) {
+    } else if state.was_recorded() && new && (slot.process & USED != 0 || !slot.votes()) {
         Some(Property::NoSecondStart)
     } else if slot.votes() && !new {
         Some(Property::NoBlankVoter)

@@ -105,6 +105,8 @@ pub struct Budgets {
     pub write: u8,
     /// A person names a member as the source of a recovery. It may be taken back at any time, or never.
     pub consent: u8,
+    /// Somebody deletes the status of a cluster that is recorded.
+    pub forget: u8,
     /// The spec is edited.
     pub edit: u8,
     /// The object is deleted.
@@ -132,6 +134,7 @@ impl Budgets {
         unmount: 0,
         write: 0,
         consent: 0,
+        forget: 0,
         edit: 0,
         delete: 0,
     };
@@ -147,9 +150,9 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, write, consent, away, .. } = self;
-        // In three bytes: the last two are few.
-        let consent = consent | away << 4;
+        let Self { unmount, write, consent, forget, away, .. } = self;
+        // In three bytes: the last three are few.
+        let consent = consent | forget << 2 | away << 4;
         u64::from_le_bytes([unmount, write, consent, 0, 0, 0, 0, 0])
     }
 }

@@ -91,6 +91,7 @@ pub(crate) enum Fault {
     Write,
     Consent(u8),
     Withdraw(u8),
+    Forget,
     Edit(Declared),
     Delete,
 }
@@ -226,6 +227,7 @@ impl fmt::Display for Fault {
             }
             Self::Unmount(it) => write!(f, "m{it} is killed, and its volume is not mounted"),
             Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
+            Self::Forget => write!(f, "somebody deletes the status"),
             Self::Write => write!(f, "a write is acknowledged"),
             Self::Consent(it) => write!(f, "a person consents to a recovery from m{it}"),
             Self::Withdraw(it) => write!(f, "the consent to a recovery from m{it} is taken back"),

@@ -369,11 +369,16 @@ impl Slot {
         self.disk = self.disk & !LOG | log << LOG_SHIFT & LOG;
     }
 
+    /// Whether it has a claim that goes when it has left.
+    pub(crate) fn must_clear(&self) -> bool {
+        self.has_claim() && self.made & KEPT == 0
+    }
+
     /// Whether nothing speaks of this name any more, but for a claim that may be kept.
     pub(crate) fn is_forgotten(&self, keeps_claims: bool) -> bool {
         let spoken = self.pod | self.cached_pod | self.record | self.cached_record;
         let made = (self.made | self.cached_made) & (CLAIM | CLAIM_DELETING);
-        let claim = if keeps_claims { 0 } else { made };
+        let claim = if keeps_claims || self.made & KEPT != 0 { 0 } else { made };
         spoken | claim | self.plan | self.late == 0 && self.list & !LEADER == 0
     }
 

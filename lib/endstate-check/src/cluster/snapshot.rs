@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
-    Claim, ClusterId, Denial, Evidence, Exit, Marks, MemberRecord, MemberRow, NodeFault, Pod,
-    PodPhase, Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing, Status, Step,
-    Trouble, Uid, Words,
+    Claim, ClusterId, Denial, Evidence, Exit, Marks, MemberName, MemberRecord, MemberRow,
+    NodeFault, Pod, PodPhase, Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing,
+    Status, Step, Trouble, Uid, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -78,7 +78,9 @@ impl<M: AppModel> View<'_, M> {
     fn pod(&self, index: usize, seen: &Seen) -> Pod<SpecOf<M>> {
         let (has, words) = (|flag| seen.pod & flag != 0, self.setting.model.last_words());
         let crash = || Trouble::from_reason("CrashLoopBackOff", words);
-        let made_from = Declared { rev: u8::from(has(REV)), ..self.accepted };
+        // Nobody remembers the sizes that it was made with.
+        let spec = if self.has(ACCEPTED) { self.accepted } else { self.spec };
+        let made_from = Declared { rev: u8::from(has(REV)), ..spec };
         let mut pod = Pod::new(self.name(index), Self::uid(index, seen.is_alone()), "1");
         pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
         pod.trouble = has(CRASH).then(crash);
@@ -123,12 +125,18 @@ impl<M: AppModel> View<'_, M> {
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
             consent: self.named(USED_CONSENT).map(Choice::RecoverFrom),
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
+            kept: self.kept(),
             tasks: self.asked(),
             members: all(MEMBER).collect(),
             // Tries may follow each other at once, and members are settled at once: the model has no time.
             backoff: None,
             ..Record::default()
         }
+    }
+
+    fn kept(&self) -> Vec<MemberName> {
+        let kept = self.slots().filter(|(_, it)| it.made & KEPT != 0);
+        kept.map(|(index, _)| self.name(index)).collect()
     }
 
     /// Patience has run out in the model, and no pod shows its restart: a kubelet may take any time.

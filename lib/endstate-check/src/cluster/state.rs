@@ -43,6 +43,8 @@ pub struct State {
     /// A fault happened since the plan was made.
     pub(crate) fault_since: bool,
     pub(crate) left: Budgets,
+    /// The status was deleted after it had told of a cluster.
+    pub(crate) forgot: bool,
     /// How many voted before the last recovery.
     pub(crate) old_voters: u8,
     /// How many members have appeared. For people.
@@ -146,6 +148,7 @@ impl State {
             list_as_seen: true,
             fault_since: false,
             left,
+            forgot: false,
             old_voters: 0,
             tags: 0,
         }
@@ -274,6 +277,24 @@ impl State {
         self
     }
 
+    /// Whether a cluster was recorded at any time.
+    pub(crate) fn was_recorded(&self) -> bool {
+        self.has(ID) || self.forgot
+    }
+
+    /// Nothing is recorded any more; the annotation is a person's.
+    pub(crate) fn forget(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.reason &= CONSENT;
+            (slot.record, slot.row) = (0, 0);
+            slot.role &= !RECORDED_VOTER;
+            slot.made &= !KEPT;
+        }
+        self.flags &= !(ID | BOOT | ACCEPTED);
+        (self.accepted, self.forgot) = (Declared::default(), true);
+        self.object_changed();
+    }
+
     pub(crate) fn object_changed(&mut self) {
         self.flags |= OBJECT_CHANGED;
         self.object_as_seen = false;
@@ -343,8 +364,9 @@ impl State {
             return self.is_in_doubt() || !self.can_recover();
         }
         let kept = scenario.volumes.are_kept();
-        let there =
-            |it: &&Slot| it.exists() || it.is_listed() || it.record != 0 || !kept && it.has_claim();
+        let there = |it: &&Slot| {
+            it.exists() || it.is_listed() || it.record != 0 || !kept && it.must_clear()
+        };
         // What a group held is lost: it is told, and left as it is.
         let lost = |it: &Slot| self.group_holds(it) && !self.group_has_copy(it);
         let members = || self.slots.iter().filter(there).filter(|it| !lost(it));
@@ -389,7 +411,8 @@ impl crate::State for State {
         }
         let bools = u64::from(self.object_as_seen)
             | u64::from(self.fault_since) << 1
-            | u64::from(self.list_as_seen) << 2;
+            | u64::from(self.list_as_seen) << 2
+            | u64::from(self.forgot) << 3;
         let late = self.late.map_or(0, |it| {
             it.verb.number() | u64::from(it.rev) << 5 | u64::from(it.fault_since) << 6
         });

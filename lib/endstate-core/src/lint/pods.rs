@@ -90,7 +90,7 @@ impl<'a, S> Lint<'a, S> {
     /// On its claim it may start again whenever its pod is gone, and only then.
     fn create_again(&mut self, member: &MemberName) {
         let record = &self.plan.status.record;
-        let consent = self.snapshot.consent == Some(Choice::Resume);
+        let consent = matches!(self.snapshot.consent, Some(Choice::Resume | Choice::Adopt(_)));
         let may = record.cluster_id.is_some() || record.bootstrap.is_none() && consent;
         let known = record.everyone().any(|it| it.name == *member) && may;
         let claimed = self.snapshot.claim(member).is_some();

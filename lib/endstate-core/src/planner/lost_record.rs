@@ -37,7 +37,8 @@ pub(super) fn keep_unknown_data<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
 /// Whether a person has said so, and it was not over since.
 fn is_given<A: App>(assessed: &Assessed<'_, A>) -> bool {
     let consent = &assessed.snapshot.consent;
-    *consent == Some(Choice::Resume) && assessed.record.consent != *consent
+    matches!(consent, Some(Choice::Resume | Choice::Adopt(_)))
+        && assessed.record.consent != *consent
 }
 
 /// Whether the member of a claim does not run and was not asked for: it has no pod, or one that has ended.

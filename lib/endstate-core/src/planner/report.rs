@@ -187,6 +187,7 @@ impl<A: App> Report<'_, '_, A> {
         }
         events.extend(self.needless_consent());
         events.extend(self.rebuilt());
+        events.extend(self.left_alone());
         for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
             let event = Event {
                 kind: match is_bad(condition) && !self.sleeps() {
@@ -202,6 +203,23 @@ impl<A: App> Report<'_, '_, A> {
             }
         }
         events
+    }
+
+    /// Told once: a cluster of this name left volumes, and this one starts without them.
+    fn left_alone(&self) -> Option<Event> {
+        let former = &self.assessed.snapshot.former;
+        let begins = self.decision.record.bootstrap.as_ref().is_some_and(|it| it.attempt == 1)
+            && self.assessed.snapshot.status.record.bootstrap.is_none();
+        let mut names: Vec<_> = former.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable();
+        let way_out = Choice::Adopt(None).asked_for("to go on with such volumes");
+        (begins && !names.is_empty()).then(|| {
+            let names = names.join(", ");
+            Event::warning(
+                "VolumesLeft",
+                format!("a cluster of this name left {names}, which are kept and not used; {way_out} of a new object"),
+            )
+        })
     }
 
     /// Told once: the record that was lost is there again.
@@ -238,7 +256,7 @@ impl<A: App> Report<'_, '_, A> {
             Choice::Unknown(_) => return None,
             Choice::Remove(member) => format!("{member} is not listed, or the operator added it"),
             Choice::Replace(_) => "no alarm about corrupt data stands".into(),
-            Choice::Resume => "the members are known".into(),
+            Choice::Resume | Choice::Adopt(_) => "the members are known".into(),
         };
         let what = format!("the annotation {CONSENT_ANNOTATION} says \"{choice}\"");
         Some(Event::warning("NothingToDecide", format!("{what}, but {text}")))
@@ -260,7 +278,7 @@ impl<A: App> Report<'_, '_, A> {
                 let degraded = snapshot.status.condition(ConditionType::Degraded);
                 degraded.is_some_and(|it| it.status == Truth::True)
             }
-            Choice::Resume | Choice::Unknown(_) => false,
+            Choice::Resume | Choice::Adopt(_) | Choice::Unknown(_) => false,
         }
     }
 

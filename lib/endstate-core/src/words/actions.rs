@@ -29,6 +29,7 @@ impl Display for ActionKind {
             Self::MarkPod => f.write_str("mark pod"),
             Self::RestartPod => f.write_str("restart"),
             Self::DeletePod => f.write_str("delete pod"),
+            Self::AdoptClaim => f.write_str("take over the claim of"),
             Self::DeleteClaim => f.write_str("delete the claim of"),
             Self::ApplyObjects => f.write_str("apply the objects of"),
             Self::Request(kind) => kind.fmt(f),
@@ -70,6 +71,7 @@ impl Display for Action {
                 write!(f, "restart {} in place with image {}", pod.name, launch.image)
             }
             Self::DeletePod { pod, reason } => write!(f, "delete pod {}: {reason}", pod.name),
+            Self::AdoptClaim { claim } => write!(f, "take over claim {}", claim.name),
             Self::DeleteClaim { claim } => {
                 write!(f, "delete claim {}: {} has left", claim.name, claim.member)
             }
@@ -98,6 +100,7 @@ impl Action {
             Self::UpdatePod { .. } => "PodUpdated",
             Self::RestartPod { .. } => "MemberRestarted",
             Self::DeletePod { .. } => "PodDeleted",
+            Self::AdoptClaim { .. } => "ClaimAdopted",
             Self::DeleteClaim { .. } => "ClaimDeleted",
             Self::Call(call) => match &call.request {
                 Request::Join { .. } => "MemberAdded",

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::causes;
 use crate::consent::{CONSENT_ANNOTATION, Choice};
 use crate::exit::Words;
-use crate::id::MemberName;
+use crate::id::{MemberName, Uid};
 use crate::limits::STABLE_SECONDS;
 use crate::request::ActionKey;
 use crate::status::WaitRow;
@@ -62,6 +62,7 @@ impl Waiting {
                 "a decision about the lost status".into()
             }
             Self::ForRecord { .. } => "the members to say who they are".into(),
+            Self::ForFormer { .. } => "the volumes to go on with".into(),
             Self::ForChoice { .. } => format!("a choice in the annotation {CONSENT_ANNOTATION}"),
             Self::ForIds { .. } => "an id for a new member".into(),
             Self::ForAddressee { request, member } => format!("a member to \"{request} {member}\""),
@@ -124,6 +125,7 @@ impl Waiting {
             Self::ForGroup { .. } => "none of its members reports that it leads".into(),
             Self::ForRecord { pods, claims, lack } => record(*pods, *claims, *lack),
             Self::ForChoice { text } => choices(text),
+            Self::ForFormer { clusters } => former(clusters),
             Self::ForIds { max } => format!("all ids up to {max} have been used"),
             Self::ForUser { action, hint } => user(action.as_ref(), hint),
             Self::ForUnknownMember { member } => stranger(member),
@@ -171,6 +173,7 @@ impl Waiting {
             Self::ForGroup { .. } => "NoGroupLeader",
             Self::ForRecord { .. } => "RecordLost",
             Self::ForChoice { .. } => "ChoiceUnknown",
+            Self::ForFormer { .. } => "NothingToAdopt",
             Self::ForIds { .. } => "IdsExhausted",
             Self::ForUnknownMember { .. } => "UnknownMember",
             Self::ForVote { .. } => "UnwantedVote",
@@ -184,6 +187,16 @@ impl Waiting {
 fn source(member: &MemberName, lack: &SourceLack) -> String {
     let choice = Choice::RecoverFrom(member.clone());
     format!("the annotation {CONSENT_ANNOTATION} says \"{choice}\", but {lack}")
+}
+
+fn former(clusters: &[Uid]) -> String {
+    if clusters.is_empty() {
+        return "no cluster of this name left any: take the annotation away to start without"
+            .into();
+    }
+    let all: Vec<_> = clusters.iter().map(|it| it.as_str()).collect();
+    let way_out = Choice::Adopt(clusters.first().cloned()).asked_for("to name one");
+    format!("clusters of this name with the uids {} left some; {way_out}", all.join(", "))
 }
 
 fn choices(text: &Words) -> String {
@@ -215,7 +228,7 @@ fn corruption(wait: &Waiting) -> String {
 
 fn record(pods: usize, claims: usize, lack: RecordLack) -> String {
     let claims = if claims == 0 { String::new() } else { format!(", {claims} volume claims") };
-    let there = format!("the status was lost, and there are {pods} member pods{claims}");
+    let there = format!("there are {pods} member pods{claims} and no record of a cluster");
     let why = match lack {
         RecordLack::Pods => Choice::Resume.asked_for("to start the members of these volumes"),
         RecordLack::NoQuorum => "it is made again when a majority of the members answers".into(),

@@ -186,6 +186,11 @@ impl<A: Told> World<A> {
             }
             Action::MarkPod { pod, marks } => self.pod(&pod.name).marks = marks,
             Action::DeleteClaim { claim } => self.drop_claim(&claim.member),
+            Action::AdoptClaim { mut claim } => {
+                self.snapshot.former.retain(|it| it.name != claim.name);
+                claim.of_another = None;
+                self.snapshot.claims.push(claim);
+            }
             Action::Call(call) => self.call(call.request),
         }
     }

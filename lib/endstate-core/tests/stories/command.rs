@@ -1,6 +1,6 @@
 //! The commands of the stories.
 
-use endstate_core::{Conflict, Corruption, Denial, MemberName, RequestKind, Status, Words};
+use endstate_core::{Claim, Conflict, Corruption, Denial, MemberName, RequestKind, Status, Words};
 use jiff::SignedDuration;
 
 use super::carry::When;
@@ -130,6 +130,12 @@ impl<A: Told> World<A> {
             ["consent", "to", words @ ..] => {
                 let words: Vec<_> = words.iter().map(|it| self.name(it).to_string()).collect();
                 self.snapshot.consent = Some(words.join(" ").into());
+            }
+            ["former", "claim", member, "of", uid] => {
+                let member = self.name(member);
+                let mut claim = Claim::new(format!("data-{member}"), "7d11", "52", member);
+                claim.of_another = Some((*uid).into());
+                self.snapshot.former.push(claim);
             }
             ["another", "operator"] => self.snapshot.blocked.clear(),
             ["wait", seconds] => {

@@ -286,13 +286,17 @@ where
             }
             Action::DeleteClaim { claim } => {
                 let owner = Owner::of(object, self.operand.app().name());
-                let same = |it: &&Claim| {
-                    it.uid() == claim.uid.as_str()
-                        && it.resource_version() == claim.resource_version.as_str()
-                };
                 let claims = self.around.claims(&owner);
-                let observed = claims.iter().find(same).ok_or(Stopped::Stale)?;
+                let observed = claims.iter().find(|it| is_as_seen(it, claim));
+                let observed = observed.ok_or(Stopped::Stale)?;
                 self.around.delete_claim(observed, ctx).await.map_err(denied)?;
+            }
+            Action::AdoptClaim { claim } => {
+                let owner = Owner::of(object, self.operand.app().name());
+                let claims = self.around.former(&owner);
+                let observed = claims.iter().find(|it| is_as_seen(it, claim));
+                let observed = observed.ok_or(Stopped::Stale)?;
+                self.around.adopt(&owner, observed, ctx).await.map_err(denied)?;
             }
             Action::Call(call) => return self.call(object, (look, record), call, ctx).await,
         }
@@ -353,6 +357,11 @@ where
             None => Err(Stopped::Stale),
         }
     }
+}
+
+fn is_as_seen(claim: &Claim, seen: &endstate_core::Claim) -> bool {
+    let version = seen.resource_version.as_str();
+    claim.uid() == seen.uid.as_str() && claim.resource_version() == version
 }
 
 /// The spec that is worked towards by this record.

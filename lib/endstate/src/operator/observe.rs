@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use endstate_core::{
     App, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName, MemberRecord,
-    MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings, targets,
+    MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings, Uid, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -63,6 +63,7 @@ impl<O: Operand> Operator<O> {
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
+        snapshot.former = self.former(object, &status.record);
         snapshot.certificates = seen;
         snapshot.status = status;
         snapshot.pods = Some(pods);
@@ -164,6 +165,24 @@ impl<O: Operand> Operator<O> {
         let others = shown.iter().filter(|it| !known.contains(it.uid()));
         claims.extend(others.map(nobodys));
         Ok(claims)
+    }
+
+    /// What clusters of this name left, until something is started.
+    fn former(
+        &self,
+        object: &Declared<O::Kind>,
+        record: &Record<SpecOf<O>>,
+    ) -> Vec<endstate_core::Claim> {
+        if record.cluster_id.is_some() || record.bootstrap.is_some() {
+            return vec![];
+        }
+        let former = self.around.former(&Owner::of(object, self.operand.app().name()));
+        let seen = former.iter().filter(|it| !it.is_deleting()).filter_map(|it| {
+            let mut seen = claim(it, it.member()?);
+            seen.of_another = it.cluster().map(Uid::from);
+            Some(seen)
+        });
+        seen.collect()
     }
 
     /// The objects around the members, and the claims of their volumes.

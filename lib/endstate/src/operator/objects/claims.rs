@@ -56,6 +56,11 @@ impl Claim {
         self.object.labels().get(MEMBER_LABEL).map(String::as_str)
     }
 
+    /// The uid of the cluster object that it was made for.
+    pub fn cluster(&self) -> Option<&str> {
+        self.object.labels().get(super::UID_LABEL).map(String::as_str)
+    }
+
     /// The role of that member.
     pub fn role(&self) -> Option<&str> {
         self.object.labels().get(LABEL_ROLE).map(String::as_str)
@@ -84,6 +89,23 @@ impl Objects {
     pub fn claims(&self, owner: &Owner) -> Vec<Claim> {
         let found = self.claim_cache().map(|cache| owner.labelled_in(cache));
         found.into_iter().flatten().map(|object| Claim { object }).collect()
+    }
+
+    /// The claims that clusters of this name left which were deleted: they carry the uid of another object, and no
+    /// object owns them.
+    pub fn former(&self, owner: &Owner) -> Vec<Claim> {
+        let found = self.claim_cache().map(|cache| owner.named_in(cache));
+        let left =
+            |it: &Arc<DynamicObject>| owner.is_of_another(it) && it.owner_references().is_empty();
+        found.into_iter().flatten().filter(left).map(|object| Claim { object }).collect()
+    }
+
+    /// Makes a claim one of this cluster, on the condition that it is still as it was seen.
+    pub async fn adopt(&self, owner: &Owner, claim: &Claim, ctx: &Context) -> Result<(), Error> {
+        let kind = ApiResource::erase::<PersistentVolumeClaim>(&());
+        let mut object = DynamicObject::clone(&claim.object);
+        object.labels_mut().insert(super::UID_LABEL.to_owned(), owner.uid().to_owned());
+        ctx.of(kind).update(&*claim.object, &object).await.map(drop)
     }
 
     /// The claim of a member by its name, whatever labels somebody took away: what the watch does not show is read from

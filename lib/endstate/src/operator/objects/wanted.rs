@@ -338,6 +338,11 @@ impl Owner {
         cache.labelled(&self.namespace, UID_LABEL, self.uid())
     }
 
+    /// The objects that carry the name of the cluster, ordered by name.
+    pub(super) fn named_in(&self, cache: &Cache<DynamicObject>) -> Vec<Arc<DynamicObject>> {
+        cache.labelled(&self.namespace, CLUSTER_LABEL, &self.reference.name)
+    }
+
     /// Makes the cluster object an owner of an object, or not.
     pub(super) fn set(&self, object: &mut DynamicObject, ownership: Ownership) {
         let owners = object.owner_references_mut();
