@@ -39,7 +39,7 @@ pub enum Mode {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("(self.mode == 'Secrets') == (has(self.serverSecret) && has(self.operatorSecret))", "mode Secrets needs serverSecret and operatorSecret, and no other mode has them"),
+    validation = ("self.mode == 'Secrets' ? has(self.serverSecret) && has(self.operatorSecret) : !has(self.serverSecret) && !has(self.operatorSecret)", "mode Secrets needs serverSecret and operatorSecret, and no other mode has them"),
     validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority")
 )]
 pub struct ClientTls {

@@ -6,6 +6,7 @@ mod support;
 mod astray;
 mod client;
 mod driver;
+mod fields;
 mod launcher;
 mod marks;
 mod operator;
