@@ -188,7 +188,8 @@ pub(crate) struct Restore {
 Examples:
   endstate install
   endstate install etcd
-  endstate install etcd --print | kubectl apply --server-side -f -")]
+  endstate install etcd --print | kubectl apply --server-side -f -
+  endstate install etcd --monitoring")]
 pub(crate) struct Install {
     /// The operator; if omitted, all operators are listed
     #[arg(value_name = "NAME", value_parser = Packages)]
@@ -196,6 +197,9 @@ pub(crate) struct Install {
     /// Print the manifests instead of applying them
     #[arg(long, requires = "operator")]
     pub(crate) print: bool,
+    /// Also what Prometheus and Grafana need: ServiceMonitors, alerts, a dashboard (needs the Prometheus operator)
+    #[arg(long, requires = "operator")]
+    pub(crate) monitoring: bool,
     /// The image that the operator's pod runs
     #[arg(long, default_value = concat!("endstate:", env!("CARGO_PKG_VERSION")))]
     pub(crate) image: String,

@@ -19,8 +19,10 @@ use crate::output;
 pub(crate) async fn run(global: &Global, args: Install) -> Result<()> {
     let Some(operator) = args.operator else { return output::text(&listed()) };
     let name = package::installed_name(operator);
+    let monitoring = args.monitoring.then(|| package::monitoring(operator));
     let manifests: Vec<Value> = package::manifests(operator, &args.image)
         .into_iter()
+        .chain(monitoring.into_iter().flatten())
         .map(serde_json::to_value)
         .collect::<Result<_, _>>()?;
     if args.print {
@@ -63,4 +65,83 @@ fn is_available(deployment: Option<&Deployment>) -> bool {
     let current = status.observed_generation == deployment.metadata.generation;
     let wanted = deployment.spec.as_ref().and_then(|it| it.replicas).unwrap_or(1);
     current && status.updated_replicas == Some(wanted) && status.available_replicas == Some(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use endstate::Metrics;
+
+    use super::*;
+
+    const RUNBOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks.md");
+
+    /// The metrics of an expression: words before a selector, a range, or nothing, that are no functions, no labels and
+    /// no words of the language.
+    fn metrics(expression: &str) -> BTreeSet<String> {
+        let mut text = expression.to_owned();
+        for (open, close) in [("{", "}"), ("by (", ")"), ("[", "]")] {
+            while let Some(from) = text.find(open) {
+                let to = from + text[from..].find(close).unwrap();
+                text.replace_range(from..=to, " ");
+            }
+        }
+        let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        let named = |it: &&str| it.contains('_') && *it != "histogram_quantile";
+        words.filter(named).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_of_the_operator_that_is_shown_is_told() {
+        let told = Metrics::default().text();
+        let is_told = |it: &str| {
+            // Those of the engine are told when there is something to count.
+            let counted = ["endstate_plans_rejected_total", "endstate_reconciles_total"];
+            let family = it.strip_suffix("_total").unwrap_or(it);
+            counted.contains(&it) || told.contains(&format!("# TYPE {family} "))
+        };
+        for package in PACKAGES {
+            let alerts = package::alerts(*package).into_iter().map(|it| it.expression);
+            let lines = package::panels(*package).into_iter().flat_map(|it| it.lines);
+            let mut used = BTreeSet::new();
+            for expression in alerts.chain(lines.map(|it| it.1)) {
+                let found = metrics(&expression);
+                assert!(!found.is_empty() || expression.contains("up{"), "{expression}");
+                used.extend(found);
+            }
+            let own: Vec<_> = used.iter().filter(|it| it.starts_with("endstate_")).collect();
+            assert!(own.len() > 8, "{own:?}");
+            for metric in own {
+                assert!(is_told(metric), "{metric} is not in\n{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+        let text = std::fs::read_to_string(RUNBOOKS).unwrap();
+        let chapters: BTreeSet<_> = text.lines().filter_map(|it| it.strip_prefix("## ")).collect();
+        let alerts = PACKAGES.iter().flat_map(|it| package::alerts(*it));
+        let alerts: BTreeSet<_> = alerts.map(|it| it.name).collect();
+        assert_eq!(chapters, alerts);
+    }
+
+    #[test]
+    fn what_is_monitored_is_whole() {
+        for package in PACKAGES {
+            let objects = package::monitoring(*package);
+            let kinds: Vec<_> =
+                objects.iter().map(|it| &*it.types.as_ref().unwrap().kind).collect();
+            assert_eq!(kinds[..4], ["Service", "ServiceMonitor", "PrometheusRule", "ConfigMap"]);
+            for alert in package::alerts(*package) {
+                assert!(!alert.summary.is_empty(), "{} says nothing", alert.name);
+            }
+            let data = objects[3].data["data"].as_object().unwrap();
+            let dashboard: Value =
+                serde_json::from_str(data.values().next().unwrap().as_str().unwrap()).unwrap();
+            let panels = dashboard["panels"].as_array().unwrap();
+            assert!(panels.iter().all(|it| !it["targets"].as_array().unwrap().is_empty()));
+        }
+    }
 }

@@ -110,6 +110,22 @@ pub enum Situation {
 
 /// Assesses a snapshot.
 pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assessed<'a, A> {
+    assess_if(app, snapshot, true)
+}
+
+/// The same as if nobody had paused it: what its operator withholds.
+pub(crate) fn assess_unpaused<'a, A: App>(
+    app: &'a A,
+    snapshot: &'a Snapshot<A::Spec>,
+) -> Assessed<'a, A> {
+    assess_if(app, snapshot, false)
+}
+
+fn assess_if<'a, A: App>(
+    app: &'a A,
+    snapshot: &'a Snapshot<A::Spec>,
+    heeds_pause: bool,
+) -> Assessed<'a, A> {
     let mut record = snapshot.status.record.clone();
     let rebuilt = rebuild::rebuild(app, snapshot, &mut record);
     let (problems, lacks) = accept::accept(app, snapshot, &mut record);
@@ -118,12 +134,12 @@ pub fn assess<'a, A: App>(app: &'a A, snapshot: &'a Snapshot<A::Spec>) -> Assess
     let cluster = None;
     let mut assessed =
         Assessed { app, snapshot, record, problems, lacks, target, cluster, situation };
-    assessed.situation = assessed.look(rebuilt);
+    assessed.situation = assessed.look(rebuilt, heeds_pause);
     assessed
 }
 
 impl<'a, A: App> Assessed<'a, A> {
-    fn look(&mut self, rebuilt: bool) -> Situation {
+    fn look(&mut self, rebuilt: bool, heeds_pause: bool) -> Situation {
         let snapshot = self.snapshot;
         if snapshot.object.deleting {
             return Situation::Deleting;
@@ -132,7 +148,7 @@ impl<'a, A: App> Assessed<'a, A> {
             return Situation::NotAccepted;
         }
         self.note_acks();
-        if self.app.topology(&snapshot.spec).paused {
+        if heeds_pause && self.app.topology(&snapshot.spec).paused {
             self.look_only();
             return Situation::Paused;
         }

@@ -43,11 +43,12 @@ pub use names::member_name;
 pub(crate) use names::{is_member_name, serial_of};
 
 use crate::app::App;
-use crate::assess::{Assessed, Situation, assess};
+use crate::assess::{Assessed, Situation, assess, assess_unpaused};
 use crate::certificates::Due;
 use crate::consent::Choice;
 use crate::plan::Plan;
 use crate::problem::{Problem, Severity};
+use crate::request::ActionKey;
 use crate::snapshot::Snapshot;
 use crate::waiting::Waiting;
 use decision::Decision;
@@ -105,7 +106,7 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
         Situation::Deleting => decision.wait(Waiting::ForDeletion),
         Situation::NotAccepted => {}
         Situation::Paused => {
-            decision.wait(Waiting::ForUnpause);
+            decision.wait(Waiting::ForUnpause { withheld: withheld(assessed) });
             decision.ask(assessed, &[marks::mark]);
         }
         Situation::NameTaken => decision.ask(assessed, &[marks::mark]),
@@ -123,6 +124,13 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
         }
     }
     decision
+}
+
+/// What would be done now to a cluster that is paused.
+fn withheld<A: App>(assessed: &Assessed<'_, A>) -> Vec<ActionKey> {
+    let awake = assess_unpaused(assessed.app, assessed.snapshot);
+    let actions = decide(&awake).actions.into_iter().filter(|it| !it.is_mark());
+    actions.map(|it| it.key()).collect()
 }
 
 /// How a cluster comes into being.

@@ -27,7 +27,10 @@ pub enum Waiting {
         problems: Vec<Problem>,
     },
     /// The user paused the cluster.
-    ForUnpause,
+    ForUnpause {
+        /// What would be done now.
+        withheld: Vec<ActionKey>,
+    },
     /// No member is to run, and the data of one is not on a volume.
     ForVolume {
         /// Whose.
@@ -386,7 +389,8 @@ impl Waiting {
     ///
     /// ```
     /// use endstate_core::Waiting;
-    /// assert!(Waiting::ForUnpause.needs_user() && !Waiting::ForLeader.needs_user());
+    /// let paused = Waiting::ForUnpause { withheld: vec![] };
+    /// assert!(paused.needs_user() && !Waiting::ForLeader.needs_user());
     /// ```
     pub fn needs_user(&self) -> bool {
         self.stops_all()
@@ -422,7 +426,7 @@ impl Waiting {
         matches!(self, Self::ForAppointment { lack } if lack.needs_user())
             || matches!(
                 self,
-                Self::ForUnpause
+                Self::ForUnpause { .. }
                     | Self::ForRecord { .. }
                     | Self::ForConsent { .. }
                     | Self::ForGoodData { .. }

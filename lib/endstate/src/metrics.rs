@@ -1,7 +1,9 @@
 //! What an operator counts, for Prometheus.
 //!
 //! Every [`Engine`](crate::Engine) counts; who serves it is another's choice, see [`crate::health`]. Labels are names
-//! that the program itself gives, so their number is bounded.
+//! that the program itself gives, and of clusters those of their objects, so their number is bounded.
+
+mod clusters;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use clusters::Clusters;
 
 /// Upper bounds, in seconds, of how long a reconcile takes.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0];
@@ -34,6 +38,7 @@ pub struct Metrics {
     queued: Family<Labels<1>, Gauge>,
     requests: Family<Labels<3>, Counter>,
     rejected: Family<Labels<1>, Counter>,
+    clusters: Arc<Clusters>,
 }
 
 impl Default for Metrics {
@@ -51,7 +56,10 @@ impl Default for Metrics {
         registry.register("requests", help, requests.clone());
         let help = "Plans that the linter rejected: each is a bug";
         registry.register("plans_rejected", help, rejected.clone());
-        Self { registry: Arc::new(registry), reconciles, durations, queued, requests, rejected }
+        let clusters = Arc::new(Clusters::default());
+        registry.register_collector(Box::new(Arc::clone(&clusters)));
+        let registry = Arc::new(registry);
+        Self { registry, reconciles, durations, queued, requests, rejected, clusters }
     }
 }
 
@@ -80,6 +88,11 @@ impl Metrics {
         self.requests.get_or_create(&[verb, kind, ("result", result)]).inc();
     }
 
+    /// What is told of each cluster.
+    pub(crate) fn clusters(&self) -> &Clusters {
+        &self.clusters
+    }
+
     pub(crate) fn rejected(&self, application: &str) {
         self.rejected.get_or_create(&[("application", application.to_owned())]).inc();
     }
@@ -92,6 +105,54 @@ fn by_controller(controller: &str) -> Labels<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_is_told_as_its_status_has_it_until_it_is_gone() {
+        use endstate_core::{Condition, ConditionType, Identity, MemberRow, Plan, Status, Truth};
+        let at = "2026-01-01T00:00:00Z".parse().unwrap();
+        let condition = |kind, status| Condition {
+            kind,
+            status,
+            reason: "r".into(),
+            message: "m".into(),
+            observed_generation: None,
+            last_transition_time: at,
+        };
+        let row =
+            MemberRow { healthy: true, data_size: Some(7), ..MemberRow::new("demo-a", "member") };
+        let mut plan = Plan::<u32>::idle(Status {
+            size: 3,
+            ready: 2,
+            leader: Some("demo-a".into()),
+            members: vec![row],
+            conditions: vec![
+                condition(ConditionType::Available, Truth::True),
+                condition(ConditionType::QuorumLost, Truth::Unknown),
+            ],
+            ..Status::default()
+        });
+        plan.waits = vec![endstate_core::Waiting::ForUnpause { withheld: vec![] }];
+        let snapshot = endstate_core::Snapshot::new(at, Identity::new("ns", "demo", "u"), 3_u32);
+        let metrics = Metrics::default();
+        let cluster = ("toys.example.com".to_owned(), crate::ObjectKey::namespaced("ns", "demo"));
+        metrics.clusters().note(cluster.clone(), &snapshot, &plan);
+        plan.status.leader = Some("demo-b".into());
+        metrics.clusters().note(cluster.clone(), &snapshot, &plan);
+        let text = metrics.text();
+        let of = r#"group="toys.example.com",namespace="ns",cluster="demo""#;
+        for line in [
+            format!("endstate_cluster_voters_ready{{{of}}} 2.0"),
+            format!("endstate_cluster_condition{{{of},condition=\"Available\"}} 1.0"),
+            format!("endstate_cluster_needs_person{{{of},reason=\"Paused\"}} 1.0"),
+            format!("endstate_cluster_member_data_bytes{{{of},member=\"demo-a\"}} 7.0"),
+            format!("endstate_cluster_leader_changes_total{{{of}}} 1"),
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("condition=\"QuorumLost\""), "nobody knows");
+        metrics.clusters().forget(&cluster);
+        assert!(!metrics.text().contains("demo"));
+    }
 
     #[test]
     fn what_is_counted_is_told_by_its_labels() {

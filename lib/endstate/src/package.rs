@@ -3,7 +3,9 @@
 //! An operator implements [`Package`]; a command line keeps a list of them and has [`manifests`], [`run`] and
 //! [`crate::status`] for each.
 
+mod alerts;
 mod manifests;
+mod monitoring;
 mod run;
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -13,7 +15,9 @@ use kube::api::DynamicObject;
 use crate::Engine;
 use crate::operator::Health;
 use crate::status::Summary;
+pub use alerts::{Alert, Monitoring, Panel, Severity};
 pub use manifests::{HEALTH_PORT, NAMESPACE, managed, manifests};
+pub use monitoring::{alerts, monitoring, panels};
 pub use run::{Options, Replica, RunError, run};
 
 /// One operator.
@@ -62,6 +66,11 @@ pub trait Package: Send + Sync {
     /// What the status tree shows of an object of one of its kinds. By default: by the usual names.
     fn summary(&self, object: &DynamicObject) -> Summary {
         Summary::of(object)
+    }
+
+    /// What Prometheus and Grafana are told beside what every operator tells. By default nothing.
+    fn monitoring(&self) -> Monitoring {
+        Monitoring::default()
     }
 
     /// What a user can do when too little of a cluster's data is left. It must destroy nothing.

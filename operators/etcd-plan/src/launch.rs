@@ -20,8 +20,8 @@ const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
 const GRACE_SECONDS: u32 = 1;
 /// The variable that says which authorities a member was started with.
 const AUTHORITIES: &str = "ENDSTATE_AUTHORITIES";
-/// The name of the port for health and metrics.
-const METRICS: &str = "metrics";
+/// The name of that port.
+pub const METRICS: &str = "metrics";
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod crd;
 mod driver;
+mod monitoring;
 mod operand;
 mod package;
 

@@ -6,7 +6,9 @@ use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
 use endstate_core::tls::Holder;
 use endstate_core::{App, Identity, Status};
-use etcd_plan::{APPLICATION, CLIENT_PORT, Etcd, EtcdClusterSpec, PEER_PORT};
+use etcd_plan::{
+    APPLICATION, CLIENT_PORT, Etcd, EtcdClusterSpec, METRICS, METRICS_PORT, PEER_PORT,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -79,7 +81,8 @@ pub fn kinds() -> Vec<ApiResource> {
 
 /// What a cluster needs besides its pods.
 pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-    let mut wanted = of.quorum(Etcd.name(), &[("client", CLIENT_PORT), ("peer", PEER_PORT)])?;
+    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
+    let mut wanted = of.quorum(Etcd.name(), &ports)?;
     let trust = of.spec.tls.trust(of.object);
     wanted.extend(trust.map(|(name, authorities)| Wanted::bundle(&name, authorities)));
     Ok(wanted)

@@ -3,7 +3,7 @@
 use endstate::Engine;
 use endstate::crd::{of_cluster, without_rust};
 use endstate::operator::{Health, add};
-use endstate::package::{Package, managed};
+use endstate::package::{Monitoring, Package, managed};
 use endstate::status::Summary;
 use endstate_core::Record;
 use etcd_plan::{CLIENT_PORT, EtcdClusterSpec};
@@ -13,8 +13,8 @@ use kube::api::DynamicObject;
 use kube::{CustomResourceExt, Resource};
 use serde::Deserialize;
 
-use crate::crd;
 use crate::operand::EtcdOperand;
+use crate::{crd, monitoring};
 
 /// Both definitions, ready to apply.
 #[must_use]
@@ -58,6 +58,10 @@ impl Package for EtcdPackage {
             crd::historical::DEFAULT_VERSION.clone_into(&mut summary.version);
         }
         summary
+    }
+
+    fn monitoring(&self) -> Monitoring {
+        monitoring::monitoring()
     }
 
     fn rescue(&self) -> &'static str {

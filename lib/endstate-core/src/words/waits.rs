@@ -22,7 +22,7 @@ impl Waiting {
     pub fn what(&self) -> String {
         match self {
             Self::ForSpec { .. } => "a valid spec".into(),
-            Self::ForUnpause => "spec.paused to become false".into(),
+            Self::ForUnpause { .. } => "spec.paused to become false".into(),
             Self::ForVolume { member } => format!("a larger size, to move {member} to a volume"),
             Self::ForDeletion => "the owned objects to be deleted".into(),
             Self::ForPodList => "the list of pods".into(),
@@ -78,7 +78,7 @@ impl Waiting {
     pub fn why(&self) -> String {
         match self {
             Self::ForSpec { problems } => causes::list(problems),
-            Self::ForUnpause => "the cluster is paused".into(),
+            Self::ForUnpause { withheld } => paused(withheld),
             Self::ForVolume { .. } => "its data would go with its pod".into(),
             Self::ForDeletion => "the object is being deleted".into(),
             Self::ForPodList => "it could not be read".into(),
@@ -139,7 +139,7 @@ impl Waiting {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::ForSpec { .. } => "SpecRefused",
-            Self::ForUnpause => "Paused",
+            Self::ForUnpause { .. } => "Paused",
             Self::ForVolume { .. } => "NoVolume",
             Self::ForDeletion => "Deleting",
             Self::ForPodList => "PodsUnknown",
@@ -181,6 +181,19 @@ impl Waiting {
             Self::ForUser { .. } => "CredentialsNeeded",
             Self::ForAnswer { .. } => "ActionRefused",
         }
+    }
+}
+
+/// What is withheld, and no more of it than somebody reads.
+fn paused(withheld: &[ActionKey]) -> String {
+    let shown: Vec<_> = withheld.iter().take(3).map(ToString::to_string).collect();
+    let more = match withheld.len().saturating_sub(3) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    match shown.is_empty() {
+        true => "the cluster is paused, and nothing is to be done".into(),
+        false => format!("the cluster is paused; withheld: {}{more}", shown.join(", ")),
     }
 }
 

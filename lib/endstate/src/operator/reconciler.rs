@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
+use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -37,10 +38,12 @@ where
         let Some(object) = self.objects.get(&key) else {
             self.refusals().forget(&key);
             self.forget_gone(&key);
+            ctx.metrics.clusters().forget(&Self::told(&key));
             return Ok(Next::Settled);
         };
         let look = self.observe(&object, ctx).await?;
         let plan = endstate_core::plan(self.operand.app(), &look.snapshot);
+        ctx.metrics.clusters().note(Self::told(&key), &look.snapshot, &plan);
         let violations = endstate_core::lint(&look.snapshot, &plan);
         if !violations.is_empty() {
             return self.stop(&object, &look.snapshot, &violations, ctx).await;
@@ -50,6 +53,11 @@ where
 }
 
 impl<O: Operand> Operator<O> {
+    /// As which cluster its figures are told.
+    fn told(key: &ObjectKey) -> (String, ObjectKey) {
+        (O::Kind::group(&()).into_owned(), key.clone())
+    }
+
     pub(super) fn refusals(&self) -> MutexGuard<'_, Refusals> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,5 +9,6 @@ mod driver;
 mod fields;
 mod launcher;
 mod marks;
+mod monitoring;
 mod operator;
 mod tls;
