@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::beside::Tended;
 use crate::certificates::Certificate;
 use crate::id::{MemberName, RoleName};
 use crate::identity::Identity;
@@ -196,6 +197,18 @@ pub trait App {
     /// By default none.
     fn mends(&self, _: &Self::Spec, _known: &Cluster) -> Vec<AppStep> {
         vec![]
+    }
+
+    /// What becomes of the objects beside the cluster ([`Cluster::beside`]), in the order in which they are to be
+    /// tended; asked where a quorum proves the list of members. None of the requests may be dangerous. By default the
+    /// application has no such objects.
+    fn tend(&self, _: &Self::Spec, _: &Cluster) -> Vec<Tended> {
+        vec![]
+    }
+
+    /// What the cluster lacks to be as this spec declares, beside what members run, for people. By default nothing.
+    fn lacks(&self, _: &Self::Spec, _: &Cluster) -> Option<String> {
+        None
     }
 
     /// Whether a member holds nothing that no other has, so that it may leave; asked of everyone whose data is not

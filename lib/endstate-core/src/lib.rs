@@ -15,6 +15,7 @@
 
 mod app;
 mod assess;
+mod beside;
 mod certificates;
 mod claim;
 mod consent;
@@ -29,6 +30,7 @@ mod limits;
 mod lint;
 mod member;
 mod objects;
+mod permission;
 mod plan;
 mod planner;
 mod platform;
@@ -50,6 +52,7 @@ mod words;
 
 pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
+pub use beside::{Beside, Password, Ready, Refused, Tended, Verdict};
 pub use certificates::{
     AUTHORITY_DAYS, CERTIFICATE_DAYS, Certificate, CertificateFacts, Due, IssueReason,
     SeenCertificate, Usage,
@@ -76,6 +79,7 @@ pub use objects::{
     ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
     VOTER, claim_of, client_service, peer_service,
 };
+pub use permission::{Access, KeyRange, Keys, Permission};
 pub use plan::{Action, Event, EventKind, Issue, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use platform::Platform;

@@ -163,6 +163,7 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
             Action::Call(call) => lint.call(call),
         }
     }
+    lint.tended();
     lint.found
 }
 
@@ -178,6 +179,19 @@ impl<'a, S> Lint<'a, S> {
     fn check(&mut self, rule: Rule, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.found.push(Violation { rule, what: what() });
+        }
+    }
+
+    /// What is asked for objects beside the cluster touches no member, and nothing is asked of what is left alone.
+    fn tended(&mut self) {
+        let plan = self.plan;
+        let apart = plan.status.phase == Phase::Paused || self.snapshot.object.deleting;
+        for step in plan.tended.iter().flat_map(|it| &it.steps) {
+            let harmless = !step.dangerous && step.needs.is_empty();
+            self.check(Rule::HarmlessFirst, harmless, || {
+                format!("{} is asked for an object beside the cluster", step.name)
+            });
+            self.check(Rule::HandsOff, !apart, || format!("{} is asked for", step.name));
         }
     }
 

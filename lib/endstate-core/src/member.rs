@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::beside::Beside;
 use crate::facts::Facts;
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::quorum;
@@ -31,6 +32,8 @@ pub struct Cluster {
     pub corruption: Vec<Corruption>,
     /// What only the application knows of the cluster.
     pub facts: Facts,
+    /// The objects that are declared beside it.
+    pub beside: Vec<Beside>,
 }
 
 impl Cluster {

@@ -9,7 +9,10 @@
 //! 3. Carry out [`Plan::actions`] in order; stop at the first that fails and is not
 //!    [independent](Action::is_independent), and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
-//! 4. Observe and plan again: at once when something was done, else at a change or after
+//! 4. For each of [`Plan::tended`]: see to it that the object waits for the operator before it goes, ask the
+//!    application for what is due, write its status, and let it go if it has not to wait any more. What fails of one
+//!    ends nothing of another.
+//! 5. Observe and plan again: at once when something was done, else at a change or after
 //!    [`Plan::look_again_ms`].
 //!
 //! A plan that acts always has a new status, because it counts up
@@ -18,6 +21,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::beside::Tended;
 use crate::certificates::{Certificate, IssueReason};
 use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
@@ -52,6 +56,8 @@ pub struct Plan<S> {
     pub retention: Vec<(RoleName, Retention)>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
+    /// What becomes of the objects beside the cluster, after the actions.
+    pub tended: Vec<Tended>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
     pub waits: Vec<Waiting>,
     /// What changed since the last status, worth telling.
@@ -69,6 +75,7 @@ impl<S> Plan<S> {
             roles: vec![],
             retention: vec![],
             actions: vec![],
+            tended: vec![],
             waits: vec![],
             events: vec![],
             look_again_ms: None,

@@ -35,6 +35,7 @@ mod restarting;
 mod stranger;
 mod stray;
 mod tasks;
+mod tending;
 mod under_way;
 mod verdict;
 mod without_quorum;
@@ -78,7 +79,11 @@ use proof::{Proof, ProvenStep, Step};
 pub fn plan<A: App>(app: &A, snapshot: &Snapshot<A::Spec>) -> Plan<A::Spec> {
     let assessed = assess(app, snapshot);
     let decision = decide(&assessed);
-    report::report(&assessed, decision)
+    let tended = tending::tend(&assessed);
+    let plan = report::report(&assessed, decision);
+    let soonest = tended.iter().filter_map(|it| it.look_again_ms).min();
+    let look_again_ms = plan.look_again_ms.into_iter().chain(soonest).min();
+    Plan { tended, look_again_ms, ..plan }
 }
 
 fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
@@ -204,6 +209,9 @@ fn with_quorum<A: App>(assessed: &Assessed<'_, A>, decision: &mut Decision<A::Sp
         }
     }
     decision.wait_for_members(cluster);
+    if let Some(lacks) = assessed.record.in_force().and_then(|it| assessed.app.lacks(it, cluster)) {
+        decision.wait(Waiting::ForStage { lacks });
+    }
     if let Some(lacks) = &assessed.lacks {
         decision.wait(Waiting::ForStage { lacks: lacks.clone() });
     }

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::beside::Beside;
 use crate::certificates::SeenCertificate;
 use crate::claim::Claim;
 use crate::consent::Choice;
@@ -53,6 +54,9 @@ pub struct Snapshot<S> {
     /// The secrets with certificates that the operator makes: all that the object's spec asks for, or that of a member.
     #[serde(default)]
     pub certificates: Vec<SeenCertificate>,
+    /// The objects that are declared beside the cluster.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
     /// What the application says about itself.
     pub view: View,
     /// The actions of this object that the application or the API refused when they were tried last, each once. It
@@ -80,6 +84,7 @@ impl<S> Snapshot<S> {
             former: vec![],
             conflicts: vec![],
             certificates: vec![],
+            beside: vec![],
             view: View::default(),
             blocked: vec![],
             platform: Platform::default(),

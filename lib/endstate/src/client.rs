@@ -4,6 +4,7 @@
 //! answer", "said no" and "we do not know" lead to different decisions, so they are told apart here, by types.
 
 mod http;
+mod proven;
 mod tls;
 
 use std::fmt::Display;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub use http::get;
+pub use proven::Proven;
 pub use tls::{Endpoint, TlsFiles};
 
 /// How long a connection to one member may take.
@@ -77,6 +79,20 @@ impl<R: Display> Failure<R> {
             Self::Unknown(_) => Reach::Unknown,
         }
     }
+}
+
+/// The cause that says most: transports wrap "connection refused" several times.
+///
+/// ```
+/// let error = endstate::Error::other("connection refused");
+/// assert_eq!(endstate::client::innermost(&error), "connection refused");
+/// ```
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut it = error;
+    while let Some(source) = it.source() {
+        it = source;
+    }
+    it.to_string()
 }
 
 /// Waits for a call, but no longer than this. `sort` says what an error of the application's client is.

@@ -11,7 +11,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::core::Rule;
 pub use tls::{ClientTls, Mode, PeerTls, Tls};
 pub use types::{
-    EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources, Retention, Status, Volume, published,
+    BesideCondition, BesideStatus, EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources,
+    Retention, Status, Storage, Volume, published,
 };
 
 /// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with
@@ -55,6 +56,49 @@ pub fn of_cluster(mut crd: CustomResourceDefinition) -> CustomResourceDefinition
         let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
         let rules = schema.map(|it| it.x_kubernetes_validations.get_or_insert_default());
         rules.into_iter().for_each(|it| it.push(name_rule()));
+    }
+    without_rust(crd)
+}
+
+/// The definition of a kind whose objects belong to a cluster by `spec.cluster`, and whose status is [`BesideStatus`]:
+/// with columns, and rules that keep the cluster and the name there (`spec.name`) as they are.
+///
+/// ```
+/// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+/// # fn show(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+/// endstate::crd::of_beside(crd)
+/// # }
+/// ```
+#[must_use]
+pub fn of_beside(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let column = |name: &str, path: &str| CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: "string".to_owned(),
+        json_path: path.to_owned(),
+        ..Default::default()
+    };
+    let condition = |it: &str| format!(".status.conditions[?(@.type==\"Ready\")].{it}");
+    let columns = [
+        column("Cluster", ".spec.cluster"),
+        column("Ready", &condition("status")),
+        column("Reason", &condition("reason")),
+    ];
+    let fixed = |rule: &str, message: &str| ValidationRule {
+        rule: rule.to_owned(),
+        message: Some(message.to_owned()),
+        ..Default::default()
+    };
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns.to_vec());
+        let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
+        let spec = schema.and_then(|it| it.properties.as_mut()?.get_mut("spec"));
+        let Some(spec) = spec else { continue };
+        let name =
+            "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)";
+        let rules = spec.x_kubernetes_validations.get_or_insert_default();
+        let another = "cannot be changed: declare another object";
+        rules.push(fixed("self.cluster == oldSelf.cluster", &format!("the cluster {another}")));
+        rules.push(fixed(name, &format!("the name {another}")));
     }
     without_rust(crd)
 }

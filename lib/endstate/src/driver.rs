@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::future::Future;
 
-use endstate_core::{Call, Identity, MemberId, MemberName, RoleName, View, Words};
+use endstate_core::{AppStep, Beside, Call, Identity, MemberId, MemberName, RoleName, View, Words};
 
 use crate::client::Failure;
 use crate::operator::Secrets;
@@ -98,12 +98,14 @@ pub struct Target<'a, S> {
     pub members: Vec<Address>,
     /// The contents of the secrets that the operand names.
     pub secrets: Secrets,
+    /// The objects that are declared beside the cluster.
+    pub beside: Vec<Beside>,
 }
 
 impl<'a, S> Target<'a, S> {
     /// A cluster without members.
     pub fn new(object: &'a Identity, spec: &'a S) -> Self {
-        Self { object, spec, members: vec![], secrets: Secrets::default() }
+        Self { object, spec, members: vec![], secrets: Secrets::default(), beside: vec![] }
     }
 
     /// The same, with one more member.
@@ -197,4 +199,15 @@ pub trait Driver: Send + Sync + 'static {
         target: &Target<'_, Self::Spec>,
         call: &Call,
     ) -> impl Future<Output = Outcome> + Send;
+
+    /// Carries out one request of [`App::tend`](endstate_core::App::tend), asked of the step's member: it touches no
+    /// member, and leaves what is so already as it is. By default there are none.
+    fn tend(
+        &self,
+        _: &Target<'_, Self::Spec>,
+        step: &AppStep,
+    ) -> impl Future<Output = Outcome> + Send {
+        let outcome = Outcome::blocked(format_args!("{} is not known", step.name));
+        async move { outcome }
+    }
 }

@@ -10,6 +10,7 @@
 //! nothing differs; there is no timer but the one that a plan asks for.
 
 mod astray;
+mod beside;
 mod declared;
 mod execute;
 mod gone;
@@ -22,6 +23,7 @@ mod platform;
 mod pods;
 mod reconciler;
 mod refusals;
+mod tend;
 mod trial;
 
 use std::sync::Mutex;
@@ -33,6 +35,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ApiResource;
 
 use crate::{Cache, Engine, Scope};
+use beside::Besides;
 pub use declared::Declared;
 pub use labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
 pub use objects::{
@@ -45,7 +48,7 @@ pub use reconciler::Operator;
 
 /// Adds an operand's reconciler to an engine. The pods of members bring the launcher from `launcher_image`, which holds
 /// the `endstate` executable at `/endstate`. It wakes for its objects, for the pods that they control, and for the
-/// objects of [`Operand::kinds`] that belong to them.
+/// objects of [`Operand::kinds`] and [`Operand::beside`] that belong to them.
 ///
 /// ```
 /// # use endstate::operator::{Operand, add};
@@ -66,6 +69,7 @@ pub fn add<O: Operand>(
     let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
     let nodes = engine.cache::<Node>();
     let classes = engine.cache::<StorageClass>();
+    let beside = Besides::open(engine, &operand.beside());
     let health = Health::of(&objects, &pods);
     let operator = Operator {
         operand,
@@ -75,6 +79,7 @@ pub fn add<O: Operand>(
         around: around.clone(),
         nodes: nodes.clone(),
         classes: classes.clone(),
+        beside: beside.clone(),
         refusals: Mutex::default(),
         gone: Mutex::default(),
     };
@@ -82,6 +87,9 @@ pub fn add<O: Operand>(
         engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes).reads(&classes);
     let woken = around.caches().iter().fold(registration, |registration, cache| {
         registration.owned(cache).maps(cache, objects::cluster_of)
+    });
+    let woken = beside.caches().iter().fold(woken, |registration, cache| {
+        registration.maps(cache, |it| beside::cluster_of(it).into_iter().collect())
     });
     woken.concurrency(CONCURRENCY);
     health

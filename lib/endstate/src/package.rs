@@ -57,6 +57,12 @@ pub trait Package: Send + Sync {
     /// The kinds that declare a cluster. Each has the subresource `status`.
     fn crds(&self) -> Vec<CustomResourceDefinition>;
 
+    /// The kinds of objects that belong to a cluster by `spec.cluster`; see
+    /// [`Operand::beside`](crate::operator::Operand::beside). By default none.
+    fn beside(&self) -> Vec<CustomResourceDefinition> {
+        vec![]
+    }
+
     /// What it may do beyond what every operator may: its own kinds, pods, services, disruption budgets, nodes and
     /// events. See [`managed`].
     fn rules(&self) -> Vec<PolicyRule> {

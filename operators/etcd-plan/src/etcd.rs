@@ -2,11 +2,11 @@
 
 use endstate_core::tls::Tls;
 use endstate_core::{
-    App, AppStep, Certificate, Cluster, EmptyDir, Identity, Launch, LaunchOf, MayStop, Member,
-    MemberName, Platform, Problem, Role, Shortage, Stage, Storage, Topology, Version, View,
-    VolumeSpec,
+    App, AppStep, Certificate, Cluster, Identity, Launch, LaunchOf, MayStop, Member, MemberName,
+    Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology, Version, View,
 };
 
+use crate::auth;
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
@@ -38,7 +38,7 @@ impl App for Etcd {
         problems.extend(Problem::of_size(spec.size, SIZE_MAX));
         problems.extend(version_problem(&spec.version));
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name, spec.runs())));
-        problems.extend(spec.storage.as_ref().and_then(storage_problem));
+        problems.extend(spec.storage.as_ref().and_then(|it| it.problem("spec.storage")));
         problems
             .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
         problems
@@ -52,15 +52,12 @@ impl App for Etcd {
         accepted: Option<&EtcdClusterSpec>,
         platform: &Platform,
     ) -> EtcdClusterSpec {
-        let by_default = || match (accepted, &platform.default_storage_class) {
-            (Some(before), _) => before.storage.clone().unwrap_or_default(),
-            (None, Some(_)) => VolumeSpec::default().into(),
-            (None, None) => Storage::default(),
-        };
-        let storage = Some(spec.storage.clone().unwrap_or_else(by_default));
+        let accepted_storage = accepted.map(|it| it.storage.clone().unwrap_or_default());
+        let storage = Some(Storage::settled(spec.storage.clone(), accepted_storage, platform));
         let logged_since = change::logged_since(spec, accepted);
         let tls = spec.tls.settle(accepted.map(|it| &it.tls));
-        EtcdClusterSpec { storage, tls, logged_since, ..spec.clone() }
+        let auth = spec.auth.clone().or_else(|| accepted?.auth.clone());
+        EtcdClusterSpec { storage, tls, logged_since, auth, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
@@ -83,8 +80,8 @@ impl App for Etcd {
     }
 
     fn without_user(&self) -> &'static str {
-        "`etcdctl --user root auth disable` lets the operator continue, but everyone can read and write; \
-         `etcdctl auth enable` ends that"
+        "put root's password into a secret (key \"password\") and name it in spec.auth.rootSecret, with \
+         spec.auth.enabled: true"
     }
 
     fn refuses(
@@ -93,7 +90,11 @@ impl App for Etcd {
         new: &EtcdClusterSpec,
         seen: &View,
     ) -> Option<Problem> {
-        change::refusal(old, new, seen).or_else(|| Tls::refuses(&old.tls, &new.tls))
+        let auths = [old.auth.as_ref(), new.auth.as_ref()];
+        let users = auth::refuses(old.runs(), new.runs(), auths);
+        users
+            .or_else(|| change::refusal(old, new, seen))
+            .or_else(|| Tls::refuses(&old.tls, &new.tls))
     }
 
     fn stage(
@@ -115,7 +116,16 @@ impl App for Etcd {
     /// Those of a change of the version, and [`MOVE_ADDRESS`].
     fn steps(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
         let moves = move_addresses(spec, cluster);
-        change::steps(spec, cluster).into_iter().chain(moves).collect()
+        let users = auth::steps(spec, cluster);
+        change::steps(spec, cluster).into_iter().chain(moves).chain(users).collect()
+    }
+
+    fn tend(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<Tended> {
+        auth::tend(spec, cluster)
+    }
+
+    fn lacks(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<String> {
+        auth::lacks(spec, cluster)
     }
 
     /// In a downgrade none is taken away before the older minor can open every member's data. While members of two
@@ -156,21 +166,10 @@ fn env_problem(name: &str, version: Version) -> Option<Problem> {
     Some(Problem::refused(format!("spec.pod.etcdEnv[{name}]"), why))
 }
 
-fn storage_problem(storage: &Storage) -> Option<Problem> {
-    match storage {
-        Storage::Volume(volume) => volume.problem("spec.storage.volume"),
-        Storage::Directory(EmptyDir { medium, .. }) => match medium.as_deref() {
-            None | Some("" | "Memory") => None,
-            Some(_) => {
-                let field = "spec.storage.emptyDir.medium";
-                Some(Problem::refused(field, "must be \"\" or \"Memory\""))
-            }
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use endstate_core::{EmptyDir, VolumeSpec};
+
     use super::*;
 
     #[test]

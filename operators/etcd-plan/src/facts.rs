@@ -1,5 +1,6 @@
 //! What etcd's members say that no other application's do: versions, and whether their data is the same.
 
+use crate::auth::AuthFacts;
 use endstate_core::{Facts, Version, View};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,11 @@ pub struct MemberFacts {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterFacts {
     /// Whether every member that answered has the same data at one revision; nothing if that was not asked for, or if
-    /// not all could say. Asked for only before the minor changes.
+    /// not all could say. Asked for only before the minor changes, and before authentication is turned on.
     pub same_data: Option<bool>,
+    /// What etcd says of users, where anybody declares one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthFacts>,
 }
 
 /// What is known of the versions of a cluster.

@@ -4,6 +4,7 @@
 //! Nothing here does I/O. Read in this order: the spec, the variables that it may set, the versions
 //! and their table, the change of a minor, the launch, and the [`App`](endstate_core::App) that joins them.
 
+pub mod auth;
 mod change;
 pub mod env;
 mod etcd;

@@ -6,6 +6,7 @@ use endstate_core::tls::Tls;
 use endstate_core::{PodPolicy, Storage, Version};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Auth;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -57,6 +58,9 @@ pub struct EtcdClusterSpec {
     /// How connections are secured.
     #[serde(default)]
     pub tls: Tls,
+    /// Whether etcd asks for users; nothing leaves that as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
@@ -77,6 +81,7 @@ impl EtcdClusterSpec {
             snapshots: false,
             next: None,
             tls: Tls::default(),
+            auth: None,
             unused: vec![],
         }
     }

@@ -88,7 +88,7 @@ impl Told for Etcd {
         }
         let compares = snapshot.status.record.in_force().is_some_and(|it| it.next.is_some());
         let same_data = compares.then_some(!memory.differs);
-        snapshot.view.facts = Facts::of(&ClusterFacts { same_data });
+        snapshot.view.facts = Facts::of(&ClusterFacts { same_data, auth: None });
     }
 
     fn do_at_once(memory: &mut Memory, step: &AppStep) -> bool {

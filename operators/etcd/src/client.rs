@@ -7,13 +7,17 @@
 use std::time::Duration;
 
 use endstate::client::{
-    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, TlsFiles, get, within,
+    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, TlsFiles, get, innermost, within,
 };
 use endstate_core::{Version, Words};
 use etcd_client::{
     AlarmAction, AlarmMember, AlarmType, Certificate, Client, ConnectOptions, DowngradeOptions,
     Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
 };
+
+mod auth;
+
+pub use auth::{Login, Taken};
 
 /// Why a call brought no result.
 pub type Failure = endstate::client::Failure<Refusal>;
@@ -315,13 +319,4 @@ fn failure(error: Error) -> Failure {
         Error::IoError(error) => Failure::unreachable(error),
         other => Failure::unknown(other),
     }
-}
-
-/// The cause that says most: transports wrap "connection refused" several times.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut it = error;
-    while let Some(source) = it.source() {
-        it = source;
-    }
-    it.to_string()
 }

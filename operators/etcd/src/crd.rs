@@ -9,13 +9,16 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
+mod auth;
 pub mod historical;
 
-use endstate::crd::{EmptyDir, EnvVar, PodPolicy, Tls, Volume};
-use endstate_core::VolumeSpec;
+use endstate::crd::{EnvVar, PodPolicy, Storage, Tls};
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
+use etcd_plan::auth::Auth;
 
 /// The status of a cluster, as the definition has it.
 pub type EtcdClusterStatus = endstate::crd::Status;
@@ -83,37 +86,19 @@ pub struct EtcdClusterSpec {
 
     /// Where members keep their data. Default: a volume of 10Gi for each where the Kubernetes cluster has a default
     /// storage class when the object is created, and else a directory that lives as long as the pod. A change from one
-    /// to the other moves the members one by one: a successor joins, then the member leaves.
+    /// to the other moves the members one by one: a successor joins, then the member leaves. etcd's own quota is 2 GiB
+    /// unless `ETCD_QUOTA_BACKEND_BYTES` says otherwise; beside it there is the log, and a defragmentation needs room
+    /// for a copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 
     /// TLS to clients and between members. Default: on for a new cluster, with certificates that the operator makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-}
 
-/// Where members keep their data: one of the two.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.volume) || !has(self.emptyDir)", "name either a volume or an emptyDir"))]
-pub struct Storage {
-    /// A volume for each member. It outlives the pod, and unless its retention says otherwise the cluster's object.
-    /// etcd's own quota is 2 GiB unless `ETCD_QUOTA_BACKEND_BYTES` says otherwise; beside it there is the log, and a
-    /// defragmentation needs room for a copy.
+    /// Users. Default: nobody is asked who they are, unless somebody turned that on by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub volume: Option<Volume>,
-
-    /// A directory that lives as long as the pod, on the node's disk or in its memory. A member whose pod is deleted
-    /// has lost its data and is replaced; if all pods go at once the cluster is lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub empty_dir: Option<EmptyDir>,
-}
-
-impl From<Storage> for Option<endstate_core::Storage> {
-    fn from(it: Storage) -> Self {
-        let volume = it.volume.map(|it| VolumeSpec::from(it).into());
-        volume.or_else(|| Some(endstate_core::EmptyDir::from(it.empty_dir?).into()))
-    }
+    pub auth: Option<Auth>,
 }
 
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
@@ -131,6 +116,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             snapshots: false,
             next: None,
             tls: it.tls.unwrap_or_default().into(),
+            auth: it.auth,
             unused: vec![],
         }
     }

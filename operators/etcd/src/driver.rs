@@ -4,30 +4,34 @@
 //! that needs a quorum, so that a stale member cannot give an old one; before a change the list is read again from the
 //! member that is asked for it; nothing is retried here.
 
-use endstate::client::{Endpoint, TlsFiles};
+mod auth;
+
+use endstate::client::{Endpoint, Proven, TlsFiles};
 use endstate::driver::{Address, Driver, Outcome, Target};
-use endstate_core::tls::Holder;
+use endstate_core::tls::{Holder, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
     Request, Roster, Standing, Version, View, Words,
 };
+use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
 use etcd_plan::{
     ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE,
     EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, TO,
 };
 use futures::future::join_all;
 
-use crate::client::{Connection, Failure, Members, Status, wants_user};
+use crate::client::{Connection, Failure, Login, Members, Status, wants_user};
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct EtcdDriver {
     client_port: u16,
+    proven: Proven,
 }
 
 impl Default for EtcdDriver {
     fn default() -> Self {
-        Self { client_port: CLIENT_PORT }
+        Self { client_port: CLIENT_PORT, proven: Proven::default() }
     }
 }
 
@@ -42,7 +46,8 @@ impl Driver for EtcdDriver {
             true => self.same_data(target, &answers).await,
             false => None,
         };
-        View::new(targets, membership).facts(Facts::of(&ClusterFacts { same_data }))
+        let auth = self.auth(target, &answers).await;
+        View::new(targets, membership).facts(Facts::of(&ClusterFacts { same_data, auth }))
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
@@ -52,10 +57,18 @@ impl Driver for EtcdDriver {
         let Some(endpoint) = first_open(endpoints).await else {
             return Outcome::blocked(format_args!("{} has no address", call.via));
         };
-        match change(call, &endpoint).await {
+        match Box::pin(change(target, call, (&endpoint, &self.login(target, &endpoint)))).await {
             Ok(()) => Outcome::Done,
             Err(why) => Box::pin(why.outcome(call)).await,
         }
+    }
+
+    async fn tend(&self, target: &Target<'_, EtcdClusterSpec>, step: &AppStep) -> Outcome {
+        let told = async {
+            let address = target.address(&step.member).ok_or_else(no_address)?;
+            auth::tend(target, &self.open(target, address).await?, step).await
+        };
+        Box::pin(told).await.map_or_else(Outcome::blocked, |()| Outcome::Done)
     }
 }
 
@@ -78,6 +91,43 @@ impl EtcdDriver {
         Ok(plain.into_iter().chain(secured).collect())
     }
 
+    /// As root where that takes a password: a certificate of the operator's making says it, too.
+    fn login(&self, target: &Target<'_, EtcdClusterSpec>, endpoint: &Endpoint) -> Login {
+        let source = target.spec.tls.client().source();
+        if endpoint.secured_by().is_some() && matches!(source, Some(Source::Managed(_))) {
+            return Login::default();
+        }
+        let passwords = auth::root_passwords(target);
+        let others = target.members.iter().filter(|_| !passwords.is_empty());
+        let others = others.filter_map(|it| self.endpoints(target, it).ok()?.into_iter().next());
+        Login { others: others.collect(), passwords }
+    }
+
+    async fn open(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        address: &Address,
+    ) -> Result<Connection, Failure> {
+        let endpoint = first_open(self.endpoints(target, address)?).await;
+        let endpoint = endpoint.ok_or_else(no_address)?;
+        Connection::login(&endpoint, &self.login(target, &endpoint)).await
+    }
+
+    /// What etcd says of users, if anybody declares anything of them: the leader, or who else answers.
+    async fn auth(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        answers: &[Answer],
+    ) -> Option<AuthFacts> {
+        let declared = target.spec.auth.is_some() || !target.beside.is_empty();
+        let refused = |it: &&Answer| matches!(it.reach, Reach::Refused(_));
+        let leader = answers.iter().find(|it| it.leads());
+        let asked = leader.or_else(|| answers.iter().find(refused)).filter(|_| declared)?;
+        let connection = self.open(target, target.address(&asked.name)?).await.ok()?;
+        let facts = auth::facts(target, &connection, &self.proven).await;
+        facts.inspect_err(|error| tracing::debug!(member = asked.name, %error, "no users")).ok()
+    }
+
     async fn ask(&self, target: &Target<'_, EtcdClusterSpec>, address: &Address) -> Answer {
         let name = address.member.to_string();
         let Ok(endpoints) = self.endpoints(target, address) else {
@@ -85,7 +135,7 @@ impl EtcdDriver {
         };
         let mut reached = Reach::Unknown;
         for endpoint in endpoints {
-            match self.look(&endpoint).await {
+            match Box::pin(self.look(&endpoint, &self.login(target, &endpoint))).await {
                 Ok((status, corrupt, members)) => {
                     let agreed_version = match changes_minor(target.spec, &status) {
                         true => self.agreed_version(&endpoint).await,
@@ -119,10 +169,8 @@ impl EtcdDriver {
         let statuses = answers.iter().filter_map(|it| it.status.as_ref());
         let revision = statuses.map(|(it, _)| it.revision).min()?;
         let hash = async |it: &Address| {
-            let endpoint = first_open(self.endpoints(target, it).ok()?).await?;
-            let hash = Connection::to(&endpoint).await.ok()?.hash(revision).await;
-            hash.inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no hash"))
-                .ok()
+            let hash = self.open(target, it).await.ok()?.hash(revision).await;
+            hash.inspect_err(|error| tracing::debug!(member = %it.member, %error, "no hash")).ok()
         };
         let hashes: Option<Vec<u32>> =
             join_all(target.members.iter().map(hash)).await.into_iter().collect();
@@ -133,8 +181,9 @@ impl EtcdDriver {
     async fn look(
         &self,
         endpoint: &Endpoint,
+        login: &Login,
     ) -> Result<(Status, Vec<u64>, Option<Members>), Failure> {
-        let connection = Connection::to(endpoint).await?;
+        let connection = Connection::login(endpoint, login).await?;
         let status = connection.status().await?;
         if status.learner || status.leader == 0 {
             return Ok((status, vec![], None));
@@ -160,11 +209,12 @@ fn changes_minor(spec: &EtcdClusterSpec, status: &Status) -> bool {
 /// agreed on, with no downgrade under way. Reading every key is work, so it is done right before it is of use.
 fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdClusterSpec) -> bool {
     let Ok(runs) = spec.version.parse::<Version>() else { return false };
-    let Some(list) = list.filter(|_| spec.next.is_some()) else { return false };
+    let begins = spec.auth.as_ref().is_some_and(|it| it.enabled);
+    let Some(list) = list.filter(|_| spec.next.is_some() || begins) else { return false };
     let ready = |it: &Answer| {
         let agreed = it.agreed_version.is_some_and(|it| it.minor == runs.minor);
         let idle = |it: &Status| !it.learner && it.downgrade.is_none();
-        agreed && it.status.as_ref().is_some_and(|(it, _)| idle(it))
+        (agreed || spec.next.is_none()) && it.status.as_ref().is_some_and(|(it, _)| idle(it))
     };
     let mut listed = list.members.iter();
     answers.len() == list.members.len()
@@ -203,6 +253,10 @@ async fn reach(endpoint: &Endpoint, failure: &Failure) -> Reach {
             _ => Reach::Refused(Refusal::NeedsUser),
         },
     }
+}
+
+fn no_address() -> Failure {
+    Failure::unreachable("the member has no address")
 }
 
 /// What one member answered.
@@ -332,8 +386,12 @@ impl Blocked {
     }
 }
 
-async fn change(call: &Call, endpoint: &Endpoint) -> Result<(), Blocked> {
-    let connection = Connection::to(endpoint).await?;
+async fn change(
+    target: &Target<'_, EtcdClusterSpec>,
+    call: &Call,
+    (endpoint, login): (&Endpoint, &Login),
+) -> Result<(), Blocked> {
+    let connection = Connection::login(endpoint, login).await?;
     // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
     let list = connection.members().await?;
     if roster(&list) != call.roster {
@@ -346,6 +404,9 @@ async fn change(call: &Call, endpoint: &Endpoint) -> Result<(), Blocked> {
         Request::Leave { id, .. } => connection.remove(number(id)?).await,
         Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
             (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
+            (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
+                auth::step(target, &connection, &step.name).await
+            }
             (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
             _ => {
                 let (id, address) = new_address(step, &list).ok_or(Blocked::NoCall)?;

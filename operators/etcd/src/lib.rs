@@ -13,4 +13,4 @@ mod package;
 
 pub use driver::EtcdDriver;
 pub use operand::{kinds, objects};
-pub use package::{EtcdPackage, crds};
+pub use package::{EtcdPackage, crds, crds_beside};

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
 use endstate_core::tls::Holder;
-use endstate_core::{App, Identity, Status};
+use endstate_core::{App, Beside, Identity, Password, Status};
+use etcd_plan::auth::{Declared, USER_KIND};
 use etcd_plan::{
     APPLICATION, CLIENT_PORT, Etcd, EtcdClusterSpec, METRICS, METRICS_PORT, PEER_PORT,
 };
@@ -33,6 +34,11 @@ pub(crate) trait ClusterKind:
     /// Finds the cluster's status in the object's.
     fn read(status: &Value) -> &Value;
 
+    /// The kinds of objects that are declared beside a cluster of this kind.
+    fn beside() -> Vec<ApiResource> {
+        vec![]
+    }
+
     /// The object's status.
     fn publish(name: &str, status: &Status<EtcdClusterSpec>) -> Value;
 }
@@ -40,6 +46,10 @@ pub(crate) trait ClusterKind:
 impl ClusterKind for crd::EtcdCluster {
     fn read(status: &Value) -> &Value {
         status
+    }
+
+    fn beside() -> Vec<ApiResource> {
+        vec![ApiResource::erase::<crd::EtcdRole>(&()), ApiResource::erase::<crd::EtcdUser>(&())]
     }
 
     fn publish(_: &str, status: &Status<EtcdClusterSpec>) -> Value {
@@ -84,6 +94,14 @@ pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error
     let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
     let mut wanted = of.quorum(Etcd.name(), &ports)?;
     let trust = of.spec.tls.trust(of.object);
+    let root = of.spec.auth.as_ref().filter(|it| it.root_secret.is_none());
+    let users = of.beside.iter().filter(|it| it.kind == USER_KIND);
+    let users = users.filter(|it| !it.deleting).filter_map(|it| {
+        let password = Declared::of(it)?.0.password.filter(Password::is_generated)?;
+        Some(password.place(it).0)
+    });
+    let secrets = root.map(|it| it.secret(of.object)).into_iter().chain(users);
+    wanted.extend(secrets.map(Wanted::password));
     wanted.extend(trust.map(|(name, authorities)| Wanted::bundle(&name, authorities)));
     Ok(wanted)
 }
@@ -118,7 +136,17 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
 
     fn secrets(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<String> {
         let own = spec.tls.client().files(APPLICATION, object, Holder::Operator);
-        own.map(|it| it.secret).into_iter().collect()
+        let root = spec.auth.as_ref().map(|it| it.secret(object));
+        own.map(|it| it.secret).into_iter().chain(root).collect()
+    }
+
+    fn beside(&self) -> Vec<ApiResource> {
+        K::beside()
+    }
+
+    fn secrets_of(&self, _: &Identity, beside: &Beside) -> Vec<String> {
+        let password = Declared::of(beside).and_then(|it| it.0.password);
+        password.map(|it| it.place(beside).0).into_iter().collect()
     }
 
     fn objects(&self, of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {

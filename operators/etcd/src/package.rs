@@ -1,7 +1,7 @@
 //! etcd as a package: what is installed and run under its name.
 
 use endstate::Engine;
-use endstate::crd::{of_cluster, without_rust};
+use endstate::crd::{of_beside, of_cluster, without_rust};
 use endstate::operator::{Health, add};
 use endstate::package::{Monitoring, Package, managed};
 use endstate::status::Summary;
@@ -22,6 +22,12 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![of_cluster(crd::EtcdCluster::crd()), without_rust(crd::historical::EtcdCluster::crd())]
 }
 
+/// The definitions of what is declared beside a cluster.
+#[must_use]
+pub fn crds_beside() -> Vec<CustomResourceDefinition> {
+    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd())]
+}
+
 /// The etcd operator, for a catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct EtcdPackage;
@@ -37,6 +43,10 @@ impl Package for EtcdPackage {
 
     fn crds(&self) -> Vec<CustomResourceDefinition> {
         crds()
+    }
+
+    fn beside(&self) -> Vec<CustomResourceDefinition> {
+        crds_beside()
     }
 
     fn rules(&self) -> Vec<PolicyRule> {

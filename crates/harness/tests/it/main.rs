@@ -1,5 +1,6 @@
 //! The shipped executable from outside, end to end.
 
+mod auth;
 mod backup;
 mod claims;
 mod etcd_volumes;

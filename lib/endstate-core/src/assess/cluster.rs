@@ -47,7 +47,8 @@ impl<A: App> Joined<'_, A> {
         }
         members.sort_by(|a, b| a.name.cmp(&b.name));
         self.compare_groups(&mut members);
-        Cluster { members, corruption, facts: self.snapshot.view.facts.clone() }
+        let beside = self.snapshot.beside.clone();
+        Cluster { members, corruption, facts: self.snapshot.view.facts.clone(), beside }
     }
 
     fn is_led(&self, member: &Member) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::Platform;
 use crate::policy::EmptyDir;
 use crate::problem::{Change, Problem};
 
@@ -45,6 +46,30 @@ impl From<Option<VolumeSpec>> for Storage {
 }
 
 impl Storage {
+    /// What is asked for, or else what was accepted before, or else what the platform provides: a volume if claims get
+    /// one by default, and a directory that goes with the pod otherwise.
+    pub fn settled(asked: Option<Self>, accepted: Option<Self>, platform: &Platform) -> Self {
+        let provided = || match &platform.default_storage_class {
+            Some(_) => VolumeSpec::default().into(),
+            None => Self::default(),
+        };
+        asked.or(accepted).unwrap_or_else(provided)
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self, field: &str) -> Option<Problem> {
+        match self {
+            Self::Volume(volume) => volume.problem(&format!("{field}.volume")),
+            Self::Directory(it) => match it.medium.as_deref() {
+                None | Some("" | "Memory") => None,
+                Some(_) => {
+                    let field = format!("{field}.emptyDir.medium");
+                    Some(Problem::refused(field, "must be \"\" or \"Memory\""))
+                }
+            },
+        }
+    }
+
     /// What it takes to bring a member's pod to other storage. Whether the claim that holds its data can become what is
     /// asked for is told by the claim ([`VolumeSpec::fits`]).
     pub fn change(&self, new: &Self) -> Change {

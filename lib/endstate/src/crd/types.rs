@@ -235,6 +235,66 @@ impl JsonSchema for Opaque {
     }
 }
 
+/// Where members keep their data: one of the two.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("!has(self.volume) || !has(self.emptyDir)", "name either a volume or an emptyDir"))]
+pub struct Storage {
+    /// A volume for each member. It outlives the pod, and unless its retention says otherwise the cluster's object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
+
+    /// A directory that lives as long as the pod, on the node's disk or in its memory. A member whose pod is deleted
+    /// has lost its data and is replaced; if all pods go at once the cluster is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_dir: Option<EmptyDir>,
+}
+
+impl From<Storage> for Option<endstate_core::Storage> {
+    fn from(it: Storage) -> Self {
+        let volume = it.volume.map(|it| endstate_core::VolumeSpec::from(it).into());
+        volume.or_else(|| Some(endstate_core::EmptyDir::from(it.empty_dir?).into()))
+    }
+}
+
+/// The status of an object that belongs to a cluster, as its definition has it.
+///
+/// ```
+/// use endstate::crd::BesideStatus;
+/// let status: BesideStatus = serde_json::from_value(serde_json::json!({"observedGeneration": 2})).unwrap();
+/// assert!(status.conditions.is_empty());
+/// ```
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BesideStatus {
+    /// The generation this status was made from.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// `Ready`: whether the cluster has it as declared, and else why not.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<BesideCondition>,
+}
+
+/// A condition of such an object.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BesideCondition {
+    /// What it is about: `Ready`.
+    pub r#type: String,
+    /// True, False or Unknown.
+    pub status: endstate_core::Truth,
+    /// One word why, for programs.
+    pub reason: String,
+    /// A sentence why, for people.
+    pub message: String,
+    /// The generation it was made from.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// When `status` changed last.
+    pub last_transition_time: String,
+}
+
 /// The status of a cluster as a definition has it: the spec in the record is for the operator alone.
 pub type Status = endstate_core::Status<Opaque>;
 

@@ -94,6 +94,7 @@ where
         self.publish(object, snapshot, &plan, ctx).await?;
         if snapshot.object.deleting {
             // The garbage collector takes what the object owns; there is nothing to keep up.
+            self.tend(object, look, &plan, ctx).await?;
             return Ok(Next::Settled);
         }
         for event in &plan.events {
@@ -104,16 +105,18 @@ where
         self.refusals().ask_again(&key);
         let mut acted = self.act_in_order(object, look, &plan, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
+        let tended = self.tend(object, look, &plan, ctx).await;
         let answered = answered(snapshot, &plan.actions, &acted);
         self.refusals().forget_actions(&key, &answered);
         if !acted.failures.is_empty() {
             return self.ended(&key, acted.failures, (term, ctx.now()));
         }
+        let asked = tended?;
         let learned = plan.status.record != snapshot.status.record;
         if acted.running {
             return Ok(Next::After(RUNNING_WAIT));
         }
-        if learned || !answered.is_empty() || !plan.actions.is_empty() {
+        if asked || learned || !answered.is_empty() || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
         Ok(plan
@@ -135,7 +138,7 @@ where
             return Ok(());
         };
         let identity = object.identity();
-        let of = ObjectsOf::new(&identity, spec, surroundings);
+        let of = ObjectsOf::new(&identity, spec, surroundings).beside(&look.snapshot.beside);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
         let taken =
@@ -329,10 +332,11 @@ where
         let spec = decided_spec(snapshot, record);
         let secrets = match record.in_force() == snapshot.status.record.in_force() {
             true => look.secrets.clone(),
-            false => self.secrets(object, (&snapshot.object, spec), ctx).await?,
+            false => self.secrets(object, (&snapshot.object, spec, &snapshot.beside), ctx).await?,
         };
         let members = self.addresses(snapshot, record, &pods);
-        let target = Target { members, secrets, ..Target::new(&snapshot.object, spec) };
+        let beside = snapshot.beside.clone();
+        let target = Target { members, secrets, beside, ..Target::new(&snapshot.object, spec) };
         match self.operand.driver().act(&target, call).await {
             Outcome::Done => Ok(Progress::Done),
             Outcome::Running => Ok(Progress::Running),
@@ -365,7 +369,7 @@ fn is_as_seen(claim: &Claim, seen: &endstate_core::Claim) -> bool {
 }
 
 /// The spec that is worked towards by this record.
-fn decided_spec<'a, S>(snapshot: &'a Snapshot<S>, record: &'a Record<S>) -> &'a S {
+pub(super) fn decided_spec<'a, S>(snapshot: &'a Snapshot<S>, record: &'a Record<S>) -> &'a S {
     record.in_force().unwrap_or(&snapshot.spec)
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName, MemberRecord,
-    MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings, Uid, targets,
+    App, Beside, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName,
+    MemberRecord, MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings,
+    Uid, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -44,16 +45,18 @@ impl<O: Operand> Operator<O> {
         let owned = self.look_past_the_watch(object, &status.record, ctx).await?;
         let pods = self.members((object, &status.record), &owned, ctx).await?;
         let wanted = status.record.in_force().unwrap_or(&spec);
-        let secrets = self.secrets(object, (&identity, wanted), ctx).await?;
+        let beside = self.beside.of(&key);
+        let secrets = self.secrets(object, (&identity, wanted, &beside), ctx).await?;
         let members = targets(&status.record, &pods);
         let target = Target {
             members: addresses(&status.record, &members, &owned, self.operand.container()),
             secrets,
+            beside,
             ..Target::new(&identity, wanted)
         };
         let (view, consent) = (self.operand.driver().observe(&target).await, consent(object));
         let view = view.named_by(&status.record).accused_by(consent.as_ref(), &status.record);
-        let secrets = target.secrets;
+        let (secrets, beside) = (target.secrets, target.beside);
         let (accepted, platform) =
             (status.record.accepted.as_ref(), platform(&self.classes.list()));
         let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
@@ -61,6 +64,7 @@ impl<O: Operand> Operator<O> {
         let specs: Vec<_> = running.chain([wanted, &settled]).collect();
         let (seen, certificates) = self.certificates(object, &specs, ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
+        snapshot.beside = beside;
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
         snapshot.former = self.former(object, &status.record);
@@ -117,10 +121,11 @@ impl<O: Operand> Operator<O> {
     pub(super) async fn secrets(
         &self,
         object: &Declared<O::Kind>,
-        (identity, spec): (&Identity, &SpecOf<O>),
+        (identity, spec, beside): (&Identity, &SpecOf<O>, &[Beside]),
         ctx: &Context,
     ) -> Result<Secrets, Error> {
-        let names = self.operand.secrets(identity, spec);
+        let mut names = self.operand.secrets(identity, spec);
+        names.extend(beside.iter().flat_map(|it| self.operand.secrets_of(identity, it)));
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let owner = Owner::of(object, self.operand.app().name());
         self.around.secrets(&owner, &names, ctx).await
@@ -218,7 +223,7 @@ impl<O: Operand> Operator<O> {
         };
         surroundings.volumes = known.filter_map(volume).collect();
         surroundings.certificates = self.operand.app().certificates(&snapshot.object, spec);
-        let of = ObjectsOf::new(&snapshot.object, spec, &surroundings);
+        let of = ObjectsOf::new(&snapshot.object, spec, &surroundings).beside(&snapshot.beside);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
         let found = self.around.conflicts(&owner, &wanted, ctx).await?;

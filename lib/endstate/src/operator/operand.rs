@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    App, ClusterObjects, Identity, Launch, MemberName, Start, Status, Surroundings, client_service,
-    peer_service,
+    App, Beside, ClusterObjects, Identity, Launch, MemberName, Start, Status, Surroundings,
+    client_service, peer_service,
 };
 use kube::Resource;
 use kube::api::ApiResource;
@@ -103,6 +103,18 @@ pub trait Operand: Send + Sync + 'static {
     fn secrets(&self, _: &Identity, _: &SpecOf<Self>) -> Vec<String> {
         vec![]
     }
+
+    /// The kinds whose objects belong to a cluster by `spec.cluster`, a name in their namespace:
+    /// [`App::tend`](endstate_core::App::tend) says what becomes of them. Only one operand may have a kind. Their
+    /// status is [`crd::BesideStatus`](crate::crd::BesideStatus). By default none.
+    fn beside(&self) -> Vec<ApiResource> {
+        vec![]
+    }
+
+    /// The secrets whose contents the driver needs for such an object. By default none.
+    fn secrets_of(&self, _: &Identity, _: &Beside) -> Vec<String> {
+        vec![]
+    }
 }
 
 /// What [`Operand::objects`] is asked about.
@@ -122,12 +134,20 @@ pub struct ObjectsOf<'a, S> {
     pub spec: &'a S,
     /// What the plan says about the surroundings.
     pub surroundings: &'a Surroundings,
+    /// The objects that are declared beside the cluster.
+    pub beside: &'a [Beside],
 }
 
 impl<'a, S> ObjectsOf<'a, S> {
     /// The objects around this cluster.
     pub fn new(object: &'a Identity, spec: &'a S, surroundings: &'a Surroundings) -> Self {
-        Self { object, spec, surroundings }
+        Self { object, spec, surroundings, beside: &[] }
+    }
+
+    /// The same, with these objects beside the cluster.
+    #[must_use]
+    pub fn beside(self, beside: &'a [Beside]) -> Self {
+        Self { beside, ..self }
     }
 
     /// The two services and the disruption budget of a quorum. Members find each other by the first service; clients

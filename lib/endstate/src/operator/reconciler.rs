@@ -8,6 +8,7 @@ use kube::Resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::beside::Besides;
 use super::declared::Declared;
 use super::gone::Gone;
 use super::objects::Objects;
@@ -22,6 +23,7 @@ pub struct Operator<O: Operand> {
     pub(super) objects: Cache<Declared<O::Kind>>,
     pub(super) pods: Cache<Pod>,
     pub(super) around: Objects,
+    pub(super) beside: Besides,
     pub(super) nodes: Cache<Node>,
     pub(super) classes: Cache<StorageClass>,
     pub(super) refusals: Mutex<Refusals>,
@@ -39,6 +41,7 @@ where
             self.refusals().forget(&key);
             self.forget_gone(&key);
             ctx.metrics.clusters().forget(&Self::told(&key));
+            self.beside.leave(&key, ctx).await?;
             return Ok(Next::Settled);
         };
         let look = self.observe(&object, ctx).await?;

@@ -34,7 +34,7 @@ const READ: [&str; 3] = ["get", "list", "watch"];
 #[must_use]
 pub fn manifests(package: &dyn Package, image: &str) -> Vec<DynamicObject> {
     let installation = Installation { package, name: installed_name(package) };
-    let crds = package.crds().into_iter().map(|it| json!(it));
+    let crds = package.crds().into_iter().chain(package.beside()).map(|it| json!(it));
     let rest = [
         namespace(),
         installation.service_account(),
@@ -104,6 +104,7 @@ impl Installation<'_> {
 
     fn cluster_role(&self) -> Value {
         let mut rules: Vec<PolicyRule> = self.package.crds().iter().flat_map(kind_rules).collect();
+        rules.extend(self.package.beside().iter().flat_map(beside_rules));
         rules.extend([
             managed("", "pods"),
             managed("", "services"),
@@ -218,6 +219,15 @@ fn kind_rules(crd: &CustomResourceDefinition) -> [PolicyRule; 3] {
         rule(group, &format!("{plural}/status"), &["get", "patch", "update"]),
         // For owner references that block the deletion of the cluster.
         rule(group, &format!("{plural}/finalizers"), &["update"]),
+    ]
+}
+
+/// What is declared beside clusters is read, told of, and kept until the application has let go of it.
+fn beside_rules(crd: &CustomResourceDefinition) -> [PolicyRule; 2] {
+    let (group, plural) = (&crd.spec.group, &crd.spec.names.plural);
+    [
+        rule(group, plural, &["get", "list", "watch", "patch"]),
+        rule(group, &format!("{plural}/status"), &["get", "patch"]),
     ]
 }
 

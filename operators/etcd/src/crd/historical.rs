@@ -260,6 +260,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             pod: it.pod.map(|it| it.common),
             storage,
             tls: None,
+            auth: None,
         };
         Self { unused, tls: it.tls.unwrap_or_default().into(), ..spec.into() }
     }

@@ -1,11 +1,11 @@
 use endstate_core::tls::{Holder, Link};
-use endstate_core::{App, Change, Identity, Problem};
+use endstate_core::{App, Change, Identity, Problem, VolumeSpec};
 use etcd_plan::Etcd;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::crds;
+use crate::{crds, crds_beside};
 
 fn schema(crd: &CustomResourceDefinition) -> Value {
     json!(crd)["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
@@ -26,7 +26,7 @@ fn walk(schema: &Value, path: String, visit: &mut impl FnMut(&str, &Value)) {
 
 #[test]
 fn every_field_that_a_user_writes_is_documented_and_typed() {
-    for crd in crds() {
+    for crd in crds().into_iter().chain(crds_beside()) {
         let spec = schema(&crd)["properties"]["spec"].clone();
         walk(&spec, "spec".into(), &mut |path, it| {
             let typed = it["type"].is_string() || it["x-kubernetes-int-or-string"] == true;
@@ -39,7 +39,7 @@ fn every_field_that_a_user_writes_is_documented_and_typed() {
 
 #[test]
 fn no_description_holds_code() {
-    for crd in crds() {
+    for crd in crds().into_iter().chain(crds_beside()) {
         walk(&schema(&crd), String::new(), &mut |path, it| {
             let text = it["description"].as_str().unwrap_or_default();
             assert!(!text.contains("\n```\n"), "{path}: {text}");
@@ -49,7 +49,7 @@ fn no_description_holds_code() {
 
 #[test]
 fn only_refused_fields_take_anything() {
-    for crd in crds() {
+    for crd in crds().into_iter().chain(crds_beside()) {
         let spec = schema(&crd)["properties"]["spec"].clone();
         let refused = [
             "valueFrom",
@@ -70,7 +70,7 @@ fn only_refused_fields_take_anything() {
 /// Those that an API server knows; of any other it warns whoever installs the operator.
 #[test]
 fn every_format_is_known() {
-    for crd in crds() {
+    for crd in crds().into_iter().chain(crds_beside()) {
         walk(&schema(&crd), "".into(), &mut |path, it| {
             let known = ["int32", "int64", "float", "double", "date-time", "byte", "date"];
             let format = it["format"].as_str();

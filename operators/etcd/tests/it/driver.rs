@@ -271,14 +271,14 @@ async fn what_a_change_of_the_minor_needs_is_seen_and_asked_for() {
     };
     // Without a reason nobody asks for what is work.
     let quiet = look(&spec).await;
-    assert_eq!(quiet.facts.read(), Some(ClusterFacts { same_data: None }));
+    assert_eq!(quiet.facts.read(), Some(ClusterFacts::default()));
     assert!(said(&quiet).iter().all(|it| it.cluster_version.is_none()));
 
     spec.next = Some(Version::new(3, 6, 16));
     let minor = |minor| Some(Version::new(3, minor, 0));
     let before = eventually("all of one version and one mind", async || {
         let view = look(&spec).await;
-        let same = view.facts.read() == Some(ClusterFacts { same_data: Some(true) });
+        let same = view.facts.read() == Some(ClusterFacts { same_data: Some(true), auth: None });
         // A member takes a moment to say that its data is of the version that it runs.
         let stored = said(&view).iter().all(|it| it.storage_version == minor(7));
         if same && stored { Ok(view) } else { Err(view) }
@@ -302,7 +302,7 @@ async fn what_a_change_of_the_minor_needs_is_seen_and_asked_for() {
     })
     .await;
     assert!(said(&lowered).iter().all(|it| it.downgrade == minor(6)));
-    assert_eq!(lowered.facts.read(), Some(ClusterFacts { same_data: None }), "not compared now");
+    assert_eq!(lowered.facts.read(), Some(ClusterFacts::default()), "not compared now");
 
     assert_eq!(act(&cancel(), &before, lead).await, Outcome::Done);
     assert_eq!(act(&cancel(), &before, lead).await, Outcome::Done);

@@ -7,9 +7,12 @@
 use std::collections::BTreeSet;
 
 use endstate_core::tls::Holder;
-use endstate_core::{App, Change, Identity, Platform, Severity, Snapshot, plan};
+use endstate_core::{
+    App, Change, Cluster, Facts, Identity, Member, Platform, Severity, Snapshot, plan,
+};
 use endstate_etcd::crd::{EtcdCluster, historical};
-use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec};
+use etcd_plan::auth::AuthFacts;
+use etcd_plan::{APPLICATION, ClusterFacts, Etcd, EtcdClusterSpec};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::{Client, CustomResourceExt, Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -205,6 +208,18 @@ fn new() -> Vec<Row> {
             &[directory(json!({"sizeLimit": "much"}))],
         ),
         row(
+            "auth.enabled",
+            Nothing,
+            &[json!({"auth": {"enabled": false}}), json!({"auth": {"enabled": true}})],
+            &[json!({"auth": {"enabled": "yes"}})],
+        ),
+        row(
+            "auth.rootSecret",
+            Nothing,
+            &[json!({"auth": {}}), json!({"auth": {"rootSecret": "a"}})],
+            &[json!({"auth": {"rootSecret": ""}})],
+        ),
+        row(
             "tls.client.mode",
             Recreate,
             &[
@@ -379,7 +394,21 @@ fn effect(spec: &EtcdClusterSpec) -> Value {
     }
     let operator = operator.map(|it| it.secret);
     let retention = json!(plan.retention);
-    json!([actions, plan.surroundings, plan.roles, operator, plan.status.phase, warned, retention])
+    let root = accepted.auth.as_ref().map(|it| it.secret(&snapshot.object));
+    let users = (Etcd.steps(&accepted, &without_users()), root);
+    let rest = json!([operator, plan.status.phase, warned, retention, users]);
+    json!([actions, plan.surroundings, plan.roles, rest])
+}
+
+/// A cluster where authentication is off and could be turned on.
+fn without_users() -> Cluster {
+    let mut leader = Member::new("demo-a", "a", "member").voting(true);
+    leader.leads = true;
+    let mut cluster = Cluster::default();
+    cluster.members = vec![leader];
+    let auth = Some(AuthFacts::default());
+    cluster.facts = Facts::of(&ClusterFacts { same_data: Some(true), auth });
+    cluster
 }
 
 fn platform() -> Platform {
@@ -430,7 +459,7 @@ where
             // What is chosen once stays when the field is taken away; else it is as if nobody had written it.
             let unset = Etcd.settle(&read(spec(&json!({}))), Some(&before), &platform());
             let blank = Etcd.settle(&read(spec(&json!({}))), None, &platform());
-            let once = ["storage.", "tls.", "pod.persistentVolumeClaimSpec."];
+            let once = ["auth.", "storage.", "tls.", "pod.persistentVolumeClaimSpec."];
             let stays = once.iter().any(|it| row.path.starts_with(it));
             assert_eq!(unset, if stays { before } else { blank }, "{}", row.path);
             if change != row.change {

@@ -4,6 +4,7 @@
 mod support;
 
 mod astray;
+mod beside;
 mod client;
 mod driver;
 mod fields;

@@ -69,7 +69,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let scratch = Scratch::start().await;
         let client = Client::new(scratch.server.service(), "default");
-        for definition in endstate_etcd::crds() {
+        for definition in endstate_etcd::crds().into_iter().chain(endstate_etcd::crds_beside()) {
             let definitions = Api::<CustomResourceDefinition>::all(client.clone());
             definitions.create(&PostParams::default(), &definition).await.unwrap();
         }
@@ -82,7 +82,7 @@ impl World {
         Self { client, operator, stop: CancellationToken::new(), _scratch: scratch }
     }
 
-    fn operate(&self) {
+    pub(crate) fn operate(&self) {
         let options = Options { image: "endstate:test".to_owned(), health: None, replica: None };
         tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()));
     }
@@ -157,7 +157,7 @@ impl World {
     }
 
     /// Waits until an object is as wanted.
-    async fn until(
+    pub(crate) async fn until(
         &self,
         api: &Api<DynamicObject>,
         name: &str,

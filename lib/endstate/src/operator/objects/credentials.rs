@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::Credentials;
+use endstate_core::{Credentials, Password};
 
 use super::{Generated, Ownership, Secrets, Wanted};
 
@@ -10,11 +10,23 @@ use super::{Generated, Ownership, Secrets, Wanted};
 const RANDOM_BYTES: usize = 24;
 
 impl Wanted {
+    /// A secret with a random password, which goes with the cluster object.
+    ///
+    /// ```
+    /// let wanted = endstate::operator::Wanted::password("demo-root".into());
+    /// assert_eq!(wanted.to_string(), "Secret demo-root");
+    /// ```
+    #[must_use]
+    pub fn password(secret: String) -> Self {
+        let keys = vec![Generated::new(Password::KEY, RANDOM_BYTES)];
+        Self::generated(&secret, keys, Ownership::Owned)
+    }
+
     /// The secrets of these passwords, each with one more value, made of the password: what members are started with.
     ///
     /// ```
     /// use endstate::operator::Wanted;
-    /// use endstate_core::Credentials;
+    /// use endstate_core::{Credentials, Password};
     /// let option = |values: &std::collections::BTreeMap<_, _>| format!("--admin={}", values[Credentials::PASSWORD]);
     /// let wanted = Wanted::credentials(&Credentials::of("demo", 1), "option", option);
     /// assert_eq!(wanted[0].to_string(), "Secret demo-admin-1");
