@@ -8,7 +8,8 @@
 //! | `os`, AppArmor, SELinux, Windows options, `procMount: Unmasked`, `volumeDevices`, mount propagation, `recursiveReadOnly: Enabled` | refused |
 //! | sysctls | the safe ones, in the pod's own namespaces |
 //! | `seccompProfile` | `RuntimeDefault` (also if nothing is said), `Unconfined`; `Localhost` is refused |
-//! | `runAsUser`, `runAsGroup`, `fsGroup`, `supplementalGroups`, `runAsNonRoot` | if the ids are mapped (see [`crate::identity`]) |
+//! | `runAsUser`, `runAsGroup`, `supplementalGroups`, `runAsNonRoot` | if the ids are mapped, or the container has no powers (see [`crate::identity`]) |
+//! | `fsGroup`, `fsGroupChangePolicy` | of claims, `emptyDir` and files of API objects (see [`crate::volumes`]); never of `hostPath` |
 //! | `allowPrivilegeEscalation`, `readOnlyRootFilesystem`, capabilities of the pod's own | honoured |
 //! | `runtimeClassName` | if its class's handler is `runc` |
 //!

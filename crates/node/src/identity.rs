@@ -1,7 +1,9 @@
 //! As whom a container runs: what its pod, itself and its image say, as far as those ids exist here.
 //!
 //! Where only one id exists everything runs as it, and an image's own user is not followed: that is what the note of
-//! `endstate doctor` says. What the *pod* asks for is refused instead.
+//! `endstate doctor` says. What the *pod* asks for is refused instead, but of a container that gives up all that would
+//! tell one id from another: no capabilities and no way to new ones ([`is_powerless`]). It runs as the one id, which is
+//! nobody's but of who started the cluster, and is not root there.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -24,6 +26,9 @@ pub(crate) fn user(
     let spec = pod.spec.as_ref();
     let of_pod = spec.and_then(|spec| spec.security_context.clone()).unwrap_or_default();
     let image_ids = image_user(image)?;
+    if ids == Ids::One && is_powerless(&own) && own.run_as_user.or(of_pod.run_as_user) != Some(0) {
+        return Ok(User::default());
+    }
     let asked_user = own.run_as_user.or(of_pod.run_as_user);
     let user = match asked_user {
         Some(user) => mapped(user, ids, Which::User)?,
@@ -46,6 +51,18 @@ pub(crate) fn user(
         return Err(format!("the image's user {user} is not mapped into the node"));
     }
     Ok(User { uid: user, gid: group, additional })
+}
+
+/// Whether a container has nothing by which the number 0 is more than another: to be it is to own files, and where one
+/// id exists there is nobody else who could.
+fn is_powerless(context: &SecurityContext) -> bool {
+    let capabilities = context.capabilities.as_ref();
+    let drops = capabilities.and_then(|it| it.drop.as_ref());
+    let adds = capabilities.and_then(|it| it.add.as_ref());
+    context.allow_privilege_escalation == Some(false)
+        && context.privileged != Some(true)
+        && drops.is_some_and(|it| it.iter().any(|name| name == "ALL"))
+        && adds.is_none_or(Vec::is_empty)
 }
 
 /// `runAsNonRoot`, with the kubelet's words.
@@ -182,6 +199,25 @@ mod tests {
             let why = user_of(of_pod.clone(), json!({}), Ids::One).unwrap_err();
             assert!(why.contains("1000 does not exist on this node"), "{of_pod}: {why}");
             assert!(user_of(of_pod, json!({}), Ids::Many).is_ok());
+        }
+    }
+
+    #[test]
+    fn who_gives_up_all_powers_runs_as_the_one_id() {
+        let of_pod = json!({"runAsUser": 1000, "runAsNonRoot": true, "fsGroup": 1000});
+        let powerless =
+            json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+        assert_eq!(user_of(of_pod.clone(), powerless.clone(), Ids::One), Ok(User::default()));
+        for (field, value) in [
+            ("allowPrivilegeEscalation", json!(true)),
+            ("privileged", json!(true)),
+            ("capabilities", json!({"drop": ["KILL"]})),
+            ("capabilities", json!({"drop": ["ALL"], "add": ["CHOWN"]})),
+            ("runAsUser", json!(0)),
+        ] {
+            let mut own = powerless.clone();
+            own[field] = value;
+            user_of(of_pod.clone(), own, Ids::One).unwrap_err();
         }
     }
 

@@ -11,6 +11,7 @@
 //! Files of the API's objects are swapped atomically, see [`payload`].
 
 mod claims;
+mod group;
 mod host;
 mod payload;
 pub(crate) mod reclaim;
@@ -132,7 +133,7 @@ impl Volumes {
         let folder = self.paths.persistent().join(&found.name);
         if found.is_made {
             return match folder.exists() {
-                true => Ok(folder),
+                true => self.hand_over(pod, folder).await,
                 false => Err(format!(
                     "the folder of persistentvolume \"{}\" is missing, it was {}",
                     found.volume,
@@ -144,6 +145,19 @@ impl Volumes {
             .map_err(|error| error.to_string())?;
         claims::note_made(&self.client, &found.volume).await?;
         Ok(folder)
+    }
+
+    /// Lets the pod's group have what others left in a volume: who wrote it may have been another user.
+    async fn hand_over(&self, pod: &Pod, folder: PathBuf) -> Result<PathBuf, String> {
+        let Some(group) = self.group(pod) else { return Ok(folder) };
+        let context = pod.spec.as_ref().and_then(|it| it.security_context.as_ref());
+        let policy = context.and_then(|it| it.fs_group_change_policy.as_deref());
+        let if_root_differs = policy == Some("OnRootMismatch");
+        let handed = tokio::task::spawn_blocking(move || {
+            group::hand_over(&folder, group, if_root_differs).map(|()| folder)
+        });
+        let handed = handed.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        handed.map_err(|error| format!("fsGroup {group}: {error}"))
     }
 
     fn host_path(

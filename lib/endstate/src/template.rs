@@ -32,6 +32,13 @@ const LAUNCHER_DIR: &str = "/endstate";
 /// image that path is the executable.
 const INSTALL_DIR: &str = "/launcher";
 
+/// Scratch space, since a member's root directory is read-only.
+const SCRATCH: &str = "tmp";
+
+/// As whom all containers of members run: the number that images without a shell have for nobody in particular. Data
+/// is reached through the group, so what an earlier release wrote as root stays readable.
+const USER: i64 = 65_532;
+
 /// The volume that a member has its data on.
 const DATA: &str = "data";
 
@@ -90,13 +97,14 @@ fn volumes(request: &PodRequest<'_>) -> Vec<Volume> {
     };
     let secrets = request.launch.secrets.iter().map(|it| secret(&it.volume, &it.secret));
     let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
-    [data].into_iter().chain(secrets).chain([launcher]).collect()
+    let own = [launcher, empty_dir(SCRATCH, &EmptyDir::default())];
+    [data].into_iter().chain(secrets).chain(own).collect()
 }
 
 fn mounts(launch: &Launch) -> Vec<VolumeMount> {
     let secrets = launch.secrets.iter().map(|it| mount(&it.volume, &it.path));
-    let launcher = mount(launcher::VOLUME, LAUNCHER_DIR);
-    [mount(DATA, &launch.guard.data_dir)].into_iter().chain(secrets).chain([launcher]).collect()
+    let own = [mount(launcher::VOLUME, LAUNCHER_DIR), mount(SCRATCH, "/tmp")];
+    [mount(DATA, &launch.guard.data_dir)].into_iter().chain(secrets).chain(own).collect()
 }
 
 fn installer(launcher_image: &str) -> Container {
@@ -186,6 +194,12 @@ fn common() -> PodSpec {
         // settings.
         enable_service_links: Some(false),
         security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            // A volume that was handed over once is not walked through at every start.
+            fs_group_change_policy: Some("OnRootMismatch".to_owned()),
             seccomp_profile: Some(SeccompProfile {
                 type_: "RuntimeDefault".to_owned(),
                 localhost_profile: None,
@@ -298,6 +312,7 @@ fn mount(name: &str, path: &str) -> VolumeMount {
 fn unprivileged() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
         capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
         ..Default::default()
     }

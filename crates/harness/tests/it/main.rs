@@ -11,6 +11,7 @@ mod kubectl;
 mod person;
 mod readme;
 mod restart;
+mod restricted;
 mod tls;
 mod versions;
 mod volumes;

@@ -16,6 +16,9 @@ pub const NAMESPACE: &str = "endstate-system";
 /// The port of an operator's health and metrics endpoints.
 pub const HEALTH_PORT: u16 = 8081;
 
+/// As whom operators run: nobody in particular.
+const USER: u32 = 65_532;
+
 /// What an operator needs of kinds that it makes, keeps and removes.
 const MANAGE: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 const READ: [&str; 3] = ["get", "list", "watch"];
@@ -75,7 +78,11 @@ fn namespace() -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": { "name": NAMESPACE, "labels": { "app.kubernetes.io/part-of": "endstate" } },
+        "metadata": { "name": NAMESPACE, "labels": {
+            "app.kubernetes.io/part-of": "endstate",
+            // Whatever runs beside operators has as little power as they.
+            "pod-security.kubernetes.io/enforce": "restricted",
+        } },
     })
 }
 
@@ -170,7 +177,12 @@ impl Installation<'_> {
                     "spec": {
                         "serviceAccountName": self.name,
                         "terminationGracePeriodSeconds": 15,
-                        "securityContext": { "seccompProfile": { "type": "RuntimeDefault" } },
+                        "securityContext": {
+                            "runAsNonRoot": true,
+                            "runAsUser": USER,
+                            "runAsGroup": USER,
+                            "seccompProfile": { "type": "RuntimeDefault" },
+                        },
                         "containers": [self.container(image)],
                     },
                 },

@@ -64,6 +64,27 @@ fn a_member_runs_behind_the_launcher_which_its_own_container_brings() {
     assert_eq!(pod["spec"]["volumes"][1]["name"], volume);
 }
 
+/// What the `restricted` level of Kubernetes asks for, and what it takes to work so: a group for what root left on a
+/// volume, and scratch space.
+#[test]
+fn no_container_of_a_member_has_any_power() {
+    let pod = json!(made(&PodPolicy::default(), &new()));
+    let spec = &pod["spec"];
+    let of_pod = json!({
+        "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch", "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    assert_eq!(spec["securityContext"], of_pod);
+    let own = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+    });
+    for container in [&spec["initContainers"][0], &spec["containers"][0]] {
+        assert_eq!(container["securityContext"], own);
+    }
+    let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
+    assert!(mounts.iter().any(|it| it["mountPath"] == "/tmp"));
+}
+
 /// Later names win, so the mark comes last whatever a user writes.
 #[test]
 fn the_launcher_hears_at_each_start_what_the_operator_wrote_on_the_pod() {
