@@ -34,6 +34,8 @@ enum Command {
     Demo(demo::Args),
     /// Everything that must hold: unit tests, the model checker, real processes
     Test(test::Args),
+    /// Faults at random on real processes, while clients write and read
+    Chaos(test::Chaos),
     /// What a change must pass: format, lints, dependencies, layers, tests
     Ci,
     /// Measure, as ratios against a baseline of the same run where there is one
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Chaos(args) => test::chaos(&args),
         Command::Ci => ci::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Images(args) => images::run(&args),

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that must hold, with what the tests need.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::{build, images, run};
@@ -14,7 +16,32 @@ pub(crate) struct Args {
     package: Option<String>,
 }
 
+/// Arguments of `chaos`.
+#[derive(clap::Args)]
+pub(crate) struct Chaos {
+    /// How many faults
+    #[arg(long, default_value_t = 1_000)]
+    faults: u32,
+    /// Which; another seed gives others
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(crate) fn chaos(args: &Chaos) -> Result<()> {
+    let only = Args { filter: Some("chaos::".to_owned()), package: Some("harness".to_owned()) };
+    let mut test = prepared(&only)?;
+    test.args(["--", "--nocapture"])
+        .env("ENDSTATE_CHAOS_FAULTS", args.faults.to_string())
+        .env("ENDSTATE_CHAOS_SEED", args.seed.to_string());
+    run::check(&mut test)
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
+    run::check(&mut prepared(args)?)
+}
+
+/// The tests with what they need.
+fn prepared(args: &Args) -> Result<Command> {
     let endstate = build::endstate()?;
     images::ensure(&endstate, &images::store(), images::Wanted::All)?;
     let mut test = run::cargo();
@@ -29,5 +56,5 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .env("ENDSTATE_TEST_ETCD", images::etcd::executable()?)
         .env("ENDSTATE_TEST_ETCD_VERSIONS", images::etcd::programs_of_all()?)
         .env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
-    run::check(&mut test)
+    Ok(test)
 }

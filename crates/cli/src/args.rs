@@ -95,6 +95,10 @@ pub(crate) enum Command {
     Forward(Forward),
     /// Show a cluster as a tree: members, pods, and what it waits for and why
     Status(Status),
+    /// Show what an operator would do next with a cluster, or would do with another spec; nothing is done
+    Plan(Plan),
+    /// Show what an operator knows of a cluster, and why it does what it does
+    Explain(Explain),
     /// Write the embedded cluster's state to a file
     Backup(Backup),
     /// Create a state directory from a backup
@@ -378,6 +382,42 @@ pub(crate) struct Status {
     /// Update the tree as the cluster changes
     #[arg(long, short)]
     pub(crate) watch: bool,
+    /// Output format [default: text]
+    #[arg(long, short)]
+    pub(crate) output: Option<Document>,
+}
+
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  endstate plan etcd demo
+  endstate plan etcd demo -f bigger.yaml
+
+The operator itself is asked, by a port of its pod that is forwarded; it answers by a look that it takes then.")]
+pub(crate) struct Plan {
+    /// The application
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) application: &'static dyn Package,
+    /// The cluster's name
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) name: String,
+    /// A manifest of the cluster with another spec; - for standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Output format [default: text]
+    #[arg(long, short)]
+    pub(crate) output: Option<Document>,
+}
+
+#[derive(Group)]
+#[command(after_help = "Example:\n  endstate explain etcd demo")]
+pub(crate) struct Explain {
+    /// The application
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) application: &'static dyn Package,
+    /// The cluster's name
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) name: String,
     /// Output format [default: text]
     #[arg(long, short)]
     pub(crate) output: Option<Document>,

@@ -16,6 +16,7 @@ mod image;
 mod install;
 mod logs;
 mod output;
+mod plan;
 mod resources;
 mod service;
 mod status;
@@ -62,6 +63,8 @@ async fn run(args: Args) -> Result<ExitCode> {
         Command::Logs(args) => logs::run(global, args).await?,
         Command::Exec(args) => return exec::run(global, args).await,
         Command::Forward(args) => forward::run(global, args).await?,
+        Command::Plan(args) => plan::plan(global, args).await?,
+        Command::Explain(args) => plan::explain(global, args).await?,
         Command::Status(args) => status::run(global, args).await?,
         Command::Backup(args) => backup::backup(args)?,
         Command::Restore(args) => backup::restore(args)?,

@@ -7,6 +7,7 @@ mod cluster;
 mod operator;
 mod processes;
 mod reach;
+mod registers;
 mod terminal;
 mod up;
 mod writer;
@@ -19,6 +20,7 @@ pub use processes::{
     operator_process, pod_folder, thaw,
 };
 pub use reach::EtcdReach;
+pub use registers::Registers;
 pub use terminal::Terminal;
 pub use up::Up;
 pub use writer::{Writer, forward};

@@ -114,6 +114,7 @@ pub mod client;
 pub mod condition;
 mod context;
 pub mod crd;
+mod debug;
 pub mod driver;
 pub mod engine;
 mod error;

@@ -13,6 +13,7 @@ mod astray;
 mod beside;
 mod declared;
 mod execute;
+mod explain;
 mod gone;
 mod labels;
 mod marks;
@@ -32,11 +33,16 @@ use endstate_core::App;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
+use kube::Resource;
 use kube::api::ApiResource;
+use serde_json::Value;
+use tokio::sync::oneshot;
 
-use crate::{Cache, Engine, Scope};
+use crate::{Cache, Engine, ObjectKey, Scope};
 use beside::Besides;
 pub use declared::Declared;
+pub use explain::Explanation;
+pub(crate) use explain::Questions;
 pub use labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
 pub use objects::{
     AUTHORITIES, CERTIFICATE, CLUSTER_LABEL, Claim, Conflict, Generated, KEY, MEMBER_LABEL,
@@ -70,7 +76,7 @@ pub fn add<O: Operand>(
     let nodes = engine.cache::<Node>();
     let classes = engine.cache::<StorageClass>();
     let beside = Besides::open(engine, &operand.beside());
-    let health = Health::of(&objects, &pods);
+    let questions = Questions::default();
     let operator = Operator {
         operand,
         launcher_image: launcher_image.to_owned(),
@@ -82,6 +88,7 @@ pub fn add<O: Operand>(
         beside: beside.clone(),
         refusals: Mutex::default(),
         gone: Mutex::default(),
+        questions: questions.clone(),
     };
     let registration =
         engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes).reads(&classes);
@@ -91,8 +98,9 @@ pub fn add<O: Operand>(
     let woken = beside.caches().iter().fold(woken, |registration, cache| {
         registration.maps(cache, |it| beside::cluster_of(it).into_iter().collect())
     });
-    woken.concurrency(CONCURRENCY);
-    health
+    let woken = woken.concurrency(CONCURRENCY);
+    let asked = Asked { group: O::Kind::group(&()).into_owned(), questions, wake: woken.waker() };
+    Health::of(&objects, &pods, asked)
 }
 
 /// The kinds of objects around a cluster.
@@ -114,18 +122,53 @@ const CONCURRENCY: usize = 16;
 ///     if health.is_ready() { 200 } else { 503 }
 /// }
 /// ```
-pub struct Health(Box<dyn Fn() -> bool + Send + Sync>);
+pub struct Health {
+    ready: Box<dyn Fn() -> bool + Send + Sync>,
+    knows: Box<dyn Fn(&ObjectKey) -> bool + Send + Sync>,
+    asked: Asked,
+}
+
+/// Who answers what people ask about the objects of a kind.
+struct Asked {
+    group: String,
+    questions: Questions,
+    wake: Box<dyn Fn(ObjectKey) + Send + Sync>,
+}
 
 impl Health {
-    fn of<K: crate::Object, P: crate::Object>(objects: &Cache<K>, pods: &Cache<P>) -> Self {
-        let (objects, pods) = (objects.clone(), pods.clone());
-        Self(Box::new(move || objects.is_synced() && pods.is_synced()))
+    fn of<K: crate::Object, P: crate::Object>(
+        objects: &Cache<K>,
+        pods: &Cache<P>,
+        asked: Asked,
+    ) -> Self {
+        let (known, objects, pods) = (objects.clone(), objects.clone(), pods.clone());
+        Self {
+            ready: Box::new(move || objects.is_synced() && pods.is_synced()),
+            knows: Box::new(move |key| known.get(key).is_some()),
+            asked,
+        }
     }
 
     /// Whether its caches are complete.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        (self.0)()
+        (self.ready)()
+    }
+
+    /// What it would do next with an object of its group, by this spec if there is one; `None` if it has no such
+    /// object.
+    pub(crate) fn explain(
+        &self,
+        group: &str,
+        key: &ObjectKey,
+        spec: Option<Value>,
+    ) -> Option<oneshot::Receiver<Result<Explanation, String>>> {
+        let known = group == self.asked.group && (self.knows)(key);
+        known.then(|| {
+            let answer = self.asked.questions.ask(key.clone(), spec);
+            (self.asked.wake)(key.clone());
+            answer
+        })
     }
 }
 

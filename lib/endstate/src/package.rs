@@ -4,6 +4,7 @@
 //! [`crate::status`] for each.
 
 mod alerts;
+mod explain;
 mod manifests;
 mod monitoring;
 mod run;
@@ -16,7 +17,8 @@ use crate::Engine;
 use crate::operator::Health;
 use crate::status::Summary;
 pub use alerts::{Alert, Monitoring, Panel, Severity};
-pub use manifests::{HEALTH_PORT, NAMESPACE, managed, manifests};
+pub use explain::{ExplainError, explain};
+pub use manifests::{DEBUG_PORT, HEALTH_PORT, NAMESPACE, managed, manifests};
 pub use monitoring::{alerts, monitoring, panels};
 pub use run::{Options, Replica, RunError, run};
 

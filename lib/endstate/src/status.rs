@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use read::fetch;
+pub(crate) use read::kinds;
 pub use render::{Style, render};
 pub use tree::{Seen, tree};
 pub use watch::watch;

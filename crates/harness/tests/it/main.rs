@@ -2,6 +2,7 @@
 
 mod auth;
 mod backup;
+mod chaos;
 mod claims;
 mod etcd_volumes;
 mod faults;
@@ -9,6 +10,7 @@ mod hand;
 mod input;
 mod kubectl;
 mod person;
+mod plan;
 mod readme;
 mod restart;
 mod restricted;

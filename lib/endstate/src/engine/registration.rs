@@ -121,6 +121,12 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         self
     }
 
+    /// Wakes an object because a person asks about it.
+    pub(crate) fn waker(&self) -> Box<dyn Fn(ObjectKey) + Send + Sync> {
+        let inbox = Arc::clone(&self.inbox);
+        Box::new(move |key| inbox.push(key, Priority::User))
+    }
+
     /// The controller name of its events, at most 100 characters; by default that of the engine's options.
     pub fn reports_as(mut self, component: &str) -> Self {
         self.reporter = Some(component.into());

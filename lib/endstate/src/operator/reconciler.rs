@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::beside::Besides;
 use super::declared::Declared;
+use super::explain::Questions;
 use super::gone::Gone;
 use super::objects::Objects;
 use super::operand::{Operand, SpecOf};
@@ -28,6 +29,7 @@ pub struct Operator<O: Operand> {
     pub(super) classes: Cache<StorageClass>,
     pub(super) refusals: Mutex<Refusals>,
     pub(super) gone: Mutex<Gone>,
+    pub(super) questions: Questions,
 }
 
 impl<O: Operand> Reconciler for Operator<O>
@@ -40,11 +42,13 @@ where
         let Some(object) = self.objects.get(&key) else {
             self.refusals().forget(&key);
             self.forget_gone(&key);
+            self.questions.forget(&key);
             ctx.metrics.clusters().forget(&Self::told(&key));
             self.beside.leave(&key, ctx).await?;
             return Ok(Next::Settled);
         };
         let look = self.observe(&object, ctx).await?;
+        self.questions.answer(&key, &self.operand, &look.snapshot);
         let plan = endstate_core::plan(self.operand.app(), &look.snapshot);
         ctx.metrics.clusters().note(Self::told(&key), &look.snapshot, &plan);
         let violations = endstate_core::lint(&look.snapshot, &plan);

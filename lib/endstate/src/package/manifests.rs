@@ -19,6 +19,9 @@ pub const HEALTH_PORT: u16 = 8081;
 /// As whom operators run: nobody in particular.
 const USER: u32 = 65_532;
 
+/// The port on loopback at which an operator explains what it would do.
+pub const DEBUG_PORT: u16 = 8082;
+
 /// What an operator needs of kinds that it makes, keeps and removes.
 const MANAGE: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 const READ: [&str; 3] = ["get", "list", "watch"];

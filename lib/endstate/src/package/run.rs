@@ -1,20 +1,21 @@
 //! Runs an operator: one engine for all of its kinds, a lease, a health endpoint.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-use super::{NAMESPACE, Package, installed_name};
+use super::{DEBUG_PORT, NAMESPACE, Package, installed_name};
 use crate::lease::{Candidate, Leader, Timing};
 use crate::operator::Health;
-use crate::{Engine, ObjectKey, health};
+use crate::{Engine, ObjectKey, debug, health};
 
 /// How an operator runs.
 ///
 /// ```
 /// use endstate::package::Options;
-/// let options = Options { image: "endstate:0.1.0".into(), health: None, replica: None };
+/// let options = Options { image: "endstate:0.1.0".into(), health: None, debug_port: None, replica: None };
 /// assert!(options.replica.is_none(), "no lease: let no other operator run beside it");
 /// ```
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub image: String,
     /// Where `/livez`, `/readyz` and `/metrics` are served; `None` for nowhere.
     pub health: Option<SocketAddr>,
+    /// The port on loopback at which it explains what it would do; `None` for nowhere.
+    pub debug_port: Option<u16>,
     /// Who this replica is, for the lease by which one of several acts; `None` if no other can run.
     pub replica: Option<Replica>,
 }
@@ -60,6 +63,7 @@ impl Options {
         Ok(Self {
             image: std::env::var("ENDSTATE_IMAGE").unwrap_or_else(|_| default()),
             health: health.map(parse).transpose()?,
+            debug_port: std::env::var("POD_NAME").is_ok().then_some(DEBUG_PORT),
             replica: Replica::from_env(),
         })
     }
@@ -112,17 +116,33 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let mut engine = engine(&installed_name(package), client, options.replica);
-    let ready = package.operate(&mut engine, &options.image);
+    let kinds = Arc::new(package.operate(&mut engine, &options.image));
     if let Some(address) = options.health {
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|source| RunError::Health { address, source })?;
+        let ready = Arc::clone(&kinds);
         let is_ready = Box::new(move || ready.iter().all(Health::is_ready));
         let endpoints = health::Endpoints { is_ready, metrics: engine.metrics() };
         engine.spawn(move |shutdown| health::serve(listener, endpoints, shutdown));
     }
+    if let Some(port) = options.debug_port {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .map_err(|source| RunError::Health { address, source })?;
+        engine.spawn(move |shutdown| debug::serve(listener, explain(kinds), shutdown));
+    }
     tracing::info!(operator = package.name(), image = options.image, "the operator runs");
     engine.run(shutdown).await.map_err(RunError::Engine)
+}
+
+/// Asks the reconciler of the kind, which looks at once.
+fn explain(kinds: Arc<Vec<Health>>) -> debug::Explain {
+    Box::new(move |group, key, spec| {
+        let answer = kinds.iter().find_map(|it| it.explain(&group, &key, spec.clone()));
+        Box::pin(async move { answer?.await.ok() })
+    })
 }
 
 fn engine(name: &str, client: Client, replica: Option<Replica>) -> Engine {

@@ -53,7 +53,7 @@ pub async fn fetch(
 }
 
 /// The kinds that declare a package's clusters, in its own order.
-pub(super) fn kinds(package: &dyn Package) -> Vec<ApiResource> {
+pub(crate) fn kinds(package: &dyn Package) -> Vec<ApiResource> {
     package.crds().iter().filter_map(kind).collect()
 }
 

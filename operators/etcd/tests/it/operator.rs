@@ -83,7 +83,12 @@ impl World {
     }
 
     pub(crate) fn operate(&self) {
-        let options = Options { image: "endstate:test".to_owned(), health: None, replica: None };
+        let options = Options {
+            image: "endstate:test".to_owned(),
+            health: None,
+            debug_port: None,
+            replica: None,
+        };
         tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()));
     }
 
@@ -98,8 +103,12 @@ impl World {
                 retry: Duration::from_millis(50),
             },
         };
-        let options =
-            Options { image: format!("endstate:{name}"), health: None, replica: Some(replica) };
+        let options = Options {
+            image: format!("endstate:{name}"),
+            health: None,
+            debug_port: None,
+            replica: Some(replica),
+        };
         tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()))
     }
 
