@@ -506,3 +506,29 @@ async fn every_field_of_the_historical_kind_acts_is_warned_of_or_refused() {
     })
     .await;
 }
+
+/// A merge patch of nothing.
+fn merged(patch: &Value) -> Value {
+    let Some(fields) = patch.as_object() else { return patch.clone() };
+    let kept = fields.iter().filter(|(_, value)| !value.is_null());
+    kept.map(|(name, value)| (name.clone(), merged(value))).collect()
+}
+
+/// What the guide has people patch is accepted.
+#[tokio::test]
+async fn what_the_guide_says_is_accepted() {
+    let guide = include_str!("../../../../docs/etcd.md");
+    let world = World::new().await;
+    let kind = ApiResource::erase::<EtcdCluster>(&());
+    let api = Api::<DynamicObject>::default_namespaced_with(world.client(), &kind);
+    let patches: Vec<Value> = guide
+        .lines()
+        .filter_map(|it| it.trim().strip_prefix("kubectl patch etcd demo --type merge -p '"))
+        .map(|it| serde_json::from_str(it.strip_suffix('\'').unwrap()).unwrap())
+        .collect();
+    assert!(patches.len() > 12, "{}", patches.len());
+    for patch in patches {
+        let result = stored::<EtcdCluster>(&api, &merged(&patch["spec"])).await;
+        result.unwrap_or_else(|it| panic!("{patch}: {it}"));
+    }
+}
