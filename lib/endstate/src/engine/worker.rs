@@ -166,7 +166,7 @@ fn outdated(failure: &Failure, exists: bool) -> bool {
     }
 }
 
-/// The outcome of a reconcile, in one word.
+/// The outcome of a reconcile, in one word. An alert is about the last three (`package/monitoring.rs`).
 fn outcome_name(result: &Result<Next, Failure>) -> &'static str {
     match result {
         Ok(_) => "ok",

@@ -183,7 +183,7 @@ fn common(package: &dyn Package) -> Vec<Alert> {
             .says("a plan broke the rules of safety and was not carried out: this is a bug, please report it"),
         Alert::new(
             "EndstateReconcilesFail",
-            "sum by (controller) (rate(endstate_reconciles_total{result=\"failed\"}[10m])) > 0.1",
+            "sum by (controller) (rate(endstate_reconciles_total{result=~\"error|panic|deadline\"}[10m])) > 0.1",
             Warning,
         )
         .after_minutes(15)
