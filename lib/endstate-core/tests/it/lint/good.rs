@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 33] = [
+pub(super) const ALL: [fn() -> Case; 35] = [
     idle,
     owns,
     removes,
@@ -38,6 +38,8 @@ pub(super) const ALL: [fn() -> Case; 33] = [
     recovers,
     resumes_source,
     hibernates,
+    resumes_found,
+    adopts,
 ];
 
 pub(super) fn idle() -> Case {
@@ -233,6 +235,37 @@ pub(super) fn resumes() -> Case {
         it.gone("c");
         it.claimed("c");
         it.plan.status.record.members[2].asked = Some(it.seen.now);
+    })
+}
+
+/// Nothing is recorded, the volume of one is there, and a person says that its member is to start.
+pub(super) fn resumes_found() -> Case {
+    let start = Start::Resume { members: peers(&["c"]) };
+    Case::new().does(create("c", start)).with(|it| {
+        it.claimed("c");
+        (it.seen.pods, it.seen.view) = (Some(vec![]), View::default());
+        it.seen.status = Status::default();
+        it.seen.consent = Some(Choice::Resume);
+        let asked = Some(it.seen.now);
+        let found = vec![MemberRecord { asked, ..member("c") }];
+        it.plan.status.record =
+            Record { epoch: 1, found, accepted: accepted(), ..Record::default() };
+    })
+}
+
+/// A cluster of this name left a volume, and a person says that it is gone on with.
+pub(super) fn adopts() -> Case {
+    let former = || {
+        let mut former = claim("c");
+        former.of_another = Some("77aa".into());
+        former
+    };
+    Case::new().does(Action::AdoptClaim { claim: former() }).with(|it| {
+        it.seen.former = vec![former()];
+        (it.seen.pods, it.seen.view) = (Some(vec![]), View::default());
+        it.seen.status = Status::default();
+        it.seen.consent = Some(Choice::Adopt(None));
+        it.plan.status.record = Record { epoch: 1, accepted: accepted(), ..Record::default() };
     })
 }
 

@@ -38,6 +38,23 @@ pub(super) const PODS: &[Spoiled] = &[
             stage: RecoverStage::Resuming { pod: "pod-a".into() },
         })
     }),
+    ("resumes what was found without consent", resumes_found, |it| it.seen.consent = None),
+    ("resumes what was found by another consent", resumes_found, |it| {
+        it.seen.consent = Some(Choice::Remove("c".into()))
+    }),
+    ("resumes what was found without its claim", resumes_found, |it| it.seen.claims.clear()),
+    ("resumes what was found beside a start", resumes_found, |it| {
+        let members = vec![member("a")];
+        it.plan.status.record.bootstrap = Some(Bootstrap { attempt: 1, members });
+    }),
+    ("adopts without consent", adopts, |it| it.seen.consent = None),
+    ("adopts what nobody left", adopts, |it| it.seen.former.clear()),
+    ("adopts beside a cluster", adopts, |it| {
+        it.plan.status.record.bootstrap = Some(Bootstrap { attempt: 1, members: vec![] })
+    }),
+    ("deletes a claim that was kept when the record was made again", deletes_claim, |it| {
+        it.records(|it| it.kept = vec!["c".into()])
+    }),
     ("hibernates by a size that is not 0", hibernates, |it| {
         it.plan.roles = vec![Role::voting("member", 3)]
     }),
