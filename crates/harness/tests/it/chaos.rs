@@ -226,7 +226,9 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
         chaos.strike(fault).await.with_context(|| format!("fault {made}: {fault:?}"))?;
         made += 1;
         if chaos.dice.roll(4) == 0 {
-            let beside = BESIDE[chaos.dice.roll(BESIDE.len())];
+            let drawn = BESIDE[chaos.dice.roll(BESIDE.len())];
+            // With no pod and no record only a person goes on.
+            let beside = if fault == Fault::DeleteAllPods { Fault::KillOperator } else { drawn };
             chaos
                 .strike_beside(beside)
                 .await
