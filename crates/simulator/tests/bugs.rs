@@ -249,3 +249,14 @@ fn a_start_beside_a_forgotten_cluster_is_found() {
     assert!(property.is_some(), "{script}");
     assert_eq!(found(&killed, Planner::shipped()).0, None);
 }
+
+/// Who deletes the pods of a cordoned node takes the quorum of two away.
+#[test]
+fn an_eviction_of_one_of_two_is_found() {
+    let budgets = Budgets { cordon: 1, ..Budgets::default() };
+    let drained = scenario(Start::Running([2, 0]), &[[2, 0]], budgets);
+    let (property, script) = found(&drained, bugs::evicts());
+    assert!(property.is_some() && script.contains("somebody cordons the node"), "{script}");
+    assert_eq!(found(&drained, bugs::evicts().linted()).0, Some(Property::Lint));
+    assert_eq!(found(&drained, Planner::shipped()).0, None);
+}

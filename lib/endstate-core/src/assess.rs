@@ -19,6 +19,7 @@ mod needs;
 pub(crate) mod rebuild;
 pub(crate) mod rules;
 pub(crate) mod settle;
+pub(crate) mod spread;
 
 use std::collections::BTreeSet;
 
@@ -186,6 +187,7 @@ impl<'a, A: App> Assessed<'a, A> {
                 self.note_acks_of(&cluster);
                 self.note_divergence(&cluster);
                 self.note_tasks();
+                self.note_spread(&cluster);
                 self.cluster = Some(cluster);
                 Situation::Quorum
             }

@@ -31,6 +31,7 @@ mod lint;
 mod member;
 mod objects;
 mod permission;
+mod place;
 mod plan;
 mod planner;
 mod platform;
@@ -80,6 +81,7 @@ pub use objects::{
     VOTER, claim_of, client_service, peer_service,
 };
 pub use permission::{Access, KeyRange, Keys, Permission};
+pub use place::{Place, Room};
 pub use plan::{Action, Event, EventKind, Issue, LeftClaim, MemberVolume, Plan, Surroundings};
 pub use planner::{member_name, plan};
 pub use platform::Platform;
@@ -90,7 +92,7 @@ pub use problem::{Change, Problem, Severity};
 pub use reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 pub use record::{
     Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted,
-    SpareId, Step,
+    SpareId, Spread, Step, Unevenness,
 };
 pub use request::{
     ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,

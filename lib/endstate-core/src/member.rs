@@ -128,6 +128,10 @@ pub struct Member {
     pub durable: bool,
     /// Whether that claim is being deleted, so that its data goes with its pod.
     pub volume_deleting: bool,
+    /// The node that it is on.
+    pub node: Option<String>,
+    /// Whether it has to go from there, because somebody empties that node, while another takes members.
+    pub vacates: bool,
     /// Where the others find it, if the list says so.
     pub address: Option<String>,
     /// What only the application knows of it.
@@ -160,6 +164,8 @@ impl Member {
             pod: None,
             durable: false,
             volume_deleting: false,
+            node: None,
+            vacates: false,
             address: None,
             facts: Facts::default(),
         }

@@ -26,6 +26,7 @@ mod marks;
 mod mending;
 mod names;
 mod pace;
+mod placing;
 mod proof;
 mod recover;
 mod repair;
@@ -173,8 +174,8 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
 
 /// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
-/// change, removal of the dead before growth, growth before restarts.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 20] {
+/// change, removal of the dead before growth, growth before restarts, and at last what works is spread better.
+fn proven_steps<A: App>() -> [ProvenStep<A>; 22] {
     [
         repair::resume,
         appointing::stop_rival,
@@ -194,8 +195,10 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 20] {
         repair::remove_given_up,
         repair::delete_stray,
         tasks::begin,
+        placing::report_stuck,
         resize::resize,
         restarting::roll,
+        placing::spread,
     ]
 }
 

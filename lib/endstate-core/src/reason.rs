@@ -95,6 +95,8 @@ pub enum Cause {
     },
     /// It does not run, and is made from an older spec.
     OutdatedAndDown,
+    /// Its pod is gone from a node that somebody empties, and its volume is there.
+    VolumeOnEmptied,
     /// Its pod is gone; its volume is not.
     PodGoneVolumeKept,
     /// Its pod is gone, and its data with it.
@@ -242,6 +244,8 @@ pub enum LeaveReason {
     Corrupt,
     /// It works, and its volume is being deleted; its successor has joined already.
     VolumeDeleted,
+    /// It works, and somebody empties its node; its successor has joined already.
+    Vacated,
     /// It never caught up; another try follows under another name.
     FailedJoin,
     /// It belongs to nothing: a pod or a member that nobody asked for.

@@ -16,6 +16,55 @@ use crate::pod::Pod;
 use crate::reason::{Cause, LeaveReason};
 use crate::request::{AppStep, RequestKind};
 
+/// A try to spread members better, by one that joins where there is more room.
+///
+/// ```
+/// use endstate_core::{Spread, Unevenness};
+/// let uneven = Unevenness { on_nodes: 5, in_zones: 0 };
+/// let spread = Spread::new(7, uneven, "2026-01-01T00:00:00Z".parse().unwrap());
+/// assert!(spread.by.is_none(), "nobody has been asked to join yet");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Spread {
+    /// A number made of the names of the nodes that took members.
+    pub nodes: u64,
+    /// How unevenly the members were on nodes, then in zones: the sum, over all members, of how many of its unit were
+    /// where it was.
+    pub uneven: Unevenness,
+    /// When it began.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Who joined for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<MemberName>,
+}
+
+/// How unevenly members are placed; less is better.
+///
+/// ```
+/// use endstate_core::Unevenness;
+/// assert!(Unevenness { on_nodes: 3, in_zones: 9 } < Unevenness { on_nodes: 5, in_zones: 5 });
+/// ```
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Unevenness {
+    /// Over nodes. It comes first.
+    pub on_nodes: u32,
+    /// Over zones.
+    pub in_zones: u32,
+}
+
+impl Spread {
+    /// One that nobody joined for yet.
+    pub fn new(nodes: u64, uneven: Unevenness, at: Timestamp) -> Self {
+        Self { nodes, uneven, at, by: None }
+    }
+}
+
 /// The recorded state of one cluster.
 ///
 /// ```
@@ -76,6 +125,9 @@ pub struct Record<S> {
     /// The failed attempts in a row to add a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// The last try to spread members better over nodes, until they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// What the application was asked for that takes long, as long as it may be at work on it. Whatever else it works
     /// at is somebody else's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,6 +155,7 @@ impl<S> Default for Record<S> {
             kept: vec![],
             step: None,
             backoff: None,
+            spread: None,
             tasks: vec![],
             members: vec![],
         }

@@ -14,6 +14,7 @@ use crate::exit::Words;
 use crate::id::MemberName;
 use crate::identity::Identity;
 use crate::limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent};
+use crate::place::Place;
 use crate::platform::Platform;
 use crate::pod::Pod;
 use crate::request::ActionKey;
@@ -64,6 +65,9 @@ pub struct Snapshot<S> {
     pub blocked: Vec<Blocked>,
     /// What the platform provides.
     pub platform: Platform,
+    /// The nodes, for members of the spec in force; none where the operator may not see nodes.
+    #[serde(default)]
+    pub places: Vec<Place>,
     /// Why the API refuses a pod that is made from the spec, if it was asked and does.
     pub rejected: Option<Words>,
     /// What a person decided, by [`CONSENT_ANNOTATION`](crate::CONSENT_ANNOTATION).
@@ -88,6 +92,7 @@ impl<S> Snapshot<S> {
             view: View::default(),
             blocked: vec![],
             platform: Platform::default(),
+            places: vec![],
             rejected: None,
             consent: None,
         }

@@ -76,6 +76,11 @@ pub enum Waiting {
         /// What holds it up.
         cause: Cause,
     },
+    /// A member is on a node that somebody empties, and no other takes one.
+    ForRoom {
+        /// Which.
+        member: MemberName,
+    },
     /// A member does not work, and may come back by itself.
     ForMember {
         /// Which.

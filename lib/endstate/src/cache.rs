@@ -14,6 +14,7 @@ mod state;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -36,6 +37,7 @@ pub struct Scope {
     name: Option<String>,
     fields: Option<String>,
     has_managed_fields: bool,
+    is_optional: bool,
 }
 
 impl Scope {
@@ -66,6 +68,12 @@ impl Scope {
     /// Keeps `managedFields`, which a cache drops otherwise: they are about half of an object's metadata.
     pub fn with_managed_fields(mut self) -> Self {
         self.has_managed_fields = true;
+        self
+    }
+
+    /// Counts as complete, and empty, where the API does not allow to list it. It is asked for again all the same.
+    pub fn optional(mut self) -> Self {
+        self.is_optional = true;
         self
     }
 
@@ -111,6 +119,8 @@ struct Shared<K: Object> {
     state: RwLock<State<K>>,
     subscribers: RwLock<Vec<Subscriber<K>>>,
     synced: watch::Sender<bool>,
+    /// That it may not be listed was said.
+    refused: AtomicBool,
 }
 
 impl<K: Object> Clone for Cache<K> {
@@ -123,7 +133,8 @@ impl<K: Object> Cache<K> {
     pub(crate) fn new(kind: K::DynamicType, scope: Scope) -> Self {
         let (synced, _) = watch::channel(false);
         let (state, subscribers) = (RwLock::new(State::default()), RwLock::default());
-        Self { shared: Arc::new(Shared { kind, scope, state, subscribers, synced }) }
+        let refused = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { kind, scope, state, subscribers, synced, refused }) }
     }
 
     /// One object.
@@ -179,6 +190,12 @@ impl<K: Object> Cache<K> {
         *self.shared.synced.borrow()
     }
 
+    /// Whether the API did not allow to list it when it was asked last, of a cache that is
+    /// [optional](Scope::optional).
+    pub fn is_refused(&self) -> bool {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
     /// Waits until the first list is complete.
     pub async fn synced(&self) {
         let mut synced = self.shared.synced.subscribe();
@@ -222,8 +239,17 @@ impl<K: Object> Cache<K> {
             })
         });
         taken?;
+        self.shared.refused.store(false, Ordering::Relaxed);
         self.shared.synced.send_replace(true);
         Ok(())
+    }
+
+    /// Takes in that it may not be listed; says whether it goes on without, and did not know so before.
+    fn refused(&self) -> Option<bool> {
+        let first = || !self.shared.refused.swap(true, Ordering::Relaxed);
+        let is_new = self.shared.scope.is_optional.then(first)?;
+        self.shared.synced.send_replace(true);
+        Some(is_new)
     }
 
     /// Takes in what a write of this process returned, and its managed fields.

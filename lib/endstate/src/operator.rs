@@ -20,6 +20,7 @@ mod marks;
 mod objects;
 mod observe;
 mod operand;
+mod places;
 mod platform;
 mod pods;
 mod reconciler;
@@ -73,7 +74,7 @@ pub fn add<O: Operand>(
     let objects = engine.cache::<Declared<O::Kind>>();
     let pods = engine.cache_of::<Pod>((), ours());
     let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
-    let nodes = engine.cache::<Node>();
+    let nodes = engine.cache_of::<Node>((), Scope::all().optional());
     let classes = engine.cache::<StorageClass>();
     let beside = Besides::open(engine, &operand.beside());
     let questions = Questions::default();
@@ -90,8 +91,13 @@ pub fn add<O: Operand>(
         gone: Mutex::default(),
         questions: questions.clone(),
     };
-    let registration =
-        engine.add(name, operator).watches(&objects).owned(&pods).reads(&nodes).reads(&classes);
+    let registration = engine.add(name, operator).watches(&objects).owned(&pods).reads(&classes);
+    let everybody = objects.clone();
+    let registration = registration.changes(&nodes, move |old, new| {
+        let moved = places::moved(old, new);
+        let all = moved.then(|| everybody.list()).into_iter().flatten();
+        all.map(|it| ObjectKey::of(&*it)).collect()
+    });
     let woken = around.caches().iter().fold(registration, |registration, cache| {
         registration.owned(cache).maps(cache, objects::cluster_of)
     });

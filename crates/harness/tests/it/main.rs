@@ -4,6 +4,7 @@ mod auth;
 mod backup;
 mod chaos;
 mod claims;
+mod drains;
 mod etcd_volumes;
 mod faults;
 mod hand;

@@ -61,6 +61,7 @@ fn replace() -> Vec<Scenario> {
         three("node lost", Budgets { node: 1, kill: 1, abort: 1, ..NONE }),
         three("directories lost", Budgets { blank: 2, stale: 1, ..NONE }),
         three("crashing", Budgets { crash: 2, abort: 1, ..NONE }),
+        three("cordoned", Budgets { cordon: 1, abort: 1, evict: 1, ..NONE }),
         three("cut", Budgets { cut: 1, kill: 1, blind: 1, ..NONE }),
         three("deleted", Budgets { delete: 1, wipe: 1, abort: 1, ..NONE }),
     ]

@@ -9,6 +9,8 @@ pub(crate) const LOST: u8 = 16;
 pub(crate) const NODE_LOST: u8 = 32;
 /// Made from the second member spec.
 pub(crate) const REV: u8 = 64;
+/// Its node is cordoned. There is another one for every new pod.
+pub(crate) const CORDONED: u8 = 128;
 
 // Slot::made and Slot::cached_made: how the pod was made, what it carries, and its claim.
 /// A [`StartKind`](super::StartKind), in two bits.

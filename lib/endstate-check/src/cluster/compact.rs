@@ -1,8 +1,8 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, AppStep, Choice, MemberName, MemberRecord, MemberRow, Plan, Record, RecoverStage,
-    Request as Asked, RequestKind, Start, Step,
+    Action, AppStep, Choice, LeaveReason, MemberName, MemberRecord, MemberRow, Plan, Record,
+    RecoverStage, Request as Asked, RequestKind, Start, Step,
 };
 
 use super::bits::*;
@@ -202,6 +202,10 @@ fn step_bits<'s, S>(step: &'s Step, record: &Record<S>) -> Option<(&'s MemberNam
         Step::Join { .. } => return None,
         Step::Restart { name } => (name, 0, RESTARTING),
         Step::Leave { name, pod: before, reason, .. } => {
+            let reason = match reason {
+                LeaveReason::Vacated => &LeaveReason::VolumeDeleted,
+                reason => reason,
+            };
             let number = REASONS.iter().position(|it| it == reason).expect("all are there");
             (name, LEAVING | pod(before), u8::try_from(number).expect("few"))
         }

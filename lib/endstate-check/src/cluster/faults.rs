@@ -132,6 +132,16 @@ impl<M: AppModel> Moves<'_, M> {
                 it.slots[index].set_pod(slot.pod | DELETING);
             });
         }
+        if left.cordon > 0 && slot.pod & CORDONED == 0 {
+            self.fault(state, Fault::Cordon(slot.tag), |it| {
+                it.left.cordon -= 1;
+                it.slots[index].set_pod(slot.pod | CORDONED);
+            });
+        } else if slot.pod & CORDONED != 0 {
+            self.fault(state, Fault::Uncordon(slot.tag), |it| {
+                it.slots[index].set_pod(slot.pod & !CORDONED);
+            });
+        }
         if left.node > 0 {
             self.fault(state, Fault::Node(slot.tag), |it| {
                 it.left.node -= 1;

@@ -90,6 +90,8 @@ pub struct Budgets {
     pub evict: u8,
     /// A node goes away for good.
     pub node: u8,
+    /// Somebody cordons the node of a pod. That may be taken back at any time, or never.
+    pub cordon: u8,
     /// A member is cut off from its peers, while the operator reaches it.
     pub cut: u8,
     /// The operator does not reach a member any more, for as long as may be, while its peers and its clients do.
@@ -127,6 +129,7 @@ impl Budgets {
         blank: 0,
         evict: 0,
         node: 0,
+        cordon: 0,
         cut: 0,
         away: 0,
         corrupt: 0,
@@ -150,9 +153,9 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, write, consent, forget, away, .. } = self;
-        // In three bytes: the last three are few.
-        let consent = consent | forget << 2 | away << 4;
+        let Self { unmount, write, consent, forget, away, cordon, .. } = self;
+        // In three bytes: the last four are few.
+        let consent = consent | forget << 2 | away << 4 | cordon << 6;
         u64::from_le_bytes([unmount, write, consent, 0, 0, 0, 0, 0])
     }
 }

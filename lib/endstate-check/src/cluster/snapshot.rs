@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
-    Claim, ClusterId, Denial, Evidence, Exit, Marks, MemberName, MemberRecord, MemberRow,
-    NodeFault, Pod, PodPhase, Record, RecoverStage, RequestKind, Restarted, Snapshot, Standing,
-    Status, Step, Trouble, Uid, Words,
+    Claim, ClusterId, Denial, Evidence, Exit, LeaveReason, Marks, MemberName, MemberRecord,
+    MemberRow, NodeFault, Place, Pod, PodPhase, Record, RecoverStage, RequestKind, Restarted, Room,
+    Snapshot, Standing, Status, Step, Trouble, Uid, Words,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -36,6 +36,7 @@ impl<M: AppModel> View<'_, M> {
         snapshot.consent = self.named(CONSENT).map(Choice::RecoverFrom);
         snapshot.pods = Some(self.pods());
         snapshot.claims = self.claims();
+        snapshot.places = self.places();
         snapshot.view = self.view();
         snapshot.blocked = self.blocked(now).into_iter().collect();
         snapshot
@@ -90,6 +91,7 @@ impl<M: AppModel> View<'_, M> {
         pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
         pod.exit = seen.exit(words);
         pod.node_fault = has(NODE_LOST).then_some(NodeFault::Gone);
+        pod.node = has(CORDONED).then(|| Self::node(index));
         pod.spec = Some(self.setting.model.spec(made_from));
         pod.marks = Marks {
             started: (seen.made & MARKED != 0).then(|| Self::id(index)),
@@ -97,6 +99,21 @@ impl<M: AppModel> View<'_, M> {
             owned: true,
         };
         pod
+    }
+
+    fn node(index: usize) -> String {
+        format!("node-{index}")
+    }
+
+    /// The nodes that are cordoned, and another one. Where the others are matters to nobody.
+    fn places(&self) -> Vec<Place> {
+        let cordoned = self.slots().filter(|(_, it)| it.pod & CORDONED != 0);
+        let cordoned = cordoned.map(|(index, _)| Place::new(Self::node(index), Room::Emptied));
+        let mut places: Vec<_> = cordoned.collect();
+        if !places.is_empty() {
+            places.push(Place::new("another", Room::Open));
+        }
+        places
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -180,7 +197,7 @@ impl<M: AppModel> View<'_, M> {
                 group: group(it.role).into(),
                 id: Some(Self::id(index)),
                 pod,
-                reason: REASONS[usize::from(it.reason & REASON)],
+                reason: reason(it),
             })
         } else {
             self.other_step(index, it)
@@ -212,6 +229,14 @@ impl<M: AppModel> View<'_, M> {
         let own = self.slots().filter_map(|(index, it)| Some((index, self.own(index, asked(it)?))));
         let task = |(index, kind)| AskedTask::of(&kind, &self.name(index));
         drains.chain(own).filter_map(task).collect()
+    }
+}
+
+/// Why who leaves does. A claim that is being deleted and a node that is cordoned have one number.
+fn reason(seen: &Seen) -> LeaveReason {
+    match REASONS[usize::from(seen.reason & REASON)] {
+        LeaveReason::VolumeDeleted if seen.made & CLAIM_DELETING == 0 => LeaveReason::Vacated,
+        reason => reason,
     }
 }
 

@@ -386,7 +386,8 @@ impl State {
 
     fn is_as_declared(&self, member: &Slot, scenario: &Scenario) -> bool {
         let rev = if self.spec.rev == 1 { REV } else { 0 };
-        let pod = member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | REV) == EXISTS | rev;
+        let pod =
+            member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | CORDONED | REV) == EXISTS | rev;
         let votes = member.role() == scenario.voting_role;
         pod && (member.votes() == votes || self.has(LED))
             && member.is_listed()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{health, leader_of};
+use super::spread;
 use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::launch::LaunchOf;
@@ -12,7 +13,7 @@ use crate::leads::Leads;
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
 use crate::planner::is_member_name;
-use crate::pod::{Pod, PodRef};
+use crate::pod::{Pod, PodRef, Trouble};
 use crate::problem::Change;
 use crate::reason::{Cause, VersionMismatch};
 use crate::record::{MemberRecord, Record, Step};
@@ -86,11 +87,17 @@ impl<A: App> Joined<'_, A> {
         let target = self.wanted.map(|it| it.1);
         let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
         let mut health = health(snapshot, target, &listed);
+        let node = pod.and_then(|it| it.node.clone());
+        let vacates =
+            spread::is_on_emptied(snapshot, node.as_deref()) && spread::has_room(snapshot);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
         } else if change.takes_another(durable) && needs_another_pod(&change, pod, &health) {
             // With a claim that fits it gets another pod, and goes on with its data.
             health = Health::Failed(Cause::OutdatedAndDown);
+        } else if vacates && durable && pod.is_some_and(is_unschedulable) {
+            // It comes back when somebody wants its node to be used again, which nobody may ever do.
+            health = Health::Failed(Cause::VolumeOnEmptied);
         }
         if let (Health::Healthy, true, Some(versions)) =
             (&health, is_restarting(snapshot, &record), &mismatch)
@@ -114,6 +121,8 @@ impl<A: App> Joined<'_, A> {
             pod: pod.map(PodRef::from),
             durable,
             volume_deleting: snapshot.is_claim_deleting(&entry.name),
+            node,
+            vacates,
             address: entry.address.clone(),
             facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
             ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
@@ -170,6 +179,10 @@ impl<A: App> Joined<'_, A> {
             (!self.app.runs(role, spec, answer)).then(|| self.app.topology(spec).version)?;
         Some(VersionMismatch { runs: answer.version.clone(), asked })
     }
+}
+
+fn is_unschedulable<S>(pod: &Pod<S>) -> bool {
+    !pod.started && matches!(pod.trouble, Some(Trouble::Unschedulable { .. }))
 }
 
 /// What the voters of this list report.

@@ -2,6 +2,7 @@
 
 use super::Assessed;
 use super::cluster::is_restarting;
+use super::spread;
 use crate::app::{App, CatchUp};
 use crate::exit::Words;
 use crate::member::{Cluster, Member};
@@ -56,6 +57,16 @@ impl<A: App> Assessed<'_, A> {
         if let Some(Step::Join { member }) = &mut self.record.step {
             let since = member.diverged_since.map_or(now, |it| it.min(now));
             member.diverged_since = diverged.then_some(since);
+        }
+    }
+
+    /// Forgets the last try to spread members once they are spread better, so that it counts for nothing that happens
+    /// later.
+    pub(super) fn note_spread(&mut self, cluster: &Cluster) {
+        let now = spread::unevenness(cluster, &self.snapshot.places);
+        let settled = self.record.step.is_none();
+        if settled && self.record.spread.as_ref().is_some_and(|it| now < it.uneven) {
+            self.record.spread = None;
         }
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn heir<'c>(
         .members
         .iter()
         .filter(able)
-        .max_by_key(|it| (!it.volume_deleting, !it.outdated, entries(it)))
+        .max_by_key(|it| (!it.volume_deleting, !it.vacates, !it.outdated, entries(it)))
 }
 
 /// Whether a member's change stops its process and goes on with the same data: another image in its pod, or another
@@ -91,7 +91,8 @@ pub(crate) fn restarts(member: &Member) -> bool {
 }
 
 /// Whether a member has to be replaced: because its data is corrupt, because its volume is being deleted, because its
-/// pod must be another and its data goes with it, or because so few members cannot spare one for a restart.
+/// node is being emptied, because its pod must be another and its data goes with it, or because so few members cannot
+/// spare one for a restart.
 pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
     let voters = cluster.voters().count();
     let spare = match target.is_led(&member.role) {
@@ -101,6 +102,7 @@ pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -
     let spare = spare || !member.health.is_healthy();
     is_replaced(cluster, target, member)
         || member.volume_deleting
+        || member.vacates
         || member.change.takes_another(member.durable)
         || restarts(member) && !spare
 }

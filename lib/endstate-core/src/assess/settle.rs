@@ -195,7 +195,14 @@ impl<A: App> Assessed<'_, A> {
         new: &MemberRecord,
     ) -> bool {
         let unit = target.role(&new.role).filter(|it| new.group < it.groups);
-        unit.is_some_and(|role| wants_another(cluster, target, (role, new.group), Some(&new.name)))
+        // Who came to spread its unit is wanted on whichever node it is.
+        let spreads =
+            self.record.spread.as_ref().is_some_and(|it| it.by.as_ref() == Some(&new.name));
+        unit.is_some_and(|role| {
+            let (unit, joining) = ((role, new.group), Some(&new.name));
+            let full = rules::counted(cluster, unit, joining).count() == role.size;
+            wants_another(cluster, target, unit, joining) || spreads && full
+        })
     }
 
     /// Whether the leave of a listed member still has its reason, and is safe.
@@ -227,6 +234,7 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::Corrupt => {
                 (surplus || member.leads) && is_replaced(cluster, target, member)
             }
+            LeaveReason::Vacated => surplus && member.vacates,
             LeaveReason::VolumeDeleted => surplus && member.volume_deleting,
             LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::Stranger => !self.record.members.iter().any(|it| it.name == member.name),

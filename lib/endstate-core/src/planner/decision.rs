@@ -9,7 +9,7 @@ use crate::assess::learn::back_off;
 use crate::consent::Choice;
 use crate::member::Cluster;
 use crate::plan::Action;
-use crate::record::{AskedTask, Record, RecoverStage, Step as RecordedStep};
+use crate::record::{AskedTask, Record, RecoverStage, Spread, Step as RecordedStep};
 use crate::request::Request;
 use crate::snapshot::Snapshot;
 use crate::waiting::Waiting;
@@ -116,6 +116,10 @@ impl<S: Clone> Decision<S> {
                 for it in record.everyone_mut().filter(|it| it.name == name) {
                     it.renewals += 1;
                 }
+            }
+            Note::Spread(spread) => {
+                let by = record.step.as_ref().map(|it| it.member().clone());
+                record.spread = Some(Spread { by, ..spread });
             }
             Note::Failed(cause) => back_off(record, snapshot, cause),
         }

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::assess::rules::{
     counted, has_surplus, is_replaced, is_short, must_move, unit_of, units, wants_another,
 };
+use crate::assess::spread::most_crowded;
 use crate::id::RoleName;
 use crate::member::Member;
 use crate::reason::{LeaveReason, Shortage};
@@ -78,25 +79,29 @@ fn unwanted<'p, A: App>(proof: &Proof<'p, '_, A>) -> impl Iterator<Item = &'p Me
 fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
-    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then one whose
-    // volume goes, and, in a group that has a leader, one that is to be moved: its successor does not lead yet, and may
-    // look more dispensable.
+    // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then one
+    // whose volume goes or whose node is being emptied, and, in a group that has a leader, one that is to be moved:
+    // its successor does not lead yet, and may look more dispensable.
     let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
     let moves = |it: &&Member| {
         let led = unit.0.is_led() && must_move(proof.cluster, proof.target, it);
-        of_unit(it) && (it.volume_deleting || led)
+        of_unit(it) && (it.volume_deleting || it.vacates || led)
     };
     let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
-    let first = first.or_else(|| order.into_iter().find(of_unit));
+    let places = &proof.assessed.snapshot.places;
+    let first =
+        first.or_else(|| most_crowded((proof.cluster, places), order.into_iter().filter(of_unit)));
     let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
         it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
         it if it.volume_deleting => LeaveReason::VolumeDeleted,
+        it if it.vacates => LeaveReason::Vacated,
         it if it.outdated && must_move(proof.cluster, proof.target, it) => LeaveReason::Outdated,
         _ => LeaveReason::ScaleDown,
     };
     // Its successor has to serve clients before.
-    let lacks = (reason == LeaveReason::Outdated).then(|| proof.lacks_ready(first)).flatten();
+    let moves = [LeaveReason::Outdated, LeaveReason::Vacated].contains(&reason);
+    let lacks = moves.then(|| proof.lacks_ready(first)).flatten();
     match lacks {
         Some(shortage) => {
             Verdict::say([Waiting::ForRedundancy { member: first.name.clone(), shortage }])
@@ -109,7 +114,7 @@ fn lacks_leader<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Op
     proof.assessed.lacks_leader(proof.cluster, &role.name, group)
 }
 
-fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {
+pub(super) fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Verdict {
     let assessed = proof.assessed;
     if let Err(wait) = pace::may_try(&assessed.record, assessed.snapshot.now) {
         return Verdict::wait(wait);

@@ -2,7 +2,7 @@
 
 use crate::plan::Action;
 use crate::reason::Cause;
-use crate::record::{Bootstrap, MemberRecord, Restarted, Step};
+use crate::record::{Bootstrap, MemberRecord, Restarted, Spread, Step};
 use crate::waiting::Waiting;
 
 /// A step's answer.
@@ -101,6 +101,8 @@ pub(super) enum Note {
     Restarted { member: crate::MemberName, told: Restarted },
     /// The pod of a member that crashed makes room for another.
     Renewed(crate::MemberName),
+    /// Who joins comes to spread the members better.
+    Spread(Spread),
     /// A try came to nothing.
     Failed(Cause),
 }

@@ -32,6 +32,7 @@ impl Waiting {
             Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
             Self::ForMark { member } => format!("pod {member} to be marked as started"),
             Self::ForPod { member, .. } => format!("pod {member} to run"),
+            Self::ForRoom { member } => format!("a node that takes the successor of {member}"),
             Self::ForMember { member, .. } => format!("member {member} to be healthy"),
             Self::ForRestart { member } => format!("member {member} to restart"),
             Self::ForCatchUp { member, .. } => format!("member {member} to catch up"),
@@ -93,6 +94,9 @@ impl Waiting {
             Self::ForMarks { marked, needed } => format!("{marked} of {needed} are marked"),
             Self::ForMark { .. } => "its member gets a vote only after that".into(),
             Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
+            Self::ForRoom { .. } => {
+                "its node is cordoned or tainted, and so is every other that it could be on".into()
+            }
             Self::ForRestart { .. } => "it has not reported the restart yet".into(),
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),
             Self::ForSameHistory { .. } => "it has data that the leader does not have".into(),
@@ -148,6 +152,7 @@ impl Waiting {
             Self::ForFormation { .. } => "Forming",
             Self::ForMarks { .. } | Self::ForMark { .. } => "PodNotMarked",
             Self::ForPod { .. } => "PodNotRunning",
+            Self::ForRoom { .. } => "NoRoom",
             Self::ForMember { .. } => "MemberUnhealthy",
             Self::ForRestart { .. } => "MemberRestarting",
             Self::ForCatchUp { .. } => "MemberBehind",

@@ -165,7 +165,8 @@ impl<A: Told> World<A> {
             Action::CreatePod { member, launch, start } => {
                 let spec = serde_json::from_str(&launch.spec).unwrap();
                 let uid = format!("pod-{version}");
-                let pod = Pod { spec: Some(spec), ..Pod::new(member.clone(), uid, version) };
+                let node = self.emptiest();
+                let pod = Pod { spec: Some(spec), node, ..Pod::new(member.clone(), uid, version) };
                 self.snapshot.pods.as_mut().unwrap().push(pod);
                 self.starts.insert(member, start);
             }

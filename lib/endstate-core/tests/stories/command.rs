@@ -1,6 +1,8 @@
 //! The commands of the stories.
 
-use endstate_core::{Claim, Conflict, Corruption, Denial, MemberName, RequestKind, Status, Words};
+use endstate_core::{
+    Claim, Conflict, Corruption, Denial, MemberName, Place, RequestKind, Room, Status, Words,
+};
 use jiff::SignedDuration;
 
 use super::carry::When;
@@ -69,6 +71,9 @@ impl<A: Told> World<A> {
             ["end", words @ ..] => self.end(words, line),
             ["not-created", names @ ..] => self.not_created(names),
             ["no-image", names @ ..] => self.each(names, Self::no_image),
+            ["node", node, "has", names @ ..] => {
+                self.each(names, |it, name| it.pod(name).node = Some((*node).to_owned()))
+            }
             ["no-node", names @ ..] => self.each(names, Self::no_node),
             ["node-lost", names @ ..] => self.each(names, Self::lose_node),
             ["unmark", names @ ..] => self.each(names, Self::unmark),
@@ -131,6 +136,12 @@ impl<A: Told> World<A> {
                 let words: Vec<_> = words.iter().map(|it| self.name(it).to_string()).collect();
                 self.snapshot.consent = Some(words.join(" ").into());
             }
+            ["nodes", names @ ..] => {
+                self.snapshot.places = names.iter().map(|it| place(it)).collect();
+            }
+            ["cordon", names @ ..] => self.room(names, Room::Emptied),
+            ["close", names @ ..] => self.room(names, Room::Closed),
+            ["uncordon", names @ ..] => self.room(names, Room::Open),
             ["former", "claim", member, "of", uid] => {
                 let member = self.name(member);
                 let mut claim = Claim::new(format!("data-{member}"), "7d11", "52", member);
@@ -147,6 +158,12 @@ impl<A: Told> World<A> {
             _ => return None,
         }
         Some(String::new())
+    }
+
+    fn room(&mut self, nodes: &[&str], room: Room) {
+        for place in self.snapshot.places.iter_mut().filter(|it| nodes.contains(&&*it.node)) {
+            place.room = room;
+        }
     }
 
     pub(super) fn each(
@@ -168,4 +185,10 @@ impl<A: Told> World<A> {
         }
         self.snapshot.object.generation += 1;
     }
+}
+
+/// A node: `name`, or `name:zone`.
+fn place(text: &str) -> Place {
+    let (node, zone) = text.split_once(':').map_or((text, None), |(it, zone)| (it, Some(zone)));
+    Place::new(node, Room::Open).zone(zone.map(str::to_owned))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use endstate_core::{
     Blocked, Corruption, Entry, Identity, Lead, MemberId, MemberName, MemberStatus, Membership,
-    Pod, Position, Reach, Refusal, Snapshot, Standing, Start, Step, Target, member_name,
+    Pod, Position, Reach, Refusal, Room, Snapshot, Standing, Start, Step, Target, member_name,
 };
 
 use super::Told;
@@ -98,6 +98,14 @@ impl<A: Told> World<A> {
         let pod = pods.iter_mut().find(|it| it.name == *name).unwrap();
         pod.resource_version = version.into();
         pod
+    }
+
+    /// Where the scheduler puts a pod: on the open node, if there are nodes, with the fewest.
+    pub(super) fn emptiest(&self) -> Option<String> {
+        let pods = self.snapshot.pods.as_deref().unwrap_or_default();
+        let open = self.snapshot.places.iter().filter(|it| it.room == Room::Open);
+        let on = |node: &str| pods.iter().filter(|it| it.node.as_deref() == Some(node)).count();
+        open.min_by_key(|it| on(&it.node)).map(|it| it.node.clone())
     }
 
     pub(super) fn version(&mut self) -> String {

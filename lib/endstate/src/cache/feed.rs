@@ -56,6 +56,11 @@ enum Failure {
 }
 
 impl Failure {
+    /// Whether the API does not allow it.
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::List(kube::Error::Api(status)) if status.code == 403)
+    }
+
     /// Whether the version is no longer served: only a new list helps.
     fn is_expired(&self) -> bool {
         match self {
@@ -81,7 +86,13 @@ async fn follow<K: Object>(cache: &Cache<K>, client: Client) {
         if failure.is_expired() {
             version = None;
         }
-        if !matches!(failure, Failure::Silent) {
+        if failure.is_refused()
+            && let Some(is_new) = cache.refused()
+        {
+            if is_new {
+                tracing::warn!(kind = %K::kind(cache.kind()), "it may not be listed: what depends on it is not done");
+            }
+        } else if !matches!(failure, Failure::Silent) {
             let error: &dyn std::error::Error = &failure;
             tracing::warn!(kind = %K::kind(cache.kind()), error, "a watch failed, it is retried");
         }

@@ -102,6 +102,19 @@ impl<'e, R: Reconciler> Registration<'e, R> {
         self
     }
 
+    /// Wakes the objects whose keys a function returns for a change, by the states before and after.
+    pub fn changes<K: Object>(
+        mut self,
+        cache: &Cache<K>,
+        keys: impl Fn(Option<&K>, Option<&K>) -> Vec<ObjectKey> + Send + Sync + 'static,
+    ) -> Self {
+        self.subscribe(cache, move |change| {
+            let woken = keys(change.old.as_deref(), change.new.as_deref());
+            woken.into_iter().map(|key| (key, Priority::Change)).collect()
+        });
+        self
+    }
+
     /// Wakes for nothing, but waits until the cache is complete before the first reconcile.
     pub fn reads<K: Object>(mut self, cache: &Cache<K>) -> Self {
         let cache = cache.clone();

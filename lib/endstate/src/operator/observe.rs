@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use endstate_core::{
     App, Beside, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName,
-    MemberRecord, MemberVolume, NodeFault, Record, SeenCertificate, Snapshot, Status, Surroundings,
-    Uid, targets,
+    MemberRecord, MemberVolume, NodeFault, Place, Record, SeenCertificate, Snapshot, Status,
+    Surroundings, Trouble, Uid, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -15,6 +15,7 @@ use super::declared::Declared;
 use super::marks::Belonging;
 use super::objects::{Claim, Owner, Secrets, Wanted};
 use super::operand::{ObjectsOf, Operand, SpecOf};
+use super::places::place;
 use super::platform::platform;
 use super::pods::member_pod;
 use super::reconciler::Operator;
@@ -73,6 +74,7 @@ impl<O: Operand> Operator<O> {
         snapshot.pods = Some(pods);
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
+        snapshot.places = self.places(&snapshot);
         snapshot.platform = platform;
         snapshot.consent = consent;
         snapshot.rejected = self.trial(object, &snapshot, ctx).await;
@@ -99,11 +101,22 @@ impl<O: Operand> Operator<O> {
     ) -> Result<Vec<endstate_core::Pod<SpecOf<O>>>, Error> {
         let faults = self.node_faults(owned, ctx).await?;
         let belonging = self.belonging(object, record);
+        let owner = Owner::of(object, self.operand.app().name());
+        let volumes: BTreeMap<_, _> = self
+            .around
+            .claims(&owner)
+            .iter()
+            .filter_map(|it| Some((it.member()?.to_owned(), it.node()?.to_owned())))
+            .collect();
         let member = |pod: &Arc<Pod>| {
             let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
             let node_fault = node.and_then(|it| faults.get(it).copied());
             let seen = member_pod(pod, self.operand.container(), node_fault);
-            endstate_core::Pod { marks: belonging.marks(pod), ..seen }
+            // One that is not scheduled can only be where its volume is.
+            let volume = || volumes.get(seen.name.as_str()).cloned();
+            let unscheduled = matches!(seen.trouble, Some(Trouble::Unschedulable { .. }));
+            let node = seen.node.clone().or_else(|| unscheduled.then(volume).flatten());
+            endstate_core::Pod { marks: belonging.marks(pod), node, ..seen }
         };
         Ok(owned.iter().map(member).collect())
     }
@@ -234,12 +247,25 @@ impl<O: Operand> Operator<O> {
         Ok(found.iter().map(|it| Conflict::new(&*it.kind, &*it.name).of(member(it))).collect())
     }
 
-    /// What is wrong with the nodes of these pods.
+    /// The nodes, for the members of a spec. Tolerations and selectors are the same for all of them.
+    fn places(&self, snapshot: &Snapshot<SpecOf<O>>) -> Vec<Place> {
+        let (record, app) = (&snapshot.status.record, self.operand.app());
+        let spec = record.in_force().unwrap_or(&snapshot.spec);
+        let Some(role) = app.topology(spec).roles.into_iter().next() else { return vec![] };
+        let anybody = MemberRecord::new(snapshot.object.name.as_str(), role.name);
+        let launch = app.launch(&LaunchOf::new(&snapshot.object, spec, &anybody));
+        self.nodes.list().iter().map(|it| place(it, &launch.policy)).collect()
+    }
+
+    /// What is wrong with the nodes of these pods; nothing that is known where nodes may not be seen.
     async fn node_faults(
         &self,
         pods: &[Arc<Pod>],
         ctx: &Context,
     ) -> Result<BTreeMap<String, NodeFault>, Error> {
+        if self.nodes.is_refused() {
+            return Ok(BTreeMap::new());
+        }
         let nodes: BTreeSet<_> =
             pods.iter().filter_map(|it| it.spec.as_ref()?.node_name.clone()).collect();
         let mut faults = BTreeMap::new();

@@ -10,6 +10,7 @@ use crate::claim::Claim;
 use crate::id::RoleName;
 use crate::launch::{Reclaim, Retention};
 use crate::limits::quorum;
+use crate::member::Cluster;
 use crate::objects::{Ownership, claim_of};
 use crate::plan::{Issue, LeftClaim, MemberVolume, Surroundings};
 use crate::record::MemberRecord;
@@ -56,13 +57,28 @@ impl<A: App> Report<'_, '_, A> {
         due.collect()
     }
 
+    /// A quorum of the most voters that there are or should be. While a member is moved from a node that somebody
+    /// empties nobody else needs to stop: it is let go when its successor votes. Where that does not succeed, what a
+    /// quorum bears is let through.
     fn min_available(&self, target: &Topology) -> u32 {
         let voters = |it: &Role| if it.is_led() { it.groups as usize } else { it.size };
         let wanted = target.voting().map_or(0, voters);
         // Taken from the record too, so that it does not sink when members cannot be seen.
         let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
         let most = listed.max(self.assessed.voting_members().count()).max(wanted);
-        u32::try_from(quorum(most)).unwrap_or(u32::MAX)
+        let moves = |it: &Cluster| it.voters().any(|it| it.recorded && it.vacates);
+        let needed = match self.cluster().is_some_and(moves) && !self.is_held_up() {
+            true => listed,
+            false => quorum(most),
+        };
+        u32::try_from(needed).unwrap_or(u32::MAX)
+    }
+
+    /// Whether who is coming does not come: its pod does not get to run, or the last try came to nothing.
+    fn is_held_up(&self) -> bool {
+        let record = &self.decision.record;
+        let pod = record.step.as_ref().and_then(|it| self.assessed.snapshot.pod(it.member()));
+        record.backoff.is_some() || pod.is_some_and(|it| it.trouble.is_some())
     }
 
     /// What the accepted spec says of claims, where there are any or are to be.

@@ -17,6 +17,9 @@ use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
 use super::{Objects, Owner, Wanted, is_of_claims};
 use crate::{Cache, Context, Error, Propagation};
 
+/// The annotation by which the scheduler says for which node a volume is made.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+
 /// A claim of a cluster.
 ///
 /// ```
@@ -64,6 +67,11 @@ impl Claim {
     /// The role of that member.
     pub fn role(&self) -> Option<&str> {
         self.object.labels().get(LABEL_ROLE).map(String::as_str)
+    }
+
+    /// The node that its first pod was on, when its volume was made for that.
+    pub fn node(&self) -> Option<&str> {
+        self.object.annotations().get(SELECTED_NODE).map(String::as_str)
     }
 
     /// The volume that it asks for.
