@@ -33,7 +33,7 @@ const LAUNCHER_DIR: &str = "/endstate";
 const INSTALL_DIR: &str = "/launcher";
 
 /// Scratch space, since a member's root directory is read-only.
-const SCRATCH: &str = "tmp";
+pub(crate) const SCRATCH: &str = "tmp";
 
 /// As whom all containers of members run: the number that images without a shell have for nobody in particular. Data
 /// is reached through the group, so what an earlier release wrote as root stays readable.

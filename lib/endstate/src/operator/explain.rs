@@ -150,6 +150,10 @@ fn evidence<A: App>(assessed: &Assessed<'_, A>) -> Vec<String> {
     if let Some(step) = &record.step {
         lines.push(format!("a step about {} is under way", step.member()));
     }
+    if !record.kept.is_empty() {
+        let names: Vec<_> = record.kept.iter().map(|it| it.as_str()).collect();
+        lines.push(format!("volumes of {} belong to no member and are kept", names.join(", ")));
+    }
     if let Some(list) = assessed.list() {
         let (voters, all) = (list.voters().count(), list.members.len());
         lines.push(format!("{} of {voters} voters give the same list of {all}", list.agreed));

@@ -12,6 +12,7 @@ use super::{Member, PodNode, StatusError, Tree, VolumeNode};
 use crate::launcher;
 use crate::operator::member_pod;
 use crate::package::Package;
+use crate::template::SCRATCH;
 use crate::template::main_container;
 
 /// A status whose recorded spec nobody reads.
@@ -174,8 +175,8 @@ fn volumes(
         mounts.into_iter().find(|it| it.name == name).map(|it| it.mount_path.clone())
     };
     let node = |it: &Volume| {
-        // The launcher's is ours and holds no data.
-        if it.name == launcher::VOLUME {
+        // These are ours and hold no data.
+        if [launcher::VOLUME, SCRATCH].contains(&it.name.as_str()) {
             return None;
         }
         let claim = it.persistent_volume_claim.as_ref().map(|it| &it.claim_name);
