@@ -23,6 +23,8 @@ use crate::operator::Explanation;
 
 const BODY_MAX: usize = 256 * 1_024;
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long nothing is accepted after an error.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// What is asked of the operator of a group's kind. `None` if there is no such object here.
 pub(crate) type Explain = Box<
@@ -43,7 +45,11 @@ pub(crate) async fn serve(listener: TcpListener, explain: Explain, shutdown: Can
             () = shutdown.cancelled() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                Err(_) => continue,
+                // Out of file descriptors, or the peer left already.
+                Err(_) => {
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                }
             },
         };
         let explain = Arc::clone(&explain);

@@ -58,7 +58,11 @@ impl Questions {
         spec: Option<Value>,
     ) -> oneshot::Receiver<Result<Explanation, String>> {
         let (answer, waits) = oneshot::channel();
-        self.lock().entry(key).or_default().push((spec, answer));
+        let mut asked = self.lock();
+        let asked = asked.entry(key).or_default();
+        // A replica that does not lead looks at nothing, and nobody waits for ever.
+        asked.retain(|it| !it.1.is_closed());
+        asked.push((spec, answer));
         waits
     }
 
