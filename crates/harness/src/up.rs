@@ -35,6 +35,13 @@ impl Up {
         Self::start_executable(Path::new(&executable), nodes).await
     }
 
+    /// The same, with an operator installed.
+    pub async fn with_operator(nodes: u16, name: &str) -> Result<Self> {
+        let up = Self::start(nodes).await?;
+        up.endstate(&["install", name]).await?;
+        Ok(up)
+    }
+
     pub async fn start_executable(executable: &Path, nodes: u16) -> Result<Self> {
         // A second installation in one process is refused, and the first one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -19,12 +19,6 @@ const SEEN_MAX: Duration = Duration::from_secs(60);
 /// seconds.
 const SLOWEST_MAX: Duration = Duration::from_secs(8);
 
-async fn up_with_operator() -> Result<Up> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
-    Ok(up)
-}
-
 async fn declare(up: &Up, kind: &str, name: &str, spec: Value) -> Result<()> {
     let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": kind,
         "metadata": {"name": name}, "spec": spec});
@@ -77,7 +71,7 @@ async fn set_auth(cluster: &EtcdCluster, enabled: bool) -> Result<()> {
 
 /// The usual cluster: clients are known by their certificates, and a writer goes on throughout.
 async fn with_certificates(version: &str) -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let spec = json!({"size": 3, "version": version});
     let cluster = EtcdCluster::etcd(&up, "users", spec).await?;
     cluster.settled(3).await?;
@@ -140,7 +134,7 @@ async fn authentication_is_turned_on_and_off_under_a_writer_on_3_5() -> Result<(
 
 /// Without TLS everybody, the operator included, is known by a password.
 async fn with_passwords(version: &str) -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let off = json!({"mode": "Off"});
     let spec = json!({"size": 3, "version": version, "tls": {"client": off, "peer": off},
         "auth": {"enabled": true}});
@@ -217,7 +211,7 @@ async fn users_have_passwords_where_there_is_no_tls_on_an_old_version() -> Resul
 /// Somebody turned it on by hand: the status says so, and their password lets the operator in.
 #[tokio::test]
 async fn a_password_takes_over_what_was_turned_on_by_hand() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let off = json!({"mode": "Off"});
     let spec = json!({"size": 3, "version": "3.7.3", "tls": {"client": off, "peer": off}});
     let cluster = EtcdCluster::etcd(&up, "users", spec).await?;

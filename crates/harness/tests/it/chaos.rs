@@ -206,8 +206,7 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
     let faults =
         asked("ENDSTATE_CHAOS_FAULTS").map_or(FAULTS, |it| u32::try_from(it).unwrap_or(FAULTS));
     let seed = asked("ENDSTATE_CHAOS_SEED").unwrap_or(1);
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let env = |name: &str, value: &str| json!({"name": name, "value": value});
     let compaction = [
         env("ETCD_AUTO_COMPACTION_MODE", "revision"),

@@ -11,12 +11,6 @@ use kube::api::{Api, DeleteParams, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
-async fn up_with_operator() -> Result<Up> {
-    let up = Up::start(1).await?;
-    up.endstate(&["install", "etcd"]).await?;
-    Ok(up)
-}
-
 async fn pods(up: &Up) -> Result<BTreeSet<String>> {
     let api: Api<Pod> = Api::default_namespaced(up.client().await?);
     uids(&api.list(&ListParams::default()).await?.items)
@@ -34,7 +28,7 @@ fn uids(objects: &[impl ResourceExt]) -> Result<BTreeSet<String>> {
 /// Every pod is deleted at once: all come back on their volumes, with all data.
 #[tokio::test]
 async fn a_cluster_comes_back_from_the_loss_of_all_its_pods() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "gone", 3).await?;
     cluster.settled(3).await?;
     let (members, claims) = (cluster.members().await?, claims(&up).await?);
@@ -61,7 +55,7 @@ async fn a_cluster_comes_back_from_the_loss_of_all_its_pods() -> Result<()> {
 /// From a directory to a volume, to a larger and a smaller one, and back. Growth is in place; else members move.
 #[tokio::test]
 async fn members_move_to_other_storage_under_a_writer() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let directory = json!({"emptyDir": {"medium": "Memory"}});
     let spec = json!({"size": 3, "version": "3.5.16", "storage": directory});
     let cluster = EtcdCluster::etcd(&up, "moves", spec).await?;
@@ -98,7 +92,7 @@ async fn members_move_to_other_storage_under_a_writer() -> Result<()> {
 /// Two of three lost their data: nothing is started anew, and by a person's consent the third goes on alone.
 #[tokio::test]
 async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "rest", 3).await?;
     cluster.settled(3).await?;
     let acknowledged = Writer::start(&up, "rest").await?.check().await?;
@@ -128,7 +122,7 @@ async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with(
 /// Of size 0 no process runs, and all data is there when the size is another.
 #[tokio::test]
 async fn a_cluster_hibernates_and_wakes_with_its_data() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "sleeps", 3).await?;
     cluster.settled(3).await?;
     let (members, claims) = (cluster.members().await?, claims(&up).await?);

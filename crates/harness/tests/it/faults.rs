@@ -18,12 +18,6 @@ const OPERATOR_NAMESPACE: &str = "endstate-system";
 /// Its Deployment and its lease.
 const OPERATOR: &str = "endstate-etcd";
 
-async fn up_with_operator() -> Result<Up> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
-    Ok(up)
-}
-
 async fn pod(up: &Up, name: &str) -> Result<Pod> {
     let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
     Ok(pods.get(name).await?)
@@ -32,7 +26,7 @@ async fn pod(up: &Up, name: &str) -> Result<Pod> {
 /// The demo's story, with a writer that checks every acknowledged write.
 #[tokio::test]
 async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "story", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "story").await?;
@@ -60,7 +54,7 @@ async fn a_cluster_heals_grows_and_shrinks() -> Result<()> {
 /// With the launcher gone too there is nothing left that could start; so nothing starts, and the member is replaced.
 #[tokio::test]
 async fn a_member_that_loses_every_directory_while_it_runs_is_replaced() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "emptied", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "emptied").await?;
@@ -76,7 +70,7 @@ async fn a_member_that_loses_every_directory_while_it_runs_is_replaced() -> Resu
 /// A process that dies with its data intact comes back in place: same pod, same member.
 #[tokio::test]
 async fn each_member_in_turn_survives_kill_9() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "turns", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "turns").await?;
@@ -99,7 +93,7 @@ async fn each_member_in_turn_survives_kill_9() -> Result<()> {
 /// However often a member's process died, neither its restart nor its loss waits for the kubelet's back-off.
 #[tokio::test]
 async fn a_member_that_died_often_is_soon_replaced() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "often", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "often").await?;
@@ -123,7 +117,7 @@ async fn a_member_that_died_often_is_soon_replaced() -> Result<()> {
 /// A process that hangs tells nobody. Its probes do, and nothing has to look at the members all the time.
 #[tokio::test]
 async fn a_member_that_hangs_shows_and_comes_back() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "hangs", 3).await?;
     cluster.settled(3).await?;
     for member in cluster.members().await? {
@@ -146,7 +140,7 @@ async fn a_member_that_hangs_shows_and_comes_back() -> Result<()> {
 /// The operator dies again and again while the cluster grows and shrinks; whoever comes next finishes the step.
 #[tokio::test]
 async fn the_operator_may_die_at_any_moment() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "orphan", 1).await?;
     cluster.settled(1).await?;
     let writer = Writer::start(&up, "orphan").await?;
@@ -167,7 +161,7 @@ async fn the_operator_may_die_at_any_moment() -> Result<()> {
 /// Another version of the operator comes: the one before leads until the new one is ready, and hands over.
 #[tokio::test]
 async fn the_operator_rolls_and_hands_its_lease_over() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "rolled", 1).await?;
     cluster.settled(1).await?;
     let before = leader(&up).await?;
@@ -210,7 +204,7 @@ async fn changes(cluster: &EtcdCluster, count: usize) -> Result<()> {
 /// With every directory gone there is nothing to recover from: that is said, and nothing is started anew.
 #[tokio::test]
 async fn losing_every_member_is_reported_and_never_re_initialised() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let spec = json!({"size": 3, "version": "3.5.16", "storage": {"emptyDir": {}}});
     let cluster = EtcdCluster::etcd(&up, "lost", spec).await?;
     cluster.settled(3).await?;

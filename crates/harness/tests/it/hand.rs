@@ -14,12 +14,6 @@ use serde_json::{Value, json};
 const OPERATOR_NAMESPACE: &str = "endstate-system";
 const OPERATOR: &str = "endstate-etcd";
 
-async fn up_with_operator() -> Result<Up> {
-    let up = Up::start(1).await?;
-    up.endstate(&["install", "etcd"]).await?;
-    Ok(up)
-}
-
 async fn etcdctl(up: &Up, member: &str, command: &[&str]) -> Result<String> {
     up.endstate(&[&["exec", member, "-c", "etcd", "--", "etcdctl"], command].concat()).await
 }
@@ -76,7 +70,7 @@ async fn gone(pods: &Api<Pod>, name: &str) -> Result<()> {
 /// The status is only what the operator remembers. The members know who they are.
 #[tokio::test]
 async fn a_deleted_status_is_made_again() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "forgot", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "forgot").await?;
@@ -94,7 +88,7 @@ async fn a_deleted_status_is_made_again() -> Result<()> {
 /// With the pods gone too nobody knows whether the volumes are one cluster's. A person does.
 #[tokio::test]
 async fn members_whose_pods_and_record_are_gone_resume_by_consent() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "vanished", 3).await?;
     cluster.settled(3).await?;
     let acknowledged = Writer::start(&up, "vanished").await?.check().await?;
@@ -120,7 +114,7 @@ async fn members_whose_pods_and_record_are_gone_resume_by_consent() -> Result<()
 /// One that somebody took off the list is replaced; one that somebody added stays until a person says otherwise.
 #[tokio::test]
 async fn members_that_people_remove_and_add_are_seen() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "meddled", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "meddled").await?;
@@ -148,7 +142,7 @@ async fn members_that_people_remove_and_add_are_seen() -> Result<()> {
 /// What a deleted cluster left is kept and not used, unless who declares the next one of its name says so.
 #[tokio::test]
 async fn volumes_that_a_cluster_left_are_adopted_by_consent() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "again", 3).await?;
     cluster.settled(3).await?;
     let acknowledged = Writer::start(&up, "again").await?.check().await?;

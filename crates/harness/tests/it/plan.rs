@@ -7,8 +7,7 @@ use harness::{EtcdCluster, Up, example};
 
 #[tokio::test]
 async fn an_operator_says_what_it_would_do_and_does_nothing_of_it() -> Result<()> {
-    let up = Up::start(1).await?;
-    up.endstate(&["install", "etcd"]).await?;
+    let up = Up::with_operator(1, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "asked", 3).await?;
     cluster.settled(3).await?;
     let before = cluster.object().await?;

@@ -13,12 +13,6 @@ use serde_json::{Value, json};
 /// took down with it is given up after two seconds.
 const SLOWEST_MAX: Duration = Duration::from_secs(8);
 
-async fn up_with_operator() -> Result<Up> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
-    Ok(up)
-}
-
 async fn etcdctl(up: &Up, cluster: &str, args: &[&str]) -> Result<String> {
     let service = format!("service/{cluster}-client");
     up.endstate(&[&["exec", &service, "--", "etcdctl"], args].concat()).await
@@ -34,7 +28,7 @@ async fn listed(up: &Up, cluster: &str, scheme: &str) -> Result<usize> {
 /// Whoever has the bundle for clients reads and writes, and nobody else.
 #[tokio::test]
 async fn a_new_cluster_lets_in_who_has_a_certificate() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "safe", 3).await?;
     cluster.settled(3).await?;
     let (_forward, address) = forward(&up, "safe", 2379).await?;
@@ -71,7 +65,7 @@ fn tls(mode: &str) -> Value {
 }
 
 async fn on_and_off(storage: Value) -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let mut spec = json!({"size": 3, "version": "3.5.16", "storage": storage});
     spec["tls"] = tls("Off")["tls"].take();
     let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster",
@@ -106,7 +100,7 @@ async fn tls_is_turned_on_and_off_where_members_are_moved() -> Result<()> {
 /// Another authority takes over while a client, which reads its files again when it reconnects, goes on.
 #[tokio::test]
 async fn another_authority_takes_over_under_a_writer() -> Result<()> {
-    let up = up_with_operator().await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let cluster = EtcdCluster::apply(&up, "heir", 3).await?;
     cluster.settled(3).await?;
     let writer = Writer::start(&up, "heir").await?;
