@@ -7,8 +7,9 @@ use endstate_check::cluster::{
 use endstate_core::quorum;
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
-const VERSION: &str = "3.5.16";
-const NEXT_VERSION: &str = "3.5.17";
+/// A version that lists one learner at most, and the first that lists as many as it is told.
+const VERSIONS: [&str; 2] = ["3.5.16", "3.6.14"];
+const NEXT_VERSIONS: [&str; 2] = ["3.5.17", "3.6.15"];
 
 /// The end of etcd's log, after a user asked for a role of this name.
 const LOG: &str = r#"{"level":"warn","msg":"apply request took too long","request":"auth_role_add:<name:\"data lost, refusing to start blank\">"}"#;
@@ -16,8 +17,10 @@ const LOG: &str = r#"{"level":"warn","msg":"apply request took too long","reques
 /// etcd, as a scenario has it.
 #[derive(Clone, Copy, Debug)]
 pub struct EtcdModel {
-    /// `--strict-reconfig-check`, and one learner at most: what ships. Without it is seen what it is for.
+    /// `--strict-reconfig-check`, and a limit of learners: what ships. Without it is seen what it is for.
     pub strict: bool,
+    /// How many learners it lists.
+    pub learners: u8,
     /// What an edit of the spec changes.
     pub respec: Respec,
 }
@@ -25,7 +28,11 @@ pub struct EtcdModel {
 impl EtcdModel {
     /// What ships.
     pub fn of(scenario: &Scenario) -> Self {
-        Self { strict: true, respec: scenario.respec }
+        Self { strict: true, learners: scenario.at_once, respec: scenario.respec }
+    }
+
+    fn of_versions(&self, versions: [&'static str; 2]) -> &'static str {
+        versions[usize::from(self.learners > 1)]
     }
 }
 
@@ -37,17 +44,18 @@ impl AppModel for EtcdModel {
     }
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
-        let mut spec = EtcdClusterSpec::new(size.into(), VERSION);
+        let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
+        spec.learners = self.learners.into();
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}
-            (_, Respec::Restart) => spec.version = NEXT_VERSION.into(),
+            (_, Respec::Restart) => spec.version = self.of_versions(NEXT_VERSIONS).into(),
             (_, Respec::Recreate) => spec.env = vec![("GOGC".into(), "50".into())],
         }
         spec
     }
 
     fn declared(&self, spec: &EtcdClusterSpec) -> Declared {
-        let rev = u8::from(spec.version != VERSION || !spec.env.is_empty());
+        let rev = u8::from(spec.version != self.of_versions(VERSIONS) || !spec.env.is_empty());
         Declared { sizes: [u8::try_from(spec.size).expect("sizes are small"), 0], rev }
     }
 
@@ -104,7 +112,7 @@ impl EtcdModel {
         let learners = state.members().iter().filter(|it| it.is_non_voter()).count();
         // Up to 3.5.30 every voter must be connected, which is stricter than what came later.
         let ready = !self.strict || settled(state) == state.voters().count();
-        let room = !self.strict || learners == 0;
+        let room = !self.strict || learners < usize::from(self.learners);
         if !ready || !room || state.members()[member].is_listed() {
             return Refused;
         }

@@ -19,7 +19,30 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(blanked());
     all.extend(forgotten());
     all.extend(cordoned());
+    all.extend(at_once());
     all
+}
+
+/// Two members may join at once.
+fn at_once() -> Vec<Scenario> {
+    use Start::Running;
+    let one =
+        |name, sizes, budgets| Scenario::new(name, Running([1, 0]), sizes, budgets).at_once(2);
+    let three =
+        |name, sizes, budgets| Scenario::new(name, Running([3, 0]), sizes, budgets).at_once(2);
+    vec![
+        one("two at once, 1 to 3", &[[3, 0]], Budgets { abort: 1, stale: 1, kill: 1, ..NONE }),
+        one("two at once, wiped", &[[3, 0]], Budgets { wipe: 1, evict: 1, ..NONE }),
+        one("two at once, late", &[[3, 0]], Budgets { late: 1, ..NONE }),
+        one("two at once, edited", &[[3, 0], [1, 0]], Budgets { edit: 2, abort: 1, ..NONE }),
+        one("two at once, refused", &[[3, 0]], Budgets { refuse: 1, abort: 1, ..NONE }),
+        one("two at once, nodes", &[[3, 0]], Budgets { node: 1, ..NONE }),
+        three("two at once, 3 to 5", &[[5, 0]], Budgets { abort: 1, ..NONE }),
+        three("two at once, 3 to 5, evicted", &[[5, 0]], Budgets { evict: 1, ..NONE }),
+        three("two at once, forgotten", &[[5, 0]], Budgets { forget: 1, ..NONE }),
+        three("two at once, cut", &[[5, 0]], Budgets { cut: 1, ..NONE }),
+        three("two at once, cordoned", &[[5, 0]], Budgets { cordon: 1, ..NONE }),
+    ]
 }
 
 /// Nodes are cordoned, and the cordons may be taken back.

@@ -338,7 +338,8 @@ impl<'a, A: App> Assessed<'a, A> {
 pub fn targets<S>(record: &Record<S>, pods: &[Pod<S>]) -> Vec<MemberName> {
     let first = record.bootstrap.iter().flat_map(|it| &it.members);
     let recorded = first.chain(&record.members).map(|it| &it.name);
-    let coming = record.step.iter().map(Step::member);
+    let stepping = record.step.iter().map(Step::member);
+    let coming = stepping.chain(record.coming.iter().map(|it| &it.name));
     let names = recorded.chain(coming).chain(pods.iter().map(|it| &it.name));
     names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }

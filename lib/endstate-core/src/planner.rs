@@ -12,6 +12,7 @@
 //!   typed evidence of a launcher. No text is searched for anything.
 
 mod appointing;
+mod at_once;
 mod decision;
 mod doubt;
 mod former;

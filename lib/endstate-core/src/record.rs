@@ -10,11 +10,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Choice;
-use crate::exit::Words;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
-use crate::pod::Pod;
 use crate::reason::{Cause, LeaveReason};
 use crate::request::{AppStep, RequestKind};
+
+mod member;
+mod step;
+
+pub use member::{MemberRecord, Restarted};
+pub use step::{RecoverStage, Step};
+
+use member::is_no;
 
 /// A try to spread members better, by one that joins where there is more room.
 ///
@@ -122,6 +128,10 @@ pub struct Record<S> {
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
+    /// Who joins beside the one of the step, in the order of their turns: listed without a vote and started with it
+    /// ([`Role::at_once`](crate::Role::at_once)). When the step is over the first of them is the next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coming: Vec<MemberRecord>,
     /// The failed attempts in a row to add a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
@@ -154,6 +164,7 @@ impl<S> Default for Record<S> {
             found: vec![],
             kept: vec![],
             step: None,
+            coming: vec![],
             backoff: None,
             spread: None,
             tasks: vec![],
@@ -170,12 +181,24 @@ impl<S> Record<S> {
             Step::Join { member } => Some(member),
             _ => None,
         });
-        first.chain(&mut self.found).chain(&mut self.members).chain(coming)
+        first.chain(&mut self.found).chain(&mut self.members).chain(coming).chain(&mut self.coming)
     }
 
-    /// Goes on with another step, or with none. The id of one that was coming is spare if the application was never
+    /// Who joins: the one of the step, and those beside it.
+    pub(crate) fn joining(&self) -> impl Iterator<Item = &MemberRecord> {
+        let first = self.step.iter().filter_map(|it| match it {
+            Step::Join { member } => Some(member),
+            _ => None,
+        });
+        first.chain(&self.coming)
+    }
+
+    /// Goes on with another step, or with none. A recovery leaves those who were coming behind. The id of one that was coming is spare if the application was never
     /// asked for it, and its pod, if one was asked for, was seen: a pod that comes late has it.
     pub(crate) fn go_on(&mut self, step: Option<Step>) {
+        if matches!(step, Some(Step::Recover { .. })) {
+            self.coming.clear();
+        }
         let Some(Step::Join { member }) = std::mem::replace(&mut self.step, step) else { return };
         let unseen = member.asked.is_some() && member.pod.is_none();
         let spare = member.unrequested && !unseen && self.find(&member.name).is_none();
@@ -247,21 +270,13 @@ impl<S> Record<S> {
     /// First members, those that were found, members, and who is coming.
     pub(crate) fn everyone(&self) -> impl Iterator<Item = &MemberRecord> {
         let first = self.bootstrap.iter().flat_map(|it| &it.members);
-        let coming = self.step.iter().filter_map(|it| match it {
-            Step::Join { member } => Some(member),
-            _ => None,
-        });
-        first.chain(&self.found).chain(&self.members).chain(coming)
+        first.chain(&self.found).chain(&self.members).chain(self.joining())
     }
 
     /// The role and the group that are recorded of a member that belongs to the cluster, or is coming.
     pub(crate) fn unit_of(&self, name: &str) -> Option<(&RoleName, u32)> {
-        let known = self.members.iter().find(|it| *it.name == *name);
-        let coming = || match self.step.as_ref()? {
-            Step::Join { member } if *member.name == *name => Some(member),
-            _ => None,
-        };
-        known.or_else(coming).map(|it| (&it.role, it.group))
+        let known = self.members.iter().chain(self.joining()).find(|it| *it.name == *name);
+        known.map(|it| (&it.role, it.group))
     }
 }
 
@@ -379,238 +394,4 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-/// A member that belongs to the cluster, or will.
-///
-/// ```
-/// use endstate_core::MemberRecord;
-/// let member = MemberRecord::new("example-x7k2p", "member");
-/// assert!(member.pod.is_none(), "nobody has seen its pod yet");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MemberRecord {
-    /// Its name.
-    pub name: MemberName,
-    /// Its role.
-    #[serde(default)]
-    pub role: RoleName,
-    /// Its group within the role, counted from 0.
-    #[serde(default, skip_serializing_if = "is_first")]
-    pub group: u32,
-    /// Its id: allocated before its start, or given by the application, once known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<MemberId>,
-    /// Whether the application was certainly never asked to list it, while it joins.
-    #[serde(default, skip_serializing_if = "is_no")]
-    pub unrequested: bool,
-    /// Whether it had a vote when a quorum listed it last. Its role may not be asked for any more.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub votes: bool,
-    /// When its pod was asked for, as long as it was not seen. That happens once: a pod that is not
-    /// there may have come and gone, so its name is not started empty again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub asked: Option<Timestamp>,
-    /// The uid of its pod, once seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod: Option<Uid>,
-    /// That it was told to restart in place, until it says that it runs what is asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restarted: Option<Restarted>,
-    /// Since when it is not healthy.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub failing_since: Option<Timestamp>,
-    /// How often its pod was made again since it worked, because it crashed.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub renewals: u32,
-    /// Since when it has data that the leader lacks, while it joins.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub diverged_since: Option<Timestamp>,
-    /// When it was last seen healthy again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub recovered_at: Option<Timestamp>,
-    /// What its container said when it ended last, other than that its data is lost. For people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_termination_message: Option<Words>,
-}
-
-fn is_none(count: &u32) -> bool {
-    *count == 0
-}
-
-fn is_first(group: &u32) -> bool {
-    *group == 0
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(it: &bool) -> bool {
-    *it
-}
-
-fn is_no(it: &bool) -> bool {
-    !it
-}
-
-impl MemberRecord {
-    /// A member of which nothing but the name is known.
-    pub fn new(name: impl Into<MemberName>, role: impl Into<RoleName>) -> Self {
-        Self {
-            name: name.into(),
-            role: role.into(),
-            group: 0,
-            id: None,
-            unrequested: false,
-            votes: true,
-            asked: None,
-            pod: None,
-            restarted: None,
-            failing_since: None,
-            renewals: 0,
-            diverged_since: None,
-            recovered_at: None,
-            last_termination_message: None,
-        }
-    }
-}
-
-/// A member was told to restart in place: when, and what its pod showed then.
-///
-/// ```
-/// use endstate_core::{Pod, Restarted};
-/// let mut pod = Pod::<u32>::new("example-x7k2p", "9b1d", "41");
-/// let told = Restarted::of(&pod, "2026-01-01T00:00:00Z".parse().unwrap());
-/// assert!(!told.is_seen(&pod));
-/// pod.restarts += 1;
-/// assert!(told.is_seen(&pod));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Restarted {
-    /// When it was told.
-    #[schemars(with = "String")]
-    pub at: Timestamp,
-    /// How often its container had been restarted before.
-    pub restarts: u32,
-    /// Since when its container had been running, by the node's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub running_since: Option<Timestamp>,
-}
-
-impl Restarted {
-    /// A pod that is told now.
-    pub fn of<S>(pod: &Pod<S>, at: Timestamp) -> Self {
-        Self { at, restarts: pod.restarts, running_since: pod.running_since }
-    }
-
-    /// Whether the pod shows that its container was started since. Only what the node said is compared:
-    /// its clock is not the operator's.
-    pub fn is_seen<S>(&self, pod: &Pod<S>) -> bool {
-        pod.restarts > self.restarts || pod.running_since > self.running_since
-    }
-}
-
-/// A step that spans several plans. At most one is under way.
-///
-/// ```
-/// use endstate_core::{LeaveReason, Step};
-/// let step = Step::Leave {
-///     name: "example-x7k2p".into(),
-///     role: "server".into(),
-///     group: 0,
-///     id: Some("a1".into()),
-///     pod: Some("9b1d".into()),
-///     reason: LeaveReason::ScaleDown,
-/// };
-/// assert_eq!(step.member().as_str(), "example-x7k2p");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Step {
-    /// A new member comes: listed, started, given a vote when it has caught up; in which order is its role's
-    /// [`Growth`](crate::Growth).
-    Join {
-        /// Who.
-        member: MemberRecord,
-    },
-    /// A member goes: leadership moved away, removed from the list of members, then its pod is
-    /// deleted. Up to the removal it can be cancelled.
-    Leave {
-        /// Its name.
-        name: MemberName,
-        /// Its role.
-        #[serde(default)]
-        role: RoleName,
-        /// Its group within the role.
-        #[serde(default, skip_serializing_if = "is_first")]
-        group: u32,
-        /// Its id, when the application knows it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<MemberId>,
-        /// The uid of its pod, when there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pod: Option<Uid>,
-        /// Why it goes.
-        reason: LeaveReason,
-    },
-    /// A member that works is restarted in place. Over when it says that it runs what is asked for:
-    /// its pod may be seen as it was before, and then nothing else would tell. Over also when it was
-    /// started anew and [`RESTART_SECONDS`](crate::RESTART_SECONDS) have passed: an image may hold another
-    /// version than its tag says.
-    Restart {
-        /// Its name.
-        name: MemberName,
-    },
-    /// A step of the application's own. Over when it is not due any more.
-    App {
-        /// Which.
-        step: AppStep,
-    },
-    /// The cluster goes on with what one member has, by a person's consent.
-    Recover {
-        /// Whose data.
-        source: MemberName,
-        /// Those whose data was found lost. It stays so when their pods are gone, unless one is seen to work.
-        lost: Vec<MemberName>,
-        /// How far it is.
-        stage: RecoverStage,
-    },
-}
-
-impl Step {
-    /// Whom it is about.
-    pub fn member(&self) -> &MemberName {
-        match self {
-            Self::Join { member } => &member.name,
-            Self::Leave { name, .. } | Self::Restart { name } => name,
-            Self::App { step } => &step.member,
-            Self::Recover { source, .. } => source,
-        }
-    }
-}
-
-/// How far a recovery is.
-///
-/// ```
-/// assert_ne!(endstate_core::RecoverStage::Fencing {}, endstate_core::RecoverStage::Alone {});
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum RecoverStage {
-    /// The pods of all voters go, so that the others cannot form a cluster of their own. Until the source is asked for
-    /// as the only member all of it can be abandoned.
-    Fencing {},
-    /// The source was asked for as the only member.
-    Alone {},
-    /// It serves alone. Its pod makes room for one that resumes: no pod keeps what it was told for the recovery.
-    Resuming {
-        /// The uid of the pod that goes.
-        pod: Uid,
-    },
 }

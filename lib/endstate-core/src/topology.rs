@@ -142,6 +142,9 @@ pub struct Role {
     pub lead: Lead,
     /// How a member joins.
     pub growth: Growth,
+    /// How many members may be listed without their vote at once while they join. They are listed before any of them
+    /// starts, so that each knows all, and get their votes one after the other.
+    pub at_once: usize,
     /// Where its members' ids come from.
     pub identity: IdSource,
     /// How the first members start.
@@ -166,6 +169,7 @@ impl Role {
             voters: Voters::Members,
             lead: Lead::Transfers,
             growth: Growth::NonVoting,
+            at_once: 1,
             identity: IdSource::Application,
             formation: Formation::AllAtOnce,
             placement: Placement::Operator,
@@ -189,6 +193,19 @@ impl Role {
     #[must_use]
     pub fn growth(self, growth: Growth) -> Self {
         Self { growth, ..self }
+    }
+
+    /// The same, of which so many may join at once.
+    ///
+    /// ```
+    /// use endstate_core::{Growth, Role, Topology};
+    /// let role = Role::voting("member", 5).at_once(2);
+    /// assert!(Topology::new("1", [role.clone()]).problems().is_empty());
+    /// assert!(!Topology::new("1", [role.growth(Growth::Direct)]).problems().is_empty(), "who is listed votes");
+    /// ```
+    #[must_use]
+    pub fn at_once(self, at_once: usize) -> Self {
+        Self { at_once, ..self }
     }
 
     /// The same with ids from elsewhere.
@@ -252,6 +269,13 @@ impl Role {
             it if it.is_led() && it.growth == Growth::NonVoting => Some(
                 "a member that may lead, and vote, at any time is listed before it was started",
             ),
+            it if it.at_once == 0 => Some("no member of a role may join"),
+            it if it.at_once > 1 && !(it.votes && it.growth == Growth::NonVoting) => {
+                Some("several members join at once that are not listed without a vote first")
+            }
+            it if it.at_once > 1 && it.identity != IdSource::Application => {
+                Some("several members join at once whose ids are allocated one by one")
+            }
             it if it.is_led() && it.formation != Formation::One => {
                 Some("several members form a group, and nothing says which of them leads")
             }

@@ -23,6 +23,11 @@ pub const CANCEL_DOWNGRADE: &str = "CancelDowngrade";
 /// The argument of [`ENABLE_DOWNGRADE`]: minor versions as etcd wants them, such as "3.6".
 pub const TO: &str = "to";
 
+/// The first minor that can be told how many learners it may list.
+const LEARNERS_SINCE: u32 = 6;
+/// How many it is told: each copies the data from the leader, so more would be a load on it.
+const LEARNERS: u32 = 2;
+
 /// The lowest minor whose requests may be in the log of members that go from one accepted spec to another; nothing if
 /// that is the minor they run.
 pub(crate) fn logged_since(
@@ -31,6 +36,25 @@ pub(crate) fn logged_since(
 ) -> Option<u32> {
     let since = |it: &EtcdClusterSpec| it.logged_since.unwrap_or(it.runs().minor);
     accepted.map(since).filter(|it| *it < spec.runs().minor)
+}
+
+/// How many learners members are told to list. Each checks that for itself when it applies what was logged, so members
+/// that were told otherwise would have other lists: it is chosen for a new cluster, or at a roll within a minor, and
+/// used when every member runs by it. Before 3.6 etcd knows only one.
+pub(crate) fn learners(spec: &EtcdClusterSpec, accepted: Option<&EtcdClusterSpec>) -> u32 {
+    let minor = spec.runs().minor;
+    match accepted {
+        _ if minor < LEARNERS_SINCE => 1,
+        None => LEARNERS,
+        Some(it) if it.runs().minor == minor && it.version != spec.version => LEARNERS,
+        Some(it) => it.learners,
+    }
+}
+
+/// How many members join at once: one while the minor is about to change, since an older one may not read such a log.
+pub(crate) fn at_once(spec: &EtcdClusterSpec) -> usize {
+    let changes = spec.snapshots || spec.next.is_some();
+    if changes { 1 } else { spec.learners as usize }
 }
 
 /// Why a cluster cannot go from one spec to another.
@@ -101,8 +125,11 @@ fn on_volumes(spec: &EtcdClusterSpec) -> bool {
     matches!(spec.storage, Some(Storage::Volume(_)))
 }
 
+/// Whether the log may hold what another minor cannot read: requests of a minor that is too old for it, or a second
+/// learner, which a minor that knows only one takes for refused each time that it reads the log.
 fn must_snapshot(spec: &EtcdClusterSpec, to: Version) -> bool {
-    spec.logged_since.unwrap_or(spec.runs().minor) < reads_from(to.minor)
+    let older = spec.logged_since.unwrap_or(spec.runs().minor) < reads_from(to.minor);
+    older || spec.learners > 1 && to.minor < LEARNERS_SINCE
 }
 
 /// What members are brought to next, from the specs that they may run, the one in force first.
@@ -134,7 +161,9 @@ pub(crate) fn stage(
         return Stage::from(hold).waits(why);
     }
     match path(from, goal) {
-        Path::Up if must_snapshot(now, goal) && !running.iter().all(|it| it.snapshots) => {
+        Path::Up | Path::Down
+            if must_snapshot(now, goal) && !running.iter().all(|it| it.snapshots) =>
+        {
             EtcdClusterSpec { snapshots: true, ..hold }.into()
         }
         Path::Up => up(EtcdClusterSpec { next: Some(goal), ..hold }, to, &versions),

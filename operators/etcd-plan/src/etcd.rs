@@ -55,14 +55,16 @@ impl App for Etcd {
         let accepted_storage = accepted.map(|it| it.storage.clone().unwrap_or_default());
         let storage = Some(Storage::settled(spec.storage.clone(), accepted_storage, platform));
         let logged_since = change::logged_since(spec, accepted);
+        let learners = change::learners(spec, accepted);
         let tls = spec.tls.settle(accepted.map(|it| &it.tls));
         let auth = spec.auth.clone().or_else(|| accepted?.auth.clone());
-        EtcdClusterSpec { storage, tls, logged_since, auth, ..spec.clone() }
+        EtcdClusterSpec { storage, tls, logged_since, learners, auth, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
         // Raft: members join as learners, leadership is transferred, and etcd assigns the ids.
         let members = Role::voting(ROLE, usize::try_from(spec.size).unwrap_or(0));
+        let members = members.at_once(change::at_once(spec));
         Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Aim {
     /// How the pod is made, or what it is marked with.
     pub(crate) made: u8,
     pub(crate) voting_role: u8,
+    /// How many members may be listed without a vote at once.
+    pub(crate) at_once: u8,
     /// Which of the application's own steps are dangerous, as bits.
     pub(crate) risks: u8,
 }

@@ -61,6 +61,7 @@ impl<M: AppModel> Api<'_, M> {
             rev: self.state.accepted.rev,
             made: act.made(),
             voting_role: self.voting_role(),
+            at_once: self.setting.scenario.at_once,
             risks: self.setting.risks,
         }
     }
@@ -113,6 +114,7 @@ impl<M: AppModel> Api<'_, M> {
             rev: late.rev,
             made,
             voting_role: self.voting_role(),
+            at_once: self.setting.scenario.at_once,
             risks: self.setting.risks,
         })
     }

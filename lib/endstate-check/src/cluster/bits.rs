@@ -104,6 +104,8 @@ pub(crate) const SEEN: u8 = 4;
 pub(crate) const FAILING: u8 = 8;
 pub(crate) const JOINING: u8 = 16;
 pub(crate) const LEAVING: u8 = 32;
+/// It joins beside the one of the step.
+pub(crate) const BESIDE: u8 = JOINING | LEAVING;
 /// The leaving step names the pod.
 pub(crate) const STEP_POD: u8 = 64;
 /// Its pod was asked for.

@@ -58,7 +58,8 @@ impl<M: AppModel> View<'_, M> {
             _ => None,
         });
         let mut roles = vec![];
-        for (flag, member) in first.chain(members).chain(joining) {
+        let beside = record.coming.iter().map(|it| (BESIDE, it));
+        for (flag, member) in first.chain(members).chain(joining).chain(beside) {
             let slot = set(&member.name, flag | member_bits(member), told(member));
             roles.push((slot, self.role_bits(member, flag)));
         }

@@ -49,7 +49,8 @@ pub(crate) fn answered(
             let role = after.slots[aim.index].role();
             let half = |it: &&Slot| it.is_non_voter() && it.role() == role;
             let joins = role == usize::from(aim.voting_role);
-            let second = joins && after.slots.iter().filter(half).count() > 1;
+            let second =
+                joins && after.slots.iter().filter(half).count() > usize::from(aim.at_once);
             return if second { Err(Property::OneJoin) } else { Ok(()) };
         }
         Request::JoinVoting | Request::Promote => {}

@@ -13,6 +13,8 @@ pub struct Scenario {
     pub sizes: &'static [[u8; ROLES]],
     /// Which role votes, in the order of the topology.
     pub voting_role: usize,
+    /// How many members may be listed without a vote at once.
+    pub at_once: u8,
     /// What an edit of the member's spec demands, if it may be edited.
     pub respec: Respec,
     /// Where the data of members is.
@@ -173,6 +175,7 @@ impl Scenario {
             start,
             sizes,
             voting_role: 0,
+            at_once: 1,
             respec: Respec::Never,
             volumes: Volumes::WithPod,
             budgets,
@@ -185,6 +188,12 @@ impl Scenario {
     #[must_use]
     pub const fn respec(self, respec: Respec) -> Self {
         Self { respec, ..self }
+    }
+
+    /// The same, in which so many members may join at once.
+    #[must_use]
+    pub const fn at_once(self, at_once: u8) -> Self {
+        Self { at_once, ..self }
     }
 
     /// The same, with the members' data elsewhere.

@@ -142,6 +142,11 @@ impl<M: AppModel> View<'_, M> {
             cluster_id: self.has(ID).then(|| ClusterId::from(CLUSTER)),
             consent: self.named(USED_CONSENT).map(Choice::RecoverFrom),
             step: self.slots().find_map(|(index, it)| self.step(index, it)),
+            coming: self
+                .slots()
+                .filter(|(_, it)| it.record & BESIDE == BESIDE)
+                .map(member)
+                .collect(),
             kept: self.kept(),
             tasks: self.asked(),
             members: all(MEMBER).collect(),
@@ -188,7 +193,9 @@ impl<M: AppModel> View<'_, M> {
         let name = self.name(index);
         let has = |flag| it.record & flag != 0;
         let pod = has(STEP_POD).then(|| Self::uid(index, it.is_alone()));
-        if has(JOINING) {
+        if it.record & BESIDE == BESIDE {
+            None
+        } else if has(JOINING) {
             Some(Step::Join { member: self.member(index, it) })
         } else if has(LEAVING) {
             Some(Step::Leave {

@@ -206,7 +206,8 @@ impl State {
         let able = |it: &Slot| it.votes() && it.is_viable() && it.has_claim();
         let named = |it: &Slot| it.reason & (CONSENT | USED_CONSENT) == CONSENT;
         // Who leaves may have left: nobody knows before there is a quorum again.
-        let left = |it: &Slot| it.record & LEAVING != 0 && !it.is_listed() && it.disk & DATA != 0;
+        let left =
+            |it: &Slot| it.record & BESIDE == LEAVING && !it.is_listed() && it.disk & DATA != 0;
         let joined = |it: &Slot| it.record & JOINING != 0 && it.votes();
         let unknown = self.slots.iter().any(|it| left(it) || joined(it));
         self.slots.iter().any(|it| {

@@ -218,9 +218,8 @@ pub(super) fn is_restarting<S>(snapshot: &Snapshot<S>, member: &MemberRecord) ->
 
 /// What the record says of a member, whether it belongs to the cluster, is coming, or going.
 fn recorded<S>(record: &Record<S>, name: &MemberName) -> Option<MemberRecord> {
-    let known = record.members.iter().find(|it| it.name == *name).cloned();
+    let known = record.members.iter().chain(record.joining()).find(|it| it.name == *name).cloned();
     known.or_else(|| match record.step.as_ref()? {
-        Step::Join { member } if member.name == *name => Some(member.clone()),
         Step::Leave { name: leaves, pod, role, group, .. } if leaves == name => {
             let known = MemberRecord::new(name.clone(), role.clone());
             Some(MemberRecord { pod: pod.clone(), group: *group, ..known })

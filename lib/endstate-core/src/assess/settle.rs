@@ -21,14 +21,25 @@ impl<A: App> Assessed<'_, A> {
     /// Ends the step under way if it is over. While it is not certain whose data is good nothing is settled.
     pub(super) fn settle(&mut self, cluster: &Cluster) {
         let Some(target) = self.target.clone() else { return };
+        self.take_turn();
         if is_in_doubt(cluster, &target) || rules::hands_over(cluster, &target).is_some() {
             return;
         }
-        if let Some(step) = self.record.step.clone() {
+        while let Some(step) = self.record.step.clone() {
             self.settle_step(cluster, &target, step);
+            if self.record.step.is_some() {
+                return;
+            }
+            self.take_turn();
         }
-        if self.record.step.is_none() {
-            self.forget_unlisted(cluster);
+        self.forget_unlisted(cluster);
+    }
+
+    /// Who came beside a step that is over is next.
+    fn take_turn(&mut self) {
+        if self.record.step.is_none() && !self.record.coming.is_empty() {
+            let member = self.record.coming.remove(0);
+            self.record.step = Some(Step::Join { member });
         }
     }
 

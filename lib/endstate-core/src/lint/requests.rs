@@ -71,15 +71,29 @@ impl<'a, S> Lint<'a, S> {
     }
 
     pub(super) fn joins(&mut self, member: &MemberName) {
-        let step = &self.plan.status.record.step;
-        let joins = matches!(step, Some(Step::Join { member: it }) if it.name == *member);
+        let joins = self.is_coming(member);
         self.check(Rule::IntentFirst, joins, || format!("{member} is not recorded to join"));
+    }
+
+    fn is_coming(&self, member: &str) -> bool {
+        self.plan.status.record.joining().any(|it| *it.name == *member)
+    }
+
+    /// How many may be listed without their vote at once, where this one joins.
+    fn at_once(&self, member: &MemberName) -> usize {
+        let role = self.plan.status.record.find(member).map(|it| &it.role);
+        let role = self.plan.roles.iter().find(|it| Some(&it.name) == role);
+        role.map_or(1, |it| it.at_once)
     }
 
     fn add(&mut self, member: &MemberName, call: &Call) {
         let Some(list) = self.change(call) else { return };
-        let half = list.non_voters().filter(|it| self.is_half_joined(&it.name)).count();
-        self.check(Rule::OneChange, half == 0, || format!("{half} members have no vote yet"));
+        let half = || list.non_voters().filter(|it| self.is_half_joined(&it.name));
+        let stray = half().filter(|it| !self.is_coming(&it.name)).count();
+        let (half, most) = (half().count(), self.at_once(member));
+        self.check(Rule::OneChange, stray == 0 && half < most, || {
+            format!("{half} members have no vote yet")
+        });
         let new = list.entry(member).is_none();
         self.check(Rule::OneIdentity, new, || format!("{member} is a member already"));
         self.joins(member);

@@ -96,6 +96,10 @@ impl<S: Clone> Decision<S> {
                 record.step = Some(RecordedStep::Join { member });
                 (record.names, record.ids) = (names, ids);
             }
+            Note::Another { member, names } => {
+                record.coming.push(member);
+                record.names = names;
+            }
             Note::Found(members) => {
                 record.found.retain(|it| members.iter().all(|new| new.name != it.name));
                 record.found.extend(members);

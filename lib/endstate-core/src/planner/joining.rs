@@ -8,7 +8,7 @@ use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, CatchUp};
 use crate::assess::cluster::needs_another_pod;
 use crate::assess::learn::backoff;
-use crate::assess::rules::{has_given_up, is_half_joined};
+use crate::assess::rules::has_given_up;
 use crate::assess::settle::is_begun;
 use crate::id::MemberName;
 use crate::launch::Start;
@@ -35,7 +35,9 @@ impl<A: App> Proof<'_, '_, A> {
             Some(listed) if !is_begun(new) && listed.votes => {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::AnotherMember))
             }
-            Some(_) if !is_begun(new) => self.ask_for_pod(new),
+            Some(_) if !is_begun(new) => {
+                self.list_beside(new).map_or_else(|| self.ask_for_pod(new), Verdict::Only)
+            }
             Some(listed) => self.bring_up(new, listed),
             None if self.is_taken(new) => {
                 self.abandon(new, LeaveReason::FailedJoin, Cause::AnotherMember)
@@ -49,15 +51,15 @@ impl<A: App> Proof<'_, '_, A> {
     }
 
     /// Whether somebody added another member of its id meanwhile.
-    fn is_taken(&self, new: &MemberRecord) -> bool {
+    pub(super) fn is_taken(&self, new: &MemberRecord) -> bool {
         self.cluster.members.iter().any(|it| new.id.as_ref() == Some(&it.id))
     }
 
     /// Makes the application expect it. All voters have been well for a while then: some applications ask for that, and
     /// to ask earlier would only bring refusals.
-    fn list(&self, new: &MemberRecord, votes: bool) -> Verdict {
+    pub(super) fn list(&self, new: &MemberRecord, votes: bool) -> Verdict {
         // A request that was late may have listed somebody meanwhile, who is taken off the list first.
-        if self.cluster.members.iter().any(|it| is_half_joined(self.target, it)) {
+        if self.has_unexpected() {
             return self.discard(new, LeaveReason::FailedJoin, None);
         }
         let needed = self.cluster.voters().count();
@@ -70,7 +72,7 @@ impl<A: App> Proof<'_, '_, A> {
     }
 
     /// Asks for its pod, once.
-    fn ask_for_pod(&self, new: &MemberRecord) -> Verdict {
+    pub(super) fn ask_for_pod(&self, new: &MemberRecord) -> Verdict {
         let assessed = self.assessed;
         if let Err(wait) = pace::may_try(&assessed.record, assessed.snapshot.now) {
             return Verdict::wait(wait);

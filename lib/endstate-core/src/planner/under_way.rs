@@ -10,7 +10,10 @@ use crate::record::Step;
 pub(super) fn go_on<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     match &proof.assessed.record.step {
         None => Verdict::Pass,
-        Some(Step::Join { member }) => proof.go_on_joining(member),
+        Some(Step::Join { member }) => match proof.go_on_joining(member) {
+            Verdict::Only(wanted) if wanted.only_waits() => proof.start_beside(member, wanted),
+            verdict => verdict,
+        },
         Some(Step::Leave { name, reason, .. }) => match proof.cluster.member(name) {
             Some(member) => proof.go_on_leaving(member, *reason),
             None => proof.clear_away(name, *reason),

@@ -60,6 +60,11 @@ pub(super) struct Move {
 }
 
 impl Move {
+    /// Whether nothing but waiting is wanted.
+    pub(super) fn only_waits(&self) -> bool {
+        self.actions.is_empty() && self.notes.is_empty()
+    }
+
     /// The same, with an action.
     pub(super) fn acts(mut self, action: Action) -> Self {
         self.actions.push(action);
@@ -67,7 +72,7 @@ impl Move {
     }
 
     /// The same, after something else was said.
-    fn after(self, mut waits: Vec<Waiting>) -> Self {
+    pub(super) fn after(self, mut waits: Vec<Waiting>) -> Self {
         waits.extend(self.waits);
         Self { waits, ..self }
     }
@@ -93,6 +98,8 @@ pub(super) enum Note {
     Attempt { first: Bootstrap, names: u64, ids: u64 },
     /// A new member of a new name comes.
     Coming { member: MemberRecord, names: u64, ids: u64 },
+    /// Another comes beside the one of the step.
+    Another { member: MemberRecord, names: u64 },
     /// Members were found by their volumes.
     Found(Vec<MemberRecord>),
     /// The pods of these members are asked for.

@@ -125,6 +125,7 @@ fn specs() -> impl Strategy<Value = ToySpec> {
         select(vec![IdSource::Application, IdSource::Allocated { max: 6 }]),
         select(vec![Formation::AllAtOnce, Formation::One]),
         select(vec![None, Some(Volume::Deleted), Some(Volume::Retained)]),
+        select(vec![1, 2]),
     );
     let sizes = (select(vec![1, 2, 3, 3, 3, 5]), 0..3_usize, 1..3_u32, 0..2_usize);
     let changes = (0..4_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
@@ -132,9 +133,12 @@ fn specs() -> impl Strategy<Value = ToySpec> {
     let rest = (ends, select(vec![vec![], vec!["Meet".to_owned()]]), rarely());
     (can, sizes, changes, rest).prop_map(|(can, sizes, (change, paused, steps), rest)| {
         let (ends, mends, unrecoverable) = rest;
-        let (lead, growth, ids, formation, volume) = can;
+        let (lead, growth, ids, formation, volume, at_once) = can;
         let (size, observers, groups, brokers) = sizes;
         let mut spec = ToySpec { lead, growth, ids, formation, volume, ..ToySpec::new(size) };
+        if growth == Growth::NonVoting && ids == IdSource::Application {
+            spec.at_once = at_once;
+        }
         (spec.observers, spec.groups, spec.brokers) = (observers, groups, brokers);
         (spec.paused, spec.steps) = (paused, steps);
         (spec.mends, spec.unrecoverable) = (mends, unrecoverable);
@@ -354,7 +358,7 @@ fn make_claim(index: usize, named: &Named) -> Claim {
 fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {
     let of = |known| (0..).zip(names).filter(move |it| it.1.known == known);
     let members: Vec<_> = of(Known::Member).map(|(index, it)| member(index, it, whole)).collect();
-    let coming = of(Known::Coming).next().map(|(index, it)| member(index, it, whole));
+    let mut coming = of(Known::Coming).map(|(index, it)| member(index, it, whole));
     let mut record = Record { names: 10, ids: 6, ..Record::default() };
     let (times, age) = whole.backoff.unwrap_or_default();
     let backoff = Backoff { times, at: ago(age), cause: Cause::PodGone, members: 3 };
@@ -363,7 +367,9 @@ fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {
     record.consent = whole.consent.1.map(name).map(Choice::RecoverFrom);
     if whole.formed {
         record.cluster_id = Some(CLUSTER.into());
-        record.step = coming.map(|member| Step::Join { member }).or_else(|| step(&members, whole));
+        let first = coming.next().map(|member| Step::Join { member });
+        record.step = first.or_else(|| step(&members, whole));
+        record.coming = coming.take(1).collect();
         record.members = members;
     } else if !members.is_empty() {
         record.bootstrap = Some(Bootstrap { attempt: 1, members });

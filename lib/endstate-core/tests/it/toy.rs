@@ -45,6 +45,8 @@ pub(crate) struct ToySpec {
     pub(crate) shards: u32,
     pub(crate) lead: Lead,
     pub(crate) growth: Growth,
+    /// How many may join at once.
+    pub(crate) at_once: usize,
     pub(crate) ids: IdSource,
     pub(crate) formation: Formation,
     /// How many observers there are, in each of so many groups; no such role without any.
@@ -89,6 +91,7 @@ impl ToySpec {
             shards: 0,
             lead: Lead::Transfers,
             growth: Growth::NonVoting,
+            at_once: 1,
             ids: IdSource::Application,
             formation: Formation::AllAtOnce,
             observers: 0,
@@ -106,6 +109,7 @@ impl ToySpec {
         let role = Role::voting(&*self.voting, self.size)
             .lead(self.lead)
             .growth(self.growth)
+            .at_once(self.at_once)
             .identity(self.ids)
             .formation(self.formation)
             .recovery(if self.unrecoverable { Recovery::Impossible } else { Recovery::FromOne });
@@ -307,6 +311,7 @@ impl Told for Toy {
                     _ => Growth::NonVoting,
                 }
             }
+            "at-once" => spec.at_once = number(),
             "ids" => spec.ids = IdSource::Allocated { max: value.parse().unwrap() },
             "formation" => {
                 spec.formation = if value == "one" { Formation::One } else { Formation::AllAtOnce };

@@ -43,6 +43,9 @@ impl<A: Told> World<A> {
             Some(Step::App { step }) => writeln!(told, "{} of {}", step.name, step.member).unwrap(),
             Some(Step::Recover { source, .. }) => writeln!(told, "recovers: {source}").unwrap(),
         }
+        for member in &record.coming {
+            writeln!(told, "comes beside: {}", row(member)).unwrap();
+        }
         let first = record.bootstrap.iter().flat_map(|it| &it.members);
         for member in first.chain(&record.members) {
             writeln!(told, "{}", row(member)).unwrap();

@@ -4,13 +4,14 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 35] = [
+pub(super) const ALL: [fn() -> Case; 36] = [
     idle,
     owns,
     removes,
     removes_observer,
     gives_up,
     adds,
+    adds_another,
     adds_with_vote,
     promotes,
     transfers,
@@ -92,6 +93,16 @@ pub(super) fn gives_up() -> Case {
 pub(super) fn adds() -> Case {
     let request = Request::Join { member: "d".into(), id: None, address: "d".into(), votes: false };
     Case::new().steps(Step::Join { member: MemberRecord::new("d", "member") }).calls(request)
+}
+
+/// Beside another, which is listed and has no vote yet.
+pub(super) fn adds_another() -> Case {
+    let request = Request::Join { member: "e".into(), id: None, address: "e".into(), votes: false };
+    let case = Case::new().with(|it| it.relist(|it| it.push(Entry::non_voter("d", "d"))));
+    case.steps(Step::Join { member: MemberRecord::new("d", "member") }).calls(request).with(|it| {
+        it.plan.status.record.coming = vec![MemberRecord::new("e", "member")];
+        it.plan.roles = vec![Role::voting("member", 5).at_once(2)];
+    })
 }
 
 pub(super) fn adds_with_vote() -> Case {

@@ -194,6 +194,14 @@ pub(super) const CALLS: &[Spoiled] = &[
     ("adds beside one without a vote", adds, |it| {
         it.relist(|it| it.push(Entry::non_voter("e", "e")))
     }),
+    ("adds a third beside two without a vote", adds_another, |it| {
+        it.relist(|it| it.push(Entry::non_voter("f", "f")));
+        it.plan.status.record.coming.push(MemberRecord::new("f", "member"));
+    }),
+    ("adds two where one may join", adds_another, |it| it.plan.roles[0].at_once = 1),
+    ("adds another beside one that is not recorded", adds_another, |it| {
+        it.plan.status.record.step = None;
+    }),
     ("adds a member", adds, |it| it.relist(|it| it.push(Entry::voter("d", "d")))),
     ("adds without the role that it needs", adds, |it| it.needs("other")),
     ("adds, not recorded", adds, |it| it.plan.status.record.step = None),

@@ -1,0 +1,103 @@
+//! Members that join beside one another, where the application lists several without a vote.
+//!
+//! The one of the step comes first in everything. Those beside it are recorded and listed before any of them starts: a
+//! process that joins compares the list that it was told with the one that it finds. They are started with it, and each
+//! gets its vote when its turn comes, by the same rules as if it had come alone. What fails is seen to then, too.
+
+use super::pace;
+use super::proof::Proof;
+use super::verdict::{Move, Note, Verdict};
+use crate::app::App;
+use crate::assess::rules::{counted, has_given_up, is_half_joined};
+use crate::assess::settle::is_begun;
+use crate::plan::Action;
+use crate::record::MemberRecord;
+use crate::request::{ActionKey, ActionKind, RequestKind};
+use crate::topology::{Role, Unit};
+
+impl<A: App> Proof<'_, '_, A> {
+    /// Lists the next who joins beside the first, who is listed and not started: nothing if there is no need of more,
+    /// and if it cannot be done at once.
+    pub(super) fn list_beside(&self, first: &MemberRecord) -> Option<Move> {
+        let role = self.target.role(&first.role).filter(|it| it.at_once > 1)?;
+        let coming = &self.assessed.record.coming;
+        let unlisted = coming.iter().find(|it| self.cluster.member(&it.name).is_none());
+        match unlisted {
+            Some(next) => self.lists(next),
+            None => self.one_more((role, first.group)),
+        }
+    }
+
+    /// Starts the next who is listed and not started, beside what the first is waited for.
+    pub(super) fn start_beside(&self, first: &MemberRecord, waits: Move) -> Verdict {
+        let listed = |it: &&MemberRecord| {
+            let member = self.cluster.member(&it.name);
+            member.is_some_and(|it| !it.votes) && !self.assessed.snapshot.is_name_taken(&it.name)
+        };
+        let mut coming = self.assessed.record.coming.iter().filter(listed);
+        let next = coming.find(|it| is_begun(first) && !is_begun(it) && self.is_wanted_still(it));
+        match next.map(|it| self.ask_for_pod(it)) {
+            Some(Verdict::Only(wanted)) if !wanted.only_waits() => {
+                Verdict::Only(wanted.after(waits.waits))
+            }
+            _ => Verdict::Only(waits),
+        }
+    }
+
+    /// Records and lists one more, if its unit lacks more than those who join already and nobody needs anything else.
+    fn one_more(&self, (role, group): Unit<'_>) -> Option<Move> {
+        let assessed = self.assessed;
+        let joining = assessed.record.joining().count();
+        let missing = role.size.saturating_sub(counted(self.cluster, (role, group), None).count());
+        // Each must run by what lets it list so many: a member that refuses what others take has another list.
+        let outdated = self.cluster.members.iter().any(|it| it.outdated);
+        let busy = outdated || self.is_repairing() || has_given_up(self.cluster, self.target);
+        if busy || joining >= role.at_once.min(missing) {
+            return None;
+        }
+        pace::may_try(&assessed.record, assessed.snapshot.now).ok()?;
+        let new = assessed.new_members(role, 1, assessed.record.ids).ok()?;
+        let member = new.members.into_iter().next()?;
+        let member = MemberRecord { group, ..member };
+        let wanted = self.lists(&member)?;
+        let notes = [Note::Another { member, names: new.names }].into_iter().chain(wanted.notes);
+        Some(Move { notes: notes.collect(), ..wanted })
+    }
+
+    /// Whether a unit still lacks who joins beside others.
+    fn is_wanted_still(&self, new: &MemberRecord) -> bool {
+        let unit = |role: &Role| {
+            let joining = self.assessed.record.joining().count();
+            counted(self.cluster, (role, new.group), None).count() + joining <= role.size
+        };
+        self.target.role(&new.role).is_some_and(unit)
+    }
+
+    /// Makes the application expect it; nothing if that is not possible now, or was refused.
+    fn lists(&self, new: &MemberRecord) -> Option<Move> {
+        let kind = ActionKind::Request(RequestKind::Join);
+        let key = ActionKey { kind, member: new.name.clone() };
+        let refused = self.assessed.snapshot.refusal(&key).is_some();
+        let well = self.cluster.voters().all(|it| it.health.is_healthy());
+        if refused
+            || !well
+            || self.is_taken(new)
+            || self.has_unexpected()
+            || !self.is_wanted_still(new)
+        {
+            return None;
+        }
+        let wanted = match self.list(new, false) {
+            Verdict::Only(wanted) => wanted,
+            _ => return None,
+        };
+        wanted.actions.iter().any(|it| matches!(it, Action::Call(_))).then_some(wanted)
+    }
+
+    /// Whether a member without a vote is listed that nobody here waits for.
+    pub(super) fn has_unexpected(&self) -> bool {
+        let expected = |name: &str| self.assessed.record.joining().any(|it| *it.name == *name);
+        let half = |it: &&crate::member::Member| is_half_joined(self.target, it);
+        self.cluster.members.iter().filter(half).any(|it| !expected(&it.name))
+    }
+}
