@@ -105,19 +105,14 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     fn from(it: EtcdClusterSpec) -> Self {
         let pod = it.pod.unwrap_or_default();
         Self {
-            size: it.size,
-            version: it.version,
             repository: it.repository,
             paused: it.paused,
             env: pod.env(),
             pod: pod.common.into(),
             storage: it.storage.and_then(Into::into),
-            logged_since: None,
-            snapshots: false,
-            next: None,
             tls: it.tls.unwrap_or_default().into(),
             auth: it.auth,
-            unused: vec![],
+            ..Self::new(it.size, it.version)
         }
     }
 }
