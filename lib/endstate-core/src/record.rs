@@ -128,8 +128,8 @@ pub struct Record<S> {
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
-    /// Who joins beside the one of the step, in the order of their turns: listed without a vote and started with it
-    /// ([`Role::at_once`](crate::Role::at_once)). When the step is over the first of them is the next.
+    /// Who joins beside the one of the step, in the order of their turns: listed without a vote and started while that
+    /// one has none either ([`Role::at_once`](crate::Role::at_once)). When the step is over the first of them is the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coming: Vec<MemberRecord>,
     /// The failed attempts in a row to add a member.

@@ -142,8 +142,8 @@ pub struct Role {
     pub lead: Lead,
     /// How a member joins.
     pub growth: Growth,
-    /// How many members may be listed without their vote at once while they join. They are listed before any of them
-    /// starts, so that each knows all, and get their votes one after the other.
+    /// How many members may be listed without their vote at once while they join. The next is listed when the one
+    /// before works, and they get their votes one after the other.
     pub at_once: usize,
     /// Where its members' ids come from.
     pub identity: IdSource,

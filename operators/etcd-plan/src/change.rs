@@ -126,7 +126,8 @@ fn on_volumes(spec: &EtcdClusterSpec) -> bool {
 }
 
 /// Whether the log may hold what another minor cannot read: requests of a minor that is too old for it, or a second
-/// learner, which a minor that knows only one takes for refused each time that it reads the log.
+/// learner, which a minor that knows only one takes for refused each time that it reads the log. etcd snapshots when a
+/// downgrade lowers the version, but not again for who crashes right then.
 fn must_snapshot(spec: &EtcdClusterSpec, to: Version) -> bool {
     let older = spec.logged_since.unwrap_or(spec.runs().minor) < reads_from(to.minor);
     older || spec.learners > 1 && to.minor < LEARNERS_SINCE

@@ -1,8 +1,10 @@
 //! Members that join beside one another, where the application lists several without a vote.
 //!
-//! The one of the step comes first in everything. Those beside it are recorded and listed before any of them starts: a
-//! process that joins compares the list that it was told with the one that it finds. They are started with it, and each
-//! gets its vote when its turn comes, by the same rules as if it had come alone. What fails is seen to then, too.
+//! The one of the step comes first in everything: those beside it are recorded in the order of their turns. The next is
+//! listed when the one before works and has no vote yet, since then all voters are still those that were there for long.
+//! Not before: a process that joins compares the list that it was told with the one that it finds, and two that start at
+//! once may wait for each other's answers (etcd's do, for seven seconds a question). Each is started when it is listed,
+//! and gets its vote when its turn comes, by the same rules as if it had come alone. What fails is seen to then, too.
 
 use super::pace;
 use super::proof::Proof;
@@ -16,8 +18,8 @@ use crate::request::{ActionKey, ActionKind, RequestKind};
 use crate::topology::{Role, Unit};
 
 impl<A: App> Proof<'_, '_, A> {
-    /// Lists the next who joins beside the first, who is listed and not started: nothing if there is no need of more,
-    /// and if it cannot be done at once.
+    /// Lists the next who joins beside the first, who works: nothing if there is no need of more, and if it cannot be
+    /// done at once.
     pub(super) fn list_beside(&self, first: &MemberRecord) -> Option<Move> {
         let role = self.target.role(&first.role).filter(|it| it.at_once > 1)?;
         let coming = &self.assessed.record.coming;
@@ -35,7 +37,8 @@ impl<A: App> Proof<'_, '_, A> {
             member.is_some_and(|it| !it.votes) && !self.assessed.snapshot.is_name_taken(&it.name)
         };
         let mut coming = self.assessed.record.coming.iter().filter(listed);
-        let next = coming.find(|it| is_begun(first) && !is_begun(it) && self.is_wanted_still(it));
+        let works = self.cluster.member(&first.name).is_some_and(|it| it.health.is_healthy());
+        let next = coming.find(|it| works && !is_begun(it) && self.is_wanted_still(it));
         match next.map(|it| self.ask_for_pod(it)) {
             Some(Verdict::Only(wanted)) if !wanted.only_waits() => {
                 Verdict::Only(wanted.after(waits.waits))

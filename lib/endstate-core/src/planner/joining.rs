@@ -35,9 +35,7 @@ impl<A: App> Proof<'_, '_, A> {
             Some(listed) if !is_begun(new) && listed.votes => {
                 self.give_up(listed, LeaveReason::FailedJoin, Some(Cause::AnotherMember))
             }
-            Some(_) if !is_begun(new) => {
-                self.list_beside(new).map_or_else(|| self.ask_for_pod(new), Verdict::Only)
-            }
+            Some(_) if !is_begun(new) => self.ask_for_pod(new),
             Some(listed) => self.bring_up(new, listed),
             None if self.is_taken(new) => {
                 self.abandon(new, LeaveReason::FailedJoin, Cause::AnotherMember)
@@ -110,7 +108,10 @@ impl<A: App> Proof<'_, '_, A> {
             }
             // The leader of its group votes for it.
             (Health::Healthy, _) if self.target.is_led(&new.role) => Verdict::Pass,
-            (Health::Healthy, _) => self.promote_when_ready(new, listed),
+            (Health::Healthy, _) => match self.list_beside(new) {
+                Some(wanted) => Verdict::Only(wanted),
+                None => self.promote_when_ready(new, listed),
+            },
             (Health::Stopped(Cause::PodGoneVolumeKept), None) => {
                 Verdict::Only(self.assessed.resume(&[new]))
             }
