@@ -45,7 +45,7 @@ impl AppModel for EtcdModel {
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
         let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
-        spec.learners = self.learners.into();
+        spec.learners = Some(self.learners).filter(|it| *it > 1);
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}
             (_, Respec::Restart) => spec.version = self.of_versions(NEXT_VERSIONS).into(),

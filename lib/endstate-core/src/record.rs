@@ -129,7 +129,7 @@ pub struct Record<S> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
     /// Who joins beside the one of the step, in the order of their turns: listed without a vote and started while that
-    /// one has none either ([`Role::at_once`](crate::Role::at_once)). When the step is over the first of them is the next.
+    /// one has none either ([`Role::at_once`](crate::Role::at_once)). When the step is over the first of them is next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coming: Vec<MemberRecord>,
     /// The failed attempts in a row to add a member.
@@ -193,8 +193,9 @@ impl<S> Record<S> {
         first.chain(&self.coming)
     }
 
-    /// Goes on with another step, or with none. A recovery leaves those who were coming behind. The id of one that was coming is spare if the application was never
-    /// asked for it, and its pod, if one was asked for, was seen: a pod that comes late has it.
+    /// Goes on with another step, or with none. A recovery leaves those who were coming behind. The id of one that was
+    /// coming is spare if the application was never asked for it, and its pod, if one was asked for, was seen: a pod
+    /// that comes late has it.
     pub(crate) fn go_on(&mut self, step: Option<Step>) {
         if matches!(step, Some(Step::Recover { .. })) {
             self.coming.clear();

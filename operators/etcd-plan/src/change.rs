@@ -23,10 +23,10 @@ pub const CANCEL_DOWNGRADE: &str = "CancelDowngrade";
 /// The argument of [`ENABLE_DOWNGRADE`]: minor versions as etcd wants them, such as "3.6".
 pub const TO: &str = "to";
 
-/// The first minor that can be told how many learners it may list.
+/// The first minor that lists as many learners as it is told.
 const LEARNERS_SINCE: u32 = 6;
-/// How many it is told: each copies the data from the leader, so more would be a load on it.
-const LEARNERS: u32 = 2;
+/// How many: each copies from the leader.
+const LEARNERS: u8 = 2;
 
 /// The lowest minor whose requests may be in the log of members that go from one accepted spec to another; nothing if
 /// that is the minor they run.
@@ -38,23 +38,13 @@ pub(crate) fn logged_since(
     accepted.map(since).filter(|it| *it < spec.runs().minor)
 }
 
-/// How many learners members are told to list. Each checks that for itself when it applies what was logged, so members
-/// that were told otherwise would have other lists: it is chosen for a new cluster, or at a roll within a minor, and
-/// used when every member runs by it. Before 3.6 etcd knows only one.
-pub(crate) fn learners(spec: &EtcdClusterSpec, accepted: Option<&EtcdClusterSpec>) -> u32 {
+/// How many learners members are told to list. Each checks that for itself, so members that were told otherwise would
+/// have other lists: it is chosen for a new cluster, or at a roll within a minor, and used when all run by it.
+pub(crate) fn learners(spec: &EtcdClusterSpec, accepted: Option<&EtcdClusterSpec>) -> Option<u8> {
     let minor = spec.runs().minor;
-    match accepted {
-        _ if minor < LEARNERS_SINCE => 1,
-        None => LEARNERS,
-        Some(it) if it.runs().minor == minor && it.version != spec.version => LEARNERS,
-        Some(it) => it.learners,
-    }
-}
-
-/// How many members join at once: one while the minor is about to change, since an older one may not read such a log.
-pub(crate) fn at_once(spec: &EtcdClusterSpec) -> usize {
-    let changes = spec.snapshots || spec.next.is_some();
-    if changes { 1 } else { spec.learners as usize }
+    let rolls = |it: &EtcdClusterSpec| it.runs().minor == minor && it.version != spec.version;
+    let chosen = if accepted.is_none_or(rolls) { Some(LEARNERS) } else { accepted?.learners };
+    chosen.filter(|_| minor >= LEARNERS_SINCE)
 }
 
 /// Why a cluster cannot go from one spec to another.
@@ -125,12 +115,11 @@ fn on_volumes(spec: &EtcdClusterSpec) -> bool {
     matches!(spec.storage, Some(Storage::Volume(_)))
 }
 
-/// Whether the log may hold what another minor cannot read: requests of a minor that is too old for it, or a second
-/// learner, which a minor that knows only one takes for refused each time that it reads the log. etcd snapshots when a
-/// downgrade lowers the version, but not again for who crashes right then.
+/// Whether the log may hold what another minor cannot read: requests of one that is too old, or a second learner,
+/// which one that knows one takes for refused. (etcd snapshots as a downgrade begins, not if it crashes then.)
 fn must_snapshot(spec: &EtcdClusterSpec, to: Version) -> bool {
     let older = spec.logged_since.unwrap_or(spec.runs().minor) < reads_from(to.minor);
-    older || spec.learners > 1 && to.minor < LEARNERS_SINCE
+    older || spec.learners.is_some() && to.minor < LEARNERS_SINCE
 }
 
 /// What members are brought to next, from the specs that they may run, the one in force first.

@@ -54,8 +54,8 @@ impl App for Etcd {
     ) -> EtcdClusterSpec {
         let accepted_storage = accepted.map(|it| it.storage.clone().unwrap_or_default());
         let storage = Some(Storage::settled(spec.storage.clone(), accepted_storage, platform));
-        let logged_since = change::logged_since(spec, accepted);
-        let learners = change::learners(spec, accepted);
+        let (logged_since, learners) =
+            (change::logged_since(spec, accepted), change::learners(spec, accepted));
         let tls = spec.tls.settle(accepted.map(|it| &it.tls));
         let auth = spec.auth.clone().or_else(|| accepted?.auth.clone());
         EtcdClusterSpec { storage, tls, logged_since, learners, auth, ..spec.clone() }
@@ -63,8 +63,10 @@ impl App for Etcd {
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
         // Raft: members join as learners, leadership is transferred, and etcd assigns the ids.
-        let members = Role::voting(ROLE, usize::try_from(spec.size).unwrap_or(0));
-        let members = members.at_once(change::at_once(spec));
+        let size = usize::try_from(spec.size).unwrap_or(0);
+        let changes_minor = spec.snapshots || spec.next.is_some();
+        let at_once = spec.learners.filter(|_| !changes_minor).unwrap_or(1);
+        let members = Role::voting(ROLE, size).at_once(at_once.into());
         Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
 

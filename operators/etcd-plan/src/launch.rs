@@ -60,9 +60,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     if of.spec.snapshots {
         command.push("--snapshot-count=1".to_owned());
     }
-    if of.spec.learners > 1 {
-        command.push(format!("--max-learners={}", of.spec.learners));
-    }
+    command.extend(of.spec.learners.map(|it| format!("--max-learners={it}")));
     let held = certificates(of);
     command.extend(held.iter().flat_map(|(holder, files)| tls_flags(*holder, files)));
     command.extend(skips_names(of.spec, version).map(String::from));

@@ -55,10 +55,9 @@ pub struct EtcdClusterSpec {
     /// The version of another minor that is gone to as soon as nothing speaks against it: a stage before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Version>,
-    /// How many members may be listed without a vote at once, as every member is told when it starts. No user sets it:
-    /// [`change`](crate::change) chooses it when members are restarted anyway.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub learners: u32,
+    /// How many learners members are told to list at once; nothing for etcd's own one. No user sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learners: Option<u8>,
     /// How connections are secured.
     #[serde(default)]
     pub tls: Tls,
@@ -68,14 +67,6 @@ pub struct EtcdClusterSpec {
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn is_one(it: &u32) -> bool {
-    *it == 1
 }
 
 impl EtcdClusterSpec {
@@ -92,7 +83,7 @@ impl EtcdClusterSpec {
             logged_since: None,
             snapshots: false,
             next: None,
-            learners: 1,
+            learners: None,
             tls: Tls::default(),
             auth: None,
             unused: vec![],

@@ -1,10 +1,11 @@
 //! Members that join beside one another, where the application lists several without a vote.
 //!
 //! The one of the step comes first in everything: those beside it are recorded in the order of their turns. The next is
-//! listed when the one before works and has no vote yet, since then all voters are still those that were there for long.
-//! Not before: a process that joins compares the list that it was told with the one that it finds, and two that start at
-//! once may wait for each other's answers (etcd's do, for seven seconds a question). Each is started when it is listed,
-//! and gets its vote when its turn comes, by the same rules as if it had come alone. What fails is seen to then, too.
+//! listed when the one before works and has no vote yet, since then all voters are still those that were there for
+//! long. Not before: a process that joins compares the list that it was told with the one that it finds, and two that
+//! start at once may wait for each other's answers (etcd's do, for seven seconds a question). Each is started when it
+//! is listed, and gets its vote when its turn comes, by the same rules as if it had come alone. What fails is seen to
+//! then, too.
 
 use super::pace;
 use super::proof::Proof;
