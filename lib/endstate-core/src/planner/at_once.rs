@@ -91,10 +91,7 @@ impl<A: App> Proof<'_, '_, A> {
         {
             return None;
         }
-        let wanted = match self.list(new, false) {
-            Verdict::Only(wanted) => wanted,
-            _ => return None,
-        };
+        let Verdict::Only(wanted) = self.list(new, false) else { return None };
         wanted.actions.iter().any(|it| matches!(it, Action::Call(_))).then_some(wanted)
     }
 
