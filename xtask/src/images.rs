@@ -273,11 +273,34 @@ fn archive(image: &Image) -> Result<PathBuf> {
         layers.push(tar(&layer, &work.join("jars.tar"))?);
     }
     let layout = work.join("layout");
-    write_layout(image, &layers, &layout)?;
+    write_layout(image.reference, image.entrypoint, &layers, &layout)?;
     let whole = tar(&layout, &folder.join(format!("{name}.partial")))?;
     fs::rename(whole, &archive)?;
     fs::write(made_by, recipe)?;
     fs::remove_dir_all(&work)?;
+    Ok(archive)
+}
+
+/// Every image as an OCI archive: its reference and the file.
+pub(crate) fn archives() -> Result<Vec<(&'static str, PathBuf)>> {
+    IMAGES.iter().map(|it| Ok((it.reference, archive(it)?))).collect()
+}
+
+/// An OCI archive in a folder, of one static program at the root of the image.
+pub(crate) fn of_program(
+    reference: &str,
+    program: &Path,
+    entrypoint: &[&str],
+    folder: &Path,
+) -> Result<PathBuf> {
+    let (root, layout) = (folder.join("root"), folder.join("layout"));
+    fs::create_dir_all(&root)?;
+    fs::copy(program, root.join(program.file_name().context("a program has a name")?))?;
+    let layer = tar(&root, &folder.join("base.tar"))?;
+    write_layout(reference, entrypoint, &[layer], &layout)?;
+    let archive = tar(&layout, &folder.join("image.tar"))?;
+    fs::remove_dir_all(root)?;
+    fs::remove_dir_all(layout)?;
     Ok(archive)
 }
 
@@ -333,7 +356,12 @@ fn path_of(path: &str) -> String {
     path.replace("{arch}", debian::architecture())
 }
 
-fn write_layout(image: &Image, layers: &[PathBuf], layout: &Path) -> Result<()> {
+fn write_layout(
+    reference: &str,
+    entrypoint: &[&str],
+    layers: &[PathBuf],
+    layout: &Path,
+) -> Result<()> {
     fs::create_dir_all(layout.join("blobs/sha256"))?;
     let kind = "application/vnd.oci.image.layer.v1.tar";
     let layers: Vec<Value> =
@@ -343,7 +371,7 @@ fn write_layout(image: &Image, layers: &[PathBuf], layout: &Path) -> Result<()> 
         "architecture": debian::architecture(),
         "os": "linux",
         "config": {
-            "Entrypoint": image.entrypoint,
+            "Entrypoint": entrypoint,
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         },
         "rootfs": {"type": "layers", "diff_ids": digests},
@@ -354,7 +382,7 @@ fn write_layout(image: &Image, layers: &[PathBuf], layout: &Path) -> Result<()> 
     let manifest =
         json!({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers});
     let mut manifest = put(layout, kind, manifest.to_string().into())?;
-    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": image.reference});
+    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": reference});
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
     fs::write(layout.join("index.json"), index.to_string())?;
     fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;

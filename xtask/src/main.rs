@@ -9,8 +9,10 @@ mod build;
 mod ci;
 mod debian;
 mod demo;
+mod go;
 mod images;
 mod maven;
+mod oracle;
 mod run;
 mod test;
 mod tidy;
@@ -42,6 +44,11 @@ enum Command {
     Bench(bench::Args),
     /// Make the OCI images that demo and tests run, from Debian packages
     Images(images::Args),
+    /// A whole real Kubernetes on this machine, to hold ours against: until Ctrl-C, or the end of its input
+    Oracle(oracle::Args),
+    /// What runs in the namespaces of `oracle`
+    #[command(hide = true)]
+    OracleInside(oracle::InsideArgs),
     /// Fetch the tools that the build and the tests need, into `target/tools`
     Setup,
     /// Check layers, pure crates and sizes
@@ -56,6 +63,8 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Images(args) => images::run(&args),
+        Command::Oracle(args) => oracle::run(&args),
+        Command::OracleInside(args) => oracle::run_inside(&args),
         Command::Setup => tools::setup(),
         Command::Tidy(args) => tidy::run(&args),
     };
