@@ -14,6 +14,7 @@ use crate::id::{MemberName, RoleName};
 use crate::identity::Identity;
 use crate::launch::{Launch, LaunchOf};
 use crate::member::{Cluster, Member};
+use crate::operation::Operations;
 use crate::platform::Platform;
 use crate::problem::{Change, Problem};
 use crate::quorum;
@@ -171,8 +172,13 @@ pub trait App {
     }
 
     /// Which member a request is sent to. By default the leader, or a voter that works if it is the leader who leaves:
-    /// its answer might be lost with its lead.
+    /// its answer might be lost with its lead. A step of an operation is sent to the member that it is about.
     fn via(&self, cluster: &Cluster, request: &Request) -> Option<MemberName> {
+        if let Request::App(step) = request
+            && step.operation().is_some()
+        {
+            return Some(step.member.clone());
+        }
         let leaves =
             |it: &Member| matches!(request, Request::Leave { member, .. } if *member == it.name);
         let leader = cluster.leader()?;
@@ -204,6 +210,11 @@ pub trait App {
     /// application has no such objects.
     fn tend(&self, _: &Self::Spec, _: &Cluster) -> Vec<Tended> {
         vec![]
+    }
+
+    /// The kind of objects beside the cluster that ask for an operation, which is carried out once. By default none.
+    fn operations(&self) -> Option<Operations> {
+        None
     }
 
     /// What the cluster lacks to be as this spec declares, beside what members run, for people. By default nothing.

@@ -16,6 +16,7 @@ pub(crate) mod health;
 pub(crate) mod learn;
 mod listed;
 mod needs;
+pub(crate) mod operations;
 pub(crate) mod rebuild;
 pub(crate) mod rules;
 pub(crate) mod settle;

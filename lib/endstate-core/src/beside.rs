@@ -3,8 +3,7 @@
 //! An application says what becomes of each ([`App::tend`](crate::App::tend)): what it is asked for, in order, and what
 //! its status says. That is apart from the members: a request for such an object touches no member, so none needs a
 //! record, and one that is refused holds up its own object and nothing else. What takes members (moving the lead,
-//! replacing one) is due as a step of the application's own, which sees the objects in
-//! [`Cluster::beside`](crate::Cluster).
+//! replacing one) is asked for by an object that is carried out once: an [`Operation`](crate::Operation).
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -12,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::Words;
 use crate::facts::Facts;
-use crate::id::{ResourceVersion, Uid};
+use crate::id::{MemberName, ResourceVersion, Uid};
 use crate::limits::is_recent;
+use crate::progress::Progress;
 use crate::request::AppStep;
 use crate::status::Truth;
 
@@ -39,16 +39,26 @@ pub struct Beside {
     pub resource_version: ResourceVersion,
     /// Its generation.
     pub generation: i64,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Timestamp,
     /// Whether it is to go.
     pub deleting: bool,
     /// Whether it waits for the operator before it goes.
     pub held: bool,
     /// What it asks for, as it was written.
     pub spec: Facts,
-    /// Its condition, as far as there is one.
+    /// Its condition, as far as there is one: `Ready`, or of an operation `Complete`.
     pub ready: Option<Ready>,
     /// How the application refused what was asked for this object last.
     pub refused: Option<Refused>,
+    /// How far it is, if it is carried out once.
+    #[serde(default)]
+    pub progress: Progress,
+    /// The members of whom the application has just done what it was asked for this object. Its status need not say so
+    /// yet.
+    #[serde(default)]
+    pub answered: Vec<MemberName>,
 }
 
 /// A refusal of what was asked for an object.
@@ -97,11 +107,14 @@ impl Beside {
             uid: Uid::default(),
             resource_version: ResourceVersion::default(),
             generation: 1,
+            created: Timestamp::UNIX_EPOCH,
             deleting: false,
             held: false,
             spec,
             ready: None,
             refused: None,
+            progress: Progress::default(),
+            answered: vec![],
         }
     }
 
@@ -120,7 +133,8 @@ impl Beside {
     /// What becomes of it.
     pub fn tended(&self, verdict: Verdict) -> Tended {
         let (kind, name, uid) = (self.kind.clone(), self.name.clone(), self.uid.clone());
-        Tended { kind, name, uid, verdict, steps: vec![], held: false, look_again_ms: None }
+        let (steps, progress) = (vec![], None);
+        Tended { kind, name, uid, verdict, steps, held: false, progress, look_again_ms: None }
     }
 }
 
@@ -223,6 +237,8 @@ pub struct Tended {
     /// Whether it has to wait for the operator before it goes: something of it is in the application, or is about to
     /// be.
     pub held: bool,
+    /// How far it is, if it is carried out once: what its status remembers.
+    pub progress: Option<Progress>,
     /// When to look again although nothing was reported.
     pub look_again_ms: Option<u32>,
 }
@@ -239,6 +255,12 @@ impl Tended {
     #[must_use]
     pub fn held(self, held: bool) -> Self {
         Self { held, ..self }
+    }
+
+    /// The same, of an operation that is so far.
+    #[must_use]
+    pub fn at(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
     }
 
     /// The same, that is looked at again soon: something that is made now is not seen by a watch.

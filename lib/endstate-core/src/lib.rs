@@ -30,6 +30,7 @@ mod limits;
 mod lint;
 mod member;
 mod objects;
+mod operation;
 mod permission;
 mod place;
 mod plan;
@@ -39,6 +40,7 @@ mod pod;
 mod policy;
 mod position;
 mod problem;
+mod progress;
 mod reason;
 mod record;
 mod request;
@@ -80,6 +82,7 @@ pub use objects::{
     ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
     VOTER, claim_of, client_service, peer_service,
 };
+pub use operation::{Operation, Operations};
 pub use permission::{Access, KeyRange, Keys, Permission};
 pub use place::{Place, Room};
 pub use plan::{Action, Event, EventKind, Issue, LeftClaim, MemberVolume, Plan, Surroundings};
@@ -89,6 +92,7 @@ pub use pod::{Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};
+pub use progress::{Part, Progress, State};
 pub use reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 pub use record::{
     Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted,

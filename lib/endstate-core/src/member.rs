@@ -132,6 +132,8 @@ pub struct Member {
     pub node: Option<String>,
     /// Whether it has to go from there, because somebody empties that node, while another takes members.
     pub vacates: bool,
+    /// Whether an operation wants another in its place.
+    pub dismissed: bool,
     /// Where the others find it, if the list says so.
     pub address: Option<String>,
     /// What only the application knows of it.
@@ -166,6 +168,7 @@ impl Member {
             volume_deleting: false,
             node: None,
             vacates: false,
+            dismissed: false,
             address: None,
             facts: Facts::default(),
         }

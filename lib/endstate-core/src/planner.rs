@@ -26,6 +26,7 @@ mod lost_record;
 mod marks;
 mod mending;
 mod names;
+mod operations;
 mod pace;
 mod placing;
 mod proof;
@@ -81,7 +82,8 @@ use proof::{Proof, ProvenStep, Step};
 pub fn plan<A: App>(app: &A, snapshot: &Snapshot<A::Spec>) -> Plan<A::Spec> {
     let assessed = assess(app, snapshot);
     let decision = decide(&assessed);
-    let tended = tending::tend(&assessed);
+    let mut tended = tending::tend(&assessed);
+    tended.extend(operations::tend_all(&assessed, &decision));
     let plan = report::report(&assessed, decision);
     let soonest = tended.iter().filter_map(|it| it.look_again_ms).min();
     let look_again_ms = plan.look_again_ms.into_iter().chain(soonest).min();
@@ -175,8 +177,9 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
 
 /// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
-/// change, removal of the dead before growth, growth before restarts, and at last what works is spread better.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 22] {
+/// change, removal of the dead before growth, growth before restarts, what an operation asks for after
+/// that, and at last what works is spread better.
+fn proven_steps<A: App>() -> [ProvenStep<A>; 23] {
     [
         repair::resume,
         appointing::stop_rival,
@@ -199,6 +202,7 @@ fn proven_steps<A: App>() -> [ProvenStep<A>; 22] {
         placing::report_stuck,
         resize::resize,
         restarting::roll,
+        operations::carry_out,
         placing::spread,
     ]
 }
@@ -213,6 +217,9 @@ fn with_quorum<A: App>(assessed: &Assessed<'_, A>, decision: &mut Decision<A::Sp
         }
     }
     decision.wait_for_members(cluster);
+    if let Some(wait) = operations::under_way(&proof) {
+        decision.wait(wait);
+    }
     if let Some(lacks) = assessed.record.in_force().and_then(|it| assessed.app.lacks(it, cluster)) {
         decision.wait(Waiting::ForStage { lacks });
     }

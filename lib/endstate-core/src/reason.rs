@@ -246,6 +246,8 @@ pub enum LeaveReason {
     VolumeDeleted,
     /// It works, and somebody empties its node; its successor has joined already.
     Vacated,
+    /// It works, and an operation wants another in its place; its successor has joined already.
+    Requested,
     /// It never caught up; another try follows under another name.
     FailedJoin,
     /// It belongs to nothing: a pod or a member that nobody asked for.

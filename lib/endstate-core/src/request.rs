@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, MemberId, MemberName, RoleName};
+use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::reason::LeaveReason;
 
 /// A change that the application makes. There may be more kinds in a later version: a driver answers that it is
@@ -138,6 +138,9 @@ impl Request {
     }
 }
 
+/// The argument of a step that says for which operation it is due.
+const OPERATION: &str = "operation";
+
 /// A step of the application's own. What it means only the application knows.
 ///
 /// ```
@@ -182,6 +185,17 @@ impl AppStep {
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.arguments.insert(name.into(), value.into());
         self
+    }
+
+    /// The same, due for an operation.
+    #[must_use]
+    pub(crate) fn for_operation(self, operation: &Uid) -> Self {
+        self.with(OPERATION, operation.as_str())
+    }
+
+    /// The operation that it is due for, by the uid of its object.
+    pub fn operation(&self) -> Option<Uid> {
+        self.arguments.get(OPERATION).map(|it| it.as_str().into())
     }
 
     /// The same, dangerous.

@@ -116,6 +116,15 @@ pub enum Waiting {
         /// Of how much.
         of: u64,
     },
+    /// An operation, which is carried out once, is under way.
+    ForOperation {
+        /// The kind of its object.
+        kind: String,
+        /// The name of its object.
+        name: String,
+        /// What is done for it, and how far it is, for people.
+        doing: String,
+    },
     /// Members have to be brought to the accepted spec in stages, and the next lacks something.
     ForStage {
         /// What, in the application's words.

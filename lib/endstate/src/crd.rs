@@ -1,5 +1,6 @@
 //! Custom resource definitions that an API server accepts without warnings, and the parts that all specs share.
 
+mod claim;
 mod tls;
 mod types;
 
@@ -8,11 +9,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
+pub use claim::{ClaimRequests, ClaimResources, ClaimSpec};
 use kube::core::Rule;
 pub use tls::{ClientTls, Mode, PeerTls, Tls};
 pub use types::{
-    BesideCondition, BesideStatus, EmptyDir, EnvVar, Opaque, PodPolicy, Reclaim, Resources,
-    Retention, Status, Storage, Volume, published,
+    BesideCondition, BesideStatus, EmptyDir, EnvVar, MoveLeader, OnMembers, Opaque, Operation,
+    OperationStatus, PodPolicy, Reclaim, ReplaceMember, Resources, Retention, Status, Storage,
+    Volume, published,
 };
 
 /// Removes the formats that only Rust has (`uint32`, `usize`-like): a server warns of each. The bounds that come with
@@ -71,23 +74,12 @@ pub fn of_cluster(mut crd: CustomResourceDefinition) -> CustomResourceDefinition
 /// ```
 #[must_use]
 pub fn of_beside(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let column = |name: &str, path: &str| CustomResourceColumnDefinition {
-        name: name.to_owned(),
-        type_: "string".to_owned(),
-        json_path: path.to_owned(),
-        ..Default::default()
-    };
     let condition = |it: &str| format!(".status.conditions[?(@.type==\"Ready\")].{it}");
     let columns = [
         column("Cluster", ".spec.cluster"),
         column("Ready", &condition("status")),
         column("Reason", &condition("reason")),
     ];
-    let fixed = |rule: &str, message: &str| ValidationRule {
-        rule: rule.to_owned(),
-        message: Some(message.to_owned()),
-        ..Default::default()
-    };
     for version in &mut crd.spec.versions {
         version.additional_printer_columns = Some(columns.to_vec());
         let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
@@ -101,6 +93,68 @@ pub fn of_beside(mut crd: CustomResourceDefinition) -> CustomResourceDefinition 
         rules.push(fixed(name, &format!("the name {another}")));
     }
     without_rust(crd)
+}
+
+/// The definition of a kind whose objects ask for one operation of a cluster ([`Operation`] and an application's own),
+/// and whose status is [`OperationStatus`]: with columns, and the rules that there is one operation, and that the spec
+/// stays as it is.
+///
+/// ```
+/// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+/// # fn show(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+/// endstate::crd::of_operation(crd)
+/// # }
+/// ```
+#[must_use]
+pub fn of_operation(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let age = CustomResourceColumnDefinition {
+        type_: "date".to_owned(),
+        ..column("Age", ".metadata.creationTimestamp")
+    };
+    let message = CustomResourceColumnDefinition {
+        priority: Some(1),
+        ..column("Message", ".status.conditions[?(@.type==\"Complete\")].message")
+    };
+    let columns = [
+        column("Cluster", ".spec.cluster"),
+        column("Operation", ".status.operation"),
+        column("State", ".status.state"),
+        message,
+        age,
+    ];
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns.to_vec());
+        let schema = version.schema.as_mut().and_then(|it| it.open_api_v3_schema.as_mut());
+        let spec = schema.and_then(|it| it.properties.as_mut()?.get_mut("spec"));
+        let Some(spec) = spec else { continue };
+        let fields = spec.properties.iter().flat_map(|it| it.keys());
+        let fields: Vec<_> = fields.filter(|it| *it != "cluster").cloned().collect();
+        let given: Vec<_> = fields.iter().map(|it| format!("has(self.{it})")).collect();
+        let one = format!("[{}].filter(it, it).size() == 1", given.join(", "));
+        let rules = spec.x_kubernetes_validations.get_or_insert_default();
+        rules.push(fixed(&one, &format!("name one operation: {}", fields.join(", "))));
+        let another =
+            "an operation is carried out once and cannot be changed: declare another object";
+        rules.push(fixed("self == oldSelf", another));
+    }
+    without_rust(crd)
+}
+
+fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: "string".to_owned(),
+        json_path: path.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn fixed(rule: &str, message: &str) -> ValidationRule {
+    ValidationRule {
+        rule: rule.to_owned(),
+        message: Some(message.to_owned()),
+        ..Default::default()
+    }
 }
 
 fn name_rule() -> ValidationRule {

@@ -4,6 +4,8 @@
 //! it does was decided from one. Everything it does is idempotent, and that it worked is proven by the next
 //! observation, never by the answer.
 
+mod long;
+
 use std::fmt::Display;
 use std::future::Future;
 
@@ -11,6 +13,7 @@ use endstate_core::{AppStep, Beside, Call, Identity, MemberId, MemberName, RoleN
 
 use crate::client::Failure;
 use crate::operator::Secrets;
+pub use long::LongCalls;
 
 /// A member, and where its pod can be reached.
 ///

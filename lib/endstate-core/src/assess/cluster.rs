@@ -12,6 +12,7 @@ use crate::launch::LaunchOf;
 use crate::leads::Leads;
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
+use crate::operation::Operation;
 use crate::planner::is_member_name;
 use crate::pod::{Pod, PodRef, Trouble};
 use crate::problem::Change;
@@ -123,10 +124,19 @@ impl<A: App> Joined<'_, A> {
             volume_deleting: snapshot.is_claim_deleting(&entry.name),
             node,
             vacates,
+            dismissed: self.is_dismissed(&entry.name),
             address: entry.address.clone(),
             facts: answer.map(|it| it.facts.clone()).unwrap_or_default(),
             ..Member::new(entry.name.clone(), entry.id.clone(), record.role)
         }
+    }
+
+    /// Whether an operation that was started wants another in its place.
+    fn is_dismissed(&self, name: &MemberName) -> bool {
+        let current = self.app.operations().and_then(|it| it.current(&self.snapshot.beside));
+        current.filter(|it| it.0.progress.is_started()).is_some_and(
+            |(_, it)| matches!(it, Operation::ReplaceMember { member } if member == *name),
+        )
     }
 
     /// Whether the record knows a member. One of which it only says that it goes is part of no group that has a leader

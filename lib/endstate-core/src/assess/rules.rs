@@ -53,11 +53,12 @@ pub(crate) fn hands_over<'c>(cluster: &'c Cluster, target: &Topology) -> Option<
     (can_transfer(target, leader) && heir(cluster, target, leader).is_some()).then_some(leader)
 }
 
-/// Whether a member's role hands its lead over.
+/// Whether a member's role hands its lead over. Nobody knows who follows whom in groups of a role that is not asked for
+/// any more.
 pub(crate) fn can_transfer(target: &Topology, member: &Member) -> bool {
     target
         .role(&member.role)
-        .or_else(|| target.voting())
+        .or_else(|| target.voting().filter(|it| !it.is_led()))
         .is_some_and(|it| matches!(it.lead, Lead::Transfers | Lead::Appointed(_)))
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn heir<'c>(
         .members
         .iter()
         .filter(able)
-        .max_by_key(|it| (!it.volume_deleting, !it.vacates, !it.outdated, entries(it)))
+        .max_by_key(|it| (!it.volume_deleting, !leaves_soon(it), !it.outdated, entries(it)))
 }
 
 /// Whether a member's change stops its process and goes on with the same data: another image in its pod, or another
@@ -90,9 +91,15 @@ pub(crate) fn restarts(member: &Member) -> bool {
     }
 }
 
+/// Whether a member that works goes all the same: its node is being emptied, or an operation wants another in its
+/// place.
+fn leaves_soon(member: &Member) -> bool {
+    member.vacates || member.dismissed
+}
+
 /// Whether a member has to be replaced: because its data is corrupt, because its volume is being deleted, because its
-/// node is being emptied, because its pod must be another and its data goes with it, or because so few members cannot
-/// spare one for a restart.
+/// node is being emptied or an operation asks for it, because its pod must be another and its data goes with it, or
+/// because so few members cannot spare one for a restart.
 pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -> bool {
     let voters = cluster.voters().count();
     let spare = match target.is_led(&member.role) {
@@ -102,7 +109,7 @@ pub(crate) fn must_move(cluster: &Cluster, target: &Topology, member: &Member) -
     let spare = spare || !member.health.is_healthy();
     is_replaced(cluster, target, member)
         || member.volume_deleting
-        || member.vacates
+        || leaves_soon(member)
         || member.change.takes_another(member.durable)
         || restarts(member) && !spare
 }

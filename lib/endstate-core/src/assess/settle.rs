@@ -85,7 +85,7 @@ impl<A: App> Assessed<'_, A> {
                 let running =
                     self.snapshot.view.tasks.iter().any(|it| it.asked().as_ref() == Some(&task));
                 let kind = RequestKind::App(step.name.clone());
-                if !running && !self.due(cluster).contains(&step)
+                if !running && !self.is_due(cluster, &step)
                     || self.is_refused_for_long(&kind, &step.member)
                     || self.makes_room(cluster, target, &step)
                 {
@@ -147,6 +147,14 @@ impl<A: App> Assessed<'_, A> {
     pub(crate) fn due(&self, cluster: &Cluster) -> Vec<AppStep> {
         let spec = self.record.in_force();
         spec.map_or_else(Vec::new, |it| self.app.steps(it, cluster))
+    }
+
+    /// Whether a step is due, by the application or by an operation.
+    pub(crate) fn is_due(&self, cluster: &Cluster, step: &AppStep) -> bool {
+        match step.operation() {
+            Some(_) => self.step_of_operation(cluster).as_ref() == Some(step),
+            None => self.due(cluster).contains(step),
+        }
     }
 
     fn settle_join(&mut self, cluster: &Cluster, target: &Topology, new: MemberRecord) {
@@ -237,8 +245,10 @@ impl<A: App> Assessed<'_, A> {
             // What it holds moves on; the step begins again after the repair.
             return false;
         }
+        // Of a member without a vote these say nothing; others do.
+        let by_itself = [LeaveReason::Dead, LeaveReason::Requested];
         let holds = match reason {
-            _ if reason != LeaveReason::Dead && rules::is_half_joined(target, member) => true,
+            _ if !by_itself.contains(&reason) && rules::is_half_joined(target, member) => true,
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
             // Who leads and cannot hand over goes first: its successor would copy what is corrupt.
@@ -246,6 +256,7 @@ impl<A: App> Assessed<'_, A> {
                 (surplus || member.leads) && is_replaced(cluster, target, member)
             }
             LeaveReason::Vacated => surplus && member.vacates,
+            LeaveReason::Requested => surplus && member.dismissed,
             LeaveReason::VolumeDeleted => surplus && member.volume_deleting,
             LeaveReason::Dead => member.health.is_given_up(),
             LeaveReason::Stranger => !self.record.members.iter().any(|it| it.name == member.name),

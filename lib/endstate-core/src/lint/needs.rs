@@ -1,6 +1,7 @@
 //! Roles that need others, and the application's own steps: what must be so before.
 
 use super::{Lint, Rule};
+use crate::beside::Beside;
 use crate::id::MemberName;
 use crate::launch::Start;
 use crate::limits::quorum;
@@ -58,6 +59,18 @@ impl<S> Lint<'_, S> {
         for need in &step.needs {
             self.has(step, need);
         }
+        if let Some(operation) = step.operation() {
+            self.is_started(&step.name, |it| it.uid == operation);
+        }
+    }
+
+    /// The status of an operation says that it was started, and not that it is over.
+    pub(super) fn is_started(&mut self, what: &str, which: impl Fn(&Beside) -> bool) {
+        let runs = |it: &Beside| it.progress.is_started() && !it.progress.state.is_over();
+        let started = self.snapshot.beside.iter().any(|it| which(it) && runs(it));
+        self.check(Rule::IntentFirst, started, || {
+            format!("{what} is asked for an operation that was not started, or is over")
+        });
     }
 
     /// Those who work are a quorum without this one.

@@ -30,6 +30,9 @@ impl<'a, S> Lint<'a, S> {
             Request::Leave { member, id, reason } => {
                 self.remove(member, id, call);
                 self.give_up(member, *reason);
+                if *reason == LeaveReason::Requested {
+                    self.is_started("a removal", |_| true);
+                }
             }
             Request::Drain { member, .. } => {
                 self.change(call);

@@ -80,12 +80,12 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     let order = proof.assessed.app.order(proof.cluster);
     let of_unit = |it: &&Member| counted(proof.cluster, unit, None).any(|own| own.name == it.name);
     // One whose drain is under way: another drain beside it would leave too few to take what both hold. Then one
-    // whose volume goes or whose node is being emptied, and, in a group that has a leader, one that is to be moved:
-    // its successor does not lead yet, and may look more dispensable.
+    // whose volume goes, whose node is being emptied or in whose place another is asked for, and, in a group that has
+    // a leader, one that is to be moved: its successor does not lead yet, and may look more dispensable.
     let drained = |it: &&Member| of_unit(it) && proof.is_drain_asked(&it.name);
     let moves = |it: &&Member| {
         let led = unit.0.is_led() && must_move(proof.cluster, proof.target, it);
-        of_unit(it) && (it.volume_deleting || it.vacates || led)
+        of_unit(it) && (it.volume_deleting || it.vacates || it.dismissed || led)
     };
     let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
     let places = &proof.assessed.snapshot.places;
@@ -96,11 +96,13 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
         it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
         it if it.volume_deleting => LeaveReason::VolumeDeleted,
         it if it.vacates => LeaveReason::Vacated,
+        it if it.dismissed => LeaveReason::Requested,
         it if it.outdated && must_move(proof.cluster, proof.target, it) => LeaveReason::Outdated,
         _ => LeaveReason::ScaleDown,
     };
     // Its successor has to serve clients before.
-    let moves = [LeaveReason::Outdated, LeaveReason::Vacated].contains(&reason);
+    let moves =
+        [LeaveReason::Outdated, LeaveReason::Vacated, LeaveReason::Requested].contains(&reason);
     let lacks = moves.then(|| proof.lacks_ready(first)).flatten();
     match lacks {
         Some(shortage) => {

@@ -35,7 +35,11 @@ pub(super) fn begin<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         let waits = due.filter_map(|it| proof.running(&RequestKind::App(it.name), &it.member));
         return Verdict::say(waits);
     }
-    let Some(step) = due.next() else { return Verdict::Pass };
+    due.next().map_or(Verdict::Pass, |it| begin_step(proof, it))
+}
+
+/// Begins a step, unless it lacks something, or was refused for long a moment ago.
+pub(super) fn begin_step<A: App>(proof: &Proof<'_, '_, A>, step: AppStep) -> Verdict {
     let kind = RequestKind::App(step.name.clone());
     if proof.assessed.is_refused_for_long(&kind, &step.member) {
         let key = ActionKey { kind: ActionKind::Request(kind), member: step.member.clone() };
@@ -99,6 +103,14 @@ impl<A: App> Proof<'_, '_, A> {
         match (&task.request, &self.assessed.record.step) {
             (RequestKind::Drain, Some(Step::Leave { name, .. })) if task.member == *name => true,
             (RequestKind::Drain, _) => self.cluster.member(&task.member).is_some_and(leaves),
+            // Nothing stops what an operation began.
+            (RequestKind::App(name), Some(Step::App { step }))
+                if step.operation().is_some()
+                    && step.name == *name
+                    && step.member == task.member =>
+            {
+                true
+            }
             (RequestKind::App(name), _) => {
                 let same = |it: &AppStep| it.name == *name && it.member == task.member;
                 self.assessed.due(self.cluster).iter().any(same)

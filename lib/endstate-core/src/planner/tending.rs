@@ -8,9 +8,10 @@ use crate::beside::{Beside, Tended, Verdict};
 use crate::status::Truth;
 
 /// How soon to look again where only a person or the API can lead on.
-const LATER_MS: u32 = 5_000;
+pub(super) const LATER_MS: u32 = 5_000;
 
-/// What becomes of each. Where the application cannot be asked they wait; a cluster that goes keeps none of them.
+/// What becomes of each that is no operation. Where the application cannot be asked they wait; a cluster that goes
+/// keeps none of them.
 pub(super) fn tend<A: App>(assessed: &Assessed<'_, A>) -> Vec<Tended> {
     let spec = assessed.record.in_force();
     let tended = match (&assessed.situation, spec, &assessed.cluster) {
@@ -21,7 +22,13 @@ pub(super) fn tend<A: App>(assessed: &Assessed<'_, A>) -> Vec<Tended> {
     let told = tended.iter().filter_map(|it| Some(paced(assessed.snapshot.now, of(it)?, it)));
     let others = assessed.snapshot.beside.iter();
     let others = others.filter(|it| !tended.iter().any(|other| other.uid == it.uid));
+    let others = others.filter(|it| !is_operation(assessed, it));
     told.chain(others.map(|it| waiting(assessed, it))).collect()
+}
+
+/// Whether it is carried out once.
+fn is_operation<A: App>(assessed: &Assessed<'_, A>, object: &Beside) -> bool {
+    assessed.app.operations().is_some_and(|it| it.of(object).is_some())
 }
 
 /// What the application refused stays said until it takes it, and is not asked for again at once unless the object is
@@ -43,7 +50,7 @@ fn paced(now: Timestamp, object: &Beside, tended: &Tended) -> Tended {
     tended
 }
 
-fn waiting<A: App>(assessed: &Assessed<'_, A>, object: &Beside) -> Tended {
+pub(super) fn waiting<A: App>(assessed: &Assessed<'_, A>, object: &Beside) -> Tended {
     let verdict = match &assessed.situation {
         Situation::Deleting => Verdict::waits("ClusterDeleting", "its cluster is being deleted"),
         Situation::Paused => Verdict::unknown("ClusterPaused", "its cluster is paused"),

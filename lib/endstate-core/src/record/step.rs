@@ -84,6 +84,16 @@ impl Step {
             Self::Recover { source, .. } => source,
         }
     }
+
+    /// The member that it asks for something, if that is due for this operation.
+    pub(crate) fn of_operation(&self, operation: &Uid) -> Option<&MemberName> {
+        match self {
+            Self::App { step } if step.operation().as_ref() == Some(operation) => {
+                Some(&step.member)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How far a recovery is.

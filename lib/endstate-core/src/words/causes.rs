@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use crate::consent::Choice;
+use crate::operation::Operation;
 use crate::problem::Problem;
 use crate::reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 use crate::snapshot::{Conflict, Denial};
@@ -86,6 +87,20 @@ impl Display for VersionMismatch {
     }
 }
 
+impl Display for Operation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::MoveLeader { to: Some(to) } => write!(f, "{to} takes the lead"),
+            Self::MoveLeader { to: None } => f.write_str("another voter takes the lead"),
+            Self::ReplaceMember { member } => {
+                write!(f, "another member takes the place of {member}")
+            }
+            Self::OnMembers { step, .. } => write!(f, "{step} of members"),
+            Self::Unknown => f.write_str("an operation that nobody knows"),
+        }
+    }
+}
+
 impl Display for Shortage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
@@ -165,6 +180,7 @@ impl Display for LeaveReason {
             Self::Corrupt => "its data is corrupt",
             Self::VolumeDeleted => "its volume is being deleted",
             Self::Vacated => "its node is being emptied",
+            Self::Requested => "another is asked for in its place",
             Self::FailedJoin => "it failed to join",
             Self::Stray => "it is a leftover",
             Self::Stranger => "the operator did not add it, and a person wants it removed",

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use serde_json::json;
 
 use crate::toy::{ToySpec, Volume};
 
@@ -63,6 +64,18 @@ struct Whole {
     backoff: Option<(u32, i64)>,
     consent: (Option<usize>, Option<usize>),
     task: Option<(RequestKind, usize)>,
+    operations: Vec<Asked>,
+}
+
+/// What an operation is about, and how far it is.
+#[derive(Clone, Debug)]
+struct Asked {
+    kind: u8,
+    member: usize,
+    state: State,
+    begun: Option<(usize, bool)>,
+    answered: Option<usize>,
+    deleting: bool,
 }
 
 pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot<ToySpec>> {
@@ -252,6 +265,7 @@ fn whole() -> impl Strategy<Value = Whole> {
         LeaveReason::Corrupt,
         LeaveReason::FailedJoin,
         LeaveReason::Stray,
+        LeaveReason::Requested,
     ];
     let step = (0..9_u8, 0..6_usize, select(reasons.to_vec()));
     let kinds = [
@@ -261,21 +275,70 @@ fn whole() -> impl Strategy<Value = Whole> {
         ActionKind::Request(RequestKind::Join),
         ActionKind::Request(RequestKind::Leave),
         ActionKind::MarkPod,
+        ActionKind::Request(RequestKind::Transfer),
+        ActionKind::Request(RequestKind::App("Compact".into())),
     ];
     let blocked = (select(kinds.to_vec()), 0..6_usize, select(vec![0, 1, 60]), any::<bool>());
-    let tasks =
-        select(vec![RequestKind::Drain, RequestKind::Leave, RequestKind::App("Rebalance".into())]);
+    let tasks = select(vec![
+        RequestKind::Drain,
+        RequestKind::Leave,
+        RequestKind::App("Rebalance".into()),
+        RequestKind::App("Compact".into()),
+    ]);
     let facts = (prop::bool::weighted(0.8), prop::bool::weighted(0.9), 0..6_usize);
     let consent = (option::weighted(0.3, 0..6_usize), option::weighted(0.1, 0..6_usize));
     let flags = (rarely(), rarely(), rarely());
     let backoff = option::weighted(0.2, (1..9_u32, select(vec![-9_i64, 0, 5, 500])));
-    let rest =
-        (option::weighted(0.2, blocked), backoff, option::weighted(0.2, (tasks, 0..6_usize)));
+    let operations = vec(asked(), 0..3);
+    let rest = (
+        option::weighted(0.2, blocked),
+        backoff,
+        option::weighted(0.2, (tasks, 0..6_usize)),
+        operations,
+    );
     (facts, flags, step, consent, rest).prop_map(|(facts, flags, step, consent, rest)| {
         let (formed, listed, agreed) = facts;
-        let (blocked, backoff, task) = rest;
-        Whole { formed, listed, agreed, flags, step, blocked, backoff, consent, task }
+        let (blocked, backoff, task, operations) = rest;
+        Whole { formed, listed, agreed, flags, step, blocked, backoff, consent, task, operations }
     })
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let states = select(vec![State::Waiting, State::Running, State::Running, State::Complete]);
+    let begun = option::of((0..6_usize, any::<bool>()));
+    let parts = (0..5_u8, 0..6_usize, states, begun, option::weighted(0.3, 0..6_usize), rarely());
+    parts.prop_map(|(kind, member, state, begun, answered, deleting)| Asked {
+        kind,
+        member,
+        state,
+        begun,
+        answered,
+        deleting,
+    })
+}
+
+fn make(index: usize, it: &Asked) -> Beside {
+    let asked = match it.kind {
+        0 => json!({"moveLeader": {}}),
+        1 => json!({"moveLeader": {"to": name(it.member)}}),
+        2 => json!({"replaceMember": {"member": name(it.member)}}),
+        3 => json!({"compact": {"members": [name(it.member)]}}),
+        _ => json!({"compact": {}}),
+    };
+    let mut object = Beside::new("ToyTask", format!("one-{index}"), Facts::of(&asked));
+    (object.uid, object.deleting) = (format!("one-{index}").into(), it.deleting);
+    let started = (it.state != State::Waiting).then(|| ago(9));
+    let mut part = it.begun.map(|(member, over)| (Part::new(name(member), 1), over));
+    if let Some((part, true)) = &mut part {
+        part.completion_time = started;
+    }
+    object.progress.state = it.state;
+    object.progress.start_time = started;
+    object.progress.former_leader = Some(name(0));
+    object.progress.members =
+        part.into_iter().map(|it| it.0).filter(|_| started.is_some()).collect();
+    object.answered = it.answered.map(name).into_iter().collect();
+    object
 }
 
 fn name(index: usize) -> MemberName {
@@ -325,6 +388,7 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
         blocked.not_created(if not_made { vec![name(it)] } else { vec![] })
     });
     seen.blocked = blocked.into_iter().collect();
+    seen.beside = whole.operations.iter().enumerate().map(|(index, it)| make(index, it)).collect();
     seen.consent = whole.consent.0.map(name).map(Choice::RecoverFrom);
     let conflict = Conflict::new("Service", "demo");
     seen.conflicts = if whole.flags.1 { vec![conflict] } else { vec![] };
@@ -404,6 +468,9 @@ fn step(members: &[MemberRecord], whole: &Whole) -> Option<Step> {
         3 => recover(RecoverStage::Fencing {}),
         4 => recover(RecoverStage::Alone {}),
         5 => recover(RecoverStage::Resuming { pod: pod.unwrap_or_default() }),
+        6 => {
+            Step::App { step: AppStep::new("Compact", name).with("operation", "one-0").dangerous() }
+        }
         _ => return None,
     })
 }

@@ -32,6 +32,7 @@ fn turned(seen: &Snapshot<ToySpec>) -> Snapshot<ToySpec> {
     seen.claims.reverse();
     seen.view.targets.reverse();
     seen.view.tasks.reverse();
+    seen.beside.reverse();
     seen.view.membership.iter_mut().for_each(|it| it.members.reverse());
     seen
 }

@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Acks, App, AppStep, CatchUp, Cluster, Edge, Formation, Growth, Guard, IdSource, Identity,
-    Launch, LaunchOf, Lead, Member, MemberName, Placement, Plan, PodPolicy, Position, Precondition,
-    Problem, Reclaim, Recovery, Retention, Role, Snapshot, Stage, Topology, View, VolumeSpec,
-    Voters, lint, plan,
+    Launch, LaunchOf, Lead, Member, MemberName, Operations, Placement, Plan, PodPolicy, Position,
+    Precondition, Problem, Reclaim, Recovery, Retention, Role, Snapshot, Stage, Topology, View,
+    VolumeSpec, Voters, lint, plan,
 };
 use serde::{Deserialize, Serialize};
 
@@ -262,6 +262,10 @@ impl App for Toy {
     fn is_drained(&self, _: &Cluster, member: &Member) -> bool {
         let placed = *member.role == *BROKER;
         !placed || member.position.as_ref().is_none_or(|it| it.count() == 0)
+    }
+
+    fn operations(&self) -> Option<Operations> {
+        Some(Operations { kind: "ToyTask", steps: &["Compact"] })
     }
 
     fn without_user(&self) -> &'static str {

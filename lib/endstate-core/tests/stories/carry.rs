@@ -110,12 +110,15 @@ impl<A: Told> World<A> {
     pub(super) fn plan_until_idle(&mut self) -> String {
         let mut told = String::new();
         for _ in 0..100 {
-            let before = self.snapshot.status.clone();
+            let before = (self.snapshot.status.clone(), self.snapshot.beside.clone());
             let answer = self.plan();
             let idle = answer == "nothing to do\n";
             if self.timed {
                 self.snapshot.now += SignedDuration::from_secs(STABLE_SECONDS);
-            } else if before == self.snapshot.status && self.snapshot.view.tasks.is_empty() {
+            } else if before.0 == self.snapshot.status
+                && before.1 == self.snapshot.beside
+                && self.snapshot.view.tasks.is_empty()
+            {
                 return told + if idle { "" } else { &answer };
             }
             told += &answer.replace("only the status changes\n", "");
@@ -140,9 +143,11 @@ impl<A: Told> World<A> {
         self.timed = plan.waits.iter().any(timed);
         self.rest();
         self.surround(plan.surroundings);
+        self.written = plan.tended;
         for action in plan.actions {
             self.act(action);
         }
+        self.tell_operations();
         self.elect();
     }
 
@@ -216,6 +221,7 @@ impl<A: Told> World<A> {
                 let position = self.position(&step.member).and(&Position::of(step.name, 1, 1));
                 self.positions.insert(step.member, position);
             }
+            Request::App(step) if step.operation().is_some() => self.operate(&step),
             Request::App(step) if A::do_at_once(&mut self.memory, &step) => {}
             Request::App(step) => self.begin_task(kind, step.member),
             Request::Cancel { request, member } => {
@@ -251,6 +257,7 @@ fn reversed<S: Clone>(snapshot: &Snapshot<S>) -> Snapshot<S> {
     snapshot.pods.iter_mut().for_each(|it| it.reverse());
     snapshot.claims.reverse();
     snapshot.blocked.reverse();
+    snapshot.beside.reverse();
     snapshot.view.targets.reverse();
     snapshot.view.tasks.reverse();
     snapshot.view.membership.iter_mut().for_each(|it| it.members.reverse());

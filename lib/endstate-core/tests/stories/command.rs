@@ -37,6 +37,7 @@ impl<A: Told> World<A> {
             ["status"] => self.status(),
             ["record"] => self.record(),
             ["claims"] => self.claims(),
+            ["operations"] => self.operations(),
             ["surroundings"] => self.surroundings(),
             ["told", name] => self.told(name),
             ["next", "look"] => format!("{} ms\n", self.look_again_ms.unwrap()),
@@ -119,6 +120,10 @@ impl<A: Told> World<A> {
                 let member = self.name(name);
                 self.begin_task(request, member);
             }
+            ["operation", name, field, names @ ..] => self.declare(name, field, names),
+            ["withdraw", name] => self.operation(name).deleting = true,
+            ["drop", "operation", name] => self.snapshot.beside.retain(|it| it.name != *name),
+            ["slow"] => self.slow = true,
             ["work", share] => self.work(share.parse().unwrap()),
             ["show", "marks"] => self.marks_told = true,
             ["refuse", "objects"] => self.unwritable = true,

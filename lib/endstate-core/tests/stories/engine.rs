@@ -10,6 +10,7 @@
 mod carry;
 mod change;
 mod command;
+mod operations;
 mod show;
 mod world;
 

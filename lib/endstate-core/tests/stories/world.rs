@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use endstate_core::{
     Blocked, Corruption, Entry, Identity, Lead, MemberId, MemberName, MemberStatus, Membership,
-    Pod, Position, Reach, Refusal, Room, Snapshot, Standing, Start, Step, Target, member_name,
+    Pod, Position, Reach, Refusal, Room, Snapshot, Standing, Start, Step, Target, Tended,
+    member_name,
 };
 
 use super::Told;
@@ -50,6 +51,10 @@ pub(crate) struct World<A: Told> {
     pub(super) unmarkable: Vec<MemberName>,
     /// The API refuses the objects around the members: no claim is made or changed.
     pub(super) unwritable: bool,
+    /// What becomes of the objects beside the cluster, by the last plan.
+    pub(super) written: Vec<Tended>,
+    /// Whether what an operation asks of a member takes long.
+    pub(super) slow: bool,
     pub(super) versions: u64,
     pub(crate) memory: A::Memory,
 }
@@ -79,6 +84,8 @@ impl<A: Told> Default for World<A> {
             marks_told: false,
             unmarkable: vec![],
             unwritable: false,
+            written: vec![],
+            slow: false,
             versions: 1,
             memory: A::Memory::default(),
         }

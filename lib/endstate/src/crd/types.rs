@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use endstate_core::Progress;
 use k8s_openapi::api::core::v1::{Affinity, Toleration};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
@@ -257,6 +258,76 @@ impl From<Storage> for Option<endstate_core::Storage> {
     }
 }
 
+/// The status of an operation, which belongs to a cluster and is carried out once, as its definition has it.
+///
+/// ```
+/// use endstate::crd::OperationStatus;
+/// let status: OperationStatus = serde_json::from_value(serde_json::json!({"state": "Failed"})).unwrap();
+/// assert!(status.progress.state.is_over());
+/// ```
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationStatus {
+    /// The generation this status was made from.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// What is asked for: the field of the spec that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// How far it is.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// `Complete`: what is asked for is so; while it is not, why, and what is done. `Failed`: it never will be.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<BesideCondition>,
+}
+
+/// The lead that is to move.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveLeader {
+    /// Who is to lead: a member that votes. Default: any other that works, the one that has most of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub to: Option<String>,
+}
+
+/// A member that is to be replaced.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplaceMember {
+    /// Which. Another joins and is ready before it leaves, with its volume if that is not retained.
+    #[schemars(length(min = 1, max = 63))]
+    pub member: String,
+}
+
+/// The members that something is done with, one after the other; who leads comes last.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct OnMembers {
+    /// Which. Default: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63)))]
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub members: Vec<String>,
+}
+
+/// What every application's operations can ask for.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// The cluster of this namespace that it is about.
+    #[schemars(length(min = 1, max = 63))]
+    pub cluster: String,
+    /// Have another member lead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub move_leader: Option<MoveLeader>,
+    /// Have another member take the place of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace_member: Option<ReplaceMember>,
+}
+
 /// The status of an object that belongs to a cluster, as its definition has it.
 ///
 /// ```
@@ -280,7 +351,7 @@ pub struct BesideStatus {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct BesideCondition {
-    /// What it is about: `Ready`.
+    /// What it is about: `Ready`; of an operation `Complete` or `Failed`.
     pub r#type: String,
     /// True, False or Unknown.
     pub status: endstate_core::Truth,

@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use endstate_core::{Beside, Facts, Ready, Refused, Tended, Verdict};
+use endstate_core::{
+    Beside, Facts, MemberName, Operations, Progress, Ready, Refused, State, Tended, Truth, Uid,
+    Verdict,
+};
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use serde::Deserialize;
@@ -14,21 +17,30 @@ use serde_json::{Value, json};
 
 use crate::{Cache, Context, Engine, Error, ObjectKey, Scope, finalizer};
 
+/// The condition of an object that is kept up.
+const READY: &str = "Ready";
+/// The conditions of one that is carried out once.
+const COMPLETE: &str = "Complete";
+const FAILED: &str = "Failed";
+
 /// What keeps an object until the application has let go of it.
 const FINALIZER: &str = "endstate.dev/cluster";
 
-/// The caches of the kinds, and what was refused.
+/// The caches of the kinds, what was refused, and what was just done.
 #[derive(Clone)]
 pub(super) struct Besides {
     caches: Vec<Cache<DynamicObject>>,
     /// By uid. Losing it in a restart costs one try.
     refused: Arc<Mutex<HashMap<String, Refused>>>,
+    /// The members of whom the application did what an operation asked for, by uid, until its status says so. Losing it
+    /// in a restart costs doing the last again.
+    answered: Arc<Mutex<HashMap<Uid, Vec<MemberName>>>>,
 }
 
 impl Besides {
     pub(super) fn open(engine: &mut Engine, kinds: &[ApiResource]) -> Self {
         let caches = kinds.iter().map(|it| engine.cache_of(it.clone(), Scope::all())).collect();
-        Self { caches, refused: Arc::default() }
+        Self { caches, refused: Arc::default(), answered: Arc::default() }
     }
 
     pub(super) fn caches(&self) -> &[Cache<DynamicObject>] {
@@ -60,10 +72,22 @@ impl Besides {
         seen.uid = uid.as_str().into();
         seen.resource_version = object.resource_version().unwrap_or_default().as_str().into();
         seen.generation = object.metadata.generation.unwrap_or_default();
+        seen.created = object.creation_timestamp().map(|it| it.0).unwrap_or_default();
+        seen.progress = Progress::deserialize(&object.data["status"]).unwrap_or_default();
+        seen.answered = self.answered().get(&seen.uid).cloned().unwrap_or_default();
         seen.deleting = finalizer::deleting(object);
         seen.held = finalizer::has(object, FINALIZER);
         seen.ready = ready(object);
         seen
+    }
+
+    fn answered(&self) -> MutexGuard<'_, HashMap<Uid, Vec<MemberName>>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that the application did what an operation asked for of a member.
+    pub(super) fn note_answer(&self, operation: Uid, member: &MemberName) {
+        self.answered().entry(operation).or_default().push(member.clone());
     }
 
     fn refused(&self) -> MutexGuard<'_, HashMap<String, Refused>> {
@@ -79,14 +103,32 @@ impl Besides {
     }
 
     /// Objects whose cluster is not there say so, and wait for nobody.
-    pub(super) async fn leave(&self, cluster: &ObjectKey, ctx: &Context) -> Result<(), Error> {
+    pub(super) async fn leave(
+        &self,
+        cluster: &ObjectKey,
+        operations: Option<Operations>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
         let why = format!("there is no cluster {} in this namespace", cluster.name());
         for (cache, object) in self.naming(cluster) {
             let seen = self.seen(&cache.kind().kind, &object);
-            let tended = seen.tended(Verdict::waits("ClusterNotFound", why.clone()));
+            let operation = operations.and_then(|it| it.without_cluster(&seen, ctx.now()));
+            let tended = operation
+                .unwrap_or_else(|| seen.tended(Verdict::waits("ClusterNotFound", why.clone())));
             self.settle((&seen, &tended), ctx).await?;
         }
         Ok(())
+    }
+
+    /// Forgets what its status says by now.
+    fn forget_answers(&self, seen: &Beside, told: Option<&Progress>) {
+        let mut all = self.answered();
+        if told.is_none_or(|it| it.state.is_over()) {
+            all.remove(&seen.uid);
+        }
+        if let (Some(answers), Some(told)) = (all.get_mut(&seen.uid), told) {
+            answers.retain(|it| !told.is_done(it));
+        }
     }
 
     /// Forgets that something was refused.
@@ -121,10 +163,15 @@ impl Besides {
         let writer = ctx.of(cache.kind().clone());
         let told = Ready::of(&tended.verdict, seen.ready.as_ref(), seen.generation, ctx.now());
         let mut object = object;
-        if seen.ready.as_ref() != Some(&told) {
+        let moved = tended.progress.as_ref().is_some_and(|it| *it != seen.progress);
+        if seen.ready.as_ref() != Some(&told) || moved {
             let mut wanted = DynamicObject::clone(&object);
-            wanted.data["status"] = status(&told);
+            wanted.data["status"] = match &tended.progress {
+                Some(progress) => status_of_operation(&object.data["spec"], progress, &told),
+                None => status(&told),
+            };
             object = writer.update_status(&*object, &wanted).await?;
+            self.forget_answers(seen, tended.progress.as_ref());
         }
         if !tended.held
             && let Some(free) = finalizer::without(&*object, FINALIZER)
@@ -154,11 +201,29 @@ struct Typed {
 fn ready(object: &DynamicObject) -> Option<Ready> {
     let conditions = object.data["status"]["conditions"].as_array()?;
     let mut conditions = conditions.iter().filter_map(|it| Typed::deserialize(it).ok());
-    conditions.find(|it| it.r#type == "Ready").map(|it| it.ready)
+    conditions.find(|it| [READY, COMPLETE].contains(&&*it.r#type)).map(|it| it.ready)
 }
 
 fn status(ready: &Ready) -> Value {
     let mut condition = json!(ready);
-    condition["type"] = "Ready".into();
+    condition["type"] = READY.into();
     json!({ "observedGeneration": ready.observed_generation, "conditions": [condition] })
+}
+
+/// The status of an operation. Conditions are as a Job's; while it is not over, `Complete` says why.
+fn status_of_operation(spec: &Value, progress: &Progress, complete: &Ready) -> Value {
+    let mut status = json!(progress);
+    let mut fields = spec.as_object().into_iter().flat_map(|it| it.keys());
+    status["operation"] = fields.find(|it| *it != "cluster").cloned().into();
+    status["observedGeneration"] = complete.observed_generation.into();
+    let failed = (progress.state == State::Failed)
+        .then(|| (FAILED, Ready { status: Truth::True, ..complete.clone() }));
+    let conditions = [Some((COMPLETE, complete.clone())), failed].into_iter().flatten();
+    let conditions = conditions.map(|(kind, told)| {
+        let mut condition = json!(told);
+        condition["type"] = kind.into();
+        condition
+    });
+    status["conditions"] = conditions.collect();
+    status
 }

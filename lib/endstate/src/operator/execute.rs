@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use endstate_core::{
     Action, ActionKey, ActionKind, App, Blocked, Call, Condition, ConditionType, Denial, Identity,
-    Launch, LaunchOf, MemberRecord, Plan, Record, Snapshot, Status, Truth, Violation, Words,
+    Launch, LaunchOf, MemberRecord, Plan, Record, Request, Snapshot, Status, Truth, Violation,
+    Words,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -338,7 +339,14 @@ where
         let beside = snapshot.beside.clone();
         let target = Target { members, secrets, beside, ..Target::new(&snapshot.object, spec) };
         match self.operand.driver().act(&target, call).await {
-            Outcome::Done => Ok(Progress::Done),
+            Outcome::Done => {
+                if let Request::App(step) = &call.request
+                    && let Some(operation) = step.operation()
+                {
+                    self.beside.note_answer(operation, &step.member);
+                }
+                Ok(Progress::Done)
+            }
             Outcome::Running => Ok(Progress::Running),
             Outcome::Blocked(message) => Err(Stopped::Denied(Denial::Application { message })),
             Outcome::NeedsUser(message) => Err(Stopped::Denied(Denial::NeedsUser { message })),

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use endstate_core::App;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::Resource;
@@ -44,7 +45,7 @@ where
             self.forget_gone(&key);
             self.questions.forget(&key);
             ctx.metrics.clusters().forget(&Self::told(&key));
-            self.beside.leave(&key, ctx).await?;
+            self.beside.leave(&key, self.operand.app().operations(), ctx).await?;
             return Ok(Next::Settled);
         };
         let look = self.observe(&object, ctx).await?;

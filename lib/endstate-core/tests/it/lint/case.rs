@@ -196,6 +196,15 @@ impl Case {
         self.seen.status.members.push(row);
     }
 
+    /// An operation was started.
+    pub(super) fn begins(&mut self, uid: &str) {
+        let mut object = Beside::new("ToyTask", "one", Facts::default());
+        object.uid = uid.into();
+        object.progress.state = State::Running;
+        object.progress.start_time = Some(self.seen.now);
+        self.seen.beside.push(object);
+    }
+
     pub(super) fn refused(&mut self, milliseconds: i64) {
         let at = self.seen.now - jiff::SignedDuration::from_millis(milliseconds);
         let denial = Denial::Api { message: Words::of("exceeded quota") };

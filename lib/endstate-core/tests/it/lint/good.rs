@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 36] = [
+pub(super) const ALL: [fn() -> Case; 38] = [
     idle,
     owns,
     removes,
@@ -21,6 +21,8 @@ pub(super) const ALL: [fn() -> Case; 36] = [
     drains,
     own_step,
     own_dangerous_step,
+    operates,
+    replaces,
     mends,
     cancels,
     restarts,
@@ -170,6 +172,20 @@ pub(super) fn own_dangerous_step() -> Case {
     let step = step.needs(Precondition::Healthy { role: role() });
     let step = step.needs(Precondition::UpToDate { role: role() });
     Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step))
+}
+
+/// What an operation asks of a member.
+pub(super) fn operates() -> Case {
+    let step = AppStep::new("Compact", "b").with("operation", "one").dangerous();
+    let case = Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step));
+    case.with(|it| it.begins("one"))
+}
+
+/// An operation wants another in its place.
+pub(super) fn replaces() -> Case {
+    let reason = LeaveReason::Requested;
+    let request = Request::Leave { member: "c".into(), id: "c".into(), reason };
+    Case::new().steps(leave("c", reason)).calls(request).with(|it| it.begins("one"))
 }
 
 /// Nobody leads, and nobody agrees on anything.

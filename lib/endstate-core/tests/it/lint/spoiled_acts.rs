@@ -317,6 +317,14 @@ pub(super) const CALLS: &[Spoiled] = &[
         let need = Precondition::Healthy { role: "member".into() };
         *it.request() = Request::App(AppStep::new("Meet", "a").needs(need))
     }),
+    ("asks for an operation that was not started", operates, |it| {
+        it.seen.beside[0].progress = Progress::default()
+    }),
+    ("asks for an operation that is over", operates, |it| {
+        it.seen.beside[0].progress.state = State::Complete
+    }),
+    ("asks for an operation that nobody asked for", operates, |it| it.seen.beside.clear()),
+    ("replaces what nobody wants replaced", replaces, |it| it.seen.beside.clear()),
     ("mends through another", mends, |it| *it.request() = Request::App(AppStep::new("Meet", "b"))),
     ("mends on another list", mends, |it| it.list_mut().revision = Some(2)),
     ("mends what does not exist", mends, |it| it.records(|it| it.cluster_id = None)),

@@ -1,0 +1,51 @@
+//! The operation whose turn it is, and what is due for it.
+
+use super::Assessed;
+use crate::app::App;
+use crate::beside::Beside;
+use crate::id::MemberName;
+use crate::member::{Cluster, Member};
+use crate::operation::Operation;
+use crate::request::{AppStep, Precondition};
+
+impl<A: App> Assessed<'_, A> {
+    /// The operation whose turn it is, started or not.
+    pub(crate) fn operation(&self) -> Option<(&Beside, Operation)> {
+        self.app.operations()?.current(&self.snapshot.beside)
+    }
+
+    /// The one that its status says was started.
+    pub(crate) fn started_operation(&self) -> Option<(&Beside, Operation)> {
+        self.operation().filter(|it| it.0.progress.is_started())
+    }
+
+    /// The step that is due for the operation under way, as long as all that it names are members.
+    pub(crate) fn step_of_operation(&self, cluster: &Cluster) -> Option<AppStep> {
+        let (object, operation) = self.started_operation()?;
+        let Operation::OnMembers { step, members } = operation else { return None };
+        if members.iter().any(|it| cluster.member(it).is_none()) {
+            return None;
+        }
+        let left = on_members(cluster, &members).filter(|it| !is_done(object, &it.name));
+        let begun = |it: &Member| object.progress.members.iter().any(|part| part.name == it.name);
+        let next = left.min_by_key(|it| (!begun(it), it.leads, &it.name))?;
+        let role = &next.role;
+        let step = AppStep::new(step, next.name.clone()).for_operation(&object.uid);
+        let step = step.dangerous().needs(Precondition::Healthy { role: role.clone() });
+        Some(step.needs(Precondition::UpToDate { role: role.clone() }))
+    }
+}
+
+/// The members that an operation is about: those that are named, or all that the record knows.
+pub(crate) fn on_members<'c>(
+    cluster: &'c Cluster,
+    names: &[MemberName],
+) -> impl Iterator<Item = &'c Member> {
+    let all = names.is_empty();
+    cluster.members.iter().filter(move |it| all && it.recorded || names.contains(&it.name))
+}
+
+/// Whether it is over for a member: its status says so, or the request has just been answered.
+pub(crate) fn is_done(object: &Beside, member: &MemberName) -> bool {
+    object.progress.is_done(member) || object.answered.contains(member)
+}
