@@ -3,7 +3,7 @@
 use endstate_core::tls::Tls;
 use endstate_core::{
     App, AppStep, Certificate, Cluster, Identity, Launch, LaunchOf, MayStop, Member, MemberName,
-    Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology, Version, View,
+    Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology, Version, View,
 };
 
 use crate::auth;
@@ -20,6 +20,11 @@ const SIZE_MAX: i32 = 7;
 pub const MOVE_ADDRESS: &str = "MoveAddress";
 /// Its argument: the address.
 pub const ADDRESS: &str = "address";
+
+/// The kind of what is carried out once.
+pub const TASK_KIND: &str = "EtcdTask";
+/// The step that gives the space that a member's database does not use back to the file system.
+pub const DEFRAGMENT: &str = "Defragment";
 
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,6 +131,10 @@ impl App for Etcd {
 
     fn tend(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<Tended> {
         auth::tend(spec, cluster)
+    }
+
+    fn operations(&self) -> Option<Operations> {
+        Some(Operations { kind: TASK_KIND, steps: &[DEFRAGMENT] })
     }
 
     fn lacks(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<String> {

@@ -109,6 +109,9 @@ struct Versions {
 /// How long a member may take to read every key.
 const HASH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a member may take to write its database anew. No call takes longer.
+const DEFRAGMENT_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// One row of the list of members.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
@@ -148,7 +151,7 @@ impl Connection {
     pub async fn to(endpoint: &Endpoint) -> Result<Self, Failure> {
         let options = ConnectOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_timeout(CHANGE_TIMEOUT + READ_TIMEOUT);
+            .with_timeout(DEFRAGMENT_TIMEOUT);
         let options = match endpoint.secured_by() {
             Some((files, name)) => options.with_tls(tls_options(files, name)),
             None => options,
@@ -281,6 +284,12 @@ impl Connection {
     pub async fn remove(&self, id: u64) -> Result<(), Failure> {
         let mut client = self.client.cluster_client();
         within(CHANGE_TIMEOUT, client.member_remove(id), failure).await.map(drop)
+    }
+
+    /// Has the member write its database anew, which blocks it.
+    pub fn defragment(&self) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+        let mut client = self.client.maintenance_client();
+        async move { within(DEFRAGMENT_TIMEOUT, client.defragment(), failure).await.map(drop) }
     }
 
     /// Hands the leadership to another voter. Only the leader does this.

@@ -12,7 +12,7 @@
 mod auth;
 pub mod historical;
 
-use endstate::crd::{EnvVar, PodPolicy, Storage, Tls};
+use endstate::crd::{EnvVar, OnMembers, Operation, OperationStatus, PodPolicy, Storage, Tls};
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,30 @@ impl EtcdPodPolicy {
     fn env(&self) -> Vec<(String, String)> {
         self.etcd_env.iter().map(|it| (it.name.clone(), it.value.clone())).collect()
     }
+}
+
+/// An operation of an etcd cluster, carried out once.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "etcd.endstate.dev",
+    version = "v1",
+    kind = "EtcdTask",
+    plural = "etcdtasks",
+    category = "endstate",
+    namespaced,
+    doc = "An operation of an etcd cluster, carried out once.",
+    status = "OperationStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdTaskSpec {
+    /// The cluster, and what every application's members can be asked for.
+    #[serde(flatten)]
+    pub common: Operation,
+    /// Give the space that the database of members does not use back to the file system. It blocks the member; the
+    /// others serve meanwhile. It may take ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defragment: Option<OnMembers>,
 }
 
 /// What the planner says of two minors, for the API server.

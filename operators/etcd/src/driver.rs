@@ -7,7 +7,7 @@
 mod auth;
 
 use endstate::client::{Endpoint, Proven, TlsFiles};
-use endstate::driver::{Address, Driver, Outcome, Target};
+use endstate::driver::{Address, Driver, LongCalls, Outcome, Target};
 use endstate_core::tls::{Holder, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
@@ -15,8 +15,8 @@ use endstate_core::{
 };
 use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
 use etcd_plan::{
-    ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, ENABLE_DOWNGRADE,
-    EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, TO,
+    ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, DEFRAGMENT,
+    ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, TASK_KIND, TO,
 };
 use futures::future::join_all;
 
@@ -27,11 +27,12 @@ use crate::client::{Connection, Failure, Login, Members, Status, wants_user};
 pub struct EtcdDriver {
     client_port: u16,
     proven: Proven,
+    long: LongCalls<Result<(), Failure>>,
 }
 
 impl Default for EtcdDriver {
     fn default() -> Self {
-        Self { client_port: CLIENT_PORT, proven: Proven::default() }
+        Self { client_port: CLIENT_PORT, proven: Proven::default(), long: LongCalls::default() }
     }
 }
 
@@ -47,7 +48,8 @@ impl Driver for EtcdDriver {
             false => None,
         };
         let auth = self.auth(target, &answers).await;
-        View::new(targets, membership).facts(Facts::of(&ClusterFacts { same_data, auth }))
+        let view = View::new(targets, membership).tasks(self.long.tasks(&target.object.uid));
+        view.facts(Facts::of(&ClusterFacts { same_data, auth }))
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
@@ -57,8 +59,10 @@ impl Driver for EtcdDriver {
         let Some(endpoint) = first_open(endpoints).await else {
             return Outcome::blocked(format_args!("{} has no address", call.via));
         };
-        match Box::pin(change(target, call, (&endpoint, &self.login(target, &endpoint)))).await {
-            Ok(()) => Outcome::Done,
+        let login = self.login(target, &endpoint);
+        match Box::pin(change(target, call, (&endpoint, &login), &self.long)).await {
+            Ok(Some(())) => Outcome::Done,
+            Ok(None) => Outcome::Running,
             Err(why) => Box::pin(why.outcome(call)).await,
         }
     }
@@ -119,7 +123,8 @@ impl EtcdDriver {
         target: &Target<'_, EtcdClusterSpec>,
         answers: &[Answer],
     ) -> Option<AuthFacts> {
-        let declared = target.spec.auth.is_some() || !target.beside.is_empty();
+        let declared =
+            target.spec.auth.is_some() || target.beside.iter().any(|it| it.kind != TASK_KIND);
         let refused = |it: &&Answer| matches!(it.reach, Reach::Refused(_));
         let leader = answers.iter().find(|it| it.leads());
         let asked = leader.or_else(|| answers.iter().find(refused)).filter(|_| declared)?;
@@ -390,7 +395,8 @@ async fn change(
     target: &Target<'_, EtcdClusterSpec>,
     call: &Call,
     (endpoint, login): (&Endpoint, &Login),
-) -> Result<(), Blocked> {
+    long: &LongCalls<Result<(), Failure>>,
+) -> Result<Option<()>, Blocked> {
     let connection = Connection::login(endpoint, login).await?;
     // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
     let list = connection.members().await?;
@@ -407,6 +413,12 @@ async fn change(
             (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
                 auth::step(target, &connection, &step.name).await
             }
+            (DEFRAGMENT, None) => {
+                match long.run(&target.object.uid, step, connection.defragment()).await {
+                    Some(made) => made,
+                    None => return Ok(None),
+                }
+            }
             (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
             _ => {
                 let (id, address) = new_address(step, &list).ok_or(Blocked::NoCall)?;
@@ -419,7 +431,7 @@ async fn change(
         Err(failure @ Failure::Refused(_)) => {
             Err(Blocked::Refused { connection: Box::new(connection), failure })
         }
-        made => Ok(made?),
+        made => Ok(Some(made?)),
     }
 }
 

@@ -49,7 +49,12 @@ impl ClusterKind for crd::EtcdCluster {
     }
 
     fn beside() -> Vec<ApiResource> {
-        vec![ApiResource::erase::<crd::EtcdRole>(&()), ApiResource::erase::<crd::EtcdUser>(&())]
+        let task = ApiResource::erase::<crd::EtcdTask>(&());
+        vec![
+            ApiResource::erase::<crd::EtcdRole>(&()),
+            ApiResource::erase::<crd::EtcdUser>(&()),
+            task,
+        ]
     }
 
     fn publish(_: &str, status: &Status<EtcdClusterSpec>) -> Value {

@@ -1,7 +1,7 @@
 //! etcd as a package: what is installed and run under its name.
 
 use endstate::Engine;
-use endstate::crd::{of_beside, of_cluster, without_rust};
+use endstate::crd::{of_beside, of_cluster, of_operation, without_rust};
 use endstate::operator::{Health, add};
 use endstate::package::{Monitoring, Package, managed};
 use endstate::status::Summary;
@@ -25,7 +25,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// The definitions of what is declared beside a cluster.
 #[must_use]
 pub fn crds_beside() -> Vec<CustomResourceDefinition> {
-    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd())]
+    let task = of_operation(crd::EtcdTask::crd());
+    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd()), task]
 }
 
 /// The etcd operator, for a catalogue.

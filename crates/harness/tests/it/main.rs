@@ -15,6 +15,7 @@ mod plan;
 mod readme;
 mod restart;
 mod restricted;
+mod tasks;
 mod tls;
 mod versions;
 mod volumes;

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use endstate_core::tls::Holder;
 use endstate_core::{
-    App, Change, Cluster, Facts, Identity, Member, Platform, Severity, Snapshot, plan,
+    App, Beside, Change, Cluster, Facts, Identity, Member, Operation, Platform, Severity, Snapshot,
+    plan,
 };
-use endstate_etcd::crd::{EtcdCluster, historical};
+use endstate_etcd::crd::{EtcdCluster, EtcdTask, historical};
 use etcd_plan::auth::AuthFacts;
 use etcd_plan::{APPLICATION, ClusterFacts, Etcd, EtcdClusterSpec};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
@@ -505,6 +506,59 @@ async fn every_field_of_the_historical_kind_acts_is_warned_of_or_refused() {
         serde_json::from_value::<historical::EtcdClusterSpec>(spec).unwrap().into()
     })
     .await;
+}
+
+/// Every field of a task asks for something else, or is refused.
+#[tokio::test]
+async fn every_field_of_a_task_acts_or_is_refused() {
+    let world = World::new().await;
+    let schema = json!(EtcdTask::crd())["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let mut fields = BTreeSet::new();
+    leaves(&schema["properties"]["spec"], "", &mut fields);
+    let long = "a".repeat(64);
+    let rows = [
+        ("cluster", json!({"moveLeader": {}}), json!({"cluster": "", "moveLeader": {}})),
+        ("moveLeader.to", json!({"moveLeader": {"to": "a"}}), json!({"moveLeader": {"to": long}})),
+        (
+            "replaceMember.member",
+            json!({"replaceMember": {"member": "a"}}),
+            json!({"replaceMember": {}}),
+        ),
+        (
+            "defragment.members",
+            json!({"defragment": {"members": ["a"]}}),
+            json!({"defragment": {"members": ["a", "a"]}}),
+        ),
+        ("defragment.members", json!({"defragment": {}}), json!({"defragment": {"members": [""]}})),
+    ];
+    for field in &fields {
+        assert!(rows.iter().any(|it| it.0 == field), "{field} has no row");
+    }
+    let mut seen = vec![];
+    for (field, accepted, refused) in rows {
+        assert!(fields.contains(field), "{field} is no field");
+        let object = task(&world, accepted).await.unwrap();
+        let asked = Beside::new("EtcdTask", "one", Facts::of(&object.data["spec"]));
+        let operation = Etcd.operations().unwrap().of(&asked).unwrap();
+        assert!(operation != Operation::Unknown && !seen.contains(&operation), "{field}");
+        seen.push(operation);
+        let refused = task(&world, refused).await.expect_err(field);
+        assert!(matches!(&refused, kube::Error::Api(it) if it.code == 422), "{field}: {refused}");
+    }
+    for none_or_two in [json!({}), json!({"moveLeader": {}, "defragment": {}})] {
+        let refused = task(&world, none_or_two).await.unwrap_err().to_string();
+        assert!(refused.contains("name one operation: "), "{refused}");
+    }
+}
+
+/// What the API server makes of a task, without keeping it.
+async fn task(world: &World, spec: Value) -> Result<DynamicObject, kube::Error> {
+    let kind = ApiResource::erase::<EtcdTask>(&());
+    let api = Api::<DynamicObject>::default_namespaced_with(world.client(), &kind);
+    let mut object = DynamicObject::new("one", &kind);
+    object.data = json!({"spec": {"cluster": "demo"}});
+    object.data["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await
 }
 
 /// A merge patch of nothing.

@@ -12,4 +12,5 @@ mod launcher;
 mod marks;
 mod monitoring;
 mod operator;
+mod tasks;
 mod tls;
