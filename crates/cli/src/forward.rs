@@ -112,16 +112,17 @@ impl Forwarding {
 
     async fn of_service(&self, name: &str) -> Result<(String, u16)> {
         let port = self.service_port(name).await?;
-        let subset = service::ready(&self.client, &self.namespace, name).await?;
-        let pod = service::pod(&subset, name)?;
+        let slice = service::ready(&self.client, &self.namespace, name).await?;
+        let pod = service::pod(&slice, name)?;
         let number = match &port.target_port {
             Some(IntOrString::Int(number)) => *number,
-            _ => subset
-                .ports
-                .iter()
-                .flatten()
-                .find(|it| it.name == port.name)
-                .map_or(port.port, |it| it.port),
+            _ => {
+                // A slice names a port that has no name with nothing.
+                let name = port.name.as_deref().unwrap_or_default();
+                let mut ports = slice.ports.iter().flatten();
+                let found = ports.find(|it| it.name.as_deref().unwrap_or_default() == name);
+                found.and_then(|it| it.port).unwrap_or(port.port)
+            }
         };
         Ok((pod, u16::try_from(number)?))
     }
