@@ -12,6 +12,7 @@ mod node;
 mod programs;
 
 use std::fs::{self, File, TryLockError};
+use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -19,11 +20,12 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{SigSet, Signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::images;
 use crate::run;
@@ -44,7 +46,7 @@ pub(crate) struct Args {
 
 /// Brings it up, and stays until Ctrl-C or the end of the standard input.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let signals = hold_signals()?;
+    let interruptions = interruptions()?;
     let oracle = Oracle::start(args.node)?;
     println!("{}", oracle.kubeconfig().display());
     eprintln!("export KUBECONFIG={}", oracle.kubeconfig().display());
@@ -53,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let end = |sender: Sender<Result<()>>, wait: Box<dyn FnOnce() -> Result<()> + Send>| {
         std::thread::spawn(move || sender.send(wait()));
     };
-    end(sender.clone(), Box::new(move || Ok(signals.wait().map(|_| ())?)));
+    end(sender.clone(), Box::new(move || Ok(interruptions.recv()?)));
     end(
         sender.clone(),
         Box::new(|| Ok(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).map(|_| ())?)),
@@ -69,11 +71,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ends.recv()?
 }
 
-/// From here on Ctrl-C ends children, as it does everything of a terminal, and not this process: it has to tidy up.
-pub(crate) fn hold_signals() -> Result<SigSet> {
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-    signals.thread_block()?;
-    Ok(signals)
+/// From here on what asks this process to end is told here instead: there is something to tidy up. Children end by it.
+pub(crate) fn interruptions() -> Result<Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let mut signals = {
+        let _entered = runtime.enter();
+        kinds.into_iter().map(signal).collect::<Result<Vec<_>, _>>()?
+    };
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        runtime.block_on(poll_fn(|cx| {
+            let any = signals.iter_mut().any(|it| it.poll_recv(cx).is_ready());
+            if any { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        sender.send(())
+    });
+    Ok(receiver)
 }
 
 /// A Kubernetes that runs until this is dropped.
@@ -115,6 +129,11 @@ impl Oracle {
     /// The administrator's.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn is_ready(&mut self) -> Result<()> {

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that must hold, with what the tests need.
 
+mod real;
+
 use std::process::Command;
 
 use anyhow::Result;
@@ -14,6 +16,9 @@ pub(crate) struct Args {
     /// Only this crate
     #[arg(long, short)]
     package: Option<String>,
+    /// The operators' stories on a whole real Kubernetes instead, which is started for them: see `oracle`
+    #[arg(long, conflicts_with = "package")]
+    real: bool,
 }
 
 /// Arguments of `chaos`.
@@ -28,7 +33,11 @@ pub(crate) struct Chaos {
 }
 
 pub(crate) fn chaos(args: &Chaos) -> Result<()> {
-    let only = Args { filter: Some("chaos::".to_owned()), package: Some("harness".to_owned()) };
+    let only = Args {
+        filter: Some("chaos::".to_owned()),
+        package: Some("harness".to_owned()),
+        real: false,
+    };
     let mut test = prepared(&only)?;
     test.args(["--", "--nocapture"])
         .env("ENDSTATE_CHAOS_FAULTS", args.faults.to_string())
@@ -37,6 +46,9 @@ pub(crate) fn chaos(args: &Chaos) -> Result<()> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.real {
+        return real::run(args.filter.as_deref());
+    }
     run::check(&mut prepared(args)?)
 }
 

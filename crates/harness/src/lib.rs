@@ -16,7 +16,7 @@ mod znodes;
 pub use cluster::{Cluster, EtcdCluster, example, is_true};
 pub use operator::Operator;
 pub use processes::{
-    claim_folder, claim_process, empty, freeze, kill, kill_and_wipe, member_process,
+    claim_folder, claim_process, claims, empty, freeze, kill, kill_and_wipe, member_process,
     operator_process, pod_folder, thaw,
 };
 pub use reach::EtcdReach;

@@ -1,12 +1,14 @@
 //! The processes of pods, as the host sees them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 
 use crate::Up;
 
@@ -47,18 +49,34 @@ fn signal(signal: &str, process: u32) -> Result<()> {
     Ok(())
 }
 
-/// Where the node keeps a pod: its volumes are in `volumes/`.
+/// Where the node keeps a pod: its volumes are in `volumes/`, on a real one in folders for each kind of them.
 pub fn pod_folder(state: &Path, uid: &str) -> Result<PathBuf> {
-    let folder = state.join("node/pods").join(uid);
-    fs::metadata(&folder).with_context(|| folder.display().to_string())?;
-    Ok(folder)
+    let real = (0..10).map(|it| state.join(format!("node-{it}/kubelet/pods")));
+    let mut folders = [state.join("node/pods")].into_iter().chain(real).map(|it| it.join(uid));
+    folders.find(|it| it.exists()).with_context(|| format!("pod {uid} has no folder"))
 }
 
-/// Where the node keeps a claim.
-pub fn claim_folder(state: &Path, uid: &str) -> Result<PathBuf> {
-    let folder = state.join("node/persistent").join(uid);
-    fs::metadata(&folder).with_context(|| folder.display().to_string())?;
-    Ok(folder)
+/// Where the node keeps a claim of this [key](claims).
+pub fn claim_folder(state: &Path, key: &str) -> Result<PathBuf> {
+    let mut folders =
+        ["node/persistent", "tmp/hostpath_pv"].map(|it| state.join(it).join(key)).into_iter();
+    folders.find(|it| it.exists()).with_context(|| format!("claim {key} has no folder"))
+}
+
+/// The claims of the default namespace, and the key of each: its folder has that name.
+pub async fn claims(up: &Up) -> Result<BTreeMap<String, String>> {
+    let client = up.client().await?;
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(client.clone());
+    let volumes: Api<PersistentVolume> = Api::all(client);
+    let volumes = volumes.list(&ListParams::default()).await?;
+    let folder_of = |claim: &PersistentVolumeClaim| {
+        let name = claim.spec.as_ref()?.volume_name.as_ref()?;
+        let volume = volumes.iter().find(|it| it.name_any() == *name)?;
+        let path = volume.spec.as_ref()?.host_path.as_ref()?.path.clone();
+        Some(path.rsplit('/').next()?.to_owned())
+    };
+    let all = claims.list(&ListParams::default()).await?;
+    Ok(all.iter().filter_map(|it| Some((it.name_any(), folder_of(it).or(it.uid())?))).collect())
 }
 
 /// The member's process that runs on a claim.
@@ -89,16 +107,17 @@ fn process_of(uid: &str, commands: &[&str]) -> Result<u32> {
 /// Kills the process of a member that runs on a claim, and empties the claim before, and these volumes of its pod. The
 /// process is frozen, so that nothing happens in between.
 pub async fn kill_and_wipe(up: &Up, member: &str, beside: &[&str]) -> Result<()> {
-    let client = up.client().await?;
-    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(client.clone());
-    let claim = claims.get(&format!("data-{member}")).await?.uid().context("it has a uid")?;
-    let pods: Api<Pod> = Api::default_namespaced(client);
+    let mut claims = claims(up).await?;
+    let claim = claims.remove(&format!("data-{member}")).context("it has no claim")?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
     let pod = pods.get(member).await?.uid().context("it has a uid")?;
     let process = claim_process(&claim)?;
     freeze(process)?;
     empty(&claim_folder(up.state(), &claim)?)?;
     for volume in beside {
-        empty(&pod_folder(up.state(), &pod)?.join("volumes").join(volume))?;
+        let volumes = pod_folder(up.state(), &pod)?.join("volumes");
+        let real = volumes.join("kubernetes.io~empty-dir").join(volume);
+        empty(&if real.exists() { real } else { volumes.join(volume) })?;
     }
     kill(process)
 }

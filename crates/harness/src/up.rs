@@ -1,4 +1,4 @@
-//! A running `endstate up` with a state directory of its own.
+//! A running `endstate up` with a state directory of its own, or a Kubernetes that is there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -19,16 +19,20 @@ const START_MAX: Duration = Duration::from_secs(30);
 const COMMAND_MAX: Duration = Duration::from_secs(180);
 
 pub struct Up {
-    process: Child,
+    /// None of a Kubernetes that is there.
+    process: Option<Child>,
     executable: PathBuf,
-    state: TempDir,
+    home: TempDir,
+    /// Where it keeps its kubeconfig, and all that pods have on this machine.
+    state: PathBuf,
     nodes: u16,
     /// From the start of the process to its `ready in` line.
     pub started_in: Duration,
 }
 
 impl Up {
-    /// Starts the executable that `ENDSTATE_BIN` names.
+    /// Starts the executable that `ENDSTATE_BIN` names. If `ENDSTATE_TEST_KUBERNETES` names the folder of a Kubernetes
+    /// that runs, as `cargo xtask oracle` makes it, that one is taken as it is, without what the test before left.
     pub async fn start(nodes: u16) -> Result<Self> {
         let executable = std::env::var_os("ENDSTATE_BIN")
             .context("ENDSTATE_BIN is not set; run the tests with `cargo xtask test`")?;
@@ -45,35 +49,65 @@ impl Up {
     pub async fn start_executable(executable: &Path, nodes: u16) -> Result<Self> {
         // A second installation in one process is refused, and the first one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let state = tempfile::tempdir()?;
-        let (process, started_in) = spawn(executable, state.path(), nodes).await?;
-        Ok(Self { process, executable: executable.to_owned(), state, nodes, started_in })
+        let (home, executable) = (tempfile::tempdir()?, executable.to_owned());
+        if let Some(state) = std::env::var_os("ENDSTATE_TEST_KUBERNETES") {
+            let (state, started_in) = (state.into(), Duration::ZERO);
+            let up = Self { process: None, executable, home, state, nodes, started_in };
+            up.clear().await?;
+            return Ok(up);
+        }
+        let (process, started_in) = spawn(&executable, home.path(), nodes).await?;
+        let (process, state) = (Some(process), home.path().to_owned());
+        Ok(Self { process, executable, home, state, nodes, started_in })
+    }
+
+    /// Removes all that a test leaves.
+    async fn clear(&self) -> Result<()> {
+        let definitions = self.kubectl(&["get", "crds", "-o", "name"]).await?;
+        let names = definitions.lines().filter_map(|it| it.split_once('/')).map(|(_, name)| name);
+        for kind in names {
+            self.kubectl(&["delete", kind, "--all"]).await?;
+        }
+        self.kubectl(&["delete", "pods,pvc,secrets", "--all"]).await?;
+        let owned = ["delete", "services,configmaps,pdb", "-l", "endstate.dev/cluster"];
+        self.kubectl(&owned).await?;
+        let system = ["delete", "namespace", "endstate-system", "--ignore-not-found"];
+        self.kubectl(&system).await?;
+        let level = "pod-security.kubernetes.io/enforce-";
+        self.kubectl(&["label", "namespace", "default", level]).await?;
+        self.kubectl(&["uncordon", "-l", "kubernetes.io/os=linux"]).await?;
+        Ok(())
+    }
+
+    /// Whether this is a Kubernetes that was there before the test.
+    pub fn is_given(&self) -> bool {
+        self.process.is_none()
     }
 
     /// Starts again on the same state directory.
     pub async fn restart(&mut self) -> Result<()> {
-        let (process, started_in) = spawn(&self.executable, self.state.path(), self.nodes).await?;
-        (self.process, self.started_in) = (process, started_in);
+        let (process, started_in) = spawn(&self.executable, &self.state, self.nodes).await?;
+        (self.process, self.started_in) = (Some(process), started_in);
         Ok(())
     }
 
     /// Starts on another state directory; the one before is gone then.
     pub async fn restart_on(&mut self, state: TempDir) -> Result<()> {
-        self.state = state;
+        (self.state, self.home) = (state.path().to_owned(), state);
         self.restart().await
     }
 
     pub fn state(&self) -> &Path {
-        self.state.path()
+        &self.state
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
-        self.state.path().join("kubeconfig")
+        self.state.join("kubeconfig")
     }
 
     /// The process id of `endstate up`.
     pub fn id(&self) -> Result<u32> {
-        self.process.id().context("it runs")
+        self.process.as_ref().and_then(Child::id).context("no process of ours runs")
     }
 
     pub async fn client(&self) -> Result<kube::Client> {
@@ -126,7 +160,7 @@ impl Up {
     /// A command that finds this cluster; it ends when it is dropped.
     pub fn command(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(args).env("KUBECONFIG", self.kubeconfig()).env("HOME", self.state.path());
+        command.args(args).env("KUBECONFIG", self.kubeconfig()).env("HOME", self.home.path());
         command.kill_on_drop(true);
         command
     }
@@ -156,7 +190,8 @@ impl Up {
 
     /// As a power cut: SIGKILL.
     pub async fn kill(&mut self) -> Result<()> {
-        self.process.kill().await.context("cannot kill endstate up")
+        let process = self.process.as_mut().context("no process of ours runs")?;
+        process.kill().await.context("cannot kill endstate up")
     }
 
     /// As Ctrl-C; fails unless it ends well.
@@ -166,9 +201,13 @@ impl Up {
 
     /// Like [`Up::stop`], to be started again.
     pub async fn end(&mut self) -> Result<()> {
+        if self.is_given() {
+            return Ok(());
+        }
         let id = self.id()?.to_string();
         Command::new("kill").args(["-TERM", &id]).status().await?;
-        let status = tokio::time::timeout(COMMAND_MAX, self.process.wait()).await??;
+        let process = self.process.as_mut().context("no process of ours runs")?;
+        let status = tokio::time::timeout(COMMAND_MAX, process.wait()).await??;
         ensure!(status.success(), "endstate up ended with {status}");
         Ok(())
     }

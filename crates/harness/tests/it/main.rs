@@ -1,5 +1,6 @@
 //! The shipped executable from outside, end to end.
 
+mod anywhere;
 mod auth;
 mod backup;
 mod chaos;

@@ -2,15 +2,14 @@
 
 mod operator_deaths;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{
-    Cluster, Up, ZnodeWriter, claim_folder, claim_process, empty, freeze, is_true, kill,
+    Cluster, Up, ZnodeWriter, claim_folder, claim_process, claims, empty, freeze, is_true, kill,
     kill_and_wipe,
 };
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::api::{Api, DeleteParams, ListParams};
@@ -116,7 +115,7 @@ async fn lose_a_node(up: &Up, zoo: &Cluster) -> Result<()> {
     let (_, leaders) = writer.check().await?;
     assert!(leaders <= 2, "{leaders} leaders");
     assert_eq!(zoo.members().await?, members, "no server was replaced");
-    assert_eq!(self::claims(up).await?, claims, "every server has the volume that it had");
+    assert_eq!(harness::claims(up).await?, claims, "every server has the volume that it had");
     let after = pods.get(&leader).await?.spec.and_then(|it| it.node_name);
     assert_eq!(after, Some(node), "a server stays where its volume is");
     Ok(())
@@ -198,7 +197,7 @@ async fn lose_every_volume(up: &Up, zoo: &Cluster) -> Result<()> {
     }
     let object = zoo.object().await?;
     assert!(is_true(&object, "QuorumLost") && !is_true(&object, "Available"));
-    assert_eq!(self::claims(up).await?, claims, "no other volumes");
+    assert_eq!(harness::claims(up).await?, claims, "no other volumes");
     assert_eq!(zoo.members().await?, members, "no other servers");
     Ok(())
 }
@@ -246,13 +245,6 @@ async fn uids(pods: &Api<Pod>) -> Result<Vec<String>> {
 async fn leader(zoo: &Cluster) -> Result<String> {
     let object = zoo.object().await?;
     Ok(status(&object)["leader"].as_str().context("nobody leads")?.to_owned())
-}
-
-/// The claims, and the uid of each.
-async fn claims(up: &Up) -> Result<BTreeMap<String, String>> {
-    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
-    let claims = claims.list(&ListParams::default()).await?;
-    Ok(claims.iter().filter_map(|it| Some((it.name_any(), it.uid()?))).collect())
 }
 
 fn is_ready(pod: &Pod) -> bool {
