@@ -2,9 +2,9 @@
 
 use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
-    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, steps,
+    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, Volumes, steps,
 };
-use endstate_core::quorum;
+use endstate_core::{VolumeSpec, quorum};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 /// A version that lists one learner at most, and the first that lists as many as it is told.
@@ -21,6 +21,8 @@ pub struct EtcdModel {
     pub strict: bool,
     /// How many learners it lists.
     pub learners: u8,
+    /// Whether its members are on volumes.
+    pub on_volumes: bool,
     /// What an edit of the spec changes.
     pub respec: Respec,
 }
@@ -28,7 +30,9 @@ pub struct EtcdModel {
 impl EtcdModel {
     /// What ships.
     pub fn of(scenario: &Scenario) -> Self {
-        Self { strict: true, learners: scenario.at_once, respec: scenario.respec }
+        let (learners, respec) = (scenario.at_once, scenario.respec);
+        let on_volumes = scenario.volumes != Volumes::WithPod;
+        Self { strict: true, learners, on_volumes, respec }
     }
 
     fn of_versions(&self, versions: [&'static str; 2]) -> &'static str {
@@ -45,6 +49,7 @@ impl AppModel for EtcdModel {
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
         let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
+        spec.storage = self.on_volumes.then(|| VolumeSpec::default().into());
         spec.learners = Some(self.learners).filter(|it| *it > 1);
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}

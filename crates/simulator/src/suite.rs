@@ -1,6 +1,6 @@
 //! The scenarios that the shipped planner must pass.
 
-use endstate_check::cluster::{Budgets, Respec, Scenario, Start};
+use endstate_check::cluster::{Budgets, Respec, Scenario, Start, Volumes};
 
 const NONE: Budgets = Budgets::NONE;
 
@@ -20,7 +20,24 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(forgotten());
     all.extend(cordoned());
     all.extend(at_once());
+    all.extend(hibernating());
     all
+}
+
+/// No member is to run, and then so many again. (A late call may stop a member that was woken meanwhile: it comes back.)
+fn hibernating() -> Vec<Scenario> {
+    let edit = Budgets { edit: 2, ..NONE };
+    let of = |name, sizes: &'static [[u8; 2]], budgets| {
+        Scenario::new(name, Start::Running(sizes[0]), sizes, budgets).on(Volumes::Claims)
+    };
+    vec![
+        of("hibernate 1", &[[1, 0], [0, 0]], Budgets { abort: 1, stale: 1, kill: 1, ..edit }),
+        of("hibernate 3", &[[3, 0], [0, 0]], Budgets { abort: 1, stale: 1, ..edit }),
+        of("hibernate 3, evicted", &[[3, 0], [0, 0]], Budgets { evict: 1, kill: 1, ..edit }),
+        of("hibernate 3, wiped", &[[3, 0], [0, 0]], Budgets { wipe: 1, ..edit }),
+        Scenario::new("hibernate on the way to 4", Start::Running([3, 0]), &[[4, 0], [0, 0]], edit)
+            .on(Volumes::Claims),
+    ]
 }
 
 /// Two members may join at once.

@@ -309,9 +309,11 @@ impl State {
         let resumes = slot.recovers() && self.voters().count() == 1;
         let could = self.keeps_quorum() && !resumes;
         let (before, counts) = (*self, self.counts(&slot));
+        // Nobody waits for who is to sleep.
+        let sleeps = self.hibernates();
         let slot = &mut self.slots[aim.index];
         slot.set_pod(slot.pod | DELETING);
-        if slot.runs() && counts {
+        if slot.runs() && counts && !sleeps {
             slot.process |= VOLUNTARY;
         }
         rules::took_no_quorum(could, self)?;

@@ -13,6 +13,11 @@ pub struct Declared {
 }
 
 impl Declared {
+    /// Whether no member is to run.
+    pub(crate) fn hibernates(self) -> bool {
+        self.sizes == [0; ROLES]
+    }
+
     pub(crate) fn word(self) -> u64 {
         let [first, second] = self.sizes;
         u64::from(first) << 16 | u64::from(second) << 8 | u64::from(self.rev)

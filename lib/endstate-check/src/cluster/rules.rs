@@ -16,6 +16,7 @@ pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {
     let runs = state.slots[aim.index].runs();
     // With a recovery on its way nobody serves.
     let serves = !state.slots.iter().any(Slot::recovers) || state.keeps_quorum();
+    let serves = serves && !state.hibernates();
     let second = runs && serves && state.is_formed() && another_is_stopped(state, aim);
     if second { Err(Property::OneDisruption) } else { Ok(()) }
 }
@@ -131,7 +132,7 @@ pub(crate) fn took_no_copy(before: &State, after: &State, member: usize) -> Resu
 
 /// S1.
 pub(crate) fn took_no_quorum(could: bool, after: &State) -> Result<(), Property> {
-    let took = could && !after.fault_since && !after.keeps_quorum();
+    let took = could && !after.fault_since && !after.hibernates() && !after.keeps_quorum();
     if took { Err(Property::KeepsQuorum) } else { Ok(()) }
 }
 

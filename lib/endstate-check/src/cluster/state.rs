@@ -353,6 +353,11 @@ impl State {
         self.cached_flags = self.flags;
     }
 
+    /// Whether it is accepted that no member runs.
+    pub(crate) fn hibernates(&self) -> bool {
+        self.has(ID) && self.accepted.hibernates()
+    }
+
     /// Whether the world is as declared, or as near as it can come without a decision of the user.
     pub(crate) fn is_at_rest(&self, scenario: &Scenario, groups: &[u8; ROLES]) -> bool {
         if self.has(GONE) {
@@ -360,6 +365,10 @@ impl State {
         }
         if self.plan != 0 || self.has(ENDING) {
             return false;
+        }
+        if self.has(ID) && self.spec.hibernates() {
+            // Nobody runs, and each keeps what it has.
+            return self.accepted == self.spec && !self.slots.iter().any(Slot::exists);
         }
         if self.has(ID) && (self.is_lost() || self.is_in_doubt() || self.lacks_source()) {
             return self.is_in_doubt() || !self.can_recover();
