@@ -14,17 +14,21 @@ use crate::Args;
 use crate::report::Report;
 use crate::samples::Samples;
 
-const BY_HAND: &str = "three etcd members started by hand, median";
+/// How many members are started by hand.
+const COUNTS: [usize; 2] = [3, 7];
 const READY_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Three members started by hand, in parallel: what the operator is held against.
+/// Members started by hand, in parallel: what the operator is held against.
 pub(crate) async fn by_hand(args: &Args, report: &mut Report) -> Result<()> {
-    let mut times = Vec::new();
-    for _ in 0..args.runs {
-        times.push(Members::start(&args.etcd, 3).await?.ready_in);
+    for count in COUNTS {
+        let mut times = Vec::new();
+        for _ in 0..args.runs {
+            times.push(Members::start(&args.etcd, count).await?.ready_in);
+        }
+        let what = format!("{count} etcd members started by hand, median");
+        report.add(&what, Samples::new(times).median_ms(), "ms");
     }
-    report.add(BY_HAND, Samples::new(times).median_ms(), "ms");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod faults;
 mod hand;
 mod input;
 mod kubectl;
+mod learners;
 mod person;
 mod plan;
 mod readme;
