@@ -24,7 +24,7 @@ pub fn suite() -> Vec<Scenario> {
     all
 }
 
-/// No member is to run, and then so many again. (A late call may stop a member that was woken meanwhile: it comes back.)
+/// No member is to run, and then so many again. A late call may stop a member that was woken meanwhile: it comes back.
 fn hibernating() -> Vec<Scenario> {
     let edit = Budgets { edit: 2, ..NONE };
     let of = |name, sizes: &'static [[u8; 2]], budgets| {
