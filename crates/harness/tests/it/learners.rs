@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 use harness::{EtcdCluster, Up};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
