@@ -191,7 +191,8 @@ pub(crate) async fn a_pod_that_forks_is_bounded() {
 /// When memory runs out the kernel takes BestEffort pods first and the control plane last.
 pub(crate) async fn the_control_plane_outlives_pods() {
     let world = World::new().await;
-    let both = json!({"cpu": "10m", "memory": "64Mi"});
+    // Enough to start within seconds: the start itself is under the limit.
+    let both = json!({"cpu": "500m", "memory": "64Mi"});
     let qualities = [
         ("guaranteed", json!({"limits": both})),
         ("burstable", json!({"requests": both})),
