@@ -122,13 +122,11 @@ impl Chaos<'_> {
         let start = Instant::now();
         self.strike_at(fault, follower, leader).await?;
         // Others may be over before anybody could have looked.
-        if matches!(fault, Fault::WipeFollower | Fault::WipeLeader | Fault::DeleteClaim) {
+        let loses = matches!(fault, Fault::WipeFollower | Fault::WipeLeader | Fault::DeleteClaim);
+        if loses {
             self.cluster.until("say that a member is lost", is_ill(ends[0].clone())).await?;
         }
-        if matches!(
-            fault,
-            Fault::WipeFollower | Fault::WipeLeader | Fault::DeleteClaim | Fault::Hang
-        ) {
+        if loses || fault == Fault::Hang {
             self.told.push(start.elapsed());
         }
         for process in processes {

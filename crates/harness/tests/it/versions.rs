@@ -13,8 +13,7 @@ const WAY: [&str; 5] = ["3.5.35", "3.6.16", "3.7.3", "3.6.16", "3.5.35"];
 /// Members keep their data and their names; no write is lost, and none fails for good.
 #[tokio::test]
 async fn a_cluster_goes_up_every_minor_and_back() -> Result<()> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let spec = json!({"size": 3, "version": "3.4.23"});
     let cluster = EtcdCluster::etcd(&up, "versions", spec).await?;
     cluster.settled(3).await?;
@@ -38,8 +37,7 @@ async fn a_cluster_goes_up_every_minor_and_back() -> Result<()> {
 /// was asked for a downgrade.
 #[tokio::test]
 async fn a_change_of_the_minor_is_turned_back_on_the_way() -> Result<()> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
+    let up = Up::with_operator(3, "etcd").await?;
     let spec = json!({"size": 3, "version": "3.6.16"});
     let cluster = EtcdCluster::etcd(&up, "turned", spec).await?;
     cluster.settled(3).await?;
@@ -61,12 +59,12 @@ async fn a_change_of_the_minor_is_turned_back_on_the_way() -> Result<()> {
     up.stop().await
 }
 
-/// From 3.6 on two learners are listed at once. 3.5 knows one, and would take the second for refused each time that it
-/// reads such a log: it never does, and whoever starts again there has the same list as the others.
+/// From 3.6 on two learners are listed at once, which 3.5 would refuse when it reads such a log. The cluster goes down
+/// to 3.5 all the same, and starts there again with the same members. That each snapshots before is shown by the
+/// planner's stories: etcd also does by itself, as long as it does not crash.
 #[tokio::test]
-async fn an_older_minor_does_not_read_of_two_learners() -> Result<()> {
-    let up = Up::start(3).await?;
-    up.endstate(&["install", "etcd"]).await?;
+async fn a_cluster_that_grew_by_two_at_once_goes_down_and_starts_again() -> Result<()> {
+    let up = Up::with_operator(3, "etcd").await?;
     let spec = json!({"size": 3, "version": "3.6.16"});
     let cluster = EtcdCluster::etcd(&up, "learners", spec).await?;
     cluster.settled(3).await?;

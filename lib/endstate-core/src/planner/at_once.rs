@@ -11,7 +11,7 @@ use super::pace;
 use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::App;
-use crate::assess::rules::{counted, has_given_up, is_half_joined};
+use crate::assess::rules::{counted, is_half_joined};
 use crate::assess::settle::is_begun;
 use crate::plan::Action;
 use crate::record::MemberRecord;
@@ -48,15 +48,12 @@ impl<A: App> Proof<'_, '_, A> {
         }
     }
 
-    /// Records and lists one more, if its unit lacks more than those who join already and nobody needs anything else.
+    /// Records and lists one more, if its unit lacks more than those who join already.
     fn one_more(&self, (role, group): Unit<'_>) -> Option<Move> {
         let assessed = self.assessed;
         let joining = assessed.record.joining().count();
         let missing = role.size.saturating_sub(counted(self.cluster, (role, group), None).count());
-        // Each must run by what lets it list so many: a member that refuses what others take has another list.
-        let outdated = self.cluster.members.iter().any(|it| it.outdated);
-        let busy = outdated || self.is_repairing() || has_given_up(self.cluster, self.target);
-        if busy || joining >= role.at_once.min(missing) {
+        if joining >= role.at_once.min(missing) {
             return None;
         }
         pace::may_try(&assessed.record, assessed.snapshot.now).ok()?;
@@ -77,18 +74,17 @@ impl<A: App> Proof<'_, '_, A> {
         self.target.role(&new.role).is_some_and(unit)
     }
 
-    /// Makes the application expect it; nothing if that is not possible now, or was refused.
+    /// Makes the application expect it; nothing if that is not possible now, was refused, or anybody needs anything
+    /// else.
     fn lists(&self, new: &MemberRecord) -> Option<Move> {
         let kind = ActionKind::Request(RequestKind::Join);
         let key = ActionKey { kind, member: new.name.clone() };
         let refused = self.assessed.snapshot.refusal(&key).is_some();
+        // Each must run by what lets it list so many: a member that refuses what others take has another list.
+        let outdated = self.cluster.members.iter().any(|it| it.outdated);
         let well = self.cluster.voters().all(|it| it.health.is_healthy());
-        if refused
-            || !well
-            || self.is_taken(new)
-            || self.has_unexpected()
-            || !self.is_wanted_still(new)
-        {
+        let busy = outdated || !well || self.is_repairing() || self.has_unexpected();
+        if busy || refused || self.is_taken(new) || !self.is_wanted_still(new) {
             return None;
         }
         let Verdict::Only(wanted) = self.list(new, false) else { return None };
