@@ -21,7 +21,7 @@ use crate::member::{Cluster, Health, Member};
 use crate::pod::PodPhase;
 use crate::position::Position;
 use crate::topology::{Acks, Lead, Topology};
-use crate::view::{Entry, MemberStatus, Membership};
+use crate::view::{Corruption, Entry, MemberStatus, Membership};
 use crate::waiting::{AppointmentLack, Waiting};
 
 impl<'a, A: App> Assessed<'a, A> {
@@ -46,10 +46,11 @@ impl<'a, A: App> Assessed<'a, A> {
         self.record.acks_alone |= specs.any(|it| !self.acks_by_majority(it));
     }
 
-    /// Forgets it when one leads, and each voter works by a spec that says otherwise.
+    /// Forgets it when one leads, and each voter works, on data that is good, by a spec that says otherwise.
     pub(super) fn note_acks_of(&mut self, cluster: &Cluster) {
         let accepted = self.record.accepted.as_ref();
         let asked = accepted.is_some_and(|it| self.acks_by_majority(&it.spec));
+        let sound = !cluster.corruption.contains(&Corruption::Undetermined);
         let runs = |it: &Member| {
             let made_from = self.snapshot.pod(&it.name).and_then(|it| it.spec.as_ref());
             let known = self.record.members.iter().find(|known| known.name == it.name);
@@ -57,7 +58,7 @@ impl<'a, A: App> Assessed<'a, A> {
                 && known.is_some_and(|it| it.restarted.is_none())
                 && made_from.is_some_and(|it| self.acks_by_majority(it))
         };
-        if asked && cluster.voters().all(runs) {
+        if asked && sound && cluster.voters().all(runs) {
             self.record.acks_alone = false;
         }
     }

@@ -227,6 +227,10 @@ fn an_edit_does_not_change_what_a_silent_leader_acknowledged() {
     well.pods.as_mut().unwrap()[2].spec = None;
     assert!(planned(&well).status.record.acks_alone);
     well.pods.as_mut().unwrap()[2] = old;
+    // One of them says that somebody's data is corrupt, and not whose.
+    let mut doubted = well.clone();
+    doubted.view.targets[1].status.as_mut().unwrap().corruption = vec![Corruption::Undetermined];
+    assert!(planned(&doubted).status.record.acks_alone);
     assert!(!planned(&well).status.record.acks_alone);
 }
 
