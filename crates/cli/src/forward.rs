@@ -1,5 +1,6 @@
 //! `endstate forward`: local ports to a pod, or to one ready pod of a service.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -38,6 +39,26 @@ pub(crate) async fn run(global: &Global, args: Forward) -> Result<()> {
 /// How long nothing is accepted after an error: there may be no descriptors left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
+/// What was said last of a connection that failed: clients try again and again, and the same is said once until one
+/// works.
+#[derive(Default)]
+struct Told(Mutex<Option<String>>);
+
+impl Told {
+    fn tell(&self, outcome: Result<()>) {
+        let text = outcome.as_ref().err().map(|it| format!("{it:#}"));
+        let before = std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            text.clone(),
+        );
+        if let Err(error) = &outcome
+            && before != text
+        {
+            output::error(error);
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Forwarding {
     client: Client,
@@ -61,6 +82,7 @@ impl Forwarding {
     }
 
     async fn accept(self, listener: TcpListener) -> Result<()> {
+        let told = Arc::<Told>::default();
         loop {
             let connection = match listener.accept().await {
                 Ok((connection, _)) => connection,
@@ -70,12 +92,8 @@ impl Forwarding {
                     continue;
                 }
             };
-            let forwarding = self.clone();
-            tokio::spawn(async move {
-                if let Err(error) = forwarding.forward(connection).await {
-                    output::error(&error);
-                }
-            });
+            let (forwarding, told) = (self.clone(), Arc::clone(&told));
+            tokio::spawn(async move { told.tell(forwarding.forward(connection).await) });
         }
     }
 

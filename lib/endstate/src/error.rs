@@ -118,9 +118,23 @@ impl Error {
         }
     }
 
-    /// The error and its causes in one line.
+    /// The error and its causes in one line. Of an answer of the API its message, which says all that its other fields
+    /// do.
+    ///
+    /// ```
+    /// # use endstate::Error;
+    /// let status = kube::core::Status::failure("pods \"a\" not found", "NotFound");
+    /// let source = Box::new(kube::Error::Api(Box::new(status)));
+    /// let error = Error::Request { verb: "update", target: "Pod default/a".into(), source };
+    /// assert_eq!(error.chain(), "update Pod default/a failed: pods \"a\" not found");
+    /// ```
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
+        if let Self::Request { source, .. } = self
+            && let kube::Error::Api(status) = &**source
+        {
+            return format!("{text}: {}", status.message);
+        }
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
             text = format!("{text}: {error}");

@@ -143,7 +143,8 @@ impl<R: Reconciler> Worker<R> {
         let object = self.primary.as_ref().and_then(|cache| cache.get(key));
         let failures = self.inbox.queue().failures(key) + 1;
         let message = failure.message();
-        match outdated(failure, object.is_some()) {
+        // The view may also be behind: it has the object still, and the next look has not.
+        match outdated(failure, object.is_some() && failures > 1) {
             true => tracing::debug!(controller = %self.name, %key, "looking again: {message}"),
             false => {
                 tracing::warn!(controller = %self.name, %key, failures, "reconcile failed: {message}")
