@@ -12,28 +12,30 @@ use crate::Up;
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(2);
 
-/// With the certificate that the operator makes for clients if there is one, and else in plain.
+/// With the certificate that the operator makes for clients or one of the user's, if there is one, and else in plain.
 #[derive(Clone)]
 pub struct EtcdReach {
     address: String,
     secrets: Api<Secret>,
-    secret: String,
+    /// With certificates for clients, which are tried one after the other.
+    bundles: [String; 2],
 }
 
 impl EtcdReach {
     /// A client at an address, such as one that is forwarded.
     pub async fn new(up: &Up, cluster: &str, address: &str) -> Result<Self> {
         let secrets = Api::namespaced(up.client().await?, "default");
-        let secret = format!("{cluster}-client-tls");
-        Ok(Self { address: address.to_owned(), secrets, secret })
+        let bundles = ["client-tls", "own-client"].map(|it| format!("{cluster}-{it}"));
+        Ok(Self { address: address.to_owned(), secrets, bundles })
     }
 
     /// Connects as members want it now: while TLS is turned on or off they may want either.
     pub async fn connect(&self) -> Result<Client> {
-        let secured = match self.secrets.get_opt(&self.secret).await? {
-            Some(secret) => Some(tls_options(&secret)?),
-            None => None,
-        };
+        let mut secured = vec![];
+        for bundle in &self.bundles {
+            let secret = self.secrets.get_opt(bundle).await?;
+            secured.extend(secret.as_ref().map(tls_options).transpose()?);
+        }
         for tls in secured.into_iter().map(Some).chain([None]) {
             if let Ok(mut client) = self.connect_by(tls).await
                 && client.status().await.is_ok()

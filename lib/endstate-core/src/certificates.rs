@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+mod given;
+
+pub use given::{Bundle, CertificateFault, GivenFiles, Trusted};
+
 /// For how long a certificate is good.
 pub const CERTIFICATE_DAYS: i64 = 90;
 
@@ -23,7 +27,7 @@ pub const AUTHORITY_DAYS: i64 = 3650;
 /// use endstate_core::{Certificate, Usage};
 /// let authority = Certificate::authority("demo-ca");
 /// let server = Certificate::signed_by("demo-ca", "demo-server").named(["localhost"]).for_use([Usage::Server]);
-/// assert!(authority.issuer.is_none() && server.trusts == ["demo-ca"]);
+/// assert!(authority.issuer.is_none() && server.trusts == ["demo-ca".into()]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -32,14 +36,17 @@ pub struct Certificate {
     pub secret: String,
     /// The secret of the authority that signs it; `None` for an authority itself.
     pub issuer: Option<String>,
-    /// The secrets of the authorities that its holder trusts.
-    pub trusts: Vec<String>,
+    /// The authorities that its holder trusts.
+    pub trusts: Vec<Trusted>,
     /// Whom it names.
     pub common_name: String,
     /// DNS names, which may begin with `*.`, and addresses.
     pub names: BTreeSet<String>,
     /// What it may be used for.
     pub usages: BTreeSet<Usage>,
+    /// How its files are called, if it is a user's: such a one is looked at, and never made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenFiles>,
 }
 
 /// What a certificate may be used for.
@@ -65,20 +72,26 @@ impl Certificate {
             trusts: vec![],
             names: BTreeSet::new(),
             usages: BTreeSet::new(),
+            given: None,
             secret,
         }
+    }
+
+    /// A user's, in a secret with these files.
+    pub fn given(secret: impl Into<String>, files: GivenFiles) -> Self {
+        Self { given: Some(files), ..Self::authority(secret) }
     }
 
     /// A certificate in a secret, signed by an authority, which is also the one that its holder trusts.
     pub fn signed_by(authority: impl Into<String>, secret: impl Into<String>) -> Self {
         let authority = authority.into();
         let own = Self::authority(secret);
-        Self { issuer: Some(authority.clone()), trusts: vec![authority], ..own }
+        Self { issuer: Some(authority.clone()), trusts: vec![authority.into()], ..own }
     }
 
     /// The same, whose holder trusts these authorities.
     #[must_use]
-    pub fn trusting(self, trusts: Vec<String>) -> Self {
+    pub fn trusting(self, trusts: Vec<Trusted>) -> Self {
         Self { trusts, ..self }
     }
 
@@ -117,12 +130,34 @@ impl Certificate {
     /// ```
     pub fn due(&self, seen: &[SeenCertificate], now: Timestamp) -> Due {
         let Some(it) = seen.iter().find(|it| it.secret == self.secret) else { return Due::Unknown };
+        if self.given.is_some() {
+            return self.fault(it.facts.as_ref(), now).map_or_else(Due::Unusable, Due::At);
+        }
         match (&self.issuer, &it.facts) {
             (None, Some(_)) => Due::Never,
             // Who was signed by it, or trusts it, would not believe another of its name.
             (None, None) if is_in_use(seen, &self.secret) => Due::Held,
             (None, None) => Due::Now(IssueReason::Missing),
             (Some(issuer), facts) => self.leaf_due((issuer, facts.as_ref()), seen, now),
+        }
+    }
+
+    /// Why a user's cannot be used, or until when it can.
+    fn fault(
+        &self,
+        facts: Option<&CertificateFacts>,
+        now: Timestamp,
+    ) -> Result<Timestamp, CertificateFault> {
+        let facts = facts.ok_or(CertificateFault::Missing)?;
+        if facts.not_after <= now {
+            return Err(CertificateFault::Ended(facts.not_after));
+        }
+        if !self.usages.is_subset(&facts.usages) {
+            return Err(CertificateFault::Untrusted);
+        }
+        match self.names.difference(&facts.names).next() {
+            Some(name) => Err(CertificateFault::Name(name.clone())),
+            None => Ok(facts.not_after),
         }
     }
 
@@ -138,13 +173,22 @@ impl Certificate {
             Some(it) => Ok(it.facts.as_ref().map(|it| it.key.clone())),
             None => Err(Due::Unknown),
         };
-        let trusts: Result<Vec<_>, _> = self.trusts.iter().map(|it| authority(it)).collect();
+        let trusted = |it: &Trusted| match it {
+            Trusted::Authority(name) => Ok([authority(name)?].into()),
+            Trusted::Given(Bundle { secret, .. }) => {
+                match seen.iter().find(|it| it.secret == *secret) {
+                    Some(it) => it.facts.as_ref().map(given_keys).ok_or(Due::Held),
+                    None => Err(Due::Unknown),
+                }
+            }
+        };
+        let trusts: Result<Vec<BTreeSet<_>>, _> = self.trusts.iter().map(trusted).collect();
         let (issuer, trusts) = match (authority(issuer), trusts) {
             (Ok(issuer), Ok(trusts)) => (issuer, trusts),
             (Err(due), _) | (_, Err(due)) => return due,
         };
         let Some(facts) = facts else { return Due::Now(IssueReason::Missing) };
-        let trusts: Option<BTreeSet<_>> = trusts.into_iter().collect();
+        let trusts: Option<BTreeSet<_>> = trusts.into_iter().flatten().collect();
         match (issuer, trusts) {
             (Some(issuer), _) if !facts.trusts.contains(&issuer) => Due::Held,
             (Some(issuer), _) if facts.issuer != issuer => Due::Now(IssueReason::Issuer),
@@ -166,13 +210,21 @@ impl Certificate {
     }
 }
 
+/// The authorities in a user's secret, all of which are there.
+fn given_keys(facts: &CertificateFacts) -> BTreeSet<Option<String>> {
+    facts.trusts.iter().cloned().map(Some).collect()
+}
+
 /// Whether somebody trusts an authority that is not there. A holder tells by key whom it trusts, so any key that none
-/// of the authorities has may be the missing one's.
+/// of the authorities has, the user's among them, may be the missing one's.
 fn is_in_use(seen: &[SeenCertificate], authority: &str) -> bool {
-    let facts =
-        || seen.iter().filter(|it| it.secret != authority).filter_map(|it| it.facts.as_ref());
-    let keys: BTreeSet<_> = facts().map(|it| &it.key).collect();
-    facts().flat_map(|it| &it.trusts).any(|it| !keys.contains(it))
+    let of = |given: bool| {
+        let those = seen.iter().filter(move |it| it.given == given && it.secret != *authority);
+        those.filter_map(|it| it.facts.as_ref())
+    };
+    let given = of(true).flat_map(|it| &it.trusts);
+    let keys: BTreeSet<_> = of(false).map(|it| &it.key).chain(given).collect();
+    of(false).flat_map(|it| &it.trusts).any(|it| !keys.contains(it))
 }
 
 /// What is to be done about a certificate.
@@ -192,6 +244,15 @@ pub enum Due {
     Now(IssueReason),
     /// It cannot be made: the authority is gone, or is one that nobody who runs trusts.
     Held,
+    /// It is a user's, and cannot be used.
+    Unusable(CertificateFault),
+}
+
+impl Due {
+    /// Whether members may be started with it.
+    pub fn is_usable(&self) -> bool {
+        !matches!(self, Self::Unknown | Self::Held | Self::Unusable(_))
+    }
 }
 
 /// Why a certificate is made.
@@ -225,12 +286,21 @@ pub struct SeenCertificate {
     pub secret: String,
     /// What is in it; `None` if it is not there, or holds no certificate with its key.
     pub facts: Option<CertificateFacts>,
+    /// Whether it is a user's.
+    #[serde(default)]
+    pub given: bool,
 }
 
 impl SeenCertificate {
     /// What was found under this name.
     pub fn new(secret: impl Into<String>, facts: Option<CertificateFacts>) -> Self {
-        Self { secret: secret.into(), facts }
+        Self { secret: secret.into(), facts, given: false }
+    }
+
+    /// The same, of a user's.
+    #[must_use]
+    pub fn given(self) -> Self {
+        Self { given: true, ..self }
     }
 }
 
@@ -257,7 +327,7 @@ pub struct CertificateFacts {
     pub common_name: String,
     /// Its DNS names and addresses.
     pub names: BTreeSet<String>,
-    /// What it may be used for.
+    /// What it may be used for; of a user's certificate, what it is good for by the authorities in the same secret.
     pub usages: BTreeSet<Usage>,
     /// The keys of the authorities in the same secret.
     pub trusts: BTreeSet<String>,
@@ -367,7 +437,7 @@ mod tests {
         let new = SeenCertificate::new("new", Some(CertificateFacts::new("n", "n", since)));
         let mut seen = [old, server, new];
         let signed = |by: &str| Certificate { issuer: Some(by.into()), ..self::server() };
-        let both = || vec!["ca".to_owned(), "new".to_owned()];
+        let both = || vec!["ca".into(), "new".into()];
         let alone = signed("new").trusting(vec!["new".into()]);
         assert_eq!(alone.due(&seen, now), Due::Held, "nobody trusts it yet");
         let first = signed("ca").trusting(both());

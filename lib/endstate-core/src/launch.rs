@@ -11,6 +11,7 @@ mod volume;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::Bundle;
 use crate::id::RoleName;
 use crate::identity::Identity;
 use crate::policy::PodPolicy;
@@ -116,6 +117,12 @@ pub struct SecretFiles {
     pub secret: String,
     /// The folder.
     pub path: String,
+    /// The keys that are found there; all if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// A key of another secret, and the name of the file that it is beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<(Bundle, String)>,
 }
 
 impl SecretFiles {
@@ -125,7 +132,20 @@ impl SecretFiles {
         secret: impl Into<String>,
         path: impl Into<String>,
     ) -> Self {
-        Self { volume: volume.into(), secret: secret.into(), path: path.into() }
+        let (volume, secret) = (volume.into(), secret.into());
+        Self { volume, secret, path: path.into(), keys: vec![], beside: None }
+    }
+
+    /// The same, of these keys only.
+    #[must_use]
+    pub fn only(self, keys: impl IntoIterator<Item = String>) -> Self {
+        Self { keys: keys.into_iter().collect(), ..self }
+    }
+
+    /// The same, with a key of another secret as one more file.
+    #[must_use]
+    pub fn with(self, bundle: Bundle, file: impl Into<String>) -> Self {
+        Self { beside: Some((bundle, file.into())), ..self }
     }
 }
 

@@ -57,8 +57,8 @@ pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
 pub use beside::{Beside, Password, Ready, Refused, Tended, Verdict};
 pub use certificates::{
-    AUTHORITY_DAYS, CERTIFICATE_DAYS, Certificate, CertificateFacts, Due, IssueReason,
-    SeenCertificate, Usage,
+    AUTHORITY_DAYS, Bundle, CERTIFICATE_DAYS, Certificate, CertificateFacts, CertificateFault, Due,
+    GivenFiles, IssueReason, SeenCertificate, Trusted, Usage,
 };
 pub use claim::Claim;
 pub use consent::{CONSENT_ANNOTATION, Choice};

@@ -106,8 +106,13 @@ fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {
             decision.wait(Waiting::ForChoice { text: text.clone() });
         }
         for (certificate, due) in assessed.certificates() {
-            if due == Due::Held {
-                decision.wait(Waiting::ForAuthority { certificate: certificate.secret });
+            let certificate = certificate.secret;
+            match due {
+                Due::Held => decision.wait(Waiting::ForAuthority { certificate }),
+                Due::Unusable(fault) => {
+                    decision.wait(Waiting::ForCertificate { certificate, fault });
+                }
+                _ => {}
             }
         }
     }

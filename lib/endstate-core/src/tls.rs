@@ -4,15 +4,17 @@
 //! from one to the next as a whole. That is what an application promises that uses this: its client port serves both
 //! ways if both are asked for, and a member with certificates dials members of both kinds.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::certificates::{Certificate, Usage};
+use crate::certificates::{Bundle, Certificate, GivenFiles, Trusted, Usage};
 use crate::identity::Identity;
 use crate::launch::SecretFiles;
 use crate::objects::{client_service, peer_service};
 use crate::problem::Problem;
+
+mod source;
+
+pub use source::{Authorities, Given, Naming, Shown, Source};
 
 /// TLS on each kind of connection; `None` where the spec leaves it open.
 ///
@@ -43,64 +45,6 @@ pub enum Link {
     On(Source),
 }
 
-/// Where certificates come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Source {
-    /// The operator makes them.
-    Managed(Authorities),
-    /// The user's secrets.
-    Secrets {
-        /// That of members.
-        members: String,
-        /// That of the operator, by which it talks to members; empty between members.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
-        operator: String,
-        /// How the files in them are called.
-        #[serde(default)]
-        files: Naming,
-    },
-}
-
-/// The authorities of the operator's own, counted from 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Authorities {
-    /// Which one signs.
-    pub signs: u32,
-    /// Which are trusted: more than one while another takes over.
-    pub trusted: BTreeSet<u32>,
-}
-
-impl Authorities {
-    /// This one alone.
-    pub fn only(number: u32) -> Self {
-        Self { signs: number, trusted: [number].into() }
-    }
-
-    /// The next on the way: first both are trusted, then the new one signs, then it alone is trusted. A process reads
-    /// whom it trusts when it starts, so members are started anew for each.
-    fn toward(&self, running: &[&Self], to: &Self) -> Self {
-        let all: BTreeSet<_> = running.iter().flat_map(|it| &it.trusted).copied().collect();
-        if !running.iter().all(|it| it.trusted.contains(&to.signs)) {
-            let trusted = all.into_iter().chain([to.signs]).collect();
-            Self { signs: self.signs, trusted }
-        } else if running.iter().any(|it| it.signs != to.signs) {
-            Self { signs: to.signs, trusted: all }
-        } else {
-            to.clone()
-        }
-    }
-}
-
-/// How the files in a user's secrets are called.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub enum Naming {
-    /// `tls.crt`, `tls.key` and `ca.crt`.
-    #[default]
-    Usual,
-    /// As operators of before had them: `server.crt`, `peer-ca.crt`, and the operator's `APPLICATION-client.key`.
-    Historical,
-}
-
 /// Whose certificate it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -123,6 +67,8 @@ pub struct Files {
     pub key: String,
     /// The authorities that are trusted.
     pub authorities: String,
+    /// Where these are, if not in the same secret.
+    pub elsewhere: Option<Bundle>,
 }
 
 impl Link {
@@ -145,10 +91,7 @@ impl Link {
     }
 
     fn authorities(&self) -> Option<&Authorities> {
-        match self.source()? {
-            Source::Managed(authorities) => Some(authorities),
-            Source::Secrets { .. } => None,
-        }
+        self.source()?.managed()
     }
 
     fn level(&self) -> u8 {
@@ -168,11 +111,8 @@ impl Link {
         let level = to.level().clamp(highest.saturating_sub(1), lowest + 1);
         let old = running.iter().find_map(|it| it.source());
         let Some(source) = to.source().or(old) else { return Self::Off };
-        let managed: Vec<_> = running.iter().filter_map(|it| it.authorities()).collect();
-        let source = match (source, managed.first()) {
-            (Source::Managed(to), Some(now)) => Source::Managed(now.toward(&managed, to)),
-            (source, _) => source.clone(),
-        };
+        let sources: Vec<_> = running.iter().filter_map(|it| it.source()).collect();
+        let source = Source::toward(&sources, source);
         match level {
             0 => Self::Off,
             1 => Self::Ready(source),
@@ -182,38 +122,27 @@ impl Link {
 
     /// Why one cannot become the other.
     pub fn refuses(old: &Self, new: &Self, field: &str) -> Option<Problem> {
-        let (Some(old), Some(new)) = (old.source(), new.source()) else { return None };
-        match (old, new) {
-            (Source::Managed(old), Source::Managed(new)) => {
-                let next = [old.signs, old.signs + 1].contains(&new.signs);
-                let why =
-                    "may only go up by one: members trust the old and the new one for a while";
-                (!next).then(|| Problem::refused(format!("{field}.authority"), why))
-            }
-            (old, new) if old == new => None,
-            _ => {
-                let why = "cannot be changed while TLS is on, because members would not trust each \
-                           other: set the mode to Off, wait until all members are updated, then set this";
-                Some(Problem::refused(field, why))
-            }
+        let (old, new) = (old.source()?, new.source()?);
+        if let (Some(old), Some(new)) = (old.managed(), new.managed()) {
+            let next = [old.signs, old.signs + 1].contains(&new.signs);
+            let why = "may only go up by one: members trust the old and the new one for a while";
+            return (!next).then(|| Problem::refused(format!("{field}.authority"), why));
         }
+        let (old, new) = (old.given()?, new.given()?);
+        let why = "names another secret, and members cannot trust what is in both: set the mode to Managed, wait \
+                   until all members are updated, then set this";
+        (old.members != new.members).then(|| Problem::refused(field, why))
     }
 
     /// The files of a holder, if there are certificates.
     pub fn files(&self, application: &str, object: &Identity, holder: Holder) -> Option<Files> {
-        let (secret, naming) = match self.source()? {
-            Source::Managed(_) => (secret(&object.name, holder.name()), Naming::Usual),
-            Source::Secrets { members, operator, files } => {
-                let name = if holder == Holder::Operator { operator } else { members };
-                (name.clone(), *files)
-            }
-        };
-        let [certificate, key, authorities] = match (naming, holder) {
-            (Naming::Usual, _) => ["tls.crt", "tls.key", "ca.crt"].map(str::to_owned),
-            (Naming::Historical, Holder::Operator) => named(&format!("{application}-client")),
-            (Naming::Historical, holder) => named(holder.name()),
-        };
-        Some(Files { secret, certificate, key, authorities })
+        let source = self.source()?;
+        let own = Files::usual(secret(&object.name, holder.name()));
+        let given = source.given().filter(|_| source.shown() == Shown::Given);
+        let Some(given) = given else { return Some(own) };
+        let elsewhere = Bundle { secret: own.secret, key: own.authorities };
+        let files = Files::given(given, application, holder);
+        Some(Files { elsewhere: source.managed().map(|_| elsewhere), ..files })
     }
 }
 
@@ -238,10 +167,38 @@ impl Holder {
 }
 
 impl Files {
+    fn usual(secret: String) -> Self {
+        let [certificate, key, authorities] = ["tls.crt", "tls.key", "ca.crt"].map(str::to_owned);
+        Self { secret, certificate, key, authorities, elsewhere: None }
+    }
+
+    fn given(given: &Given, application: &str, holder: Holder) -> Self {
+        let is_operator = holder == Holder::Operator;
+        let secret = if is_operator { &given.operator } else { &given.members };
+        let [certificate, key, authorities] = match (given.files, holder) {
+            (Naming::Usual, _) => return Self::usual(secret.clone()),
+            (Naming::Historical, Holder::Operator) => named(&format!("{application}-client")),
+            (Naming::Historical, holder) => named(holder.name()),
+        };
+        Self { secret: secret.clone(), certificate, key, authorities, elsewhere: None }
+    }
+
+    /// The secrets that hold them.
+    pub fn secrets(self) -> impl Iterator<Item = String> {
+        [self.secret].into_iter().chain(self.elsewhere.map(|it| it.secret))
+    }
+
     /// As files of a member's.
     pub fn mounted(&self, application: &str, holder: Holder) -> SecretFiles {
         let (name, folder) = (format!("{}-tls", holder.name()), holder.folder(application));
-        SecretFiles::new(name, self.secret.clone(), folder)
+        let files = SecretFiles::new(name, self.secret.clone(), folder);
+        match &self.elsewhere {
+            Some(it) => {
+                let keys = [self.certificate.clone(), self.key.clone()];
+                files.only(keys).with(it.clone(), self.authorities.clone())
+            }
+            None => files,
+        }
     }
 }
 
@@ -282,11 +239,11 @@ impl Tls {
             .or_else(|| Link::refuses(old.peer(), new.peer(), "spec.tls.peer"))
     }
 
-    /// The map with the certificates of the authorities that clients trust, and the secrets of these; nothing where the
+    /// The map with the certificates of the authorities that clients trust, and where these are; nothing where the
     /// operator does not make them.
-    pub fn trust(&self, object: &Identity) -> Option<(String, Vec<String>)> {
-        let authorities = authorities(object, "client", self.client().authorities()?);
-        Some((format!("{}-client-ca", object.name), authorities))
+    pub fn trust(&self, object: &Identity) -> Option<(String, Vec<Trusted>)> {
+        let signed = Signed::new(object, "client", self.client().source()?, Holder::Server)?;
+        Some((format!("{}-client-ca", object.name), signed.trusted))
     }
 
     /// Which authorities of the operator's a member is started with, where others have signed before or are trusted
@@ -294,32 +251,54 @@ impl Tls {
     pub fn generation(&self) -> Option<String> {
         let links = [("client", self.client()), ("peer", self.peer())];
         let told = links.iter().filter_map(|(name, link)| {
-            let it = link.authorities().filter(|it| **it != Authorities::only(1))?;
-            Some(format!("{name}: {} of {:?}", it.signs, it.trusted))
+            let it = link.authorities()?;
+            let beside = link.source()?.given().map(|it| format!(" and {}", it.members));
+            let is_first = *it == Authorities::only(1) && beside.is_none();
+            let beside = beside.unwrap_or_default();
+            (!is_first).then(|| format!("{name}: {} of {:?}{beside}", it.signs, it.trusted))
         });
         let told: Vec<_> = told.collect();
         (!told.is_empty()).then(|| told.join(", "))
     }
 
-    /// The certificates of the operator's own making. Clients and members have authorities of their own: who may
-    /// connect as a client is no member. The operator's names `operator`, which applications with users take for its
-    /// user.
+    /// The certificates of the operator's own making, and those of the user's. Clients and members have authorities of
+    /// their own: who may connect as a client is no member. The operator's names `operator`, which applications with
+    /// users take for its user.
     pub fn certificates(&self, object: &Identity, operator: &str) -> Vec<Certificate> {
         let mut certificates = vec![];
-        if let Some(authorities) = self.client().authorities() {
-            let signed = Signed::new(object, "client", authorities);
+        let client = |it: &Source| Signed::new(object, "client", it, Holder::Server);
+        if let Some(signed) = self.client().source().and_then(client) {
             certificates.extend(signed.authorities());
             certificates.push(signed.leaf("server", "server").named(names(object)));
             certificates.push(signed.leaf("operator", operator).for_use([Usage::Client]));
             certificates.push(signed.leaf("client", "client").for_use([Usage::Client]));
         }
-        if let Some(authorities) = self.peer().authorities() {
-            let signed = Signed::new(object, "peer", authorities);
+        let peer = |it: &Source| Signed::new(object, "peer", it, Holder::Peer);
+        if let Some(signed) = self.peer().source().and_then(peer) {
             certificates.extend(signed.authorities());
             certificates.push(signed.leaf("peer", "peer").named(names(object)));
         }
+        let links = [(self.client(), Holder::Server), (self.peer(), Holder::Peer)];
+        let given = links.into_iter().filter_map(|(link, holder)| Some((link.source()?, holder)));
+        certificates.extend(given.flat_map(|(source, holder)| given_by(object, source, holder)));
         certificates
     }
+}
+
+/// The certificates that a user keeps for members, who connect to each other and to themselves, and for the operator.
+/// What the operator's files are called is the application's to say where they have historical names.
+fn given_by(object: &Identity, source: &Source, holder: Holder) -> Vec<Certificate> {
+    let Some(given) = source.given() else { return vec![] };
+    let certificate = |holder| {
+        let files = Files::given(given, "", holder);
+        let (certificate, key, authorities) = (files.certificate, files.key, files.authorities);
+        Certificate::given(files.secret, GivenFiles { certificate, key, authorities })
+    };
+    let members = certificate(holder).named([object.host("*")]);
+    let members = members.for_use([Usage::Server, Usage::Client]);
+    let has_operator = !given.operator.is_empty() && given.files == Naming::Usual;
+    let operator = has_operator.then(|| certificate(Holder::Operator).for_use([Usage::Client]));
+    [members].into_iter().chain(operator).collect()
 }
 
 /// The secret of a certificate, or of an authority by its number.
@@ -334,18 +313,25 @@ fn authorities(object: &Identity, of: &str, authorities: &Authorities) -> Vec<St
 /// What authorities of one kind sign.
 struct Signed<'a> {
     object: &'a Identity,
-    trusted: Vec<String>,
+    authorities: Vec<String>,
+    trusted: Vec<Trusted>,
     signs: String,
 }
 
 impl<'a> Signed<'a> {
-    fn new(object: &'a Identity, of: &str, authorities: &Authorities) -> Self {
-        let signs = format!("{}-{of}-ca-{}", object.name, authorities.signs);
-        Self { object, trusted: self::authorities(object, of, authorities), signs }
+    /// Members of whom the holder is one trust what is in a user's secret, too, if that takes over.
+    fn new(object: &'a Identity, of: &str, source: &Source, holder: Holder) -> Option<Self> {
+        let managed = source.managed()?;
+        let signs = format!("{}-{of}-ca-{}", object.name, managed.signs);
+        let authorities = authorities(object, of, managed);
+        let given = source.given().map(|it| Files::given(it, "", holder));
+        let given = given.map(|it| Trusted::Given(Bundle::new(it.secret, it.authorities)));
+        let trusted = authorities.iter().cloned().map(Trusted::from).chain(given).collect();
+        Some(Self { object, authorities, trusted, signs })
     }
 
     fn authorities(&self) -> impl Iterator<Item = Certificate> {
-        self.trusted.iter().map(Certificate::authority)
+        self.authorities.iter().map(Certificate::authority)
     }
 
     /// A certificate for both ends of a connection: a member may connect to itself with the one that it serves with.

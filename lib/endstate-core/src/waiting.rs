@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::CertificateFault;
 use crate::id::MemberName;
 use crate::problem::Problem;
 use crate::reason::{Cause, Shortage};
@@ -49,6 +50,13 @@ pub enum Waiting {
     ForAuthority {
         /// The secret of the certificate.
         certificate: String,
+    },
+    /// A user's certificate cannot be used, and nobody is changed to it.
+    ForCertificate {
+        /// Its secret.
+        certificate: String,
+        /// Why.
+        fault: CertificateFault,
     },
     /// The first members have not formed the cluster yet.
     ForFormation {
@@ -414,6 +422,7 @@ impl Waiting {
                     | Self::ForName { .. }
                     | Self::ForVolume { .. }
                     | Self::ForAuthority { .. }
+                    | Self::ForCertificate { .. }
                     | Self::ForUnknownMember { .. }
                     | Self::ForChoice { .. }
                     | Self::ForFormer { .. }

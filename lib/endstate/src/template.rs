@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, Storage, peer_service,
+    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, SecretFiles, Storage,
+    peer_service,
 };
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ExecAction, HTTPGetAction, ObjectFieldSelector, PersistentVolumeClaimVolumeSource, Pod,
-    PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecretVolumeSource, SecurityContext, TCPSocketAction, Toleration, Volume,
-    VolumeMount, WeightedPodAffinityTerm,
+    ExecAction, HTTPGetAction, KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource,
+    Pod, PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, Probe,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection,
+    SecretVolumeSource, SecurityContext, TCPSocketAction, Toleration, Volume, VolumeMount,
+    VolumeProjection, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -95,7 +97,7 @@ fn volumes(request: &PodRequest<'_>) -> Vec<Volume> {
         Storage::Volume(_) => claim(DATA, request.member),
         Storage::Directory(directory) => empty_dir(DATA, directory),
     };
-    let secrets = request.launch.secrets.iter().map(|it| secret(&it.volume, &it.secret));
+    let secrets = request.launch.secrets.iter().map(secret);
     let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
     let own = [launcher, empty_dir(SCRATCH, &EmptyDir::default())];
     [data].into_iter().chain(secrets).chain(own).collect()
@@ -287,10 +289,30 @@ fn claim(name: &str, member: &str) -> Volume {
     Volume { name: name.to_owned(), persistent_volume_claim: Some(source), ..Default::default() }
 }
 
-/// A volume with a secret's keys as files.
-fn secret(name: &str, secret: &str) -> Volume {
-    let source = SecretVolumeSource { secret_name: Some(secret.to_owned()), ..Default::default() };
-    Volume { name: name.to_owned(), secret: Some(source), ..Default::default() }
+/// A volume with a secret's keys as files, and one of another secret's beside.
+fn secret(of: &SecretFiles) -> Volume {
+    let name = of.volume.clone();
+    let Some((bundle, file)) = &of.beside else {
+        let secret_name = Some(of.secret.clone());
+        let source = SecretVolumeSource { secret_name, ..Default::default() };
+        return Volume { name, secret: Some(source), ..Default::default() };
+    };
+    let own: Vec<_> = of.keys.iter().map(|it| (it.as_str(), it.as_str())).collect();
+    let beside = [(bundle.key.as_str(), file.as_str())];
+    let sources = Some(vec![projected(&of.secret, &own), projected(&bundle.secret, &beside)]);
+    let source = ProjectedVolumeSource { sources, ..Default::default() };
+    Volume { name, projected: Some(source), ..Default::default() }
+}
+
+/// Keys of a secret, each with the name of its file.
+fn projected(secret: &str, files: &[(&str, &str)]) -> VolumeProjection {
+    let item = |it: &(&str, &str)| {
+        let (key, path) = (it.0.to_owned(), it.1.to_owned());
+        KeyToPath { key, path, mode: None }
+    };
+    let items = files.iter().map(item).collect();
+    let source = SecretProjection { name: secret.to_owned(), items: Some(items), optional: None };
+    VolumeProjection { secret: Some(source), ..Default::default() }
 }
 
 /// A volume that is a directory of the pod's.

@@ -1,6 +1,6 @@
 //! The program, flags and environment of a member, by version.
 
-use endstate_core::tls::{Files, Holder, Link, Source};
+use endstate_core::tls::{Files, Holder, Link};
 use endstate_core::{Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
 use crate::spec::{APPLICATION, EtcdClusterSpec};
@@ -101,7 +101,7 @@ fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {
 /// Where nobody but members has a certificate of that authority this tells nothing, and needs a DNS that has names for
 /// all addresses.
 fn skips_names(spec: &EtcdClusterSpec, version: Version) -> Option<&'static str> {
-    let own = matches!(spec.tls.peer().source(), Some(Source::Managed(_)));
+    let own = spec.tls.peer().source().is_some_and(|it| it.managed().is_some());
     let flag = match version.minor {
         ..6 => "--experimental-peer-skip-client-san-verification=true",
         6.. => "--peer-skip-client-san-verification=true",

@@ -1,7 +1,10 @@
 //! TLS of etcd: what members are started with, and what is asked of them on the way.
 
-use endstate_core::tls::{Authorities, Link, Naming, Source, Tls};
-use endstate_core::{App, Health, Identity, LaunchOf, Member, MemberRecord, Request, Usage, View};
+use endstate_core::tls::{Authorities, Given, Link, Naming, Source, Tls};
+use endstate_core::{
+    Accepted, App, CertificateFacts, CertificateFault, Health, Identity, LaunchOf, Member,
+    MemberRecord, Request, SeenCertificate, Snapshot, Usage, View, Waiting, plan,
+};
 use etcd_plan::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
 
 fn source(signs: u32, trusted: &[u32]) -> Source {
@@ -14,6 +17,11 @@ fn at(level: u8) -> Link {
         1 => Link::Ready(source(1, &[1])),
         _ => Link::On(source(1, &[1])),
     }
+}
+
+fn given(members: &str) -> Link {
+    let (members, operator) = (members.into(), "op".into());
+    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
 }
 
 fn spec(link: &Link) -> EtcdClusterSpec {
@@ -54,16 +62,12 @@ fn another_authority_is_trusted_before_it_signs_and_alone_only_then() {
 }
 
 #[test]
-fn certificates_that_would_not_trust_each_other_follow_only_by_off() {
-    let own = Link::On(Source::Secrets {
-        members: "mine".into(),
-        operator: "op".into(),
-        files: Naming::Usual,
-    });
+fn a_users_certificates_follow_the_operators_and_not_another_users() {
     let refused =
         |old: &Link, new: &Link| Etcd.refuses(&spec(old), &spec(new), &View::default()).is_some();
-    assert!(refused(&at(2), &own) && refused(&own, &at(2)));
-    assert!(!refused(&at(2), &Link::Off) && !refused(&Link::Off, &own));
+    assert!(!refused(&at(2), &given("mine")) && !refused(&given("mine"), &at(2)));
+    assert!(refused(&given("mine"), &given("other")));
+    assert!(!refused(&at(2), &Link::Off) && !refused(&Link::Off, &given("mine")));
     let counted = |it| Link::On(source(it, &[it]));
     assert!(!refused(&at(2), &counted(2)));
     assert!(refused(&at(2), &counted(3)) && refused(&counted(2), &counted(1)));
@@ -139,4 +143,50 @@ fn clients_and_members_have_authorities_of_their_own() {
     }
     assert_eq!(certificates[2].usages, [Usage::Client].into());
     assert!(Etcd.certificates(&object, &spec(&Link::Off)).is_empty());
+}
+
+/// Until the user's secret can be used, whoever runs stays as it is and the status says what is wrong.
+#[test]
+fn nobody_is_changed_to_a_secret_that_cannot_be_used() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let (before, after) = (spec(&at(2)), spec(&given("mine")));
+    let mut snapshot =
+        Snapshot::new("2026-01-01T00:00:00Z".parse().unwrap(), object, after.clone());
+    let record = &mut snapshot.status.record;
+    record.accepted = Some(Accepted { generation: 0, spec: before.clone() });
+    record.cluster_id = Some("c".into());
+    snapshot.pods = Some(vec![]);
+    let life = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap());
+    let mut facts = CertificateFacts::new("k", "u", life);
+    facts.trusts = ["u".to_owned()].into();
+    let seen = |facts: Option<&CertificateFacts>| {
+        let secrets = Etcd.certificates(&snapshot.object, &before).into_iter();
+        let made = secrets.map(|it| SeenCertificate::new(it.secret, None));
+        let mine = ["mine", "op"].map(|it| SeenCertificate::new(it, facts.cloned()).given());
+        made.chain(mine).collect::<Vec<_>>()
+    };
+    let both = Link::toward(&[&at(2)], &given("mine"));
+    let name = || "*.demo-peer.default.svc".to_owned();
+    let mut vouched = facts.clone();
+    vouched.usages = [Usage::Server, Usage::Client].into();
+    let mut named = vouched.clone();
+    named.names.insert(name());
+    let cases = [
+        (seen(None), Some(CertificateFault::Missing)),
+        (seen(Some(&facts)), Some(CertificateFault::Untrusted)),
+        (seen(Some(&vouched)), Some(CertificateFault::Name(name()))),
+        (seen(Some(&named)), None),
+    ];
+    for (seen, fault) in cases {
+        snapshot.certificates = seen;
+        let plan = plan(&Etcd, &snapshot);
+        let next = if fault.is_some() { &before } else { &spec(&both) };
+        assert_eq!(plan.status.record.in_force().map(|it| &it.tls), Some(&next.tls), "{fault:?}");
+        let certificate = "mine".to_owned();
+        let waits = fault.map(|fault| Waiting::ForCertificate { certificate, fault });
+        let told = |it: &&Waiting| matches!(it, Waiting::ForCertificate { certificate, .. } if certificate == "mine");
+        assert_eq!(plan.waits.iter().find(told), waits.as_ref());
+        let issued = plan.surroundings.map(|it| it.issued).unwrap_or_default();
+        assert!(issued.iter().all(|it| it.certificate.given.is_none()), "a user's is never made");
+    }
 }

@@ -8,7 +8,7 @@ mod auth;
 
 use endstate::client::{Endpoint, Proven, TlsFiles};
 use endstate::driver::{Address, Driver, LongCalls, Outcome, Target};
-use endstate_core::tls::{Holder, Source};
+use endstate_core::tls::{Holder, Shown, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
     Request, Roster, Standing, Version, View, Words,
@@ -97,8 +97,9 @@ impl EtcdDriver {
 
     /// As root where that takes a password: a certificate of the operator's making says it, too.
     fn login(&self, target: &Target<'_, EtcdClusterSpec>, endpoint: &Endpoint) -> Login {
-        let source = target.spec.tls.client().source();
-        if endpoint.secured_by().is_some() && matches!(source, Some(Source::Managed(_))) {
+        let managed = |it: &Source| it.shown() == Shown::Managed;
+        if endpoint.secured_by().is_some() && target.spec.tls.client().source().is_some_and(managed)
+        {
             return Login::default();
         }
         let passwords = auth::root_passwords(target);

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted};
-use endstate_core::tls::Holder;
+use endstate_core::tls::{Files, Holder};
 use endstate_core::{App, Beside, Identity, Password, Status};
 use etcd_plan::auth::{Declared, USER_KIND};
 use etcd_plan::{
@@ -142,7 +142,7 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
     fn secrets(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<String> {
         let own = spec.tls.client().files(APPLICATION, object, Holder::Operator);
         let root = spec.auth.as_ref().map(|it| it.secret(object));
-        own.map(|it| it.secret).into_iter().chain(root).collect()
+        own.into_iter().flat_map(Files::secrets).chain(root).collect()
     }
 
     fn beside(&self) -> Vec<ApiResource> {

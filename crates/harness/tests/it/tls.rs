@@ -7,6 +7,11 @@ use etcd_client::{Certificate, TlsOptions};
 use harness::{EtcdCluster, EtcdReach, Up, Writer, forward};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
+use kube::api::DynamicObject;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
 use serde_json::{Value, json};
 
 /// The longest time that a write may take, retries included, while members are changed one by one: one that a member
@@ -119,5 +124,88 @@ async fn another_authority_takes_over_under_a_writer() -> Result<()> {
         assert_eq!(found, there, "{authority}");
     }
     etcdctl(&up, "heir", &["endpoint", "health"]).await?;
+    up.stop().await
+}
+
+/// An authority of a user's.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Result<Self> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "a user's");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// A secret with a certificate for these names.
+    fn secret(&self, secret: &str, names: &[String]) -> Result<String> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(names)?;
+        params.use_authority_key_identifier_extension = true;
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.0)?.pem();
+        let data =
+            json!({"tls.crt": certificate, "tls.key": key.serialize_pem(), "ca.crt": self.0.pem()});
+        let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
+            "type": "kubernetes.io/tls", "stringData": data});
+        Ok(object.to_string())
+    }
+}
+
+/// Waits until the status says of changes that they are over, or why they are not, by this reason.
+async fn says(cluster: &EtcdCluster, reason: &str) -> Result<String> {
+    let progressing = |it: &DynamicObject| {
+        let conditions = it.data["status"]["conditions"].as_array()?.iter();
+        let progressing = conditions.filter(|it| it["type"] == "Progressing");
+        progressing.clone().find(|it| it["status"] == "False" && it["reason"] == reason).cloned()
+    };
+    cluster.until(reason, move |it| progressing(it).is_some()).await?;
+    let message = progressing(&cluster.object().await?).map(|it| it["message"].to_string());
+    message.with_context(|| format!("it says {reason} no more"))
+}
+
+/// The operator's certificates are replaced by a user's and these by the operator's again, while a client that has
+/// one of each goes on. Until the secrets are there nothing is changed.
+#[tokio::test]
+async fn a_users_certificates_take_over_from_the_operators_and_back_under_a_writer() -> Result<()> {
+    let up = Up::with_operator(3, "etcd").await?;
+    let cluster = EtcdCluster::apply(&up, "swap", 3).await?;
+    cluster.settled(3).await?;
+    let authority = Authority::new()?;
+    // Who connects as a peer is looked up in the DNS, which answers with the whole name.
+    let names = ["*.swap-peer.default.svc", "*.swap-peer.default.svc.cluster.local"];
+    let names = names.into_iter().chain(["swap-client.default.svc", "localhost", "127.0.0.1"]);
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    for (secret, names) in [("swap-own-client", &names[3..]), ("swap-operator", &[])] {
+        up.apply(&authority.secret(secret, names)?).await?;
+    }
+    let writer = Writer::start(&up, "swap").await?;
+    let members = cluster.members().await?;
+    let client =
+        json!({"mode": "Secrets", "serverSecret": "swap-own", "operatorSecret": "swap-operator"});
+    let peer = json!({"mode": "Secrets", "secret": "swap-own"});
+    cluster.patch(json!({"spec": {"tls": {"client": client, "peer": peer}}})).await?;
+    let why = says(&cluster, "CertificateUnusable").await?;
+    assert!(why.contains("secret swap-own that"), "{why}");
+    let secrets: Api<Secret> = Api::default_namespaced(up.client().await?);
+    assert!(secrets.get_opt("swap-peer-ca-1").await?.is_some(), "nobody was changed yet");
+    up.apply(&authority.secret("swap-own", &names)?).await?;
+    says(&cluster, "UpToDate").await?;
+    cluster.settled(3).await?;
+    assert!(secrets.get_opt("swap-peer-ca-1").await?.is_none(), "nobody trusts it any more");
+    etcdctl(&up, "swap", &["endpoint", "health"]).await?;
+    let client = json!({"mode": "Managed", "serverSecret": null, "operatorSecret": null});
+    let peer = json!({"mode": "Managed", "secret": null});
+    cluster.patch(json!({"spec": {"tls": {"client": client, "peer": peer}}})).await?;
+    cluster.settled(3).await?;
+    assert!(secrets.get_opt("swap-own").await?.is_some(), "it is the user's");
+    assert!(secrets.get_opt("swap-peer-ca-1").await?.is_some());
+    assert_eq!(cluster.members().await?, members, "on their data, each by a pod made anew");
+    let slowest = writer.slowest();
+    assert!(writer.check().await? > 0);
+    assert!(slowest < SLOWEST_MAX, "a write took {slowest:?}");
+    etcdctl(&up, "swap", &["endpoint", "health"]).await?;
     up.stop().await
 }

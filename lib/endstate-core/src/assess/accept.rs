@@ -1,6 +1,7 @@
 //! Is the spec acceptable? What was accepted last stays in force while a later edit is not.
 
 use crate::app::App;
+use crate::certificates::Certificate;
 use crate::launch::LaunchOf;
 use crate::problem::{Problem, Severity};
 use crate::record::{Accepted, MemberRecord, Record, Step};
@@ -64,7 +65,8 @@ fn note_stage<A: App>(
             let running = [&before].into_iter().chain(&record.proven).chain(pods);
             let seen = (&snapshot.view, !joins && !unseen);
             let stage = app.stage(&running.collect::<Vec<_>>(), accepted, seen);
-            (Some(stage.spec), stage.lacks)
+            let is_ready = are_usable(app, snapshot, (&before, &stage.spec));
+            (Some(if is_ready { stage.spec } else { before.clone() }), stage.lacks)
         }
     };
     record.stage = stage.filter(|it| it != accepted);
@@ -73,6 +75,19 @@ fn note_stage<A: App>(
         record.proven = Some(before);
     }
     lacks.filter(|_| record.stage.is_some())
+}
+
+/// Whether members may be changed from one spec to another: all certificates that the second asks for and the first
+/// does not can be used, or are made before.
+fn are_usable<A: App>(
+    app: &A,
+    snapshot: &Snapshot<A::Spec>,
+    (before, after): (&A::Spec, &A::Spec),
+) -> bool {
+    let before = app.certificates(&snapshot.object, before);
+    let due = |it: &Certificate| it.due(&snapshot.certificates, snapshot.now);
+    let after = app.certificates(&snapshot.object, after);
+    after.iter().filter(|it| !before.contains(it)).all(|it| due(it).is_usable())
 }
 
 /// Why no member of a cluster can be taken away to come back later.

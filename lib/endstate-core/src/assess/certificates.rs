@@ -8,7 +8,7 @@ use crate::certificates::{Certificate, Due};
 
 impl<A: App> Assessed<'_, A> {
     /// Every certificate that the spec in force asks for, and those beside that members who run by another have, or may
-    /// get again; and what is due of each.
+    /// get again, and the user's that members are to get; and what is due of each.
     pub(crate) fn certificates(&self) -> Vec<(Certificate, Due)> {
         let mut wanted: Vec<Certificate> = vec![];
         let pods = self.snapshot.pods.iter().flatten().filter_map(|it| it.spec.as_ref());
@@ -16,6 +16,13 @@ impl<A: App> Assessed<'_, A> {
             let known: BTreeSet<_> = wanted.iter().map(|it| it.secret.clone()).collect();
             let others = self.app.certificates(&self.snapshot.object, spec);
             wanted.extend(others.into_iter().filter(|it| !known.contains(&it.secret)));
+        }
+        let accepted = self.record.accepted.iter();
+        let coming = accepted.flat_map(|it| self.app.certificates(&self.snapshot.object, &it.spec));
+        for it in coming.filter(|it| it.given.is_some()) {
+            if wanted.iter().all(|known| known.secret != it.secret) {
+                wanted.push(it);
+            }
         }
         let due = |it: &Certificate| it.due(&self.snapshot.certificates, self.snapshot.now);
         wanted.into_iter().map(|it| (it.clone(), due(&it))).collect()

@@ -43,7 +43,8 @@ impl<S> Lint<'_, S> {
         let seen = |name: &str| self.snapshot.certificates.iter().find(|it| it.secret == name);
         let facts = |name: &str| seen(name).and_then(|it| it.facts.as_ref());
         let bad = |it: &&Issue| match (&it.certificate.issuer, facts(&it.certificate.secret)) {
-            _ if seen(&it.certificate.secret).is_none() => true,
+            _ if seen(&it.certificate.secret).is_none_or(|it| it.given) => true,
+            _ if it.certificate.given.is_some() => true,
             (None, before) => before.is_some(),
             (Some(issuer), Some(before)) => {
                 facts(issuer).is_none_or(|it| !before.trusts.contains(&it.key))

@@ -29,6 +29,80 @@ fn nobody_is_brought_two_levels_away_from_anybody_who_runs() {
     }
 }
 
+fn given(secret: &str) -> Link {
+    let (members, operator) = (secret.to_owned(), format!("{secret}-operator"));
+    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
+}
+
+fn counted(authority: u32) -> Link {
+    Link::On(source(authority, &[authority]))
+}
+
+/// Members are brought to what is in force in any order, and a user has a change of mind at any time: everybody
+/// believes everybody, and the operator is believed by all and believes all.
+#[test]
+fn whoever_runs_believes_whoever_runs_and_the_operator_on_every_way() {
+    let ends = [counted(1), counted(2), given("mine"), given("yours")];
+    let mut seen: Vec<(Link, Vec<Link>)> = vec![];
+    let mut next: Vec<_> = ends.iter().map(|it| (it.clone(), vec![it.clone(); 3])).collect();
+    while let Some((in_force, members)) = next.pop() {
+        let state = (in_force.clone(), members.clone());
+        if seen.contains(&state) {
+            continue;
+        }
+        let sources = || members.iter().chain([&in_force]).filter_map(Link::source);
+        for (a, b) in sources().flat_map(|a| sources().map(move |b| (a, b))) {
+            assert!(a.believes(b), "{a:?} does not believe {b:?}");
+        }
+        seen.push(state);
+        for (number, member) in members.iter().enumerate().filter(|it| *it.1 != in_force) {
+            let mut changed = members.clone();
+            changed[number] = in_force.clone();
+            assert!(*member != in_force);
+            next.push((in_force.clone(), changed));
+        }
+        let running: Vec<_> = [&in_force].into_iter().chain(&members).collect();
+        next.extend(ends.iter().map(|to| (Link::toward(&running, to), members.clone())));
+    }
+    assert!(seen.len() > 100, "{}", seen.len());
+}
+
+#[test]
+fn from_the_operators_own_to_a_users_and_back_it_takes_three_stages_and_from_one_to_another_six() {
+    let stages = |from: &Link, to: &Link| {
+        let mut stages = vec![from.clone()];
+        while stages.last() != Some(to) && stages.len() < 20 {
+            stages.push(Link::toward(&[stages.last().unwrap()], to));
+        }
+        stages.len() - 1
+    };
+    let (mine, yours) = (given("mine"), given("yours"));
+    assert_eq!([stages(&counted(1), &mine), stages(&mine, &counted(1))], [3, 3]);
+    assert_eq!(stages(&mine, &yours), 6);
+}
+
+/// Members show the user's and trust both: the files come from two secrets.
+#[test]
+fn what_is_trusted_while_a_users_is_shown_is_in_the_operators_secret() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let both = Link::toward(&[&counted(1)], &given("mine"));
+    let shown = Link::toward(&[&both], &given("mine"));
+    let files = |it: &Link| it.files("app", &object, Holder::Server).unwrap();
+    assert_eq!(files(&both), files(&counted(1)));
+    let mounted = files(&shown).mounted("app", Holder::Server);
+    assert_eq!((mounted.secret.as_str(), mounted.keys.len()), ("mine", 2));
+    let bundle = Bundle::new("demo-server-tls", "ca.crt");
+    assert_eq!(mounted.beside, Some((bundle, "ca.crt".to_owned())));
+    let tls = Tls { client: Some(shown), peer: Some(Link::Off) };
+    let certificates = tls.certificates(&object, "root");
+    let leaf = certificates.iter().find(|it| it.secret == "demo-server-tls").unwrap();
+    let trusted = Trusted::Given(Bundle::new("mine", "ca.crt"));
+    assert_eq!(leaf.trusts, ["demo-client-ca-1".into(), trusted]);
+    let given: Vec<_> = certificates.iter().filter(|it| it.given.is_some()).collect();
+    assert_eq!([&*given[0].secret, &*given[1].secret], ["mine", "mine-operator"]);
+    assert!(given[0].names.contains("*.demo-peer.default.svc"));
+}
+
 #[test]
 fn what_a_cluster_has_that_says_nothing_is_decided_when_it_is_new() {
     let open = Tls::default();

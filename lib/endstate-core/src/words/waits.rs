@@ -28,6 +28,9 @@ impl Waiting {
             Self::ForPodList => "the list of pods".into(),
             Self::ForName { conflict } => format!("the name of {conflict} to be free"),
             Self::ForAuthority { certificate } => format!("the authority of secret {certificate}"),
+            Self::ForCertificate { certificate, .. } => {
+                format!("a certificate in secret {certificate} that can be used")
+            }
             Self::ForFormation { .. } => "the initial members to form the cluster".into(),
             Self::ForMarks { .. } => "the pods of a quorum to be marked as started".into(),
             Self::ForMark { member } => format!("pod {member} to be marked as started"),
@@ -89,6 +92,7 @@ impl Waiting {
                 None => "it exists and has another owner: give the cluster another name".into(),
             },
             Self::ForAuthority { .. } => AUTHORITY_LOST.into(),
+            Self::ForCertificate { fault, .. } => fault.to_string(),
             Self::ForFormation { started, of } => {
                 format!("{started} of {of} have started and there is no leader yet")
             }
@@ -151,6 +155,7 @@ impl Waiting {
             Self::ForPodList => "PodsUnknown",
             Self::ForName { .. } => "NameTaken",
             Self::ForAuthority { .. } => "AuthorityLost",
+            Self::ForCertificate { .. } => "CertificateUnusable",
             Self::ForFormation { .. } => "Forming",
             Self::ForMarks { .. } | Self::ForMark { .. } => "PodNotMarked",
             Self::ForPod { .. } => "PodNotRunning",

@@ -5,7 +5,7 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use endstate_core::tls::{Authorities, Link, Naming, Source};
+use endstate_core::tls::{Authorities, Given, Link, Naming, Source};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,8 @@ pub enum Mode {
 pub struct ClientTls {
     /// `Managed`: the operator makes the certificates; those for clients are in the secret `NAME-client-tls`, and the
     /// authority alone is in the ConfigMap `NAME-client-ca`. `Secrets`: yours. `Off`: none. Default `Managed` for a new
-    /// cluster; one that was created before stays as it is. From `Managed` to `Secrets` and back it goes by `Off`.
+    /// cluster; one that was created before stays as it is. From `Managed` to `Secrets` and
+    /// back members are changed one by one, three times, and believe clients of both authorities while they are.
     #[serde(default)]
     pub mode: Mode,
     /// The secret with `tls.crt`, `tls.key` and `ca.crt` by which members serve. The certificate is for
@@ -117,6 +118,8 @@ fn link(mode: Mode, authority: u32, (members, operator): (String, String)) -> Li
     match mode {
         Mode::Off => Link::Off,
         Mode::Managed => Link::On(Source::Managed(Authorities::only(authority))),
-        Mode::Secrets => Link::On(Source::Secrets { members, operator, files: Naming::Usual }),
+        Mode::Secrets => {
+            Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
+        }
     }
 }

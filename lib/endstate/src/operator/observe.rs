@@ -153,11 +153,11 @@ impl<O: Operand> Operator<O> {
     ) -> Result<(Vec<SeenCertificate>, Secrets), Error> {
         let (identity, app) = (object.identity(), self.operand.app());
         let wanted = specs.iter().flat_map(|it| app.certificates(&identity, it));
-        let names: BTreeSet<_> = wanted.map(|it| it.secret).collect();
+        let wanted: BTreeMap<_, _> = wanted.map(|it| (it.secret.clone(), it)).collect();
         let owner = Owner::of(object, app.name());
-        let asked: Vec<_> = names.iter().map(String::as_str).collect();
+        let asked: Vec<_> = wanted.keys().map(String::as_str).collect();
         let secrets = self.around.secrets(&owner, &asked, ctx).await?;
-        Ok((names.iter().map(|it| secrets.seen(it)).collect(), secrets))
+        Ok((wanted.values().map(|it| secrets.seen(it, ctx.now())).collect(), secrets))
     }
 
     /// The claims: those that the watch shows, and those of recorded members that it does not. A claim that lost its
@@ -235,7 +235,8 @@ impl<O: Operand> Operator<O> {
             Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
         };
         surroundings.volumes = known.filter_map(volume).collect();
-        surroundings.certificates = self.operand.app().certificates(&snapshot.object, spec);
+        let certificates = self.operand.app().certificates(&snapshot.object, spec).into_iter();
+        surroundings.certificates = certificates.filter(|it| it.given.is_none()).collect();
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings).beside(&snapshot.beside);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());

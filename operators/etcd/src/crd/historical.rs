@@ -11,7 +11,7 @@
 )]
 
 use endstate::crd::{ClaimSpec, Opaque};
-use endstate_core::tls::{Link, Naming, Source, Tls};
+use endstate_core::tls::{Given, Link, Naming, Source, Tls};
 use endstate_core::{Phase, Status, Truth};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ impl From<HistoricalTls> for Tls {
             None => Link::Off,
             Some(members) => {
                 let (operator, files) = (operator.unwrap_or_default(), Naming::Historical);
-                Link::On(Source::Secrets { members, operator, files })
+                Link::On(Source::Secrets(Given { members, operator, files }))
             }
         };
         Self {

@@ -191,11 +191,16 @@ impl<A: App> Report<'_, '_, A> {
             (None, None) if self.decision.record.step.is_some() => {
                 Some(("StepRunning", "a step is running".into()))
             }
-            (None, None) if self.decision.record.stage.is_some() => {
+            // Where it waits for a person before the next, nothing goes on.
+            (None, None) if self.decision.record.stage.is_some() && !self.needs_user() => {
                 Some(("StageRunning", "members come to the spec in stages".into()))
             }
             (None, None) => None,
         }
+    }
+
+    fn needs_user(&self) -> bool {
+        self.decision.waits.iter().any(Waiting::needs_user)
     }
 
     /// Lost only if a member says so or too many are known not to run: not being able to ask is not

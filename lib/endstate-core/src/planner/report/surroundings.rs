@@ -5,7 +5,7 @@ use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
 use crate::assess::rebuild::is_lost;
-use crate::certificates::Due;
+use crate::certificates::{Certificate, Due};
 use crate::claim::Claim;
 use crate::id::RoleName;
 use crate::launch::{Reclaim, Retention};
@@ -41,9 +41,15 @@ impl<A: App> Report<'_, '_, A> {
             left: self.left(&volumes, retention),
             volumes,
             taken,
-            certificates: self.assessed.certificates().into_iter().map(|it| it.0).collect(),
+            certificates: self.kept_certificates(),
             issued: self.issued(),
         })
+    }
+
+    /// Those of the operator's own making. A user's secret is not touched.
+    fn kept_certificates(&self) -> Vec<Certificate> {
+        let all = self.assessed.certificates().into_iter().map(|it| it.0);
+        all.filter(|it| it.given.is_none()).collect()
     }
 
     /// The certificates that are due, in the order in which they are asked for.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use endstate_core::{Certificate, CertificateFacts, Issue, SeenCertificate, Usage};
+use endstate_core::{
+    Bundle, Certificate, CertificateFacts, GivenFiles, Issue, SeenCertificate, Trusted, Usage,
+};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -21,6 +23,8 @@ use x509_parser::time::ASN1Time;
 use super::wanted::Content;
 use super::{NO_VERSION, Objects, Owner, Ownership, Secrets, Wanted};
 use crate::{Context, Error};
+
+mod given;
 
 /// The key of a certificate in its secret.
 pub const CERTIFICATE: &str = "tls.crt";
@@ -92,14 +96,29 @@ impl Wanted {
 
 impl Secrets {
     /// The certificates of authorities, one after the other; `None` if one is not there.
-    pub(in crate::operator) fn bundle(&self, authorities: &[String]) -> Option<String> {
-        let text = |it: &String| std::str::from_utf8(self.get(it, CERTIFICATE)?).ok();
+    pub(in crate::operator) fn bundle(&self, authorities: &[Trusted]) -> Option<String> {
+        let bytes = |it: &Trusted| match it {
+            Trusted::Authority(secret) => self.get(secret, CERTIFICATE),
+            Trusted::Given(Bundle { secret, key }) => self.get(secret, key),
+        };
+        // A user's file may end within a line.
+        let text = |it| Some(format!("{}\n", std::str::from_utf8(bytes(it)?).ok()?.trim_end()));
         authorities.iter().map(text).collect()
     }
 
-    /// What a secret that was looked for holds.
-    pub(in crate::operator) fn seen(&self, secret: &str) -> SeenCertificate {
-        SeenCertificate::new(secret, facts(self, secret))
+    /// What the secret of a certificate holds.
+    pub(in crate::operator) fn seen(
+        &self,
+        wanted: &Certificate,
+        now: Timestamp,
+    ) -> SeenCertificate {
+        let secret = wanted.secret.as_str();
+        match &wanted.given {
+            None => SeenCertificate::new(secret, facts(self, secret)),
+            Some(files) => {
+                SeenCertificate::new(secret, given_facts(self, (secret, files), now)).given()
+            }
+        }
     }
 }
 
@@ -112,16 +131,37 @@ fn facts(secrets: &Secrets, secret: &str) -> Option<CertificateFacts> {
     if key.public_key_raw() != &*certificate.public_key().subject_public_key.data {
         return None;
     }
+    read(&certificate, secrets.get(secret, AUTHORITIES).unwrap_or_default())
+}
+
+/// The same of a user's secret, with what the authorities in it vouch for.
+fn given_facts(
+    secrets: &Secrets,
+    (secret, files): (&str, &GivenFiles),
+    now: Timestamp,
+) -> Option<CertificateFacts> {
+    let [certificate, key, authorities] =
+        [&files.certificate, &files.key, &files.authorities].map(|it| secrets.get(secret, it));
+    let authorities = authorities?;
+    let (leaf, good_for) = given::read((certificate?, key?, authorities))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&leaf).ok()?;
+    let mut facts = read(&parsed, authorities)?;
+    // That it has ended is told apart.
+    facts.usages = good_for(now.clamp(facts.not_before, facts.not_after.max(facts.not_before)));
+    Some(facts)
+}
+
+/// What a certificate says, and whom its holder trusts.
+fn read(certificate: &X509Certificate<'_>, authorities: &[u8]) -> Option<CertificateFacts> {
     let validity = certificate.validity();
     let life = (time(validity.not_before)?, time(validity.not_after)?);
-    let subject = key_of(&certificate)?;
-    let issuer = issuer_of(&certificate).unwrap_or_else(|| subject.clone());
+    let subject = key_of(certificate)?;
+    let issuer = issuer_of(certificate).unwrap_or_else(|| subject.clone());
     let mut facts = CertificateFacts::new(subject, issuer, life);
-    let common_name = certificate.subject().iter_common_name().next()?;
-    facts.common_name = common_name.as_str().ok()?.to_owned();
-    facts.names = names(&certificate);
-    facts.usages = usages(&certificate);
-    let authorities = secrets.get(secret, AUTHORITIES).unwrap_or_default();
+    let common_name = certificate.subject().iter_common_name().next();
+    facts.common_name = common_name.and_then(|it| it.as_str().ok()).unwrap_or_default().to_owned();
+    facts.names = names(certificate);
+    facts.usages = usages(certificate);
     let authorities = Pem::iter_from_buffer(authorities).filter_map(Result::ok);
     facts.trusts = authorities.filter_map(|it| key_of(&it.parse_x509().ok()?)).collect();
     Some(facts)
@@ -197,8 +237,9 @@ fn made(
         (KEY.to_owned(), key.serialize_pem()),
     ]);
     if wanted.issuer.is_some() {
-        let bundle = secrets.bundle(&wanted.trusts).ok_or_else(|| lacks(&wanted.trusts.join(", ")));
-        data.insert(AUTHORITIES.to_owned(), bundle?);
+        let bundle = secrets.bundle(&wanted.trusts);
+        let bundle = bundle.ok_or_else(|| lacks(&format!("{:?}", wanted.trusts)))?;
+        data.insert(AUTHORITIES.to_owned(), bundle);
     }
     Ok(data.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect())
 }
@@ -247,7 +288,7 @@ mod tests {
             let data = made(&it, &secrets, now).unwrap();
             secrets.put(&it.secret, data);
         }
-        let seen = ["ca", "server"].map(|it| secrets.seen(it));
+        let seen = wanted().map(|it| secrets.seen(&it, now));
         let due = wanted().map(|it| it.due(&seen, now));
         // Five minutes before, and 90 days after.
         let renewal = Due::At("2026-03-01T23:58:20Z".parse().unwrap());
@@ -264,7 +305,7 @@ mod tests {
         let other = made(&authority, &secrets, now).unwrap().remove(KEY).unwrap();
         data.insert(KEY.to_owned(), other);
         secrets.put("ca", data);
-        let due = authority.due(&[secrets.seen("ca")], now);
+        let due = authority.due(&[secrets.seen(&authority, now)], now);
         assert_eq!(due, Due::Now(IssueReason::Missing));
     }
 }

@@ -44,10 +44,14 @@ impl Secrets {
     /// The files of a certificate, if all are there.
     pub fn tls(&self, files: &endstate_core::tls::Files) -> Option<TlsFiles> {
         let content = |key: &str| Some(self.get(&files.secret, key)?.to_vec());
+        let authorities = match &files.elsewhere {
+            Some(it) => self.get(&it.secret, &it.key)?.to_vec(),
+            None => content(&files.authorities)?,
+        };
         Some(TlsFiles {
             certificate: content(&files.certificate)?,
             key: content(&files.key)?,
-            authorities: content(&files.authorities)?,
+            authorities,
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use endstate_core::{LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, claim_of};
+use endstate_core::{LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, Trusted, claim_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -75,7 +75,7 @@ pub(super) enum Content {
     Issued,
     /// The certificates of these authorities.
     Bundle {
-        authorities: Vec<String>,
+        authorities: Vec<Trusted>,
     },
 }
 
@@ -144,7 +144,7 @@ impl Wanted {
     /// use endstate::operator::Wanted;
     /// assert_eq!(Wanted::bundle("demo-trust", vec!["demo-ca".into()]).to_string(), "ConfigMap demo-trust");
     /// ```
-    pub fn bundle(name: &str, authorities: Vec<String>) -> Self {
+    pub fn bundle(name: &str, authorities: Vec<Trusted>) -> Self {
         let content = (Ownership::Owned, Content::Bundle { authorities });
         Self::bare("ConfigMap", name, serde_json::json!({}), content)
     }
