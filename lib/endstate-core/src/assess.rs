@@ -67,7 +67,7 @@ pub struct Assessed<'a, A: App> {
     pub snapshot: &'a Snapshot<A::Spec>,
     /// The record, with all that this look teaches.
     pub record: Record<A::Spec>,
-    /// What is wrong with the spec.
+    /// What is wrong with the spec, and which of a user's certificates it names end soon.
     pub problems: Vec<Problem>,
     /// What the next stage on the way to the accepted spec lacks, in the application's words.
     pub lacks: Option<String>,
@@ -137,6 +137,8 @@ fn assess_if<'a, A: App>(
     let mut assessed =
         Assessed { app, snapshot, record, problems, lacks, target, cluster, situation };
     assessed.situation = assessed.look(rebuilt, heeds_pause);
+    let ending = assessed.ending();
+    assessed.problems.extend(ending);
     assessed
 }
 

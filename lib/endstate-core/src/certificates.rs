@@ -142,7 +142,7 @@ impl Certificate {
         }
     }
 
-    /// Why a user's cannot be used, or until when it can.
+    /// Why a user's cannot be used, or until when nothing else is to be said of it.
     fn fault(
         &self,
         facts: Option<&CertificateFacts>,
@@ -157,7 +157,8 @@ impl Certificate {
         }
         match self.names.difference(&facts.names).next() {
             Some(name) => Err(CertificateFault::Name(name.clone())),
-            None => Ok(facts.not_after),
+            None if facts.ends_soon(now) => Ok(facts.not_after),
+            None => Ok(facts.warning()),
         }
     }
 
@@ -356,6 +357,25 @@ impl CertificateFacts {
     pub fn renewal(&self) -> Timestamp {
         let life: SignedDuration = self.not_after.duration_since(self.not_before);
         self.not_after - life / 3
+    }
+
+    /// From when on it is told that one which a user keeps ends: a week before, or when a quarter of its life is left
+    /// if that is later.
+    ///
+    /// ```
+    /// use endstate_core::CertificateFacts;
+    /// let (from, until) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap());
+    /// let facts = CertificateFacts::new("k1", "k0", (from, until));
+    /// assert_eq!(facts.warning().to_string(), "2026-03-25T00:00:00Z");
+    /// ```
+    pub fn warning(&self) -> Timestamp {
+        let life: SignedDuration = self.not_after.duration_since(self.not_before);
+        self.not_after - (life / 4).min(SignedDuration::from_hours(7 * 24))
+    }
+
+    /// Whether this is to be told, or it has ended.
+    pub fn ends_soon(&self, now: Timestamp) -> bool {
+        self.warning() <= now
     }
 }
 

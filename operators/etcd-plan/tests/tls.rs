@@ -2,10 +2,11 @@
 
 use endstate_core::tls::{Authorities, Given, Link, Naming, Source, Tls};
 use endstate_core::{
-    Accepted, App, CertificateFacts, CertificateFault, Health, Identity, LaunchOf, Member,
-    MemberRecord, Request, SeenCertificate, Snapshot, Usage, View, Waiting, plan,
+    Accepted, App, CertificateFacts, CertificateFault, ConditionType, Health, Identity, LaunchOf,
+    Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View, Waiting, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
+use jiff::Timestamp;
 
 fn source(signs: u32, trusted: &[u32]) -> Source {
     Source::Managed(Authorities { signs, trusted: trusted.iter().copied().collect() })
@@ -189,4 +190,40 @@ fn nobody_is_changed_to_a_secret_that_cannot_be_used() {
         let issued = plan.surroundings.map(|it| it.issued).unwrap_or_default();
         assert!(issued.iter().all(|it| it.certificate.given.is_none()), "a user's is never made");
     }
+}
+
+/// Only its user can renew it, so it is told in time, with its name and the date; and nothing is changed for it.
+#[test]
+fn a_users_certificate_that_ends_soon_is_told() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let at_day = |day: &str| -> Timestamp { format!("{day}T00:00:00Z").parse().unwrap() };
+    let tls = spec(&given("mine")).tls;
+    let spec = EtcdClusterSpec { tls, ..EtcdClusterSpec::new(3, "3.5.35") };
+    let mut facts = CertificateFacts::new("k", "u", (at_day("2026-01-01"), at_day("2026-04-01")));
+    facts.trusts = ["u".to_owned()].into();
+    facts.usages = [Usage::Server, Usage::Client].into();
+    facts.names = ["*.demo-peer.default.svc".to_owned()].into();
+    let told = |day: &str| {
+        let mut snapshot = Snapshot::new(at_day(day), object.clone(), spec.clone());
+        let accepted = Accepted { generation: 0, spec: spec.clone() };
+        snapshot.status.record.accepted = Some(accepted);
+        snapshot.certificates =
+            ["mine", "op"].map(|it| SeenCertificate::new(it, Some(facts.clone())).given()).into();
+        let plan = plan(&Etcd, &snapshot);
+        let accepted = plan.status.condition(ConditionType::SpecAccepted).unwrap();
+        assert_eq!(accepted.status, Truth::True);
+        let waits = plan.waits.iter().any(|it| matches!(it, Waiting::ForCertificate { .. }));
+        (accepted.message.clone(), waits)
+    };
+    let ends = |how: &str| {
+        let of = |it: &str| {
+            format!(
+                "spec.tls: the certificate in secret {it} {how} at 2026-04-01T00:00:00Z: put a new one there"
+            )
+        };
+        format!("{}; {}", of("mine"), of("op"))
+    };
+    assert_eq!(told("2026-03-24"), ("the spec is valid and reachable".into(), false));
+    assert_eq!(told("2026-03-25"), (ends("ends"), false));
+    assert_eq!(told("2026-04-01"), (ends("ended"), true));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Assessed;
 use crate::app::App;
 use crate::certificates::{Certificate, Due};
+use crate::problem::Problem;
 
 impl<A: App> Assessed<'_, A> {
     /// Every certificate that the spec in force asks for, and those beside that members who run by another have, or may
@@ -26,5 +27,24 @@ impl<A: App> Assessed<'_, A> {
         }
         let due = |it: &Certificate| it.due(&self.snapshot.certificates, self.snapshot.now);
         wanted.into_iter().map(|it| (it.clone(), due(&it))).collect()
+    }
+
+    /// Those of a user's that end soon or have ended: only their user can renew them.
+    pub(super) fn ending(&self) -> Vec<Problem> {
+        let (seen, now) = (&self.snapshot.certificates, self.snapshot.now);
+        let users = self.certificates().into_iter().map(|it| it.0).filter(|it| it.given.is_some());
+        let facts = |it: &Certificate| {
+            seen.iter().find(|seen| seen.secret == it.secret).and_then(|it| it.facts.clone())
+        };
+        let told = users.filter_map(|it| {
+            let facts = facts(&it).filter(|it| it.ends_soon(now))?;
+            let ends = if facts.not_after <= now { "ended" } else { "ends" };
+            let why =
+                format!("the certificate in secret {} {ends} at {}", it.secret, facts.not_after);
+            Some(Problem::warning("spec.tls", format!("{why}: put a new one there")))
+        });
+        // A secret may be named for several connections.
+        let told: BTreeSet<_> = told.collect();
+        told.into_iter().collect()
     }
 }

@@ -115,7 +115,7 @@ const GAUGES: [Gauges; 10] = [
     }),
     (
         "cluster_certificate_expiry_timestamp_seconds",
-        "When a certificate that the operator makes ends",
+        "When a certificate ends, of the operator's making or a user's",
         |it| {
             let ends = it.certificates.iter();
             ends.map(|(secret, at)| (vec![("secret", secret.clone())], at.as_second() as f64))
