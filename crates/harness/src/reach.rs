@@ -46,6 +46,11 @@ impl EtcdReach {
         anyhow::bail!("nobody answers at {}", self.address)
     }
 
+    /// Connects with the certificate in a secret; nothing says whether it is let in.
+    pub async fn connect_as(&self, secret: &str) -> Result<Client> {
+        self.connect_by(Some(tls_options(&self.secrets.get(secret).await?)?)).await
+    }
+
     /// Connects in plain, or with TLS.
     pub async fn connect_by(&self, tls: Option<TlsOptions>) -> Result<Client> {
         let scheme = if tls.is_some() { "https" } else { "http" };

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::beside::Tended;
+use crate::beside::{Beside, Tended, User};
 use crate::certificates::Certificate;
 use crate::id::{MemberName, RoleName};
 use crate::identity::Identity;
@@ -21,6 +21,7 @@ use crate::quorum;
 use crate::reason::Shortage;
 use crate::record::MemberRecord;
 use crate::request::{AppStep, Request};
+use crate::tls;
 use crate::topology::Topology;
 use crate::view::{MemberStatus, View};
 
@@ -73,6 +74,34 @@ pub trait App {
     /// The certificates that the operator makes and keeps, authorities before what they sign. By default none.
     fn certificates(&self, _: &Identity, _: &Self::Spec) -> Vec<Certificate> {
         vec![]
+    }
+
+    /// The user that an object beside the cluster declares, unless nobody may be it. By default none does.
+    fn user(&self, _: &Beside) -> Option<User> {
+        None
+    }
+
+    /// The certificates of users who are known by one, made as that of clients, in `CLUSTER-client-tls-OBJECT`: no
+    /// other secret of a cluster has such a name. Who has the same name as another, who is listed before, gets none: it
+    /// would be the other.
+    fn certificates_beside(
+        &self,
+        object: &Identity,
+        spec: &Self::Spec,
+        beside: &[Beside],
+    ) -> Vec<Certificate> {
+        let declared = beside.iter().filter(|it| !it.deleting);
+        let users: Vec<_> = declared.filter_map(|it| Some((it, self.user(it)?))).collect();
+        let secret = tls::client_secret(object);
+        let mut certificates = self.certificates(object, spec).into_iter();
+        let client = certificates.find(|it| it.secret == secret && it.issuer.is_some());
+        let of = |(number, (holder, user)): (usize, &(&Beside, User))| {
+            let is_first = users[..number].iter().all(|it| it.1.name != user.name);
+            let client = client.clone().filter(|_| is_first && user.by_certificate)?;
+            let secret = format!("{secret}-{}", holder.name);
+            Some(Certificate { secret, ..client.of(user.name.as_str()) })
+        };
+        users.iter().enumerate().filter_map(of).collect()
     }
 
     /// Where the other members find a member that runs by this spec. By default by its name in the service of members.

@@ -273,6 +273,20 @@ impl Tended {
 /// How soon to look again at what is made now.
 const SOON_MS: u32 = 250;
 
+/// Somebody who is declared beside a cluster and connects to it.
+///
+/// ```
+/// let anna = endstate_core::User { name: "anna".into(), by_certificate: true };
+/// assert!(anna.by_certificate, "and not by a password");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name by which the application knows it.
+    pub name: String,
+    /// Whether it is known by the common name of its certificate.
+    pub by_certificate: bool,
+}
+
 /// Where the password of somebody is who is declared beside a cluster.
 ///
 /// ```

@@ -55,7 +55,7 @@ mod words;
 
 pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
-pub use beside::{Beside, Password, Ready, Refused, Tended, Verdict};
+pub use beside::{Beside, Password, Ready, Refused, Tended, User, Verdict};
 pub use certificates::{
     AUTHORITY_DAYS, Bundle, CERTIFICATE_DAYS, Certificate, CertificateFacts, CertificateFault, Due,
     GivenFiles, IssueReason, SeenCertificate, Trusted, Usage,

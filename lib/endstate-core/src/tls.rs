@@ -301,6 +301,11 @@ fn given_by(object: &Identity, source: &Source, holder: Holder) -> Vec<Certifica
     [members].into_iter().chain(operator).collect()
 }
 
+/// The secret with the certificate for clients.
+pub(crate) fn client_secret(object: &Identity) -> String {
+    secret(&object.name, "client")
+}
+
 /// The secret of a certificate, or of an authority by its number.
 fn secret(cluster: &str, name: &str) -> String {
     format!("{cluster}-{name}-tls")

@@ -2,11 +2,12 @@
 
 use endstate_core::tls::Tls;
 use endstate_core::{
-    App, AppStep, Certificate, Cluster, Identity, Launch, LaunchOf, MayStop, Member, MemberName,
-    Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology, Version, View,
+    App, AppStep, Beside, Certificate, Cluster, Identity, Launch, LaunchOf, MayStop, Member,
+    MemberName, Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology,
+    User, Version, View,
 };
 
-use crate::auth;
+use crate::auth::{self, Declared, USER_KIND};
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
@@ -82,6 +83,12 @@ impl App for Etcd {
     fn certificates(&self, object: &Identity, spec: &EtcdClusterSpec) -> Vec<Certificate> {
         // etcd takes the name of a client's certificate for its user.
         spec.tls.certificates(object, ROOT)
+    }
+
+    fn user(&self, object: &Beside) -> Option<User> {
+        let (declared, name) = Declared::of(object)?;
+        let is_other = object.kind == USER_KIND && name != ROOT;
+        is_other.then(|| User { name, by_certificate: declared.password.is_none() })
     }
 
     fn address(&self, object: &Identity, spec: &EtcdClusterSpec, member: &MemberName) -> String {

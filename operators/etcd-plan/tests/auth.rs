@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use endstate_core::tls::Tls;
+use endstate_core::tls::{Given, Link, Source, Tls};
 use endstate_core::{
-    Access, App, Beside, Cluster, Facts, Member, Permission, Refused, Tended, Truth, Version, View,
-    Words,
+    Access, App, Beside, Cluster, Facts, Identity, Member, Permission, Refused, Tended, Truth,
+    Usage, Version, View, Words,
 };
 use etcd_plan::auth::{
     Auth, AuthFacts, Change, DISABLE_AUTH, ENABLE_AUTH, ROLE_KIND, SET_ROOT_PASSWORD, USER_KIND,
@@ -255,4 +255,29 @@ fn nobody_goes_back_to_3_4_with_users() {
     assert!(!refused(&at("3.5.35", false), &at("3.4.23", false)));
     assert!(!refused(&at("3.4.23", true), &at("3.5.35", true)));
     assert!("3.5.35".parse::<Version>().is_ok());
+}
+
+/// Whoever has it is that user, so nobody gets one of a name that is another's.
+#[test]
+fn a_user_without_a_password_gets_a_certificate_of_the_operators_authority() {
+    let by_certificate = |name: &str, user: &str| object(USER_KIND, name, json!({"name": user}));
+    let objects = [
+        by_certificate("anna", "Anna"),
+        by_certificate("again", "Anna"),
+        by_certificate("boss", ROOT),
+        by_certificate("gone", "gone").going(),
+        user("ben", &[]),
+        role("reader", "k"),
+    ];
+    let of = |client: Link| {
+        let tls = Tls { client: Some(client), peer: Some(Link::Off) };
+        let spec = EtcdClusterSpec { tls, ..spec(true) };
+        Etcd.certificates_beside(&Identity::new("default", "demo", "0c5f"), &spec, &objects)
+    };
+    let [anna] = &of(Link::managed())[..] else { panic!("one of them") };
+    let told = (&*anna.secret, &*anna.common_name, anna.issuer.as_deref());
+    assert_eq!(told, ("demo-client-tls-anna", "Anna", Some("demo-client-ca-1")));
+    assert_eq!(anna.usages, [Usage::Client].into());
+    let given = Link::On(Source::Secrets(Given { members: "mine".into(), ..Given::default() }));
+    assert!(of(given).is_empty() && of(Link::Off).is_empty());
 }

@@ -103,6 +103,7 @@ async fn with_certificates(version: &str) -> Result<()> {
     )
     .await?;
     eventually("it may write", async || Ok(client.put("other", "v", None).await.is_ok())).await?;
+    by_a_certificate_of_its_own(&up, &address).await?;
 
     let member = cluster.members().await?.into_iter().next().context("nobody")?;
     kill_and_wipe(&up, &member, &[]).await?;
@@ -120,6 +121,27 @@ async fn with_certificates(version: &str) -> Result<()> {
     ensure!(writer.check().await? > 0);
     up.endstate(&["delete", "etcdusers/client", "--wait"]).await?;
     up.stop().await
+}
+
+/// A user without a password has a certificate of its own: it may do what its roles say and nothing else, and both go
+/// with the object.
+async fn by_a_certificate_of_its_own(up: &Up, address: &str) -> Result<()> {
+    let reader = json!({"cluster": "users", "permissions": [{"access": "read", "key": "other"}]});
+    declare(up, "EtcdRole", "reader", reader).await?;
+    declare(up, "EtcdUser", "dora", json!({"cluster": "users", "roles": ["reader"]})).await?;
+    becomes(up, ("EtcdUser", "dora"), "Applied").await?;
+    let secret = "users-client-tls-dora";
+    let secrets: Api<Secret> = Api::default_namespaced(up.client().await?);
+    let is_made = async || Ok(secrets.get_opt(secret).await?.is_some());
+    eventually("its certificate is made", is_made).await?;
+    let mut dora = EtcdReach::new(up, "users", address).await?.connect_as(secret).await?;
+    ensure!(dora.get("other", None).await?.kvs()[0].value() == b"v");
+    ensure!(dora.put("other", "w", None).await.is_err(), "she may only read");
+    ensure!(dora.get("writer/x", None).await.is_err(), "and nothing else");
+    up.endstate(&["delete", "etcdusers/dora", "--wait"]).await?;
+    eventually("her certificate is gone", async || Ok(!is_made().await?)).await?;
+    ensure!(dora.get("other", None).await.is_err(), "there is no such user any more");
+    Ok(())
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ impl<A: App> Assessed<'_, A> {
         let pods = self.snapshot.pods.iter().flatten().filter_map(|it| it.spec.as_ref());
         for spec in self.record.in_force().into_iter().chain(&self.record.proven).chain(pods) {
             let known: BTreeSet<_> = wanted.iter().map(|it| it.secret.clone()).collect();
-            let others = self.app.certificates(&self.snapshot.object, spec);
+            let (object, beside) = (&self.snapshot.object, &self.snapshot.beside);
+            let mut others = self.app.certificates(object, spec);
+            others.extend(self.app.certificates_beside(object, spec, beside));
             wanted.extend(others.into_iter().filter(|it| !known.contains(&it.secret)));
         }
         let accepted = self.record.accepted.iter();

@@ -63,7 +63,7 @@ impl<O: Operand> Operator<O> {
         let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
         let running = pods.iter().filter_map(|it| it.spec.as_ref()).chain(&status.record.proven);
         let specs: Vec<_> = running.chain([wanted, &settled]).collect();
-        let (seen, certificates) = self.certificates(object, &specs, ctx).await?;
+        let (seen, certificates) = self.certificates(object, (&specs, &beside), ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.beside = beside;
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
@@ -144,15 +144,16 @@ impl<O: Operand> Operator<O> {
         self.around.secrets(&owner, &names, ctx).await
     }
 
-    /// The certificates that the operator makes for any of these specs.
+    /// The certificates that the operator makes, or looks at, for any of these specs and those who are declared.
     async fn certificates(
         &self,
         object: &Declared<O::Kind>,
-        specs: &[&SpecOf<O>],
+        (specs, beside): (&[&SpecOf<O>], &[Beside]),
         ctx: &Context,
     ) -> Result<(Vec<SeenCertificate>, Secrets), Error> {
         let (identity, app) = (object.identity(), self.operand.app());
-        let wanted = specs.iter().flat_map(|it| app.certificates(&identity, it));
+        let holders = specs.iter().flat_map(|it| app.certificates_beside(&identity, it, beside));
+        let wanted = specs.iter().flat_map(|it| app.certificates(&identity, it)).chain(holders);
         let wanted: BTreeMap<_, _> = wanted.map(|it| (it.secret.clone(), it)).collect();
         let owner = Owner::of(object, app.name());
         let asked: Vec<_> = wanted.keys().map(String::as_str).collect();
@@ -235,7 +236,9 @@ impl<O: Operand> Operator<O> {
             Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
         };
         surroundings.volumes = known.filter_map(volume).collect();
-        let certificates = self.operand.app().certificates(&snapshot.object, spec).into_iter();
+        let (app, beside) = (self.operand.app(), &snapshot.beside);
+        let holders = app.certificates_beside(&snapshot.object, spec, beside);
+        let certificates = app.certificates(&snapshot.object, spec).into_iter().chain(holders);
         surroundings.certificates = certificates.filter(|it| it.given.is_none()).collect();
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings).beside(&snapshot.beside);
         let wanted = self.wanted(&of)?;

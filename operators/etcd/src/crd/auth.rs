@@ -71,7 +71,8 @@ pub struct EtcdUserSpec {
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub roles: Vec<String>,
     /// Its password. Without one the user is known by the common name of its client certificate, which needs
-    /// `spec.tls.client` of the cluster; that of the secret `NAME-client-tls` is `client`.
+    /// `spec.tls.client` of the cluster. In the mode `Managed` the operator makes and renews it, in the secret
+    /// `CLUSTER-client-tls-OBJECT`; that of the secret `CLUSTER-client-tls` is of the user `client`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
 }
