@@ -167,6 +167,7 @@ impl<'a, A: App> Assessed<'a, A> {
         }
         self.note_pods(pods);
         self.note_last_words(pods);
+        self.note_foreign(pods);
         self.note_restarts();
         if self.note_refusals() {
             self.look_only();

@@ -18,6 +18,9 @@ const WORDS_MAX: usize = 200;
 /// longer one may be anything; what is shorter was not cut.
 const EVIDENCE_MAX: usize = 1024;
 
+/// From here on exit codes are of shells, of container runtimes and of signals.
+const APPLICATION_CODES: i32 = 125;
+
 /// How a member's container ended.
 ///
 /// ```
@@ -46,6 +49,38 @@ impl Exit {
         let evidence = Evidence::ALL.into_iter().find(|it| by_itself && it.is_in(code, message));
         Self { code, evidence, words: Words::of(message) }
     }
+
+    /// What a launcher that surveys the data before each start has found, if this was its container. A code that
+    /// shells, container runtimes and signals end with may be of a process that was no launcher yet.
+    pub fn survey(&self) -> Survey {
+        let launcher = Evidence::ALL.iter().any(|it| self.code == i32::from(it.exit_code()));
+        match self.evidence {
+            Some(Evidence::DataUnreadable) => Survey::Unreadable,
+            None if !launcher && (0..APPLICATION_CODES).contains(&self.code) => Survey::Sound,
+            _ => Survey::Unknown,
+        }
+    }
+}
+
+/// What is known of the data of a member whose process ended.
+///
+/// ```
+/// use endstate_core::{Evidence, Exit, Survey};
+/// assert_eq!(Exit::of(1, None, "unknown flag").survey(), Survey::Sound);
+/// assert_eq!(Exit::of(137, Some(9), "").survey(), Survey::Unknown, "it may not have been the application");
+/// let unread = Evidence::DataUnreadable;
+/// let exit = Exit::of(unread.exit_code().into(), None, &unread.message("cannot read /data/log"));
+/// assert_eq!(exit.survey(), Survey::Unreadable);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Survey {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// The launcher found it as it should be, and started the application: whether that can use it is not known.
+    Sound,
+    /// The launcher could not read it.
+    Unreadable,
 }
 
 /// What a launcher knows for certain when it refuses to start a member.
@@ -59,16 +94,26 @@ pub enum Evidence {
     /// The data directory is empty although a member was started on it in this pod: it will never start
     /// there again.
     DataLost,
+    /// The data directory holds the data of another member, by the mark that its launcher left there.
+    DataForeign,
+    /// There is something in the data directory, and not all of it can be read.
+    DataUnreadable,
+    /// The launcher could not do its part, for a reason that says nothing about the data.
+    NotStarted,
 }
 
 impl Evidence {
-    const ALL: [Self; 1] = [Self::DataLost];
+    const ALL: [Self; 4] =
+        [Self::DataLost, Self::DataForeign, Self::DataUnreadable, Self::NotStarted];
 
     /// The launcher's exit code. No application ends with it by itself: it is none of the codes of Go's
     /// runtime, of shells, of signals, or of `sysexits.h`.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::DataLost => 94,
+            Self::DataForeign => 95,
+            Self::DataUnreadable => 96,
+            Self::NotStarted => 97,
         }
     }
 
@@ -76,6 +121,9 @@ impl Evidence {
     pub fn marker(self) -> &'static str {
         match self {
             Self::DataLost => "endstate.dev/launcher/v1 data-lost",
+            Self::DataForeign => "endstate.dev/launcher/v1 data-foreign",
+            Self::DataUnreadable => "endstate.dev/launcher/v1 data-unreadable",
+            Self::NotStarted => "endstate.dev/launcher/v1 not-started",
         }
     }
 
@@ -159,6 +207,21 @@ mod tests {
         for (code, signal, message, counts) in cases {
             let exit = Exit::of(code, signal, &message);
             assert_eq!(exit.evidence.is_some(), counts, "{code} {signal:?} {message:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_evidence_is_read_as_itself_and_no_other_end_of_a_launcher_tells_of_data() {
+        for evidence in Evidence::ALL {
+            let (code, message) = (i32::from(evidence.exit_code()), evidence.message("why"));
+            let exit = Exit::of(code, None, &message);
+            assert_eq!(exit.evidence, Some(evidence));
+            assert_ne!(exit.survey(), Survey::Sound, "{evidence:?}");
+            assert_eq!(Exit::of(code, None, "said by another").survey(), Survey::Unknown);
+            assert_eq!(Exit::of(code + 1, None, &message).evidence, None);
+        }
+        for code in [-1, 125, 126, 127, 128, 137, 143, 255] {
+            assert_eq!(Exit::of(code, None, "").survey(), Survey::Unknown, "{code}");
         }
     }
 

@@ -63,7 +63,7 @@ pub use certificates::{
 pub use claim::Claim;
 pub use consent::{CONSENT_ANNOTATION, Choice};
 pub use credentials::Credentials;
-pub use exit::{Evidence, Exit, Words};
+pub use exit::{Evidence, Exit, Survey, Words};
 pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use identity::Identity;

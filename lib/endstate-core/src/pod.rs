@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::exit::{Evidence, Exit, Words};
+use crate::exit::{Evidence, Exit, Survey, Words};
 use crate::id::{MemberId, MemberName, ResourceVersion, Uid};
 use crate::limits::NODE_SILENT_SECONDS;
 
@@ -33,6 +33,8 @@ pub struct Pod<S> {
     pub ready: bool,
     /// Whether `metadata.deletionTimestamp` is set.
     pub deleting: bool,
+    /// Whether its launcher surveys the data before each start, as those of earlier releases did not.
+    pub surveyed: bool,
     /// How often the member's container was restarted.
     pub restarts: u32,
     /// Since when the member's container runs, by the node's clock.
@@ -90,6 +92,7 @@ impl<S> Pod<S> {
             started: false,
             ready: false,
             deleting: false,
+            surveyed: false,
             restarts: 0,
             running_since: None,
             exit: None,
@@ -132,7 +135,21 @@ impl<S> Pod<S> {
     /// assert!(pod.data_lost());
     /// ```
     pub fn data_lost(&self) -> bool {
-        self.exit.as_ref().is_some_and(|it| it.evidence == Some(Evidence::DataLost))
+        self.shows(Evidence::DataLost)
+    }
+
+    /// Whether the launcher found another member's data in the data directory, and therefore refuses to start.
+    pub fn data_foreign(&self) -> bool {
+        self.shows(Evidence::DataForeign)
+    }
+
+    fn shows(&self, evidence: Evidence) -> bool {
+        self.exit.as_ref().is_some_and(|it| it.evidence == Some(evidence))
+    }
+
+    /// What is known of its data, by how its container ended.
+    pub(crate) fn survey(&self) -> Survey {
+        self.exit.as_ref().filter(|_| self.surveyed).map(Exit::survey).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Words;
+use crate::exit::{Survey, Words};
 use crate::id::{ClusterId, MemberName};
 
 /// Why a member does not work, or a try to start one came to nothing.
@@ -115,6 +115,11 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<Words>,
     },
+    /// Its data directory holds another member's data, by its launcher's evidence.
+    ForeignData {
+        /// What the launcher said.
+        message: Words,
+    },
     /// The API refused to make its pod.
     PodRefused {
         /// What the API said.
@@ -130,8 +135,8 @@ pub enum Cause {
 ///
 /// ```
 /// use endstate_core::{End, Words};
-/// let end = End { code: Some(2), message: Words::of("unknown flag") };
-/// assert_eq!(end.to_string(), "exit code 2, \"unknown flag\"");
+/// let end = End { code: Some(2), message: Words::of("unknown flag"), ..End::default() };
+/// assert_eq!(end.to_string(), "exit code 2, \"unknown flag\" (nothing is known of its data)");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
@@ -139,6 +144,9 @@ pub struct End {
     pub code: Option<i32>,
     /// The last termination message.
     pub message: Words,
+    /// What is known of its data.
+    #[serde(default)]
+    pub data: Survey,
 }
 
 /// What a member runs, and what its pod asks for. An image may hold another version than its tag says.

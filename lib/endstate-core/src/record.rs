@@ -122,7 +122,8 @@ pub struct Record<S> {
     /// again, and what they say makes the record again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<MemberRecord>,
-    /// Whose volumes were there when a lost record was made again, and who were no members: they are kept.
+    /// Whose volumes are kept: they were there when a lost record was made again, and nobody's, or they were seen to
+    /// hold the data of another member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<MemberName>,
     /// The step under way: to be finished or abandoned by whoever comes next.

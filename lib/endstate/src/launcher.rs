@@ -17,6 +17,11 @@
 //! one that was written to. A first member that is late and loses both within seconds of its first start is left to the
 //! application's own check.
 //!
+//! Before each start the data is surveyed: whether it is there, whether it can be read, and whose it is. The last is
+//! told by a mark that the launcher leaves in the data directory itself, so that it goes where the data goes: a member
+//! that finds the data of another would be that other one for the application, which may run elsewhere. Whether the
+//! application can use what it finds only the application tells.
+//!
 //! A refusal is [`Evidence`]: an exit code that no application ends with, together with a message that begins with a
 //! marker line. The application takes this process over, so what it writes, to its log or even to the message file,
 //! ends with an exit code of its own.
@@ -31,6 +36,7 @@ mod decision;
 mod error;
 mod files;
 mod request;
+mod survey;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -40,14 +46,14 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use endstate_core::Evidence;
-
+pub(crate) use arguments::surveys;
 pub use arguments::{command, parse};
 pub use decision::{Data, Decision, Marker, Marks, decide};
 pub use error::LaunchError;
 use error::io_error;
 pub use files::Pattern;
 pub use request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
+use survey::Survey;
 
 /// The volume of a member's pod that the launcher and its marker are on.
 pub const VOLUME: &str = "launcher";
@@ -75,24 +81,18 @@ pub fn main(args: Vec<String>) -> ExitCode {
     let result = match parse(args.into_iter().map(OsString::from)) {
         Ok(Request::Install(dir)) => install(&dir),
         Ok(Request::Ask(question)) => ask::ask(&question),
-        Ok(Request::Launch(request)) => match launch(&Launch { pod: pod_marker(), ..request }) {
-            Err(error) => Err(error),
-            Ok(never) => match never {},
-        },
+        Ok(Request::Launch(request)) => {
+            let Err(error) = launch(&Launch { pod: pod_marker(), ..request });
+            Err(error)
+        }
         Err(error) => Err(error),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
-    eprint!("{SUBCOMMAND}: {error}");
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        eprint!(": {error}");
-        cause = error.source();
-    }
-    eprintln!();
-    match error {
-        LaunchError::Usage(_) => ExitCode::from(EXIT_USAGE),
-        LaunchError::DataLost { .. } => ExitCode::from(Evidence::DataLost.exit_code()),
-        LaunchError::Io { .. } | LaunchError::Answer(_) => ExitCode::FAILURE,
+    eprintln!("{SUBCOMMAND}: {}", error.in_full());
+    match (&error, error.evidence()) {
+        (LaunchError::Usage(_), _) => ExitCode::from(EXIT_USAGE),
+        (_, Some(evidence)) => ExitCode::from(evidence.exit_code()),
+        (_, None) => ExitCode::FAILURE,
     }
 }
 
@@ -118,15 +118,22 @@ pub fn install(dir: &Path) -> Result<(), LaunchError> {
 /// println!("{error}");
 /// ```
 pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
-    let data = files::observe(&request.data_dir, &request.present)?;
+    let Err(error) = start(request);
+    leave_evidence(request, &error);
+    Err(error)
+}
+
+fn start(request: &Launch) -> Result<Infallible, LaunchError> {
+    let Survey { data, owner } = survey::survey(request)?;
     let file = files::observe_marker(&request.marker)?;
     let decision = decide(data, Marks { file, pod: request.pod, record: request.record });
-    if decision == Decision::Refuse {
-        return Err(refuse(request));
+    if let Decision::Refuse(_) = decision {
+        return Err(refusal(request, owner));
     }
     // Before the marker: a start that fails here has not happened.
     let class_path = request.class_path.as_deref().map(files::class_path).transpose()?;
     files::make_all(&request.seeds)?;
+    survey::note_owner(request);
     if decision != Decision::Start {
         files::write_marker(&request.marker)?;
     }
@@ -138,16 +145,20 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
     Err(execute(request, class_path, file))
 }
 
-fn refuse(request: &Launch) -> LaunchError {
+fn refusal(request: &Launch, owner: Option<String>) -> LaunchError {
+    let data_dir = request.data_dir.clone();
+    if let Some(owner) = owner {
+        return LaunchError::DataForeign { data_dir, owner };
+    }
     let patterns: Vec<_> = request.present.iter().map(ToString::to_string).collect();
-    let error = LaunchError::DataLost {
-        data_dir: request.data_dir.clone(),
-        patterns: patterns.join(" or "),
-    };
-    // Without a file to write to there is no evidence, and the member is one that crashes.
-    let message = Evidence::DataLost.message(&error.to_string());
-    let _ = fs::write(&request.termination_log, message);
-    error
+    LaunchError::DataLost { data_dir, patterns: patterns.join(" or ") }
+}
+
+/// Where Kubernetes takes it from. Without a file to write to there is no evidence, and the member is one that crashes.
+fn leave_evidence(request: &Launch, error: &LaunchError) {
+    if let Some(evidence) = error.evidence() {
+        let _ = fs::write(&request.termination_log, evidence.message(&error.in_full()));
+    }
 }
 
 /// What the operator wrote on the pod, as the kubelet hands it in at each start.

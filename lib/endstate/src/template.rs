@@ -127,7 +127,8 @@ fn container(application: &str, request: &PodRequest<'_>) -> Container {
     let launch = request.launch;
     // One that goes on with its volume never starts without data.
     let resumes = !request.start.may_be_blank();
-    let command = launcher::command(&launch.guard, resumes, LAUNCHER_DIR, &launch.command);
+    let of = (request.member.as_str(), resumes);
+    let command = launcher::command(&launch.guard, of, LAUNCHER_DIR, &launch.command);
     let (alive, ready) = (launch.probes.alive.as_ref(), launch.probes.ready.as_ref());
     Container {
         name: application.to_owned(),

@@ -17,6 +17,7 @@ mod plan;
 mod readme;
 mod restart;
 mod restricted;
+mod survey;
 mod tasks;
 mod tls;
 mod versions;

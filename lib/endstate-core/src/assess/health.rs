@@ -157,8 +157,10 @@ fn ended<S>(pod: &Pod<S>, seen: Option<&Uid>) -> Option<Cause> {
 /// How a container ended, in its own words if it left any.
 fn end<S>(pod: &Pod<S>, message: &Words) -> End {
     match &pod.exit {
-        Some(exit) => End { code: Some(exit.code), message: exit.words.clone() },
-        None => End { code: None, message: message.clone() },
+        Some(exit) => {
+            End { code: Some(exit.code), message: exit.words.clone(), data: pod.survey() }
+        }
+        None => End { message: message.clone(), ..End::default() },
     }
 }
 
@@ -171,6 +173,9 @@ fn silent<S: PartialEq>(
     let now = snapshot.now;
     if pod.data_lost() {
         return Health::Dead(Cause::DataLost { before: member.last_termination_message.clone() });
+    }
+    if let Some(exit) = pod.exit.as_ref().filter(|_| pod.data_foreign()) {
+        return Health::Failed(Cause::ForeignData { message: exit.words.clone() });
     }
     if pod.is_node_lost(now) {
         return node_lost(member, now, snapshot.claim(&member.name).is_some());

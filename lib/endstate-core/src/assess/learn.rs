@@ -27,6 +27,17 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
+    /// Remembers whose volumes hold the data of others: nobody here may delete them with their member.
+    pub(super) fn note_foreign(&mut self, pods: &[Pod<A::Spec>]) {
+        for pod in pods.iter().filter(|it| it.data_foreign()) {
+            let known = self.record.everyone().any(|it| it.name == pod.name);
+            if known && !self.record.kept.contains(&pod.name) {
+                self.record.kept.push(pod.name.clone());
+            }
+        }
+        self.record.kept.sort();
+    }
+
     /// Remembers who votes, for when nobody can be asked.
     pub(super) fn note_votes(&mut self, cluster: &Cluster) {
         for member in &mut self.record.members {

@@ -214,10 +214,15 @@ impl<'a, S> Lint<'a, S> {
                 format!("{member} would be given up although its volume is kept")
             });
         };
+        let kept = !pod.data_foreign() || self.plan.status.record.kept.contains(member);
+        self.check(Rule::KeepsData, kept, || {
+            format!("the volume of {member} holds the data of another and is not recorded as kept")
+        });
         let same = self.recorded_pod(member).is_none_or(|uid| *uid == pod.uid);
         let lost = pod.is_node_lost(self.snapshot.now);
         let stays = same && !pod.deleting && pod.phase == PodPhase::Running && !lost;
-        let runs = pod.started && pod.trouble.is_none() && !pod.data_lost();
+        let shown = pod.data_lost() || pod.data_foreign();
+        let runs = pod.started && pod.trouble.is_none() && !shown;
         let known = self.snapshot.status.record.cluster_id.as_ref();
         let elsewhere = self.snapshot.view.answer(member);
         let elsewhere = elsewhere.is_some_and(|it| known != Some(&it.cluster));

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter, Result};
 
 use crate::consent::Choice;
+use crate::exit::Survey;
 use crate::operation::Operation;
 use crate::problem::Problem;
 use crate::reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
@@ -33,6 +34,9 @@ impl Display for Cause {
                     f,
                     "its data is lost; last termination message before that: \"{words}\""
                 );
+            }
+            Self::ForeignData { message } => {
+                return write!(f, "its data is another member's: {message}");
             }
             Self::PodRefused { message } => {
                 return write!(f, "the API server refused to create its pod: {message}");
@@ -77,7 +81,12 @@ impl Display for End {
             Some(code) if self.message.is_empty() => write!(f, "exit code {code}"),
             Some(code) => write!(f, "exit code {code}, \"{}\"", self.message),
             None => self.message.fmt(f),
-        }
+        }?;
+        f.write_str(match self.data {
+            Survey::Unknown => " (nothing is known of its data)",
+            Survey::Sound => " (its launcher found its data as it should be)",
+            Survey::Unreadable => " (its data cannot be read)",
+        })
     }
 }
 

@@ -207,15 +207,17 @@ fn pod() -> impl Strategy<Value = PodSeen> {
     ];
     let troubles = ["Unschedulable", "ErrImagePull", "CrashLoopBackOff", "CreateContainerError"];
     let trouble = option::of(select(troubles.map(|it| Trouble::from_reason(it, "why")).to_vec()));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let may = any::<bool>;
+    let flags = (may(), may(), may(), may(), may(), may());
     let ill = (select(phases.to_vec()), trouble, flags, 0..6_u32, 0..4_u8);
     let ill = ill.prop_map(|(phase, trouble, flags, restarts, spec)| {
-        let (started, deleting, node_lost, data_lost, marked) = flags;
+        let (started, deleting, node_lost, data_lost, marked, surveyed) = flags;
         let mut pod = Pod { phase, trouble, started, restarts, ..running() };
         pod.deleting = deleting && node_lost;
         pod.node_fault = node_lost.then_some(NodeFault::Gone);
-        let lost = Evidence::DataLost;
-        pod.exit = data_lost.then(|| Exit::of(lost.exit_code().into(), None, &lost.message("why")));
+        let seen = if surveyed { Evidence::DataForeign } else { Evidence::DataLost };
+        pod.exit = data_lost.then(|| Exit::of(seen.exit_code().into(), None, &seen.message("why")));
+        pod.surveyed = surveyed;
         pod.marks.started = marked.then(|| "1".into());
         PodSeen { spec, pod }
     });

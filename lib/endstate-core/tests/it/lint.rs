@@ -83,17 +83,20 @@ fn a_plan_spoiled_in_one_place_is_refused() {
 /// What shows that a member cannot come back, one by one: it may be given up by each.
 #[test]
 fn a_member_is_given_up_only_for_what_its_pod_shows() {
-    let lost = Evidence::DataLost;
-    let exit = Exit::of(lost.exit_code().into(), None, &lost.message("it is empty"));
+    let exit = |it: Evidence| Some(Exit::of(it.exit_code().into(), None, &it.message("why")));
     let crash = Trouble::CrashLoop { message: Words::of("") };
-    let shows: [&dyn Fn(&mut Case); 9] = [
+    let shows: [&dyn Fn(&mut Case); 10] = [
         &|it| it.pod("c").node_fault = Some(NodeFault::Gone),
         &|it| it.pod("c").deleting = true,
         &|it| it.pod("c").phase = PodPhase::Failed,
         &|it| it.pod("c").started = false,
         &|it| it.pod("c").uid = "another".into(),
         &|it| it.pod("c").trouble = Some(crash.clone()),
-        &|it| it.pod("c").exit = Some(exit.clone()),
+        &|it| it.pod("c").exit = exit(Evidence::DataLost),
+        &|it| {
+            it.pod("c").exit = exit(Evidence::DataForeign);
+            it.plan.status.record.kept = vec!["c".into()];
+        },
         &|it| it.gone("c"),
         &|it| {
             it.seen.view.targets.push(Target::answered("c", answer("c")));

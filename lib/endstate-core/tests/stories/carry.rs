@@ -171,7 +171,12 @@ impl<A: Told> World<A> {
                 let spec = serde_json::from_str(&launch.spec).unwrap();
                 let uid = format!("pod-{version}");
                 let node = self.emptiest();
-                let pod = Pod { spec: Some(spec), node, ..Pod::new(member.clone(), uid, version) };
+                let pod = Pod {
+                    spec: Some(spec),
+                    node,
+                    surveyed: true,
+                    ..Pod::new(member.clone(), uid, version)
+                };
                 self.snapshot.pods.as_mut().unwrap().push(pod);
                 self.starts.insert(member, start);
             }

@@ -57,13 +57,19 @@ impl<A: Told> World<A> {
 
     /// What a member had is gone, and its launcher says so.
     pub(super) fn wipe(&mut self, name: &MemberName) {
-        self.stop(name);
         self.data.remove(name);
+        self.show(name, (Evidence::DataLost, "its directory is empty"));
+    }
+
+    /// The launcher of a member refuses to start it, by this evidence.
+    pub(super) fn show(&mut self, name: &MemberName, (evidence, why): (Evidence, &str)) {
+        self.stop(name);
         let pod = self.pod(name);
-        let lost = Evidence::DataLost;
-        let message = lost.message("its directory is empty");
-        pod.exit = Some(Exit::of(lost.exit_code().into(), None, &message));
+        let message = evidence.message(why);
+        pod.exit = Some(Exit::of(evidence.exit_code().into(), None, &message));
         pod.trouble = Some(Trouble::from_reason("CrashLoopBackOff", &message));
+        pod.started = true;
+        pod.restarts += 3;
     }
 
     /// A pod goes, and with it what is not on a volume.

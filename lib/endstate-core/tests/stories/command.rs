@@ -1,7 +1,8 @@
 //! The commands of the stories.
 
 use endstate_core::{
-    Claim, Conflict, Corruption, Denial, MemberName, Place, RequestKind, Room, Status, Words,
+    Claim, Conflict, Corruption, Denial, Evidence, MemberName, Place, RequestKind, Room, Status,
+    Words,
 };
 use jiff::SignedDuration;
 
@@ -53,6 +54,15 @@ impl<A: Told> World<A> {
             ["unready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = false),
             ["ready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = true),
             ["wipe", names @ ..] => self.each(names, Self::wipe),
+            ["foreign", names @ ..] => self.each(names, |it, name| {
+                it.show(name, (Evidence::DataForeign, "/data holds the data of m9"));
+            }),
+            ["unreadable", names @ ..] => self.each(names, |it, name| {
+                it.show(name, (Evidence::DataUnreadable, "cannot read /data/log: bad disk"));
+            }),
+            ["unsurveyed", names @ ..] => {
+                self.each(names, |it, name| it.pod(name).surveyed = false)
+            }
             ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["mislead", id, names @ ..] => self.each(names, |it, name| {

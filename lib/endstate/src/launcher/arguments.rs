@@ -13,27 +13,38 @@ use super::request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// The flag that says whose data is to be in the data directory. With it the data is surveyed before each start.
+const MEMBER_FLAG: &str = "--member";
+
+/// Whether a container's command is that of a launcher that surveys the data of its member before each start.
+pub(crate) fn surveys(command: &[String]) -> bool {
+    command.iter().take_while(|it| *it != "--").any(|it| it == MEMBER_FLAG)
+}
+
 /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
-/// then the application's own command. `resumes` says that the member has data by the operator's record, so that a
-/// blank directory is a loss. [`parse`] reads it.
+/// then the application's own command. It surveys the data of this `member` before each start.
+///
+/// `resumes` says that the member has data by the operator's record, so that a blank directory is a loss. [`parse`]
+/// reads it.
 ///
 /// ```
 /// use endstate_core::Guard;
 /// let guard = Guard::new("/data", &["log/*.log"]);
-/// let command = endstate::launcher::command(&guard, true, "/endstate", &["/bin/server".into()]);
+/// let command = endstate::launcher::command(&guard, ("example-x7k2p", true), "/endstate", &["/bin/server".into()]);
 /// assert_eq!(command[..4], ["/endstate/endstate", "launch", "--data-dir", "/data"]);
 /// assert_eq!(command.last().unwrap(), "/bin/server");
 /// ```
 #[must_use]
 pub fn command(
     guard: &Guard,
-    resumes: bool,
+    (member, resumes): (&str, bool),
     launcher_dir: &str,
     application: &[String],
 ) -> Vec<String> {
     let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     flag("--data-dir", &guard.data_dir);
+    flag(MEMBER_FLAG, member);
     guard.present.iter().for_each(|it| flag("--present", it));
     flag("--marker", &format!("{launcher_dir}/started"));
     for seed in &guard.seeds {
@@ -64,6 +75,7 @@ pub fn command(
 #[derive(Default)]
 struct Words {
     data_dir: Option<PathBuf>,
+    member: Option<String>,
     present: Vec<Pattern>,
     marker: Option<PathBuf>,
     resume: bool,
@@ -108,6 +120,7 @@ impl Words {
     fn take(&mut self, flag: &OsString, value: OsString) -> Result<(), LaunchError> {
         match flag.to_str() {
             Some("--data-dir") => self.data_dir = Some(value.into()),
+            Some(MEMBER_FLAG) => self.member = Some(member(&value)?),
             Some("--present") => self.present.push(pattern(&value)?),
             Some("--marker") => self.marker = Some(value.into()),
             Some("--seed") => self.seeds.push(seed(&value, "FROM=TO", Seed::once)?),
@@ -153,6 +166,7 @@ impl Words {
         Ok(Request::Launch(Launch {
             data_dir,
             present: self.present,
+            member: self.member,
             marker,
             pod: Marker::Absent,
             record: if self.resume { Marker::Present } else { Marker::Absent },
@@ -163,6 +177,12 @@ impl Words {
             command,
         }))
     }
+}
+
+fn member(value: &OsString) -> Result<String, LaunchError> {
+    let name = value.to_str().filter(|it| !it.is_empty() && !it.contains(char::is_whitespace));
+    let why = || LaunchError::Usage("--member must be one word".to_owned());
+    name.map(str::to_owned).ok_or_else(why)
 }
 
 fn pattern(value: &OsString) -> Result<Pattern, LaunchError> {

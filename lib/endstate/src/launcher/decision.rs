@@ -1,5 +1,7 @@
 //! Whether a member may start: the rule, and what it is decided on.
 
+use endstate_core::Evidence;
+
 /// What a data directory holds.
 ///
 /// ```
@@ -11,6 +13,8 @@ pub enum Data {
     Blank,
     /// The application would start as the member it was.
     Present,
+    /// The application would start as another member, which may run elsewhere.
+    Foreign,
 }
 
 /// Whether the member was started before, by one witness.
@@ -30,8 +34,9 @@ pub enum Marker {
 ///
 /// ```
 /// use endstate::launcher::{Data, Decision, Marker, Marks, decide};
+/// use endstate_core::Evidence;
 /// let marks = Marks { file: Marker::Absent, pod: Marker::Present, record: Marker::Absent };
-/// assert_eq!(decide(Data::Blank, marks), Decision::Refuse);
+/// assert_eq!(decide(Data::Blank, marks), Decision::Refuse(Evidence::DataLost));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
@@ -46,7 +51,7 @@ pub struct Marks {
 /// What to do with one start.
 ///
 /// ```
-/// assert_ne!(endstate::launcher::Decision::Start, endstate::launcher::Decision::Refuse);
+/// assert_ne!(endstate::launcher::Decision::Start, endstate::launcher::Decision::FirstStart);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -56,8 +61,8 @@ pub enum Decision {
     MarkAndStart,
     /// Execute.
     Start,
-    /// Say that the data is lost, and end.
-    Refuse,
+    /// Say this of the data, and end.
+    Refuse(Evidence),
 }
 
 /// The rule, as a table: by the data and every witness of an earlier start.
@@ -72,7 +77,8 @@ pub fn decide(data: Data, marks: Marks) -> Decision {
     use Marker::{Absent, Present};
     match (data, marks) {
         (Data::Blank, Marks { file: Absent, pod: Absent, record: Absent }) => Decision::FirstStart,
-        (Data::Blank, _) => Decision::Refuse,
+        (Data::Blank, _) => Decision::Refuse(Evidence::DataLost),
+        (Data::Foreign, _) => Decision::Refuse(Evidence::DataForeign),
         (Data::Present, Marks { file: Absent, .. }) => Decision::MarkAndStart,
         (Data::Present, Marks { file: Present, .. }) => Decision::Start,
     }

@@ -10,8 +10,8 @@ use std::path::{Component, Path, PathBuf};
 
 use endstate_core::{Seed, SeedWhen, Source};
 
-use super::decision::{Data, Marker};
-use super::error::{LaunchError, io_error};
+use super::decision::Marker;
+use super::error::{LaunchError, io_error, unreadable};
 
 /// Which files in a data directory are the application's data: a folder, and names with one `*`.
 ///
@@ -55,6 +55,11 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
+    /// The folder directly below the data directory that such files are in; `None` if they are in that itself.
+    pub(super) fn top(&self) -> Option<&OsStr> {
+        self.folder.components().next().map(Component::as_os_str)
+    }
+
     fn matches(&self, name: &OsStr) -> bool {
         let (name, before, after) =
             (name.as_bytes(), self.before.as_bytes(), self.after.as_bytes());
@@ -69,10 +74,10 @@ impl Pattern {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(io_error("read", &folder)(error)),
+            Err(error) => return Err(unreadable(&folder)(error)),
         };
         for entry in entries {
-            if self.matches(&entry.map_err(io_error("read", &folder))?.file_name()) {
+            if self.matches(&entry.map_err(unreadable(&folder))?.file_name()) {
                 return Ok(true);
             }
         }
@@ -80,13 +85,13 @@ impl Pattern {
     }
 }
 
-pub(super) fn observe(data_dir: &Path, present: &[Pattern]) -> Result<Data, LaunchError> {
+pub(super) fn is_present(data_dir: &Path, present: &[Pattern]) -> Result<bool, LaunchError> {
     for pattern in present {
         if pattern.is_in(data_dir)? {
-            return Ok(Data::Present);
+            return Ok(true);
         }
     }
-    Ok(Data::Blank)
+    Ok(false)
 }
 
 pub(super) fn observe_marker(marker: &Path) -> Result<Marker, LaunchError> {

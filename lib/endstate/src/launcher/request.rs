@@ -29,6 +29,8 @@ pub struct Launch {
     pub data_dir: PathBuf,
     /// The data is there if a file matches one of these.
     pub present: Vec<Pattern>,
+    /// Whose data it is to be. That is noted in the data directory; without it nobody asks.
+    pub member: Option<String>,
     /// The file that says "the application was started in this pod before"; never inside `data_dir`.
     pub marker: PathBuf,
     /// What the pod itself says, beside the file.

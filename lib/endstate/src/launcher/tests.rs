@@ -1,6 +1,7 @@
-use endstate_core::{Exit, Guard, Seed};
+use endstate_core::{Evidence, Exit, Guard, Seed};
 
 use super::arguments::TERMINATION_LOG;
+use super::survey::OWNER_FILE;
 use super::*;
 
 fn os(args: &[&str]) -> Vec<OsString> {
@@ -12,6 +13,7 @@ fn request(dir: &Path) -> Launch {
     Launch {
         data_dir: dir.join("data"),
         present: vec!["log/*.log".parse().unwrap()],
+        member: Some("example-a".to_owned()),
         marker: dir.join("started"),
         pod: Marker::Absent,
         record: Marker::Absent,
@@ -43,12 +45,15 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
         .class_path("/app/lib");
-    let command = command(&guard, true, "/l", &["app".to_owned(), "--resume".to_owned()]);
+    let own = ["app", "--resume", "--member"].map(str::to_owned);
+    let command = command(&guard, ("example-a", true), "/l", &own);
+    assert!(surveys(&command) && !surveys(&command[7..]), "{command:?}");
     let words = command[2..].iter().map(OsString::from);
     let Request::Launch(launch) = parse(words).unwrap() else { panic!("not a launch") };
     let expected = Launch {
         data_dir: "/d".into(),
         present: vec!["v/log.*".parse().unwrap(), "v/snapshot.*".parse().unwrap()],
+        member: Some("example-a".to_owned()),
         marker: "/l/started".into(),
         pod: Marker::Absent,
         record: Marker::Present,
@@ -61,7 +66,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         first_start_file: Some("/d/initialize".into()),
         class_path: Some("/app/lib".into()),
         termination_log: TERMINATION_LOG.into(),
-        command: os(&["app", "--resume"]),
+        command: os(&["app", "--resume", "--member"]),
     };
     assert_eq!(launch, expected);
 }
@@ -80,6 +85,7 @@ fn arguments_that_make_no_sense_are_refused_with_the_usage() {
         "--data-dir /d --present *.l --marker /m --seed a -- app",
         "--data-dir /d --present *.l --marker /m --write a -- app",
         "--data-dir /d --present *.l --marker /m --keep a -- app",
+        "--data-dir /d --present *.l --marker /m --member= -- app",
         "--frob x -- app",
         "--install",
     ] {
@@ -101,10 +107,12 @@ fn only_a_blank_directory_that_nobody_knows_is_a_first_start() {
     ] {
         let marks = Marks { file, pod, record };
         let known = [file, pod, record].contains(&Present);
-        let blank = if known { Decision::Refuse } else { Decision::FirstStart };
+        let blank = if known { Decision::Refuse(Evidence::DataLost) } else { Decision::FirstStart };
         assert_eq!(decide(Data::Blank, marks), blank, "{marks:?}");
         let data = if file == Present { Decision::Start } else { Decision::MarkAndStart };
         assert_eq!(decide(Data::Present, marks), data, "{marks:?}");
+        let foreign = Decision::Refuse(Evidence::DataForeign);
+        assert_eq!(decide(Data::Foreign, marks), foreign, "{marks:?}");
     }
 }
 
@@ -124,18 +132,18 @@ fn data_is_present_only_with_a_file_that_matches() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let patterns = ["member/wal/*.wal".parse().unwrap(), "version-2/log.*".parse().unwrap()];
-    let observed = || files::observe(&data, &patterns).unwrap();
-    assert_eq!(observed(), Data::Blank);
+    let observed = || files::is_present(&data, &patterns).unwrap();
+    assert!(!observed());
     for folder in ["member/wal", "member/snap", "version-2"] {
         fs::create_dir_all(data.join(folder)).unwrap();
     }
     for other in ["member/snap/db", "member/wal/0.tmp", "member/wal/wal", "version-2/log"] {
         fs::write(data.join(other), "x").unwrap();
-        assert_eq!(observed(), Data::Blank, "{other}");
+        assert!(!observed(), "{other}");
     }
     for own in ["member/wal/0000000000000000-0000000000000000.wal", "version-2/log.1"] {
         fs::write(data.join(own), "x").unwrap();
-        assert_eq!(observed(), Data::Present, "{own}");
+        assert!(observed(), "{own}");
         fs::remove_file(data.join(own)).unwrap();
     }
 }
@@ -246,8 +254,58 @@ fn an_unreadable_data_directory_is_an_error_not_a_blank() {
     let request = request(dir.path());
     fs::create_dir_all(&request.data_dir).unwrap();
     fs::write(request.data_dir.join("log"), "a file, not a directory").unwrap();
-    assert!(matches!(launch(&request), Err(LaunchError::Io { .. })));
+    assert!(matches!(launch(&request), Err(LaunchError::DataUnreadable { .. })));
     assert!(!request.marker.exists());
+    assert_eq!(evidence(&request, Evidence::DataUnreadable), Some(Evidence::DataUnreadable));
+}
+
+/// What the operator makes of the message that was left, if the exit code is that of this evidence.
+fn evidence(request: &Launch, of: Evidence) -> Option<Evidence> {
+    let message = fs::read_to_string(&request.termination_log).unwrap();
+    Exit::of(of.exit_code().into(), None, &message).evidence
+}
+
+/// A folder where a file should be stands for a bad disk: for root there is no file that cannot be read.
+#[test]
+fn data_that_is_there_and_cannot_be_read_is_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    let log = request.data_dir.join("log");
+    fs::create_dir_all(log.join("deep")).unwrap();
+    fs::write(log.join("1.log"), "x").unwrap();
+    fs::write(log.join("deep/empty"), "").unwrap();
+    let started = launch(&request).unwrap_err();
+    assert_eq!(started.to_string(), "cannot execute /nonexistent/app");
+    assert_eq!(evidence(&request, Evidence::NotStarted), Some(Evidence::NotStarted));
+    fs::remove_file(request.data_dir.join(OWNER_FILE)).unwrap();
+    fs::create_dir(request.data_dir.join(OWNER_FILE)).unwrap();
+    let error = launch(&request).unwrap_err();
+    assert!(matches!(error, LaunchError::DataUnreadable { .. }), "{error}");
+    assert_eq!(evidence(&request, Evidence::DataUnreadable), Some(Evidence::DataUnreadable));
+}
+
+/// The mark goes where the data goes.
+#[test]
+fn a_member_never_starts_as_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    launch(&request).unwrap_err();
+    fs::create_dir_all(request.data_dir.join("log")).unwrap();
+    fs::write(request.data_dir.join("log/1.log"), "x").unwrap();
+    for pod in [Marker::Absent, Marker::Present] {
+        let moved = Launch { member: Some("example-b".to_owned()), pod, ..request.clone() };
+        let error = launch(&moved).unwrap_err();
+        assert!(matches!(&error, LaunchError::DataForeign { owner, .. } if owner == "example-a"));
+        assert_eq!(evidence(&moved, Evidence::DataForeign), Some(Evidence::DataForeign));
+        assert!(!moved.marker.exists(), "nothing was started");
+    }
+    // By a launcher that is told no name, as those of earlier releases are, nobody asks.
+    let nameless = Launch { member: None, ..request.clone() };
+    assert_eq!(launch(&nameless).unwrap_err().to_string(), "cannot execute /nonexistent/app");
+    // Marks that came to nothing on a full disk are none.
+    fs::write(request.data_dir.join(OWNER_FILE), "").unwrap();
+    assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
+    assert_eq!(fs::read_to_string(request.data_dir.join(OWNER_FILE)).unwrap(), "example-a\n");
 }
 
 #[test]

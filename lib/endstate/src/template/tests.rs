@@ -51,6 +51,7 @@ fn a_member_runs_behind_the_launcher_which_its_own_container_brings() {
         panic!("{command:?}")
     };
     assert_eq!(request.command, ["/bin/server"]);
+    assert_eq!(request.member.as_deref(), Some("demo-a"));
     let mounted = |container: &Value, volume: &str| {
         let mounts = container["volumeMounts"].as_array().unwrap().iter();
         let mut mounts = mounts.filter(|it| it["name"] == volume);

@@ -178,6 +178,11 @@ pub(super) const CALLS: &[Spoiled] = &[
         let since = it.seen.now - jiff::SignedDuration::from_secs(59);
         it.pod("c").node_fault = Some(NodeFault::Silent { since });
     }),
+    ("gives up one with the data of another, which may be deleted then", gives_up, |it| {
+        let foreign = Evidence::DataForeign;
+        let exit = Exit::of(foreign.exit_code().into(), None, &foreign.message("of d"));
+        it.pod("c").exit = Some(exit);
+    }),
     ("gives up one that runs", gives_up, |it| it.pod("c").node_fault = None),
     ("gives up one that runs in a pod that nobody saw", gives_up, |it| {
         it.pod("c").node_fault = None;

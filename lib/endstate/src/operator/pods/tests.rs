@@ -41,6 +41,24 @@ fn a_crash_loop_tells_what_the_container_said_last() {
     assert_eq!(pod.restarts, 2);
 }
 
+/// Whether its launcher surveys is told by the words before the application's own.
+#[test]
+fn only_an_end_behind_a_launcher_that_surveys_tells_of_data() {
+    let launcher = ["/l/endstate", "launch", "--data-dir", "/d", "--member", "c-a", "--", "app"];
+    let earlier = ["/l/endstate", "launch", "--data-dir", "/d", "--", "app", "--member", "c-a"];
+    for (command, surveyed) in [(launcher, true), (earlier, false)] {
+        let pod = json!({
+            "metadata": { "name": "c-a", "uid": "u", "resourceVersion": "1" },
+            "spec": { "containers": [
+                { "name": "sidecar", "command": launcher },
+                { "name": "server", "command": command },
+            ]},
+        });
+        let pod = member_pod::<u32>(&serde_json::from_value(pod).unwrap(), "server", None);
+        assert_eq!(pod.surveyed, surveyed, "{command:?}");
+    }
+}
+
 #[test]
 fn what_a_container_said_before_its_last_words_is_kept() {
     let pod = pod(json!({ "phase": "Running", "containerStatuses": [{

@@ -1,0 +1,86 @@
+//! What the data directory holds before a start: whether the data is there, whether it can be read, and whose it is.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use endstate_core::Seed;
+
+use super::decision::Data;
+use super::error::{LaunchError, unreadable};
+use super::files;
+use super::request::Launch;
+
+/// The file in the data directory that says whose data it is. It goes where the data goes.
+pub(super) const OWNER_FILE: &str = ".endstate-member";
+
+/// How many files of the data are looked at.
+const FILES_MAX: usize = 10_000;
+
+/// What the data directory holds, and whose data it is, if it is another member's.
+pub(super) struct Survey {
+    pub(super) data: Data,
+    pub(super) owner: Option<String>,
+}
+
+/// Looks at the data of a member, and changes nothing.
+pub(super) fn survey(request: &Launch) -> Result<Survey, LaunchError> {
+    if !files::is_present(&request.data_dir, &request.present)? {
+        return Ok(Survey { data: Data::Blank, owner: None });
+    }
+    let Some(member) = &request.member else {
+        return Ok(Survey { data: Data::Present, owner: None });
+    };
+    let owner = owner(&request.data_dir)?.filter(|it| it != member);
+    if owner.is_none() {
+        let tops: BTreeSet<_> = request.present.iter().filter_map(|it| it.top()).collect();
+        let mut left = FILES_MAX;
+        tops.into_iter().try_for_each(|it| read_all(&request.data_dir.join(it), &mut left))?;
+    }
+    let data = if owner.is_some() { Data::Foreign } else { Data::Present };
+    Ok(Survey { data, owner })
+}
+
+/// Whose data it is, by the mark that a launcher left. Data of earlier releases has none, and is taken for its own.
+fn owner(data_dir: &Path) -> Result<Option<String>, LaunchError> {
+    let path = data_dir.join(OWNER_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|it| !it.is_empty())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path)(error)),
+    }
+}
+
+/// Notes whose data it is from now on. A disk that is full says nothing of the data that is on it, and the application
+/// may start there all the same.
+pub(super) fn note_owner(request: &Launch) {
+    let path = request.data_dir.join(OWNER_FILE);
+    if let Some(member) = &request.member {
+        let noted = fs::read_to_string(&path).is_ok_and(|it| it.trim() == member);
+        if !noted {
+            let _ = files::make_all(&[Seed::text(format!("{member}\n"), path)]);
+        }
+    }
+}
+
+/// Opens every file below a folder and reads its beginning, up to so many of them.
+fn read_all(folder: &Path, left: &mut usize) -> Result<(), LaunchError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(unreadable(folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(unreadable(folder))?;
+        let Some(rest) = left.checked_sub(1) else { return Ok(()) };
+        *left = rest;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(unreadable(&entry.path()))?);
+        if kind.is_dir() && path.file_name() != Some(OsStr::new("lost+found")) {
+            read_all(&path, left)?;
+        } else if kind.is_file() {
+            File::open(&path).and_then(|mut it| it.read(&mut [0])).map_err(unreadable(&path))?;
+        }
+    }
+    Ok(())
+}
