@@ -1,7 +1,6 @@
 //! Nodes are emptied as people do it, under writers: with `kubectl drain`, which cordons a node and then evicts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use harness::{Cluster, EtcdCluster, Up, Writer};
@@ -63,21 +62,17 @@ async fn drain_each(up: &Up, clusters: &[Drained]) -> Result<()> {
     let all: Vec<_> = listed.lines().filter_map(|it| it.strip_prefix("node/")).collect();
     ensure!(all.len() == usize::from(NODES), "{listed}");
     for node in all {
-        let start = Instant::now();
         let flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=90s"];
         up.kubectl(&[&["drain", node], &flags[..]].concat()).await?;
-        eprintln!("{node} was drained in {:?}", start.elapsed());
         for it in clusters {
             it.settles().await?;
             let left = nodes(&it.cluster.object().await?);
             ensure!(!left.contains(node), "{} is on {node} still", it.cluster.name);
         }
         up.kubectl(&["uncordon", node]).await?;
-        let start = Instant::now();
         for it in clusters {
             it.spreads().await?;
         }
-        eprintln!("and spread {:?} after it came back", start.elapsed());
     }
     Ok(())
 }
@@ -94,8 +89,7 @@ async fn etcd_survives_drains(sizes: &[u32]) -> Result<()> {
         writers.push(Writer::start(&up, &it.cluster.name).await?);
     }
     drain_each(&up, &clusters).await?;
-    for (writer, it) in writers.into_iter().zip(&clusters) {
-        eprintln!("{}: slowest write {:?}", it.cluster.name, writer.slowest());
+    for writer in writers {
         assert!(writer.check().await? > 0);
     }
     up.stop().await
