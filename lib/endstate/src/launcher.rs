@@ -22,9 +22,9 @@
 //! that finds the data of another would be that other one for the application, which may run elsewhere. Whether the
 //! application can use what it finds only the application tells.
 //!
-//! A refusal is [`Evidence`]: an exit code that no application ends with, together with a message that begins with a
-//! marker line. The application takes this process over, so what it writes, to its log or even to the message file,
-//! ends with an exit code of its own.
+//! A refusal is [`Evidence`](endstate_core::Evidence): an exit code that no application ends with, together with a
+//! message that begins with a marker line. The application takes this process over, so what it writes, to its log or
+//! even to the message file, ends with an exit code of its own.
 //!
 //! Invariants: the application is executed only after the marker is on disk; a blank directory with any mark is never
 //! started; the file that permits a first start is never made on any other start; [`decide`] is pure, everything else
