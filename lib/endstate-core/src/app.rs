@@ -104,6 +104,18 @@ pub trait App {
         users.iter().enumerate().filter_map(of).collect()
     }
 
+    /// The certificates that a spec asks for, and those of users.
+    fn all_certificates(
+        &self,
+        object: &Identity,
+        spec: &Self::Spec,
+        beside: &[Beside],
+    ) -> Vec<Certificate> {
+        let mut all = self.certificates(object, spec);
+        all.extend(self.certificates_beside(object, spec, beside));
+        all
+    }
+
     /// Where the other members find a member that runs by this spec. By default by its name in the service of members.
     fn address(&self, object: &Identity, _: &Self::Spec, member: &MemberName) -> String {
         object.host(member)

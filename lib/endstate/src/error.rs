@@ -70,26 +70,25 @@ impl Error {
         Self::Other(error.into())
     }
 
-    /// The HTTP status code of a refusal.
-    pub fn code(&self) -> Option<u16> {
+    /// What the API answered, where it is the API that refused.
+    fn refusal(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => Some(status.code),
+                kube::Error::Api(status) => Some(status),
                 _ => None,
             },
             _ => None,
         }
     }
 
+    /// The HTTP status code of a refusal.
+    pub fn code(&self) -> Option<u16> {
+        self.refusal().map(|it| it.code)
+    }
+
     /// The machine-readable reason of a refusal: `NotFound`, `Conflict`, `AlreadyExists`, ...
     pub fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => Some(&status.reason),
-                _ => None,
-            },
-            _ => None,
-        }
+        self.refusal().map(|it| &*it.reason)
     }
 
     /// The object changed since it was observed.
@@ -109,13 +108,7 @@ impl Error {
 
     /// What the API said, where it is the API that refused; otherwise the error and its causes.
     pub fn answer(&self) -> String {
-        match self {
-            Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => status.message.clone(),
-                _ => self.chain(),
-            },
-            _ => self.chain(),
-        }
+        self.refusal().map_or_else(|| self.chain(), |it| it.message.clone())
     }
 
     /// The error and its causes in one line. Of an answer of the API its message, which says all that its other fields
@@ -130,9 +123,7 @@ impl Error {
     /// ```
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
-        if let Self::Request { source, .. } = self
-            && let kube::Error::Api(status) = &**source
-        {
+        if let Some(status) = self.refusal() {
             return format!("{text}: {}", status.message);
         }
         let mut cause = std::error::Error::source(self);

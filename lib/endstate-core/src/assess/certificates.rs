@@ -16,8 +16,7 @@ impl<A: App> Assessed<'_, A> {
         for spec in self.record.in_force().into_iter().chain(&self.record.proven).chain(pods) {
             let known: BTreeSet<_> = wanted.iter().map(|it| it.secret.clone()).collect();
             let (object, beside) = (&self.snapshot.object, &self.snapshot.beside);
-            let mut others = self.app.certificates(object, spec);
-            others.extend(self.app.certificates_beside(object, spec, beside));
+            let others = self.app.all_certificates(object, spec, beside);
             wanted.extend(others.into_iter().filter(|it| !known.contains(&it.secret)));
         }
         let accepted = self.record.accepted.iter();

@@ -152,8 +152,7 @@ impl<O: Operand> Operator<O> {
         ctx: &Context,
     ) -> Result<(Vec<SeenCertificate>, Secrets), Error> {
         let (identity, app) = (object.identity(), self.operand.app());
-        let holders = specs.iter().flat_map(|it| app.certificates_beside(&identity, it, beside));
-        let wanted = specs.iter().flat_map(|it| app.certificates(&identity, it)).chain(holders);
+        let wanted = specs.iter().flat_map(|it| app.all_certificates(&identity, it, beside));
         let wanted: BTreeMap<_, _> = wanted.map(|it| (it.secret.clone(), it)).collect();
         let owner = Owner::of(object, app.name());
         let asked: Vec<_> = wanted.keys().map(String::as_str).collect();
@@ -237,9 +236,8 @@ impl<O: Operand> Operator<O> {
         };
         surroundings.volumes = known.filter_map(volume).collect();
         let (app, beside) = (self.operand.app(), &snapshot.beside);
-        let holders = app.certificates_beside(&snapshot.object, spec, beside);
-        let certificates = app.certificates(&snapshot.object, spec).into_iter().chain(holders);
-        surroundings.certificates = certificates.filter(|it| it.given.is_none()).collect();
+        surroundings.certificates = app.all_certificates(&snapshot.object, spec, beside);
+        surroundings.certificates.retain(|it| it.given.is_none());
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings).beside(&snapshot.beside);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
