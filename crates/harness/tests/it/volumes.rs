@@ -57,8 +57,10 @@ async fn rolled_out(up: &Up) -> Result<String> {
     up.kubectl(&["rollout", "status", "statefulset/db", "--timeout=60s"]).await
 }
 
+/// Not by kubectl: some versions drop the output of a command that is quicker than they are ("Unknown stream id"), and
+/// end well.
 async fn etcdctl(up: &Up, pod: &str, args: &[&str]) -> Result<String> {
-    up.kubectl(&[&["exec", pod, "--", "etcdctl"], args].concat()).await
+    up.endstate(&[&["exec", pod, "--", "etcdctl"], args].concat()).await
 }
 
 /// What `db-0` and `db-1` wrote is there.
