@@ -26,6 +26,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one question may take. It may need a round of the quorum; waiting longer would slow down the repair.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a member may take to say what it has in memory, as its own state: nobody else is asked. With the two probes
+/// that fail before, one that hangs shows within five seconds.
+pub const STATUS_TIMEOUT: Duration = Duration::from_millis(1_500);
+
 /// How long a change of the membership may take: the quorum of before and the one of after must have it on disk.
 pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -112,7 +116,7 @@ pub async fn within<T, E, R: Display>(
     match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer.map_err(sort),
         Err(_) => {
-            Err(Failure::Unreachable(format!("nothing came within {} s", deadline.as_secs())))
+            Err(Failure::Unreachable(format!("nothing came within {} s", deadline.as_secs_f64())))
         }
     }
 }

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use endstate::client::{
-    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, TlsFiles, get, innermost, within,
+    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, STATUS_TIMEOUT, TlsFiles, get,
+    innermost, within,
 };
 use endstate_core::{Version, Words};
 use etcd_client::{
@@ -163,7 +164,7 @@ impl Connection {
     /// What the member says about itself. Learners answer this too.
     pub async fn status(&self) -> Result<Status, Failure> {
         let mut client = self.client.maintenance_client();
-        let answer = within(READ_TIMEOUT, client.status(), failure).await?;
+        let answer = within(STATUS_TIMEOUT, client.status(), failure).await?;
         let header = answer.header();
         Ok(Status {
             cluster: header.map_or(0, etcd_client::ResponseHeader::cluster_id),

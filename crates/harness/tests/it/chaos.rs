@@ -87,16 +87,21 @@ struct Chaos<'a> {
     size: u32,
     versions: [&'static str; 2],
     version: usize,
-    /// How long after a fault the status said so.
+    /// How long after a fault the status said so, while an operator ran.
     told: Vec<Duration>,
+    /// Whether the operator was killed since, and another one may have to wait for its lease.
+    absent: bool,
 }
 
 impl Chaos<'_> {
     /// The status may be gone by then.
-    async fn strike_beside(&self, fault: Fault) -> Result<()> {
+    async fn strike_beside(&mut self, fault: Fault) -> Result<()> {
         match fault {
             Fault::ForgetStatus => self.cluster.forget_status().await,
-            _ => self.kill_operator().await,
+            _ => {
+                self.absent = true;
+                self.kill_operator().await
+            }
         }
     }
 
@@ -127,7 +132,9 @@ impl Chaos<'_> {
             self.cluster.until("say that a member is lost", is_ill(ends[0].clone())).await?;
         }
         if loses || fault == Fault::Hang {
-            self.told.push(start.elapsed());
+            // Whoever says it leads again.
+            let ran = !std::mem::take(&mut self.absent);
+            self.told.extend(ran.then(|| start.elapsed()));
         }
         for process in processes {
             ended(process).await?;
@@ -238,8 +245,16 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
     let cluster = EtcdCluster::etcd(&up, "chaos", spec).await?;
     cluster.settled(3).await?;
     let registers = Registers::start(&up, "chaos").await?;
-    let (dice, told) = (Dice(seed), vec![]);
-    let mut chaos = Chaos { up: &up, cluster: &cluster, dice, size: 3, versions, version: 0, told };
+    let mut chaos = Chaos {
+        up: &up,
+        cluster: &cluster,
+        dice: Dice(seed),
+        size: 3,
+        versions,
+        version: 0,
+        told: vec![],
+        absent: false,
+    };
     let mut took: BTreeMap<Fault, Vec<Duration>> = BTreeMap::new();
     let mut made = 0;
     while made < faults {

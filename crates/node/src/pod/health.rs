@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, Pod, Probe};
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{Change, LiveContainer, Note, Readiness, Shared};
 use crate::check::Check;
@@ -117,10 +118,11 @@ impl Watcher {
     }
 
     async fn follow(&self, purpose: Purpose, probe: &Probe) {
-        let mut count = Count::of(probe);
-        let mut shown = None;
+        let (mut count, mut shown) = (Count::of(probe), None);
         sleep_initially(probe).await;
+        let mut looks = looks(probe);
         loop {
+            looks.tick().await;
             let verdict = count.add(self.look(purpose, probe).await);
             match (purpose, verdict) {
                 (Purpose::Liveness, Some(Verdict::Bad)) => {
@@ -135,15 +137,11 @@ impl Watcher {
                 }
                 _ => {}
             }
-            if purpose == Purpose::Readiness && shown.is_none() && count.success == 1 {
-                if self.look_eagerly(probe).await == Some(Verdict::Good) {
-                    shown = Some(Verdict::Good);
-                    self.tell(Change::Ready(Readiness::Yes)).await;
-                    sleep_between(probe).await;
-                }
-                continue;
+            let first = purpose == Purpose::Readiness && shown.is_none() && count.success == 1;
+            if first && self.look_eagerly(probe).await == Some(Verdict::Good) {
+                shown = Some(Verdict::Good);
+                self.tell(Change::Ready(Readiness::Yes)).await;
             }
-            sleep_between(probe).await;
         }
     }
 
@@ -216,12 +214,16 @@ async fn sleep_initially(probe: &Probe) {
     tokio::time::sleep(Duration::from_secs(delay)).await;
 }
 
-fn period(probe: &Probe) -> Duration {
-    seconds(probe.period_seconds, 10)
+/// When a probe looks: by the clock, as a kubelet does, so that a look that takes a whole period does not put the next
+/// one off.
+fn looks(probe: &Probe) -> Interval {
+    let mut looks = tokio::time::interval(period(probe));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    looks
 }
 
-async fn sleep_between(probe: &Probe) {
-    tokio::time::sleep(period(probe)).await;
+fn period(probe: &Probe) -> Duration {
+    seconds(probe.period_seconds, 10)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,5 +275,21 @@ mod tests {
         let seen: Vec<_> =
             [bad, good, bad, bad, bad, good, good].into_iter().map(|it| count.add(it)).collect();
         assert_eq!(seen, [None, None, None, Some(bad), Some(bad), None, Some(good)]);
+    }
+
+    /// Two that fail by a timeout as long as the period end after two periods, not after three.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_look_does_not_put_the_next_one_off() {
+        let probe = Probe { period_seconds: Some(1), ..Probe::default() };
+        let mut looks = looks(&probe);
+        let start = tokio::time::Instant::now();
+        for _ in 0..2 {
+            looks.tick().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+        looks.tick().await;
+        looks.tick().await;
+        assert_eq!(start.elapsed(), Duration::from_secs(3), "a quick one waits for its time");
     }
 }

@@ -33,6 +33,8 @@ const FORMING_MS: u32 = 100;
 const LATER_MS: u32 = 5_000;
 /// How soon when everything is as declared: members fail without telling the API.
 const IDLE_MS: u32 = 30_000;
+/// While a member's state may change without a sign: within the five seconds in which a fault is told.
+const DOUBT_MS: u32 = 1_000;
 
 /// Makes the plan of what was decided.
 pub(super) fn report<A: App>(
@@ -307,9 +309,17 @@ impl<A: App> Report<'_, '_, A> {
             IDLE_MS
         } else if self.progress().is_some() || self.cluster().is_none() {
             SOON_MS
+        } else if self.probes_say_nothing() {
+            DOUBT_MS
         } else {
             IDLE_MS
         }
+    }
+
+    /// Whether a member works whose pod is not ready: that it stops would change nothing that wakes us.
+    fn probes_say_nothing(&self) -> bool {
+        let mut members = self.cluster().into_iter().flat_map(|it| &it.members);
+        members.any(|it| it.health.is_healthy() && !it.ready)
     }
 
     fn sleeps(&self) -> bool {

@@ -315,3 +315,14 @@ fn a_node_is_lost_when_it_was_silent_for_a_minute() {
     assert_eq!(told(NODE_SILENT_SECONDS - 1), wait(Cause::Silent));
     assert_eq!(told(NODE_SILENT_SECONDS), wait(Cause::NodeLost));
 }
+
+/// Its probes, which would say that it stops, fail already: nothing would wake the operator.
+#[test]
+fn who_works_and_is_not_ready_is_asked_within_the_time_in_which_a_fault_is_told() {
+    let told_within = Some(5_000);
+    let mut seen = quorum_of(3, &ToySpec::new(3));
+    seen.pods.iter_mut().flatten().for_each(|it| it.ready = true);
+    assert!(planned(&seen).look_again_ms > told_within);
+    seen.pods.as_mut().unwrap()[1].ready = false;
+    assert!(planned(&seen).look_again_ms < told_within);
+}
