@@ -9,9 +9,10 @@ mod long;
 use std::fmt::Display;
 use std::future::Future;
 
+use endstate_core::tls::{Holder, Link};
 use endstate_core::{AppStep, Beside, Call, Identity, MemberId, MemberName, RoleName, View, Words};
 
-use crate::client::Failure;
+use crate::client::{Endpoint, Failure};
 use crate::operator::Secrets;
 pub use long::LongCalls;
 
@@ -132,6 +133,26 @@ impl<'a, S> Target<'a, S> {
     /// Where the member of this name is.
     pub fn address(&self, member: &str) -> Option<&Address> {
         self.members.iter().find(|it| *it.member == *member)
+    }
+
+    /// How to talk to the member at this address and port, whose application has this link to clients: as the spec in
+    /// force says, and while the cluster goes from one way to the other in plain first. None while the operator lacks
+    /// its certificate.
+    pub fn endpoints<R: Display>(
+        &self,
+        (address, port): (&Address, u16),
+        (application, link): (&str, &Link),
+    ) -> Result<Vec<Endpoint>, Failure<R>> {
+        let at = match address.host.as_deref().and_then(|it| it.strip_prefix("http://")) {
+            Some(at) => at.to_owned(),
+            None => address.endpoint(port)?,
+        };
+        let plain = (!link.is_on()).then(|| Endpoint::plain(&at));
+        let files = link.files(application, self.object, Holder::Operator);
+        let files = files.and_then(|it| self.secrets.tls(&it));
+        let name = self.object.host(&address.member);
+        let secured = files.map(|files| Endpoint::secured(&at, name, files));
+        Ok(plain.into_iter().chain(secured).collect())
     }
 }
 

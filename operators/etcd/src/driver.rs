@@ -6,9 +6,9 @@
 
 mod auth;
 
-use endstate::client::{Endpoint, Proven, TlsFiles};
+use endstate::client::{Endpoint, Proven};
 use endstate::driver::{Address, Driver, LongCalls, Outcome, Target};
-use endstate_core::tls::{Holder, Shown, Source};
+use endstate_core::tls::{Shown, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
     Request, Roster, Standing, Version, View, Words,
@@ -77,22 +77,13 @@ impl Driver for EtcdDriver {
 }
 
 impl EtcdDriver {
-    /// How to talk to a member: by the spec in force, and while a cluster goes from one way to the other first in
-    /// plain. No endpoint if the operator has no certificate.
     fn endpoints(
         &self,
         target: &Target<'_, EtcdClusterSpec>,
         address: &Address,
     ) -> Result<Vec<Endpoint>, Failure> {
-        let at = match address.host.as_deref().and_then(|it| it.strip_prefix("http://")) {
-            Some(at) => at.to_owned(),
-            None => address.endpoint(self.client_port)?,
-        };
         let link = target.spec.tls.client();
-        let plain = (!link.is_on()).then(|| Endpoint::plain(&at));
-        let name = target.object.host(&address.member);
-        let secured = tls_files(target).map(|files| Endpoint::secured(&at, name, files));
-        Ok(plain.into_iter().chain(secured).collect())
+        target.endpoints((address, self.client_port), (APPLICATION, link))
     }
 
     /// As root where that takes a password: a certificate of the operator's making says it, too.
@@ -226,12 +217,6 @@ fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdCluster
     answers.len() == list.members.len()
         && answers.iter().all(ready)
         && listed.all(|it| answers.iter().any(|answer| hex(answer.id()) == *it.id))
-}
-
-/// The operator's certificate, if members have any and it is there.
-fn tls_files(target: &Target<'_, EtcdClusterSpec>) -> Option<TlsFiles> {
-    let files = target.spec.tls.client().files(APPLICATION, target.object, Holder::Operator)?;
-    target.secrets.tls(&files)
 }
 
 /// Of several ways to talk to a member the first that it answers by.
