@@ -23,7 +23,15 @@ use crate::waiting::Waiting;
 
 impl<A: App> Proof<'_, '_, A> {
     pub(super) fn go_on_joining(&self, new: &MemberRecord) -> Verdict {
-        let welcome = self.assessed.is_welcome(self.cluster, self.target, new);
+        self.join(new, self.assessed.is_welcome(self.cluster, self.target, new))
+    }
+
+    /// Why it is wanted was decided just now, and may not be recorded yet.
+    pub(super) fn begin_joining(&self, new: &MemberRecord) -> Verdict {
+        self.join(new, true)
+    }
+
+    fn join(&self, new: &MemberRecord, welcome: bool) -> Verdict {
         let directly = self.assessed.grows_directly(self.target, new);
         match self.cluster.member(&new.name) {
             // Names are ours to choose: the next one comes.

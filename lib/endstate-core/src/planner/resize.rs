@@ -131,7 +131,7 @@ pub(super) fn grow<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) ->
     let unrequested = member.id.is_some();
     let member = MemberRecord { group, unrequested, ..member };
     let coming = Note::Coming { member: member.clone(), names, ids };
-    let wanted = match proof.go_on_joining(&member) {
+    let wanted = match proof.begin_joining(&member) {
         Verdict::Only(wanted) | Verdict::Also(wanted) => wanted,
         Verdict::Pass => Move::default(),
     };
