@@ -55,14 +55,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         images::ensure(&endstate, &images::store(), images::Wanted::Packaged)?;
     }
     if !rest.is_empty() {
-        rows.extend(measured(&endstate, &rest.join(","), args)?);
+        rows.extend(measured(&endstate, &rest.join(","), args, args.runs)?);
     }
     if heal {
-        let by_hand = measured(&endstate, "by-hand", args)?;
-        rows.extend(by_hand.iter().cloned());
-        let by_hand = |at: usize| by_hand[at]["value"].as_f64().context("a figure is a number");
-        let by_hand = [by_hand(0)?, by_hand(1)?];
-        rows.extend(operator(&endstate, args.beside.as_deref(), by_hand, args.runs)?);
+        rows.extend(operator(&endstate, args)?);
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -73,9 +69,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// What the `bench` crate measures.
-fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
+fn measured(endstate: &Path, only: &str, args: &Args, runs: usize) -> Result<Vec<Value>> {
     let mut bench = run::command(build::executable("bench"));
-    bench.args(["--json", "--only", only, "--runs", &args.runs.to_string()]);
+    bench.args(["--json", "--only", only, "--runs", &runs.to_string()]);
     bench.args(["--clusters", &args.clusters.to_string()]);
     if let Some(other) = &args.beside {
         bench.arg("--beside").arg(other);
@@ -88,22 +84,23 @@ fn measured(endstate: &Path, only: &str, args: &Args) -> Result<Vec<Value>> {
     serde_json::from_slice(&output.stdout).context("the benchmarks printed no JSON")
 }
 
-/// Three members from nothing, a lost member back, and seven from nothing; in turns with another executable if there is
-/// one.
-fn operator(
-    endstate: &Path,
-    beside: Option<&Path>,
-    by_hand_ms: [f64; 2],
-    runs: usize,
-) -> Result<Vec<Value>> {
+/// Three members from nothing, a lost member back, and seven from nothing; in turns with the same by hand, and with
+/// another executable if there is one.
+fn operator(endstate: &Path, args: &Args) -> Result<Vec<Value>> {
     let mut sides = vec![Side::start("bench", endstate)?];
-    if let Some(other) = beside {
+    if let Some(other) = &args.beside {
         sides.push(Side::start("bench-beside", other)?);
     }
-    for number in 0..runs {
-        eprintln!("operator: run {} of {runs}", number + 1);
+    let mut by_hand = [vec![], vec![]];
+    for number in 0..args.runs {
+        eprintln!("operator: run {} of {}", number + 1, args.runs);
+        for (times, row) in by_hand.iter_mut().zip(measured(endstate, "by-hand", args, 1)?) {
+            let ms = row["value"].as_f64().context("a figure is a number")?;
+            times.push(Duration::from_secs_f64(ms / 1e3));
+        }
         sides.iter_mut().try_for_each(Side::run)?;
     }
+    let by_hand_ms = by_hand.map(median_ms);
     let mut medians = sides.into_iter().map(Side::end);
     let [created, healed, seven] = medians.next().context("there is one")??;
     let created_row = "apply → 3 members ready, median";

@@ -1,12 +1,14 @@
 //! etcd started by hand: the baseline.
 
+mod tls;
+
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use etcd_client::Client;
+use etcd_client::{Client, ConnectOptions};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -19,12 +21,13 @@ const COUNTS: [usize; 2] = [3, 7];
 const READY_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Members started by hand, in parallel: what the operator is held against.
+/// Members started by hand, in parallel, with TLS by certificates that are there already: what the operator is held
+/// against.
 pub(crate) async fn by_hand(args: &Args, report: &mut Report) -> Result<()> {
     for count in COUNTS {
         let mut times = Vec::new();
         for _ in 0..args.runs {
-            times.push(Members::start(&args.etcd, count).await?.ready_in);
+            times.push(Members::start(&args.etcd, count, Link::Secured).await?.ready_in);
         }
         let what = format!("{count} etcd members started by hand, median");
         report.add(&what, Samples::new(times).median_ms(), "ms");
@@ -39,7 +42,7 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) async fn start(executable: &Path) -> Result<Self> {
-        Ok(Self { members: Members::start(executable, 1).await? })
+        Ok(Self { members: Members::start(executable, 1, Link::Plain).await? })
     }
 
     /// Puts as many clients can, each on its own connection.
@@ -76,6 +79,13 @@ impl Bare {
     }
 }
 
+/// How members are talked to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    Plain,
+    Secured,
+}
+
 /// Some members, started at once.
 pub(crate) struct Members {
     _processes: Vec<Child>,
@@ -86,21 +96,31 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) async fn start(executable: &Path, count: usize) -> Result<Self> {
+    pub(crate) async fn start(executable: &Path, count: usize, link: Link) -> Result<Self> {
         let data = tempfile::tempdir()?;
+        let (scheme, flags, options) = match link {
+            Link::Plain => ("http", vec![], None),
+            Link::Secured => {
+                tls::issue(data.path())?;
+                ("https", tls::flags(data.path()), Some(tls::options(data.path())?))
+            }
+        };
         let ports = free_ports(2 * count)?;
-        let urls: Vec<_> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+        let urls: Vec<_> =
+            ports.iter().map(|port| format!("{scheme}://127.0.0.1:{port}")).collect();
         let (client_urls, peer_urls) = urls.split_at(count);
         let initial: Vec<_> =
             peer_urls.iter().enumerate().map(|(it, url)| format!("m{it}={url}")).collect();
         let start = Instant::now();
         let mut processes = Vec::new();
-        for (number, (client, peer)) in client_urls.iter().zip(peer_urls).enumerate() {
+        for (number, urls) in client_urls.iter().zip(peer_urls).enumerate() {
             let folder = data.path().join(number.to_string());
-            processes.push(member(executable, number, (client, peer), &initial.join(","), folder)?);
+            let mut command = member(executable, number, urls, &initial.join(","));
+            command.arg(format!("--data-dir={}", folder.display())).args(&flags);
+            processes.push(command.spawn().context("cannot start etcd")?);
         }
         for url in client_urls {
-            answers(url).await?;
+            answers(url, options.as_ref()).await?;
         }
         let ready_in = start.elapsed();
         Ok(Self { _processes: processes, _data: data, urls: client_urls.to_vec(), ready_in })
@@ -110,14 +130,12 @@ impl Members {
 fn member(
     executable: &Path,
     number: usize,
-    urls: (&str, &str),
+    (client, peer): (&String, &String),
     initial: &str,
-    data: PathBuf,
-) -> Result<Child> {
-    let (client, peer) = urls;
-    Command::new(executable)
+) -> Command {
+    let mut command = Command::new(executable);
+    command
         .arg(format!("--name=m{number}"))
-        .arg(format!("--data-dir={}", data.display()))
         .arg(format!("--listen-client-urls={client}"))
         .arg(format!("--advertise-client-urls={client}"))
         .arg(format!("--listen-peer-urls={peer}"))
@@ -127,15 +145,14 @@ fn member(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .context("cannot start etcd")
+        .kill_on_drop(true);
+    command
 }
 
-async fn answers(url: &str) -> Result<()> {
+async fn answers(url: &str, options: Option<&ConnectOptions>) -> Result<()> {
     let wait = async {
         loop {
-            if let Ok(mut client) = Client::connect([url], None).await
+            if let Ok(mut client) = Client::connect([url], options.cloned()).await
                 && client.get("ready", None).await.is_ok()
             {
                 return;
