@@ -16,6 +16,7 @@ mod execute;
 mod explain;
 mod gone;
 mod labels;
+mod lines;
 mod marks;
 mod objects;
 mod observe;
@@ -45,6 +46,7 @@ pub use declared::Declared;
 pub use explain::Explanation;
 pub(crate) use explain::Questions;
 pub use labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
+use lines::Lines;
 pub use objects::{
     AUTHORITIES, CERTIFICATE, CLUSTER_LABEL, Claim, Conflict, Generated, KEY, MEMBER_LABEL,
     Objects, Owner, Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
@@ -77,7 +79,7 @@ pub fn add<O: Operand>(
     let nodes = engine.cache_of::<Node>((), Scope::all().optional());
     let classes = engine.cache::<StorageClass>();
     let beside = Besides::open(engine, &operand.beside());
-    let questions = Questions::default();
+    let (questions, lines) = (Questions::default(), Lines::default());
     let operator = Operator {
         operand,
         launcher_image: launcher_image.to_owned(),
@@ -90,6 +92,7 @@ pub fn add<O: Operand>(
         refusals: Mutex::default(),
         gone: Mutex::default(),
         questions: questions.clone(),
+        lines: lines.clone(),
     };
     let registration = engine.add(name, operator).watches(&objects).owned(&pods).reads(&classes);
     let everybody = objects.clone();
@@ -105,6 +108,7 @@ pub fn add<O: Operand>(
         registration.maps(cache, |it| beside::cluster_of(it).into_iter().collect())
     });
     let woken = woken.concurrency(CONCURRENCY);
+    lines.tell(woken.waker());
     let asked = Asked { group: O::Kind::group(&()).into_owned(), questions, wake: woken.waker() };
     Health::of(&objects, &pods, asked)
 }

@@ -124,6 +124,10 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
         &self.driver
     }
 
+    fn idle_port(&self) -> Option<u16> {
+        Some(METRICS_PORT)
+    }
+
     fn status(&self, status: &Value) -> Result<Status<EtcdClusterSpec>, serde_json::Error> {
         match K::read(status) {
             Value::Null => Ok(Status::default()),

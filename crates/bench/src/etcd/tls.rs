@@ -1,4 +1,4 @@
-//! Certificates for members that are started by hand: one authority, and one certificate for all, which clients show, too.
+//! Certificates for members that are started by hand: one authority, and one certificate for all members and clients.
 
 use std::fs::{read, write};
 use std::path::Path;

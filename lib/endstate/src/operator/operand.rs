@@ -65,6 +65,12 @@ pub trait Operand: Send + Sync + 'static {
         self.app().name()
     }
 
+    /// A port of a member's pod at which a connection that says nothing stays open, in plain TCP. The operator has one
+    /// to each member that works, so that it sees within seconds that a node is gone with its kubelet. By default none.
+    fn idle_port(&self) -> Option<u16> {
+        None
+    }
+
     /// Reads the spec of an object.
     fn spec(&self, spec: &Value) -> Result<SpecOf<Self>, serde_json::Error> {
         <Self::Kind as HasSpec>::Spec::deserialize(spec).map(Into::into)
