@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod given;
 
-pub use given::{Bundle, CertificateFault, GivenFiles, IssuerRef, Trusted};
+pub use given::{Bundle, CertificateFault, GivenFiles, Trusted};
 
 /// For how long a certificate is good.
 pub const CERTIFICATE_DAYS: i64 = 90;
@@ -47,9 +47,6 @@ pub struct Certificate {
     /// How its files are called, if it is a user's: such a one is looked at, and never made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<GivenFiles>,
-    /// By whom cert-manager is asked to have it signed. Such a one is a user's in all else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested: Option<IssuerRef>,
 }
 
 /// What a certificate may be used for.
@@ -76,7 +73,6 @@ impl Certificate {
             names: BTreeSet::new(),
             usages: BTreeSet::new(),
             given: None,
-            requested: None,
             secret,
         }
     }
@@ -135,7 +131,7 @@ impl Certificate {
     pub fn due(&self, seen: &[SeenCertificate], now: Timestamp) -> Due {
         let Some(it) = seen.iter().find(|it| it.secret == self.secret) else { return Due::Unknown };
         if self.given.is_some() {
-            return self.fault(it, now).map_or_else(Due::Unusable, Due::At);
+            return self.fault(it.facts.as_ref(), now).map_or_else(Due::Unusable, Due::At);
         }
         match (&self.issuer, &it.facts) {
             (None, Some(_)) => Due::Never,
@@ -147,15 +143,12 @@ impl Certificate {
     }
 
     /// Why a user's cannot be used, or until when nothing else is to be said of it.
-    fn fault(&self, seen: &SeenCertificate, now: Timestamp) -> Result<Timestamp, CertificateFault> {
-        let lacks = || match self.requested {
-            Some(_) => CertificateFault::NotIssued {
-                request: self.secret.clone(),
-                ready: seen.ready.clone(),
-            },
-            None => CertificateFault::Missing,
-        };
-        let facts = seen.facts.as_ref().ok_or_else(lacks)?;
+    fn fault(
+        &self,
+        facts: Option<&CertificateFacts>,
+        now: Timestamp,
+    ) -> Result<Timestamp, CertificateFault> {
+        let facts = facts.ok_or(CertificateFault::Missing)?;
         if facts.not_after <= now {
             return Err(CertificateFault::Ended(facts.not_after));
         }
@@ -297,27 +290,18 @@ pub struct SeenCertificate {
     /// Whether it is a user's.
     #[serde(default)]
     pub given: bool,
-    /// What cert-manager says of it in its condition `Ready`, if it was asked for it and says anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<String>,
 }
 
 impl SeenCertificate {
     /// What was found under this name.
     pub fn new(secret: impl Into<String>, facts: Option<CertificateFacts>) -> Self {
-        Self { secret: secret.into(), facts, given: false, ready: None }
+        Self { secret: secret.into(), facts, given: false }
     }
 
     /// The same, of a user's.
     #[must_use]
     pub fn given(self) -> Self {
         Self { given: true, ..self }
-    }
-
-    /// The same, of which cert-manager says this.
-    #[must_use]
-    pub fn said(self, ready: Option<String>) -> Self {
-        Self { ready, ..self }
     }
 }
 

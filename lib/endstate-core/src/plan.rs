@@ -106,8 +106,6 @@ pub struct Surroundings {
     pub certificates: Vec<Certificate>,
     /// Those of them that are made now, authorities before what they sign.
     pub issued: Vec<Issue>,
-    /// Those that cert-manager is asked for.
-    pub requested: Vec<Certificate>,
 }
 
 /// A certificate that is made, or made anew.

@@ -129,9 +129,9 @@ impl Link {
             return (!next).then(|| Problem::refused(format!("{field}.authority"), why));
         }
         let (old, new) = (old.given()?, new.given()?);
-        let why = "names another secret, or another issuer of what is in it, and members cannot trust both: set the \
-                   mode to Managed, wait until all members are updated, then set this";
-        (!old.believes(new)).then(|| Problem::refused(field, why))
+        let why = "names another secret, and members cannot trust what is in both: set the mode to Managed, wait \
+                   until all members are updated, then set this";
+        (old.members != new.members).then(|| Problem::refused(field, why))
     }
 
     /// The files of a holder, if there are certificates.
@@ -239,20 +239,6 @@ impl Tls {
             .or_else(|| Link::refuses(old.peer(), new.peer(), "spec.tls.peer"))
     }
 
-    /// Why cert-manager cannot be asked for what this asks: it would overwrite a secret of the operator's, which
-    /// whoever runs may still need.
-    pub fn problem(&self, object: &Identity) -> Option<Problem> {
-        let own = ["server", "operator", "client", "peer"].map(|it| secret(&object.name, it));
-        let links = [("spec.tls.client", self.client()), ("spec.tls.peer", self.peer())];
-        links.into_iter().find_map(|(field, link)| {
-            let given = link.source()?.given().filter(|it| it.issuer.is_some())?;
-            let taken = own.iter().find(|it| [&given.members, &given.operator].contains(it))?;
-            let why =
-                format!("{taken} is the name of a secret of the operator's own: name another");
-            Some(Problem::refused(field, why))
-        })
-    }
-
     /// The map with the certificates of the authorities that clients trust, and where these are; nothing where the
     /// operator does not make them.
     pub fn trust(&self, object: &Identity) -> Option<(String, Vec<Trusted>)> {
@@ -294,34 +280,24 @@ impl Tls {
         }
         let links = [(self.client(), Holder::Server), (self.peer(), Holder::Peer)];
         let given = links.into_iter().filter_map(|(link, holder)| Some((link.source()?, holder)));
-        let given = given.flat_map(|(source, holder)| given_by((object, operator), source, holder));
-        certificates.extend(given);
+        certificates.extend(given.flat_map(|(source, holder)| given_by(object, source, holder)));
         certificates
     }
 }
 
 /// The certificates that a user keeps for members, who connect to each other and to themselves, and for the operator.
-/// What the operator's files are called is the application's to say where they have historical names. What cert-manager
-/// is asked for has all names.
-fn given_by(
-    (object, operator): (&Identity, &str),
-    source: &Source,
-    holder: Holder,
-) -> Vec<Certificate> {
+/// What the operator's files are called is the application's to say where they have historical names.
+fn given_by(object: &Identity, source: &Source, holder: Holder) -> Vec<Certificate> {
     let Some(given) = source.given() else { return vec![] };
     let certificate = |holder| {
         let files = Files::given(given, "", holder);
         let (certificate, key, authorities) = (files.certificate, files.key, files.authorities);
-        let certificate =
-            Certificate::given(files.secret, GivenFiles { certificate, key, authorities });
-        Certificate { requested: given.issuer.clone(), ..certificate }
+        Certificate::given(files.secret, GivenFiles { certificate, key, authorities })
     };
-    let names = if given.issuer.is_some() { names(object) } else { vec![object.host("*")] };
-    let members = certificate(holder).of(holder.name()).named(names);
+    let members = certificate(holder).named([object.host("*")]);
     let members = members.for_use([Usage::Server, Usage::Client]);
     let has_operator = !given.operator.is_empty() && given.files == Naming::Usual;
-    let operator =
-        has_operator.then(|| certificate(Holder::Operator).of(operator).for_use([Usage::Client]));
+    let operator = has_operator.then(|| certificate(Holder::Operator).for_use([Usage::Client]));
     [members].into_iter().chain(operator).collect()
 }
 

@@ -45,7 +45,6 @@ impl App for Etcd {
         problems.extend(version_problem(&spec.version));
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name, spec.runs())));
         problems.extend(spec.storage.as_ref().and_then(|it| it.problem("spec.storage")));
-        problems.extend(spec.tls.problem(object));
         problems
             .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
         problems

@@ -2,9 +2,8 @@
 
 use endstate_core::tls::{Authorities, Given, Link, Naming, Source, Tls};
 use endstate_core::{
-    Accepted, App, CertificateFacts, CertificateFault, ConditionType, Health, Identity, IssuerRef,
-    LaunchOf, Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View,
-    Waiting, plan,
+    Accepted, App, CertificateFacts, CertificateFault, ConditionType, Health, Identity, LaunchOf,
+    Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View, Waiting, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
 use jiff::Timestamp;
@@ -23,7 +22,7 @@ fn at(level: u8) -> Link {
 
 fn given(members: &str) -> Link {
     let (members, operator) = (members.into(), "op".into());
-    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer: None }))
+    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
 }
 
 fn spec(link: &Link) -> EtcdClusterSpec {
@@ -191,77 +190,6 @@ fn nobody_is_changed_to_a_secret_that_cannot_be_used() {
         let issued = plan.surroundings.map(|it| it.issued).unwrap_or_default();
         assert!(issued.iter().all(|it| it.certificate.given.is_none()), "a user's is never made");
     }
-}
-
-/// What cert-manager is asked for, the first of which it has not made.
-fn not_made(now: Timestamp) -> (EtcdClusterSpec, Snapshot<EtcdClusterSpec>) {
-    let (before, mut after) = (spec(&at(2)), spec(&given("mine")));
-    for link in [&mut after.tls.client, &mut after.tls.peer] {
-        let Some(Link::On(Source::Secrets(given))) = link else { unreachable!() };
-        given.issuer = Some(IssuerRef::new("ca"));
-    }
-    // As members are told apart from clients.
-    let Some(Link::On(Source::Secrets(peer))) = &mut after.tls.peer else { unreachable!() };
-    (peer.members, peer.operator) = ("mine-peer".into(), String::new());
-    let object = Identity::new("default", "demo", "0c5f");
-    let mut snapshot = Snapshot::new(now, object, after);
-    let record = &mut snapshot.status.record;
-    record.accepted = Some(Accepted { generation: 0, spec: before.clone() });
-    record.cluster_id = Some("c".into());
-    snapshot.pods = Some(vec![]);
-    let made = Etcd.certificates(&snapshot.object, &before).into_iter();
-    let made = made.map(|it| SeenCertificate::new(it.secret, None));
-    let ready = Some("False (DoesNotExist: no secret)".to_owned());
-    let asked = ["mine", "op", "mine-peer"].map(|it| SeenCertificate::new(it, None).given());
-    snapshot.certificates = made.chain(asked.map(|it| it.said(ready.clone()))).collect();
-    (before, snapshot)
-}
-
-#[test]
-fn nobody_is_changed_to_a_certificate_that_cert_manager_has_not_made() {
-    let (before, mut snapshot) = not_made("2026-01-01T00:00:00Z".parse().unwrap());
-    snapshot.platform.cert_manager = true;
-    let plan = endstate_core::plan(&Etcd, &snapshot);
-    assert_eq!(plan.status.record.in_force().map(|it| &it.tls), Some(&before.tls));
-    assert!(plan.actions.is_empty(), "{:?}", plan.actions);
-    let told: Vec<_> = plan.waits.iter().map(Waiting::why).collect();
-    let why = "no certificate with its key and its authority (ca.crt) is in it; Certificate mine says \
-               Ready=False (DoesNotExist: no secret)";
-    assert!(told.contains(&why.to_owned()), "{told:?}");
-    let asked = plan.surroundings.unwrap().requested;
-    let asked: Vec<_> = asked.iter().map(|it| &*it.secret).collect();
-    assert_eq!(asked, ["mine", "op", "mine-peer"]);
-
-    let life = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap());
-    for (number, wanted) in Etcd.certificates(&snapshot.object, &snapshot.spec).iter().enumerate() {
-        let mut facts = CertificateFacts::new("k", "u", life);
-        facts.trusts = ["u".to_owned()].into();
-        (facts.names, facts.usages) = (wanted.names.clone(), wanted.usages.clone());
-        let seen = snapshot.certificates.iter_mut().find(|it| it.secret == wanted.secret);
-        seen.unwrap().facts = Some(facts);
-        let plan = endstate_core::plan(&Etcd, &snapshot);
-        let stays = plan.status.record.in_force().map(|it| &it.tls) == Some(&before.tls);
-        assert_eq!(stays, number < 2, "after {}", wanted.secret);
-    }
-}
-
-#[test]
-fn without_cert_manager_nothing_new_is_asked_of_it_and_the_rest_goes_on() {
-    let (before, mut snapshot) = not_made("2026-01-01T00:00:00Z".parse().unwrap());
-    let plan = endstate_core::plan(&Etcd, &snapshot);
-    let accepted = plan.status.condition(ConditionType::SpecAccepted).unwrap();
-    assert_eq!(accepted.status, Truth::False);
-    for told in ["secret mine:", "is not installed", "Install cert-manager, or remove certManager"]
-    {
-        assert!(accepted.message.contains(told), "{}", accepted.message);
-    }
-    assert_eq!(plan.status.record.accepted.map(|it| it.spec), Some(before));
-    // What was accepted while it was there may still be changed in all else.
-    let asked = snapshot.spec.clone();
-    snapshot.status.record.accepted = Some(Accepted { generation: 0, spec: asked });
-    snapshot.spec.size = 5;
-    let plan = endstate_core::plan(&Etcd, &snapshot);
-    assert_eq!(plan.status.record.accepted.map(|it| it.spec.size), Some(5));
 }
 
 /// Only its user can renew it, so it is told in time, with its name and the date; and nothing is changed for it.

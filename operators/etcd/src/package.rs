@@ -51,8 +51,7 @@ impl Package for EtcdPackage {
     }
 
     fn rules(&self) -> Vec<PolicyRule> {
-        let own = ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it));
-        own.into_iter().chain([managed("cert-manager.io", "certificates")]).collect()
+        ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it)).into()
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
@@ -99,17 +98,12 @@ mod tests {
 
     use super::*;
 
-    /// What is installed already keeps its names; certificates are in secrets, and asked for of cert-manager.
+    /// What is installed already keeps its names; certificates are in secrets.
     #[test]
     fn an_installation_has_the_names_it_had_and_keeps_secrets() {
         assert_eq!(installed_name(&EtcdPackage), "endstate-etcd");
         let objects = manifests(&EtcdPackage, "endstate:0.1.0");
         assert!(serde_json::to_string(&objects).unwrap().contains("\"secrets\""));
-        let role = objects.iter().find(|it| it.data["rules"].is_array()).unwrap();
-        let mut rules = role.data["rules"].as_array().unwrap().iter();
-        let asks = rules.find(|it| it["apiGroups"] == json!(["cert-manager.io"])).unwrap();
-        assert_eq!(asks["resources"], json!(["certificates"]));
-        assert_eq!(asks["verbs"], json!(["get", "list", "watch", "create", "patch", "delete"]));
     }
 
     #[test]

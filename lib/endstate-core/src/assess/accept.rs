@@ -19,7 +19,6 @@ pub(super) fn accept<A: App>(
     let mut problems = app.validate(&snapshot.object, &spec);
     problems.extend(app.topology(&spec).problems());
     problems.extend(sleeps_without_volume(app, snapshot, &spec));
-    problems.extend(lacks_cert_manager(app, snapshot, (accepted, &spec)));
     if accepted != Some(&spec) {
         problems.extend(snapshot.rejected.iter().map(|why| {
             Problem::refused("spec", format!("the API refuses a pod that is made from it: {why}"))
@@ -89,28 +88,6 @@ fn are_usable<A: App>(
     let due = |it: &Certificate| it.due(&snapshot.certificates, snapshot.now);
     let after = app.certificates(&snapshot.object, after);
     after.iter().filter(|it| !before.contains(it)).all(|it| due(it).is_usable())
-}
-
-/// Why nobody would make a certificate that a spec asks cert-manager for, and the accepted one did not. What was
-/// accepted stays so without it: its secrets are there.
-fn lacks_cert_manager<A: App>(
-    app: &A,
-    snapshot: &Snapshot<A::Spec>,
-    (accepted, spec): (Option<&A::Spec>, &A::Spec),
-) -> Option<Problem> {
-    if snapshot.platform.cert_manager {
-        return None;
-    }
-    let of = |spec| app.certificates(&snapshot.object, spec);
-    let before = accepted.map(of).unwrap_or_default();
-    let asked = |it: &Certificate| it.requested.is_some() && !before.contains(it);
-    let secret = of(spec).into_iter().find(asked)?.secret;
-    let why = format!(
-        "nobody would put a certificate into secret {secret}: the kind Certificate of cert-manager.io is not \
-         installed, or the operator may not list it. Install cert-manager, or remove certManager and fill the \
-         secrets yourself"
-    );
-    Some(Problem::refused("spec.tls", why))
 }
 
 /// Why no member of a cluster can be taken away to come back later.

@@ -86,13 +86,6 @@ impl Default for GivenFiles {
 pub enum CertificateFault {
     /// The secret is not there, or holds no certificate with its key.
     Missing,
-    /// cert-manager was asked for it, and it is not there yet.
-    NotIssued {
-        /// The object by which it was asked.
-        request: String,
-        /// What the condition `Ready` of that object says.
-        ready: Option<String>,
-    },
     /// No authority of the same secret has signed it for this use.
     Untrusted,
     /// It is not for this name.
@@ -101,47 +94,15 @@ pub enum CertificateFault {
     Ended(Timestamp),
 }
 
-const NOT_ISSUED: &str = "no certificate with its key and its authority (ca.crt)";
-
 impl std::fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing => f.write_str("it is not there, or holds no certificate with its key"),
-            Self::NotIssued { request, ready: Some(ready) } => {
-                write!(f, "{NOT_ISSUED} is in it; Certificate {request} says Ready={ready}")
-            }
-            Self::NotIssued { request, ready: None } => write!(
-                f,
-                "{NOT_ISSUED} is in it, and cert-manager says nothing of Certificate {request}: does it run?"
-            ),
             Self::Untrusted => {
                 f.write_str("no authority in the same secret vouches for it and its use")
             }
             Self::Name(name) => write!(f, "it is not for {name}"),
             Self::Ended(at) => write!(f, "it ended at {at}"),
         }
-    }
-}
-
-/// An issuer of cert-manager's.
-///
-/// ```
-/// let issuer = endstate_core::IssuerRef::new("our-ca");
-/// assert_eq!((&*issuer.kind, &*issuer.group), ("Issuer", "cert-manager.io"));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssuerRef {
-    /// Its name.
-    pub name: String,
-    /// Its kind: `Issuer`, one of the same namespace, or `ClusterIssuer`.
-    pub kind: String,
-    /// The group of its kind.
-    pub group: String,
-}
-
-impl IssuerRef {
-    /// The issuer of this name in the same namespace.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), kind: "Issuer".into(), group: "cert-manager.io".into() }
     }
 }

@@ -26,7 +26,7 @@ use kube::api::{ApiResource, DynamicObject};
 
 use super::labels::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
-pub use certificates::{AUTHORITIES, CERTIFICATE, KEY, requests};
+pub use certificates::{AUTHORITIES, CERTIFICATE, KEY};
 pub use claims::Claim;
 use fields::is_applied;
 pub use secrets::Secrets;
@@ -69,32 +69,13 @@ impl Objects {
     /// Watches the objects of these kinds that carry the application's label.
     pub fn open(engine: &mut Engine, app: &str, kinds: &[ApiResource]) -> Self {
         let scope = Scope::all().label(APP_LABEL, app).with_managed_fields();
-        let of = |it: &ApiResource| {
-            let scope = scope.clone();
-            if *it == requests() { scope.optional() } else { scope }
-        };
-        let caches = kinds.iter().map(|kind| engine.cache_of(kind.clone(), of(kind)));
+        let caches = kinds.iter().map(|kind| engine.cache_of(kind.clone(), scope.clone()));
         Self { caches: caches.collect() }
     }
 
     /// The caches, to be woken by.
     pub fn caches(&self) -> &[Cache<DynamicObject>] {
         &self.caches
-    }
-
-    /// Whether cert-manager can be asked: its kind is installed, and may be listed.
-    pub(super) fn has_cert_manager(&self) -> bool {
-        self.requests().is_some()
-    }
-
-    /// What cert-manager says of what it is asked for by this name, in the condition `Ready`.
-    pub(super) fn ready(&self, owner: &Owner, name: &str) -> Option<String> {
-        certificates::ready(&*self.requests()?.get(&owner.key(name))?)
-    }
-
-    fn requests(&self) -> Option<&Cache<DynamicObject>> {
-        let open = |it: &&Cache<_>| *it.kind() == requests() && it.is_synced() && !it.is_refused();
-        self.caches.iter().find(open)
     }
 
     /// The objects of wanted names that belong to somebody else.
@@ -108,7 +89,7 @@ impl Objects {
         Ok(conflicts(owner, wanted, &current))
     }
 
-    /// Applies what is missing or differs. Of a kind that is optional and not there nothing is.
+    /// Applies what is missing or differs.
     pub async fn apply(
         &self,
         owner: &Owner,
@@ -125,8 +106,7 @@ impl Objects {
         wanted: &[Wanted],
         ctx: &Context,
     ) -> Result<(), Error> {
-        let kept = |it: &&Cache<_>| is_of_claims(it.kind()) || it.is_refused();
-        for cache in self.caches.iter().filter(|it| !kept(it)) {
+        for cache in self.caches.iter().filter(|cache| !is_of_claims(cache.kind())) {
             let kind = cache.kind();
             let is_wanted = |object: &DynamicObject| {
                 wanted.iter().any(|it| it.is_of(kind) && it.name() == object.name_any())
@@ -166,11 +146,7 @@ impl Objects {
     }
 
     async fn keep(&self, owner: &Owner, wanted: &Wanted, ctx: &Context) -> Result<(), Error> {
-        let cache = self.cache(wanted)?;
-        if cache.is_refused() {
-            return Ok(());
-        }
-        let kind = cache.kind().clone();
+        let kind = self.cache(wanted)?.kind().clone();
         let mut intent = wanted.intent(owner);
         let Some(current) = self.current(owner, wanted, ctx).await? else {
             return create(wanted, intent, &ctx.of(kind)).await;
@@ -196,7 +172,6 @@ impl Objects {
         let (cache, key) = (self.cache(wanted)?, owner.key(wanted.name()));
         match cache.get(&key) {
             Some(object) => Ok(Some(DynamicObject::clone(&object))),
-            None if cache.is_refused() => Ok(None),
             // The cache holds only what carries our label; an object of somebody else does not.
             None => ctx.of(cache.kind().clone()).get_live(&key).await,
         }

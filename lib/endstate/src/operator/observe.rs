@@ -58,14 +58,14 @@ impl<O: Operand> Operator<O> {
         let (view, consent) = (self.operand.driver().observe(&target).await, consent(object));
         let view = view.named_by(&status.record).accused_by(consent.as_ref(), &status.record);
         let (secrets, beside) = (target.secrets, target.beside);
-        let accepted = status.record.accepted.as_ref();
-        let platform = platform(&self.classes.list(), self.around.has_cert_manager());
+        let (accepted, platform) =
+            (status.record.accepted.as_ref(), platform(&self.classes.list()));
         let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
         let running = pods.iter().filter_map(|it| it.spec.as_ref()).chain(&status.record.proven);
         let specs: Vec<_> = running.chain([wanted, &settled]).collect();
         let (seen, certificates) = self.certificates(object, (&specs, &beside), ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
-        (snapshot.beside, snapshot.platform) = (beside, platform);
+        snapshot.beside = beside;
         snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
         snapshot.former = self.former(object, &status.record);
@@ -75,6 +75,7 @@ impl<O: Operand> Operator<O> {
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
         snapshot.places = self.places(&snapshot);
+        snapshot.platform = platform;
         snapshot.consent = consent;
         snapshot.rejected = self.trial(object, &snapshot, ctx).await;
         Ok(Look { snapshot, pods: owned, secrets, certificates })
@@ -156,11 +157,7 @@ impl<O: Operand> Operator<O> {
         let owner = Owner::of(object, app.name());
         let asked: Vec<_> = wanted.keys().map(String::as_str).collect();
         let secrets = self.around.secrets(&owner, &asked, ctx).await?;
-        let seen = wanted.values().map(|it| {
-            let ready = it.requested.as_ref().and_then(|_| self.around.ready(&owner, &it.secret));
-            secrets.seen(it, ctx.now()).said(ready)
-        });
-        Ok((seen.collect(), secrets))
+        Ok((wanted.values().map(|it| secrets.seen(it, ctx.now())).collect(), secrets))
     }
 
     /// The claims: those that the watch shows, and those of recorded members that it does not. A claim that lost its
@@ -211,11 +208,6 @@ impl<O: Operand> Operator<O> {
         let claims = of.surroundings.volumes.iter().map(Wanted::claim);
         let mut wanted = self.operand.objects(of)?;
         wanted.extend(of.surroundings.certificates.iter().map(Wanted::certificate));
-        let cluster = (self.operand.app().name(), of.object.name.as_str());
-        let requested = of.surroundings.requested.iter();
-        let requested = requested.filter_map(|it| Some((it, it.requested.as_ref()?)));
-        let requests = requested.map(|(it, issuer)| Wanted::request(cluster, it, issuer));
-        wanted.extend(requests.collect::<Result<Vec<_>, _>>()?);
         wanted.extend(claims.collect::<Result<Vec<_>, _>>()?);
         Ok(wanted)
     }
@@ -244,10 +236,8 @@ impl<O: Operand> Operator<O> {
         };
         surroundings.volumes = known.filter_map(volume).collect();
         let (app, beside) = (self.operand.app(), &snapshot.beside);
-        let certificates = app.all_certificates(&snapshot.object, spec, beside).into_iter();
-        let (own, given) = certificates.partition::<Vec<_>, _>(|it| it.given.is_none());
-        surroundings.certificates = own;
-        surroundings.requested = given.into_iter().filter(|it| it.requested.is_some()).collect();
+        surroundings.certificates = app.all_certificates(&snapshot.object, spec, beside);
+        surroundings.certificates.retain(|it| it.given.is_none());
         let of = ObjectsOf::new(&snapshot.object, spec, &surroundings).beside(&snapshot.beside);
         let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());

@@ -43,14 +43,7 @@ impl<A: App> Report<'_, '_, A> {
             taken,
             certificates: self.kept_certificates(),
             issued: self.issued(),
-            requested: self.requested(),
         })
-    }
-
-    /// Those that cert-manager is asked for by whoever runs or is to run.
-    fn requested(&self) -> Vec<Certificate> {
-        let all = self.assessed.certificates().into_iter().map(|it| it.0);
-        all.filter(|it| it.requested.is_some()).collect()
     }
 
     /// Those of the operator's own making. A user's secret is not touched.

@@ -25,10 +25,6 @@ use super::{NO_VERSION, Objects, Owner, Ownership, Secrets, Wanted};
 use crate::{Context, Error};
 
 mod given;
-mod requested;
-
-pub(super) use requested::ready;
-pub use requested::requests;
 
 /// The key of a certificate in its secret.
 pub const CERTIFICATE: &str = "tls.crt";
