@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::demo::{Application, Cluster};
@@ -80,7 +80,7 @@ fn measured(endstate: &Path, only: &str, args: &Args, runs: usize) -> Result<Vec
     bench.env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     bench.env("ENDSTATE_IMAGE_STORE", images::store()).stderr(std::process::Stdio::inherit());
     let output = bench.output().context("cannot start the benchmarks")?;
-    anyhow::ensure!(output.status.success(), "the benchmarks ended with {}", output.status);
+    ensure!(output.status.success(), "the benchmarks ended with {}", output.status);
     serde_json::from_slice(&output.stdout).context("the benchmarks printed no JSON")
 }
 
@@ -94,7 +94,9 @@ fn operator(endstate: &Path, args: &Args) -> Result<Vec<Value>> {
     let mut by_hand = [vec![], vec![]];
     for number in 0..args.runs {
         eprintln!("operator: run {} of {}", number + 1, args.runs);
-        for (times, row) in by_hand.iter_mut().zip(measured(endstate, "by-hand", args, 1)?) {
+        let rows = measured(endstate, "by-hand", args, 1)?;
+        ensure!(rows.len() == by_hand.len(), "one figure for three by hand, and one for seven");
+        for (times, row) in by_hand.iter_mut().zip(rows) {
             let ms = row["value"].as_f64().context("a figure is a number")?;
             times.push(Duration::from_secs_f64(ms / 1e3));
         }

@@ -132,7 +132,7 @@ impl Chaos<'_> {
             self.cluster.until("say that a member is lost", is_ill(ends[0].clone())).await?;
         }
         if loses || fault == Fault::Hang {
-            // Whoever says it leads again.
+            // An operator that told this leads: the next fault counts again.
             let ran = !std::mem::take(&mut self.absent);
             self.told.extend(ran.then(|| start.elapsed()));
         }

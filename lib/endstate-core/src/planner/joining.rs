@@ -26,7 +26,7 @@ impl<A: App> Proof<'_, '_, A> {
         self.join(new, self.assessed.is_welcome(self.cluster, self.target, new))
     }
 
-    /// Why it is wanted was decided just now, and may not be recorded yet.
+    /// The plan that asks for it decided just now why; the record does not say so yet.
     pub(super) fn begin_joining(&self, new: &MemberRecord) -> Verdict {
         self.join(new, true)
     }

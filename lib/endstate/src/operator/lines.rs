@@ -18,17 +18,18 @@ use rustix::net::sockopt::{
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ObjectKey;
 use crate::client::CONNECT_TIMEOUT;
 
-/// How long nothing is heard before the other end is asked, and how long an answer may take.
+/// How long nothing is heard before the other end is asked, how long an answer may take, and when a lost connection is
+/// opened again.
 const KEEPALIVE: Duration = Duration::from_secs(1);
 /// How many of these may stay without an answer.
 const UNANSWERED_MAX: u32 = 2;
-/// How long after a connection was opened, or tried, the next one is: a member that ends idle ones wakes nobody often.
-const REOPEN_AFTER: Duration = Duration::from_secs(60);
+/// How often a connection wakes its cluster at most: a member may end idle ones, or nobody may be let in there.
+const WAKES_APART: Duration = Duration::from_secs(60);
 /// Each takes a file descriptor. What is above has none, and shows when Kubernetes doubts the node.
 const LINES_MAX: usize = 4_096;
 
@@ -73,18 +74,22 @@ impl Lines {
     }
 }
 
-/// Keeps a connection open, and tells each time that it breaks.
+/// Keeps a connection open, and tells when there is none, at most once in a while: whoever is looked at again and does
+/// not work is not wanted any more.
 async fn hold(at: SocketAddr, key: ObjectKey, wake: Arc<OnceLock<Wake>>) {
+    let mut woken: Option<Instant> = None;
     loop {
-        let again = Instant::now() + REOPEN_AFTER;
         if let Some(stream) = open(at).await {
             broken(stream).await;
-            tracing::debug!(cluster = %key, member = %at, "the idle connection broke");
+        }
+        if woken.is_none_or(|it| it.elapsed() >= WAKES_APART) {
+            tracing::debug!(cluster = %key, member = %at, "no idle connection");
+            woken = Some(Instant::now());
             if let Some(wake) = wake.get() {
                 wake(key.clone());
             }
         }
-        sleep_until(again).await;
+        sleep(KEEPALIVE).await;
     }
 }
 
@@ -130,12 +135,10 @@ mod tests {
         assert!(woken.try_recv().is_err(), "it is the same connection");
         drop(held);
         assert_eq!(timeout(PATIENCE, woken.recv()).await.unwrap(), Some(key()));
-        let again = timeout(PATIENCE, async {
-            lines.keep(&key(), &BTreeSet::new());
-            lines.keep(&key(), &[at].into());
-            member.accept().await
-        });
-        let (mut held, _) = again.await.unwrap().unwrap();
+        let (held, _) = timeout(PATIENCE, member.accept()).await.unwrap().unwrap();
+        drop(held);
+        let (mut held, _) = timeout(PATIENCE, member.accept()).await.unwrap().unwrap();
+        assert!(woken.try_recv().is_err(), "it was woken a moment ago");
         lines.keep(&key(), &BTreeSet::new());
         assert_eq!(timeout(PATIENCE, held.read(&mut [0])).await.unwrap().unwrap(), 0, "it ended");
         assert!(woken.try_recv().is_err(), "nobody wanted it");
