@@ -80,7 +80,6 @@ impl Bare {
 }
 
 /// How members are talked to.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
     Plain,
     Secured,

@@ -137,7 +137,7 @@ impl<'a, S> Target<'a, S> {
 
     /// How to talk to the member at this address and port, whose application has this link to clients: as the spec in
     /// force says, and while the cluster goes from one way to the other in plain first. None while the operator lacks
-    /// its certificate.
+    /// its certificate. A host that is a whole URL (`http://HOST:PORT`) is taken as it stands, whatever the port.
     pub fn endpoints<R: Display>(
         &self,
         (address, port): (&Address, u16),

@@ -87,8 +87,8 @@ struct Chaos<'a> {
     size: u32,
     versions: [&'static str; 2],
     version: usize,
-    /// How long after a fault the status said so, while an operator ran.
-    told: Vec<Duration>,
+    /// How long after a fault the status said so, while an operator led, and after it was killed.
+    told: [Vec<Duration>; 2],
     /// Whether the operator was killed since, and another one may have to wait for its lease.
     absent: bool,
 }
@@ -132,9 +132,9 @@ impl Chaos<'_> {
             self.cluster.until("say that a member is lost", is_ill(ends[0].clone())).await?;
         }
         if loses || fault == Fault::Hang {
-            // An operator that told this leads: the next fault counts again.
-            let ran = !std::mem::take(&mut self.absent);
-            self.told.extend(ran.then(|| start.elapsed()));
+            // An operator that told this leads.
+            let absent = std::mem::take(&mut self.absent);
+            self.told[usize::from(absent)].push(start.elapsed());
         }
         for process in processes {
             ended(process).await?;
@@ -252,7 +252,7 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
         size: 3,
         versions,
         version: 0,
-        told: vec![],
+        told: [vec![], vec![]],
         absent: false,
     };
     let mut took: BTreeMap<Fault, Vec<Duration>> = BTreeMap::new();
@@ -293,13 +293,15 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
             times[times.len() - 1]
         );
     }
-    chaos.told.sort();
-    if let Some(longest) = chaos.told.last() {
-        let p99 = chaos.told[(chaos.told.len() * 99).div_ceil(100) - 1];
-        let (count, median) = (chaos.told.len(), chaos.told[chaos.told.len() / 2]);
-        eprintln!(
-            "a fault is told after {median:.1?} (median of {count}), {p99:.1?} (p99), {longest:.1?} at the longest"
-        );
+    for (mut told, when) in chaos.told.into_iter().zip(["", ", the operator killed before it"]) {
+        told.sort();
+        if let Some(longest) = told.last() {
+            let p99 = told[(told.len() * 99).div_ceil(100) - 1];
+            let (count, median) = (told.len(), told[told.len() / 2]);
+            eprintln!(
+                "a fault{when} is told after {median:.1?} (median of {count}), {p99:.1?} (p99), {longest:.1?} at the longest"
+            );
+        }
     }
     up.stop().await
 }

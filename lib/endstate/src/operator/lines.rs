@@ -1,6 +1,6 @@
 //! A connection to each member that says nothing: when it breaks, its cluster is looked at.
 //!
-//! A member that is cut off together with its node shows nowhere: its kubelet cannot say so, and Kubernetes waits 40
+//! A member that is cut off together with its node shows nowhere: its kubelet cannot say so, and Kubernetes waits 50
 //! seconds before it doubts the node. Nor does the operator look at a cluster at rest. So the kernel does: it asks the
 //! other end of an idle connection whether it is there (TCP keepalive, [RFC 9293] 3.8.4), and ends the connection if
 //! nothing comes. A broken connection is no evidence of anything; the look that it leads to is.
