@@ -35,8 +35,14 @@ pub const UNSEEN_SECONDS: i64 = 10;
 /// likeliest to fail again. (etcd's own check asks for connections of this age.)
 pub const STABLE_SECONDS: i64 = 5;
 
-/// How long a try to spread members better, after which they were not, rests at the least.
+/// How long a try to spread members better, after which they were not, rests at first.
+pub(crate) const SPREAD_AGAIN_SECONDS: i64 = 60;
+
+/// How long it rests after that.
 pub(crate) const SPREAD_SECONDS: i64 = 3600;
+
+/// How often it is tried with the same nodes.
+pub(crate) const SPREAD_OFTEN: u32 = 3;
 
 /// How long a member that was told to restart in place, and was started since, may go on saying that it runs
 /// what it ran before. Until then it may stop at any moment; afterwards its image does not hold the version

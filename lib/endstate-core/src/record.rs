@@ -42,6 +42,9 @@ pub struct Spread {
     /// When it began.
     #[schemars(with = "String")]
     pub at: Timestamp,
+    /// How many tries there were, this one counted, since members were last spread better.
+    #[serde(default = "once")]
+    pub tries: u32,
     /// Who joined for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<MemberName>,
@@ -67,8 +70,12 @@ pub struct Unevenness {
 impl Spread {
     /// One that nobody joined for yet.
     pub fn new(nodes: u64, uneven: Unevenness, at: Timestamp) -> Self {
-        Self { nodes, uneven, at, by: None }
+        Self { nodes, uneven, at, tries: once(), by: None }
     }
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// The recorded state of one cluster.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
-use harness::{Cluster, EtcdCluster, Up, Writer};
+use harness::{Cluster, EtcdCluster, Up, Writer, ZnodeWriter};
 use kube::api::DynamicObject;
+use serde_json::json;
 
 const NODES: u16 = 3;
 
@@ -104,6 +105,19 @@ async fn a_drain_of_any_node_ends_and_members_spread_again() -> Result<()> {
 #[tokio::test]
 async fn a_drain_of_nodes_with_two_members_ends_and_they_spread_again() -> Result<()> {
     etcd_survives_drains(&[4, 5]).await
+}
+
+#[tokio::test]
+async fn an_ensemble_survives_the_drain_of_any_node() -> Result<()> {
+    let up = Up::with_operator(NODES, "zookeeper").await?;
+    let spec = json!({"size": 3, "version": "3.9.5", "heapMib": 64});
+    let cluster = Cluster::zookeeper(&up, "drained", Some(spec)).await?;
+    cluster.settled(3).await?;
+    let writer = ZnodeWriter::start(&up, "drained", "w").await?;
+    drain_each(&up, &[Drained { cluster, size: 3 }]).await?;
+    let (names, _) = writer.check().await?;
+    ensure!(!names.is_empty());
+    up.stop().await
 }
 
 /// Where no node takes anybody members stay, and say what they wait for; with a node again they move.

@@ -1,6 +1,6 @@
 //! Where members are: a node that somebody empties, and nodes that came back.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::proof::Proof;
 use super::resize::grow;
@@ -8,7 +8,7 @@ use super::verdict::{Note, Verdict};
 use crate::app::App;
 use crate::assess::rules::{counted, units};
 use crate::assess::spread::{fingerprint, has_room, is_crowded, is_on_emptied, unevenness};
-use crate::limits::{SPREAD_SECONDS, is_recent};
+use crate::limits::{SPREAD_AGAIN_SECONDS, SPREAD_OFTEN, SPREAD_SECONDS, is_recent};
 use crate::member::Member;
 use crate::record::Spread;
 use crate::topology::{Edge, Unit};
@@ -26,17 +26,17 @@ pub(super) fn report_stuck<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 }
 
 /// Adds a member where a unit is uneven and every member works: one of those that stand where most stand leaves then.
-/// Who places pods may have reasons to put it elsewhere, so what did not make members more even is tried again only
-/// with other nodes, and not often.
+/// Who places pods may have reasons to put it elsewhere, so what did not make members more even is not tried often.
 pub(super) fn spread<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let (cluster, snapshot) = (proof.cluster, proof.assessed.snapshot);
     let nodes = fingerprint(&snapshot.places);
-    let now = Spread::new(nodes, unevenness(cluster, &snapshot.places), snapshot.now);
-    let patience = SignedDuration::from_secs(SPREAD_SECONDS);
-    let in_vain = |it: &Spread| it.nodes == nodes || is_recent(it.at, snapshot.now, patience);
-    if proof.assessed.record.spread.as_ref().is_some_and(in_vain) {
+    let last = proof.assessed.record.spread.as_ref();
+    if last.is_some_and(|it| rests(it, nodes, snapshot.now)) {
         return Verdict::Pass;
     }
+    let tries = last.map_or(1, |it| it.tries.saturating_add(1));
+    let uneven = unevenness(cluster, &snapshot.places);
+    let now = Spread { tries, ..Spread::new(nodes, uneven, snapshot.now) };
     let mut units = units(proof.target, Edge::Starts).into_iter();
     let Some(unit) = units.find(|it| proof.is_uneven(*it)) else { return Verdict::Pass };
     let works = |it: &Member| it.recorded && it.health.is_healthy() && it.ready;
@@ -50,6 +50,14 @@ pub(super) fn spread<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         Verdict::Only(wanted) => Verdict::Only(wanted.notes(Note::Spread(now))),
         other => other,
     }
+}
+
+/// Whether a try that was in vain is not repeated yet. The first may have met a scheduler that did not know of the node
+/// yet, so it is soon repeated; with the same nodes not for ever, since each copies the data.
+fn rests(last: &Spread, nodes: u64, now: Timestamp) -> bool {
+    let seconds = if last.tries == 1 { SPREAD_AGAIN_SECONDS } else { SPREAD_SECONDS };
+    let in_vain = last.nodes == nodes && last.tries >= SPREAD_OFTEN;
+    in_vain || is_recent(last.at, now, SignedDuration::from_secs(seconds))
 }
 
 impl<A: App> Proof<'_, '_, A> {
