@@ -88,9 +88,13 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
         of_unit(it) && (it.volume_deleting || it.vacates || it.dismissed || led)
     };
     let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
+    // Who came to spread the unit would look the most dispensable before clients are sent to it.
+    let by = proof.assessed.record.spread.as_ref().and_then(|it| it.by.as_ref());
+    let new = |it: &Member| by == Some(&it.name) && it.health.is_healthy() && !it.ready;
+    let spreads = proof.cluster.members.iter().any(new);
     let places = &proof.assessed.snapshot.places;
-    let first =
-        first.or_else(|| most_crowded((proof.cluster, places), order.into_iter().filter(of_unit)));
+    let others = order.into_iter().filter(|it| of_unit(it) && !new(it));
+    let first = first.or_else(|| most_crowded((proof.cluster, places), others));
     let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
         it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
@@ -103,7 +107,7 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     // Its successor has to serve clients before.
     let moves =
         [LeaveReason::Outdated, LeaveReason::Vacated, LeaveReason::Requested].contains(&reason);
-    let lacks = moves.then(|| proof.lacks_ready(first)).flatten();
+    let lacks = (moves || spreads).then(|| proof.lacks_ready(first)).flatten();
     match lacks {
         Some(shortage) => {
             Verdict::say([Waiting::ForRedundancy { member: first.name.clone(), shortage }])
