@@ -68,8 +68,11 @@ pub(super) fn etcd() -> Component {
     Component::new("etcd", "/mnt/images/etcd/v3.6.16/etcd".to_owned(), &args)
 }
 
+/// With the evictions that operators respond to, which are off by default.
 pub(super) fn api_server() -> Component {
     let args = [
+        "--feature-gates=EvictionRequestAPI=true",
+        "--runtime-config=lifecycle.k8s.io/v1alpha1=true",
         "--etcd-servers=http://127.0.0.1:2379",
         "--advertise-address=172.31.0.1",
         "--secure-port=6443",

@@ -8,7 +8,7 @@ use crate::debian::{self, Suite};
 use crate::go::{self, Module};
 use crate::{build, images, run};
 
-pub(super) const VERSION: &str = "v1.36.3";
+pub(super) const VERSION: &str = "v1.37.2";
 
 /// The image of every pod's sandbox: what is in it sleeps.
 pub(super) const PAUSE: &str = "endstate.dev/pause:1";
@@ -20,7 +20,7 @@ const KUBERNETES: Module = Module {
     variables: &[
         ("k8s.io/component-base/version.gitVersion", VERSION),
         ("k8s.io/component-base/version.gitMajor", "1"),
-        ("k8s.io/component-base/version.gitMinor", "36"),
+        ("k8s.io/component-base/version.gitMinor", "37"),
     ],
 };
 

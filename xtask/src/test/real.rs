@@ -11,7 +11,7 @@ use crate::{build, run};
 const NODES: u8 = 3;
 
 /// The tests of `crates/harness` that make sense there: none that needs a power cut, or what only our node has.
-const STORIES: [&str; 27] = [
+const STORIES: [&str; 28] = [
     "anywhere::an_operator_serves_on_any_kubernetes",
     "anywhere::an_ensemble_serves_on_any_kubernetes",
     "faults::a_cluster_heals_grows_and_shrinks",
@@ -35,6 +35,7 @@ const STORIES: [&str; 27] = [
     "versions::a_change_of_the_minor_is_turned_back_on_the_way",
     "drains::a_drain_of_any_node_ends_and_members_spread_again",
     "drains::where_no_node_takes_a_member_it_stays_and_says_so",
+    "evictions::the_member_of_an_evicted_pod_is_moved_and_the_eviction_answered",
     "plan::an_operator_says_what_it_would_do_and_does_nothing_of_it",
     "zookeeper::an_ensemble_grows_and_shrinks_under_writes",
     "zookeeper::a_new_minor_version_costs_one_election_and_a_new_password_another",
