@@ -85,10 +85,12 @@ pub use objects::{
 pub use operation::{Operation, Operations};
 pub use permission::{Access, KeyRange, Keys, Permission};
 pub use place::{Place, Room};
-pub use plan::{Action, Event, EventKind, Issue, LeftClaim, MemberVolume, Plan, Surroundings};
+pub use plan::{
+    Action, Event, EventKind, Heartbeat, Issue, LeftClaim, MemberVolume, Plan, Surroundings,
+};
 pub use planner::{member_name, plan};
 pub use platform::Platform;
-pub use pod::{Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
+pub use pod::{Eviction, Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
 pub use position::{Position, PositionError};
 pub use problem::{Change, Problem, Severity};

@@ -12,7 +12,8 @@
 //! 4. For each of [`Plan::tended`]: see to it that the object waits for the operator before it goes, ask the
 //!    application for what is due, write its status, and let it go if it has not to wait any more. What fails of one
 //!    ends nothing of another.
-//! 5. Observe and plan again: at once when something was done, else at a change or after
+//! 5. Write [`Plan::heartbeats`], of which none depends on another.
+//! 6. Observe and plan again: at once when something was done, else at a change or after
 //!    [`Plan::look_again_ms`].
 //!
 //! A plan that acts always has a new status, because it counts up
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::beside::Tended;
 use crate::certificates::{Certificate, IssueReason};
 use crate::claim::Claim;
+use crate::exit::Words;
 use crate::id::{MemberName, RoleName};
 use crate::launch::{Launch, Retention, Start, VolumeSpec};
 use crate::objects::Ownership;
@@ -58,6 +60,8 @@ pub struct Plan<S> {
     pub actions: Vec<Action>,
     /// What becomes of the objects beside the cluster, after the actions.
     pub tended: Vec<Tended>,
+    /// What is told to those who ask that pods go, after that.
+    pub heartbeats: Vec<Heartbeat>,
     /// What the rest of the way waits for. Empty when nothing is left to do.
     pub waits: Vec<Waiting>,
     /// What changed since the last status, worth telling.
@@ -76,6 +80,7 @@ impl<S> Plan<S> {
             retention: vec![],
             actions: vec![],
             tended: vec![],
+            heartbeats: vec![],
             waits: vec![],
             events: vec![],
             look_again_ms: None,
@@ -324,6 +329,22 @@ impl Action {
             _ => None,
         }
     }
+}
+
+/// That the operator is at work on an [`Eviction`](crate::Eviction): unless it says so for 20 minutes, Kubernetes evicts
+/// the pod itself, as its disruption budget allows.
+///
+/// ```
+/// use endstate_core::{Heartbeat, Words};
+/// let beat = Heartbeat { eviction: "example-x7k2p".into(), message: Words::of("another joins") };
+/// assert_eq!(beat.message.to_string(), "another joins");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// The name of the eviction.
+    pub eviction: String,
+    /// How far it is, for people.
+    pub message: Words,
 }
 
 /// Something worth telling in an event.

@@ -15,6 +15,7 @@ mod appointing;
 mod at_once;
 mod decision;
 mod doubt;
+mod evicting;
 mod former;
 mod forming;
 mod hibernating;
@@ -84,10 +85,11 @@ pub fn plan<A: App>(app: &A, snapshot: &Snapshot<A::Spec>) -> Plan<A::Spec> {
     let decision = decide(&assessed);
     let mut tended = tending::tend(&assessed);
     tended.extend(operations::tend_all(&assessed, &decision));
+    let heartbeats = evicting::heartbeats(&assessed);
     let plan = report::report(&assessed, decision);
     let soonest = tended.iter().filter_map(|it| it.look_again_ms).min();
     let look_again_ms = plan.look_again_ms.into_iter().chain(soonest).min();
-    Plan { tended, look_again_ms, ..plan }
+    Plan { tended, heartbeats, look_again_ms, ..plan }
 }
 
 fn decide<A: App>(assessed: &Assessed<'_, A>) -> Decision<A::Spec> {

@@ -51,6 +51,31 @@ pub struct Pod<S> {
     pub spec: Option<S>,
     /// What the operator wrote on it.
     pub marks: Marks,
+    /// Somebody asks that it goes, and it is its operator's turn to see to that.
+    pub eviction: Option<Eviction>,
+}
+
+/// An `Eviction` of `lifecycle.k8s.io` that is about a pod, while the operator is its active responder
+/// ([KEP-4563](https://kep.k8s.io/4563)).
+///
+/// ```
+/// use endstate_core::Eviction;
+/// assert!(Eviction::new("example-x7k2p").heartbeat.is_none(), "nobody has answered yet");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Eviction {
+    /// Its name.
+    pub name: String,
+    /// When the operator said last that it is at work on it.
+    pub heartbeat: Option<Timestamp>,
+}
+
+impl Eviction {
+    /// One that was not answered yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), heartbeat: None }
+    }
 }
 
 /// What a pod carries of what its operator knows.
@@ -101,6 +126,7 @@ impl<S> Pod<S> {
             node: None,
             spec: None,
             marks: Marks::default(),
+            eviction: None,
         }
     }
 

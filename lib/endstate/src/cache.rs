@@ -71,7 +71,8 @@ impl Scope {
         self
     }
 
-    /// Counts as complete, and empty, where the API does not allow to list it. It is asked for again all the same.
+    /// Counts as complete, and empty, where the API does not allow to list it or has no such kind. It is asked for
+    /// again all the same.
     pub fn optional(mut self) -> Self {
         self.is_optional = true;
         self
@@ -190,7 +191,7 @@ impl<K: Object> Cache<K> {
         *self.shared.synced.borrow()
     }
 
-    /// Whether the API did not allow to list it when it was asked last, of a cache that is
+    /// Whether the API did not allow to list it, or had no such kind, when it was asked last; of a cache that is
     /// [optional](Scope::optional).
     pub fn is_refused(&self) -> bool {
         self.shared.refused.load(Ordering::Relaxed)

@@ -16,6 +16,7 @@ use crate::event::{Poster, recorder};
 use crate::lease::{Fence, Leader};
 use crate::{Cache, Context, Error, Failure, Metrics, Notice, Object, ObjectKey, Scope};
 pub use registration::Registration;
+pub(crate) use registration::controller_key;
 
 /// What a reconcile wants next.
 ///

@@ -12,6 +12,7 @@
 mod astray;
 mod beside;
 mod declared;
+mod evictions;
 mod execute;
 mod explain;
 mod gone;
@@ -40,9 +41,11 @@ use kube::api::ApiResource;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::engine::controller_key;
 use crate::{Cache, Engine, ObjectKey, Scope};
 use beside::Besides;
 pub use declared::Declared;
+use evictions::Evictions;
 pub use explain::Explanation;
 pub(crate) use explain::Questions;
 pub use labels::{APP_LABEL, GROUP_LABEL, ROLE_LABEL, STARTED_ANNOTATION};
@@ -79,6 +82,7 @@ pub fn add<O: Operand>(
     let nodes = engine.cache_of::<Node>((), Scope::all().optional());
     let classes = engine.cache::<StorageClass>();
     let beside = Besides::open(engine, &operand.beside());
+    let evictions = Evictions::open(engine, &O::Kind::group(&()));
     let (questions, lines) = (Questions::default(), Lines::default());
     let operator = Operator {
         operand,
@@ -89,6 +93,7 @@ pub fn add<O: Operand>(
         nodes: nodes.clone(),
         classes: classes.clone(),
         beside: beside.clone(),
+        evictions: evictions.clone(),
         refusals: Mutex::default(),
         gone: Mutex::default(),
         questions: questions.clone(),
@@ -106,6 +111,11 @@ pub fn add<O: Operand>(
     });
     let woken = beside.caches().iter().fold(woken, |registration, cache| {
         registration.maps(cache, |it| beside::cluster_of(it).into_iter().collect())
+    });
+    let members = pods.clone();
+    let woken = woken.maps(evictions.cache(), move |it| {
+        let pod = evictions::pod_of(it).and_then(|it| members.get(&it));
+        pod.and_then(|it| controller_key::<Declared<O::Kind>, Pod>(&it)).into_iter().collect()
     });
     let woken = woken.concurrency(CONCURRENCY);
     lines.tell(woken.waker());

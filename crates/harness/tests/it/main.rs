@@ -7,6 +7,7 @@ mod chaos;
 mod claims;
 mod drains;
 mod etcd_volumes;
+mod evictions;
 mod faults;
 mod hand;
 mod input;

@@ -89,14 +89,15 @@ impl<A: App> Joined<'_, A> {
         let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
         let mut health = health(snapshot, target, &listed);
         let node = pod.and_then(|it| it.node.clone());
-        let vacates =
-            spread::is_on_emptied(snapshot, node.as_deref()) && spread::has_room(snapshot);
+        let emptied = spread::is_on_emptied(snapshot, node.as_deref());
+        let evicted = pod.is_some_and(|it| it.eviction.is_some());
+        let vacates = (emptied || evicted) && spread::has_room(snapshot);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
         } else if change.takes_another(durable) && needs_another_pod(&change, pod, &health) {
             // With a claim that fits it gets another pod, and goes on with its data.
             health = Health::Failed(Cause::OutdatedAndDown);
-        } else if vacates && durable && pod.is_some_and(is_unschedulable) {
+        } else if emptied && vacates && durable && pod.is_some_and(is_unschedulable) {
             // It comes back when somebody wants its node to be used again, which nobody may ever do.
             health = Health::Failed(Cause::VolumeOnEmptied);
         }

@@ -91,8 +91,8 @@ pub(crate) fn restarts(member: &Member) -> bool {
     }
 }
 
-/// Whether a member that works goes all the same: its node is being emptied, or an operation wants another in its
-/// place.
+/// Whether a member that works goes all the same: its node is being emptied, its pod evicted, or an operation wants
+/// another in its place.
 fn leaves_soon(member: &Member) -> bool {
     member.vacates || member.dismissed
 }

@@ -21,7 +21,8 @@ pub(super) fn report_stuck<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         return Verdict::Pass;
     }
     let members = proof.cluster.members.iter().filter(|it| it.recorded);
-    let stuck = members.filter(|it| is_on_emptied(snapshot, it.node.as_deref()));
+    let asked = |it: &Member| snapshot.pod(&it.name).is_some_and(|pod| pod.eviction.is_some());
+    let stuck = members.filter(|it| is_on_emptied(snapshot, it.node.as_deref()) || asked(it));
     Verdict::say(stuck.map(|it| Waiting::ForRoom { member: it.name.clone() }))
 }
 

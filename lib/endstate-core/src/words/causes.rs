@@ -188,7 +188,7 @@ impl Display for LeaveReason {
             Self::Outdated => "it was created from an older spec",
             Self::Corrupt => "its data is corrupt",
             Self::VolumeDeleted => "its volume is being deleted",
-            Self::Vacated => "its node is being emptied",
+            Self::Vacated => "somebody asks that it leaves its node",
             Self::Requested => "another is asked for in its place",
             Self::FailedJoin => "it failed to join",
             Self::Stray => "it is a leftover",

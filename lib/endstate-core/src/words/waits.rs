@@ -100,7 +100,7 @@ impl Waiting {
             Self::ForMark { .. } => "its member gets a vote only after that".into(),
             Self::ForPod { cause, .. } | Self::ForMember { cause, .. } => cause.to_string(),
             Self::ForRoom { .. } => {
-                "its node is cordoned or tainted, and so is every other that it could be on".into()
+                "every node that it could be on is cordoned, tainted or not ready".into()
             }
             Self::ForRestart { .. } => "it has not reported the restart yet".into(),
             Self::ForCatchUp { behind, .. } => format!("it is about {behind} entries behind"),

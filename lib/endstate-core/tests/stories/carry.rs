@@ -33,6 +33,9 @@ impl<A: Told> World<A> {
         for wait in &plan.waits {
             writeln!(told, "{wait}").unwrap();
         }
+        for beat in &plan.heartbeats {
+            writeln!(told, "answer eviction {}: {}", beat.eviction, beat.message).unwrap();
+        }
         for event in &plan.events {
             writeln!(told, "{:?} event {}: {}", event.kind, event.reason, event.message).unwrap();
         }
@@ -144,6 +147,12 @@ impl<A: Told> World<A> {
         self.rest();
         self.surround(plan.surroundings);
         self.written = plan.tended;
+        let now = self.snapshot.now;
+        for beat in plan.heartbeats {
+            let pods = self.snapshot.pods.as_mut().unwrap();
+            let mut evictions = pods.iter_mut().filter_map(|it| it.eviction.as_mut());
+            evictions.find(|it| it.name == beat.eviction).unwrap().heartbeat = Some(now);
+        }
         for action in plan.actions {
             self.act(action);
         }

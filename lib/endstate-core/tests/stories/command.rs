@@ -1,8 +1,8 @@
 //! The commands of the stories.
 
 use endstate_core::{
-    Claim, Conflict, Corruption, Denial, Evidence, MemberName, Place, RequestKind, Room, Status,
-    Words,
+    Claim, Conflict, Corruption, Denial, Eviction, Evidence, MemberName, Place, RequestKind, Room,
+    Status, Words,
 };
 use jiff::SignedDuration;
 
@@ -150,6 +150,14 @@ impl<A: Told> World<A> {
             ["consent", "to", words @ ..] => {
                 let words: Vec<_> = words.iter().map(|it| self.name(it).to_string()).collect();
                 self.snapshot.consent = Some(words.join(" ").into());
+            }
+            ["ask", "eviction", "of", name] => {
+                let member = self.name(name);
+                self.pod(&member).eviction = Some(Eviction::new(*name));
+            }
+            ["withdraw", "eviction", "of", name] => {
+                let member = self.name(name);
+                self.pod(&member).eviction = None;
             }
             ["nodes", names @ ..] => {
                 self.snapshot.places = names.iter().map(|it| place(it)).collect();

@@ -56,15 +56,21 @@ enum Failure {
 }
 
 impl Failure {
-    /// Whether the API does not allow it.
+    /// Whether the API does not allow it, or has no such kind.
     fn is_refused(&self) -> bool {
-        matches!(self, Self::List(kube::Error::Api(status)) if status.code == 403)
+        matches!(self, Self::List(kube::Error::Api(status)) if [403, 404].contains(&status.code))
     }
 
-    /// Whether the version is no longer served: only a new list helps.
+    /// Whether the API has no such kind.
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::List(kube::Error::Api(status)) if status.code == 404)
+    }
+
+    /// Whether the version, or the kind, is no longer served: only a new list helps.
     fn is_expired(&self) -> bool {
         match self {
-            Self::Watch(kube::Error::Api(status)) | Self::Ended(status) => status.code == 410,
+            Self::Watch(kube::Error::Api(status)) => [404, 410].contains(&status.code),
+            Self::Ended(status) => status.code == 410,
             _ => false,
         }
     }
@@ -89,8 +95,10 @@ async fn follow<K: Object>(cache: &Cache<K>, client: Client) {
         if failure.is_refused()
             && let Some(is_new) = cache.refused()
         {
-            if is_new {
-                tracing::warn!(kind = %K::kind(cache.kind()), "it may not be listed: what depends on it is not done");
+            if is_new && failure.is_absent() {
+                tracing::info!(kind = %K::kind(cache.kind()), "the API has no such kind: what depends on it is not done");
+            } else if is_new {
+                tracing::warn!(kind = %K::kind(cache.kind()), "it cannot be listed: what depends on it is not done");
             }
         } else if !matches!(failure, Failure::Silent) {
             let error: &dyn std::error::Error = &failure;

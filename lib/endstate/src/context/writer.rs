@@ -62,8 +62,19 @@ impl<K: Object> Writer<'_, K> {
 
     /// Creates an object; fails if the name is taken.
     pub async fn create(&self, object: &K) -> Result<Arc<K>, Error> {
+        self.create_with(object, |_| ()).await
+    }
+
+    /// The same with fields that its type does not have: those of a newer API.
+    pub async fn create_with(
+        &self,
+        object: &K,
+        amend: impl FnOnce(&mut Value) + Send,
+    ) -> Result<Arc<K>, Error> {
         let key = ObjectKey::of(object);
-        let body = self.encode(&key, object)?.to_string().into_bytes();
+        let mut body = self.encode(&key, object)?;
+        amend(&mut body);
+        let body = body.to_string().into_bytes();
         let params =
             PostParams { field_manager: Some(self.ctx.field_manager.to_string()), dry_run: false };
         self.write("create", &key, self.request(&key).create(&params, body)).await

@@ -194,7 +194,10 @@ impl<R: Reconciler> Drop for Registration<'_, R> {
 }
 
 /// The key of the object's controller, if that is of kind `O`.
-fn controller_key<O: Object<DynamicType: Default>, K: Object>(object: &K) -> Option<ObjectKey> {
+pub(crate) fn controller_key<O, K: Object>(object: &K) -> Option<ObjectKey>
+where
+    O: Object<DynamicType: Default>,
+{
     let kind = O::DynamicType::default();
     let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);

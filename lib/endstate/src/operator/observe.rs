@@ -108,6 +108,7 @@ impl<O: Operand> Operator<O> {
             .iter()
             .filter_map(|it| Some((it.member()?.to_owned(), it.node()?.to_owned())))
             .collect();
+        let evictions = self.evictions.of(&object.namespace().unwrap_or_default());
         let member = |pod: &Arc<Pod>| {
             let node = pod.spec.as_ref().and_then(|it| it.node_name.as_deref());
             let node_fault = node.and_then(|it| faults.get(it).copied());
@@ -116,7 +117,8 @@ impl<O: Operand> Operator<O> {
             let volume = || volumes.get(seen.name.as_str()).cloned();
             let unscheduled = matches!(seen.trouble, Some(Trouble::Unschedulable { .. }));
             let node = seen.node.clone().or_else(|| unscheduled.then(volume).flatten());
-            endstate_core::Pod { marks: belonging.marks(pod), node, ..seen }
+            let eviction = evictions.get(seen.uid.as_str()).cloned();
+            endstate_core::Pod { marks: belonging.marks(pod), node, eviction, ..seen }
         };
         Ok(owned.iter().map(member).collect())
     }

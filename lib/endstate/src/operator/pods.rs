@@ -49,6 +49,7 @@ pub fn member_pod<S: DeserializeOwned>(
         node: pod.spec.as_ref().and_then(|it| it.node_name.clone()),
         spec: spec.and_then(|it| serde_json::from_str(it).ok()),
         marks: Marks::default(),
+        eviction: None,
     }
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::beside::Besides;
 use super::declared::Declared;
+use super::evictions::Evictions;
 use super::explain::Questions;
 use super::gone::Gone;
 use super::lines::Lines;
@@ -29,6 +30,7 @@ pub struct Operator<O: Operand> {
     pub(super) pods: Cache<Pod>,
     pub(super) around: Objects,
     pub(super) beside: Besides,
+    pub(super) evictions: Evictions,
     pub(super) nodes: Cache<Node>,
     pub(super) classes: Cache<StorageClass>,
     pub(super) refusals: Mutex<Refusals>,

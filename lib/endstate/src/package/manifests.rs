@@ -123,6 +123,8 @@ impl Installation<'_> {
             rule("", "nodes", &READ),
             // Whether there is a default for what a spec leaves open.
             rule("storage.k8s.io", "storageclasses", &READ),
+            rule("lifecycle.k8s.io", "evictions", &READ),
+            rule("lifecycle.k8s.io", "evictions/status", &["get", "patch"]),
             rule("events.k8s.io", "events", &["create", "patch", "update"]),
             rule("", "events", &["create", "patch", "update"]),
         ]);

@@ -1,0 +1,33 @@
+//! What is told to those who ask that the pods of members go.
+
+use jiff::SignedDuration;
+
+use crate::app::App;
+use crate::assess::{Assessed, Situation};
+use crate::exit::Words;
+use crate::limits::{HEARTBEAT_SECONDS, is_recent};
+use crate::plan::Heartbeat;
+use crate::pod::Eviction;
+
+/// Says that the operator is at work on each eviction that it can do something for. Of what it cannot do anything for it
+/// says nothing, so that Kubernetes passes it on.
+pub(super) fn heartbeats<A: App>(assessed: &Assessed<'_, A>) -> Vec<Heartbeat> {
+    let Some(cluster) = assessed.cluster.as_ref() else { return vec![] };
+    if assessed.situation != Situation::Quorum {
+        return vec![];
+    }
+    let members = cluster.members.iter().filter(|it| it.vacates);
+    let asked = members.filter_map(|member| {
+        let eviction = assessed.snapshot.pod(&member.name)?.eviction.as_ref()?;
+        is_due(assessed, eviction).then(|| {
+            let message = format!("{} leaves when another member works in its place", member.name);
+            Heartbeat { eviction: eviction.name.clone(), message: Words::of(&message) }
+        })
+    });
+    asked.collect()
+}
+
+fn is_due<A: App>(assessed: &Assessed<'_, A>, eviction: &Eviction) -> bool {
+    let pause = SignedDuration::from_secs(HEARTBEAT_SECONDS);
+    !eviction.heartbeat.is_some_and(|it| is_recent(it, assessed.snapshot.now, pause))
+}
