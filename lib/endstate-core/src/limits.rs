@@ -49,8 +49,8 @@ pub(crate) const SPREAD_OFTEN: u32 = 3;
 /// that was asked for.
 pub const RESTART_SECONDS: i64 = 60;
 
-/// How long after it said that it is at work on an eviction the operator says so again. Kubernetes asks for no more than
-/// one in 20 seconds, and waits for 20 minutes.
+/// How long after it said that it is at work on an eviction the operator says so again. Kubernetes asks for no more
+/// than one in 20 seconds, and waits for 20 minutes.
 pub(crate) const HEARTBEAT_SECONDS: i64 = 120;
 
 /// How long a refused action rests before it is tried again at first.

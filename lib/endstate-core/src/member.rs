@@ -130,8 +130,8 @@ pub struct Member {
     pub volume_deleting: bool,
     /// The node that it is on.
     pub node: Option<String>,
-    /// Whether it has to go from there, because somebody empties that node or asks that its pod is evicted, while a node
-    /// takes members.
+    /// Whether it has to go from there, because somebody empties that node or asks that its pod is evicted, while a
+    /// node takes members.
     pub vacates: bool,
     /// Whether an operation wants another in its place.
     pub dismissed: bool,

@@ -331,8 +331,8 @@ impl Action {
     }
 }
 
-/// That the operator is at work on an [`Eviction`](crate::Eviction): unless it says so for 20 minutes, Kubernetes evicts
-/// the pod itself, as its disruption budget allows.
+/// That the operator is at work on an [`Eviction`](crate::Eviction): unless it says so for 20 minutes, Kubernetes
+/// evicts the pod itself, as its disruption budget allows.
 ///
 /// ```
 /// use endstate_core::{Heartbeat, Words};

@@ -220,8 +220,9 @@ fn ctr(node: u8, args: &[&str]) -> Result<()> {
     run::check_quiet(ctr.args(["-a", &node::socket(node), "-n", "k8s.io"]).args(args))
 }
 
-/// Every node gets every image: none of them can be pulled. Each has the name that its archive says: with `--index-name`,
-/// too, containerd would name the index and then the manifest so, and may collect the index before it is unpacked.
+/// Every node gets every image: none of them can be pulled. Each has the name that its archive says: with
+/// `--index-name`, too, containerd would name the index and then the manifest so, and may collect the index before it
+/// is unpacked.
 fn import(nodes: u8) -> Result<()> {
     let images = fs::read_to_string(format!("{INSIDE}/images"))?;
     for line in images.lines() {

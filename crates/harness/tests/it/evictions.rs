@@ -1,5 +1,5 @@
-//! Evictions that name the operator as their responder. Their controller, which Kubernetes 1.37 does not have yet, is the
-//! test: it gives the operator its turn.
+//! Evictions that name the operator as their responder. Their controller, which Kubernetes 1.37 does not have yet, is
+//! the test: it gives the operator its turn.
 
 use anyhow::{Context, Result, ensure};
 use harness::{EtcdCluster, Up, Writer};

@@ -9,8 +9,8 @@ use crate::limits::{HEARTBEAT_SECONDS, is_recent};
 use crate::plan::Heartbeat;
 use crate::pod::Eviction;
 
-/// Says that the operator is at work on each eviction that it can do something for. Of what it cannot do anything for it
-/// says nothing, so that Kubernetes passes it on.
+/// Says that the operator is at work on each eviction that it can do something for. Of what it cannot do anything for
+/// it says nothing, so that Kubernetes passes it on.
 pub(super) fn heartbeats<A: App>(assessed: &Assessed<'_, A>) -> Vec<Heartbeat> {
     let Some(cluster) = assessed.cluster.as_ref() else { return vec![] };
     if assessed.situation != Situation::Quorum {

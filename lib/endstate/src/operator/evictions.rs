@@ -75,8 +75,8 @@ impl Evictions {
         &self.cache
     }
 
-    /// Says on a new pod who responds to its eviction, where evictions are served: who does not know the field may refuse
-    /// it.
+    /// Says on a new pod who responds to its eviction, where evictions are served: who does not know the field may
+    /// refuse it.
     pub(super) fn respond(&self, pod: &mut Value) {
         if self.cache.is_synced() && !self.cache.is_refused() {
             let responder = json!({ "name": self.responder, "priority": PRIORITY });
