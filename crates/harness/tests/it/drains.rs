@@ -133,7 +133,7 @@ async fn where_no_node_takes_a_member_it_stays_and_says_so() -> Result<()> {
     let all: Vec<_> = listed.lines().filter_map(|it| it.strip_prefix("node/")).collect();
     up.kubectl(&[&["cordon"], &all[..]].concat()).await?;
     let stays = |it: &DynamicObject| {
-        it.data["status"]["waiting"].to_string().contains("cordoned or tainted")
+        it.data["status"]["waiting"].to_string().contains("cordoned, tainted or not ready")
     };
     cluster.until("a wait for room", stays).await?;
     assert_eq!(cluster.members().await?, members);
