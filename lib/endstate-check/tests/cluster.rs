@@ -70,6 +70,36 @@ fn zab_on_claims_that_are_kept() {
     all_are_fine(Volumes::KeptClaims, zab);
 }
 
+/// Of a member one of two claims is lost, and what is on the other is of no use: it is replaced, and leaves nothing.
+#[test]
+fn who_lost_one_of_two_claims_is_replaced() {
+    let part = Budgets { evict: 1, part: 1, abort: 1, ..Budgets::NONE };
+    let part = Scenario::new("part lost", Start::Running([3, 0]), &[[3, 0]], part);
+    let part = part.on(Volumes::Pairs);
+    assert_eq!(found(&part, raft(&part)), None);
+    assert_eq!(found(&part, zab(&part)), None);
+    let shrinks = Budgets { abort: 1, stale: 1, ..Budgets::NONE };
+    let shrinks = Scenario::new("3 to 1", Start::Running([3, 0]), &[[1, 0]], shrinks);
+    let shrinks = shrinks.on(Volumes::Pairs);
+    assert_eq!(found(&shrinks, raft(&shrinks)), None);
+}
+
+/// A planner that takes a member whose other claim is gone for one that has its data.
+fn see_one_claim(app: &Toy, snapshot: &Snapshot<ToySpec>) -> Plan<ToySpec> {
+    let mut seen = snapshot.clone();
+    seen.claims.iter_mut().for_each(|it| it.beside.clear());
+    plan(app, &seen)
+}
+
+#[test]
+fn a_claim_that_is_not_missed_is_found() {
+    let part = Budgets { evict: 1, part: 1, ..Budgets::NONE };
+    let part = Scenario::new("part lost", Start::Running([3, 0]), &[[3, 0]], part);
+    let part = part.on(Volumes::Pairs);
+    let bug = Planner::with_bug(see_one_claim);
+    assert_eq!(found_by(&part, raft(&part), bug.linted()), Some(Property::Lint));
+}
+
 /// What labels say of claims, and no policy.
 fn believe_labels(app: &Toy, snapshot: &Snapshot<ToySpec>) -> Plan<ToySpec> {
     let mut made = plan(&Toy { volumes: Volumes::Claims, ..*app }, snapshot);

@@ -1,4 +1,4 @@
-//! The claims on which members keep their data.
+//! The claims on which members keep their data: one for each of its directories that is on a volume.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct Claim {
     pub role: Option<RoleName>,
     /// The volume that it asks for; `None` where nobody looked.
     pub volume: Option<VolumeSpec>,
+    /// The other volumes of its member, by name: without one of them the member has no data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// Whether it is kept when its member has left the cluster.
     pub retained: bool,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -51,6 +54,7 @@ impl Claim {
             member: member.into(),
             role: None,
             volume: None,
+            beside: vec![],
             retained: false,
             deleting: false,
             of_another: None,
@@ -67,5 +71,21 @@ impl Claim {
     #[must_use]
     pub fn volume(self, volume: VolumeSpec) -> Self {
         Self { volume: Some(volume), ..self }
+    }
+
+    /// The same, of a member that has these other volumes, too.
+    #[must_use]
+    pub fn beside(self, beside: Vec<String>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// The name of its volume among those of its member; nothing if it is not named after one.
+    ///
+    /// ```
+    /// use endstate_core::Claim;
+    /// assert_eq!(Claim::new("log-demo-x7k2p", "7d11", "52", "demo-x7k2p").name_of_volume(), Some("log"));
+    /// ```
+    pub fn name_of_volume(&self) -> Option<&str> {
+        self.name.strip_suffix(self.member.as_str())?.strip_suffix('-')
     }
 }

@@ -18,10 +18,10 @@ use crate::policy::PodPolicy;
 use crate::problem::Change;
 use crate::record::MemberRecord;
 
-pub use guard::{Guard, Seed, SeedWhen, Source};
+pub use guard::{Directory, Guard, Seed, SeedWhen, Source};
 pub use probe::{Probe, Probes, Question};
 pub use start::{Peer, Start};
-pub use volume::{Reclaim, Retention, Storage, VolumeSpec};
+pub use volume::{Policy, Reclaim, Retention, Storage, VolumeSpec};
 
 /// For whom a launch is asked.
 ///
@@ -42,18 +42,45 @@ pub struct LaunchOf<'a, S> {
     pub member: &'a MemberRecord,
     /// How it starts; `None` for a pod that is there and is changed in place.
     pub start: Option<&'a Start>,
+    /// The volumes that it has, by name, if it has any: its data stays on these, whatever is asked for.
+    pub volumes: Option<Vec<&'a str>>,
 }
 
 impl<'a, S> LaunchOf<'a, S> {
     /// A member whose pod is there.
     pub fn new(object: &'a Identity, spec: &'a S, member: &'a MemberRecord) -> Self {
-        Self { object, spec, member, start: None }
+        Self { object, spec, member, start: None, volumes: None }
     }
 
     /// The same, of a pod that is made for this start.
     #[must_use]
     pub fn start(self, start: &'a Start) -> Self {
         Self { start: Some(start), ..self }
+    }
+
+    /// The same, of a member that has these volumes.
+    #[must_use]
+    pub fn has(self, volumes: Option<Vec<&'a str>>) -> Self {
+        Self { volumes, ..self }
+    }
+
+    /// What a directory of the member is on that not every member has; `None` if this one has none. It neither comes to
+    /// a member that has its data elsewhere nor goes from one that has data there: for that members move.
+    ///
+    /// ```
+    /// use endstate_core::*;
+    /// # let (object, member) = (Identity::new("default", "demo", "0c5f"), MemberRecord::new("demo-x7k2p", "member"));
+    /// let (asked, of) = (Storage::from(VolumeSpec::new("1Gi")), || LaunchOf::new(&object, &3, &member));
+    /// assert_eq!(of().storage("log", Some(&asked)), Some(asked.clone()));
+    /// assert_eq!(of().has(Some(vec!["data"])).storage("log", Some(&asked)), None);
+    /// assert!(of().has(Some(vec!["data", "log"])).storage("log", None).is_some());
+    /// ```
+    pub fn storage(&self, volume: &str, asked: Option<&Storage>) -> Option<Storage> {
+        match &self.volumes {
+            None => asked.cloned(),
+            Some(has) if has.contains(&volume) => Some(asked.cloned().unwrap_or_default()),
+            Some(_) => None,
+        }
     }
 }
 
@@ -84,8 +111,6 @@ pub struct Launch {
     pub ports: Vec<(String, u16)>,
     /// How its starts are guarded, and where it has its data.
     pub guard: Guard,
-    /// What its data directory is on.
-    pub storage: Storage,
     /// Secrets whose keys it finds as files.
     pub secrets: Vec<SecretFiles>,
     /// How the node asks whether it lives, and serves.
@@ -162,7 +187,6 @@ impl Launch {
             env: vec![],
             ports: vec![],
             guard,
-            storage: Storage::default(),
             secrets: vec![],
             probes: Probes::default(),
             termination_grace_seconds: 30,
@@ -193,10 +217,11 @@ impl Launch {
         Self { ports, ..self }
     }
 
-    /// The same, with its data on this.
+    /// The same, with the data of its first directory on this.
     #[must_use]
-    pub fn storage(self, storage: impl Into<Storage>) -> Self {
-        Self { storage: storage.into(), ..self }
+    pub fn storage(mut self, storage: impl Into<Storage>) -> Self {
+        self.guard.data[0].storage = storage.into();
+        self
     }
 
     /// The same, with a secret's keys as files.
@@ -224,27 +249,29 @@ impl Launch {
         Self { policy, ..self }
     }
 
-    /// The volume that its data is on, whose claim the operator makes and grows; `None` if its data goes with its pod.
-    pub fn volume(&self) -> Option<&VolumeSpec> {
-        match &self.storage {
-            Storage::Volume(volume) => Some(volume),
-            Storage::Directory(_) => None,
-        }
+    /// The volumes that its data is on, by name, whose claims the operator makes and grows.
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &VolumeSpec)> {
+        self.guard.data.iter().filter_map(|it| Some((it.volume.as_str(), it.claimed()?)))
+    }
+
+    /// Whether all of its data outlives its pod.
+    pub fn is_durable(&self) -> bool {
+        self.guard.data.iter().all(|it| it.claimed().is_some())
     }
 
     /// What it takes to bring a member that runs like this to another launch. In place a pod changes its image, which
     /// restarts the process, and its labels and annotations.
     pub fn change(&self, new: &Self) -> Change {
-        let fixed = |it: &Self| Self {
-            image: String::new(),
-            storage: Storage::default(),
-            policy: PodPolicy::default(),
-            spec: String::new(),
-            ..it.clone()
+        let fixed = |it: &Self| {
+            let mut guard = it.guard.clone();
+            guard.data.iter_mut().for_each(|it| it.storage = Storage::default());
+            let (image, policy, spec) = (String::new(), PodPolicy::default(), String::new());
+            Self { image, guard, policy, spec, ..it.clone() }
         };
         let rest = if fixed(self) == fixed(new) { Change::Nothing } else { Change::Recreate };
         let image = if self.image == new.image { Change::Nothing } else { Change::Restart };
-        let parts = [self.storage.change(&new.storage), self.policy.change(&new.policy)];
-        Change::of(parts.into_iter().chain([rest, image]))
+        let directories = self.guard.data.iter().zip(&new.guard.data);
+        let parts = directories.map(|(old, new)| old.storage.change(&new.storage));
+        Change::of(parts.chain([self.policy.change(&new.policy), rest, image]))
     }
 }

@@ -68,8 +68,8 @@ pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use identity::Identity;
 pub use launch::{
-    Guard, Launch, LaunchOf, Peer, Probe, Probes, Question, Reclaim, Retention, SecretFiles, Seed,
-    SeedWhen, Source, Start, Storage, VolumeSpec,
+    Directory, Guard, Launch, LaunchOf, Peer, Policy, Probe, Probes, Question, Reclaim, Retention,
+    SecretFiles, Seed, SeedWhen, Source, Start, Storage, VolumeSpec,
 };
 pub use limits::{
     CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,
@@ -79,7 +79,7 @@ pub use limits::{
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};
 pub use objects::{
-    ClusterObjects, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
+    ClusterObjects, DATA, LABEL_GROUP, LABEL_ROLE, LABEL_STANDING, LABEL_UID, NON_VOTER, Ownership,
     VOTER, claim_of, client_service, peer_service,
 };
 pub use operation::{Operation, Operations};

@@ -152,7 +152,7 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
         match action {
             Action::CreatePod { member, start, launch } => {
                 lint.create(member, start);
-                lint.has_its_volume(member, launch);
+                lint.has_its_volumes(member, launch, start);
             }
             Action::UpdatePod { pod, .. } => lint.pod(pod),
             Action::RestartPod { pod, .. } => lint.restart(pod),

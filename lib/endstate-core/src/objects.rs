@@ -45,13 +45,17 @@ pub fn client_service(cluster: &str) -> String {
     format!("{cluster}-client")
 }
 
+/// The volume that a member's data is on, or most of it.
+pub const DATA: &str = "data";
+
 /// The name of the claim of a member's volume.
 ///
 /// ```
-/// assert_eq!(endstate_core::claim_of("demo-x7k2p"), "data-demo-x7k2p");
+/// use endstate_core::{DATA, claim_of};
+/// assert_eq!(claim_of(DATA, "demo-x7k2p"), "data-demo-x7k2p");
 /// ```
-pub fn claim_of(member: &str) -> String {
-    format!("data-{member}")
+pub fn claim_of(volume: &str, member: &str) -> String {
+    format!("{volume}-{member}")
 }
 
 /// Whether an object goes with its cluster.

@@ -27,10 +27,11 @@ use crate::certificates::{Certificate, IssueReason};
 use crate::claim::Claim;
 use crate::exit::Words;
 use crate::id::{MemberName, RoleName};
-use crate::launch::{Launch, Retention, Start, VolumeSpec};
-use crate::objects::Ownership;
+use crate::launch::{Launch, Policy, Start, VolumeSpec};
+use crate::objects::{DATA, Ownership, claim_of};
 use crate::pod::{Marks, PodRef};
 use crate::reason::LeaveReason;
+use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind, Call, Request};
 use crate::snapshot::Conflict;
 use crate::status::Status;
@@ -53,9 +54,10 @@ pub struct Plan<S> {
     pub surroundings: Option<Surroundings>,
     /// The roles that are worked towards, by the application's word: what the linter judges by.
     pub roles: Vec<Role>,
-    /// What becomes of the claims of each role, by the word of the accepted spec: what the linter judges the owners and
-    /// the ends of claims by. Of a role that has none nothing is said, and nothing at all where there is no claim.
-    pub retention: Vec<(RoleName, Retention)>,
+    /// What becomes of the claims of each volume of each role, by the word of the accepted spec: what the linter judges
+    /// the owners and the ends of claims by. Of a role that has none nothing is said, and nothing at all where there is
+    /// no claim.
+    pub retention: Vec<Policy>,
     /// What to do then, in order. At most one is dangerous.
     pub actions: Vec<Action>,
     /// What becomes of the objects beside the cluster, after the actions.
@@ -101,7 +103,7 @@ pub struct Surroundings {
     pub clients: bool,
     /// How many voters must go on working: what a disruption budget guards.
     pub min_available: u32,
-    /// The members that have a volume, or are to get one.
+    /// The volumes of members that have any, or are to get one.
     pub volumes: Vec<MemberVolume>,
     /// All other claims of the cluster: of members that have left. None of them is pruned.
     pub left: Vec<LeftClaim>,
@@ -159,7 +161,7 @@ impl LeftClaim {
     }
 }
 
-/// The volume of a member, as its claim is to ask for it.
+/// A volume of a member, as its claim is to ask for it.
 ///
 /// ```
 /// use endstate_core::{MemberVolume, Ownership, VolumeSpec};
@@ -176,6 +178,10 @@ pub struct MemberVolume {
     pub role: RoleName,
     /// Its group within the role.
     pub group: u32,
+    /// Which of the member's volumes it is.
+    pub name: String,
+    /// The others of the member, by name.
+    pub beside: Vec<String>,
     /// How much it holds, and of which class. That of a member that has one is its own until the member has moved,
     /// whatever is asked for.
     pub volume: VolumeSpec,
@@ -184,14 +190,36 @@ pub struct MemberVolume {
 }
 
 impl MemberVolume {
-    /// The volume of a member of this group of a role. It is kept.
+    /// The only volume of a member of this group of a role. It is kept.
     pub fn new(
         member: impl Into<MemberName>,
         (role, group): (impl Into<RoleName>, u32),
         volume: VolumeSpec,
     ) -> Self {
-        let (member, role) = (member.into(), role.into());
-        Self { member, role, group, volume, ownership: Ownership::Kept }
+        let (member, role, name) = (member.into(), role.into(), DATA.to_owned());
+        Self { member, role, group, name, beside: vec![], volume, ownership: Ownership::Kept }
+    }
+
+    /// The same, of this name among those of its member, which has others beside.
+    #[must_use]
+    pub fn named(self, name: &str, beside: Vec<String>) -> Self {
+        Self { name: name.to_owned(), beside, ..self }
+    }
+
+    /// The volumes of a member, which are all that its launch asks for.
+    pub fn all_of(member: &MemberRecord, launch: &Launch) -> Vec<Self> {
+        let unit = || (member.role.clone(), member.group);
+        let volume = |(name, volume): (&str, &VolumeSpec)| {
+            let others = launch.guard.volumes().filter(|it| *it != name);
+            let beside = others.map(str::to_owned).collect();
+            Self::new(member.name.clone(), unit(), volume.clone()).named(name, beside)
+        };
+        launch.volumes().map(volume).collect()
+    }
+
+    /// The name of its claim.
+    pub fn claim(&self) -> String {
+        claim_of(&self.name, &self.member)
     }
 
     /// The same, kept or going with the cluster object.

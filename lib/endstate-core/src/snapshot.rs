@@ -3,6 +3,8 @@
 //! A snapshot is never mixed from two observations, and says of everything whether it was seen at
 //! all: unknown is not absent, and unknown is not down.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,7 @@ use crate::exit::Words;
 use crate::id::MemberName;
 use crate::identity::Identity;
 use crate::limits::{REFUSED_MS, REFUSED_MS_MAX, REFUSED_OFTEN, is_recent};
+use crate::objects::{DATA, claim_of};
 use crate::place::Place;
 use crate::platform::Platform;
 use crate::pod::Pod;
@@ -103,15 +106,41 @@ impl<S> Snapshot<S> {
         self.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
     }
 
-    /// The claim that holds this member's data, unless it is going.
-    pub fn claim(&self, member: &str) -> Option<&Claim> {
-        self.claims.iter().find(|it| it.member.as_str() == member && !it.deleting)
+    /// The claims of a member, those that are going included.
+    fn claims_of(&self, member: &str) -> impl Iterator<Item = &Claim> {
+        self.claims.iter().filter(move |it| it.member.as_str() == member)
     }
 
-    /// Whether the only claim that holds this member's data is going.
+    /// The claim of a volume of this member, unless it is going.
+    pub fn claim(&self, volume: &str, member: &str) -> Option<&Claim> {
+        let name = claim_of(volume, member);
+        self.claims_of(member).find(|it| it.name == name && !it.deleting)
+    }
+
+    /// The volumes of a member by its claims, those that are gone or going included; `None` if it has no claim.
+    pub fn volumes_of(&self, member: &str) -> Option<Vec<&str>> {
+        let own = self.claims_of(member).filter_map(Claim::name_of_volume);
+        let others = self.claims_of(member).flat_map(|it| it.beside.iter().map(String::as_str));
+        let all: BTreeSet<_> = own.chain(others).collect();
+        (!all.is_empty()).then(|| all.into_iter().collect())
+    }
+
+    /// Those of them without which it has no data: the first, and what its claims name.
+    pub(crate) fn needed_volumes(&self, member: &str) -> BTreeSet<&str> {
+        let others = self.claims_of(member).flat_map(|it| it.beside.iter().map(String::as_str));
+        others.chain([DATA]).collect()
+    }
+
+    /// Whether each directory of this member is on a claim that is there to stay.
+    pub fn is_durable(&self, member: &str) -> bool {
+        self.needed_volumes(member).into_iter().all(|it| self.claim(it, member).is_some())
+    }
+
+    /// Whether a claim that holds data of this member is going.
     pub(crate) fn is_claim_deleting(&self, member: &str) -> bool {
-        let mut claims = self.claims.iter().filter(|it| it.member.as_str() == member);
-        claims.any(|it| it.deleting) && self.claim(member).is_none()
+        let needed = self.needed_volumes(member);
+        let needed = |it: &Claim| it.name_of_volume().is_some_and(|it| needed.contains(it));
+        self.claims_of(member).any(|it| it.deleting && needed(it))
     }
 
     /// The member that a person named as the source of a recovery.

@@ -17,8 +17,12 @@
 //! one that was written to. A first member that is late and loses both within seconds of its first start is left to the
 //! application's own check.
 //!
+//! An application may have data in several directories. It is there only if it is in all of them: with one of them
+//! blank the application would start as a new member beside what the others hold, so such a start is refused, whoever
+//! has or has not started it before.
+//!
 //! Before each start the data is surveyed: whether it is there, whether it can be read, and whose it is. The last is
-//! told by a mark that the launcher leaves in the data directory itself, so that it goes where the data goes: a member
+//! told by a mark that the launcher leaves in each data directory itself, so that it goes where the data goes: a member
 //! that finds the data of another would be that other one for the application, which may run elsewhere. Whether the
 //! application can use what it finds only the application tells.
 //!
@@ -52,7 +56,7 @@ pub use decision::{Data, Decision, Marker, Marks, decide};
 pub use error::LaunchError;
 use error::io_error;
 pub use files::Pattern;
-pub use request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
+pub use request::{DataDir, EXECUTABLE, Launch, Request, SUBCOMMAND};
 use survey::Survey;
 
 /// The volume of a member's pod that the launcher and its marker are on.
@@ -124,11 +128,11 @@ pub fn launch(request: &Launch) -> Result<Infallible, LaunchError> {
 }
 
 fn start(request: &Launch) -> Result<Infallible, LaunchError> {
-    let Survey { data, owner } = survey::survey(request)?;
+    let found = survey::survey(request)?;
     let file = files::observe_marker(&request.marker)?;
-    let decision = decide(data, Marks { file, pod: request.pod, record: request.record });
+    let decision = decide(found.data, Marks { file, pod: request.pod, record: request.record });
     if let Decision::Refuse(_) = decision {
-        return Err(refusal(request, owner));
+        return Err(refusal(found));
     }
     // Before the marker: a start that fails here has not happened.
     let class_path = request.class_path.as_deref().map(files::class_path).transpose()?;
@@ -145,12 +149,12 @@ fn start(request: &Launch) -> Result<Infallible, LaunchError> {
     Err(execute(request, class_path, file))
 }
 
-fn refusal(request: &Launch, owner: Option<String>) -> LaunchError {
-    let data_dir = request.data_dir.clone();
+fn refusal(Survey { directory, owner, .. }: Survey<'_>) -> LaunchError {
+    let data_dir = directory.path.clone();
     if let Some(owner) = owner {
         return LaunchError::DataForeign { data_dir, owner };
     }
-    let patterns: Vec<_> = request.present.iter().map(ToString::to_string).collect();
+    let patterns: Vec<_> = directory.present.iter().map(ToString::to_string).collect();
     LaunchError::DataLost { data_dir, patterns: patterns.join(" or ") }
 }
 

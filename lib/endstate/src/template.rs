@@ -41,9 +41,6 @@ pub(crate) const SCRATCH: &str = "tmp";
 /// is reached through the group, so what an earlier release wrote as root stays readable.
 const USER: i64 = 65_532;
 
-/// The volume that a member has its data on.
-const DATA: &str = "data";
-
 /// The annotation by which pods name the container of the member itself.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
@@ -93,20 +90,21 @@ pub fn pod(application: &str, launcher_image: &str, request: &PodRequest<'_>) ->
 
 /// The data, the secrets, and what the launcher shares.
 fn volumes(request: &PodRequest<'_>) -> Vec<Volume> {
-    let data = match &request.launch.storage {
-        Storage::Volume(_) => claim(DATA, request.member),
-        Storage::Directory(directory) => empty_dir(DATA, directory),
-    };
+    let data = request.launch.guard.data.iter().map(|it| match &it.storage {
+        Storage::Volume(_) => claim(&it.volume, request.member),
+        Storage::Directory(directory) => empty_dir(&it.volume, directory),
+    });
     let secrets = request.launch.secrets.iter().map(secret);
     let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
     let own = [launcher, empty_dir(SCRATCH, &EmptyDir::default())];
-    [data].into_iter().chain(secrets).chain(own).collect()
+    data.chain(secrets).chain(own).collect()
 }
 
 fn mounts(launch: &Launch) -> Vec<VolumeMount> {
     let secrets = launch.secrets.iter().map(|it| mount(&it.volume, &it.path));
     let own = [mount(launcher::VOLUME, LAUNCHER_DIR), mount(SCRATCH, "/tmp")];
-    [mount(DATA, &launch.guard.data_dir)].into_iter().chain(secrets).chain(own).collect()
+    let data = launch.guard.data.iter().map(|it| mount(&it.volume, &it.path));
+    data.chain(secrets).chain(own).collect()
 }
 
 fn installer(launcher_image: &str) -> Container {
@@ -283,9 +281,9 @@ fn started() -> EnvVar {
     }
 }
 
-/// The volume of a member's claim, which [`Wanted::claim`](crate::operator::Wanted::claim) makes.
+/// The volume of a claim of a member's, which [`Wanted::claim`](crate::operator::Wanted::claim) makes.
 fn claim(name: &str, member: &str) -> Volume {
-    let claim_name = crate::operator::claim_of(member);
+    let claim_name = crate::operator::claim_of(name, member);
     let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: None };
     Volume { name: name.to_owned(), persistent_volume_claim: Some(source), ..Default::default() }
 }

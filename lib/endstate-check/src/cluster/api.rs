@@ -8,7 +8,6 @@ use super::property::Property;
 use super::request::Answer::{self, Done, Refused};
 use super::request::Request;
 use super::rules;
-use super::scenario::Volumes;
 use super::setting::Setting;
 use super::slot::{SLOTS, Slot, StartKind};
 use super::state::{Late, State};
@@ -147,9 +146,9 @@ impl<M: AppModel> Api<'_, M> {
         if slot.exists() || slot.made & CLAIM_DELETING != 0 {
             return Refused;
         }
-        let claim = if self.setting.scenario.volumes == Volumes::WithPod { 0 } else { CLAIM };
+        let claims = self.setting.scenario.volumes.claims();
         let rev = if aim.rev == 1 { REV } else { 0 };
-        slot.set_made(slot.made & CLAIM | claim | aim.made);
+        slot.set_made(slot.made & (CLAIM | SECOND) | claims | aim.made);
         slot.set_pod(EXISTS | rev);
         slot.process &= USED;
         if slot.start() == StartKind::Existing && !aim.list_as_seen {
@@ -323,11 +322,16 @@ impl State {
 
     fn delete_claim(&mut self, aim: Aim, kept: bool) -> Result<Answer, Property> {
         let slot = &mut self.slots[aim.index];
-        if !slot.has_claim() {
+        let left = slot.made & (CLAIM | CLAIM_DELETING | SECOND);
+        if left & (CLAIM | SECOND) == 0 {
             return Ok(Refused);
         }
         rules::may_delete_claim(slot, kept)?;
-        slot.set_made(slot.made | CLAIM_DELETING);
+        // The first goes first.
+        match left & (CLAIM | CLAIM_DELETING) {
+            CLAIM => slot.set_made(slot.made | CLAIM_DELETING),
+            _ => slot.set_made(slot.made & !SECOND),
+        }
         Ok(Done)
     }
 

@@ -12,7 +12,7 @@ pub(crate) const REV: u8 = 64;
 /// Its node is cordoned. There is another one for every new pod.
 pub(crate) const CORDONED: u8 = 128;
 
-// Slot::made and Slot::cached_made: how the pod was made, what it carries, and its claim.
+// Slot::made and Slot::cached_made: how the pod was made, what it carries, and its claims.
 /// A [`StartKind`](super::StartKind), in two bits.
 pub(crate) const START: u8 = 3;
 /// The mark that its member was started.
@@ -23,6 +23,8 @@ pub(crate) const CLAIM: u8 = 16;
 pub(crate) const CLAIM_DELETING: u8 = 32;
 /// The record says that its claim is kept: it was no member's when a lost record was made again.
 pub(crate) const KEPT: u8 = 64;
+/// The claim of its second volume, where members have two. Without it what is on the first is of no use.
+pub(crate) const SECOND: u8 = 128;
 
 // Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;

@@ -159,6 +159,14 @@ impl<M: AppModel> Moves<'_, M> {
                 it.slots[index].wipe();
             });
         }
+        let (belongs, two) = (slot.record & MEMBER != 0, slot.made & SECOND != 0);
+        if left.part > 0 && !slot.exists() && belongs && two && slot.has_data() {
+            self.fault(state, Fault::Part(slot.tag), |it| {
+                it.left.part -= 1;
+                it.slots[index].wipe();
+                it.slots[index].set_made(slot.made & !SECOND);
+            });
+        }
         if left.blank > 0 && slot.is_there() && slot.has_data() {
             self.fault(state, Fault::Blank(slot.tag), |it| {
                 it.left.blank -= 1;

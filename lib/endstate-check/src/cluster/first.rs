@@ -3,7 +3,7 @@
 use super::bits::*;
 use super::declared::Declared;
 use super::model::AppModel;
-use super::scenario::{Scenario, Start, Volumes};
+use super::scenario::{Scenario, Start};
 use super::setting::Setting;
 use super::slot::Slot;
 use super::state::State;
@@ -44,10 +44,10 @@ pub(crate) fn state<M: AppModel>(setting: &Setting<M>) -> State {
 }
 
 fn running_member(scenario: &Scenario, role: usize, tag: u8) -> Slot {
-    let (votes, claim) = (role == scenario.voting_role, scenario.volumes != Volumes::WithPod);
+    let (votes, claims) = (role == scenario.voting_role, scenario.volumes.claims());
     Slot {
         pod: EXISTS | STARTED,
-        made: MARKED | if votes { MARKED_VOTER } else { 0 } | if claim { CLAIM } else { 0 },
+        made: MARKED | if votes { MARKED_VOTER } else { 0 } | claims,
         process: RUN | MARK | USED,
         disk: DATA | CAUGHT,
         list: if votes { VOTER } else { NON_VOTER },

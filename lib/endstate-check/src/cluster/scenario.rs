@@ -1,5 +1,6 @@
 //! What is explored: where it starts, what may be declared, which faults may happen and how often.
 
+use super::bits::{CLAIM, SECOND};
 use super::declared::ROLES;
 
 /// One exploration.
@@ -57,11 +58,22 @@ pub enum Volumes {
     Claims,
     /// On a claim that is kept when its member has left, by its policy alone: its label never says so.
     KeptClaims,
+    /// On two claims, which are deleted once their member has left.
+    Pairs,
 }
 
 impl Volumes {
     pub(crate) fn are_kept(self) -> bool {
         self == Self::KeptClaims
+    }
+
+    /// The claims that a member starts with.
+    pub(crate) fn claims(self) -> u8 {
+        match self {
+            Self::WithPod => 0,
+            Self::Claims | Self::KeptClaims => CLAIM,
+            Self::Pairs => CLAIM | SECOND,
+        }
     }
 }
 
@@ -105,6 +117,8 @@ pub struct Budgets {
     /// A volume is not mounted any more: its process ends, and finds nothing at its start. It may be mounted again at
     /// any time, or never.
     pub unmount: u8,
+    /// Of a member without a pod one of two claims is deleted.
+    pub part: u8,
     /// A user writes something: who works and has caught up has it, who does not is behind.
     pub write: u8,
     /// A person names a member as the source of a recovery. It may be taken back at any time, or never.
@@ -137,6 +151,7 @@ impl Budgets {
         corrupt: 0,
         unnamed: 0,
         unmount: 0,
+        part: 0,
         write: 0,
         consent: 0,
         forget: 0,
@@ -155,10 +170,10 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, write, consent, forget, away, cordon, .. } = self;
+        let Self { unmount, part, write, consent, forget, away, cordon, .. } = self;
         // In three bytes: the last four are few.
         let consent = consent | forget << 2 | away << 4 | cordon << 6;
-        u64::from_le_bytes([unmount, write, consent, 0, 0, 0, 0, 0])
+        u64::from_le_bytes([unmount, write, consent, part, 0, 0, 0, 0])
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) enum Fault {
     Corrupt(u8),
     CorruptUnnamed(u8),
     Unmount(u8),
+    Part(u8),
     Mount(u8),
     Write,
     Consent(u8),
@@ -230,6 +231,7 @@ impl fmt::Display for Fault {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm says so")
             }
             Self::Unmount(it) => write!(f, "m{it} is killed, and its volume is not mounted"),
+            Self::Part(it) => write!(f, "one of the two claims of m{it} is gone"),
             Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
             Self::Forget => write!(f, "somebody deletes the status"),
             Self::Write => write!(f, "a write is acknowledged"),

@@ -315,7 +315,7 @@ impl Slot {
         let back = if self.has_claim() { VOLUNTARY } else { 0 };
         self.process &= USED | back;
         self.ills &= POD_CHANGED;
-        self.set_made(self.made & (CLAIM | CLAIM_DELETING));
+        self.set_made(self.made & (CLAIM | CLAIM_DELETING | SECOND));
         if !self.has_claim() || self.made & CLAIM_DELETING != 0 {
             self.end_claim();
         }
@@ -377,7 +377,7 @@ impl Slot {
     /// Whether nothing speaks of this name any more, but for a claim that may be kept.
     pub(crate) fn is_forgotten(&self, keeps_claims: bool) -> bool {
         let spoken = self.pod | self.cached_pod | self.record | self.cached_record;
-        let made = (self.made | self.cached_made) & (CLAIM | CLAIM_DELETING);
+        let made = (self.made | self.cached_made) & (CLAIM | CLAIM_DELETING | SECOND);
         let claim = if keeps_claims || self.made & KEPT != 0 { 0 } else { made };
         spoken | claim | self.plan | self.late == 0 && self.list & !LEADER == 0
     }

@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
-    Claim, ClusterId, Denial, Evidence, Exit, LeaveReason, Marks, MemberName, MemberRecord,
+    Claim, ClusterId, DATA, Denial, Evidence, Exit, LeaveReason, Marks, MemberName, MemberRecord,
     MemberRow, NodeFault, Place, Pod, PodPhase, Record, RecoverStage, RequestKind, Restarted, Room,
-    Snapshot, Standing, Status, Step, Trouble, Uid, Words,
+    Snapshot, Standing, Status, Step, Trouble, Uid, Words, claim_of,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,6 +14,9 @@ use super::model::{AppModel, SpecOf};
 use super::numbers::{REASONS, position};
 use super::observe::{ACCUSED, CLUSTER, REACHED, Seen, View};
 use super::slot::group;
+
+/// What the second volume of a member is called, where members have two.
+const SECOND_VOLUME: &str = "log";
 
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;
@@ -117,14 +120,19 @@ impl<M: AppModel> View<'_, M> {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let there = self.slots().filter(|(_, it)| it.made & CLAIM != 0);
-        let claim = |(index, seen): (usize, &Seen)| {
-            let name = self.name(index);
-            let mut claim = Claim::new(name.as_str(), format!("claim-{index}"), "1", name.clone());
-            claim.deleting = seen.made & CLAIM_DELETING != 0;
-            claim
+        let pairs = self.setting.scenario.volumes.claims() & SECOND != 0;
+        let claim = |index: usize, volume: &str, beside: &str| {
+            let (name, uid) = (self.name(index), format!("{volume}-{index}"));
+            let beside = pairs.then(|| beside.to_owned()).into_iter().collect();
+            Claim::new(claim_of(volume, &name), uid, "1", name).beside(beside)
         };
-        there.map(claim).collect()
+        let claims = |(index, seen): (usize, &Seen)| {
+            let mut first = claim(index, DATA, SECOND_VOLUME);
+            first.deleting = seen.made & CLAIM_DELETING != 0;
+            let second = (seen.made & SECOND != 0).then(|| claim(index, SECOND_VOLUME, DATA));
+            [Some(first).filter(|_| seen.made & CLAIM != 0), second].into_iter().flatten()
+        };
+        self.slots().flat_map(claims).collect()
     }
 
     pub(super) fn record(&self) -> Record<SpecOf<M>> {

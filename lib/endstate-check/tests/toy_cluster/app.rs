@@ -2,8 +2,8 @@
 
 use endstate_check::cluster::{Declared, Respec, Volumes};
 use endstate_core::{
-    App, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem, Reclaim,
-    Retention, Role, Topology, VolumeSpec,
+    App, Directory, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem,
+    Reclaim, Retention, Role, Topology, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,10 +52,15 @@ impl App for Toy {
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
         let volume = match self.volumes {
             Volumes::WithPod => None,
-            Volumes::Claims => Some(VolumeSpec::new("1Gi")),
+            Volumes::Claims | Volumes::Pairs => Some(VolumeSpec::new("1Gi")),
             Volumes::KeptClaims => Some(VolumeSpec::new("1Gi").retention(KEPT)),
         };
-        Launch::new(format!("toy:{}", member.spec.version), Guard::new("/data", &["log/*"]), member)
+        let mut guard = Guard::new("/data", &["log/*"]);
+        if self.volumes == Volumes::Pairs {
+            let log = Directory::new("log", "/log", &["*.log"]);
+            guard = guard.beside(log.on(VolumeSpec::new("1Gi")));
+        }
+        Launch::new(format!("toy:{}", member.spec.version), guard, member)
             .command(vec![member.spec.environment.clone()])
             .storage(volume)
     }

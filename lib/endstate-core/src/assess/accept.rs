@@ -101,5 +101,5 @@ fn sleeps_without_volume<A: App>(
     let member = MemberRecord::new(snapshot.object.name.as_str(), role.name.clone());
     let launch = app.launch(&LaunchOf::new(&snapshot.object, spec, &member));
     let why = "must be at least 1: 0 keeps the data of members that are on volumes, and theirs would go with their pods";
-    launch.volume().is_none().then(|| Problem::refused("spec.size", why))
+    (!launch.is_durable()).then(|| Problem::refused("spec.size", why))
 }

@@ -4,14 +4,13 @@ use super::Assessed;
 use super::rules::units;
 use crate::app::App;
 use crate::claim::Claim;
-use crate::id::RoleName;
-use crate::launch::{LaunchOf, Reclaim, Retention};
+use crate::launch::{LaunchOf, Policy, Reclaim};
 use crate::record::{MemberRecord, Step};
 use crate::topology::Edge;
 
 impl<A: App> Assessed<'_, A> {
-    /// What the accepted spec says of the claims of each role, whether it has members or not.
-    pub(crate) fn retention(&self) -> Vec<(RoleName, Retention)> {
+    /// What the accepted spec says of the claims of each volume of each role, whether it has members or not.
+    pub(crate) fn retention(&self) -> Vec<Policy> {
         let Some((accepted, target)) = self.record.accepted.as_ref().zip(self.target.as_ref())
         else {
             return vec![];
@@ -22,14 +21,19 @@ impl<A: App> Assessed<'_, A> {
             let member = MemberRecord::new(object.name.as_str(), role.name.clone());
             let member = MemberRecord { group, ..member };
             let launch = self.app.launch(&LaunchOf::new(object, &accepted.spec, &member));
-            let said = launch.volume().map(|it| (role.name.clone(), it.retention));
-            retention.extend(said.filter(|it| !retention.contains(it)));
+            for (volume, it) in launch.volumes() {
+                let said = Policy::new(role.name.clone(), volume, it.retention);
+                if !retention.contains(&said) {
+                    retention.push(said);
+                }
+            }
         }
         retention
     }
 
     /// Whether a claim goes when its member has left: its label says so, and each policy that may speak of it. That is
-    /// the one of the role that the step under way names, or else those of all roles. Where none speaks it is kept.
+    /// the one of its volume, for the role that the step under way names, or else those of all roles. Where none speaks
+    /// it is kept.
     pub(crate) fn is_given_up(&self, claim: &Claim) -> bool {
         if claim.retained || self.record.kept.contains(&claim.member) {
             return false;
@@ -39,8 +43,7 @@ impl<A: App> Assessed<'_, A> {
             _ => None,
         };
         let all = self.retention();
-        let is_told = all.iter().any(|it| Some(&it.0) == leaves);
-        let mut policies = all.iter().filter(|it| !is_told || Some(&it.0) == leaves).peekable();
-        policies.peek().is_some() && policies.all(|it| it.1.when_scaled == Reclaim::Delete)
+        let policies = Policy::of(&all, leaves, claim.name_of_volume());
+        !policies.is_empty() && policies.iter().all(|it| it.when_scaled == Reclaim::Delete)
     }
 }

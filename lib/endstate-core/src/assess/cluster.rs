@@ -8,7 +8,7 @@ use super::health::{health, leader_of};
 use super::spread;
 use crate::app::{App, CatchUp};
 use crate::id::{MemberId, MemberName, RoleName};
-use crate::launch::LaunchOf;
+use crate::launch::{Directory, LaunchOf};
 use crate::leads::Leads;
 use crate::limits::{RESTART_SECONDS, STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health, Member};
@@ -83,7 +83,7 @@ impl<A: App> Joined<'_, A> {
         let answer = snapshot.view.answer(&entry.name).filter(|it| it.id == entry.id);
         let record = known.clone().unwrap_or_else(|| self.unknown(entry));
         let change = self.change(&record, pod);
-        let durable = snapshot.claim(&entry.name).is_some();
+        let durable = snapshot.is_durable(&entry.name);
         let mismatch = self.mismatch(&record.role, pod, answer);
         let target = self.wanted.map(|it| it.1);
         let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
@@ -167,16 +167,27 @@ impl<A: App> Joined<'_, A> {
         let Some((new, _)) = self.wanted else { return Change::Nothing };
         let old = pod.and_then(|it| it.spec.as_ref());
         let of_pod = old.map_or(Change::Nothing, |it| self.app.change(&member.role, it, new));
-        Change::of([of_pod, self.change_of_volume(member, new)])
+        Change::of([of_pod, self.change_of_volumes(member, new)])
     }
 
-    /// What it takes to bring a member's data to the volume that is asked for.
-    fn change_of_volume(&self, member: &MemberRecord, new: &A::Spec) -> Change {
-        let has = self.snapshot.claim(&member.name).and_then(|it| it.volume.as_ref());
-        let Some(has) = has else { return Change::Nothing };
-        let launch = self.app.launch(&LaunchOf::new(&self.snapshot.object, new, member));
-        let fits = launch.volume().is_some_and(|it| it.fits(has));
-        if fits { Change::Nothing } else { Change::Move }
+    /// What it takes to bring a member's data to the volumes that are asked for. One that has no data has none to bring.
+    fn change_of_volumes(&self, member: &MemberRecord, new: &A::Spec) -> Change {
+        let snapshot = self.snapshot;
+        let volumes = snapshot.volumes_of(&member.name);
+        if !snapshot.is_durable(&member.name) {
+            return Change::Nothing;
+        }
+        let launch = |volumes| {
+            self.app.launch(&LaunchOf::new(&snapshot.object, new, member).has(volumes)).guard
+        };
+        let (asked, own) = (launch(None), launch(volumes));
+        let fits = |it: &Directory| {
+            let claim = snapshot.claim(&it.volume, &member.name);
+            let has = claim.and_then(|it| it.volume.as_ref());
+            has.is_none_or(|has| it.claimed().is_some_and(|it| it.fits(has)))
+        };
+        let same = asked.volumes().eq(own.volumes()) && asked.data.iter().all(fits);
+        if same { Change::Nothing } else { Change::Move }
     }
 
     fn mismatch(

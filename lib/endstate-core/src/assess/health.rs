@@ -27,7 +27,7 @@ pub(crate) fn health<S: PartialEq>(
     if snapshot.pods.is_none() {
         return answer.health().unwrap_or(Health::NotReady(Cause::PodsUnknown));
     }
-    let durable = snapshot.claim(&member.name).is_some();
+    let durable = snapshot.is_durable(&member.name);
     let Some(pod) = snapshot.pod(&member.name) else {
         return without_pod(snapshot, member, &answer, durable);
     };
@@ -178,7 +178,7 @@ fn silent<S: PartialEq>(
         return Health::Failed(Cause::ForeignData { message: exit.words.clone() });
     }
     if pod.is_node_lost(now) {
-        return node_lost(member, now, snapshot.claim(&member.name).is_some());
+        return node_lost(member, now, snapshot.is_durable(&member.name));
     }
     match &pod.trouble {
         Some(Trouble::CrashLoop { message }) => crashed(pod, member, snapshot, message),

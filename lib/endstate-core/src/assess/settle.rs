@@ -299,7 +299,7 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
-    /// A member that is off the list: the step is over when its pod and its claim are gone, or going.
+    /// A member that is off the list: the step is over when its pod and its claims are gone, or going.
     fn settle_clearing(&mut self, name: &MemberName, reason: LeaveReason) {
         self.record.members.retain(|it| it.name != *name);
         if self.leftover_pod(name).is_none() && self.leftover_claim(name, reason).is_none() {
@@ -313,12 +313,15 @@ impl<A: App> Assessed<'_, A> {
         self.snapshot.pod(name).filter(|it| !it.deleting)
     }
 
-    /// The claim that goes with a member that has left. What is nobody's may hold the only other copy: it goes when the
-    /// cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as long as
-    /// the node is there, and nothing waits for that.
+    /// The next claim that goes with a member that has left, by name. What is nobody's may hold the only other copy: it
+    /// goes when the cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as
+    /// long as the node is there, and nothing waits for that.
     pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
-        let cleared = reason != LeaveReason::Stray && self.snapshot.pod(name).is_none();
-        self.snapshot.claim(name).filter(|it| cleared && self.is_given_up(it))
+        if reason == LeaveReason::Stray || self.snapshot.pod(name).is_some() {
+            return None;
+        }
+        let claims = self.snapshot.claims.iter().filter(|it| *it.member == *name && !it.deleting);
+        claims.filter(|it| self.is_given_up(it)).min_by_key(|it| &it.name)
     }
 
     /// Until the member says itself that it runs what is asked for, no other is touched. Its pod may be seen as it was

@@ -5,21 +5,22 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::volume::{Storage, VolumeSpec};
+use crate::objects::DATA;
+
 /// How the start of an application's members is guarded. The launcher, which stands between the node and the
 /// application in every pod, refuses to start a member blank that was started before.
 ///
 /// ```
 /// use endstate_core::Guard;
 /// let guard = Guard::new("/data", &["log/*.log"]).first_start_file("/data/initialize");
-/// assert_eq!(guard.data_dir, "/data");
+/// assert_eq!((guard.data.len(), &*guard.data[0].path), (1, "/data"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Guard {
-    /// The application's data directory.
-    pub data_dir: String,
-    /// The data is there if a file matches one of these: a folder below the data directory, and names with one `*`.
-    pub present: Vec<String>,
+    /// The application's data directories, none of which is inside another. The data is there if it is in all of them.
+    pub data: Vec<Directory>,
     /// Files to make before the application starts.
     pub seeds: Vec<Seed>,
     /// An empty file that permits the application to start empty, made on a first start only.
@@ -29,16 +30,27 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard of a data directory.
+    /// A guard of one data directory, on the volume [`DATA`].
     #[must_use]
     pub fn new(data_dir: &str, present: &[&str]) -> Self {
         Self {
-            data_dir: data_dir.to_owned(),
-            present: present.iter().map(|&it| it.to_owned()).collect(),
+            data: vec![Directory::new(DATA, data_dir, present)],
             seeds: vec![],
             first_start_file: None,
             class_path: None,
         }
+    }
+
+    /// The same, with another data directory.
+    #[must_use]
+    pub fn beside(mut self, directory: Directory) -> Self {
+        self.data.push(directory);
+        self
+    }
+
+    /// The names of the volumes that the directories are on.
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.data.iter().map(|it| it.volume.as_str())
     }
 
     /// The same, and a file is made first.
@@ -60,6 +72,52 @@ impl Guard {
     #[must_use]
     pub fn class_path(self, folder: &str) -> Self {
         Self { class_path: Some(folder.to_owned()), ..self }
+    }
+}
+
+/// A directory in which an application has data.
+///
+/// ```
+/// use endstate_core::{Directory, Storage, VolumeSpec};
+/// let log = Directory::new("log", "/log", &["*.log"]).on(VolumeSpec::new("1Gi"));
+/// assert_eq!(log.claimed(), Some(&VolumeSpec::new("1Gi")));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Directory {
+    /// The name of its volume in the pod, and among those of the member.
+    pub volume: String,
+    /// Where it is.
+    pub path: String,
+    /// Data is there if a file matches one of these: a folder below the directory, and names with one `*`.
+    pub present: Vec<String>,
+    /// What it is on.
+    pub storage: Storage,
+}
+
+impl Directory {
+    /// A directory that goes with its pod.
+    pub fn new(volume: &str, path: &str, present: &[&str]) -> Self {
+        Self {
+            volume: volume.to_owned(),
+            path: path.to_owned(),
+            present: present.iter().map(|&it| it.to_owned()).collect(),
+            storage: Storage::default(),
+        }
+    }
+
+    /// The same, on this.
+    #[must_use]
+    pub fn on(self, storage: impl Into<Storage>) -> Self {
+        Self { storage: storage.into(), ..self }
+    }
+
+    /// The volume that it is on, whose claim the operator makes and grows; `None` if it goes with its pod.
+    pub fn claimed(&self) -> Option<&VolumeSpec> {
+        match &self.storage {
+            Storage::Volume(volume) => Some(volume),
+            Storage::Directory(_) => None,
+        }
     }
 }
 

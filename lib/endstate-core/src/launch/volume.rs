@@ -1,7 +1,8 @@
-//! Where a member's data is.
+//! What a member's data is on.
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::RoleName;
 use crate::platform::Platform;
 use crate::policy::EmptyDir;
 use crate::problem::{Change, Problem};
@@ -119,6 +120,45 @@ impl Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self::new(Reclaim::Retain, Reclaim::Delete)
+    }
+}
+
+/// What the accepted spec says of the claims of one volume of the members of a role.
+///
+/// ```
+/// use endstate_core::{Policy, Retention};
+/// assert_eq!(Policy::new("member", "log", Retention::default()).volume, "log");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The role.
+    pub role: RoleName,
+    /// The name of the volume among those of a member.
+    pub volume: String,
+    /// What becomes of the claims.
+    pub retention: Retention,
+}
+
+impl Policy {
+    /// What becomes of the claims of this volume.
+    pub fn new(role: impl Into<RoleName>, volume: &str, retention: Retention) -> Self {
+        Self { role: role.into(), volume: volume.to_owned(), retention }
+    }
+
+    /// The policies that may speak of a claim: those of its role, or of all roles if none is known that any speaks of;
+    /// and of these the ones of its volume, or all of them if none is about it.
+    pub(crate) fn of(
+        all: &[Self],
+        role: Option<&RoleName>,
+        volume: Option<&str>,
+    ) -> Vec<Retention> {
+        let of_role = |it: &&Self| Some(&it.role) == role;
+        let told = all.iter().any(|it| of_role(&it));
+        let of_role: Vec<_> = all.iter().filter(|it| !told || of_role(it)).collect();
+        let of_volume = |it: &&&Self| Some(it.volume.as_str()) == volume;
+        let told = of_role.iter().any(|it| of_volume(&it));
+        of_role.iter().filter(|it| !told || of_volume(it)).map(|it| it.retention).collect()
     }
 }
 

@@ -93,7 +93,7 @@ impl<'a, S> Lint<'a, S> {
 
     /// Whether neither a process nor data of a member can be anywhere.
     fn is_off(&self, name: &MemberName) -> bool {
-        let unclaimed = self.snapshot.claim(name).is_none();
+        let unclaimed = !self.snapshot.is_durable(name);
         match self.find(name) {
             None => unclaimed,
             Some(pod) => {

@@ -3,8 +3,8 @@
 use super::{Lint, Rule};
 use crate::claim::Claim;
 use crate::id::{MemberName, RoleName};
-use crate::launch::Reclaim;
-use crate::objects::{Ownership, claim_of};
+use crate::launch::{Policy, Reclaim};
+use crate::objects::Ownership;
 use crate::plan::{Issue, MemberVolume, Surroundings};
 use crate::record::Step;
 
@@ -29,11 +29,12 @@ impl<S> Lint<'_, S> {
         }
         let owned = |it: &&MemberVolume| it.ownership != Ownership::Kept;
         for volume in around.volumes.iter().filter(owned) {
-            self.ends(&claim_of(&volume.member), (&volume.member, None));
+            self.ends((&volume.claim(), Some(&volume.name)), (&volume.member, None));
         }
         for left in around.left.iter().filter(|it| it.ownership != Ownership::Kept) {
             let claim = &left.claim;
-            self.ends(&claim.name, (&claim.member, claim.role.as_ref()));
+            let whose = (&claim.member, claim.role.as_ref());
+            self.ends((&claim.name, claim.name_of_volume()), whose);
         }
     }
 
@@ -59,13 +60,21 @@ impl<S> Lint<'_, S> {
     }
 
     /// Every policy that may speak of a claim gives it up: that of its member's role, or if the member is not recorded
-    /// any more those of all roles, and the one that the claim names among them.
-    fn ends(&mut self, claim: &str, (member, said): (&MemberName, Option<&RoleName>)) {
+    /// any more those of all roles, and the one that the claim names among them; of these the ones of its volume.
+    fn ends(
+        &mut self,
+        (claim, volume): (&str, Option<&str>),
+        (member, said): (&MemberName, Option<&RoleName>),
+    ) {
         let retention = &self.plan.retention;
         let known = self.plan.status.record.find(member).map(|it| &it.role);
-        let of = |role: Option<&RoleName>| retention.iter().any(|it| Some(&it.0) == role);
-        let mut policies = retention.iter().filter(|it| known.is_none_or(|of| *of == it.0));
-        let keeps = policies.any(|it| it.1.when_deleted == Reclaim::Retain);
+        let of = |role: Option<&RoleName>| retention.iter().any(|it| Some(&it.role) == role);
+        let of_role: Vec<_> =
+            retention.iter().filter(|it| known.is_none_or(|of| *of == it.role)).collect();
+        let of_volume = |it: &&Policy| Some(it.volume.as_str()) == volume;
+        let told = of_role.iter().any(|it| of_volume(it));
+        let mut policies = of_role.into_iter().filter(|it| !told || of_volume(it));
+        let keeps = policies.any(|it| it.retention.when_deleted == Reclaim::Retain);
         self.check(Rule::KeepsClaims, of(known.or(said)) && !keeps, || {
             format!("claim {claim} would end with the cluster, and not every policy says so")
         });
@@ -79,9 +88,12 @@ impl<S> Lint<'_, S> {
             _ => None,
         };
         let (told, others): (Vec<_>, Vec<_>) =
-            self.plan.retention.iter().partition(|it| Some(&it.0) == leaves);
+            self.plan.retention.iter().partition(|it| Some(&it.role) == leaves);
+        let of_role = if told.is_empty() { others } else { told };
+        let (told, others): (Vec<_>, Vec<_>) =
+            of_role.into_iter().partition(|it| Some(&*it.volume) == claim.name_of_volume());
         let policies = if told.is_empty() { others } else { told };
-        let kept = policies.iter().any(|it| it.1.when_scaled == Reclaim::Retain);
+        let kept = policies.iter().any(|it| it.retention.when_scaled == Reclaim::Retain);
         self.check(Rule::KeepsClaims, !policies.is_empty() && !kept, || {
             format!("claim {} would be deleted, and not every policy says so", claim.name)
         });
@@ -90,6 +102,6 @@ impl<S> Lint<'_, S> {
 
 /// Whether a claim that was seen is told of.
 fn stays(around: &Surroundings, claim: &Claim) -> bool {
-    let of_member = |it: &MemberVolume| claim_of(&it.member) == claim.name;
+    let of_member = |it: &MemberVolume| it.claim() == claim.name;
     around.volumes.iter().any(of_member) || around.left.iter().any(|it| it.claim == *claim)
 }

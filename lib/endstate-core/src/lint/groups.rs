@@ -60,7 +60,7 @@ impl<'a, S> Lint<'a, S> {
 
     /// Whether nothing is left of a member's data.
     fn is_gone(&self, name: &MemberName) -> bool {
-        let claimed = self.snapshot.claim(name).is_some();
+        let claimed = self.snapshot.is_durable(name);
         let Some(pod) = self.find(name) else { return !claimed };
         let ended = matches!(pod.phase, PodPhase::Failed | PodPhase::Succeeded);
         let ended =

@@ -93,17 +93,25 @@ impl<'a, S> Lint<'a, S> {
         let consent = matches!(self.snapshot.consent, Some(Choice::Resume | Choice::Adopt(_)));
         let may = record.cluster_id.is_some() || record.bootstrap.is_none() && consent;
         let known = record.everyone().any(|it| it.name == *member) && may;
-        let claimed = self.snapshot.claim(member).is_some();
+        let claimed = self.snapshot.is_durable(member);
         self.check(Rule::OneIdentity, known && claimed && self.find(member).is_none(), || {
             format!("{member} would resume without its claim, or while it has a pod")
         });
     }
 
-    /// Whoever has a claim gets it, whatever is asked for by now.
-    pub(super) fn has_its_volume(&mut self, member: &MemberName, launch: &Launch) {
-        let has = self.snapshot.claim(member).is_some_and(|it| it.volume.is_some());
-        self.check(Rule::OneIdentity, !has || launch.volume().is_some(), || {
-            format!("{member} would start without the volume that it has")
+    /// Whoever has claims gets them, whatever is asked for by now, and who has data no other directory.
+    pub(super) fn has_its_volumes(&mut self, member: &MemberName, launch: &Launch, start: &Start) {
+        let claim = |volume: &str| self.snapshot.claim(volume, member);
+        let has = |volume: &str| claim(volume).is_some_and(|it| it.volume.is_some());
+        let gets = |volume: &str| launch.volumes().any(|it| it.0 == volume);
+        let mut needed = self.snapshot.needed_volumes(member).into_iter();
+        let kept = needed.all(|it| !has(it) || gets(it));
+        self.check(Rule::OneIdentity, kept, || {
+            format!("{member} would start without a volume that it has")
+        });
+        let known = start.may_be_blank() || launch.guard.volumes().all(|it| claim(it).is_some());
+        self.check(Rule::OneIdentity, known, || {
+            format!("{member} would resume with a volume that it has not")
         });
     }
 
@@ -248,7 +256,7 @@ impl<'a, S> Lint<'a, S> {
     /// A pod that makes room for another on the same claim is restarted, as far as its member is concerned.
     fn recreate(&mut self, pod: &PodRef) {
         self.restart(pod);
-        let claimed = self.snapshot.claim(&pod.name).is_some();
+        let claimed = self.snapshot.is_durable(&pod.name);
         self.check(Rule::KeepsData, claimed, || format!("{} has no claim to resume on", pod.name));
     }
 
@@ -261,7 +269,7 @@ impl<'a, S> Lint<'a, S> {
         });
         let record = &self.plan.status.record;
         let belongs = record.find(&pod.name).is_some();
-        let claimed = self.snapshot.claim(&pod.name).is_some();
+        let claimed = self.snapshot.is_durable(&pod.name);
         self.check(Rule::KeepsData, claimed || !belongs, || {
             format!("the data of {} would go with its pod", pod.name)
         });
@@ -274,7 +282,7 @@ impl<'a, S> Lint<'a, S> {
             return self.check(Rule::IntentFirst, false, || "no recovery is recorded".into());
         };
         self.recovers(source);
-        let claimed = self.snapshot.claim(source).is_some();
+        let claimed = self.snapshot.is_durable(source);
         self.check(Rule::KeepsData, claimed, || format!("{source} has no claim to resume on"));
     }
 }

@@ -209,7 +209,7 @@ impl<'a, S> Lint<'a, S> {
             return;
         }
         let Some(pod) = self.find(member) else {
-            let kept = self.snapshot.claim(member).is_some();
+            let kept = self.snapshot.is_durable(member);
             return self.check(Rule::KeepsData, !kept, || {
                 format!("{member} would be given up although its volume is kept")
             });

@@ -13,7 +13,7 @@ use crate::waiting::Waiting;
 pub(super) fn hibernate<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let snapshot = assessed.snapshot;
     let lacks_volume = |it: &Pod<A::Spec>| {
-        snapshot.claim(&it.name).is_none() && assessed.record.find(&it.name).is_some()
+        !snapshot.is_durable(&it.name) && assessed.record.find(&it.name).is_some()
     };
     let pods = snapshot.pods.iter().flatten().filter(|it| !it.deleting);
     let (stay, mut go): (Vec<_>, Vec<_>) = pods.partition(|it| lacks_volume(it));

@@ -176,7 +176,7 @@ impl<A: App> Proof<'_, '_, A> {
         let pod = assessed.snapshot.pod(&new.name)?;
         let change = assessed.change(new);
         let ran = pod.started || pod.marks.started.is_some();
-        let has_data = ran && assessed.snapshot.claim(&new.name).is_some();
+        let has_data = ran && assessed.snapshot.is_durable(&new.name);
         if change.takes_another(has_data) && needs_another_pod(&change, Some(pod), health) {
             return Some(self.abandon(new, LeaveReason::FailedJoin, Cause::OutdatedAndDown));
         }

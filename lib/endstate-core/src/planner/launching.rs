@@ -50,12 +50,15 @@ impl<A: App> Assessed<'_, A> {
         start: Option<&Start>,
     ) -> Box<Launch> {
         let object = &self.snapshot.object;
-        let launch = self.app.launch(&LaunchOf { object, spec, member, start });
-        let has = self.snapshot.claim(&member.name).and_then(|it| it.volume.as_ref());
-        Box::new(match has {
-            Some(has) => Launch { storage: launch.storage.clone().on(has), ..launch },
-            None => launch,
-        })
+        let volumes = self.snapshot.volumes_of(&member.name);
+        let mut launch = self.app.launch(&LaunchOf { object, spec, member, start, volumes });
+        for directory in &mut launch.guard.data {
+            let claim = self.snapshot.claim(&directory.volume, &member.name);
+            if let Some(has) = claim.and_then(|it| it.volume.as_ref()) {
+                directory.storage = std::mem::take(&mut directory.storage).on(has);
+            }
+        }
+        Box::new(launch)
     }
 
     /// What is recorded of a member that may be nobody's.

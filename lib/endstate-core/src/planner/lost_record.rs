@@ -41,19 +41,21 @@ fn is_given<A: App>(assessed: &Assessed<'_, A>) -> bool {
         && assessed.record.consent != *consent
 }
 
-/// Whether the member of a claim does not run and was not asked for: it has no pod, or one that has ended.
+/// Whether the member of a claim has all its data, does not run and was not asked for: it has no pod, or one that has
+/// ended.
 fn needs_pod<A: App>(assessed: &Assessed<'_, A>, claim: &Claim) -> bool {
     let asked = assessed.record.find(&claim.member).is_some_and(|it| it.asked.is_some());
     let ended = assessed.snapshot.pod(&claim.member).is_none_or(|it| {
         !it.deleting && matches!(it.phase, PodPhase::Failed | PodPhase::Succeeded)
     });
-    !claim.deleting && !asked && ended
+    assessed.snapshot.is_durable(&claim.member) && !asked && ended
 }
 
 /// A pod that has ended makes room; then all pods that are missing are made at once.
 fn resume<A: App>(assessed: &Assessed<'_, A>) -> Move {
     let mut claims: Vec<_> = assessed.snapshot.claims.iter().collect();
-    claims.sort_by(|a, b| a.member.cmp(&b.member));
+    claims.sort_by(|a, b| (&a.member, &a.name).cmp(&(&b.member, &b.name)));
+    claims.dedup_by(|a, b| a.member == b.member);
     let found = |it: &&Claim| found(assessed, it);
     let members = claims.iter().map(found).map(|it| assessed.peer(&it).voting(it.votes)).collect();
     claims.retain(|it| needs_pod(assessed, it));

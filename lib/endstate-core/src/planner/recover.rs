@@ -153,7 +153,7 @@ impl<A: App> Proof<'_, '_, A> {
             let (member, cause) = (source.clone(), Cause::PodDeleting);
             return Verdict::wait(Waiting::ForPod { member, cause });
         };
-        if self.assessed.snapshot.claim(source).is_none() {
+        if !self.assessed.snapshot.is_durable(source) {
             let (member, lack) = (source.clone(), SourceLack::NoVolume);
             return Verdict::wait(Waiting::ForSource { member, lack });
         }
@@ -209,7 +209,7 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     if assessed.is_accused(source) {
         return Some(SourceLack::Corrupt);
     }
-    if assessed.snapshot.claim(source).is_none() {
+    if !assessed.snapshot.is_durable(source) {
         return Some(SourceLack::NoVolume);
     }
     let own = position(assessed, source).unwrap_or_default();

@@ -192,7 +192,7 @@ impl<A: App> crate::assess::Assessed<'_, A> {
             let waits = matches!(it.trouble, Some(Trouble::CrashLoop { .. }));
             waits
                 && !it.deleting
-                && self.snapshot.claim(&it.name).is_some()
+                && self.snapshot.is_durable(&it.name)
                 && !self.leaving(&it.name)
                 && member.is_some_and(|it| {
                     let health = self.health(it);
@@ -215,7 +215,7 @@ impl<A: App> crate::assess::Assessed<'_, A> {
             member.is_some_and(|member| ended || self.health(member) == replaced)
                 && !self.leaving(&it.name)
                 && !it.deleting
-                && self.snapshot.claim(&it.name).is_some()
+                && self.snapshot.is_durable(&it.name)
         };
         let pod = self.snapshot.pods.iter().flatten().filter(ended).min_by_key(|it| &it.name)?;
         let reason = LeaveReason::Recreated;

@@ -161,9 +161,7 @@ impl<A: App> crate::assess::Assessed<'_, A> {
             let role = self.recorded(&pod.name).role;
             match self.app.change(&role, pod.spec.as_ref()?, wanted) {
                 Change::Restart => Some(self.restart(pod)),
-                Change::Recreate if self.snapshot.claim(&pod.name).is_some() => {
-                    Some(self.recreate(pod))
-                }
+                Change::Recreate if self.snapshot.is_durable(&pod.name) => Some(self.recreate(pod)),
                 _ => None,
             }
         });

@@ -23,10 +23,23 @@ struct Named {
     listed: Option<(bool, bool)>,
     pod: Option<PodSeen>,
     claim: Option<(bool, bool, Option<&'static str>)>,
+    journal: Journal,
     reach: Reach,
     answer: MemberStatus,
     record: Recorded,
     row: Option<Standing>,
+}
+
+/// What is there of a second volume.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Journal {
+    Nothing,
+    Claim,
+    Going,
+    /// The other claim says that there is one.
+    Lost,
+    /// No claim says that there is another.
+    Unnamed,
 }
 
 /// Where the record has it.
@@ -141,7 +154,7 @@ fn specs() -> impl Strategy<Value = ToySpec> {
         select(vec![1, 2]),
     );
     let sizes = (select(vec![1, 2, 3, 3, 3, 5]), 0..3_usize, 1..3_u32, 0..2_usize);
-    let changes = (0..4_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
+    let changes = (0..5_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
     let ends = prop_oneof![Just(ROLES.to_vec()), subsequence(ROLES.to_vec(), 0..=ROLES.len())];
     let rest = (ends, select(vec![vec![], vec!["Meet".to_owned()]]), rarely());
     (can, sizes, changes, rest).prop_map(|(can, sizes, (change, paused, steps), rest)| {
@@ -166,6 +179,8 @@ fn changed(mut spec: ToySpec, change: u8) -> ToySpec {
         1 => spec.label = "b".into(),
         2 => spec.version = "1.6.0".into(),
         3 => spec.flag = "b".into(),
+        4 if spec.journal.is_empty() => spec.journal = "1Gi".into(),
+        4 => spec.journal = String::new(),
         _ => {}
     }
     spec
@@ -189,15 +204,17 @@ fn named() -> impl Strategy<Value = Named> {
     let standing = select(vec![Standing::Leader, Standing::Voter, Standing::NonVoter]);
     let named = option::weighted(0.8, select([&ROLES[..], &["gone"]].concat()));
     let claim = option::of((rarely(), rarely(), named));
+    let others = vec![Journal::Claim, Journal::Going, Journal::Lost, Journal::Unnamed];
+    let journal = prop_oneof![3 => Just(Journal::Nothing), 1 => select(others)];
     let parts = (known, role, listed, option::weighted(0.85, pod()), claim, reach, answer());
-    (parts, recorded(), option::of(standing)).prop_map(|(parts, record, row)| {
+    (parts, journal, recorded(), option::of(standing)).prop_map(|(parts, journal, record, row)| {
         let (known, role, listed, pod, claim, reach, answer) = parts;
-        Named { known, role, listed, pod, claim, reach, answer, record, row }
+        Named { known, role, listed, pod, claim, journal, reach, answer, record, row }
     })
 }
 
 fn pod() -> impl Strategy<Value = PodSeen> {
-    let healthy = (0..4_u8).prop_map(|spec| PodSeen { spec, pod: running() });
+    let healthy = (0..5_u8).prop_map(|spec| PodSeen { spec, pod: running() });
     let phases = [
         PodPhase::Pending,
         PodPhase::Running,
@@ -209,7 +226,7 @@ fn pod() -> impl Strategy<Value = PodSeen> {
     let trouble = option::of(select(troubles.map(|it| Trouble::from_reason(it, "why")).to_vec()));
     let may = any::<bool>;
     let flags = (may(), may(), may(), may(), may(), may());
-    let ill = (select(phases.to_vec()), trouble, flags, 0..6_u32, 0..4_u8);
+    let ill = (select(phases.to_vec()), trouble, flags, 0..6_u32, 0..5_u8);
     let ill = ill.prop_map(|(phase, trouble, flags, restarts, spec)| {
         let (started, deleting, node_lost, data_lost, marked, surveyed) = flags;
         let mut pod = Pod { phase, trouble, started, restarts, ..running() };
@@ -361,7 +378,7 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
     let of = |named: fn(&Named) -> bool| (0..).zip(names).filter(move |it| named(it.1));
     let pods = of(|it| it.pod.is_some()).map(|(index, it)| make_pod(index, it, &spec));
     seen.pods = (!whole.flags.0).then(|| pods.collect());
-    seen.claims = of(|it| it.claim.is_some()).map(|(index, it)| make_claim(index, it)).collect();
+    seen.claims = (0..).zip(names).flat_map(|(index, it)| make_claims(index, it)).collect();
     let target = |(index, it): (usize, &Named)| {
         let mut status = it.answer.clone();
         status.id = id(index);
@@ -413,12 +430,22 @@ fn make_pod(index: usize, named: &Named, spec: &ToySpec) -> Pod<ToySpec> {
     Pod { name: name(index), uid, spec: Some(made_from), ..pod }
 }
 
-fn make_claim(index: usize, named: &Named) -> Claim {
-    let mut claim =
-        Claim::new(format!("data-m{index}"), format!("claim-{index}"), "1", name(index));
-    let (retained, deleting, role) = named.claim.unwrap();
-    (claim.retained, claim.deleting) = (retained, deleting);
-    claim.of_role(role.map(Into::into))
+fn make_claims(index: usize, named: &Named) -> Vec<Claim> {
+    let names = named.journal != Journal::Nothing && named.journal != Journal::Unnamed;
+    let claim = |(volume, beside): (&str, &str), (retained, deleting, role)| {
+        let uid = format!("{volume}-{index}");
+        let mut claim = Claim::new(format!("{volume}-m{index}"), uid, "1", name(index));
+        (claim.retained, claim.deleting) = (retained, deleting);
+        let beside = names.then(|| beside.to_owned()).into_iter().collect();
+        let role: Option<&str> = role;
+        claim.of_role(role.map(Into::into)).beside(beside)
+    };
+    let data = named.claim.map(|it| claim(("data", "journal"), it));
+    let (retained, _, role) = named.claim.unwrap_or_default();
+    let going = named.journal == Journal::Going;
+    let has = !matches!(named.journal, Journal::Nothing | Journal::Lost);
+    let journal = has.then(|| claim(("journal", "data"), (retained, going, role)));
+    data.into_iter().chain(journal).collect()
 }
 
 fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {

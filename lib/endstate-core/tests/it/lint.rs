@@ -200,6 +200,10 @@ fn what_looks_alike_and_is_right_passes() {
                 it.keeps("observer", Retention::new(Reclaim::Retain, Reclaim::Retain));
             },
         ),
+        ("the policy of another volume does not keep a claim", owns, |it| {
+            let retention = Retention::new(Reclaim::Retain, Reclaim::Retain);
+            it.plan.retention.push(Policy::new("member", "journal", retention));
+        }),
         ("all is kept, whatever the policy", owns, |it| {
             it.around().left[0].ownership = Ownership::Kept;
             it.around().volumes[0].ownership = Ownership::Kept;

@@ -39,16 +39,18 @@ fn turned(seen: &Snapshot<ToySpec>) -> Snapshot<ToySpec> {
 
 /// Whether the toy says of all data that may be on a claim that it ends with the cluster object: of its member's role,
 /// or, if the member has left, of the role that the claim names and of all others.
-fn may_end(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>, member: &str) -> bool {
+fn may_end(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>, (claim, member): (&str, &str)) -> bool {
     let Some(accepted) = &made.status.record.accepted else { return false };
     let topology = Toy.topology(&accepted.spec);
     let ends = |role: &RoleName| {
         let member = MemberRecord::new(member, role.clone());
         let launch = Toy.launch(&LaunchOf::new(&seen.object, &accepted.spec, &member));
-        launch.volume().is_some_and(|it| it.retention.when_deleted == Reclaim::Delete)
+        let mut said = launch.volumes().map(|it| it.1.retention.when_deleted).peekable();
+        // The toy says the same of all volumes of a member.
+        said.peek().is_some() && said.all(|it| it == Reclaim::Delete)
     };
     let known = made.status.record.find(member).map(|it| it.role.clone());
-    let claim = seen.claims.iter().find(|it| *it.member == *member);
+    let claim = seen.claims.iter().find(|it| it.name == claim);
     let role = known.clone().or_else(|| claim?.role.clone());
     let all = known.is_some() || topology.roles.iter().all(|it| ends(&it.name));
     all && role.is_some_and(|it| topology.role(&it).is_some() && ends(&it))
@@ -58,11 +60,11 @@ fn may_end(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>, member: &str) -> bool
 fn claims_are_told(seen: &Snapshot<ToySpec>, made: &Plan<ToySpec>) {
     let Some(around) = &made.surroundings else { return };
     assert!(made.status.record.accepted.is_some() && !seen.object.deleting);
-    let volumes = around.volumes.iter().map(|it| (claim_of(&it.member), &it.member, it.ownership));
+    let volumes = around.volumes.iter().map(|it| (it.claim(), &it.member, it.ownership));
     let left = around.left.iter().map(|it| (it.claim.name.clone(), &it.claim.member, it.ownership));
     let told: Vec<_> = volumes.chain(left).collect();
     for (name, member, ownership) in &told {
-        let ends = may_end(seen, made, member);
+        let ends = may_end(seen, made, (name, member));
         assert_eq!(*ownership == Ownership::Owned, ends, "{name}");
         assert_eq!(told.iter().filter(|it| it.0 == *name).count(), 1, "{name}");
     }

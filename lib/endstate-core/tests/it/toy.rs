@@ -1,10 +1,10 @@
 //! The toy: an application whose spec chooses what it can do, so that every way of the planner can be walked.
 
 use endstate_core::{
-    Acks, App, AppStep, CatchUp, Cluster, Edge, Formation, Growth, Guard, IdSource, Identity,
-    Launch, LaunchOf, Lead, Member, MemberName, Operations, Placement, Plan, PodPolicy, Position,
-    Precondition, Problem, Reclaim, Recovery, Retention, Role, Snapshot, Stage, Topology, View,
-    VolumeSpec, Voters, lint, plan,
+    Acks, App, AppStep, CatchUp, Cluster, Directory, Edge, Formation, Growth, Guard, IdSource,
+    Identity, Launch, LaunchOf, Lead, Member, MemberName, Operations, Placement, Plan, PodPolicy,
+    Position, Precondition, Problem, Reclaim, Recovery, Retention, Role, Snapshot, Stage, Storage,
+    Topology, View, VolumeSpec, Voters, lint, plan,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub(crate) struct ToySpec {
     /// How much a volume holds, and of which class it is: "" for the default.
     pub(crate) disk: String,
     pub(crate) class: String,
+    /// How much the volume of the journal holds, which has a directory of its own; "" for none. On what it is, and what
+    /// becomes of it, is the same as of the other.
+    pub(crate) journal: String,
     /// The roles whose claims end with the cluster object.
     pub(crate) ends: Vec<String>,
     /// Whether each of so many groups of the role that votes has a leader of its own, which votes for it; 0 for none.
@@ -87,6 +90,7 @@ impl ToySpec {
             volume: None,
             disk: "1Gi".into(),
             class: String::new(),
+            journal: String::new(),
             ends: vec![],
             shards: 0,
             lead: Lead::Transfers,
@@ -177,9 +181,19 @@ impl App for Toy {
         let (disk, class) = (&*member.spec.disk, &member.spec.class);
         let class = (!class.is_empty()).then(|| class.clone());
         let volume = |it| VolumeSpec::new(disk).class(class.clone()).retention(retention(it));
+        let journal = member
+            .spec
+            .volume
+            .map(|it| VolumeSpec::new(&*member.spec.journal).retention(retention(it)));
+        let journal = (!member.spec.journal.is_empty()).then(|| Storage::from(journal));
+        let guard = Guard::new("/data", &["log/*"]);
+        let guard = match member.storage("journal", journal.as_ref()) {
+            Some(it) => guard.beside(Directory::new("journal", "/journal", &["*.log"]).on(it)),
+            None => guard,
+        };
         let image = format!("toy:{}", member.spec.version);
         let labels = [("label".to_owned(), member.spec.label.clone())].into();
-        Launch::new(image, Guard::new("/data", &["log/*"]), member)
+        Launch::new(image, guard, member)
             .command(vec![member.spec.flag.clone(), member.spec.level.to_string()])
             .storage(member.spec.volume.map(volume))
             .policy(PodPolicy { labels, ..PodPolicy::default() })
@@ -299,6 +313,7 @@ impl Told for Toy {
             }
             "disk" => spec.disk = value.into(),
             "class" => spec.class = value.into(),
+            "journal" => spec.journal = value.into(),
             "ends" => spec.ends = value.split(',').map(str::to_owned).collect(),
             "lead" => {
                 spec.lead = match value {

@@ -169,7 +169,7 @@ impl<A: Told> World<A> {
             return self.refuse(Blocked::new(key, denial, self.snapshot.now));
         }
         for it in wanted.volumes {
-            self.claim(&it.member, it.volume);
+            self.claim(it);
         }
     }
 
@@ -205,7 +205,7 @@ impl<A: Told> World<A> {
                 self.refuse(Blocked::new(key, denial, self.snapshot.now));
             }
             Action::MarkPod { pod, marks } => self.pod(&pod.name).marks = marks,
-            Action::DeleteClaim { claim } => self.drop_claim(&claim.member),
+            Action::DeleteClaim { claim } => self.drop_claim(&claim.name, &claim.member),
             Action::AdoptClaim { mut claim } => {
                 self.snapshot.former.retain(|it| it.name != claim.name);
                 claim.of_another = None;

@@ -2,7 +2,8 @@
 
 use endstate_core::{
     ActionKey, ActionKind, Blocked, Claim, Denial, Entry, Evidence, Exit, Marks, MemberName,
-    Membership, NodeFault, PodPhase, Position, Reclaim, Start, Trouble, VolumeSpec, Words,
+    MemberVolume, Membership, NodeFault, PodPhase, Position, Reclaim, Start, Trouble, VolumeSpec,
+    Words,
 };
 use jiff::SignedDuration;
 
@@ -77,7 +78,7 @@ impl<A: Told> World<A> {
         self.working.retain(|it| it != name);
         self.snapshot.pods.as_mut().unwrap().retain(|it| it.name != *name);
         self.snapshot.claims.retain(|it| it.member != *name || !it.deleting);
-        if self.snapshot.claim(name).is_none() {
+        if !self.snapshot.is_durable(name) {
             self.data.remove(name);
         }
     }
@@ -102,27 +103,30 @@ impl<A: Told> World<A> {
         pod.trouble = Some(Trouble::from_reason("Unschedulable", "0/1 nodes are available"));
     }
 
-    pub(super) fn drop_claim(&mut self, name: &MemberName) {
-        self.snapshot.claims.retain(|it| it.member != *name);
+    /// Of a member some claims may stay, and then the rest of its data is of no use.
+    pub(super) fn drop_claim(&mut self, claim: &str, name: &MemberName) {
+        self.snapshot.claims.retain(|it| it.name != claim);
         self.data.remove(name);
     }
 
     /// The claim is deleted by hand while a pod uses it: it goes when the pod has gone.
-    pub(super) fn hold_claim(&mut self, name: &MemberName) {
+    pub(super) fn hold_claim(&mut self, claim: &str) {
         let claims = self.snapshot.claims.iter_mut();
-        claims.filter(|it| it.member == *name).for_each(|it| it.deleting = true);
+        claims.filter(|it| it.name == claim).for_each(|it| it.deleting = true);
     }
 
     /// A member's claim asks for this volume. As in the API, its class stays.
-    pub(super) fn claim(&mut self, name: &MemberName, volume: VolumeSpec) {
-        let version = self.version();
-        if self.snapshot.claims.iter().all(|it| it.member != *name) {
+    pub(super) fn claim(&mut self, wanted: MemberVolume) {
+        let (version, name, claim) = (self.version(), &wanted.member, wanted.claim());
+        let volume = &wanted.volume;
+        if self.snapshot.claims.iter().all(|it| it.name != claim) {
             let uid = format!("claim-{version}");
-            let claim = Claim::new(format!("data-{name}"), uid, version, name.clone());
+            let claim = Claim::new(claim.clone(), uid, version, name.clone());
             let role = self.snapshot.status.record.find(name).map(|it| it.role.clone());
-            self.snapshot.claims.push(claim.of_role(role).volume(volume.clone()));
+            let claim = claim.of_role(role).volume(volume.clone()).beside(wanted.beside);
+            self.snapshot.claims.push(claim);
         }
-        for it in self.snapshot.claims.iter_mut().filter(|it| it.member == *name) {
+        for it in self.snapshot.claims.iter_mut().filter(|it| it.name == claim) {
             it.retained = volume.retention.when_scaled == Reclaim::Retain;
             let class = it.volume.take().and_then(|it| it.class);
             let size = VolumeSpec::new(volume.size.as_str());

@@ -1,8 +1,8 @@
 //! The commands of the stories.
 
 use endstate_core::{
-    Claim, Conflict, Corruption, Denial, Eviction, Evidence, MemberName, Place, RequestKind, Room,
-    Status, Words,
+    Claim, Conflict, Corruption, DATA, Denial, Eviction, Evidence, MemberName, Place, RequestKind,
+    Room, Status, Words, claim_of,
 };
 use jiff::SignedDuration;
 
@@ -76,8 +76,22 @@ impl<A: Told> World<A> {
             ["end-pod", names @ ..] => self.each(names, Self::end_pod),
             ["hold-pod", names @ ..] => self.each(names, Self::hold_pod),
             ["replace-pod", names @ ..] => self.each(names, Self::replace_pod),
-            ["drop-claim", names @ ..] => self.each(names, Self::drop_claim),
-            ["hold-claim", names @ ..] => self.each(names, Self::hold_claim),
+            ["drop-claim", volume, "of", name] => {
+                let name = self.name(name);
+                self.drop_claim(&claim_of(volume, &name), &name);
+                String::new()
+            }
+            ["hold-claim", volume, "of", name] => {
+                let name = self.name(name);
+                self.hold_claim(&claim_of(volume, &name));
+                String::new()
+            }
+            ["drop-claim", names @ ..] => {
+                self.each(names, |it, name| it.drop_claim(&claim_of(DATA, name), name))
+            }
+            ["hold-claim", names @ ..] => {
+                self.each(names, |it, name| it.hold_claim(&claim_of(DATA, name)))
+            }
             ["crash", names @ ..] => self.each(names, Self::crash),
             ["end", words @ ..] => self.end(words, line),
             ["not-created", names @ ..] => self.not_created(names),
@@ -165,11 +179,9 @@ impl<A: Told> World<A> {
             ["cordon", names @ ..] => self.room(names, Room::Emptied),
             ["close", names @ ..] => self.room(names, Room::Closed),
             ["uncordon", names @ ..] => self.room(names, Room::Open),
-            ["former", "claim", member, "of", uid] => {
-                let member = self.name(member);
-                let mut claim = Claim::new(format!("data-{member}"), "7d11", "52", member);
-                claim.of_another = Some((*uid).into());
-                self.snapshot.former.push(claim);
+            ["former", "claim", member, "of", uid] => self.former_claim(DATA, member, uid),
+            ["former", "claim", volume, "of", member, "of", uid] => {
+                self.former_claim(volume, member, uid);
             }
             ["another", "operator"] => self.snapshot.blocked.clear(),
             ["wait", seconds] => {
@@ -181,6 +193,20 @@ impl<A: Told> World<A> {
             _ => return None,
         }
         Some(String::new())
+    }
+
+    /// Of a second volume, and of one that has that beside it, the claims name each other.
+    fn former_claim(&mut self, volume: &str, member: &str, uid: &str) {
+        let member = self.name(member);
+        let (name, former) = (claim_of(volume, &member), &mut self.snapshot.former);
+        let mut claim = Claim::new(&*name, format!("7d11-{name}"), "52", member.clone());
+        claim.of_another = Some(uid.into());
+        if volume != DATA {
+            claim.beside = vec![DATA.into()];
+            let data = former.iter_mut().filter(|it| it.member == member);
+            data.for_each(|it| it.beside = vec![volume.into()]);
+        }
+        former.push(claim);
     }
 
     fn room(&mut self, nodes: &[&str], room: Room) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use endstate_core::{
-    LeftClaim, MemberRecord, MemberVolume, Ownership, Start, Step, claim_of, member_name, plan,
+    DATA, LeftClaim, MemberRecord, MemberVolume, Ownership, Start, Step, member_name, plan,
 };
 
 use super::{Told, World};
@@ -71,7 +71,11 @@ impl<A: Told> World<A> {
         match plan(&self.app, &self.seen()).surroundings {
             None => "as they are\n".into(),
             Some(it) => {
-                let volumes: Vec<_> = it.volumes.iter().map(|it| it.member.as_str()).collect();
+                let name = |it: &MemberVolume| match &*it.name {
+                    DATA => it.member.to_string(),
+                    _ => it.claim(),
+                };
+                let volumes: Vec<_> = it.volumes.iter().map(name).collect();
                 let (clients, min) = (it.clients, it.min_available);
                 let volumes = if volumes.is_empty() { "none".into() } else { volumes.join(" ") };
                 let told = format!("clients {clients}, min available {min}, volumes {volumes}\n");
@@ -108,7 +112,7 @@ impl<A: Told> World<A> {
 
 /// Which claims go with the cluster object, and those of members that have left which do not.
 fn owned(volumes: &[MemberVolume], left: &[LeftClaim]) -> String {
-    let volumes = volumes.iter().map(|it| (claim_of(&it.member), it.ownership, false));
+    let volumes = volumes.iter().map(|it| (it.claim(), it.ownership, false));
     let left = left.iter().map(|it| (it.claim.name.clone(), it.ownership, true));
     let told = volumes.chain(left).map(|(name, ownership, left)| match ownership {
         Ownership::Owned => format!("{name} goes with the cluster\n"),

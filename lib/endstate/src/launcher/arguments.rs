@@ -8,7 +8,7 @@ use endstate_core::{Guard, Seed, SeedWhen, Source};
 use super::decision::Marker;
 use super::error::LaunchError;
 use super::files::Pattern;
-use super::request::{EXECUTABLE, Launch, Request, SUBCOMMAND};
+use super::request::{DataDir, EXECUTABLE, Launch, Request, SUBCOMMAND};
 
 /// Where Kubernetes reads a container's termination message from.
 pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -43,9 +43,11 @@ pub fn command(
 ) -> Vec<String> {
     let mut words = vec![format!("{launcher_dir}/{EXECUTABLE}"), SUBCOMMAND.to_owned()];
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-    flag("--data-dir", &guard.data_dir);
+    for directory in &guard.data {
+        flag("--data-dir", &directory.path);
+        directory.present.iter().for_each(|it| flag("--present", it));
+    }
     flag(MEMBER_FLAG, member);
-    guard.present.iter().for_each(|it| flag("--present", it));
     flag("--marker", &format!("{launcher_dir}/started"));
     for seed in &guard.seeds {
         let to = seed.to.display();
@@ -74,9 +76,8 @@ pub fn command(
 /// What was read so far.
 #[derive(Default)]
 struct Words {
-    data_dir: Option<PathBuf>,
+    data: Vec<DataDir>,
     member: Option<String>,
-    present: Vec<Pattern>,
     marker: Option<PathBuf>,
     resume: bool,
     seeds: Vec<Seed>,
@@ -119,9 +120,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
 impl Words {
     fn take(&mut self, flag: &OsString, value: OsString) -> Result<(), LaunchError> {
         match flag.to_str() {
-            Some("--data-dir") => self.data_dir = Some(value.into()),
+            Some("--data-dir") => self.data.push(DataDir { path: value.into(), present: vec![] }),
             Some(MEMBER_FLAG) => self.member = Some(member(&value)?),
-            Some("--present") => self.present.push(pattern(&value)?),
+            Some("--present") => self.present(pattern(&value)?)?,
             Some("--marker") => self.marker = Some(value.into()),
             Some("--seed") => self.seeds.push(seed(&value, "FROM=TO", Seed::once)?),
             Some("--seed-always") => self.seeds.push(seed(&value, "FROM=TO", Seed::always)?),
@@ -140,6 +141,13 @@ impl Words {
         Ok(())
     }
 
+    /// Of the directory that was named last.
+    fn present(&mut self, pattern: Pattern) -> Result<(), LaunchError> {
+        let why = || LaunchError::Usage("--present follows the --data-dir it is about".to_owned());
+        self.data.last_mut().ok_or_else(why)?.present.push(pattern);
+        Ok(())
+    }
+
     /// Of the file that was named last.
     fn keep(&mut self, prefix: &OsString) -> Result<(), LaunchError> {
         let seed = self.seeds.last_mut().zip(prefix.to_str());
@@ -151,21 +159,22 @@ impl Words {
 
     fn launch(self, command: Vec<OsString>) -> Result<Request, LaunchError> {
         let missing = |what: &str| LaunchError::Usage(format!("{what} is missing"));
-        let data_dir = self.data_dir.ok_or_else(|| missing("--data-dir"))?;
         let marker = self.marker.ok_or_else(|| missing("--marker"))?;
-        if self.present.is_empty() {
+        if self.data.is_empty() {
+            return Err(missing("--data-dir"));
+        }
+        if self.data.iter().any(|it| it.present.is_empty()) {
             return Err(missing("--present"));
         }
         if command.is_empty() {
             return Err(missing("the command"));
         }
-        if marker.starts_with(&data_dir) {
+        if self.data.iter().any(|it| marker.starts_with(&it.path)) {
             let why = "--marker must be outside --data-dir: it has to outlive the data";
             return Err(LaunchError::Usage(why.to_owned()));
         }
         Ok(Request::Launch(Launch {
-            data_dir,
-            present: self.present,
+            data: self.data,
             member: self.member,
             marker,
             pod: Marker::Absent,

@@ -2,7 +2,7 @@
 
 use endstate_core::Evidence;
 
-/// What a data directory holds.
+/// What the data directories hold.
 ///
 /// ```
 /// assert_ne!(endstate::launcher::Data::Blank, endstate::launcher::Data::Present);
@@ -13,6 +13,9 @@ pub enum Data {
     Blank,
     /// The application would start as the member it was.
     Present,
+    /// Of several directories one has no file that matches, and another has: nobody knows what the application would
+    /// do.
+    Partial,
     /// The application would start as another member, which may run elsewhere.
     Foreign,
 }
@@ -77,7 +80,7 @@ pub fn decide(data: Data, marks: Marks) -> Decision {
     use Marker::{Absent, Present};
     match (data, marks) {
         (Data::Blank, Marks { file: Absent, pod: Absent, record: Absent }) => Decision::FirstStart,
-        (Data::Blank, _) => Decision::Refuse(Evidence::DataLost),
+        (Data::Blank | Data::Partial, _) => Decision::Refuse(Evidence::DataLost),
         (Data::Foreign, _) => Decision::Refuse(Evidence::DataForeign),
         (Data::Present, Marks { file: Absent, .. }) => Decision::MarkAndStart,
         (Data::Present, Marks { file: Present, .. }) => Decision::Start,

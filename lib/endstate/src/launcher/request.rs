@@ -14,6 +14,23 @@ pub const SUBCOMMAND: &str = "launch";
 /// The name of the launcher's executable inside the directory it is installed to.
 pub const EXECUTABLE: &str = "endstate";
 
+/// A directory in which an application has data.
+///
+/// ```
+/// # use endstate::launcher::DataDir;
+/// fn text(directory: &DataDir) -> String {
+///     format!("{} with {} patterns", directory.path.display(), directory.present.len())
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DataDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Data is there if a file matches one of these.
+    pub present: Vec<Pattern>,
+}
+
 /// One start of a member, as given on the command line.
 ///
 /// ```
@@ -25,13 +42,11 @@ pub const EXECUTABLE: &str = "endstate";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Launch {
-    /// The application's data directory.
-    pub data_dir: PathBuf,
-    /// The data is there if a file matches one of these.
-    pub present: Vec<Pattern>,
-    /// Whose data it is to be. That is noted in the data directory; without it nobody asks.
+    /// The application's data directories. The data is there if it is in all of them.
+    pub data: Vec<DataDir>,
+    /// Whose data it is to be. That is noted in each data directory; without it nobody asks.
     pub member: Option<String>,
-    /// The file that says "the application was started in this pod before"; never inside `data_dir`.
+    /// The file that says "the application was started in this pod before"; never inside a data directory.
     pub marker: PathBuf,
     /// What the pod itself says, beside the file.
     pub pod: Marker,

@@ -1,4 +1,4 @@
-//! What the data directory holds before a start: whether the data is there, whether it can be read, and whose it is.
+//! What the data directories hold before a start: whether the data is there, whether it can be read, and whose it is.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use endstate_core::Seed;
 use super::decision::Data;
 use super::error::{LaunchError, unreadable};
 use super::files;
-use super::request::Launch;
+use super::request::{DataDir, Launch};
 
 /// The file in the data directory that says whose data it is. It goes where the data goes.
 pub(super) const OWNER_FILE: &str = ".endstate-member";
@@ -19,28 +19,38 @@ pub(super) const OWNER_FILE: &str = ".endstate-member";
 /// How many files of the data are looked at.
 const FILES_MAX: usize = 10_000;
 
-/// What the data directory holds, and whose data it is, if it is another member's.
-pub(super) struct Survey {
+/// What the data directories hold.
+pub(super) struct Survey<'a> {
     pub(super) data: Data,
+    /// The directory that tells it.
+    pub(super) directory: &'a DataDir,
+    /// Whose data it is, if it is another member's.
     pub(super) owner: Option<String>,
 }
 
 /// Looks at the data of a member, and changes nothing.
-pub(super) fn survey(request: &Launch) -> Result<Survey, LaunchError> {
-    if !files::is_present(&request.data_dir, &request.present)? {
-        return Ok(Survey { data: Data::Blank, owner: None });
+pub(super) fn survey(request: &Launch) -> Result<Survey<'_>, LaunchError> {
+    let mut blank = vec![];
+    let mut left = FILES_MAX;
+    for directory in &request.data {
+        if !files::is_present(&directory.path, &directory.present)? {
+            blank.push(directory);
+        } else if let Some(member) = &request.member {
+            let owner = owner(&directory.path)?.filter(|it| it != member);
+            if owner.is_some() {
+                return Ok(Survey { data: Data::Foreign, directory, owner });
+            }
+            let tops: BTreeSet<_> = directory.present.iter().filter_map(|it| it.top()).collect();
+            tops.into_iter().try_for_each(|it| read_all(&directory.path.join(it), &mut left))?;
+        }
     }
-    let Some(member) = &request.member else {
-        return Ok(Survey { data: Data::Present, owner: None });
+    let data = match blank.len() {
+        0 => Data::Present,
+        it if it == request.data.len() => Data::Blank,
+        _ => Data::Partial,
     };
-    let owner = owner(&request.data_dir)?.filter(|it| it != member);
-    if owner.is_none() {
-        let tops: BTreeSet<_> = request.present.iter().filter_map(|it| it.top()).collect();
-        let mut left = FILES_MAX;
-        tops.into_iter().try_for_each(|it| read_all(&request.data_dir.join(it), &mut left))?;
-    }
-    let data = if owner.is_some() { Data::Foreign } else { Data::Present };
-    Ok(Survey { data, owner })
+    let directory = blank.first().copied().unwrap_or(&request.data[0]);
+    Ok(Survey { data, directory, owner: None })
 }
 
 /// Whose data it is, by the mark that a launcher left. Data of earlier releases has none, and is taken for its own.
@@ -56,8 +66,9 @@ fn owner(data_dir: &Path) -> Result<Option<String>, LaunchError> {
 /// Notes whose data it is from now on. A disk that is full says nothing of the data that is on it, and the application
 /// may start there all the same.
 pub(super) fn note_owner(request: &Launch) {
-    let path = request.data_dir.join(OWNER_FILE);
-    if let Some(member) = &request.member {
+    let Some(member) = &request.member else { return };
+    for directory in &request.data {
+        let path = directory.path.join(OWNER_FILE);
         let noted = fs::read_to_string(&path).is_ok_and(|it| it.trim() == member);
         if !noted {
             let _ = files::make_all(&[Seed::text(format!("{member}\n"), path)]);

@@ -1,4 +1,4 @@
-use endstate_core::{Evidence, Exit, Guard, Seed};
+use endstate_core::{Directory, Evidence, Exit, Guard, Seed};
 
 use super::arguments::TERMINATION_LOG;
 use super::survey::OWNER_FILE;
@@ -8,11 +8,14 @@ fn os(args: &[&str]) -> Vec<OsString> {
     args.iter().map(OsString::from).collect()
 }
 
+fn directory(path: impl Into<std::path::PathBuf>, present: &str) -> DataDir {
+    DataDir { path: path.into(), present: vec![present.parse().unwrap()] }
+}
+
 /// The command must not be there: one that is would take this process over and end it with success.
 fn request(dir: &Path) -> Launch {
     Launch {
-        data_dir: dir.join("data"),
-        present: vec!["log/*.log".parse().unwrap()],
+        data: vec![directory(dir.join("data"), "log/*.log")],
         member: Some("example-a".to_owned()),
         marker: dir.join("started"),
         pod: Marker::Absent,
@@ -30,7 +33,7 @@ fn arguments_are_parsed_up_to_the_command() {
     let args = "--data-dir /d --present l/*.l --marker /m -- app --name a -- b";
     let args: Vec<_> = args.split(' ').collect();
     let Request::Launch(launch) = parse(os(&args)).unwrap() else { panic!("not a launch") };
-    assert_eq!(launch.data_dir, Path::new("/d"));
+    assert_eq!(launch.data, [directory("/d", "l/*.l")]);
     assert_eq!(launch.termination_log, Path::new(TERMINATION_LOG));
     assert_eq!(launch.command, os(&["app", "--name", "a", "--", "b"]));
     assert_eq!(parse(os(&["--install", "/e"])).unwrap(), Request::Install("/e".into()));
@@ -39,6 +42,7 @@ fn arguments_are_parsed_up_to_the_command() {
 #[test]
 fn what_an_operator_says_is_what_the_launcher_reads() {
     let guard = Guard::new("/d", &["v/log.*", "v/snapshot.*"])
+        .beside(Directory::new("journal", "/j", &["*.j"]))
         .seed(Seed::once("/c/a", "/w/a"))
         .seed(Seed::always("/c/b", "/w/b"))
         .seed(Seed::text_once("x=1\ny", "/w/c"))
@@ -47,12 +51,18 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .class_path("/app/lib");
     let own = ["app", "--resume", "--member"].map(str::to_owned);
     let command = command(&guard, ("example-a", true), "/l", &own);
-    assert!(surveys(&command) && !surveys(&command[7..]), "{command:?}");
+    let own = command.iter().position(|it| it == "--").unwrap();
+    assert!(surveys(&command) && !surveys(&command[own..]), "{command:?}");
     let words = command[2..].iter().map(OsString::from);
     let Request::Launch(launch) = parse(words).unwrap() else { panic!("not a launch") };
     let expected = Launch {
-        data_dir: "/d".into(),
-        present: vec!["v/log.*".parse().unwrap(), "v/snapshot.*".parse().unwrap()],
+        data: vec![
+            DataDir {
+                path: "/d".into(),
+                present: vec!["v/log.*".parse().unwrap(), "v/snapshot.*".parse().unwrap()],
+            },
+            directory("/j", "*.j"),
+        ],
         member: Some("example-a".to_owned()),
         marker: "/l/started".into(),
         pod: Marker::Absent,
@@ -79,6 +89,9 @@ fn arguments_that_make_no_sense_are_refused_with_the_usage() {
         "--data-dir /d --marker /m -- app",
         "--present *.l --marker /m -- app",
         "--data-dir /d --present *.l --marker /d/m -- app",
+        "--data-dir /d --present *.l --data-dir /e --marker /m -- app",
+        "--data-dir /d --present *.l --data-dir /e --present *.l --marker /e/m -- app",
+        "--present *.l --data-dir /d --marker /m -- app",
         "--data-dir /d --present /etc/*.l --marker /m -- app",
         "--data-dir /d --present a*/b.l --marker /m -- app",
         "--data-dir /d --present a/b*c* --marker /m -- app",
@@ -109,6 +122,8 @@ fn only_a_blank_directory_that_nobody_knows_is_a_first_start() {
         let known = [file, pod, record].contains(&Present);
         let blank = if known { Decision::Refuse(Evidence::DataLost) } else { Decision::FirstStart };
         assert_eq!(decide(Data::Blank, marks), blank, "{marks:?}");
+        let lost = Decision::Refuse(Evidence::DataLost);
+        assert_eq!(decide(Data::Partial, marks), lost, "{marks:?}");
         let data = if file == Present { Decision::Start } else { Decision::MarkAndStart };
         assert_eq!(decide(Data::Present, marks), data, "{marks:?}");
         let foreign = Decision::Refuse(Evidence::DataForeign);
@@ -123,7 +138,7 @@ fn a_member_that_lost_everything_is_refused_by_its_pod_and_by_the_record() {
         let request = Launch { pod, record, ..request(dir.path()) };
         let error = launch(&request).unwrap_err();
         assert!(matches!(error, LaunchError::DataLost { .. }), "{error}");
-        assert!(!request.marker.exists() && !request.data_dir.exists());
+        assert!(!request.marker.exists() && !request.data[0].path.exists());
     }
 }
 
@@ -158,7 +173,7 @@ fn a_wiped_member_is_refused_and_says_so() {
     let message = fs::read_to_string(&request.termination_log).unwrap();
     let code = Evidence::DataLost.exit_code().into();
     assert_eq!(Exit::of(code, None, &message).evidence, Some(Evidence::DataLost), "{message}");
-    assert!(!request.data_dir.exists(), "a refusal makes nothing");
+    assert!(!request.data[0].path.exists(), "a refusal makes nothing");
 }
 
 /// The command fails, so each launch comes back and shows what it left.
@@ -172,8 +187,8 @@ fn only_a_first_start_is_permitted_to_start_empty() {
     assert!(permission.exists());
     assert!(!request.marker.exists(), "it never ran, so the next start is the first");
     fs::remove_file(&permission).unwrap();
-    fs::create_dir_all(request.data_dir.join("log")).unwrap();
-    fs::write(request.data_dir.join("log/1.log"), "x").unwrap();
+    fs::create_dir_all(request.data[0].path.join("log")).unwrap();
+    fs::write(request.data[0].path.join("log/1.log"), "x").unwrap();
     launch(&request).unwrap_err();
     assert!(!permission.exists(), "it has data");
 }
@@ -252,8 +267,8 @@ fn a_class_path_is_the_jars_of_its_folder_by_name_and_a_folder_without_is_refuse
 fn an_unreadable_data_directory_is_an_error_not_a_blank() {
     let dir = tempfile::tempdir().unwrap();
     let request = request(dir.path());
-    fs::create_dir_all(&request.data_dir).unwrap();
-    fs::write(request.data_dir.join("log"), "a file, not a directory").unwrap();
+    fs::create_dir_all(&request.data[0].path).unwrap();
+    fs::write(request.data[0].path.join("log"), "a file, not a directory").unwrap();
     assert!(matches!(launch(&request), Err(LaunchError::DataUnreadable { .. })));
     assert!(!request.marker.exists());
     assert_eq!(evidence(&request, Evidence::DataUnreadable), Some(Evidence::DataUnreadable));
@@ -270,15 +285,15 @@ fn evidence(request: &Launch, of: Evidence) -> Option<Evidence> {
 fn data_that_is_there_and_cannot_be_read_is_no_start() {
     let dir = tempfile::tempdir().unwrap();
     let request = request(dir.path());
-    let log = request.data_dir.join("log");
+    let log = request.data[0].path.join("log");
     fs::create_dir_all(log.join("deep")).unwrap();
     fs::write(log.join("1.log"), "x").unwrap();
     fs::write(log.join("deep/empty"), "").unwrap();
     let started = launch(&request).unwrap_err();
     assert_eq!(started.to_string(), "cannot execute /nonexistent/app");
     assert_eq!(evidence(&request, Evidence::NotStarted), Some(Evidence::NotStarted));
-    fs::remove_file(request.data_dir.join(OWNER_FILE)).unwrap();
-    fs::create_dir(request.data_dir.join(OWNER_FILE)).unwrap();
+    fs::remove_file(request.data[0].path.join(OWNER_FILE)).unwrap();
+    fs::create_dir(request.data[0].path.join(OWNER_FILE)).unwrap();
     let error = launch(&request).unwrap_err();
     assert!(matches!(error, LaunchError::DataUnreadable { .. }), "{error}");
     assert_eq!(evidence(&request, Evidence::DataUnreadable), Some(Evidence::DataUnreadable));
@@ -290,8 +305,8 @@ fn a_member_never_starts_as_another() {
     let dir = tempfile::tempdir().unwrap();
     let request = request(dir.path());
     launch(&request).unwrap_err();
-    fs::create_dir_all(request.data_dir.join("log")).unwrap();
-    fs::write(request.data_dir.join("log/1.log"), "x").unwrap();
+    fs::create_dir_all(request.data[0].path.join("log")).unwrap();
+    fs::write(request.data[0].path.join("log/1.log"), "x").unwrap();
     for pod in [Marker::Absent, Marker::Present] {
         let moved = Launch { member: Some("example-b".to_owned()), pod, ..request.clone() };
         let error = launch(&moved).unwrap_err();
@@ -303,9 +318,44 @@ fn a_member_never_starts_as_another() {
     let nameless = Launch { member: None, ..request.clone() };
     assert_eq!(launch(&nameless).unwrap_err().to_string(), "cannot execute /nonexistent/app");
     // Marks that came to nothing on a full disk are none.
-    fs::write(request.data_dir.join(OWNER_FILE), "").unwrap();
+    fs::write(request.data[0].path.join(OWNER_FILE), "").unwrap();
     assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
-    assert_eq!(fs::read_to_string(request.data_dir.join(OWNER_FILE)).unwrap(), "example-a\n");
+    assert_eq!(fs::read_to_string(request.data[0].path.join(OWNER_FILE)).unwrap(), "example-a\n");
+}
+
+/// Of a member with two directories, one of which is blank, nobody knows what the application would make.
+#[test]
+fn a_member_that_lost_one_of_its_directories_has_lost_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut request = request(dir.path());
+    request.data.push(directory(dir.path().join("journal"), "*.j"));
+    assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
+    let owners =
+        request.data.iter().map(|it| fs::read_to_string(it.path.join(OWNER_FILE)).unwrap());
+    assert_eq!(owners.collect::<Vec<_>>(), ["example-a\n"; 2], "each says whose it is");
+    fs::create_dir_all(dir.path().join("data/log")).unwrap();
+    let files = ["data/log/1.log", "journal/1.j"].map(|it| dir.path().join(it));
+    files.iter().for_each(|it| fs::write(it, "x").unwrap());
+    assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
+    for (lost, directory) in files.iter().zip(&request.data) {
+        fs::remove_file(lost).unwrap();
+        let error = launch(&request).unwrap_err();
+        assert!(
+            matches!(&error, LaunchError::DataLost { data_dir, .. } if *data_dir == directory.path),
+            "{error}"
+        );
+        assert_eq!(evidence(&request, Evidence::DataLost), Some(Evidence::DataLost));
+        fs::write(lost, "x").unwrap();
+    }
+    // One of them is another member's.
+    fs::write(dir.path().join("journal").join(OWNER_FILE), "example-b").unwrap();
+    for blank in [false, true] {
+        if blank {
+            fs::remove_file(&files[0]).unwrap();
+        }
+        let error = launch(&request).unwrap_err();
+        assert!(matches!(&error, LaunchError::DataForeign { owner, .. } if owner == "example-b"));
+    }
 }
 
 #[test]

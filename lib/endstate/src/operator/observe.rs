@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, Beside, CONSENT_ANNOTATION, Choice, Conflict, Identity, LaunchOf, MemberName,
+    App, Beside, CONSENT_ANNOTATION, Choice, Conflict, DATA, Identity, LaunchOf, MemberName,
     MemberRecord, MemberVolume, NodeFault, Place, Record, SeenCertificate, Snapshot, Status,
-    Surroundings, Trouble, Uid, targets,
+    Surroundings, Trouble, Uid, claim_of, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -175,11 +175,19 @@ impl<O: Operand> Operator<O> {
         let mut claims: Vec<_> =
             shown.iter().filter_map(|it| Some(claim(it, it.member()?))).collect();
         for (member, _) in record.pods() {
-            if claims.iter().any(|it| it.member == *member) {
-                continue;
+            let others = claims.iter().filter(|it| it.member == *member);
+            let others = others.flat_map(|it| it.beside.clone());
+            let mut volumes: Vec<_> = [DATA.to_owned()].into_iter().chain(others).collect();
+            while let Some(volume) = volumes.pop() {
+                let name = claim_of(&volume, member);
+                if claims.iter().any(|it| it.name == name && it.member == *member) {
+                    continue;
+                }
+                let found = self.around.claim_of(&owner, (&volume, member), ctx).await?;
+                let found = found.map(|it| claim(&it, member));
+                volumes.extend(found.iter().flat_map(|it| it.beside.clone()));
+                claims.extend(found);
             }
-            let found = self.around.claim_of(&owner, member, ctx).await?;
-            claims.extend(found.map(|it| claim(&it, member)));
         }
         let known: BTreeSet<_> = claims.iter().map(|it| it.uid.clone()).collect();
         let others = shown.iter().filter(|it| !known.contains(it.uid()));
@@ -231,12 +239,11 @@ impl<O: Operand> Operator<O> {
         let pods = status.record.pods().map(|(name, _)| name);
         let known = pods.chain(coming).filter_map(|it| status.record.find(it));
         let spec = status.record.in_force().unwrap_or(&snapshot.spec);
-        let volume = |it: &MemberRecord| {
+        let volumes = |it: &MemberRecord| {
             let launch = self.operand.app().launch(&LaunchOf::new(&snapshot.object, spec, it));
-            let volume = launch.volume().cloned()?;
-            Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
+            MemberVolume::all_of(it, &launch)
         };
-        surroundings.volumes = known.filter_map(volume).collect();
+        surroundings.volumes = known.flat_map(volumes).collect();
         let (app, beside) = (self.operand.app(), &snapshot.beside);
         surroundings.certificates = app.all_certificates(&snapshot.object, spec, beside);
         surroundings.certificates.retain(|it| it.given.is_none());
@@ -292,7 +299,7 @@ fn claim(claim: &Claim, member: &str) -> endstate_core::Claim {
     let mut seen = endstate_core::Claim::new(claim.name(), uid, version, member);
     (seen.retained, seen.deleting) = (claim.is_retained(), claim.is_deleting());
     seen.volume = claim.volume();
-    seen.of_role(claim.role().map(Into::into))
+    seen.of_role(claim.role().map(Into::into)).beside(claim.beside())
 }
 
 /// A claim that does not say whose it is. No member is called so, and nobody deletes it.

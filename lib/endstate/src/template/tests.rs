@@ -1,5 +1,6 @@
 use endstate_core::{
-    Guard, Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName, MemberRecord, Start,
+    Directory, Guard, Identity, LABEL_CLUSTER, LABEL_UID, LaunchOf, MemberName, MemberRecord,
+    Start, VolumeSpec,
 };
 use serde_json::json;
 
@@ -63,6 +64,22 @@ fn a_member_runs_behind_the_launcher_which_its_own_container_brings() {
     assert_eq!(command[0], format!("{}/endstate", mounted(main, volume).unwrap()));
     assert_eq!(installer["command"][3], mounted(installer, volume).unwrap());
     assert_eq!(pod["spec"]["volumes"][1]["name"], volume);
+}
+
+#[test]
+fn each_directory_of_a_member_is_on_a_volume_of_its_own() {
+    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let mut launch = launch("server:1", &PodPolicy::default());
+    let volume = VolumeSpec::new("1Gi");
+    launch.guard = launch.guard.beside(Directory::new("journal", "/journal", &["*.j"]).on(volume));
+    let pod =
+        json!(pod("toy", "endstate:0", &PodRequest::new(&object, (&member, &new()), &launch)));
+    let spec = &pod["spec"];
+    assert!(spec["volumes"][0]["emptyDir"].is_object());
+    let claim = json!({"claimName": "journal-demo-a"});
+    assert_eq!(spec["volumes"][1], json!({"name": "journal", "persistentVolumeClaim": claim}));
+    let mounts = &spec["containers"][0]["volumeMounts"];
+    assert_eq!(mounts[1], json!({"name": "journal", "mountPath": "/journal"}));
 }
 
 /// What the `restricted` level of Kubernetes asks for, and what it takes to work so: a group for what root left on a

@@ -42,7 +42,7 @@ fn etcd_runs_behind_the_launcher_on_its_own_volume() {
     let request = launcher::parse(command[2..].iter().map(Into::into)).unwrap();
     let launcher::Request::Launch(request) = request else { panic!("not a launch") };
     assert_eq!(request.command[0], "/usr/local/bin/etcd");
-    let data_dir = request.data_dir.to_str().unwrap();
+    let data_dir = request.data[0].path.to_str().unwrap();
     assert_eq!(etcd["volumeMounts"][0]["mountPath"], data_dir);
     let flag = format!("--data-dir={data_dir}");
     assert!(request.command.iter().any(|it| it.to_str() == Some(&flag)), "{command:?}");

@@ -8,10 +8,10 @@ use crate::assess::rebuild::is_lost;
 use crate::certificates::{Certificate, Due};
 use crate::claim::Claim;
 use crate::id::RoleName;
-use crate::launch::{Reclaim, Retention};
+use crate::launch::{Policy, Reclaim};
 use crate::limits::quorum;
 use crate::member::Cluster;
-use crate::objects::{Ownership, claim_of};
+use crate::objects::Ownership;
 use crate::plan::{Issue, LeftClaim, MemberVolume, Surroundings};
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
@@ -21,7 +21,7 @@ use crate::view::Membership;
 impl<A: App> Report<'_, '_, A> {
     /// Nothing around the members is changed while their names are not ours, the cluster is going, a person paused it,
     /// or the record was lost.
-    pub(super) fn surroundings(&self, retention: &[(RoleName, Retention)]) -> Option<Surroundings> {
+    pub(super) fn surroundings(&self, retention: &[Policy]) -> Option<Surroundings> {
         let target = self.assessed.target.as_ref()?;
         let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
         let lost = is_lost(self.assessed.snapshot);
@@ -29,8 +29,10 @@ impl<A: App> Report<'_, '_, A> {
         if keep.contains(&self.assessed.situation) || unknown || self.surroundings_rest() {
             return None;
         }
-        let volume =
-            |it: MemberVolume| MemberVolume { ownership: ownership(&it.role, retention), ..it };
+        let volume = |it: MemberVolume| {
+            let ownership = ownership(&it.role, Some(&*it.name), retention);
+            it.ownership(ownership)
+        };
         let volumes: Vec<_> = self.volumes().into_iter().map(volume).collect();
         let mut taken = self.assessed.snapshot.conflicts.clone();
         taken.sort();
@@ -88,7 +90,7 @@ impl<A: App> Report<'_, '_, A> {
     }
 
     /// What the accepted spec says of claims, where there are any or are to be.
-    pub(super) fn retention(&self) -> Vec<(RoleName, Retention)> {
+    pub(super) fn retention(&self) -> Vec<Policy> {
         let any = !self.assessed.snapshot.claims.is_empty() || !self.volumes().is_empty();
         if any { self.assessed.retention() } else { vec![] }
     }
@@ -100,27 +102,24 @@ impl<A: App> Report<'_, '_, A> {
         snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
     }
 
-    /// Who has a claim, and who is to start with one. A member that was started without one, or whose claim is gone,
-    /// gets none: its data would not be on it.
+    /// The volumes that have a claim, and those that members are to start with. A member that was started without one,
+    /// or whose claim is gone, gets none: its data would not be on it.
     fn volumes(&self) -> Vec<MemberVolume> {
-        let (snapshot, record) = (self.assessed.snapshot, &self.decision.record);
-        let has = |it: &MemberRecord| snapshot.claims.iter().any(|claim| claim.member == it.name);
+        let record = &self.decision.record;
+        let claims = &self.assessed.snapshot.claims;
+        let has = |it: &MemberVolume| claims.iter().any(|claim| claim.name == it.claim());
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
-        let wanted = |it: &&MemberRecord| has(it) || it.pod.is_none() && !belongs(it);
-        let volume = |it: &MemberRecord| {
-            let volume = self.assessed.launch(it, None).volume().cloned()?;
-            Some(MemberVolume::new(it.name.clone(), (it.role.clone(), it.group), volume))
+        let volumes = |member: &MemberRecord| {
+            let starts = member.pod.is_none() && !belongs(member);
+            let all = MemberVolume::all_of(member, &self.assessed.launch(member, None));
+            all.into_iter().filter(move |it| starts || has(it)).collect::<Vec<_>>()
         };
-        record.everyone().filter(wanted).filter_map(volume).collect()
+        record.everyone().flat_map(volumes).collect()
     }
 
     /// The claims that are no such volume's, by name. What goes already has no owner to be given.
-    fn left(
-        &self,
-        volumes: &[MemberVolume],
-        retention: &[(RoleName, Retention)],
-    ) -> Vec<LeftClaim> {
-        let is_volume = |it: &Claim| volumes.iter().any(|one| claim_of(&one.member) == it.name);
+    fn left(&self, volumes: &[MemberVolume], retention: &[Policy]) -> Vec<LeftClaim> {
+        let is_volume = |it: &Claim| volumes.iter().any(|one| one.claim() == it.name);
         let claims = self.assessed.snapshot.claims.iter();
         let left = claims.filter(|it| !it.deleting && !is_volume(it));
         let left = left.map(|it| LeftClaim::new(it.clone(), self.ownership_left(it, retention)));
@@ -131,19 +130,22 @@ impl<A: App> Report<'_, '_, A> {
 
     /// Of a claim that a member left behind only its own word tells the role, so what the policy of any role keeps is
     /// kept.
-    fn ownership_left(&self, claim: &Claim, retention: &[(RoleName, Retention)]) -> Ownership {
+    fn ownership_left(&self, claim: &Claim, retention: &[Policy]) -> Ownership {
+        let volume = claim.name_of_volume();
         if let Some(member) = self.decision.record.find(&claim.member) {
-            return ownership(&member.role, retention);
+            return ownership(&member.role, volume, retention);
         }
-        let any_keeps = retention.iter().any(|it| it.1.when_deleted == Reclaim::Retain);
+        let mut all = Policy::of(retention, None, volume).into_iter();
+        let any_keeps = all.any(|it| it.when_deleted == Reclaim::Retain);
         let role = claim.role.as_ref().filter(|_| !any_keeps);
-        role.map_or(Ownership::Kept, |it| ownership(it, retention))
+        role.map_or(Ownership::Kept, |it| ownership(it, volume, retention))
     }
 }
 
 /// The claim of a member ends with the cluster object if the policy of its role says so. Where none speaks it is kept.
-fn ownership(role: &RoleName, retention: &[(RoleName, Retention)]) -> Ownership {
-    let mut policies = retention.iter().filter(|it| it.0 == *role).peekable();
-    let ends = policies.peek().is_some() && policies.all(|it| it.1.when_deleted == Reclaim::Delete);
+fn ownership(role: &RoleName, volume: Option<&str>, retention: &[Policy]) -> Ownership {
+    let known = retention.iter().any(|it| it.role == *role);
+    let mut policies = Policy::of(retention, Some(role), volume).into_iter();
+    let ends = known && policies.all(|it| it.when_deleted == Reclaim::Delete);
     if ends { Ownership::Owned } else { Ownership::Kept }
 }

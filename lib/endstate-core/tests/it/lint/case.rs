@@ -97,7 +97,7 @@ impl Case {
 
     /// Another policy speaks of the claims of a role.
     pub(super) fn keeps(&mut self, role: &str, retention: Retention) {
-        self.plan.retention.push((role.into(), retention));
+        self.plan.retention.push(Policy::new(role, DATA, retention));
     }
 
     pub(super) fn action(&mut self) -> &mut Action {

@@ -65,8 +65,8 @@ pub(super) fn owns() -> Case {
 }
 
 /// No claim is kept.
-fn deletes_all() -> Vec<(RoleName, Retention)> {
-    vec![("member".into(), Retention::new(Reclaim::Delete, Reclaim::Delete))]
+fn deletes_all() -> Vec<Policy> {
+    vec![Policy::new("member", DATA, Retention::new(Reclaim::Delete, Reclaim::Delete))]
 }
 
 pub(super) fn removes() -> Case {

@@ -129,13 +129,18 @@ pub(super) const AROUND: &[Spoiled] = &[
     ("owns a claim that the policy keeps", owns, |it| {
         it.around().left.clear();
         it.seen.claims.truncate(1);
-        it.plan.retention[0].1.when_deleted = Reclaim::Retain;
+        it.plan.retention[0].retention.when_deleted = Reclaim::Retain;
+    }),
+    ("owns a claim that the policy of its volume keeps", owns, |it| {
+        let retention = Retention::new(Reclaim::Retain, Reclaim::Delete);
+        it.plan.retention[0].volume = "journal".into();
+        it.plan.retention.push(Policy::new("member", DATA, retention));
     }),
     ("owns claims without a policy", owns, |it| it.plan.retention.clear()),
     ("owns the claim of a role without a policy", owns, |it| {
         it.around().left.clear();
         it.seen.claims.truncate(1);
-        it.plan.retention[0].0 = "observer".into();
+        it.plan.retention[0].role = "observer".into();
     }),
     ("owns the claim of a role by the policy of one of its groups", owns, |it| {
         it.keeps("member", Retention::new(Reclaim::Retain, Reclaim::Delete));
@@ -216,6 +221,18 @@ pub(super) const CREATED: &[Spoiled] = &[
         it.seen.claims[0].volume = Some(VolumeSpec::new("1Gi"));
     }),
     ("resumes on a claim that is going", resumes, |it| it.seen.claims[0].deleting = true),
+    ("resumes on one of two claims", resumes, |it| {
+        it.seen.claims[0].beside = vec!["journal".into()]
+    }),
+    ("resumes without one of two volumes", resumes, |it| {
+        let journal = Claim::new("journal-c", "claim-j", "1", "c").volume(VolumeSpec::new("1Gi"));
+        it.seen.claims[0].beside = vec!["journal".into()];
+        it.seen.claims.push(journal.beside(vec!["data".into()]));
+    }),
+    ("resumes with a directory that it never had", resumes, |it| {
+        let Action::CreatePod { launch, .. } = it.action() else { panic!("no pod is made") };
+        launch.guard.data.push(Directory::new("journal", "/journal", &["*.log"]));
+    }),
     ("resumes beside its pod", resumes, |it| it.seen.pods.as_mut().unwrap().push(pod("c"))),
     ("resumes beside the source of a recovery", resumes, |it| {
         it.list_mut().agreed = 1;

@@ -24,6 +24,9 @@ pub(super) const PODS: &[Spoiled] = &[
     }),
     ("recreates one too many", recreates, |it| it.silent("b")),
     ("recreates without a claim", recreates, |it| it.seen.claims.clear()),
+    ("recreates without one of two claims", recreates, |it| {
+        it.seen.claims[0].beside = vec!["journal".into()]
+    }),
     ("recreates another pod", recreates, |it| it.renewed("c")),
     ("recreates the source of a recovery beside others", resumes_source, |it| {
         it.list_mut().members.push(Entry::voter("b", "b"))
@@ -120,7 +123,12 @@ pub(super) const PODS: &[Spoiled] = &[
         *it.action() = Action::DeleteClaim { claim: it.seen.claims[0].clone() };
     }),
     ("deletes a claim that the policy keeps", deletes_claim, |it| {
-        it.plan.retention[0].1.when_scaled = Reclaim::Retain
+        it.plan.retention[0].retention.when_scaled = Reclaim::Retain
+    }),
+    ("deletes a claim that the policy of its volume keeps", deletes_claim, |it| {
+        let retention = Retention::new(Reclaim::Delete, Reclaim::Retain);
+        it.plan.retention[0].volume = "journal".into();
+        it.plan.retention.push(Policy::new("member", DATA, retention));
     }),
     ("deletes the claim of who leaves, which the policy keeps", deletes_claim_early, |it| {
         it.keeps("member", Retention::new(Reclaim::Delete, Reclaim::Retain))

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 
-use super::wanted::{MEMBER_LABEL, RETAINED_LABEL};
+use super::wanted::{BESIDE, MEMBER_LABEL, RETAINED_LABEL};
 use super::{Objects, Owner, Wanted, is_of_claims};
 use crate::{Cache, Context, Error, Propagation};
 
@@ -34,6 +34,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    #[cfg(test)]
+    pub(super) fn of(object: DynamicObject) -> Self {
+        Self { object: Arc::new(object) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         self.object.metadata.name.as_deref().unwrap_or_default()
@@ -81,6 +86,12 @@ impl Claim {
         Some(VolumeSpec::new(size).class(spec.storage_class_name))
     }
 
+    /// The other volumes of its member, by name.
+    pub fn beside(&self) -> Vec<String> {
+        let names = self.object.annotations().get(BESIDE).map(String::as_str).unwrap_or_default();
+        names.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Whether it is to go as soon as no pod uses it.
     pub fn is_deleting(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
@@ -116,16 +127,17 @@ impl Objects {
         ctx.of(kind).update(&*claim.object, &object).await.map(drop)
     }
 
-    /// The claim of a member by its name, whatever labels somebody took away: what the watch does not show is read from
-    /// the API itself. The name of a member is used once, so only another cluster's uid says that it is not its own.
+    /// The claim of a member's volume by its name, whatever labels somebody took away: what the watch does not show is
+    /// read from the API itself. The name of a member is used once, so only another cluster's uid says that it is not its
+    /// own.
     pub async fn claim_of(
         &self,
         owner: &Owner,
-        member: &str,
+        (volume, member): (&str, &str),
         ctx: &Context,
     ) -> Result<Option<Claim>, Error> {
         let Some(cache) = self.claim_cache() else { return Ok(None) };
-        let key = owner.key(&super::claim_of(member));
+        let key = owner.key(&super::claim_of(volume, member));
         let found = match cache.get(&key) {
             Some(object) => Some(object),
             None => ctx.of(cache.kind().clone()).get_live(&key).await?.map(Arc::new),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use endstate_core::{LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, Trusted, claim_of};
+use endstate_core::{LABEL_GROUP, LABEL_ROLE, MemberVolume, Ownership, Reclaim, Trusted};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, TypeMeta};
 use kube::{Resource, ResourceExt};
@@ -28,6 +28,9 @@ pub const MEMBER_LABEL: &str = "endstate.dev/member";
 
 /// The label on the claim of a member that says `true` if it is kept when the member has left the cluster.
 pub const RETAINED_LABEL: &str = "endstate.dev/retained";
+
+/// The annotation on the claim of a member with the names of the other volumes that the member has its data on.
+pub(super) const BESIDE: &str = "endstate.dev/volumes-beside";
 
 /// A random value in a secret that is created once.
 ///
@@ -184,8 +187,8 @@ impl Wanted {
         self
     }
 
-    /// The claim of the volume on which a member keeps its data, named by [`claim_of`]. The plan says whether it goes
-    /// with the cluster object.
+    /// The claim of a volume on which a member keeps data, named by [`claim_of`](endstate_core::claim_of). The plan says
+    /// whether it goes with the cluster object.
     ///
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
@@ -210,12 +213,15 @@ impl Wanted {
             LABEL_ROLE: of.role,
             LABEL_GROUP: of.group.to_string(),
         });
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": claim_of(&of.member), "labels": labels},
+            "metadata": {"name": of.claim(), "labels": labels},
             "spec": spec,
         });
+        if !of.beside.is_empty() {
+            body["metadata"]["annotations"] = serde_json::json!({BESIDE: of.beside.join(",")});
+        }
         Ok(Self::new(body, of.ownership)?.of_member(&of.member))
     }
 

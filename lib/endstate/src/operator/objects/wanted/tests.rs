@@ -75,6 +75,18 @@ fn a_claim_is_owned_if_the_plan_says_so_and_says_whose_it_is() {
     }
 }
 
+#[test]
+fn the_claims_of_a_member_name_each_other() {
+    let volume = || MemberVolume::new("demo-a", ("member", 0), VolumeSpec::new("1Gi"));
+    let journal = Wanted::claim(&volume().named("journal", vec!["data".into(), "index".into()]));
+    let intent = journal.unwrap().intent(&owner());
+    assert_eq!(intent.name_any(), "journal-demo-a");
+    let seen = crate::operator::Claim::of(intent);
+    assert_eq!(seen.beside(), ["data", "index"]);
+    let alone = Wanted::claim(&volume()).unwrap().intent(&owner());
+    assert_eq!(alone.annotations().get(BESIDE), None, "one that is alone is as it always was");
+}
+
 /// A mark is made for one cluster object and one intent, and nobody takes it away together with the labels. Whether it
 /// was owned then does not matter.
 #[test]
