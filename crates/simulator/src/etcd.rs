@@ -21,8 +21,8 @@ pub struct EtcdModel {
     pub strict: bool,
     /// How many learners it lists.
     pub learners: u8,
-    /// Whether its members are on volumes.
-    pub on_volumes: bool,
+    /// What its members are on.
+    pub volumes: Volumes,
     /// What an edit of the spec changes.
     pub respec: Respec,
 }
@@ -31,8 +31,7 @@ impl EtcdModel {
     /// What ships.
     pub fn of(scenario: &Scenario) -> Self {
         let (learners, respec) = (scenario.at_once, scenario.respec);
-        let on_volumes = scenario.volumes != Volumes::WithPod;
-        Self { strict: true, learners, on_volumes, respec }
+        Self { strict: true, learners, volumes: scenario.volumes, respec }
     }
 
     fn of_versions(&self, versions: [&'static str; 2]) -> &'static str {
@@ -49,7 +48,10 @@ impl AppModel for EtcdModel {
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
         let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
-        spec.storage = self.on_volumes.then(|| VolumeSpec::default().into());
+        let on = |volume: bool| volume.then(|| VolumeSpec::default().into());
+        spec.storage = on(self.volumes != Volumes::WithPod);
+        // Its second volume is that of the write-ahead log.
+        spec.wal = on(self.volumes == Volumes::Pairs);
         spec.learners = Some(self.learners).filter(|it| *it > 1);
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}

@@ -21,6 +21,7 @@ pub fn suite() -> Vec<Scenario> {
     all.extend(cordoned());
     all.extend(at_once());
     all.extend(hibernating());
+    all.extend(pairs());
     all
 }
 
@@ -37,6 +38,21 @@ fn hibernating() -> Vec<Scenario> {
         of("hibernate 3, wiped", &[[3, 0], [0, 0]], Budgets { wipe: 1, ..edit }),
         Scenario::new("hibernate on the way to 4", Start::Running([3, 0]), &[[4, 0], [0, 0]], edit)
             .on(Volumes::Claims),
+    ]
+}
+
+/// Members have two volumes, and one of them may be lost.
+fn pairs() -> Vec<Scenario> {
+    let of = |name, sizes: &'static [[u8; 2]], budgets| {
+        Scenario::new(name, Start::Running(sizes[0]), sizes, budgets).on(Volumes::Pairs)
+    };
+    let part = Budgets { evict: 1, part: 1, ..NONE };
+    vec![
+        of("pairs 1 of 3 lost", &[[3, 0]], Budgets { abort: 1, stale: 1, ..part }),
+        of("pairs 2 of 3 lost", &[[3, 0]], Budgets { evict: 2, part: 2, ..NONE }),
+        of("pairs 1 of 2 lost", &[[2, 0]], Budgets { abort: 1, late: 1, ..part }),
+        of("pairs 3 to 1", &[[3, 0], [1, 0]], Budgets { edit: 1, abort: 1, evict: 1, ..NONE }),
+        of("pairs hibernate 3", &[[3, 0], [0, 0]], Budgets { edit: 2, part: 1, ..NONE }),
     ]
 }
 

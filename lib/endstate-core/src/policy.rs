@@ -108,6 +108,15 @@ pub struct EmptyDir {
     pub size_limit: Option<String>,
 }
 
+impl EmptyDir {
+    /// What is wrong with it, as this field of a spec.
+    pub(crate) fn problem(&self, field: &str) -> Option<Problem> {
+        let known = matches!(self.medium.as_deref(), None | Some("" | "Memory"));
+        let why = "must be \"\" or \"Memory\"";
+        (!known).then(|| Problem::refused(format!("{field}.medium"), why))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,7 +66,7 @@ pub(crate) fn refusal(
     let refused = |why: String| Some(Problem::refused("spec.version", why));
     let because = match path(from, to) {
         Path::Refused(why) => return refused(why),
-        _ if old.storage != new.storage => {
+        _ if (&old.storage, &old.wal) != (&new.storage, &new.wal) => {
             "the storage and the minor version change one after the other: undo one of them"
                 .to_owned()
         }

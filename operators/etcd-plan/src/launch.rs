@@ -1,7 +1,7 @@
 //! The program, flags and environment of a member, by version.
 
 use endstate_core::tls::{Files, Holder, Link};
-use endstate_core::{Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
+use endstate_core::{Directory, Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
 use crate::spec::{APPLICATION, EtcdClusterSpec};
 
@@ -13,8 +13,12 @@ pub const PEER_PORT: u16 = 2380;
 pub const METRICS_PORT: u16 = 2381;
 /// Where a member keeps its data.
 pub const DATA_DIR: &str = "/var/lib/etcd";
+/// Where one has its write-ahead log if that is apart: a folder of this, which etcd makes anew.
+pub const WAL_DIR: &str = "/var/lib/etcd-wal";
 /// etcd itself takes a directory without a write-ahead log for a new member's.
 const WRITE_AHEAD_LOG: &str = "member/wal/*.wal";
+/// The database, or one that the leader sent: etcd takes up either.
+const DATABASE: &str = "member/snap/*db";
 /// How long a member may take to end. Who leads hands over first: within milliseconds while the others run, and never
 /// when all end together, after seven seconds of trying. Whatever was acknowledged is synced, so a kill loses nothing.
 const GRACE_SECONDS: u32 = 1;
@@ -64,8 +68,16 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     let held = certificates(of);
     command.extend(held.iter().flat_map(|(holder, files)| tls_flags(*holder, files)));
     command.extend(skips_names(of.spec, version).map(String::from));
+    let guard = match of.storage("wal", of.spec.wal.as_ref()) {
+        None => Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]),
+        Some(it) => {
+            command.push(format!("--wal-dir={WAL_DIR}/wal"));
+            let wal = Directory::new("wal", WAL_DIR, &["wal/*.wal"]).on(it);
+            Guard::new(DATA_DIR, &[DATABASE]).beside(wal)
+        }
+    };
     let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
-    let launch = Launch::new(of.spec.image(), Guard::new(DATA_DIR, &[WRITE_AHEAD_LOG]), of)
+    let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
         .env(env(of, &held))
         .ports(ports)

@@ -44,6 +44,9 @@ pub struct EtcdClusterSpec {
     /// a directory that goes with the pod otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
+    /// Where they keep their write-ahead log, if that is apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal: Option<Storage>,
     /// The lowest minor whose requests may still be in the members' logs, if it is a lower one than they run. No user
     /// sets it: it is carried from one accepted spec to the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,7 @@ impl EtcdClusterSpec {
             env: vec![],
             pod: PodPolicy::default(),
             storage: None,
+            wal: None,
             logged_since: None,
             snapshots: false,
             next: None,

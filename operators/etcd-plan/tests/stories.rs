@@ -10,8 +10,8 @@ mod engine;
 use std::path::Path;
 
 use endstate_core::{
-    App, AppStep, Facts, Identity, LaunchOf, MemberRecord, MemberStatus, Peer, Snapshot, Start,
-    Version, VolumeSpec,
+    App, AppStep, EmptyDir, Facts, Identity, LaunchOf, MemberRecord, MemberStatus, Peer, Snapshot,
+    Start, Version, VolumeSpec,
 };
 use engine::{Told, World};
 use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts};
@@ -44,6 +44,17 @@ impl Told for Etcd {
             "size" => spec.size = value.parse().unwrap(),
             "version" => spec.version = value.into(),
             "storage" => spec.storage = Some(VolumeSpec::default().into()),
+            "wal" => {
+                spec.wal = match value {
+                    "volume" => Some(VolumeSpec::new("2Gi").into()),
+                    "memory" => {
+                        let mut memory = EmptyDir::default();
+                        memory.medium = Some("Memory".into());
+                        Some(memory.into())
+                    }
+                    _ => None,
+                }
+            }
             "label" => drop(spec.pod.labels.insert("team".into(), value.into())),
             "selector" => drop(spec.pod.node_selector.insert("disk".into(), value.into())),
             "env" => spec.env = vec![(value.into(), "1".into())],
@@ -57,7 +68,16 @@ impl Told for Etcd {
                 world.memory.differs = *what == "differs";
                 String::new()
             }
-            ["launch", version, start] => launch(&world.snapshot.object, version, start),
+            ["launch", version, start] => {
+                launch(&world.snapshot.object, &EtcdClusterSpec::new(3, *version), (start, None))
+            }
+            ["launch", version, start, "on", volumes @ ..] => {
+                let mut spec = EtcdClusterSpec::new(3, *version);
+                (spec.storage, spec.wal) =
+                    (world.snapshot.spec.storage.clone(), world.snapshot.spec.wal.clone());
+                let has = (!volumes.is_empty()).then(|| volumes.to_vec());
+                launch(&world.snapshot.object, &spec, (start, has))
+            }
             _ => panic!("no such command: {words:?}"),
         }
     }
@@ -99,15 +119,22 @@ impl Told for Etcd {
 }
 
 /// How a member is started, flag by flag.
-fn launch(object: &Identity, version: &str, start: &str) -> String {
-    let spec = EtcdClusterSpec::new(3, version);
+fn launch(
+    object: &Identity,
+    spec: &EtcdClusterSpec,
+    (start, has): (&str, Option<Vec<&str>>),
+) -> String {
     let member = MemberRecord::new("demo-a", "member");
-    let peer = |name: &str| Peer::new(name, Etcd.address(object, &spec, &name.into()), "member");
+    let peer = |name: &str| Peer::new(name, Etcd.address(object, spec, &name.into()), "member");
     let members = vec![peer("demo-a"), peer("demo-b")];
     let start = match start {
         "new" => Start::New { token: "0c5f".into(), members },
         _ => Start::Existing { members },
     };
-    let launch = Etcd.launch(&LaunchOf::new(object, &spec, &member).start(&start));
-    format!("{}\n{}\n", launch.image, launch.command.join("\n"))
+    let launch = Etcd.launch(&LaunchOf::new(object, spec, &member).start(&start).has(has));
+    let data = launch.guard.data.iter();
+    let data =
+        data.map(|it| format!("{} at {}: {}\n", it.volume, it.path, it.present.join(" or ")));
+    let data: String = if launch.guard.data.len() > 1 { data.collect() } else { String::new() };
+    format!("{}\n{}\n{data}", launch.image, launch.command.join("\n"))
 }

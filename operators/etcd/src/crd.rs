@@ -104,12 +104,14 @@ pub struct EtcdClusterSpec {
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     fn from(it: EtcdClusterSpec) -> Self {
         let pod = it.pod.unwrap_or_default();
+        let [storage, wal] = it.storage.unwrap_or_default().settled();
         Self {
             repository: it.repository,
             paused: it.paused,
             env: pod.env(),
             pod: pod.common.into(),
-            storage: it.storage.and_then(Into::into),
+            storage,
+            wal,
             tls: it.tls.unwrap_or_default().into(),
             auth: it.auth,
             ..Self::new(it.size, it.version)

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{EtcdCluster, Up, Writer, is_true, kill_and_wipe};
+use harness::{
+    EtcdCluster, Up, Writer, claim_folder, claim_process, empty, freeze, is_true, kill,
+    kill_and_wipe,
+};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
@@ -143,5 +146,92 @@ async fn a_cluster_hibernates_and_wakes_with_its_data() -> Result<()> {
     let found = up.endstate(&command).await?;
     let found = found.lines().filter(|it| it.starts_with("writer/")).count();
     assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
+    up.stop().await
+}
+
+/// How many files of its write-ahead log a member has in a folder of one of its volumes; nothing if it has no such.
+async fn logs(up: &Up, (volume, member): (&str, &str), folder: &str) -> Result<Option<usize>> {
+    let Some(key) = harness::claims(up).await?.remove(&format!("{volume}-{member}")) else {
+        return Ok(None);
+    };
+    let folder = claim_folder(up.state(), &key)?.join(folder);
+    let Ok(files) = std::fs::read_dir(folder) else { return Ok(None) };
+    let is_log = |it: &std::path::Path| it.extension().is_some_and(|it| it == "wal");
+    Ok(Some(files.filter_map(Result::ok).filter(|it| is_log(&it.path())).count()))
+}
+
+/// The write-ahead log gets a volume of its own, which grows, and loses it again, under a writer. No member's log moves.
+#[tokio::test]
+async fn the_write_ahead_log_is_apart_for_as_long_as_that_is_asked_for() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    let cluster = EtcdCluster::apply(&up, "apart", 3).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "apart").await?;
+    let mut members: BTreeSet<_> = cluster.members().await?.into_iter().collect();
+    let steps =
+        [(json!({"size": "1Gi"}), true), (json!({"size": "2Gi"}), false), (json!(null), true)];
+    for (wal, moves) in steps {
+        cluster.patch(json!({"spec": {"storage": {"walVolume": wal}}})).await?;
+        cluster.observed().await?;
+        cluster.settled(3).await?;
+        let after: BTreeSet<_> = cluster.members().await?.into_iter().collect();
+        assert_eq!(after.is_disjoint(&members), moves, "{wal}: {members:?}, {after:?}");
+        let apart = !wal.is_null();
+        for member in &after {
+            let (own, beside) = (("wal", &**member), ("data", &**member));
+            let own = logs(&up, own, "wal").await?;
+            let beside = logs(&up, beside, "member/wal").await?;
+            let there = if apart { own } else { beside };
+            assert!(there > Some(0), "{member}: {own:?}, {beside:?}");
+            assert_eq!(own.is_some() && beside.is_some(), false, "{member}: {own:?}, {beside:?}");
+        }
+        members = after;
+    }
+    assert!(writer.check().await? > 0);
+    up.stop().await
+}
+
+/// A pod that is gone comes back on both volumes. Who lost its log has lost its data, and leaves neither volume.
+#[tokio::test]
+async fn a_member_that_lost_its_log_is_replaced() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    let storage = json!({"volume": {"size": "1Gi"}, "walVolume": {"size": "1Gi"}});
+    let spec = json!({"size": 3, "version": "3.5.16", "storage": storage});
+    let cluster = EtcdCluster::etcd(&up, "logs", spec).await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "logs").await?;
+    let members = cluster.members().await?;
+    let before = self::pods(&up).await?;
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    pods.delete(&members[0], &DeleteParams::default().grace_period(0)).await?;
+    while self::pods(&up).await?.difference(&before).count() == 0 {
+        cluster.changed().await?;
+    }
+    cluster.settled(3).await?;
+    assert_eq!(cluster.members().await?, members, "it is back on both");
+    let tree = up.endstate(&["status", "etcd", "logs"]).await?;
+    for member in &members {
+        assert!(
+            tree.contains(&format!("volume wal  claim wal-{member}  1Gi  /var/lib/etcd-wal")),
+            "{tree}"
+        );
+        assert!(
+            tree.contains(&format!("volume data  claim data-{member}  1Gi  /var/lib/etcd")),
+            "{tree}"
+        );
+    }
+    let lost = cluster.followers().await?.remove(0);
+    let key =
+        harness::claims(&up).await?.remove(&format!("wal-{lost}")).context("it has no log")?;
+    let process = claim_process(&key)?;
+    freeze(process)?;
+    empty(&claim_folder(up.state(), &key)?)?;
+    kill(process)?;
+    cluster.without(&lost).await?;
+    cluster.settled(3).await?;
+    assert!(writer.check().await? > 0);
+    let left = harness::claims(&up).await?;
+    assert!(!left.keys().any(|it| it.ends_with(&*lost)), "{left:?}");
+    assert_eq!(left.len(), 6, "{left:?}");
     up.stop().await
 }

@@ -61,13 +61,33 @@ impl Storage {
     pub fn problem(&self, field: &str) -> Option<Problem> {
         match self {
             Self::Volume(volume) => volume.problem(&format!("{field}.volume")),
-            Self::Directory(it) => match it.medium.as_deref() {
-                None | Some("" | "Memory") => None,
-                Some(_) => {
-                    let field = format!("{field}.emptyDir.medium");
-                    Some(Problem::refused(field, "must be \"\" or \"Memory\""))
-                }
-            },
+            Self::Directory(it) => it.problem(&format!("{field}.emptyDir")),
+        }
+    }
+
+    /// What is wrong with it as what another directory of the members is on, as the fields `FIELDVolume` and
+    /// `FIELDEmptyDir`: all of a member's data outlives its pod, or none.
+    ///
+    /// ```
+    /// use endstate_core::{Storage, VolumeSpec};
+    /// let (volume, directory) = (Storage::from(VolumeSpec::new("1Gi")), Storage::default());
+    /// assert_eq!(volume.problem_beside(&volume, "spec.storage.log"), None);
+    /// assert!(volume.problem_beside(&directory, "spec.storage.log").is_some());
+    /// ```
+    pub fn problem_beside(&self, data: &Self, field: &str) -> Option<Problem> {
+        let (volume, directory) = (format!("{field}Volume"), format!("{field}EmptyDir"));
+        match (self, data) {
+            (Self::Volume(it), Self::Volume(_)) => it.problem(&volume),
+            (Self::Directory(it), Self::Directory(_)) => it.problem(&directory),
+            (Self::Volume(_), Self::Directory(_)) => {
+                let why = "needs the data on a volume, too: without it this one is of no use";
+                Some(Problem::refused(volume, why))
+            }
+            (Self::Directory(_), Self::Volume(_)) => {
+                let why =
+                    "would go with the pod, and without it the volume of the data is of no use";
+                Some(Problem::refused(directory, why))
+            }
         }
     }
 

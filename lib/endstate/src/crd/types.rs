@@ -236,10 +236,14 @@ impl JsonSchema for Opaque {
     }
 }
 
-/// Where members keep their data: one of the two.
+/// Where members keep their data, on a volume or in a directory, and their write-ahead log if that is apart from it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.volume) || !has(self.emptyDir)", "name either a volume or an emptyDir"))]
+#[x_kube(
+    validation = ("!has(self.volume) || !has(self.emptyDir)", "name either a volume or an emptyDir"),
+    validation = ("!has(self.walVolume) || !has(self.emptyDir) && !has(self.walEmptyDir)", "walVolume goes with volume, and walEmptyDir with emptyDir"),
+    validation = ("!has(self.walEmptyDir) || !has(self.volume)", "walEmptyDir goes with emptyDir")
+)]
 pub struct Storage {
     /// A volume for each member. It outlives the pod, and unless its retention says otherwise the cluster's object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,12 +253,26 @@ pub struct Storage {
     /// has lost its data and is replaced; if all pods go at once the cluster is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDir>,
+
+    /// A second volume for each member, of its own class, for the write-ahead log, beside the volume of the data. To get
+    /// one, or to lose it, members are moved one by one: a successor joins, then the member leaves. Who lost either
+    /// volume has lost its data, and is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_volume: Option<Volume>,
+
+    /// A second directory for the write-ahead log, beside that of the data. The same as of a volume holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal_empty_dir: Option<EmptyDir>,
 }
 
-impl From<Storage> for Option<endstate_core::Storage> {
-    fn from(it: Storage) -> Self {
-        let volume = it.volume.map(|it| endstate_core::VolumeSpec::from(it).into());
-        volume.or_else(|| Some(endstate_core::EmptyDir::from(it.empty_dir?).into()))
+impl Storage {
+    /// What the data is on, if that is said, and what the write-ahead log is on, if it is apart.
+    pub fn settled(self) -> [Option<endstate_core::Storage>; 2] {
+        let of = |volume: Option<Volume>, directory: Option<EmptyDir>| {
+            let volume = volume.map(|it| endstate_core::VolumeSpec::from(it).into());
+            volume.or_else(|| Some(endstate_core::EmptyDir::from(directory?).into()))
+        };
+        [of(self.volume, self.empty_dir), of(self.wal_volume, self.wal_empty_dir)]
     }
 }
 

@@ -182,7 +182,7 @@ impl HistoricalPodPolicy {
 impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
     fn from(it: EtcdClusterSpec) -> Self {
         let claim = it.pod.as_ref().and_then(|it| it.persistent_volume_claim_spec.clone());
-        let storage = claim.map(|it| Storage { volume: Some(it.into()), empty_dir: None });
+        let storage = claim.map(|it| Storage { volume: Some(it.into()), ..Storage::default() });
         let unused = it.pod.as_ref().map(HistoricalPodPolicy::unused).unwrap_or_default();
         let spec = super::EtcdClusterSpec {
             size: it.size,

@@ -49,6 +49,21 @@ fn etcd_runs_behind_the_launcher_on_its_own_volume() {
 }
 
 #[test]
+fn the_log_is_on_a_volume_of_its_own_if_that_is_asked_for() {
+    let storage = json!({"volume": {}, "walVolume": {"size": "2Gi", "class": "fast"}});
+    let spec = spec(json!({"size": 3, "version": "3.5.16", "storage": storage}));
+    let pod = made(&spec);
+    assert_eq!(pod["spec"]["volumes"][1]["persistentVolumeClaim"]["claimName"], "wal-demo-a");
+    let etcd = &pod["spec"]["containers"][0];
+    assert_eq!(etcd["volumeMounts"][1], json!({"name": "wal", "mountPath": etcd_plan::WAL_DIR}));
+    let command = etcd["command"].to_string();
+    assert!(command.contains(&format!("--wal-dir={}/wal", etcd_plan::WAL_DIR)), "{command}");
+    let has = LaunchOf::new(&identity(), &spec, &MemberRecord::new("demo-a", "member"))
+        .has(Some(vec!["data"]));
+    assert!(!Etcd.launch(&has).command.concat().contains("wal"), "its log is where it was");
+}
+
+#[test]
 fn probes_ask_what_the_version_has_and_liveness_is_local() {
     for (version, alive, ready) in [
         ("3.4.23", None, "/health"),
