@@ -58,7 +58,7 @@ pub enum Volumes {
     Claims,
     /// On a claim that is kept when its member has left, by its policy alone: its label never says so.
     KeptClaims,
-    /// On two claims, which are deleted once their member has left.
+    /// On two claims, which are deleted once their member has left. The application calls the second volume `wal`.
     Pairs,
 }
 

@@ -16,7 +16,7 @@ use super::observe::{ACCUSED, CLUSTER, REACHED, Seen, View};
 use super::slot::group;
 
 /// What the second volume of a member is called, where members have two.
-const SECOND_VOLUME: &str = "log";
+const SECOND_VOLUME: &str = "wal";
 
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;

@@ -57,8 +57,8 @@ impl App for Toy {
         };
         let mut guard = Guard::new("/data", &["log/*"]);
         if self.volumes == Volumes::Pairs {
-            let log = Directory::new("log", "/log", &["*.log"]);
-            guard = guard.beside(log.on(VolumeSpec::new("1Gi")));
+            let wal = Directory::new("wal", "/wal", &["*.wal"]);
+            guard = guard.beside(wal.on(VolumeSpec::new("1Gi")));
         }
         Launch::new(format!("toy:{}", member.spec.version), guard, member)
             .command(vec![member.spec.environment.clone()])
