@@ -160,7 +160,8 @@ async fn logs(up: &Up, (volume, member): (&str, &str), folder: &str) -> Result<O
     Ok(Some(files.filter_map(Result::ok).filter(|it| is_log(&it.path())).count()))
 }
 
-/// The write-ahead log gets a volume of its own, which grows, and loses it again, under a writer. No member's log moves.
+/// The write-ahead log gets a volume of its own, which grows, and loses it again, under a writer. No member's log
+/// moves.
 #[tokio::test]
 async fn the_write_ahead_log_is_apart_for_as_long_as_that_is_asked_for() -> Result<()> {
     let up = Up::with_operator(1, "etcd").await?;

@@ -170,7 +170,8 @@ impl<A: App> Joined<'_, A> {
         Change::of([of_pod, self.change_of_volumes(member, new)])
     }
 
-    /// What it takes to bring a member's data to the volumes that are asked for. One that has no data has none to bring.
+    /// What it takes to bring a member's data to the volumes that are asked for. One that has no data has none to
+    /// bring.
     fn change_of_volumes(&self, member: &MemberRecord, new: &A::Spec) -> Change {
         let snapshot = self.snapshot;
         let volumes = snapshot.volumes_of(&member.name);

@@ -314,8 +314,8 @@ impl<A: App> Assessed<'_, A> {
     }
 
     /// The next claim that goes with a member that has left, by name. What is nobody's may hold the only other copy: it
-    /// goes when the cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for as
-    /// long as the node is there, and nothing waits for that.
+    /// goes when the cluster is complete. So does the claim of a pod that is still going: on a lost node it may be for
+    /// as long as the node is there, and nothing waits for that.
     pub(crate) fn leftover_claim(&self, name: &str, reason: LeaveReason) -> Option<&Claim> {
         if reason == LeaveReason::Stray || self.snapshot.pod(name).is_some() {
             return None;

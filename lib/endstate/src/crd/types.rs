@@ -254,8 +254,8 @@ pub struct Storage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDir>,
 
-    /// A second volume for each member, of its own class, for the write-ahead log, beside the volume of the data. To get
-    /// one, or to lose it, members are moved one by one: a successor joins, then the member leaves. Who lost either
+    /// A second volume for each member, of its own class, for the write-ahead log, beside the volume of the data. To
+    /// get one, or to lose it, members are moved one by one: a successor joins, then the member leaves. Who lost either
     /// volume has lost its data, and is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal_volume: Option<Volume>,

@@ -128,8 +128,8 @@ impl Objects {
     }
 
     /// The claim of a member's volume by its name, whatever labels somebody took away: what the watch does not show is
-    /// read from the API itself. The name of a member is used once, so only another cluster's uid says that it is not its
-    /// own.
+    /// read from the API itself. The name of a member is used once, so only another cluster's uid says that it is not
+    /// its own.
     pub async fn claim_of(
         &self,
         owner: &Owner,

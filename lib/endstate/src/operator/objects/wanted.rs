@@ -187,8 +187,8 @@ impl Wanted {
         self
     }
 
-    /// The claim of a volume on which a member keeps data, named by [`claim_of`](endstate_core::claim_of). The plan says
-    /// whether it goes with the cluster object.
+    /// The claim of a volume on which a member keeps data, named by [`claim_of`](endstate_core::claim_of). The plan
+    /// says whether it goes with the cluster object.
     ///
     /// ```
     /// use endstate::operator::{Ownership, Wanted};
