@@ -16,6 +16,9 @@ use super::request::{DataDir, Launch};
 /// The file in the data directory that says whose data it is. It goes where the data goes.
 pub(super) const OWNER_FILE: &str = ".endstate-member";
 
+/// How long that file may be: a longer one is no launcher's.
+const OWNER_BYTES_MAX: u64 = 4_096;
+
 /// How many files of the data are looked at.
 const FILES_MAX: usize = 10_000;
 
@@ -56,10 +59,20 @@ pub(super) fn survey(request: &Launch) -> Result<Survey<'_>, LaunchError> {
 /// Whose data it is, by the mark that a launcher left. Data of earlier releases has none, and is taken for its own.
 fn owner(data_dir: &Path) -> Result<Option<String>, LaunchError> {
     let path = data_dir.join(OWNER_FILE);
-    match fs::read_to_string(&path) {
+    match read_owner(&path) {
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|it| !it.is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path)(error)),
+    }
+}
+
+/// What a mark says.
+fn read_owner(path: &Path) -> io::Result<String> {
+    let (mut text, mut file) = (String::new(), File::open(path)?.take(OWNER_BYTES_MAX + 1));
+    file.read_to_string(&mut text)?;
+    match file.limit() {
+        0 => Err(io::Error::new(io::ErrorKind::InvalidData, "it is too long for a mark")),
+        _ => Ok(text),
     }
 }
 
@@ -69,7 +82,7 @@ pub(super) fn note_owner(request: &Launch) {
     let Some(member) = &request.member else { return };
     for directory in &request.data {
         let path = directory.path.join(OWNER_FILE);
-        let noted = fs::read_to_string(&path).is_ok_and(|it| it.trim() == member);
+        let noted = read_owner(&path).is_ok_and(|it| it.trim() == member);
         if !noted {
             let _ = files::make_all(&[Seed::text(format!("{member}\n"), path)]);
         }

@@ -323,6 +323,26 @@ fn a_member_never_starts_as_another() {
     assert_eq!(fs::read_to_string(request.data[0].path.join(OWNER_FILE)).unwrap(), "example-a\n");
 }
 
+/// What is longer than a mark can be is another's file. Where there is no data yet a mark takes its place.
+#[test]
+fn a_mark_that_is_too_long_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let request = request(dir.path());
+    let data = &request.data[0].path;
+    let (log, mark) = (data.join("log/1.log"), data.join(OWNER_FILE));
+    fs::create_dir_all(data.join("log")).unwrap();
+    fs::write(&log, "x").unwrap();
+    for (length, is_mark) in [(4_096, true), (4_097, false)] {
+        fs::write(&mark, format!("{:length$}", "example-a")).unwrap();
+        let error = launch(&request).unwrap_err();
+        let unreadable = matches!(error, LaunchError::DataUnreadable { .. });
+        assert_eq!(unreadable, !is_mark, "{length}: {error}");
+    }
+    fs::remove_file(&log).unwrap();
+    assert_eq!(launch(&request).unwrap_err().to_string(), "cannot execute /nonexistent/app");
+    assert_eq!(fs::read_to_string(&mark).unwrap(), "example-a\n");
+}
+
 /// Of a member with two directories, one of which is blank, nobody knows what the application would make.
 #[test]
 fn a_member_that_lost_one_of_its_directories_has_lost_its_data() {
