@@ -25,7 +25,7 @@ use crate::driver::Driver;
 /// # use endstate::Error;
 /// # use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 /// # use kube::api::ApiResource;
-/// /// The same application, whose `Launch::storage` says that its data outlives pods: claims are watched, too.
+/// /// The same application, whose `Launch::volumes` say that its data outlives pods: claims are watched, too.
 /// struct OnVolumes<O>(O);
 ///
 /// impl<O: Operand> Operand for OnVolumes<O> {
@@ -102,7 +102,7 @@ pub trait Operand: Send + Sync + 'static {
 
     /// Whatever a cluster needs besides its pods and their volumes: services, a disruption budget, configuration.
     /// Applied in full, and what is no longer among them is deleted. The claims of members' volumes are made beside
-    /// them, as [`Launch::storage`] says; their kind must be one of [`Operand::kinds`].
+    /// them, as [`Launch::volumes`] says; their kind must be one of [`Operand::kinds`].
     fn objects(&self, of: &ObjectsOf<'_, SpecOf<Self>>) -> Result<Vec<Wanted>, Error>;
 
     /// The secrets whose contents the driver needs. By default none.

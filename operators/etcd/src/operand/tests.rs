@@ -58,8 +58,8 @@ fn the_log_is_on_a_volume_of_its_own_if_that_is_asked_for() {
     assert_eq!(etcd["volumeMounts"][1], json!({"name": "wal", "mountPath": etcd_plan::WAL_DIR}));
     let command = etcd["command"].to_string();
     assert!(command.contains(&format!("--wal-dir={}/wal", etcd_plan::WAL_DIR)), "{command}");
-    let has = LaunchOf::new(&identity(), &spec, &MemberRecord::new("demo-a", "member"))
-        .has(Some(vec!["data"]));
+    let (object, member) = (identity(), MemberRecord::new("demo-a", "member"));
+    let has = LaunchOf::new(&object, &spec, &member).has(Some(vec!["data"]));
     assert!(!Etcd.launch(&has).command.concat().contains("wal"), "its log is where it was");
 }
 
