@@ -38,6 +38,16 @@ impl Problem {
         Self { field: field.into(), message: message.into(), severity: Severity::Warning }
     }
 
+    /// A field that is set, accepted and without effect.
+    ///
+    /// ```
+    /// use endstate_core::{Problem, Severity};
+    /// assert_eq!(Problem::unused("spec.old").severity, Severity::Warning);
+    /// ```
+    pub fn unused(field: impl Into<String>) -> Self {
+        Self::warning(field, "has no effect: remove it")
+    }
+
     /// What is wrong with the name of a cluster, after which [`peer_service`](crate::peer_service) and
     /// [`client_service`] are named.
     ///

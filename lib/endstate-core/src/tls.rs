@@ -213,6 +213,14 @@ impl Tls {
         self.peer.as_ref().unwrap_or(&Link::Off)
     }
 
+    /// The files of a member, by whose they are: for its clients and for the others, where there are certificates.
+    pub fn of_member(&self, application: &str, object: &Identity) -> Vec<(Holder, Files)> {
+        let links = [(self.client(), Holder::Server), (self.peer(), Holder::Peer)];
+        let files =
+            |(link, holder): (&Link, _)| Some((holder, link.files(application, object, holder)?));
+        links.into_iter().filter_map(files).collect()
+    }
+
     /// With every choice made: a new cluster has certificates of the operator's making, one that was accepted before
     /// stays as it is.
     pub fn settle(&self, accepted: Option<&Self>) -> Self {

@@ -16,7 +16,7 @@ use kube::api::DynamicObject;
 use crate::Engine;
 use crate::operator::Health;
 use crate::status::Summary;
-pub use alerts::{Alert, Monitoring, Panel, Severity};
+pub use alerts::{Alert, Monitoring, Panel, Severity, slowest};
 pub use explain::{ExplainError, explain};
 pub use manifests::{DEBUG_PORT, HEALTH_PORT, NAMESPACE, managed, manifests};
 pub use monitoring::{alerts, monitoring, panels};

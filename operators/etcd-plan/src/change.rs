@@ -101,7 +101,7 @@ fn goes_back(from: Version, to: Version, seen: &View) -> bool {
 /// Why members cannot be restarted on their data, which some changes need: those of a cluster of one or two never are,
 /// because it would have no quorum, and without a volume the data goes with the pod. A successor joins instead.
 fn replaces(old: &EtcdClusterSpec, size: i32) -> Option<&'static str> {
-    if !on_volumes(old) {
+    if !matches!(old.storage, Some(Storage::Volume(_))) {
         return Some(
             "members without volumes are replaced, not restarted: give them volumes first (spec.storage.volume)",
         );
@@ -109,10 +109,6 @@ fn replaces(old: &EtcdClusterSpec, size: i32) -> Option<&'static str> {
     matches!(size, 1 | 2).then_some(
         "members of so small a cluster are replaced, not restarted: grow it first (spec.size 3 or more)",
     )
-}
-
-fn on_volumes(spec: &EtcdClusterSpec) -> bool {
-    matches!(spec.storage, Some(Storage::Volume(_)))
 }
 
 /// Whether the log may hold what another minor cannot read: requests of one that is too old, or a second learner,

@@ -44,12 +44,9 @@ impl App for Etcd {
         problems.extend(Problem::of_size(spec.size, SIZE_MAX));
         problems.extend(version_problem(&spec.version));
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name, spec.runs())));
-        let data = spec.storage.clone().unwrap_or_default();
-        problems.extend(data.problem("spec.storage"));
-        problems
-            .extend(spec.wal.as_ref().and_then(|it| it.problem_beside(&data, "spec.storage.wal")));
-        problems
-            .extend(spec.unused.iter().map(|it| Problem::warning(it, "has no effect: remove it")));
+        let storage = [spec.storage.as_ref(), spec.wal.as_ref()];
+        problems.extend(Storage::problems("spec.storage", storage, "wal"));
+        problems.extend(spec.unused.iter().map(Problem::unused));
         problems
     }
 

@@ -26,6 +26,9 @@ const GRACE_SECONDS: u32 = 1;
 const AUTHORITIES: &str = "ENDSTATE_AUTHORITIES";
 /// The name of that port.
 pub const METRICS: &str = "metrics";
+/// All of them.
+pub const PORTS: [(&str, u16); 3] =
+    [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 
@@ -65,7 +68,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
         command.push("--snapshot-count=1".to_owned());
     }
     command.extend(of.spec.learners.map(|it| format!("--max-learners={it}")));
-    let held = certificates(of);
+    let held = of.spec.tls.of_member(APPLICATION, of.object);
     command.extend(held.iter().flat_map(|(holder, files)| tls_flags(*holder, files)));
     command.extend(skips_names(of.spec, version).map(String::from));
     let guard = match of.storage("wal", of.spec.wal.as_ref()) {
@@ -76,26 +79,16 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
             Guard::new(DATA_DIR, &[DATABASE]).beside(wal)
         }
     };
-    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
     let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
         .env(env(of, &held))
-        .ports(ports)
+        .ports(PORTS)
         .probes(probes(version))
         .ends_within(GRACE_SECONDS)
         .storage(of.spec.storage.clone().unwrap_or_default())
         .policy(of.spec.pod.clone());
     let mounted = held.iter().map(|(holder, files)| files.mounted(APPLICATION, *holder));
     mounted.fold(launch, Launch::secret)
-}
-
-/// The certificates of a member.
-fn certificates(of: &LaunchOf<'_, EtcdClusterSpec>) -> Vec<(Holder, Files)> {
-    let tls = &of.spec.tls;
-    let links = [(tls.client(), Holder::Server), (tls.peer(), Holder::Peer)];
-    let held =
-        links.map(|(link, holder)| Some((holder, link.files(APPLICATION, of.object, holder)?)));
-    held.into_iter().flatten().collect()
 }
 
 fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {

@@ -16,6 +16,6 @@ mod version;
 pub use change::{CANCEL_DOWNGRADE, ENABLE_DOWNGRADE, TO};
 pub use etcd::{ADDRESS, DEFRAGMENT, Etcd, MOVE_ADDRESS, TASK_KIND};
 pub use facts::{ClusterFacts, MemberFacts};
-pub use launch::{CLIENT_PORT, DATA_DIR, METRICS, METRICS_PORT, PEER_PORT, WAL_DIR};
+pub use launch::{CLIENT_PORT, DATA_DIR, METRICS, METRICS_PORT, PEER_PORT, PORTS, WAL_DIR};
 pub use spec::{APPLICATION, DEFAULT_REPOSITORY, EtcdClusterSpec, ROOT};
 pub use version::{DOWNGRADES_FROM, GATES, Path, path};

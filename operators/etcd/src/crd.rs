@@ -108,7 +108,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
         Self {
             repository: it.repository,
             paused: it.paused,
-            env: pod.env(),
+            env: pod.etcd_env.into_iter().map(Into::into).collect(),
             pod: pod.common.into(),
             storage,
             wal,
@@ -138,12 +138,6 @@ pub struct EtcdPodPolicy {
     #[x_kube(validation = env_rule())]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub etcd_env: Vec<EnvVar>,
-}
-
-impl EtcdPodPolicy {
-    fn env(&self) -> Vec<(String, String)> {
-        self.etcd_env.iter().map(|it| (it.name.clone(), it.value.clone())).collect()
-    }
 }
 
 /// An operation of an etcd cluster, carried out once.

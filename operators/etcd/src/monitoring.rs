@@ -1,18 +1,11 @@
 //! What Prometheus and Grafana are told of etcd itself. The metrics are etcd's own; the thresholds of the disk and of
 //! the database are from its guides (etcd.io/docs, hardware and maintenance).
 
-use endstate::package::{Alert, Monitoring, Panel, Severity};
+use endstate::package::{Alert, Monitoring, Panel, Severity, slowest};
 use etcd_plan::METRICS;
 
 pub(crate) fn monitoring() -> Monitoring {
     Monitoring { port: Some(METRICS), alerts: alerts(), panels: panels() }
-}
-
-/// The slowest of a hundred, by member.
-fn slowest(histogram: &str) -> String {
-    format!(
-        "histogram_quantile(0.99, sum by (namespace, cluster, member, le) (rate({histogram}_bucket[5m])))"
-    )
 }
 
 fn alerts() -> Vec<Alert> {

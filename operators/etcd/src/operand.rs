@@ -7,9 +7,7 @@ use endstate::operator::{ObjectsOf, Operand, Wanted};
 use endstate_core::tls::{Files, Holder};
 use endstate_core::{App, Beside, Identity, Password, Status};
 use etcd_plan::auth::{Declared, USER_KIND};
-use etcd_plan::{
-    APPLICATION, CLIENT_PORT, Etcd, EtcdClusterSpec, METRICS, METRICS_PORT, PEER_PORT,
-};
+use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec, METRICS_PORT, PORTS};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -96,8 +94,7 @@ pub fn kinds() -> Vec<ApiResource> {
 
 /// What a cluster needs besides its pods.
 pub fn objects(of: &ObjectsOf<'_, EtcdClusterSpec>) -> Result<Vec<Wanted>, Error> {
-    let ports = [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
-    let mut wanted = of.quorum(Etcd.name(), &ports)?;
+    let mut wanted = of.quorum(Etcd.name(), &PORTS)?;
     let trust = of.spec.tls.trust(of.object);
     let root = of.spec.auth.as_ref().filter(|it| it.root_secret.is_none());
     let users = of.beside.iter().filter(|it| it.kind == USER_KIND);

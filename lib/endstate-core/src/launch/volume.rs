@@ -65,16 +65,25 @@ impl Storage {
         }
     }
 
-    /// What is wrong with it as what another directory of the members is on, as the fields `FIELDVolume` and
-    /// `FIELDEmptyDir`: all of a member's data outlives its pod, or none.
+    /// What is wrong with what the members have their data on, as this field of a spec, and with what another directory
+    /// of theirs is on that has this name, as the fields `NAMEVolume` and `NAMEEmptyDir` of that field.
     ///
     /// ```
     /// use endstate_core::{Storage, VolumeSpec};
     /// let (volume, directory) = (Storage::from(VolumeSpec::new("1Gi")), Storage::default());
-    /// assert_eq!(volume.problem_beside(&volume, "spec.storage.log"), None);
-    /// assert!(volume.problem_beside(&directory, "spec.storage.log").is_some());
+    /// assert_eq!(Storage::problems("spec.storage", [Some(&volume), Some(&volume)], "log"), []);
+    /// let mixed = Storage::problems("spec.storage", [Some(&directory), Some(&volume)], "log");
+    /// assert_eq!(mixed[0].field, "spec.storage.logVolume");
     /// ```
-    pub fn problem_beside(&self, data: &Self, field: &str) -> Option<Problem> {
+    pub fn problems(field: &str, [data, other]: [Option<&Self>; 2], name: &str) -> Vec<Problem> {
+        let by_default = Self::default();
+        let data = data.unwrap_or(&by_default);
+        let other = other.and_then(|it| it.problem_beside(data, &format!("{field}.{name}")));
+        data.problem(field).into_iter().chain(other).collect()
+    }
+
+    /// All of a member's data outlives its pod, or none.
+    fn problem_beside(&self, data: &Self, field: &str) -> Option<Problem> {
         let (volume, directory) = (format!("{field}Volume"), format!("{field}EmptyDir"));
         match (self, data) {
             (Self::Volume(it), Self::Volume(_)) => it.problem(&volume),

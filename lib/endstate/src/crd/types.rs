@@ -189,6 +189,12 @@ pub struct EnvVar {
     pub value_from: Option<Opaque>,
 }
 
+impl From<EnvVar> for (String, String) {
+    fn from(it: EnvVar) -> Self {
+        (it.name, it.value)
+    }
+}
+
 /// Requests and limits, by resource name.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Resources {

@@ -93,6 +93,19 @@ impl Severity {
     }
 }
 
+/// What the slowest of a hundred takes, by a histogram of Prometheus' over five minutes, for each member, in PromQL.
+///
+/// ```
+/// let slowest = endstate::package::slowest("sync_seconds");
+/// assert!(slowest.starts_with("histogram_quantile(0.99, ") && slowest.contains("sync_seconds_bucket[5m]"));
+/// ```
+#[must_use]
+pub fn slowest(histogram: &str) -> String {
+    format!(
+        "histogram_quantile(0.99, sum by (namespace, cluster, member, le) (rate({histogram}_bucket[5m])))"
+    )
+}
+
 /// A panel of the dashboard: lines over time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
