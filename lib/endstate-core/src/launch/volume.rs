@@ -69,11 +69,14 @@ impl Storage {
     /// of theirs is on that has this name, as the fields `NAMEVolume` and `NAMEEmptyDir` of that field.
     ///
     /// ```
-    /// use endstate_core::{Storage, VolumeSpec};
+    /// use endstate_core::{Reclaim, Retention, Storage, VolumeSpec};
     /// let (volume, directory) = (Storage::from(VolumeSpec::new("1Gi")), Storage::default());
     /// assert_eq!(Storage::problems("spec.storage", [Some(&volume), Some(&volume)], "log"), []);
     /// let mixed = Storage::problems("spec.storage", [Some(&directory), Some(&volume)], "log");
     /// assert_eq!(mixed[0].field, "spec.storage.logVolume");
+    /// let kept = VolumeSpec::new("1Gi").retention(Retention::new(Reclaim::Retain, Reclaim::Retain)).into();
+    /// let halves = Storage::problems("spec.storage", [Some(&volume), Some(&kept)], "log");
+    /// assert_eq!(halves[0].field, "spec.storage.logVolume.retention");
     /// ```
     pub fn problems(field: &str, [data, other]: [Option<&Self>; 2], name: &str) -> Vec<Problem> {
         let by_default = Self::default();
@@ -86,7 +89,11 @@ impl Storage {
     fn problem_beside(&self, data: &Self, field: &str) -> Option<Problem> {
         let (volume, directory) = (format!("{field}Volume"), format!("{field}EmptyDir"));
         match (self, data) {
-            (Self::Volume(it), Self::Volume(_)) => it.problem(&volume),
+            (Self::Volume(it), Self::Volume(data)) => it.problem(&volume).or_else(|| {
+                let why = "must be that of the other volume: half of a member's data is none";
+                let differs = it.retention != data.retention;
+                differs.then(|| Problem::refused(format!("{volume}.retention"), why))
+            }),
             (Self::Directory(it), Self::Directory(_)) => it.problem(&directory),
             (Self::Volume(_), Self::Directory(_)) => {
                 let why = "needs the data on a volume, too: without it this one is of no use";

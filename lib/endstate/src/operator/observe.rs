@@ -66,8 +66,8 @@ impl<O: Operand> Operator<O> {
         let (seen, certificates) = self.certificates(object, (&specs, &beside), ctx).await?;
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
         snapshot.beside = beside;
-        snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
+        snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
         snapshot.former = self.former(object, &status.record);
         snapshot.certificates = seen;
         snapshot.status = status;
@@ -240,7 +240,8 @@ impl<O: Operand> Operator<O> {
         let known = pods.chain(coming).filter_map(|it| status.record.find(it));
         let spec = status.record.in_force().unwrap_or(&snapshot.spec);
         let volumes = |it: &MemberRecord| {
-            let launch = self.operand.app().launch(&LaunchOf::new(&snapshot.object, spec, it));
+            let of = LaunchOf::new(&snapshot.object, spec, it);
+            let launch = self.operand.app().launch(&of.has(snapshot.volumes_of(&it.name)));
             MemberVolume::all_of(it, &launch)
         };
         surroundings.volumes = known.flat_map(volumes).collect();

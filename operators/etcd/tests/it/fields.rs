@@ -156,7 +156,10 @@ fn new() -> Vec<Row> {
     let directory = |directory: Value| json!({"storage": {"emptyDir": directory}});
     let kept = |field: &str, value: &str| volume(json!({"retention": {field: value}}));
     let wal = |volume: Value| json!({"storage": {"volume": {}, "walVolume": volume}});
-    let wal_kept = |field: &str, value: &str| wal(json!({"retention": {field: value}}));
+    let wal_kept = |field: &str, value: &str| {
+        let volume = json!({"retention": {field: value}});
+        json!({"storage": {"volume": volume, "walVolume": volume}})
+    };
     let wal_directory =
         |directory: Value| json!({"storage": {"emptyDir": {}, "walEmptyDir": directory}});
     let client = |client: Value| json!({"tls": {"client": client}});
