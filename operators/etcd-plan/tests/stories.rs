@@ -48,9 +48,8 @@ impl Told for Etcd {
                 spec.wal = match value {
                     "volume" => Some(VolumeSpec::new("2Gi").into()),
                     "memory" => {
-                        let mut memory = EmptyDir::default();
-                        memory.medium = Some("Memory".into());
-                        Some(memory.into())
+                        let medium = Some("Memory".into());
+                        Some(EmptyDir { medium, ..EmptyDir::default() }.into())
                     }
                     _ => None,
                 }

@@ -72,7 +72,7 @@ impl<S> Lint<'_, S> {
         let of_role: Vec<_> =
             retention.iter().filter(|it| known.is_none_or(|of| *of == it.role)).collect();
         let of_volume = |it: &&Policy| Some(it.volume.as_str()) == volume;
-        let told = of_role.iter().any(|it| of_volume(it));
+        let told = of_role.iter().any(of_volume);
         let mut policies = of_role.into_iter().filter(|it| !told || of_volume(it));
         let keeps = policies.any(|it| it.retention.when_deleted == Reclaim::Retain);
         self.check(Rule::KeepsClaims, of(known.or(said)) && !keeps, || {
