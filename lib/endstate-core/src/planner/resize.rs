@@ -1,5 +1,7 @@
 //! The number of members: the unit that comes first is completed before the next is begun.
 
+use jiff::SignedDuration;
+
 use super::pace;
 use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
@@ -9,6 +11,7 @@ use crate::assess::rules::{
 };
 use crate::assess::spread::most_crowded;
 use crate::id::RoleName;
+use crate::limits::{OVERDUE_SECONDS, is_recent};
 use crate::member::Member;
 use crate::reason::{LeaveReason, Shortage};
 use crate::record::MemberRecord;
@@ -88,13 +91,10 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
         of_unit(it) && (it.volume_deleting || it.vacates || it.dismissed || led)
     };
     let first = order.iter().copied().find(drained).or_else(|| order.iter().copied().find(moves));
-    // Who came to spread the unit would look the most dispensable before clients are sent to it.
-    let by = proof.assessed.record.spread.as_ref().and_then(|it| it.by.as_ref());
-    let new = |it: &Member| by == Some(&it.name) && it.health.is_healthy() && !it.ready;
-    let spreads = proof.cluster.members.iter().any(new);
+    let (new, old): (Vec<_>, Vec<_>) =
+        order.into_iter().filter(of_unit).partition(|it| just_came_to_spread(proof, it));
     let places = &proof.assessed.snapshot.places;
-    let others = order.into_iter().filter(|it| of_unit(it) && !new(it));
-    let first = first.or_else(|| most_crowded((proof.cluster, places), others));
+    let first = first.or_else(|| most_crowded((proof.cluster, places), old.into_iter()));
     let Some(first) = first else { return Verdict::Pass };
     let reason = match first {
         it if is_replaced(proof.cluster, proof.target, it) => LeaveReason::Corrupt,
@@ -107,6 +107,7 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
     // Its successor has to serve clients before.
     let moves =
         [LeaveReason::Outdated, LeaveReason::Vacated, LeaveReason::Requested].contains(&reason);
+    let spreads = reason == LeaveReason::ScaleDown && !new.is_empty();
     let lacks = (moves || spreads).then(|| proof.lacks_ready(first)).flatten();
     match lacks {
         Some(shortage) => {
@@ -114,6 +115,19 @@ fn shrink<A: App>(proof: &Proof<'_, '_, A>, unit: Unit<'_>) -> Verdict {
         }
         None => proof.leave(first, reason),
     }
+}
+
+/// Who came to spread its unit would look the most dispensable until clients are sent to it, which takes a moment from
+/// the start of its process.
+fn just_came_to_spread<A: App>(proof: &Proof<'_, '_, A>, member: &Member) -> bool {
+    let snapshot = proof.assessed.snapshot;
+    let by = proof.assessed.record.spread.as_ref().and_then(|it| it.by.as_ref());
+    let since = snapshot.pod(&member.name).and_then(|it| it.running_since);
+    let patience = SignedDuration::from_secs(OVERDUE_SECONDS);
+    by == Some(&member.name)
+        && member.health.is_healthy()
+        && !member.ready
+        && since.is_some_and(|it| is_recent(it, snapshot.now, patience))
 }
 
 fn lacks_leader<A: App>(proof: &Proof<'_, '_, A>, (role, group): Unit<'_>) -> Option<Waiting> {

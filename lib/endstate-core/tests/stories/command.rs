@@ -165,6 +165,10 @@ impl<A: Told> World<A> {
                 let words: Vec<_> = words.iter().map(|it| self.name(it).to_string()).collect();
                 self.snapshot.consent = Some(words.join(" ").into());
             }
+            ["runs", name, "since", "now"] => {
+                let (member, now) = (self.name(name), self.snapshot.now);
+                self.pod(&member).running_since = Some(now);
+            }
             ["ask", "eviction", "of", name] => {
                 let member = self.name(name);
                 self.pod(&member).eviction = Some(Eviction::new(*name));

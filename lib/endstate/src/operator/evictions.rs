@@ -2,25 +2,31 @@
 //! ([KEP-4563](https://kep.k8s.io/4563)). Nothing is decided here.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use endstate_core::{Eviction, Heartbeat};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Cache, Context, Engine, Error, ObjectKey, Scope};
+use crate::{Cache, Context, Engine, ObjectKey, Scope};
 
 /// The priority that Kubernetes gives the controller of a pod.
 const PRIORITY: u32 = 10_000;
+
+/// How long a refused answer rests. Kubernetes asks for no more than one answer in that time.
+const PAUSE: SignedDuration = SignedDuration::from_secs(20);
 
 /// The evictions for which this operator is a responder. Where the API does not serve them there are none.
 #[derive(Clone)]
 pub(super) struct Evictions {
     cache: Cache<DynamicObject>,
     responder: String,
+    /// When an answer was refused last, by the uid of the eviction. Losing it in a restart costs one try.
+    refused: Arc<Mutex<HashMap<String, Timestamp>>>,
 }
 
 /// What is read of an eviction.
@@ -66,9 +72,8 @@ struct Turn {
 impl Evictions {
     pub(super) fn open(engine: &mut Engine, group: &str) -> Self {
         let responder = format!("{group}/operator");
-        // Kubernetes labels an eviction with its responders.
-        let scope = Scope::all().label(&responder, "responder").optional();
-        Self { cache: engine.cache_of(kind(), scope), responder }
+        let cache = engine.cache_of(kind(), Scope::all().optional());
+        Self { cache, responder, refused: Arc::default() }
     }
 
     pub(super) fn cache(&self) -> &Cache<DynamicObject> {
@@ -78,7 +83,7 @@ impl Evictions {
     /// Says on a new pod who responds to its eviction, where evictions are served: who does not know the field may
     /// refuse it.
     pub(super) fn respond(&self, pod: &mut Value) {
-        if self.cache.is_synced() && !self.cache.is_refused() {
+        if self.are_served() {
             let responder = json!({ "name": self.responder, "priority": PRIORITY });
             pod["spec"]["evictionResponders"] = json!([responder]);
         }
@@ -86,24 +91,38 @@ impl Evictions {
 
     /// Those of the pods of a namespace that are this operator's turn, by uid.
     pub(super) fn of(&self, namespace: &str) -> HashMap<String, Eviction> {
-        let all = self.cache.in_namespace(namespace);
+        // What was seen before they were no longer served is nobody's wish any more.
+        let all = if self.are_served() { self.cache.in_namespace(namespace) } else { vec![] };
         all.iter().filter_map(|it| active(it, &self.responder)).collect()
     }
 
-    /// Says that the operator is at work on it. What is no longer there, or no longer its turn, needs no answer.
-    pub(super) async fn answer(
-        &self,
-        namespace: &str,
-        heartbeat: &Heartbeat,
-        ctx: &Context,
-    ) -> Result<(), Error> {
-        let key = ObjectKey::namespaced(namespace, &*heartbeat.eviction);
-        let Some(object) = self.cache.get(&key) else { return Ok(()) };
-        let wanted = answered(&object, &self.responder, heartbeat, ctx.now());
-        match ctx.of::<DynamicObject>(kind()).update_status(&object, &wanted).await {
-            Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-            written => written.map(drop),
+    fn are_served(&self) -> bool {
+        self.cache.is_synced() && !self.cache.is_refused()
+    }
+
+    /// Says that the operator is at work on it. What is no longer there, or no longer its turn, needs no answer; and an
+    /// answer that is refused holds nothing up: it is tried again later.
+    pub(super) async fn answer(&self, namespace: &str, heartbeat: &Heartbeat, ctx: &Context) {
+        let (key, now) = (ObjectKey::namespaced(namespace, &*heartbeat.eviction), ctx.now());
+        let Some(object) = self.cache.get(&key) else { return };
+        let uid = object.uid().unwrap_or_default();
+        if self.refused().get(&uid).is_some_and(|it| now.duration_since(*it) < PAUSE) {
+            return;
         }
+        let wanted = answered(&object, &self.responder, heartbeat, now);
+        match ctx.of::<DynamicObject>(kind()).update_status(&object, &wanted).await {
+            Err(error) if !error.is_not_found() && !error.is_conflict() => {
+                tracing::warn!(%key, why = %error.answer(), "an eviction could not be answered");
+                let mut refused = self.refused();
+                refused.retain(|_, it| now.duration_since(*it) < PAUSE);
+                refused.insert(uid, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,9 +161,9 @@ fn answered(
     let mut wanted = object.clone();
     let responders = wanted.data["status"]["responders"].as_array_mut();
     for answer in responders.into_iter().flatten().filter(|it| it["name"] == *responder) {
-        // The API refuses one that is before the start, which another's clock may have told.
-        let started = time(&answer["startTime"]).unwrap_or(now);
-        answer["heartbeatTime"] = format!("{:.0}", now.max(started)).into();
+        // The API refuses one before the start or the last, which another's clock may have told.
+        let told = [&answer["startTime"], &answer["heartbeatTime"]].into_iter().filter_map(time);
+        answer["heartbeatTime"] = format!("{:.0}", told.fold(now, Timestamp::max)).into();
         answer["message"] = heartbeat.message.to_string().into();
     }
     wanted

@@ -107,14 +107,13 @@ where
         let mut acted = self.act_in_order(object, look, &plan, ctx).await;
         acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
         let tended = self.tend(object, look, &plan, ctx).await;
-        let told = self.tell_evictions(&key, &plan, ctx).await;
+        self.tell_evictions(&key, &plan, ctx).await;
         let answered = answered(snapshot, &plan.actions, &acted);
         self.refusals().forget_actions(&key, &answered);
         if !acted.failures.is_empty() {
             return self.ended(&key, acted.failures, (term, ctx.now()));
         }
         let asked = tended?;
-        told?;
         let learned = plan.status.record != snapshot.status.record;
         if acted.running {
             return Ok(Next::After(RUNNING_WAIT));
@@ -127,16 +126,11 @@ where
             .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
     }
 
-    /// Answers those who ask that pods go; gives the last error.
-    async fn tell_evictions(
-        &self,
-        key: &ObjectKey,
-        plan: &Plan<SpecOf<O>>,
-        ctx: &Context,
-    ) -> Result<(), Error> {
+    /// Answers those who ask that pods go.
+    async fn tell_evictions(&self, key: &ObjectKey, plan: &Plan<SpecOf<O>>, ctx: &Context) {
         let namespace = key.namespace().unwrap_or_default();
         let answers = plan.heartbeats.iter().map(|it| self.evictions.answer(namespace, it, ctx));
-        join_all(answers).await.into_iter().collect()
+        join_all(answers).await;
     }
 
     /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are

@@ -13,6 +13,7 @@ use crate::limits::quorum;
 use crate::member::Cluster;
 use crate::objects::Ownership;
 use crate::plan::{Issue, LeftClaim, MemberVolume, Surroundings};
+use crate::planner::evicting::is_held_up;
 use crate::record::MemberRecord;
 use crate::request::{ActionKey, ActionKind};
 use crate::topology::{Role, Topology};
@@ -75,18 +76,12 @@ impl<A: App> Report<'_, '_, A> {
         let listed = self.assessed.list().map_or(0, |it: &Membership| it.voters().count());
         let most = listed.max(self.assessed.voting_members().count()).max(wanted);
         let moves = |it: &Cluster| it.voters().any(|it| it.recorded && it.vacates);
-        let needed = match self.cluster().is_some_and(moves) && !self.is_held_up() {
+        let held_up = is_held_up(&self.decision.record, self.assessed.snapshot);
+        let needed = match self.cluster().is_some_and(moves) && !held_up {
             true => listed,
             false => quorum(most),
         };
         u32::try_from(needed).unwrap_or(u32::MAX)
-    }
-
-    /// Whether who is coming does not come: its pod does not get to run, or the last try came to nothing.
-    fn is_held_up(&self) -> bool {
-        let record = &self.decision.record;
-        let pod = record.step.as_ref().and_then(|it| self.assessed.snapshot.pod(it.member()));
-        record.backoff.is_some() || pod.is_some_and(|it| it.trouble.is_some())
     }
 
     /// What the accepted spec says of claims, where there are any or are to be.
