@@ -150,12 +150,11 @@ fn withheld<A: App>(assessed: &Assessed<'_, A>) -> Vec<ActionKey> {
 }
 
 /// How a cluster comes into being.
-fn forming_steps<A: App>() -> [Step<A>; 10] {
+fn forming_steps<A: App>() -> [Step<A>; 9] {
     [
         marks::mark,
         former::adopt,
         lost_record::keep_unknown_data,
-        forming::wait_for_certificates,
         forming::begin,
         forming::wait_for_marks,
         forming::begin_again,

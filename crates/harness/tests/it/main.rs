@@ -3,7 +3,6 @@
 mod anywhere;
 mod auth;
 mod backup;
-mod certmanager;
 mod chaos;
 mod claims;
 mod drains;

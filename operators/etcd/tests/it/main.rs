@@ -5,7 +5,6 @@ mod support;
 
 mod astray;
 mod beside;
-mod certmanager;
 mod client;
 mod driver;
 mod fields;
