@@ -15,7 +15,7 @@ const DEFINITION: &str = include_str!("evictions/definition.yaml");
 const OPERATOR: &str = "etcd.endstate.dev/operator";
 const EVICTOR: &str = "imperative-eviction.k8s.io/evictor";
 
-/// A cluster of three and what its evictions are made by.
+/// What evictions are made by, and the pods that they are about.
 struct Evictions {
     api: Api<DynamicObject>,
     pods: Api<Pod>,

@@ -90,8 +90,8 @@ impl<A: App> Joined<'_, A> {
         let mut health = health(snapshot, target, &listed);
         let node = pod.and_then(|it| it.node.clone());
         let emptied = spread::is_on_emptied(snapshot, node.as_deref());
-        let evicted = pod.is_some_and(|it| it.eviction.is_some());
-        let vacates = (emptied || evicted) && spread::has_room(snapshot);
+        let vacates = spread::is_wanted_off(snapshot, &entry.name, node.as_deref())
+            && spread::has_room(snapshot);
         if known.is_none() && pod.is_none() && !health.is_healthy() {
             health = Health::NotReady(Cause::NothingKnown);
         } else if change.takes_another(durable) && needs_another_pod(&change, pod, &health) {

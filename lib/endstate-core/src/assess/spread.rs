@@ -10,6 +10,12 @@ pub(crate) fn is_on_emptied<S>(snapshot: &Snapshot<S>, node: Option<&str>) -> bo
     node.and_then(|it| place(&snapshot.places, it)).is_some_and(|it| it.room == Room::Emptied)
 }
 
+/// Whether somebody wants a member off its node: it is being emptied, or the member's pod evicted.
+pub(crate) fn is_wanted_off<S>(snapshot: &Snapshot<S>, member: &str, node: Option<&str>) -> bool {
+    let evicted = || snapshot.pod(member).is_some_and(|it| it.eviction.is_some());
+    is_on_emptied(snapshot, node) || evicted()
+}
+
 /// Whether a node takes new members, as far as is known. Where none does nobody can be moved.
 pub(crate) fn has_room<S>(snapshot: &Snapshot<S>) -> bool {
     snapshot.places.iter().any(|it| it.room == Room::Open)

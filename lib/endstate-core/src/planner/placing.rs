@@ -7,7 +7,7 @@ use super::resize::grow;
 use super::verdict::{Note, Verdict};
 use crate::app::App;
 use crate::assess::rules::{counted, units};
-use crate::assess::spread::{fingerprint, has_room, is_crowded, is_on_emptied, unevenness};
+use crate::assess::spread::{fingerprint, has_room, is_crowded, is_wanted_off, unevenness};
 use crate::limits::{SPREAD_AGAIN_SECONDS, SPREAD_OFTEN, SPREAD_SECONDS, is_recent};
 use crate::member::Member;
 use crate::record::Spread;
@@ -21,8 +21,7 @@ pub(super) fn report_stuck<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
         return Verdict::Pass;
     }
     let members = proof.cluster.members.iter().filter(|it| it.recorded);
-    let asked = |it: &Member| snapshot.pod(&it.name).is_some_and(|pod| pod.eviction.is_some());
-    let stuck = members.filter(|it| is_on_emptied(snapshot, it.node.as_deref()) || asked(it));
+    let stuck = members.filter(|it| is_wanted_off(snapshot, &it.name, it.node.as_deref()));
     Verdict::say(stuck.map(|it| Waiting::ForRoom { member: it.name.clone() }))
 }
 
