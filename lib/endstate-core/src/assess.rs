@@ -137,8 +137,9 @@ fn assess_if<'a, A: App>(
     let mut assessed =
         Assessed { app, snapshot, record, problems, lacks, target, cluster, situation };
     assessed.situation = assessed.look(rebuilt, heeds_pause);
-    let ending = assessed.ending();
-    assessed.problems.extend(ending);
+    let told = assessed.ending().into_iter().chain(assessed.unasked());
+    let told: Vec<_> = told.collect();
+    assessed.problems.extend(told);
     assessed
 }
 
@@ -156,7 +157,7 @@ impl<'a, A: App> Assessed<'a, A> {
             self.look_only();
             return Situation::Paused;
         }
-        if !snapshot.conflicts.is_empty() && self.record.cluster_id.is_none() {
+        if snapshot.is_any_name_taken() && self.record.cluster_id.is_none() {
             self.look_only();
             return Situation::NameTaken;
         }

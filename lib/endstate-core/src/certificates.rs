@@ -11,14 +11,22 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 mod given;
+mod requested;
+mod seen;
 
 pub use given::{Bundle, CertificateFault, GivenFiles, Trusted};
+pub use requested::{IssuerRef, Origin};
+pub(crate) use seen::authority_warning;
+pub use seen::{CertificateFacts, SeenCertificate, Usage};
 
 /// For how long a certificate is good.
 pub const CERTIFICATE_DAYS: i64 = 90;
 
 /// For how long an authority is good. One is never made anew under its name: another takes its place in two passes.
 pub const AUTHORITY_DAYS: i64 = 3650;
+
+/// For how long the authority should be good that vouches for what cert-manager is asked for.
+const REQUESTED_DAYS_MIN: i64 = 365;
 
 /// A certificate and its key, in a secret as `tls.crt` and `tls.key`, with those of the authorities that its holder
 /// trusts as `ca.crt`.
@@ -47,19 +55,12 @@ pub struct Certificate {
     /// How its files are called, if it is a user's: such a one is looked at, and never made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<GivenFiles>,
-}
-
-/// What a certificate may be used for.
-///
-/// ```
-/// assert_ne!(endstate_core::Usage::Server, endstate_core::Usage::Client);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Usage {
-    /// To be connected to.
-    Server,
-    /// To connect.
-    Client,
+    /// By whom cert-manager is asked to have it signed. Such a one is a user's in all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<IssuerRef>,
+    /// Whose holders have to believe it, by the authorities that they trust: others of the user's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub believers: BTreeSet<Bundle>,
 }
 
 impl Certificate {
@@ -73,6 +74,8 @@ impl Certificate {
             names: BTreeSet::new(),
             usages: BTreeSet::new(),
             given: None,
+            requested: None,
+            believers: BTreeSet::new(),
             secret,
         }
     }
@@ -113,6 +116,12 @@ impl Certificate {
         Self { usages: usages.into_iter().collect(), ..self }
     }
 
+    /// The same, which the holders of those beside these authorities have to believe.
+    #[must_use]
+    pub fn believed_by(self, believers: impl IntoIterator<Item = Bundle>) -> Self {
+        Self { believers: believers.into_iter().collect(), ..self }
+    }
+
     /// For how many days it is good.
     pub fn days(&self) -> i64 {
         if self.issuer.is_none() { AUTHORITY_DAYS } else { CERTIFICATE_DAYS }
@@ -131,7 +140,7 @@ impl Certificate {
     pub fn due(&self, seen: &[SeenCertificate], now: Timestamp) -> Due {
         let Some(it) = seen.iter().find(|it| it.secret == self.secret) else { return Due::Unknown };
         if self.given.is_some() {
-            return self.fault(it.facts.as_ref(), now).map_or_else(Due::Unusable, Due::At);
+            return self.next_look((it, seen), now).map_or_else(Due::Unusable, Due::At);
         }
         match (&self.issuer, &it.facts) {
             (None, Some(_)) => Due::Never,
@@ -142,24 +151,88 @@ impl Certificate {
         }
     }
 
-    /// Why a user's cannot be used, or until when nothing else is to be said of it.
-    fn fault(
+    /// Whether cert-manager may be asked to fill the secret: nobody else did.
+    pub fn may_be_requested(&self, seen: &[SeenCertificate]) -> bool {
+        let it = seen.iter().find(|it| it.secret == self.secret);
+        let free = |it: &SeenCertificate| it.origin.is_free_for(&self.secret);
+        self.requested.is_some() && it.is_some_and(free)
+    }
+
+    /// Why a user's cannot be used, or when to look at it again.
+    fn next_look(
         &self,
-        facts: Option<&CertificateFacts>,
+        (it, all): (&SeenCertificate, &[SeenCertificate]),
         now: Timestamp,
     ) -> Result<Timestamp, CertificateFault> {
-        let facts = facts.ok_or(CertificateFault::Missing)?;
+        let facts = self.found(it)?;
+        let next = || facts.next_look(now, |life| self.authority_warning(life));
+        self.fault((facts, all), now).map_or_else(|| Ok(next()), Err)
+    }
+
+    /// From when on it is told that the authority ends which vouches for it. One that cert-manager renews may be
+    /// another long before, and nobody who runs would notice: one of less than a year is told all the time.
+    pub(crate) fn authority_warning(&self, life: (Timestamp, Timestamp)) -> Timestamp {
+        match self.requested {
+            Some(_) => life.1 - SignedDuration::from_hours(REQUESTED_DAYS_MIN * 24),
+            None => authority_warning(life),
+        }
+    }
+
+    /// What is in a user's secret, if it is there by whoever was asked for it: one of another issuer may have been
+    /// there before, and is replaced at any moment.
+    fn found<'a>(
+        &self,
+        seen: &'a SeenCertificate,
+    ) -> Result<&'a CertificateFacts, CertificateFault> {
+        let Some(issuer) = &self.requested else {
+            return seen.facts.as_ref().ok_or(CertificateFault::Missing);
+        };
+        if !seen.origin.is_free_for(&self.secret) {
+            return Err(CertificateFault::Occupied(seen.origin.clone()));
+        }
+        let (request, ready) = (self.secret.clone(), seen.ready.clone());
+        match (seen.origin.issuer(), &seen.facts) {
+            (Some(by), Some(facts)) if by == issuer => Ok(facts),
+            (by, Some(_)) => {
+                let (wanted, by) = (issuer.clone(), by.cloned());
+                Err(CertificateFault::Issuer { wanted, by, request, ready })
+            }
+            (_, None) => Err(CertificateFault::NotIssued { request, ready }),
+        }
+    }
+
+    /// What is wrong with it.
+    fn fault(
+        &self,
+        (facts, all): (&CertificateFacts, &[SeenCertificate]),
+        now: Timestamp,
+    ) -> Option<CertificateFault> {
+        let authority_end = facts.authority.map(|it| it.1).filter(|it| *it <= now);
+        let name = self.names.difference(&facts.names).next();
         if facts.not_after <= now {
-            return Err(CertificateFault::Ended(facts.not_after));
+            Some(CertificateFault::Ended(facts.not_after))
+        } else if !self.usages.is_subset(&facts.usages) {
+            Some(CertificateFault::Untrusted)
+        } else if self.requested.is_some() && facts.trusts.contains(&facts.key) {
+            Some(CertificateFault::SelfSigned)
+        } else if let Some(end) = authority_end {
+            Some(CertificateFault::AuthorityEnded(end))
+        } else if let Some(by) = self.disbeliever((facts, all)) {
+            Some(CertificateFault::Disbelieved { by: by.clone() })
+        } else {
+            name.cloned().map(CertificateFault::Name)
         }
-        if !self.usages.is_subset(&facts.usages) {
-            return Err(CertificateFault::Untrusted);
-        }
-        match self.names.difference(&facts.names).next() {
-            Some(name) => Err(CertificateFault::Name(name.clone())),
-            None if facts.ends_soon(now) => Ok(facts.not_after),
-            None => Ok(facts.warning()),
-        }
+    }
+
+    /// Whose authorities do not vouch for it, though they have to. What is not there is told apart.
+    fn disbeliever(
+        &self,
+        (facts, all): (&CertificateFacts, &[SeenCertificate]),
+    ) -> Option<&Bundle> {
+        let is_there =
+            |it: &Bundle| all.iter().any(|of| of.secret == it.secret && of.facts.is_some());
+        let mut others = self.believers.iter().filter(|it| !facts.believed_by.contains(*it));
+        others.find(|it| is_there(it))
     }
 
     fn leaf_due(
@@ -273,110 +346,6 @@ pub enum IssueReason {
     Trust,
     /// Another authority signs.
     Issuer,
-}
-
-/// A secret that was looked for.
-///
-/// ```
-/// assert!(endstate_core::SeenCertificate::new("demo-ca", None).facts.is_none());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SeenCertificate {
-    /// Its name.
-    pub secret: String,
-    /// What is in it; `None` if it is not there, or holds no certificate with its key.
-    pub facts: Option<CertificateFacts>,
-    /// Whether it is a user's.
-    #[serde(default)]
-    pub given: bool,
-}
-
-impl SeenCertificate {
-    /// What was found under this name.
-    pub fn new(secret: impl Into<String>, facts: Option<CertificateFacts>) -> Self {
-        Self { secret: secret.into(), facts, given: false }
-    }
-
-    /// The same, of a user's.
-    #[must_use]
-    pub fn given(self) -> Self {
-        Self { given: true, ..self }
-    }
-}
-
-/// What a certificate says. Keys are known by the digests that certificates carry.
-///
-/// ```
-/// use endstate_core::CertificateFacts;
-/// let (from, until) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap());
-/// let facts = CertificateFacts::new("k1", "k0", (from, until));
-/// assert_eq!(facts.renewal().to_string(), "2026-03-02T00:00:00Z", "when a third of its life is left");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CertificateFacts {
-    /// Its key.
-    pub key: String,
-    /// The key that signed it.
-    pub issuer: String,
-    /// Since when it is good.
-    pub not_before: Timestamp,
-    /// Until when.
-    pub not_after: Timestamp,
-    /// Whom it names.
-    pub common_name: String,
-    /// Its DNS names and addresses.
-    pub names: BTreeSet<String>,
-    /// What it may be used for; of a user's certificate, what it is good for by the authorities in the same secret.
-    pub usages: BTreeSet<Usage>,
-    /// The keys of the authorities in the same secret.
-    pub trusts: BTreeSet<String>,
-}
-
-impl CertificateFacts {
-    /// A certificate of this key, signed by that one, good for this time.
-    pub fn new(
-        key: impl Into<String>,
-        issuer: impl Into<String>,
-        (not_before, not_after): (Timestamp, Timestamp),
-    ) -> Self {
-        Self {
-            key: key.into(),
-            issuer: issuer.into(),
-            not_before,
-            not_after,
-            common_name: String::new(),
-            names: BTreeSet::new(),
-            usages: BTreeSet::new(),
-            trusts: BTreeSet::new(),
-        }
-    }
-
-    /// When it is made anew: when a third of its life is left.
-    pub fn renewal(&self) -> Timestamp {
-        let life: SignedDuration = self.not_after.duration_since(self.not_before);
-        self.not_after - life / 3
-    }
-
-    /// From when on it is told that one which a user keeps ends: a week before, or when a quarter of its life is left
-    /// if that is later.
-    ///
-    /// ```
-    /// use endstate_core::CertificateFacts;
-    /// let (from, until) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-04-01T00:00:00Z".parse().unwrap());
-    /// let facts = CertificateFacts::new("k1", "k0", (from, until));
-    /// assert_eq!(facts.warning().to_string(), "2026-03-25T00:00:00Z");
-    /// ```
-    pub fn warning(&self) -> Timestamp {
-        let life: SignedDuration = self.not_after.duration_since(self.not_before);
-        self.not_after - (life / 4).min(SignedDuration::from_hours(7 * 24))
-    }
-
-    /// Whether this is to be told, or it has ended.
-    pub fn ends_soon(&self, now: Timestamp) -> bool {
-        self.warning() <= now
-    }
 }
 
 #[cfg(test)]

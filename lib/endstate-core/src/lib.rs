@@ -58,7 +58,7 @@ pub use assess::{Assessed, Situation, assess, targets};
 pub use beside::{Beside, Password, Ready, Refused, Tended, User, Verdict};
 pub use certificates::{
     AUTHORITY_DAYS, Bundle, CERTIFICATE_DAYS, Certificate, CertificateFacts, CertificateFault, Due,
-    GivenFiles, IssueReason, SeenCertificate, Trusted, Usage,
+    GivenFiles, IssueReason, IssuerRef, Origin, SeenCertificate, Trusted, Usage,
 };
 pub use claim::Claim;
 pub use consent::{CONSENT_ANNOTATION, Choice};

@@ -28,6 +28,7 @@ use crate::plan::{Action, Plan};
 use crate::pod::{Marks, Pod, PodRef};
 use crate::reason::LeaveReason;
 use crate::record::{MemberRecord, Step};
+use crate::request::ActionKind;
 use crate::snapshot::Snapshot;
 use crate::status::Phase;
 use crate::topology::Role;
@@ -224,7 +225,7 @@ impl<'a, S> Lint<'a, S> {
         self.rests();
         let alone = self.snapshot.object.deleting
             || self.snapshot.pods.is_none()
-            || !self.snapshot.conflicts.is_empty() && old.cluster_id.is_none();
+            || self.snapshot.is_any_name_taken() && old.cluster_id.is_none();
         self.check(Rule::DeletesOnlyWhatLeaves, acts == 0 || !alone, || {
             "it acts on an object that is being deleted, without the list of pods, or although a name it needs is taken".into()
         });
@@ -259,7 +260,10 @@ impl<'a, S> Lint<'a, S> {
     fn rests(&mut self) {
         let rest = SignedDuration::from_millis(REST_MS);
         for blocked in &self.snapshot.blocked {
-            let again = self.plan.actions.iter().any(|it| it.key() == blocked.action);
+            let requests = blocked.action.kind == ActionKind::RequestCertificates
+                && self.plan.surroundings.as_ref().is_some_and(|it| !it.asked.is_empty());
+            let acts = self.plan.actions.iter().any(|it| it.key() == blocked.action);
+            let again = requests || acts;
             // One of the future was seen by another clock.
             let age = self.snapshot.now.duration_since(blocked.at);
             let rested = age.is_negative() || age >= rest;

@@ -5,7 +5,8 @@
 //! 1. If [`Plan::status`] differs from the status in the snapshot, write it, on the condition that
 //!    the object still has the snapshot's resourceVersion. If that fails, stop: somebody else acted.
 //! 2. Apply the objects that the application asks for in these [`Plan::surroundings`], but those whose names are
-//!    [taken](Surroundings::taken), let each claim have the owner that they say, and prune the rest.
+//!    [taken](Surroundings::taken), let each claim have the owner that they say, and prune the rest. Then apply what
+//!    [is asked](Surroundings::asked) of cert-manager: nothing else waits for that.
 //! 3. Carry out [`Plan::actions`] in order; stop at the first that fails and is not
 //!    [independent](Action::is_independent), and report it as
 //!    [`Snapshot::blocked`](crate::Snapshot::blocked) in the next snapshot.
@@ -19,6 +20,8 @@
 //! A plan that acts always has a new status, because it counts up
 //! [`Record::epoch`](crate::Record::epoch); so step 1 fences every action. Marks alone are no act: they say what is so,
 //! and whoever writes them writes the same.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +116,10 @@ pub struct Surroundings {
     pub certificates: Vec<Certificate>,
     /// Those of them that are made now, authorities before what they sign.
     pub issued: Vec<Issue>,
+    /// Those that cert-manager is to fill. None of the objects by which it was asked is pruned.
+    pub requested: Vec<Certificate>,
+    /// The secrets of those of them that it is asked for now.
+    pub asked: BTreeSet<String>,
 }
 
 /// A certificate that is made, or made anew.

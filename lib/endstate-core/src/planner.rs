@@ -150,11 +150,12 @@ fn withheld<A: App>(assessed: &Assessed<'_, A>) -> Vec<ActionKey> {
 }
 
 /// How a cluster comes into being.
-fn forming_steps<A: App>() -> [Step<A>; 9] {
+fn forming_steps<A: App>() -> [Step<A>; 10] {
     [
         marks::mark,
         former::adopt,
         lost_record::keep_unknown_data,
+        forming::wait_for_certificates,
         forming::begin,
         forming::wait_for_marks,
         forming::begin_again,

@@ -12,4 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Platform {
     /// The storage class of claims that name none.
     pub default_storage_class: Option<String>,
+    /// Whether cert-manager can be asked for certificates: its kind is installed, and the operator may list it.
+    #[serde(default)]
+    pub cert_manager: bool,
 }

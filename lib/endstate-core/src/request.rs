@@ -359,6 +359,8 @@ pub enum ActionKind {
     DeleteClaim,
     /// Applies the objects around the members; of the cluster, not of a member.
     ApplyObjects,
+    /// Asks cert-manager for certificates; of the cluster, not of a member.
+    RequestCertificates,
     /// Asks the application.
     Request(RequestKind),
 }

@@ -55,6 +55,9 @@ pub struct Snapshot<S> {
     pub former: Vec<Claim>,
     /// What has a name that the cluster needs and belongs to somebody else.
     pub conflicts: Vec<Conflict>,
+    /// Why it could not be seen by whose objects cert-manager would be asked; so it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<Words>,
     /// The secrets with certificates that the operator makes: all that the object's spec asks for, or that of a member.
     #[serde(default)]
     pub certificates: Vec<SeenCertificate>,
@@ -90,6 +93,7 @@ impl<S> Snapshot<S> {
             claims: vec![],
             former: vec![],
             conflicts: vec![],
+            unasked: None,
             certificates: vec![],
             beside: vec![],
             view: View::default(),
@@ -166,6 +170,11 @@ impl<S> Snapshot<S> {
         self.conflicts.iter().any(|it| it.member.as_ref().is_some_and(|it| **it == *member))
     }
 
+    /// Whether something has a name without which there is no cluster: cert-manager is asked for certificates apart.
+    pub(crate) fn is_any_name_taken(&self) -> bool {
+        self.conflicts.iter().any(|it| !it.is_request())
+    }
+
     /// The list of members of the recorded cluster, however many agree on it; any, before one is recorded.
     pub(crate) fn list(&self) -> Option<&Membership> {
         let known = self.status.record.cluster_id.as_ref();
@@ -187,18 +196,40 @@ pub struct Conflict {
     pub name: String,
     /// The member that needs it; nothing if the cluster as a whole does.
     pub member: Option<MemberName>,
+    /// Whether it is in the place of one by which cert-manager is asked. Its kind alone does not say so: other groups
+    /// have kinds of that name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub request: bool,
 }
 
 impl Conflict {
+    /// The kind of the objects by which cert-manager is asked.
+    pub const REQUEST: &str = "Certificate";
+
     /// In the place of one that the cluster as a whole needs.
     pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind: kind.into(), name: name.into(), member: None }
+        Self { kind: kind.into(), name: name.into(), member: None, request: false }
+    }
+
+    /// In the place of one by which cert-manager is asked.
+    ///
+    /// ```
+    /// use endstate_core::Conflict;
+    /// assert!(Conflict::of_request("mine").is_request() && !Conflict::new("Certificate", "mine").is_request());
+    /// ```
+    pub fn of_request(name: impl Into<String>) -> Self {
+        Self { request: true, ..Self::new(Self::REQUEST, name) }
     }
 
     /// The same, of one that this member needs.
     #[must_use]
     pub fn of(self, member: Option<MemberName>) -> Self {
         Self { member, ..self }
+    }
+
+    /// Whether it is in the place of one by which cert-manager is asked.
+    pub fn is_request(&self) -> bool {
+        self.request
     }
 }
 

@@ -129,9 +129,9 @@ impl Link {
             return (!next).then(|| Problem::refused(format!("{field}.authority"), why));
         }
         let (old, new) = (old.given()?, new.given()?);
-        let why = "names another secret, and members cannot trust what is in both: set the mode to Managed, wait \
-                   until all members are updated, then set this";
-        (old.members != new.members).then(|| Problem::refused(field, why))
+        let why = "names another secret, or another issuer of what is in it, and members cannot trust both: set the \
+                   mode to Managed, wait until all members are updated, then set this";
+        (!old.believes(new)).then(|| Problem::refused(field, why))
     }
 
     /// The files of a holder, if there are certificates.
@@ -247,6 +247,29 @@ impl Tls {
             .or_else(|| Link::refuses(old.peer(), new.peer(), "spec.tls.peer"))
     }
 
+    /// Why a user's secrets cannot be called so: a name is one of the operator's own secrets, which whoever runs may
+    /// still need; or one secret would have to hold two certificates of cert-manager's.
+    pub fn problems(&self, object: &Identity) -> Vec<Problem> {
+        let links = [("spec.tls.client", self.client()), ("spec.tls.peer", self.peer())];
+        let given =
+            links.into_iter().filter_map(|(field, it)| Some((field, it.source()?.given()?)));
+        let given: Vec<_> = given.collect();
+        let owned = given.iter().filter_map(|(field, it)| {
+            let name = it.secrets().find(|name| is_own(&object.name, name, it.issuer.is_some()))?;
+            let why = format!("{name} is the name of a secret of the operator's own: name another");
+            Some(Problem::refused(*field, why))
+        });
+        let all = || given.iter().flat_map(|(_, it)| it.secrets());
+        let twice = |it: &&str| all().filter(|other| other == it).count() > 1;
+        let requested = given.iter().filter(|(_, it)| it.issuer.is_some());
+        let shared = requested.filter_map(|(field, it)| {
+            let name = it.secrets().find(twice)?;
+            let why = format!("cert-manager puts one certificate into a secret: name {name} once");
+            Some(Problem::refused(*field, why))
+        });
+        owned.chain(shared).collect()
+    }
+
     /// The map with the certificates of the authorities that clients trust, and where these are; nothing where the
     /// operator does not make them.
     pub fn trust(&self, object: &Identity) -> Option<(String, Vec<Trusted>)> {
@@ -288,25 +311,43 @@ impl Tls {
         }
         let links = [(self.client(), Holder::Server), (self.peer(), Holder::Peer)];
         let given = links.into_iter().filter_map(|(link, holder)| Some((link.source()?, holder)));
-        certificates.extend(given.flat_map(|(source, holder)| given_by(object, source, holder)));
+        let given = given.flat_map(|(source, holder)| given_by((object, operator), source, holder));
+        certificates.extend(given);
         certificates
     }
 }
 
 /// The certificates that a user keeps for members, who connect to each other and to themselves, and for the operator.
-/// What the operator's files are called is the application's to say where they have historical names.
-fn given_by(object: &Identity, source: &Source, holder: Holder) -> Vec<Certificate> {
+/// What the operator's files are called is the application's to say where they have historical names. What cert-manager
+/// is asked for has all names.
+fn given_by(
+    (object, operator): (&Identity, &str),
+    source: &Source,
+    holder: Holder,
+) -> Vec<Certificate> {
     let Some(given) = source.given() else { return vec![] };
     let certificate = |holder| {
         let files = Files::given(given, "", holder);
         let (certificate, key, authorities) = (files.certificate, files.key, files.authorities);
-        Certificate::given(files.secret, GivenFiles { certificate, key, authorities })
+        let certificate =
+            Certificate::given(files.secret, GivenFiles { certificate, key, authorities });
+        Certificate { requested: given.issuer.clone(), ..certificate }
     };
-    let members = certificate(holder).named([object.host("*")]);
+    let names = if given.issuer.is_some() { names(object) } else { vec![object.host("*")] };
+    let members = certificate(holder).of(holder.name()).named(names);
     let members = members.for_use([Usage::Server, Usage::Client]);
     let has_operator = !given.operator.is_empty() && given.files == Naming::Usual;
-    let operator = has_operator.then(|| certificate(Holder::Operator).for_use([Usage::Client]));
-    [members].into_iter().chain(operator).collect()
+    if !has_operator || given.operator == given.members {
+        let operator = || certificate(Holder::Operator).of(operator).for_use([Usage::Client]);
+        return [members].into_iter().chain(has_operator.then(operator)).collect();
+    }
+    // Each has to believe the other.
+    let [of_members, of_operator] = [holder, Holder::Operator].map(|it| {
+        let files = Files::given(given, "", it);
+        Bundle::new(files.secret, files.authorities)
+    });
+    let operator = certificate(Holder::Operator).of(operator).for_use([Usage::Client]);
+    vec![members.believed_by([of_operator]), operator.believed_by([of_members])]
 }
 
 /// The secret with the certificate for clients.
@@ -319,8 +360,24 @@ fn secret(cluster: &str, name: &str) -> String {
     format!("{cluster}-{name}-tls")
 }
 
+/// What the secrets of all authorities of one kind begin with.
+fn authority(cluster: &str, of: &str) -> String {
+    format!("{cluster}-{of}-ca-")
+}
+
 fn authorities(object: &Identity, of: &str, authorities: &Authorities) -> Vec<String> {
-    authorities.trusted.iter().map(|it| format!("{}-{of}-ca-{it}", object.name)).collect()
+    let prefix = authority(&object.name, of);
+    authorities.trusted.iter().map(|it| format!("{prefix}{it}")).collect()
+}
+
+/// Whether a secret of this name is the operator's. One that is only read may be called as a certificate of the
+/// operator's, which makes none there; one that is written may not, nor as that of a user of the application.
+fn is_own(cluster: &str, name: &str, written: bool) -> bool {
+    let number = |of: &str| name.strip_prefix(&authority(cluster, of))?.parse::<u32>().ok();
+    let authority = ["client", "peer"].into_iter().any(|it| number(it).is_some());
+    let leaves = ["server", "operator", "client", "peer"].map(|it| secret(cluster, it));
+    let users = format!("{}-", secret(cluster, "client"));
+    authority || written && (leaves.iter().any(|it| *it == *name) || name.starts_with(&users))
 }
 
 /// What authorities of one kind sign.
@@ -335,7 +392,7 @@ impl<'a> Signed<'a> {
     /// Members of whom the holder is one trust what is in a user's secret, too, if that takes over.
     fn new(object: &'a Identity, of: &str, source: &Source, holder: Holder) -> Option<Self> {
         let managed = source.managed()?;
-        let signs = format!("{}-{of}-ca-{}", object.name, managed.signs);
+        let signs = format!("{}{}", authority(&object.name, of), managed.signs);
         let authorities = authorities(object, of, managed);
         let given = source.given().map(|it| Files::given(it, "", holder));
         let given = given.map(|it| Trusted::Given(Bundle::new(it.secret, it.authorities)));

@@ -71,8 +71,8 @@ impl Scope {
         self
     }
 
-    /// Counts as complete, and empty, where the API does not allow to list it or has no such kind. It is asked for
-    /// again all the same.
+    /// Counts as complete, and empty, where the API does not allow to list it, has no such kind, or answers the first
+    /// list with another error. It is asked for again all the same.
     pub fn optional(mut self) -> Self {
         self.is_optional = true;
         self
@@ -120,7 +120,7 @@ struct Shared<K: Object> {
     state: RwLock<State<K>>,
     subscribers: RwLock<Vec<Subscriber<K>>>,
     synced: watch::Sender<bool>,
-    /// That it may not be listed was said.
+    /// That it cannot be listed was said.
     refused: AtomicBool,
 }
 
@@ -191,8 +191,8 @@ impl<K: Object> Cache<K> {
         *self.shared.synced.borrow()
     }
 
-    /// Whether the API did not allow to list it, or had no such kind, when it was asked last; of a cache that is
-    /// [optional](Scope::optional).
+    /// Whether the API did not allow to list it, had no such kind, or never could list it, when it was asked last; of a
+    /// cache that is [optional](Scope::optional).
     pub fn is_refused(&self) -> bool {
         self.shared.refused.load(Ordering::Relaxed)
     }
@@ -245,7 +245,7 @@ impl<K: Object> Cache<K> {
         Ok(())
     }
 
-    /// Takes in that it may not be listed; says whether it goes on without, and did not know so before.
+    /// Takes in that it cannot be listed; says whether it goes on without, and did not know so before.
     fn refused(&self) -> Option<bool> {
         let first = || !self.shared.refused.swap(true, Ordering::Relaxed);
         let is_new = self.shared.scope.is_optional.then(first)?;

@@ -53,6 +53,7 @@ use lines::Lines;
 pub use objects::{
     AUTHORITIES, CERTIFICATE, CLUSTER_LABEL, Claim, Conflict, Generated, KEY, MEMBER_LABEL,
     Objects, Owner, Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
+    requests,
 };
 pub use operand::{ObjectsOf, Operand, PodRequest, SpecOf};
 pub use pods::member_pod;

@@ -46,6 +46,7 @@ impl App for Etcd {
         problems.extend(spec.env.iter().filter_map(|(name, _)| env_problem(name, spec.runs())));
         let storage = [spec.storage.as_ref(), spec.wal.as_ref()];
         problems.extend(Storage::problems("spec.storage", storage, "wal"));
+        problems.extend(spec.tls.problems(object));
         problems.extend(spec.unused.iter().map(Problem::unused));
         problems
     }

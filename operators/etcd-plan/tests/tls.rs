@@ -2,8 +2,9 @@
 
 use endstate_core::tls::{Authorities, Given, Link, Naming, Source, Tls};
 use endstate_core::{
-    Accepted, App, CertificateFacts, CertificateFault, ConditionType, Health, Identity, LaunchOf,
-    Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View, Waiting, plan,
+    Accepted, App, Bundle, CertificateFacts, CertificateFault, ConditionType, Health, Identity,
+    LaunchOf, Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View,
+    Waiting, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec, MOVE_ADDRESS};
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ fn at(level: u8) -> Link {
 
 fn given(members: &str) -> Link {
     let (members, operator) = (members.into(), "op".into());
-    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
+    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer: None }))
 }
 
 fn spec(link: &Link) -> EtcdClusterSpec {
@@ -170,12 +171,17 @@ fn nobody_is_changed_to_a_secret_that_cannot_be_used() {
     let name = || "*.demo-peer.default.svc".to_owned();
     let mut vouched = facts.clone();
     vouched.usages = [Usage::Server, Usage::Client].into();
-    let mut named = vouched.clone();
+    let mut believed = vouched.clone();
+    believed.believed_by = ["mine", "op"].map(|it| Bundle::new(it, "ca.crt")).into();
+    let mut named = believed.clone();
     named.names.insert(name());
+    let by = Bundle::new("op", "ca.crt");
     let cases = [
         (seen(None), Some(CertificateFault::Missing)),
         (seen(Some(&facts)), Some(CertificateFault::Untrusted)),
-        (seen(Some(&vouched)), Some(CertificateFault::Name(name()))),
+        // The operator would be shut out.
+        (seen(Some(&vouched)), Some(CertificateFault::Disbelieved { by })),
+        (seen(Some(&believed)), Some(CertificateFault::Name(name()))),
         (seen(Some(&named)), None),
     ];
     for (seen, fault) in cases {
@@ -203,6 +209,7 @@ fn a_users_certificate_that_ends_soon_is_told() {
     facts.trusts = ["u".to_owned()].into();
     facts.usages = [Usage::Server, Usage::Client].into();
     facts.names = ["*.demo-peer.default.svc".to_owned()].into();
+    facts.believed_by = ["mine", "op"].map(|it| Bundle::new(it, "ca.crt")).into();
     let told = |day: &str| {
         let mut snapshot = Snapshot::new(at_day(day), object.clone(), spec.clone());
         let accepted = Accepted { generation: 0, spec: spec.clone() };

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use endstate::Error;
-use endstate::operator::{ObjectsOf, Operand, Wanted};
+use endstate::operator::{ObjectsOf, Operand, Wanted, requests};
 use endstate_core::tls::{Files, Holder};
 use endstate_core::{App, Beside, Identity, Password, Status};
 use etcd_plan::auth::{Declared, USER_KIND};
@@ -89,6 +89,7 @@ pub fn kinds() -> Vec<ApiResource> {
         ApiResource::erase::<PersistentVolumeClaim>(&()),
         ApiResource::erase::<Secret>(&()),
         ApiResource::erase::<ConfigMap>(&()),
+        requests(),
     ]
 }
 

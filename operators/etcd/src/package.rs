@@ -51,7 +51,8 @@ impl Package for EtcdPackage {
     }
 
     fn rules(&self) -> Vec<PolicyRule> {
-        ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it)).into()
+        let own = ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it));
+        own.into_iter().chain([managed("cert-manager.io", "certificates")]).collect()
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
@@ -104,6 +105,23 @@ mod tests {
         assert_eq!(installed_name(&EtcdPackage), "endstate-etcd");
         let objects = manifests(&EtcdPackage, "endstate:0.1.0");
         assert!(serde_json::to_string(&objects).unwrap().contains("\"secrets\""));
+    }
+
+    /// It looks, applies and prunes; it says nothing in cert-manager's name, and signs nothing.
+    #[test]
+    fn of_cert_manager_the_operator_may_ask_for_certificates_and_no_more() {
+        let objects = manifests(&EtcdPackage, "endstate:0.1.0");
+        let rules = objects.iter().filter_map(|it| it.data["rules"].as_array()).flatten();
+        let speaks = |it: &&serde_json::Value| {
+            let groups = it["apiGroups"].as_array().unwrap().iter().filter_map(|it| it.as_str());
+            groups.into_iter().any(|it| it == "*" || it.ends_with("cert-manager.io"))
+        };
+        let about: Vec<_> = rules.filter(speaks).collect();
+        let verbs = json!(["get", "list", "watch", "create", "patch", "delete"]);
+        let only = json!({
+            "apiGroups": ["cert-manager.io"], "resources": ["certificates"], "verbs": verbs,
+        });
+        assert_eq!(about, [&only]);
     }
 
     #[test]

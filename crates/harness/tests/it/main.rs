@@ -3,6 +3,7 @@
 mod anywhere;
 mod auth;
 mod backup;
+mod certmanager;
 mod chaos;
 mod claims;
 mod drains;

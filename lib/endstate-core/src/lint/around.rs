@@ -22,6 +22,7 @@ impl<S> Lint<'_, S> {
             });
         }
         self.certificates(around);
+        self.requests(around);
         for claim in self.snapshot.claims.iter().filter(|it| !it.deleting) {
             self.check(Rule::KeepsClaims, stays(around, claim), || {
                 format!("claim {} is not among those that stay", claim.name)
@@ -56,6 +57,26 @@ impl<S> Lint<'_, S> {
             around.issued.iter().filter(bad).map(|it| &it.certificate.secret).collect();
         self.check(Rule::KeepsAuthorities, bad.is_empty(), || {
             format!("{bad:?} would be made anew, and somebody may not trust it")
+        });
+    }
+
+    /// What cert-manager is asked for is wanted, was looked for, as was the object by which it is asked, and takes no
+    /// secret and no object from anybody; and it was not refused a moment ago.
+    fn requests(&mut self, around: &Surroundings) {
+        let wanted = |name: &str| around.requested.iter().find(|it| it.secret == *name);
+        let is_free = |name: &String| {
+            let wanted = wanted(name).filter(|it| it.requested.is_some());
+            let mut seen = self.snapshot.certificates.iter().filter(|it| it.secret == *name);
+            wanted.is_some() && seen.next().is_some_and(|it| it.origin.is_free_for(name))
+        };
+        let unseen = self.snapshot.unasked.is_some();
+        let taken =
+            |it: &String| unseen || around.taken.iter().any(|of| of.is_request() && of.name == *it);
+        let bad: Vec<_> = around.asked.iter().filter(|it| !is_free(it) || taken(it)).collect();
+        self.check(Rule::HandsOff, bad.is_empty(), || {
+            format!(
+                "cert-manager would be asked to fill {bad:?}, which nobody asks for or others have"
+            )
         });
     }
 

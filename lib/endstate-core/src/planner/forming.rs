@@ -21,6 +21,20 @@ use crate::topology::{Formation, Role, Topology};
 use crate::view::Reach;
 use crate::waiting::Waiting;
 
+/// Before the first attempt: members trust the authorities that they are started with, so nobody is started with what
+/// cert-manager is about to replace. What is wrong with it is told already.
+pub(super) fn wait_for_certificates<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
+    let snapshot = assessed.snapshot;
+    let Some(spec) = assessed.record.in_force().filter(|_| assessed.record.bootstrap.is_none())
+    else {
+        return Verdict::Pass;
+    };
+    let wanted = assessed.app.certificates(&snapshot.object, spec).into_iter();
+    let mut requested = wanted.filter(|it| it.requested.is_some());
+    let lacks = requested.any(|it| !it.due(&snapshot.certificates, snapshot.now).is_usable());
+    if lacks { Verdict::Only(Move::default()) } else { Verdict::Pass }
+}
+
 /// The first attempt.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     let Some(role) = voting(assessed).filter(|_| assessed.record.bootstrap.is_none()) else {

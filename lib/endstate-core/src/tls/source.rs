@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificates::IssuerRef;
+
 /// Where certificates come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Source {
@@ -46,6 +48,21 @@ pub struct Given {
     /// How the files in them are called.
     #[serde(default)]
     pub files: Naming,
+    /// By whom cert-manager has certificates signed and put into them, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerRef>,
+}
+
+impl Given {
+    /// The names of the secrets, each as often as it is named.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        [&*self.members, &*self.operator].into_iter().filter(|it| !it.is_empty())
+    }
+
+    /// Whether members who are started with these certificates believe those who are started with others.
+    pub(super) fn believes(&self, other: &Self) -> bool {
+        self.members == other.members && self.issuer == other.issuer
+    }
 }
 
 /// How the files in a user's secrets are called.
@@ -107,9 +124,10 @@ impl Source {
                 let signs = other.managed().map(|it| it.signs);
                 self.managed().is_some_and(|it| signs.is_some_and(|by| it.trusted.contains(&by)))
             }
-            Shown::Given => {
-                self.given().map(|it| &it.members) == other.given().map(|it| &it.members)
-            }
+            Shown::Given => match (self.given(), other.given()) {
+                (Some(own), Some(others)) => own.believes(others),
+                (own, others) => own == others,
+            },
         }
     }
 
@@ -123,7 +141,7 @@ impl Source {
     /// members are started anew for each.
     pub(super) fn toward(running: &[&Self], to: &Self) -> Self {
         let Some(in_force) = running.first() else { return to.clone() };
-        let other = |it: &&Given| to.given().is_some_and(|to| to.members != it.members);
+        let other = |it: &&Given| to.given().is_some_and(|to| !to.believes(it));
         if running.iter().filter_map(|it| it.given()).any(|it| other(&it)) {
             // From one secret to another it goes by what the operator makes.
             let managed = running.iter().find_map(|it| it.managed()).map_or(1, |it| it.signs);

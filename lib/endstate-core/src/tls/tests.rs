@@ -1,4 +1,5 @@
 use super::*;
+use crate::IssuerRef;
 
 fn source(signs: u32, trusted: &[u32]) -> Source {
     Source::Managed(Authorities { signs, trusted: trusted.iter().copied().collect() })
@@ -31,7 +32,13 @@ fn nobody_is_brought_two_levels_away_from_anybody_who_runs() {
 
 fn given(secret: &str) -> Link {
     let (members, operator) = (secret.to_owned(), format!("{secret}-operator"));
-    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
+    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer: None }))
+}
+
+/// The same, which cert-manager fills.
+fn requested(secret: &str, issuer: &str) -> Link {
+    let Link::On(Source::Secrets(given)) = given(secret) else { unreachable!() };
+    Link::On(Source::Secrets(Given { issuer: Some(IssuerRef::new(issuer)), ..given }))
 }
 
 fn counted(authority: u32) -> Link {
@@ -42,7 +49,7 @@ fn counted(authority: u32) -> Link {
 /// believes everybody, and the operator is believed by all and believes all.
 #[test]
 fn whoever_runs_believes_whoever_runs_and_the_operator_on_every_way() {
-    let ends = [counted(1), counted(2), given("mine"), given("yours")];
+    let ends = [counted(1), counted(2), given("mine"), given("yours"), requested("mine", "ca")];
     let mut seen: Vec<(Link, Vec<Link>)> = vec![];
     let mut next: Vec<_> = ends.iter().map(|it| (it.clone(), vec![it.clone(); 3])).collect();
     while let Some((in_force, members)) = next.pop() {
@@ -79,6 +86,83 @@ fn from_the_operators_own_to_a_users_and_back_it_takes_three_stages_and_from_one
     let (mine, yours) = (given("mine"), given("yours"));
     assert_eq!([stages(&counted(1), &mine), stages(&mine, &counted(1))], [3, 3]);
     assert_eq!(stages(&mine, &yours), 6);
+    // Another issuer may be another authority.
+    let one = requested("mine", "one");
+    assert_eq!([stages(&counted(1), &one), stages(&one, &counted(1))], [3, 3]);
+    assert_eq!([stages(&mine, &one), stages(&one, &requested("mine", "other"))], [6, 6]);
+}
+
+/// cert-manager is asked for what a user's secret needs, and more: by all names that clients may use.
+#[test]
+fn cert_manager_is_asked_for_all_names_and_never_for_a_secret_of_the_operators() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let tls = Tls { client: Some(requested("mine", "ca")), peer: Some(Link::Off) };
+    let asked = tls.certificates(&object, "root");
+    let names: Vec<_> = asked.iter().map(|it| (&*it.secret, &*it.common_name)).collect();
+    assert_eq!(names, [("mine", "server"), ("mine-operator", "root")]);
+    assert!(asked.iter().all(|it| it.requested == Some(IssuerRef::new("ca"))));
+    for name in ["demo-client.default.svc", "*.demo-peer.default.svc", "localhost", "::1"] {
+        assert!(asked[0].names.contains(name), "{name}");
+    }
+    assert_eq!(asked[1].usages, [Usage::Client].into());
+    assert_eq!(tls.problems(&object), []);
+    let over = |link: Link| Tls { client: None, peer: Some(link) }.problems(&object);
+    let why = "demo-peer-tls is the name of a secret of the operator's own: name another";
+    let refused = Problem::refused("spec.tls.peer", why);
+    assert_eq!(over(requested("demo-peer-tls", "ca")), [refused]);
+    assert_eq!(over(given("demo-peer-tls")), [], "it is only read");
+}
+
+/// The secrets of authorities, of any number, are the operator's; so are those of its certificates, for who writes
+/// them.
+#[test]
+fn no_secret_of_a_users_is_called_as_one_of_the_operators() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let problems = |client: Link| Tls { client: Some(client), peer: None }.problems(&object);
+    for name in ["demo-client-ca-1", "demo-peer-ca-17"] {
+        let why = format!("{name} is the name of a secret of the operator's own: name another");
+        let refused = [Problem::refused("spec.tls.client", why)];
+        assert_eq!(problems(given(name)), refused);
+        assert_eq!(problems(requested(name, "ca")), refused);
+    }
+    for name in ["demo-server-tls", "demo-operator-tls", "demo-client-tls-anna"] {
+        assert_eq!(problems(requested(name, "ca")).len(), 1, "{name}");
+        assert_eq!(problems(given(name)), [], "{name}");
+    }
+    for name in ["demo-ca-1", "other-client-ca-1", "demo-client-ca"] {
+        assert_eq!(problems(requested(name, "ca")), [], "{name}");
+    }
+    let both = Some(given("demo-peer-ca-1"));
+    let fields = Tls { client: both.clone(), peer: both }.problems(&object);
+    let fields: Vec<_> = fields.iter().map(|it| &*it.field).collect();
+    assert_eq!(fields, ["spec.tls.client", "spec.tls.peer"], "each is told");
+}
+
+#[test]
+fn cert_manager_fills_a_secret_for_one_purpose() {
+    let object = Identity::new("default", "demo", "0c5f");
+    let link = |members: &str, operator: &str, issuer: Option<&str>| {
+        let (members, operator) = (members.into(), operator.into());
+        let issuer = issuer.map(IssuerRef::new);
+        Some(Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer })))
+    };
+    let (by, none) = (Some("ca"), None);
+    let cases = [
+        (link("a", "b", by), link("c", "", by), None),
+        (link("a", "a", by), link("c", "", by), Some("spec.tls.client")),
+        (link("a", "b", by), link("b", "", none), Some("spec.tls.client")),
+        (link("a", "b", none), link("a", "", by), Some("spec.tls.peer")),
+        (link("a", "a", none), link("c", "", by), None),
+        (link("a", "a", none), link("a", "", none), None),
+    ];
+    for (client, peer, field) in cases {
+        let tls = Tls { client, peer };
+        let problems = tls.problems(&object);
+        assert_eq!(problems.first().map(|it| &*it.field), field, "{tls:?}");
+        assert!(
+            problems.iter().all(|it| it.message.contains("puts one certificate into a secret"))
+        );
+    }
 }
 
 /// Members show the user's and trust both: the files come from two secrets.

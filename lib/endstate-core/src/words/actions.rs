@@ -32,6 +32,7 @@ impl Display for ActionKind {
             Self::AdoptClaim => f.write_str("take over the claim of"),
             Self::DeleteClaim => f.write_str("delete the claim of"),
             Self::ApplyObjects => f.write_str("apply the objects of"),
+            Self::RequestCertificates => f.write_str("ask cert-manager for the certificates of"),
             Self::Request(kind) => kind.fmt(f),
         }
     }

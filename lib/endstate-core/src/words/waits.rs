@@ -89,6 +89,9 @@ impl Waiting {
             Self::ForPodList => "it could not be read".into(),
             Self::ForName { conflict } => match &conflict.member {
                 Some(member) => format!("it exists and has another owner, and {member} needs it"),
+                None if conflict.is_request() => {
+                    "it exists and has another owner: name another secret in spec.tls".into()
+                }
                 None => "it exists and has another owner: give the cluster another name".into(),
             },
             Self::ForAuthority { .. } => AUTHORITY_LOST.into(),

@@ -66,10 +66,15 @@ impl Failure {
         matches!(self, Self::List(kube::Error::Api(status)) if status.code == 404)
     }
 
-    /// Whether the version, or the kind, is no longer served: only a new list helps.
+    /// Whether the API answered with an error: because a webhook that converts objects of the kind is down, say.
+    fn is_failed_list(&self) -> bool {
+        matches!(self, Self::List(kube::Error::Api(_)))
+    }
+
+    /// Whether the version, or the kind, is no longer served, or not to us: only a new list helps, or tells.
     fn is_expired(&self) -> bool {
         match self {
-            Self::Watch(kube::Error::Api(status)) => [404, 410].contains(&status.code),
+            Self::Watch(kube::Error::Api(status)) => [403, 404, 410].contains(&status.code),
             Self::Ended(status) => status.code == 410,
             _ => false,
         }
@@ -92,13 +97,16 @@ async fn follow<K: Object>(cache: &Cache<K>, client: Client) {
         if failure.is_expired() {
             version = None;
         }
-        if failure.is_refused()
+        // Who never saw it goes on without; who saw it goes on with that.
+        let unseen = !cache.is_synced() || cache.is_refused();
+        if (failure.is_refused() || unseen && failure.is_failed_list())
             && let Some(is_new) = cache.refused()
         {
             if is_new && failure.is_absent() {
                 tracing::info!(kind = %K::kind(cache.kind()), "the API has no such kind: what depends on it is not done");
             } else if is_new {
-                tracing::warn!(kind = %K::kind(cache.kind()), "it cannot be listed: what depends on it is not done");
+                let error: &dyn std::error::Error = &failure;
+                tracing::warn!(kind = %K::kind(cache.kind()), error, "it cannot be listed: what depends on it is not done");
             }
         } else if !matches!(failure, Failure::Silent) {
             let error: &dyn std::error::Error = &failure;
@@ -172,5 +180,37 @@ async fn watch<K: Object>(
 fn moved<K: Object>(version: &mut String, object: &K) {
     if let Some(seen) = &object.meta().resource_version {
         version.clone_from(seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16) -> kube::Error {
+        kube::Error::Api(Status::failure("no", "Any").with_code(code).boxed())
+    }
+
+    #[test]
+    fn what_may_not_be_watched_any_more_is_listed_anew() {
+        let expired = |code| Failure::Watch(answer(code)).is_expired();
+        assert_eq!(
+            [403, 404, 410, 429, 500, 503].map(expired),
+            [true, true, true, false, false, false]
+        );
+        assert!(!Failure::List(answer(403)).is_expired() && !Failure::Silent.is_expired());
+    }
+
+    #[test]
+    fn a_list_that_is_answered_by_an_error_is_not_there_yet() {
+        let failed = |code| Failure::List(answer(code));
+        assert_eq!([403, 404, 500, 503].map(|it| failed(it).is_failed_list()), [true; 4]);
+        assert_eq!(
+            [403, 404, 500, 503].map(|it| failed(it).is_refused()),
+            [true, true, false, false]
+        );
+        assert!(
+            !Failure::Watch(answer(500)).is_failed_list() && !Failure::NoVersion.is_failed_list()
+        );
     }
 }

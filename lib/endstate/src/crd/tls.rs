@@ -5,6 +5,7 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
+use endstate_core::IssuerRef;
 use endstate_core::tls::{Authorities, Given, Link, Naming, Source};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -14,6 +15,10 @@ use serde::{Deserialize, Serialize};
 /// one, three times.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "![has(self.client) && has(self.client.certManager), has(self.peer) && has(self.peer.certManager)].exists(it, it) || !has(self.client) || !has(self.peer) || !has(self.client.serverSecret) || !has(self.peer.secret) || !(self.peer.secret in [self.client.serverSecret, self.client.operatorSecret])",
+    "cert-manager puts one certificate into a secret: name another secret for members than for clients"
+))]
 pub struct Tls {
     /// From clients to members. A client must show a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,12 +40,56 @@ pub enum Mode {
     Off,
 }
 
+/// cert-manager makes the certificates, and renews them. It has to be installed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CertManager {
+    /// Who signs. It must put its own authority, one for all, into the secrets as `ca.crt`: issuers of the types CA and
+    /// Vault do. ACME does not; SelfSigned makes an authority for each secret, so it can only sign the one of an issuer
+    /// of the type CA. With another issuer the way leads over the mode `Managed`.
+    pub issuer_ref: Issuer,
+}
+
+/// An issuer of cert-manager's.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuer {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its kind: `Issuer`, of the namespace of the cluster, or `ClusterIssuer`, or that of another program. Default
+    /// `Issuer`.
+    #[serde(default = "issuer")]
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    /// The group of its kind. Default `cert-manager.io`.
+    #[serde(default = "cert_manager")]
+    #[schemars(length(min = 1, max = 253))]
+    pub group: String,
+}
+
+fn issuer() -> String {
+    IssuerRef::KIND.into()
+}
+
+fn cert_manager() -> String {
+    IssuerRef::GROUP.into()
+}
+
+impl From<CertManager> for IssuerRef {
+    fn from(it: CertManager) -> Self {
+        let Issuer { name, kind, group } = it.issuer_ref;
+        Self::new(name).of(&kind, &group)
+    }
+}
+
 /// TLS from clients to members.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("self.mode == 'Secrets' ? has(self.serverSecret) && has(self.operatorSecret) : !has(self.serverSecret) && !has(self.operatorSecret)", "mode Secrets needs serverSecret and operatorSecret, and no other mode has them"),
-    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority")
+    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority"),
+    validation = ("!has(self.certManager) || self.mode == 'Secrets' && (!has(self.serverSecret) || !has(self.operatorSecret) || self.serverSecret != self.operatorSecret)", "certManager fills two secrets: it needs the mode Secrets, and two names")
 )]
 pub struct ClientTls {
     /// `Managed`: the operator makes the certificates; those for clients are in the secret `NAME-client-tls`, and the
@@ -59,6 +108,9 @@ pub struct ClientTls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub operator_secret: Option<String>,
+    /// Has cert-manager fill both secrets, by objects `Certificate` of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_manager: Option<CertManager>,
     /// Counts the operator's authorities, from 1. One more makes another authority: members first trust both, then get
     /// certificates of the new one, then trust it alone; they are changed one by one for each. Clients have to trust
     /// both before the last.
@@ -72,7 +124,8 @@ pub struct ClientTls {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("(self.mode == 'Secrets') == has(self.secret)", "mode Secrets needs secret, and no other mode has it"),
-    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority")
+    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority"),
+    validation = ("!has(self.certManager) || self.mode == 'Secrets'", "certManager fills your secret: it needs the mode Secrets")
 )]
 pub struct PeerTls {
     /// As for clients.
@@ -85,6 +138,9 @@ pub struct PeerTls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret: Option<String>,
+    /// Has cert-manager fill it, by an object `Certificate` of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_manager: Option<CertManager>,
     /// Counts the operator's authorities, from 1, as for clients.
     #[serde(default = "first")]
     #[schemars(range(min = 1))]
@@ -103,23 +159,27 @@ impl From<Tls> for endstate_core::tls::Tls {
 
 impl From<ClientTls> for Link {
     fn from(it: ClientTls) -> Self {
-        let secrets = (it.server_secret, it.operator_secret);
-        link(it.mode, it.authority, (secrets.0.unwrap_or_default(), secrets.1.unwrap_or_default()))
+        let members = it.server_secret.unwrap_or_default();
+        let operator = it.operator_secret.unwrap_or_default();
+        link(it.mode, it.authority, given((members, operator), it.cert_manager))
     }
 }
 
 impl From<PeerTls> for Link {
     fn from(it: PeerTls) -> Self {
-        link(it.mode, it.authority, (it.secret.unwrap_or_default(), String::new()))
+        let secrets = (it.secret.unwrap_or_default(), String::new());
+        link(it.mode, it.authority, given(secrets, it.cert_manager))
     }
 }
 
-fn link(mode: Mode, authority: u32, (members, operator): (String, String)) -> Link {
+fn given((members, operator): (String, String), issuer: Option<CertManager>) -> Given {
+    Given { members, operator, files: Naming::Usual, issuer: issuer.map(Into::into) }
+}
+
+fn link(mode: Mode, authority: u32, given: Given) -> Link {
     match mode {
         Mode::Off => Link::Off,
         Mode::Managed => Link::On(Source::Managed(Authorities::only(authority))),
-        Mode::Secrets => {
-            Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual }))
-        }
+        Mode::Secrets => Link::On(Source::Secrets(given)),
     }
 }

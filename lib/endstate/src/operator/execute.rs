@@ -102,10 +102,10 @@ where
             ctx.notice(object, Notice::of(event.clone(), "Observe"));
         }
         // Members are repaired whatever becomes of the objects around them.
-        let surrounded = self.surround(object, look, &plan, ctx).await;
+        let around = self.surround(object, look, &plan, ctx).await;
         self.refusals().ask_again(&key);
         let mut acted = self.act_in_order(object, look, &plan, ctx).await;
-        acted.failures.extend(surrounded.err().map(|it| (around(object), denied(it))));
+        acted.failures.extend(around);
         let tended = self.tend(object, look, &plan, ctx).await;
         self.tell_evictions(&key, &plan, ctx).await;
         let answered = answered(snapshot, &plan.actions, &acted);
@@ -133,32 +133,65 @@ where
         join_all(answers).await;
     }
 
-    /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are
-    /// taken, gives the claims that were left their owner, and deletes what is no longer wanted.
+    /// What failed of the objects around the members; those by which cert-manager is asked come last, and hold up
+    /// nothing else.
     async fn surround(
         &self,
         object: &Declared<O::Kind>,
         look: &Look<SpecOf<O>>,
         plan: &Plan<SpecOf<O>>,
         ctx: &Context,
-    ) -> Result<(), Error> {
+    ) -> Vec<Failure> {
         let wanted = plan.status.record.in_force();
         let Some((spec, surroundings)) = wanted.zip(plan.surroundings.as_ref()) else {
-            return Ok(());
+            return vec![];
         };
         let identity = object.identity();
         let of = ObjectsOf::new(&identity, spec, surroundings).beside(&look.snapshot.beside);
-        let wanted = self.wanted(&of)?;
         let owner = Owner::of(object, self.operand.app().name());
-        let taken =
-            |it: &Wanted| surroundings.taken.iter().any(|other| it.is(&other.kind, &other.name));
+        let kept = self.keep_around(&owner, (look, &of), ctx).await;
+        let asked = self.ask(&owner, &of, ctx).await;
+        let all = [(ActionKind::ApplyObjects, kept), (ActionKind::RequestCertificates, asked)];
+        let failed = all.into_iter().filter_map(|(kind, it)| Some((kind, it.err()?)));
+        failed.map(|(kind, it)| (of_cluster(object, kind), denied(it))).collect()
+    }
+
+    /// As the plan says: makes the certificates that are due, applies the objects around the members but those that are
+    /// taken, gives the claims that were left their owner, and deletes what is no longer wanted.
+    async fn keep_around(
+        &self,
+        owner: &Owner,
+        (look, of): (&Look<SpecOf<O>>, &ObjectsOf<'_, SpecOf<O>>),
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        let (wanted, surroundings) = (self.wanted(of)?, of.surroundings);
+        let others: Vec<_> = surroundings.taken.iter().filter(|it| !it.is_request()).collect();
+        let taken = |it: &Wanted| others.iter().any(|other| it.is(&other.kind, &other.name));
         let mut secrets = look.certificates.clone();
-        self.around.issue(&owner, (&surroundings.issued, &mut secrets), ctx).await?;
+        self.around.issue(owner, (&surroundings.issued, &mut secrets), ctx).await?;
         let free = wanted.iter().filter(|it| !taken(it));
         let free: Vec<_> = free.map(|it| it.clone().filled(&secrets)).collect();
-        self.around.apply(&owner, &free, ctx).await?;
-        self.around.own_claims_left(&owner, (&surroundings.left, &wanted), ctx).await?;
-        self.around.prune(&owner, &wanted, ctx).await
+        self.around.apply(owner, &free, ctx).await?;
+        self.around.own_claims_left(owner, (&surroundings.left, &wanted), ctx).await?;
+        self.around.prune(owner, &wanted, ctx).await
+    }
+
+    /// Asks cert-manager as the plan says, by no object that somebody else made since; and no more for what is no
+    /// longer wanted.
+    async fn ask(
+        &self,
+        owner: &Owner,
+        of: &ObjectsOf<'_, SpecOf<O>>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        let requested = self.requests(of)?;
+        let mut requests = requested.clone();
+        requests.retain(|it| of.surroundings.asked.contains(it.name()));
+        let taken = self.around.conflicts(owner, &requests, ctx).await?;
+        requests.retain(|it| taken.iter().all(|other| other.name != it.name()));
+        let applied = self.around.apply(owner, &requests, ctx).await;
+        self.around.prune_requests(owner, &requested, ctx).await?;
+        applied
     }
 
     /// Remembers what was refused, whatever else went wrong beside it, and says what is next.
@@ -426,10 +459,10 @@ fn not_created(error: Error) -> Stopped {
     }
 }
 
-/// The objects around a cluster's members, as one action.
-fn around<K>(object: &Declared<K>) -> ActionKey {
+/// What is done for a cluster as a whole, as one action.
+fn of_cluster<K>(object: &Declared<K>, kind: ActionKind) -> ActionKey {
     let name = object.metadata.name.clone().unwrap_or_default();
-    ActionKey { kind: ActionKind::ApplyObjects, member: name.into() }
+    ActionKey { kind, member: name.into() }
 }
 
 /// What the API refuses to write.

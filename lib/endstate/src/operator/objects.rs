@@ -15,9 +15,11 @@ mod certificates;
 mod claims;
 mod credentials;
 mod fields;
+mod origin;
 mod secrets;
 mod wanted;
 
+use endstate_core::Words;
 pub use endstate_core::{Ownership, claim_of};
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
@@ -26,7 +28,7 @@ use kube::api::{ApiResource, DynamicObject};
 
 use super::labels::APP_LABEL;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Propagation, Scope};
-pub use certificates::{AUTHORITIES, CERTIFICATE, KEY};
+pub use certificates::{AUTHORITIES, CERTIFICATE, KEY, requests};
 pub use claims::Claim;
 use fields::is_applied;
 pub use secrets::Secrets;
@@ -69,13 +71,32 @@ impl Objects {
     /// Watches the objects of these kinds that carry the application's label.
     pub fn open(engine: &mut Engine, app: &str, kinds: &[ApiResource]) -> Self {
         let scope = Scope::all().label(APP_LABEL, app).with_managed_fields();
-        let caches = kinds.iter().map(|kind| engine.cache_of(kind.clone(), scope.clone()));
+        let of = |it: &ApiResource| {
+            let scope = scope.clone();
+            if *it == requests() { scope.optional() } else { scope }
+        };
+        let caches = kinds.iter().map(|kind| engine.cache_of(kind.clone(), of(kind)));
         Self { caches: caches.collect() }
     }
 
     /// The caches, to be woken by.
     pub fn caches(&self) -> &[Cache<DynamicObject>] {
         &self.caches
+    }
+
+    /// Whether cert-manager can be asked: its kind is installed, and may be listed.
+    pub(super) fn has_cert_manager(&self) -> bool {
+        self.requests().is_some()
+    }
+
+    /// What cert-manager says of what it is asked for by this name, in the condition `Ready`.
+    pub(super) fn ready(&self, owner: &Owner, name: &str) -> Option<Words> {
+        certificates::ready(&*self.requests()?.get(&owner.key(name))?)
+    }
+
+    fn requests(&self) -> Option<&Cache<DynamicObject>> {
+        let open = |it: &&Cache<_>| *it.kind() == requests() && it.is_synced() && !it.is_refused();
+        self.caches.iter().find(open)
     }
 
     /// The objects of wanted names that belong to somebody else.
@@ -89,7 +110,7 @@ impl Objects {
         Ok(conflicts(owner, wanted, &current))
     }
 
-    /// Applies what is missing or differs.
+    /// Applies what is missing or differs. Of a kind that is optional and not there nothing is.
     pub async fn apply(
         &self,
         owner: &Owner,
@@ -99,26 +120,31 @@ impl Objects {
         try_join_all(wanted.iter().map(|it| self.keep(owner, it, ctx))).await.map(drop)
     }
 
-    /// Deletes what the cluster owns and is no longer wanted, but claims.
+    /// Deletes what the cluster owns and is no longer wanted, but claims, and by what cert-manager is asked.
     pub async fn prune(
         &self,
         owner: &Owner,
         wanted: &[Wanted],
         ctx: &Context,
     ) -> Result<(), Error> {
-        for cache in self.caches.iter().filter(|cache| !is_of_claims(cache.kind())) {
-            let kind = cache.kind();
-            let is_wanted = |object: &DynamicObject| {
-                wanted.iter().any(|it| it.is_of(kind) && it.name() == object.name_any())
-            };
-            for object in cache.owned_by(owner.uid()) {
-                let is_going = object.metadata.deletion_timestamp.is_some();
-                if owner.made(&object) && !is_going && !is_wanted(&object) {
-                    ctx.of(kind.clone()).delete(&*object, Propagation::Background).await?;
-                }
-            }
+        let kept = |it: &ApiResource| is_of_claims(it) || *it == requests();
+        for cache in self.caches.iter().filter(|it| !kept(it.kind())) {
+            prune_kind(cache, (owner, wanted), ctx).await?;
         }
         Ok(())
+    }
+
+    /// Deletes those by which cert-manager is asked for what is no longer wanted.
+    pub(super) async fn prune_requests(
+        &self,
+        owner: &Owner,
+        wanted: &[Wanted],
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        match self.requests() {
+            Some(cache) => prune_kind(cache, (owner, wanted), ctx).await,
+            None => Ok(()),
+        }
     }
 
     /// The contents of secrets by name; what is not there is not in the answer.
@@ -140,13 +166,17 @@ impl Objects {
                 // One that its user made carries no label of ours.
                 None => ctx.get_live::<Secret>(&key).await?,
             };
-            secrets.add(name, secret.and_then(|it| it.data));
+            secrets.add(name, secret);
         }
         Ok(secrets)
     }
 
     async fn keep(&self, owner: &Owner, wanted: &Wanted, ctx: &Context) -> Result<(), Error> {
-        let kind = self.cache(wanted)?.kind().clone();
+        let cache = self.cache(wanted)?;
+        if cache.is_refused() {
+            return Ok(());
+        }
+        let kind = cache.kind().clone();
         let mut intent = wanted.intent(owner);
         let Some(current) = self.current(owner, wanted, ctx).await? else {
             return create(wanted, intent, &ctx.of(kind)).await;
@@ -172,6 +202,7 @@ impl Objects {
         let (cache, key) = (self.cache(wanted)?, owner.key(wanted.name()));
         match cache.get(&key) {
             Some(object) => Ok(Some(DynamicObject::clone(&object))),
+            None if cache.is_refused() => Ok(None),
             // The cache holds only what carries our label; an object of somebody else does not.
             None => ctx.of(cache.kind().clone()).get_live(&key).await,
         }
@@ -185,6 +216,25 @@ impl Objects {
         };
         self.caches.iter().find(|cache| wanted.is_of(cache.kind())).ok_or_else(undeclared)
     }
+}
+
+/// Deletes what the cluster owns of a kind and is no longer wanted.
+async fn prune_kind(
+    cache: &Cache<DynamicObject>,
+    (owner, wanted): (&Owner, &[Wanted]),
+    ctx: &Context,
+) -> Result<(), Error> {
+    let kind = cache.kind();
+    let is_wanted = |object: &DynamicObject| {
+        wanted.iter().any(|it| it.is_of(kind) && it.name() == object.name_any())
+    };
+    for object in cache.owned_by(owner.uid()) {
+        let is_going = object.metadata.deletion_timestamp.is_some();
+        if owner.made(&object) && !is_going && !is_wanted(&object) {
+            ctx.of(kind.clone()).delete(&*object, Propagation::Background).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Creates an object that is not there; fails if there is one by now, whoever made it.

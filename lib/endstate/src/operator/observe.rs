@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use endstate_core::{
-    App, Beside, CONSENT_ANNOTATION, Choice, Conflict, DATA, Identity, LaunchOf, MemberName,
-    MemberRecord, MemberVolume, NodeFault, Place, Record, SeenCertificate, Snapshot, Status,
-    Surroundings, Trouble, Uid, claim_of, targets,
+    App, Beside, CONSENT_ANNOTATION, Certificate, Choice, Conflict, DATA, Identity, LaunchOf,
+    MemberName, MemberRecord, MemberVolume, NodeFault, Place, Record, SeenCertificate, Snapshot,
+    Status, Surroundings, Trouble, Uid, Words, claim_of, targets,
 };
 use k8s_openapi::api::core::v1::{Node, Pod, PodStatus};
 use kube::ResourceExt;
@@ -58,16 +58,22 @@ impl<O: Operand> Operator<O> {
         let (view, consent) = (self.operand.driver().observe(&target).await, consent(object));
         let view = view.named_by(&status.record).accused_by(consent.as_ref(), &status.record);
         let (secrets, beside) = (target.secrets, target.beside);
-        let (accepted, platform) =
-            (status.record.accepted.as_ref(), platform(&self.classes.list()));
+        let accepted = status.record.accepted.as_ref();
+        let platform = platform(&self.classes.list(), self.around.has_cert_manager());
         let settled = self.operand.app().settle(&spec, accepted.map(|it| &it.spec), &platform);
         let running = pods.iter().filter_map(|it| it.spec.as_ref()).chain(&status.record.proven);
-        let specs: Vec<_> = running.chain([wanted, &settled]).collect();
+        let running: Vec<_> = running.chain([wanted]).chain(accepted.map(|it| &it.spec)).collect();
+        let specs: Vec<_> = running.iter().copied().chain([&settled]).collect();
         let (seen, certificates) = self.certificates(object, (&specs, &beside), ctx).await?;
+        let requested = requested(self.operand.app(), &identity, &running);
         let mut snapshot = Snapshot::new(ctx.now(), identity, spec);
-        snapshot.beside = beside;
+        (snapshot.beside, snapshot.platform) = (beside, platform);
         snapshot.claims = self.claims(object, &status.record, ctx).await?;
-        snapshot.conflicts = self.conflicts(object, &snapshot, &status, ctx).await?;
+        snapshot.conflicts = self.conflicts(object, (&snapshot, &status), ctx).await?;
+        match self.others_requests(object, &snapshot, requested, ctx).await {
+            Ok(others) => snapshot.conflicts.extend(others),
+            Err(error) => snapshot.unasked = Some(Words::of(&error.answer())),
+        }
         snapshot.former = self.former(object, &status.record);
         snapshot.certificates = seen;
         snapshot.status = status;
@@ -75,7 +81,6 @@ impl<O: Operand> Operator<O> {
         snapshot.view = view;
         snapshot.blocked = self.refusals().last(&key, term);
         snapshot.places = self.places(&snapshot);
-        snapshot.platform = platform;
         snapshot.consent = consent;
         snapshot.rejected = self.trial(object, &snapshot, ctx).await;
         Ok(Look { snapshot, pods: owned, secrets, certificates })
@@ -155,11 +160,15 @@ impl<O: Operand> Operator<O> {
     ) -> Result<(Vec<SeenCertificate>, Secrets), Error> {
         let (identity, app) = (object.identity(), self.operand.app());
         let wanted = specs.iter().flat_map(|it| app.all_certificates(&identity, it, beside));
-        let wanted: BTreeMap<_, _> = wanted.map(|it| (it.secret.clone(), it)).collect();
+        let wanted = by_secret(wanted);
         let owner = Owner::of(object, app.name());
         let asked: Vec<_> = wanted.keys().map(String::as_str).collect();
         let secrets = self.around.secrets(&owner, &asked, ctx).await?;
-        Ok((wanted.values().map(|it| secrets.seen(it, ctx.now())).collect(), secrets))
+        let seen = wanted.values().map(|it| {
+            let ready = it.given.as_ref().and_then(|_| self.around.ready(&owner, &it.secret));
+            secrets.seen(it, ctx.now()).said(ready)
+        });
+        Ok((seen.collect(), secrets))
     }
 
     /// The claims: those that the watch shows, and those of recorded members that it does not. A claim that lost its
@@ -222,12 +231,19 @@ impl<O: Operand> Operator<O> {
         Ok(wanted)
     }
 
+    /// The objects by which cert-manager is asked for certificates.
+    pub(super) fn requests(&self, of: &ObjectsOf<'_, SpecOf<O>>) -> Result<Vec<Wanted>, Error> {
+        let cluster = (self.operand.app().name(), of.object.name.as_str());
+        let requested = of.surroundings.requested.iter();
+        let requested = requested.filter_map(|it| Some((it, it.requested.as_ref()?)));
+        requested.map(|(it, issuer)| Wanted::request(cluster, it, issuer)).collect()
+    }
+
     /// What has a name that the cluster needs, now or once it is formed, and belongs to somebody else.
     async fn conflicts(
         &self,
         object: &Declared<O::Kind>,
-        snapshot: &Snapshot<SpecOf<O>>,
-        status: &Status<SpecOf<O>>,
+        (snapshot, status): (&Snapshot<SpecOf<O>>, &Status<SpecOf<O>>),
         ctx: &Context,
     ) -> Result<Vec<Conflict>, Error> {
         if snapshot.object.deleting {
@@ -257,6 +273,26 @@ impl<O: Operand> Operator<O> {
             wanted.and_then(Wanted::member).map(MemberName::from)
         };
         Ok(found.iter().map(|it| Conflict::new(&*it.kind, &*it.name).of(member(it))).collect())
+    }
+
+    /// The objects of somebody else's in the place of those by which cert-manager is asked. Its webhooks may be down,
+    /// which is no reason to leave a cluster alone: so what fails here fails nothing else.
+    async fn others_requests(
+        &self,
+        object: &Declared<O::Kind>,
+        snapshot: &Snapshot<SpecOf<O>>,
+        requested: Vec<Certificate>,
+        ctx: &Context,
+    ) -> Result<Vec<Conflict>, Error> {
+        if snapshot.object.deleting {
+            return Ok(vec![]);
+        }
+        let mut surroundings = Surroundings::default();
+        surroundings.requested = requested;
+        let of = ObjectsOf::new(&snapshot.object, &snapshot.spec, &surroundings);
+        let owner = Owner::of(object, self.operand.app().name());
+        let found = self.around.conflicts(&owner, &self.requests(&of)?, ctx).await?;
+        Ok(found.into_iter().map(|it| Conflict::of_request(it.name)).collect())
     }
 
     /// The nodes, for the members of a spec. Tolerations and selectors are the same for all of them.
@@ -293,6 +329,23 @@ impl<O: Operand> Operator<O> {
         }
         Ok(faults)
     }
+}
+
+/// What cert-manager is to fill for these specs.
+fn requested<A: App>(app: &A, object: &Identity, specs: &[&A::Spec]) -> Vec<Certificate> {
+    let all = specs.iter().flat_map(|it| app.certificates(object, it));
+    by_secret(all.filter(|it| it.requested.is_some())).into_values().collect()
+}
+
+/// Each secret once, with all who have to believe what is in it: a user may name one for several connections.
+fn by_secret(wanted: impl Iterator<Item = Certificate>) -> BTreeMap<String, Certificate> {
+    let mut all = BTreeMap::<String, Certificate>::new();
+    for mut it in wanted {
+        let before = all.get_mut(&it.secret).map(|it| std::mem::take(&mut it.believers));
+        it.believers.extend(before.into_iter().flatten());
+        all.insert(it.secret.clone(), it);
+    }
+    all
 }
 
 fn claim(claim: &Claim, member: &str) -> endstate_core::Claim {

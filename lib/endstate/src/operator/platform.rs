@@ -9,8 +9,9 @@ use kube::ResourceExt;
 /// The annotation of the class that claims without one get.
 const IS_DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 
-/// The platform with these storage classes. Of several default classes claims get the newest, as Kubernetes does it.
-pub(super) fn platform(classes: &[Arc<StorageClass>]) -> Platform {
+/// The platform with these storage classes, and cert-manager or not. Of several default classes claims get the newest,
+/// as Kubernetes does it.
+pub(super) fn platform(classes: &[Arc<StorageClass>], cert_manager: bool) -> Platform {
     let is_default = |it: &&Arc<StorageClass>| {
         it.annotations().get(IS_DEFAULT).is_some_and(|value| value == "true")
     };
@@ -20,6 +21,7 @@ pub(super) fn platform(classes: &[Arc<StorageClass>]) -> Platform {
     let class = classes.iter().filter(is_default).max_by_key(age);
     let mut platform = Platform::default();
     platform.default_storage_class = class.map(|it| it.name_any());
+    platform.cert_manager = cert_manager;
     platform
 }
 
@@ -36,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_newest_default_class_is_the_one_that_claims_get() {
-        let default = |classes: &[_]| platform(classes).default_storage_class;
+        let default = |classes: &[_]| platform(classes, false).default_storage_class;
         assert_eq!(default(&[]), None);
         assert_eq!(default(&[class("fast", 1, "false")]), None);
         let classes = [class("b", 2, "true"), class("a", 2, "true"), class("old", 1, "true")];

@@ -149,6 +149,13 @@ fn common() -> Vec<Row> {
     ]
 }
 
+/// An object with the fields of two.
+fn merge(mut one: Value, other: Value) -> Value {
+    let fields = other.as_object().cloned().unwrap_or_default();
+    one.as_object_mut().unwrap().extend(fields);
+    one
+}
+
 /// What the newer kind has beside it.
 fn new() -> Vec<Row> {
     use Change::{Live, Nothing, Recreate};
@@ -167,7 +174,75 @@ fn new() -> Vec<Row> {
     let secrets = |server: &str, operator: &str| {
         client(json!({"mode": "Secrets", "serverSecret": server, "operatorSecret": operator}))
     };
+    let filled = |issuer: Value| {
+        let secrets = json!({"mode": "Secrets", "serverSecret": "a", "operatorSecret": "b"});
+        let asked = json!({"certManager": {"issuerRef": issuer}});
+        client(merge(secrets, asked))
+    };
+    let filled_peer = |issuer: Value| {
+        let asked = json!({"certManager": {"issuerRef": issuer}});
+        peer(merge(json!({"mode": "Secrets", "secret": "a"}), asked))
+    };
+    let by = |field: &str, value: &str| merge(json!({"name": "ca"}), json!({field: value}));
+    let long = |of: usize| "a".repeat(of + 1);
+    // One secret for both ends of a certificate, for members and clients, or in another mode.
+    let asked = json!({"issuerRef": {"name": "ca"}});
+    let both_ends = json!({"mode": "Secrets", "serverSecret": "a", "operatorSecret": "a", "certManager": asked});
+    let for_clients = filled(json!({"name": "ca"}))["tls"]["client"].take();
+    let for_all =
+        json!({"tls": {"client": for_clients, "peer": {"mode": "Secrets", "secret": "b"}}});
+    let shared = filled_peer(json!({"name": "ca"}))["tls"]["peer"].take();
+    let shared = json!({"tls": {"client": secrets("a", "b")["tls"]["client"], "peer": shared}});
     vec![
+        // Members read the same files; that another issuer is reached by way of `Managed` only, is not said here.
+        row(
+            "tls.client.certManager.issuerRef.name",
+            Nothing,
+            &[filled(by("name", "ca")), filled(by("name", "other"))],
+            &[
+                filled(json!({})),
+                filled(by("name", "")),
+                filled(by("name", &long(253))),
+                client(json!({"certManager": asked})),
+                client(both_ends),
+                for_all,
+            ],
+        ),
+        row(
+            "tls.client.certManager.issuerRef.kind",
+            Nothing,
+            &[filled(by("kind", "Issuer")), filled(by("kind", "ClusterIssuer"))],
+            &[filled(by("kind", "")), filled(by("kind", &long(63)))],
+        ),
+        row(
+            "tls.client.certManager.issuerRef.group",
+            Nothing,
+            &[filled(by("group", "cert-manager.io")), filled(by("group", "example.com"))],
+            &[filled(by("group", "")), filled(by("group", &long(253)))],
+        ),
+        row(
+            "tls.peer.certManager.issuerRef.name",
+            Nothing,
+            &[filled_peer(by("name", "ca")), filled_peer(by("name", "other"))],
+            &[
+                filled_peer(json!({})),
+                filled_peer(by("name", "")),
+                peer(json!({"certManager": asked})),
+                shared,
+            ],
+        ),
+        row(
+            "tls.peer.certManager.issuerRef.kind",
+            Nothing,
+            &[filled_peer(by("kind", "Issuer")), filled_peer(by("kind", "ClusterIssuer"))],
+            &[filled_peer(by("kind", ""))],
+        ),
+        row(
+            "tls.peer.certManager.issuerRef.group",
+            Nothing,
+            &[filled_peer(by("group", "cert-manager.io")), filled_peer(by("group", "example.com"))],
+            &[filled_peer(by("group", ""))],
+        ),
         row(
             "storage.volume.size",
             Live,
@@ -476,6 +551,7 @@ fn without_users() -> Cluster {
 fn platform() -> Platform {
     let mut platform = Platform::default();
     platform.default_storage_class = Some("standard".into());
+    platform.cert_manager = true;
     platform
 }
 

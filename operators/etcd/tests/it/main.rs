@@ -5,6 +5,7 @@ mod support;
 
 mod astray;
 mod beside;
+mod certmanager;
 mod client;
 mod driver;
 mod fields;

@@ -1,6 +1,8 @@
 //! What the objects around the members depend on: who has a claim, which claims go with the cluster object, and what is
 //! not ours to write.
 
+use std::collections::BTreeSet;
+
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
@@ -27,7 +29,8 @@ impl<A: App> Report<'_, '_, A> {
         let keep = [Situation::Deleting, Situation::NameTaken, Situation::Paused];
         let lost = is_lost(self.assessed.snapshot);
         let unknown = lost && self.decision.record.found.is_empty();
-        if keep.contains(&self.assessed.situation) || unknown || self.surroundings_rest() {
+        let rests = self.rests(ActionKind::ApplyObjects);
+        if keep.contains(&self.assessed.situation) || unknown || rests {
             return None;
         }
         let volume = |it: MemberVolume| {
@@ -46,7 +49,30 @@ impl<A: App> Report<'_, '_, A> {
             taken,
             certificates: self.kept_certificates(),
             issued: self.issued(),
+            asked: self.asked(),
+            requested: self.requested(),
         })
+    }
+
+    /// Those that cert-manager is to fill for whoever runs or is to run.
+    fn requested(&self) -> Vec<Certificate> {
+        let all = self.assessed.certificates().into_iter().map(|it| it.0);
+        all.filter(|it| it.requested.is_some()).collect()
+    }
+
+    /// Those of them that it is asked for: by nobody else's object, for no secret that it would take from somebody, and
+    /// not a moment after that was refused. It is not known whose an object is that could not be looked for.
+    fn asked(&self) -> BTreeSet<String> {
+        let snapshot = self.assessed.snapshot;
+        if self.rests(ActionKind::RequestCertificates) || snapshot.unasked.is_some() {
+            return BTreeSet::new();
+        }
+        let taken = |it: &Certificate| {
+            snapshot.conflicts.iter().any(|of| of.is_request() && of.name == it.secret)
+        };
+        let all = self.requested().into_iter();
+        let asked = all.filter(|it| it.may_be_requested(&snapshot.certificates) && !taken(it));
+        asked.map(|it| it.secret).collect()
     }
 
     /// Those of the operator's own making. A user's secret is not touched.
@@ -90,11 +116,10 @@ impl<A: App> Report<'_, '_, A> {
         if any { self.assessed.retention() } else { vec![] }
     }
 
-    /// Whether they were refused a moment ago.
-    fn surroundings_rest(&self) -> bool {
+    /// Whether what is done for the cluster as a whole was refused a moment ago.
+    fn rests(&self, kind: ActionKind) -> bool {
         let snapshot = self.assessed.snapshot;
-        let member = snapshot.object.name.as_str().into();
-        snapshot.rests(&ActionKey { kind: ActionKind::ApplyObjects, member })
+        snapshot.rests(&ActionKey { kind, member: snapshot.object.name.as_str().into() })
     }
 
     /// The volumes that have a claim, and those that members are to start with. A member that was started without one,

@@ -91,6 +91,16 @@ impl Case {
         self.seen.certificates.push(SeenCertificate::new(secret, Some(facts)));
     }
 
+    /// cert-manager is asked to fill a secret.
+    pub(super) fn asks_cert_manager(&mut self) {
+        let wanted = Certificate::given("mine", GivenFiles::default());
+        let mut wanted = wanted.of("server");
+        wanted.requested = Some(IssuerRef::new("ca"));
+        let around = self.around();
+        around.requested = vec![wanted];
+        around.asked = ["mine".to_owned()].into();
+    }
+
     pub(super) fn around(&mut self) -> &mut Surroundings {
         self.plan.surroundings.as_mut().unwrap()
     }

@@ -123,6 +123,33 @@ pub(super) const AROUND: &[Spoiled] = &[
         it.certificate("server", "s");
         it.around().issued = vec![issue(Certificate::signed_by("ca", "server"))];
     }),
+    ("asks cert-manager for what nobody wants", owns, |it| {
+        it.seen.certificates = vec![SeenCertificate::new("mine", None).given()];
+        it.around().asked = ["mine".to_owned()].into();
+    }),
+    ("asks cert-manager for what nobody looked for", owns, |it| it.asks_cert_manager()),
+    ("asks cert-manager to overwrite a secret of somebody else's", owns, |it| {
+        it.asks_cert_manager();
+        it.seen.certificates = vec![SeenCertificate::new("mine", None).given().from(Origin::Other)];
+    }),
+    ("asks cert-manager by an object of somebody else's", owns, |it| {
+        it.asks_cert_manager();
+        it.seen.certificates = vec![SeenCertificate::new("mine", None).given()];
+        it.seen.conflicts = vec![Conflict::of_request("mine")];
+        it.around().taken = it.seen.conflicts.clone();
+    }),
+    ("asks cert-manager by an object that could not be looked for", owns, |it| {
+        it.asks_cert_manager();
+        it.seen.certificates = vec![SeenCertificate::new("mine", None).given()];
+        it.seen.unasked = Some(Words::of("conversion webhook failed"));
+    }),
+    ("asks cert-manager a moment after that was refused", owns, |it| {
+        it.asks_cert_manager();
+        it.seen.certificates = vec![SeenCertificate::new("mine", None).given()];
+        let (kind, member) = (ActionKind::RequestCertificates, "demo".into());
+        let denial = Denial::Api { message: Words::of("denied by a webhook") };
+        it.seen.blocked = vec![Blocked::new(ActionKey { kind, member }, denial, it.seen.now)];
+    }),
     ("prunes a claim", owns, |it| it.around().left.clear()),
     ("prunes the claim of a member", owns, |it| it.around().volumes.clear()),
     ("prunes another claim of that name", owns, |it| it.seen.claims[1].uid = "later".into()),

@@ -25,6 +25,11 @@ use super::{NO_VERSION, Objects, Owner, Ownership, Secrets, Wanted};
 use crate::{Context, Error};
 
 mod given;
+mod requested;
+
+use given::Leaf;
+pub(super) use requested::ready;
+pub use requested::requests;
 
 /// The key of a certificate in its secret.
 pub const CERTIFICATE: &str = "tls.crt";
@@ -116,7 +121,8 @@ impl Secrets {
         match &wanted.given {
             None => SeenCertificate::new(secret, facts(self, secret)),
             Some(files) => {
-                SeenCertificate::new(secret, given_facts(self, (secret, files), now)).given()
+                let facts = given_facts(self, (wanted, files), now);
+                SeenCertificate::new(secret, facts).given().from(self.origin(secret))
             }
         }
     }
@@ -134,27 +140,37 @@ fn facts(secrets: &Secrets, secret: &str) -> Option<CertificateFacts> {
     read(&certificate, secrets.get(secret, AUTHORITIES).unwrap_or_default())
 }
 
-/// The same of a user's secret, with what the authorities in it vouch for.
+/// The same of a user's secret, with what the authorities in it vouch for, and those in the secrets of others.
 fn given_facts(
     secrets: &Secrets,
-    (secret, files): (&str, &GivenFiles),
+    (wanted, files): (&Certificate, &GivenFiles),
     now: Timestamp,
 ) -> Option<CertificateFacts> {
-    let [certificate, key, authorities] =
-        [&files.certificate, &files.key, &files.authorities].map(|it| secrets.get(secret, it));
-    let authorities = authorities?;
-    let (leaf, good_for) = given::read((certificate?, key?, authorities))?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(&leaf).ok()?;
+    let file = |key: &str| secrets.get(&wanted.secret, key);
+    let authorities = file(&files.authorities)?;
+    let leaf = Leaf::read(file(&files.certificate)?, file(&files.key)?)?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(leaf.der()).ok()?;
     let mut facts = read(&parsed, authorities)?;
     // That it has ended is told apart.
-    facts.usages = good_for(now.clamp(facts.not_before, facts.not_after.max(facts.not_before)));
+    let at = now.clamp(facts.not_before, facts.not_after.max(facts.not_before));
+    facts.usages = leaf.usages(authorities, at);
+    let lives = leaf.vouchers(authorities, at);
+    let lives = lives.iter().filter_map(|it| {
+        let (_, it) = x509_parser::parse_x509_certificate(it).ok()?;
+        Some(life(&it))
+    });
+    facts.authority = lives.max_by_key(|it| it.1);
+    let believes = |it: &&Bundle| {
+        let theirs = secrets.get(&it.secret, &it.key);
+        theirs.is_some_and(|theirs| wanted.usages.is_subset(&leaf.usages(theirs, at)))
+    };
+    facts.believed_by = wanted.believers.iter().filter(believes).cloned().collect();
     Some(facts)
 }
 
 /// What a certificate says, and whom its holder trusts.
 fn read(certificate: &X509Certificate<'_>, authorities: &[u8]) -> Option<CertificateFacts> {
-    let validity = certificate.validity();
-    let life = (time(validity.not_before)?, time(validity.not_after)?);
+    let life = life(certificate);
     let subject = key_of(certificate)?;
     let issuer = issuer_of(certificate).unwrap_or_else(|| subject.clone());
     let mut facts = CertificateFacts::new(subject, issuer, life);
@@ -167,8 +183,17 @@ fn read(certificate: &X509Certificate<'_>, authorities: &[u8]) -> Option<Certifi
     Some(facts)
 }
 
-fn time(time: ASN1Time) -> Option<Timestamp> {
-    Timestamp::from_second(time.timestamp()).ok()
+/// Since when and until when a certificate is good.
+fn life(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
+    let validity = certificate.validity();
+    (time(validity.not_before), time(validity.not_after))
+}
+
+/// One that cannot be represented is far away: `99991231235959Z` says that there is no end.
+fn time(time: ASN1Time) -> Timestamp {
+    let seconds = time.timestamp();
+    let far = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_second(seconds).unwrap_or(far)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -294,6 +319,54 @@ mod tests {
         let renewal = Due::At("2026-03-01T23:58:20Z".parse().unwrap());
         assert_eq!(due, [Due::Never, renewal]);
         assert_eq!(secrets.bundle(&["ca".into()]).unwrap().matches("BEGIN").count(), 1);
+    }
+
+    /// A user's secret with a certificate of an authority, and that authority.
+    fn given(secrets: &mut Secrets, (secret, authority): (&str, &str), now: Timestamp) {
+        let wanted = Certificate::signed_by(authority, secret).of("demo").named(["localhost"]);
+        let wanted = wanted.for_use([Usage::Server, Usage::Client]);
+        let data = made(&wanted, secrets, now).unwrap();
+        secrets.put(secret, data);
+    }
+
+    #[test]
+    fn a_users_tells_who_believes_it_and_until_when_its_authority_is_good() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut secrets = Secrets::default();
+        for authority in ["ca", "other"] {
+            let data = made(&Certificate::authority(authority), &secrets, now).unwrap();
+            secrets.put(authority, data);
+        }
+        for it in [("server", "ca"), ("friend", "ca"), ("stranger", "other")] {
+            given(&mut secrets, it, now);
+        }
+        let bundle = |it: &str| Bundle::new(it, AUTHORITIES);
+        let all = ["friend", "stranger", "nobody"].map(bundle);
+        let wanted = Certificate::given("server", GivenFiles::default()).believed_by(all);
+        let wanted = wanted.for_use([Usage::Server, Usage::Client]);
+        let facts = |secrets: &Secrets| secrets.seen(&wanted, now).facts.unwrap();
+        let seen = facts(&secrets);
+        assert_eq!(seen.usages, wanted.usages);
+        assert_eq!(seen.believed_by, [bundle("friend")].into());
+        let ends = |it: &CertificateFacts| it.authority.map(|it| it.1.to_string());
+        assert_eq!(ends(&seen).as_deref(), Some("2035-12-30T00:00:00Z"));
+        // Another authority beside is none of its own.
+        let both = secrets.bundle(&["other".into(), "ca".into()]).unwrap();
+        let only = secrets.bundle(&["other".into()]).unwrap();
+        assert_eq!(facts(&secrets.clone().with("server", AUTHORITIES, both)), {
+            let mut seen = seen.clone();
+            seen.trusts = facts(&secrets.clone().with("server", AUTHORITIES, only.clone())).trusts;
+            seen.trusts.extend(facts(&secrets).trusts);
+            seen
+        });
+        assert_eq!(facts(&secrets.with("server", AUTHORITIES, only)).authority, None);
+    }
+
+    #[test]
+    fn an_end_that_is_none_is_the_last_moment_that_there_is() {
+        let last = |seconds| time(ASN1Time::from_timestamp(seconds).unwrap());
+        assert_eq!(last(253_402_300_799), Timestamp::MAX, "99991231235959Z");
+        assert_eq!(last(0), Timestamp::UNIX_EPOCH);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use endstate_core::Origin;
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 
 use super::Generated;
+use super::origin::origin;
 use super::wanted::Derived;
 use crate::Error;
 use crate::client::TlsFiles;
@@ -20,6 +23,7 @@ use crate::client::TlsFiles;
 #[derive(Clone, Default)]
 pub struct Secrets {
     by_name: BTreeMap<String, BTreeMap<String, ByteString>>,
+    origins: BTreeMap<String, Origin>,
 }
 
 impl Secrets {
@@ -59,8 +63,16 @@ impl Secrets {
         self.by_name.insert(name.to_owned(), data);
     }
 
-    pub(super) fn add(&mut self, name: &str, data: Option<BTreeMap<String, ByteString>>) {
-        self.by_name.extend(data.map(|data| (name.to_owned(), data)));
+    pub(super) fn add(&mut self, name: &str, secret: Option<Secret>) {
+        let Some(secret) = secret else { return };
+        let origin = origin(&secret.metadata.annotations.unwrap_or_default());
+        self.origins.insert(name.to_owned(), origin);
+        self.by_name.extend(secret.data.map(|data| (name.to_owned(), data)));
+    }
+
+    /// Who filled a secret, if it is there.
+    pub(super) fn origin(&self, name: &str) -> Origin {
+        self.origins.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -113,7 +125,7 @@ mod tests {
             fill(&mut object, keys, derived).unwrap();
             let data = serde_json::from_value(object.data["data"].clone()).unwrap();
             let mut secrets = Secrets::default();
-            secrets.add("admin", Some(data));
+            secrets.add("admin", Some(Secret { data: Some(data), ..Secret::default() }));
             secrets
         };
         let (one, other) = (make(), make());

@@ -14,28 +14,56 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
-/// The certificate of these files as DER, if the key is its own, and for what it is good at a time.
-pub(super) fn read(
-    (certificate, key, authorities): (&[u8], &[u8], &[u8]),
-) -> Option<(Vec<u8>, impl Fn(Timestamp) -> BTreeSet<Usage>)> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().ok()?;
-    let key = PrivateKeyDer::from_pem_slice(key).ok()?;
-    let provider = Arc::new(ring::default_provider());
-    CertifiedKey::from_der(chain.clone(), key, &provider).ok()?;
-    let leaf = chain.first()?.to_vec();
-    Some((leaf, move |at| vouched(&chain, authorities, at, &provider)))
+/// A user's certificate, with those that were sent with it, whose key is its own.
+pub(super) struct Leaf<'a> {
+    chain: Vec<CertificateDer<'a>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl<'a> Leaf<'a> {
+    pub(super) fn read(certificate: &'a [u8], key: &[u8]) -> Option<Self> {
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().ok()?;
+        let key = PrivateKeyDer::from_pem_slice(key).ok()?;
+        let provider = Arc::new(ring::default_provider());
+        CertifiedKey::from_der(chain.clone(), key, &provider).ok()?;
+        (!chain.is_empty()).then_some(Self { chain, provider })
+    }
+
+    /// The certificate itself.
+    pub(super) fn der(&self) -> &[u8] {
+        self.chain.first().map(|it| &**it).unwrap_or_default()
+    }
+
+    /// For what it is good at a time by these authorities.
+    pub(super) fn usages(&self, authorities: &[u8], at: Timestamp) -> BTreeSet<Usage> {
+        let all = CertificateDer::pem_slice_iter(authorities).flatten();
+        vouched(&self.chain, all, at, &self.provider)
+    }
+
+    /// Those of the authorities that vouch for it by themselves.
+    pub(super) fn vouchers(
+        &self,
+        authorities: &[u8],
+        at: Timestamp,
+    ) -> Vec<CertificateDer<'static>> {
+        let all = CertificateDer::pem_slice_iter(authorities).flatten();
+        let alone = |it: &CertificateDer<'_>| {
+            !vouched(&self.chain, [it.clone()], at, &self.provider).is_empty()
+        };
+        all.filter(alone).collect()
+    }
 }
 
 /// For what a certificate is good by these authorities.
-fn vouched(
+fn vouched<'a>(
     chain: &[CertificateDer<'_>],
-    authorities: &[u8],
+    authorities: impl IntoIterator<Item = CertificateDer<'a>>,
     at: Timestamp,
     provider: &Arc<CryptoProvider>,
 ) -> BTreeSet<Usage> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).flatten());
+    roots.add_parsable_certificates(authorities);
     let seconds = u64::try_from(at.as_second()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let Some((leaf, others)) = chain.split_first() else { return BTreeSet::new() };
