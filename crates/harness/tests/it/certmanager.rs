@@ -85,9 +85,8 @@ async fn cert_manager_signs_for_a_new_cluster_and_renews_beneath_it() -> Result<
     up.apply(EXAMPLE).await?;
     let cluster = EtcdCluster::existing(&up, "signed").await?;
     cluster.settled(3).await?;
-    let asked = signer.asked().await?;
     let all = ["etcd-ca", "signed-operator", "signed-own-client", "signed-peer", "signed-server"];
-    assert_eq!(asked, all);
+    signer.is_asked(&all).await?;
     let secrets: Api<Secret> = Api::default_namespaced(up.client().await?);
     let own = secrets.list(&ListParams::default().labels("endstate.dev/cluster=signed")).await?;
     let own: Vec<_> = own.iter().map(ResourceExt::name_any).collect();
@@ -190,13 +189,13 @@ async fn cert_manager_takes_over_from_the_operator_and_back_under_a_writer() -> 
     let signer = Signer::install(&up).await?;
     let told = "cert-manager did not put there what is in it, so cert-manager is not asked to overwrite it";
     says(&cluster, ("Progressing", "CertificateUnusable"), &[told]).await?;
-    assert_eq!(signer.asked().await?, ["turn-operator", "turn-own-peer"]);
+    signer.is_asked(&["turn-operator", "turn-own-peer"]).await?;
     let patch = Patch::Merge(json!({"metadata": {"annotations": noted("turn-own")}}));
     secrets.patch("turn-own", &PatchParams::default(), &patch).await?;
     let told = "what is in it is of Issuer before, not of Issuer etcd-ca; Certificate turn-own says Ready=False \
                 (DoesNotExist: Issuing certificate as Secret does not exist)";
     says(&cluster, ("Progressing", "CertificateUnusable"), &[told]).await?;
-    assert_eq!(signer.asked().await?, ["turn-operator", "turn-own", "turn-own-peer"]);
+    signer.is_asked(&["turn-operator", "turn-own", "turn-own-peer"]).await?;
     assert_eq!(uids(&pods(&up, "turn").await?), uids(&before), "nobody was changed yet");
     assert!(secrets.get_opt("turn-peer-ca-1").await?.is_some());
 
@@ -214,7 +213,7 @@ async fn cert_manager_takes_over_from_the_operator_and_back_under_a_writer() -> 
     let peer = json!({"mode": "Managed", "secret": null, "certManager": null});
     cluster.patch(json!({"spec": {"tls": {"client": client, "peer": peer}}})).await?;
     cluster.settled(3).await?;
-    assert_eq!(signer.asked().await?, ["etcd-ca", "turn-own-client"], "no more is asked for");
+    signer.is_asked(&["etcd-ca", "turn-own-client"]).await?;
     assert_eq!(cluster.members().await?, members, "on their data, each by a pod made anew");
     let slowest = writer.slowest();
     assert!(writer.check().await? > 0);

@@ -20,6 +20,9 @@ use tokio::task::JoinHandle;
 /// For how long a certificate is good that says nothing of it.
 const DEFAULT_HOURS: u32 = 2160;
 
+/// How long it may take until a certificate is asked for.
+const ASKED_MAX: Duration = Duration::from_secs(30);
+
 /// Signs until it is dropped.
 pub(super) struct Signer {
     certificates: Api<DynamicObject>,
@@ -51,9 +54,23 @@ impl Signer {
     }
 
     /// The objects by which certificates are asked for, by name.
-    pub(super) async fn asked(&self) -> Result<Vec<String>> {
+    async fn asked(&self) -> Result<Vec<String>> {
         let list = self.certificates.list(&Default::default()).await?;
         Ok(list.iter().map(ResourceExt::name_any).collect())
+    }
+
+    /// Waits until these are asked for, and no others.
+    pub(super) async fn is_asked(&self, names: &[&str]) -> Result<()> {
+        let ask = async {
+            while self.asked().await? != names {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(ASKED_MAX, ask).await {
+            Ok(done) => done,
+            Err(_) => anyhow::bail!("asked for {:?}, not for {names:?}", self.asked().await?),
+        }
     }
 
     /// As `cmctl renew`.
