@@ -194,7 +194,7 @@ impl Certificate {
         match (seen.origin.issuer(), &seen.facts) {
             (Some(by), Some(facts)) if by == issuer => Ok(facts),
             (by, Some(_)) => {
-                let (wanted, by) = (issuer.clone(), by.cloned());
+                let (wanted, by) = (Box::new(issuer.clone()), by.cloned().map(Box::new));
                 Err(CertificateFault::Issuer { wanted, by, request, ready })
             }
             (_, None) => Err(CertificateFault::NotIssued { request, ready }),

@@ -11,7 +11,7 @@ use etcd_plan::{Etcd, EtcdClusterSpec};
 use jiff::Timestamp;
 
 fn day(text: &str) -> Timestamp {
-    format!("{text}T00:00:00Z").parse().unwrap()
+    format!("{text}T00:00:00Z").parse().expect("a date")
 }
 
 /// TLS by these secrets, which an issuer fills.
@@ -41,7 +41,7 @@ fn by(secret: &str, issuer: &str) -> Origin {
 /// A certificate that is just as it is asked for, of an issuer.
 fn good(snapshot: &Snapshot<EtcdClusterSpec>, secret: &str, issuer: &str) -> SeenCertificate {
     let wanted = Etcd.certificates(&snapshot.object, &snapshot.spec);
-    let wanted = wanted.into_iter().find(|it| it.secret == *secret).unwrap();
+    let wanted = wanted.into_iter().find(|it| it.secret == *secret).expect("it is wanted");
     let mut facts = CertificateFacts::new("k", "u", (day("2026-01-01"), day("2026-04-01")));
     facts.trusts = ["u".to_owned()].into();
     (facts.names, facts.usages) = (wanted.names, wanted.usages);
@@ -103,13 +103,13 @@ fn fault(plan: &Plan<EtcdClusterSpec>, secret: &str) -> Option<CertificateFault>
 
 /// What cert-manager is asked for, and what it is to fill.
 fn asked(plan: &Plan<EtcdClusterSpec>) -> (Vec<String>, Vec<String>) {
-    let around = plan.surroundings.clone().unwrap();
+    let around = plan.surroundings.clone().expect("its surroundings are planned");
     let requested = around.requested.into_iter().map(|it| it.secret);
     (around.asked.into_iter().collect(), requested.collect())
 }
 
 fn accepted(plan: &Plan<EtcdClusterSpec>) -> (Truth, String) {
-    let it = plan.status.condition(ConditionType::SpecAccepted).unwrap();
+    let it = plan.status.condition(ConditionType::SpecAccepted).expect("it is always told");
     (it.status, it.message.clone())
 }
 
@@ -181,7 +181,7 @@ fn a_secret_that_is_not_cert_managers_to_fill_is_told_and_not_asked_for() {
     let another = Origin::CertManager { request: "theirs".into(), issuer: None };
     let why = |it| {
         format!(
-            "{it}, so cert-manager is not asked to overwrite it: name another secret, or delete this one"
+            "{it}, so cert-manager is not asked to overwrite it: name a secret that is not there yet"
         )
     };
     let cases = [

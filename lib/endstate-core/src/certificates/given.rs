@@ -101,9 +101,9 @@ pub enum CertificateFault {
     /// cert-manager was asked for it, and what is there is of another issuer.
     Issuer {
         /// Who was asked for it.
-        wanted: IssuerRef,
+        wanted: Box<IssuerRef>,
         /// Of whom it is, if that is noted.
-        by: Option<IssuerRef>,
+        by: Option<Box<IssuerRef>>,
         /// The object by which it was asked.
         request: String,
         /// What the condition `Ready` of that object says.
@@ -140,11 +140,11 @@ impl std::fmt::Display for CertificateFault {
             }
             Self::Occupied(origin) => write!(
                 f,
-                "{origin}, so cert-manager is not asked to overwrite it: name another secret, or delete this one"
+                "{origin}, so cert-manager is not asked to overwrite it: name a secret that is not there yet"
             ),
             Self::Issuer { wanted, by, request, ready } => {
                 let by =
-                    by.as_ref().map_or_else(|| "an unknown issuer".into(), IssuerRef::to_string);
+                    by.as_ref().map_or_else(|| "an unknown issuer".into(), |it| it.to_string());
                 write!(
                     f,
                     "what is in it is of {by}, not of {wanted}{}",
