@@ -42,7 +42,8 @@ pub struct Spread {
     /// When it began.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How many tries there were, this one counted, since members were last spread better.
+    /// How many tries there were, this one counted, since members were last spread better, with these
+    /// nodes.
     #[serde(default = "once")]
     pub tries: u32,
     /// Who joined for it.
