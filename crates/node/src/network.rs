@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt;
+use rtnetlink::packet_route::link::{InfoData, InfoVeth};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkBridge, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -21,6 +22,8 @@ use crate::config::{GATEWAY, POD_PREFIX, SERVICE_NETWORK, node_address};
 use crate::sys::{self, PodNamespaces};
 
 const BRIDGE: &str = "endstate0";
+/// What a pod's own end is called in its namespace.
+const POD_LINK: &str = "eth0";
 /// The routing table the kernel consults first, where local addresses are.
 const TABLE_LOCAL: u32 = 255;
 
@@ -161,19 +164,20 @@ impl Network {
         address: Ipv4Addr,
     ) -> Result<(), Error> {
         use std::os::fd::AsRawFd;
-        let (name, temporary) = (veth_name(address), peer_name(address));
         let namespace = fs::File::open(pin).doing("open the pod's namespace")?;
-        let link = LinkVeth::new(&name, &temporary).up().controller(self.bridge).build();
-        self.handle.link().add(link).execute().await.doing("create the veth pair")?;
-        let peer = LinkUnspec::new_with_name(&temporary).setns_by_fd(namespace.as_raw_fd()).build();
-        self.handle.link().set(peer).execute().await.doing("move the veth into the pod")?;
-        let peer = index_of(pod, &temporary).await?;
-        let renamed = LinkUnspec::new_with_index(peer)
-            .name("eth0")
+        // Made where it belongs: moving a device into a namespace waits for all processors.
+        let inside = LinkUnspec::new_with_name(POD_LINK)
             .address(hardware_address(address))
+            .setns_by_fd(namespace.as_raw_fd())
             .up()
             .build();
-        pod.link().set(renamed).execute().await.doing("bring the pod's eth0 up")?;
+        let link = LinkVeth::new(&veth_name(address), POD_LINK)
+            .up()
+            .controller(self.bridge)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(inside)))
+            .build();
+        self.handle.link().add(link).execute().await.doing("connect the pod to the bridge")?;
+        let peer = index_of(pod, POD_LINK).await?;
         set_up(pod, index_of(pod, "lo").await?).await?;
         add_address(pod, peer, (address, POD_PREFIX)).await?;
         let default = RouteMessageBuilder::<Ipv4Addr>::new().gateway(GATEWAY).build();
@@ -209,11 +213,6 @@ fn hardware_address(address: Ipv4Addr) -> Vec<u8> {
 fn veth_name(address: Ipv4Addr) -> String {
     let [_, _, high, low] = address.octets();
     format!("veth{high}.{low}")
-}
-
-fn peer_name(address: Ipv4Addr) -> String {
-    let [_, _, high, low] = address.octets();
-    format!("peer{high}.{low}")
 }
 
 async fn index_of(handle: &Handle, name: &str) -> Result<u32, Error> {

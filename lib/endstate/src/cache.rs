@@ -71,8 +71,8 @@ impl Scope {
         self
     }
 
-    /// Counts as complete, and empty, where the API does not allow to list it, has no such kind, or answers the first
-    /// list with another error. It is asked for again all the same.
+    /// Counts as complete where the API does not allow to list it, has no such kind, or answers the first list with
+    /// another error: empty, or as it was seen last. [`Cache::is_refused`] tells. It is asked for again all the same.
     pub fn optional(mut self) -> Self {
         self.is_optional = true;
         self
