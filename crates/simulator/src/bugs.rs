@@ -2,6 +2,10 @@
 //!
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
+mod volumes;
+
+pub use volumes::{asks_once_for_claims, gives_up_both_claims, sees_one_claim};
+
 use endstate_core::{
     Action, App, Call, ConditionType, Evidence, LaunchOf, LeaveReason, MemberName, MemberRecord,
     MemberStatus, Peer, Place, Plan, PodRef, Request, Room, Snapshot, Start, Step, Truth,

@@ -4,7 +4,7 @@ use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
     AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, Volumes, steps,
 };
-use endstate_core::{VolumeSpec, quorum};
+use endstate_core::{Reclaim, Retention, VolumeSpec, quorum};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 /// A version that lists one learner at most, and the first that lists as many as it is told.
@@ -48,10 +48,15 @@ impl AppModel for EtcdModel {
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
         let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
-        let on = |volume: bool| volume.then(|| VolumeSpec::default().into());
-        spec.storage = on(self.volumes != Volumes::WithPod);
+        let volume = VolumeSpec::default;
+        spec.storage = (self.volumes != Volumes::WithPod).then(|| volume().into());
         // Its second volume is that of the write-ahead log.
-        spec.wal = on(self.volumes == Volumes::Pairs);
+        let kept = Retention::new(Reclaim::Retain, Reclaim::Retain);
+        spec.wal = match self.volumes {
+            Volumes::Pairs => Some(volume().into()),
+            Volumes::KeptPairs => Some(volume().retention(kept).into()),
+            _ => None,
+        };
         spec.learners = Some(self.learners).filter(|it| *it > 1);
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}

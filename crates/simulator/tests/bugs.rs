@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what was found is for people to read")]
 
 use simulator::{
-    Budgets, EtcdModel, Planner, Property, Report, Respec, Scenario, Start, bugs, check,
+    Budgets, EtcdModel, Planner, Property, Report, Respec, Scenario, Start, Volumes, bugs, check,
 };
 
 fn scenario(start: Start, sizes: &'static [[u8; 2]], budgets: Budgets) -> Scenario {
@@ -259,4 +259,31 @@ fn an_eviction_of_one_of_two_is_found() {
     assert!(property.is_some() && script.contains("somebody cordons the node"), "{script}");
     assert_eq!(found(&drained, bugs::evicts().linted()).0, Some(Property::Lint));
     assert_eq!(found(&drained, Planner::shipped()).0, None);
+}
+
+/// A claim that was refused is missed by a pod that waits for it, and by nobody else.
+#[test]
+fn a_claim_that_is_asked_for_once_is_found() {
+    let refused = Budgets { refuse: 1, ..Budgets::default() };
+    let created = scenario(Start::Empty, &[[1, 0]], refused).on(Volumes::Pairs);
+    let (property, script) = found(&created, bugs::asks_once_for_claims());
+    assert_eq!(property, Some(Property::Reconciles));
+    assert!(script.contains("the API refuses to make a claim"), "{script}");
+    assert_eq!(found(&created, Planner::shipped()).0, None);
+}
+
+/// What is on one of two volumes is no data.
+#[test]
+fn a_claim_that_is_not_missed_is_found() {
+    let part = Budgets { evict: 1, part: 1, ..Budgets::default() };
+    let parted = scenario(Start::Running([3, 0]), &[[3, 0]], part).on(Volumes::Pairs);
+    caught(&parted, bugs::sees_one_claim(), Property::StartsWhole);
+}
+
+/// Each volume has a policy of its own.
+#[test]
+fn a_policy_of_the_other_volume_is_found() {
+    let shrunk = scenario(Start::Running([2, 0]), &[[1, 0]], Budgets::default());
+    let shrunk = shrunk.on(Volumes::KeptPairs);
+    caught(&shrunk, bugs::gives_up_both_claims(), Property::KeepsData);
 }

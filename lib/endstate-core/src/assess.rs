@@ -8,7 +8,7 @@ mod accept;
 mod accused;
 pub(crate) mod appointing;
 mod certificates;
-mod claims;
+pub(crate) mod claims;
 pub(crate) mod cluster;
 mod forming;
 pub(crate) mod groups;
@@ -300,7 +300,8 @@ impl<'a, A: App> Assessed<'a, A> {
 
     /// Whether a recorded member works.
     pub fn health(&self, member: &MemberRecord) -> Health {
-        health::health(self.snapshot, self.target.as_ref(), member)
+        let health = health::health(self.snapshot, self.target.as_ref(), member);
+        claims::lost_with_claim(self.app, self.snapshot, member, health)
     }
 
     /// The role of a recorded member; the voting one if it has none that exists.

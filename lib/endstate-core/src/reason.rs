@@ -101,6 +101,8 @@ pub enum Cause {
     PodGoneVolumeKept,
     /// Its pod is gone, and its data with it.
     PodGone,
+    /// A claim that its pod waits for is gone, and its data with it.
+    VolumeGone,
     /// Its pod was replaced by another of the same name.
     PodReplaced,
     /// Its pod is being deleted.

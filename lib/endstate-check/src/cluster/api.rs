@@ -83,6 +83,14 @@ impl<M: AppModel> Api<'_, M> {
         self.state.called(plan);
     }
 
+    /// The next call makes only some of the claims that it is for. The others of the plan are made all the same.
+    pub(crate) fn make_some_claims(&mut self, plan: &Compact, made: u8) {
+        let Some(act) = plan.act(self.state.call) else { return };
+        let (index, are_pairs) = (self.aim(act).index, self.setting.scenario.volumes.are_pairs());
+        self.state.slots[index].get_claims(made, are_pairs);
+        self.state.called(plan);
+    }
+
     /// Gives the next call of the plan up while it is on its way.
     pub(crate) fn lose_call(&mut self, plan: &Compact) {
         let Some(act) = plan.act(self.state.call) else { return };
@@ -126,29 +134,35 @@ impl<M: AppModel> Api<'_, M> {
     }
 
     fn try_out(&mut self, aim: Aim) -> Result<Answer, Property> {
-        let kept = self.setting.scenario.volumes.are_kept();
+        let volumes = self.setting.scenario.volumes;
         match aim.verb {
             Verb::Ask(request) => self.ask(request, aim),
+            Verb::Claim => {
+                self.state.slots[aim.index].get_claims(aim.made, volumes.are_pairs());
+                Ok(Done)
+            }
             Verb::Create(_) => Ok(self.create(aim)),
             // All others are conditioned on the pod, or the claim, that was seen.
             _ if !aim.pod_as_seen => Ok(Refused),
             Verb::Mark => self.state.mark(aim),
             Verb::Restart => self.state.restart(aim),
             Verb::Delete => self.state.delete(aim),
-            Verb::DeleteClaim => self.state.delete_claim(aim, kept),
+            Verb::DeleteClaim => self.state.delete_claim(aim, volumes.kept()),
         }
     }
 
     fn create(&mut self, aim: Aim) -> Answer {
+        let scenario = &self.setting.scenario;
+        let (claims, apart) = (scenario.volumes.claims(), scenario.makes_claims_apart());
         let state = &mut *self.state;
         let formed = state.is_formed();
         let slot = &mut state.slots[aim.index];
-        if slot.exists() || slot.made & CLAIM_DELETING != 0 {
+        if slot.exists() || slot.claims_going() != 0 {
             return Refused;
         }
-        let claims = self.setting.scenario.volumes.claims();
         let rev = if aim.rev == 1 { REV } else { 0 };
-        slot.set_made(slot.made & (CLAIM | SECOND) | claims | aim.made);
+        let with_pod = if apart { 0 } else { claims };
+        slot.set_made(slot.claims() | with_pod | aim.made);
         slot.set_pod(EXISTS | rev);
         slot.process &= USED;
         if slot.start() == StartKind::Existing && !aim.list_as_seen {
@@ -320,18 +334,15 @@ impl State {
         Ok(Done)
     }
 
-    fn delete_claim(&mut self, aim: Aim, kept: bool) -> Result<Answer, Property> {
+    /// The first is seen to go: that may take as long as it likes. Of the second nothing else would be learnt.
+    fn delete_claim(&mut self, aim: Aim, kept: u8) -> Result<Answer, Property> {
         let slot = &mut self.slots[aim.index];
-        let left = slot.made & (CLAIM | CLAIM_DELETING | SECOND);
-        if left & (CLAIM | SECOND) == 0 {
+        let which = aim.made & CLAIMS;
+        if slot.claims() & !slot.claims_going() & which == 0 {
             return Ok(Refused);
         }
-        rules::may_delete_claim(slot, kept)?;
-        // The first goes first.
-        match left & (CLAIM | CLAIM_DELETING) {
-            CLAIM => slot.set_made(slot.made | CLAIM_DELETING),
-            _ => slot.set_made(slot.made & !SECOND),
-        }
+        rules::may_delete_claim(slot, kept & which != 0)?;
+        slot.delete_claim(which, which == SECOND && !slot.exists());
         Ok(Done)
     }
 

@@ -23,8 +23,14 @@ pub(crate) const CLAIM: u8 = 16;
 pub(crate) const CLAIM_DELETING: u8 = 32;
 /// The record says that its claim is kept: it was no member's when a lost record was made again.
 pub(crate) const KEPT: u8 = 64;
-/// The claim of its second volume, where members have two. Without it what is on the first is of no use.
+/// The claim of its second volume, where members have two. Without one of them what is on the other is of no use.
 pub(crate) const SECOND: u8 = 128;
+pub(crate) const CLAIMS: u8 = CLAIM | SECOND;
+
+// Slot::also and Slot::cached_also: what else the API shows.
+/// Its claims say that there are two of them.
+pub(crate) const PAIR: u8 = 1;
+pub(crate) const SECOND_DELETING: u8 = 2;
 
 // Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;

@@ -1,7 +1,7 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, AppStep, Choice, LeaveReason, MemberName, MemberRecord, MemberRow, Plan, Record,
+    Action, AppStep, Choice, DATA, LeaveReason, MemberName, MemberRecord, MemberRow, Plan, Record,
     RecoverStage, Request as Asked, RequestKind, Start, Step,
 };
 
@@ -27,7 +27,26 @@ impl<M: AppModel> View<'_, M> {
             write |= old != new && rows.iter().any(|it| !it.healthy);
         }
         let acts = plan.actions.iter().filter_map(|it| self.act(it));
+        let acts = self.claims_due(plan).into_iter().chain(acts);
         Compact { acts: acts.collect(), write: write.then_some(new), proven: false }
+    }
+
+    /// The claims that are to be there and are not: they are made before anything is done about members.
+    fn claims_due(&self, plan: &Plan<SpecOf<M>>) -> Vec<Act> {
+        let mut due: Vec<(u8, u8)> = vec![];
+        if !self.setting.scenario.makes_claims_apart() {
+            return vec![];
+        }
+        for volume in plan.surroundings.iter().flat_map(|it| &it.volumes) {
+            let (slot, claim) = (self.slot(&volume.member), claim_bit(&volume.name));
+            let has = self.seen().get(usize::from(slot) - 1).is_some_and(|it| it.made & claim != 0);
+            match due.iter_mut().find(|it| it.0 == slot) {
+                _ if has => {}
+                Some((_, claims)) => *claims |= claim,
+                None => due.push((slot, claim)),
+            }
+        }
+        due.into_iter().map(|(slot, claims)| Act::Claim { slot, claims }).collect()
     }
 
     fn note_rows(&self, rows: &[MemberRow], written: &mut Written) {
@@ -139,7 +158,10 @@ impl<M: AppModel> View<'_, M> {
             Action::UpdatePod { .. } | Action::AdoptClaim { .. } => return None,
             Action::RestartPod { .. } => Act::Restart(slot),
             Action::DeletePod { .. } => Act::Delete(slot),
-            Action::DeleteClaim { .. } => Act::DeleteClaim(slot),
+            Action::DeleteClaim { claim } => {
+                let claim = claim_bit(claim.name_of_volume().unwrap_or(DATA));
+                Act::DeleteClaim { slot, claim }
+            }
             Action::Call(call) => Act::Ask(self.request(&call.request), slot),
         })
     }
@@ -184,6 +206,10 @@ impl<M: AppModel> View<'_, M> {
             _ => step_bits(step, record),
         }
     }
+}
+
+fn claim_bit(volume: &str) -> u8 {
+    if volume == DATA { CLAIM } else { SECOND }
 }
 
 fn member_bits(member: &MemberRecord) -> u8 {

@@ -159,13 +159,14 @@ impl<M: AppModel> Moves<'_, M> {
                 it.slots[index].wipe();
             });
         }
-        let (belongs, two) = (slot.record & MEMBER != 0, slot.made & SECOND != 0);
-        if left.part > 0 && !slot.exists() && belongs && two && slot.has_data() {
-            self.fault(state, Fault::Part(slot.tag), |it| {
-                it.left.part -= 1;
-                it.slots[index].wipe();
-                it.slots[index].set_made(slot.made & !SECOND);
-            });
+        let there = slot.claims() & !slot.claims_going();
+        for which in [CLAIM, SECOND].into_iter().filter(|it| there & it != 0) {
+            if left.part > 0 && slot.record != 0 && slot.ills & ABANDONED == 0 {
+                self.fault(state, Fault::Part(slot.tag, which == CLAIM), |it| {
+                    it.left.part -= 1;
+                    it.slots[index].delete_claim(which, slot.pod & STARTED == 0);
+                });
+            }
         }
         if left.blank > 0 && slot.is_there() && slot.has_data() {
             self.fault(state, Fault::Blank(slot.tag), |it| {
@@ -176,7 +177,7 @@ impl<M: AppModel> Moves<'_, M> {
                 it.slots[index].process |= if unmarked { UNMARKED_LOSS } else { 0 };
             });
         }
-        if left.unmount > 0 && slot.is_there() && slot.has_claim() && slot.has_data() {
+        if left.unmount > 0 && slot.is_there() && slot.claims() != 0 && slot.has_data() {
             self.fault(state, Fault::Unmount(slot.tag), |it| {
                 it.left.unmount -= 1;
                 it.slots[index].stop();

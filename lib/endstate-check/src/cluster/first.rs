@@ -48,6 +48,7 @@ fn running_member(scenario: &Scenario, role: usize, tag: u8) -> Slot {
     Slot {
         pod: EXISTS | STARTED,
         made: MARKED | if votes { MARKED_VOTER } else { 0 } | claims,
+        also: if scenario.volumes.are_pairs() { PAIR } else { 0 },
         process: RUN | MARK | USED,
         disk: DATA | CAUGHT,
         list: if votes { VOTER } else { NON_VOTER },

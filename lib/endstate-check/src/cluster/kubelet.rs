@@ -25,7 +25,9 @@ impl<M: AppModel> Moves<'_, M> {
         } else if slot.ills & ELSEWHERE != 0 {
             self.start_elsewhere(state, index);
         } else if slot.pod & NODE_LOST == 0 && !slot.runs() && slot.ills & ABANDONED == 0 {
-            self.start(state, index)?;
+            if self.is_mounted(slot) {
+                self.start(state, index)?;
+            }
         } else if slot.pod & NODE_LOST == 0 && self.is_outdated(slot) {
             let mut after = *state;
             after.slots[index].stop();
@@ -41,11 +43,16 @@ impl<M: AppModel> Moves<'_, M> {
         Ok(())
     }
 
+    /// Whether it has the claims without which no pod of it is scheduled.
+    fn is_mounted(&self, slot: &Slot) -> bool {
+        self.setting.scenario.volumes.claims() & !slot.claims() == 0
+    }
+
     /// A claim goes once no pod uses it.
     fn claim(&mut self, state: &State, index: usize) {
-        if state.slots[index].made & CLAIM_DELETING != 0 {
+        if state.slots[index].claims_going() != 0 {
             let mut after = *state;
-            after.slots[index].end_claim();
+            after.slots[index].end_claims();
             self.push(Step::EndClaim(state.slots[index].tag), after);
         }
     }

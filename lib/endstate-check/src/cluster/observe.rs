@@ -44,6 +44,7 @@ pub(crate) struct View<'a, M> {
 pub(super) struct Seen {
     pub(super) pod: u8,
     pub(super) made: u8,
+    pub(super) also: u8,
     pub(super) record: u8,
     pub(super) reason: u8,
     pub(super) role: u8,
@@ -107,7 +108,9 @@ impl<'a, M: AppModel> View<'a, M> {
     /// What tells views apart.
     pub(crate) fn fingerprint(&self) -> u128 {
         let keeps = self.seen().iter().any(|it| it.own != 0);
-        let seen = u64::from(self.list) | u64::from(self.unnamed) << 1 | u64::from(keeps) << 2;
+        let more = self.seen().iter().any(|it| it.also != 0);
+        let seen = u64::from(self.list) | u64::from(self.unnamed) << 1;
+        let seen = seen | u64::from(keeps) << 2 | u64::from(more) << 3;
         let head = u64::from(self.flags) | seen << 8 | u64::from(self.refused) << 16;
         let slots = self.seen().iter().map(|it| {
             u64::from_le_bytes([
@@ -123,7 +126,8 @@ impl<'a, M: AppModel> View<'a, M> {
         });
         let own = self.seen().iter().filter(|_| keeps).map(|it| u64::from(it.own));
         let specs = self.spec.word() << 32 | self.accepted.word();
-        Print::of([head, specs].into_iter().chain(slots).chain(own))
+        let also = self.seen().iter().filter(|_| more).map(|it| u64::from(it.also));
+        Print::of([head, specs].into_iter().chain(slots).chain(own).chain(also))
     }
 
     pub(super) fn app(&self) -> &'a M::App {
@@ -189,6 +193,7 @@ impl Seen {
             pod: slot.cached_pod,
             // How it was told to start nobody asks any more, unless it was for a recovery.
             made: slot.cached_made & !if alone { 0 } else { START },
+            also: slot.cached_also,
             record: slot.cached_record,
             reason: slot.cached_reason,
             role: slot.role,

@@ -58,6 +58,9 @@ impl<'a, M: AppModel> Moves<'a, M> {
                 self.push(Step::Fault(Fault::Half), after);
             });
         }
+        if let Some(Act::Claim { claims, .. }) = act {
+            self.some_claims(state, claims, member);
+        }
         let creates = |it: Act| matches!(it, Act::Create { .. });
         if state.left.refuse > 0 && act.is_some_and(creates) {
             let mut after = *state;
@@ -74,6 +77,29 @@ impl<'a, M: AppModel> Moves<'a, M> {
             self.push(Step::Fault(Fault::Lose), after);
         }
         Ok(())
+    }
+
+    /// Of two claims one is made; the other, or the only one, is refused, or the operator is killed before it comes to
+    /// that.
+    fn some_claims(&mut self, state: &State, claims: u8, member: u8) {
+        for made in [0, CLAIM, SECOND].into_iter().filter(|it| it & claims == *it && *it != claims)
+        {
+            let plan = state.plan;
+            if state.left.refuse > 0 {
+                let mut after = *state;
+                after.left.refuse -= 1;
+                self.api(&mut after).make_some_claims(self.plans.get(plan), made);
+                self.push(Step::Fault(Fault::RefuseClaim(member)), after);
+            }
+            if state.left.abort > 0 && made != 0 {
+                let mut after = *state;
+                after.left.abort -= 1;
+                self.api(&mut after).make_some_claims(self.plans.get(plan), made);
+                after.forget_refusals();
+                after.idle();
+                self.push(Step::Fault(Fault::HalfClaim(member)), after);
+            }
+        }
     }
 
     /// A call that was given up arrives.
@@ -138,7 +164,8 @@ impl<'a, M: AppModel> Moves<'a, M> {
             return Ok(());
         }
         let view = View::of(&after, self.setting, blind);
-        let outcome = self.plans.decide(&view);
+        let outcome = self.plans.decide(&view).clone();
+        let plan = outcome.plan;
         let blind = blind.map(|it| state.slots[it].tag);
         let step = Step::Observe { old_object, old_pods, blind };
         if let Some(refused) = &outcome.refused {
@@ -146,6 +173,16 @@ impl<'a, M: AppModel> Moves<'a, M> {
             return Err(Broken { property: Property::Lint, step, detail });
         }
         let fresh = !old_object && !old_pods && after.is_recorded();
+        let whole = |it: &Act| match it {
+            Act::Create { slot, made, .. } if made & START >= 2 => {
+                after.slots[usize::from(*slot) - 1].is_durable()
+            }
+            _ => true,
+        };
+        if !old_pods && !self.plans.get(plan).acts.iter().all(whole) {
+            let detail = String::new();
+            return Err(Broken { property: Property::StartsWhole, step, detail });
+        }
         let false_loss = outcome.claims_lost && fresh && !state.seems_lost();
         let serves = state.has_quorum() && state.is_led();
         if outcome.claims_available && !serves || false_loss {

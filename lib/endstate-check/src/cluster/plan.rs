@@ -1,6 +1,6 @@
 //! A plan in a small form: what it writes, and its calls.
 
-use super::bits::{MARKED, MARKED_VOTER};
+use super::bits::{CLAIMS, MARKED, MARKED_VOTER};
 use super::declared::Declared;
 use super::request::Request;
 use super::slot::StartKind;
@@ -39,6 +39,11 @@ pub(crate) struct Known {
 /// An action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
+    /// The claims that a member is to have and has not.
+    Claim {
+        slot: u8,
+        claims: u8,
+    },
     /// How it is made, and the members that it is told of if it starts without data.
     Create {
         slot: u8,
@@ -51,29 +56,34 @@ pub(crate) enum Act {
     },
     Restart(u8),
     Delete(u8),
-    DeleteClaim(u8),
+    DeleteClaim {
+        slot: u8,
+        claim: u8,
+    },
     Ask(Request, u8),
 }
 
 impl Act {
     pub(crate) fn slot(self) -> u8 {
         match self {
-            Self::Create { slot, .. }
+            Self::Claim { slot, .. }
+            | Self::DeleteClaim { slot, .. }
+            | Self::Create { slot, .. }
             | Self::Mark { slot, .. }
             | Self::Restart(slot)
             | Self::Delete(slot)
-            | Self::DeleteClaim(slot)
             | Self::Ask(_, slot) => slot,
         }
     }
 
     pub(crate) fn verb(self) -> Verb {
         match self {
+            Self::Claim { .. } => Verb::Claim,
             Self::Create { made, .. } => Verb::Create(StartKind::of(made)),
             Self::Mark { .. } => Verb::Mark,
             Self::Restart(_) => Verb::Restart,
             Self::Delete(_) => Verb::Delete,
-            Self::DeleteClaim(_) => Verb::DeleteClaim,
+            Self::DeleteClaim { .. } => Verb::DeleteClaim,
             Self::Ask(request, _) => Verb::Ask(request),
         }
     }
@@ -86,9 +96,11 @@ impl Act {
         }
     }
 
-    /// How the pod is made, or what it is marked with.
+    /// How the pod is made, what it is marked with, or which claims it is about.
     pub(crate) fn made(self) -> u8 {
         match self {
+            Self::Claim { claims, .. } => claims & CLAIMS,
+            Self::DeleteClaim { claim, .. } => claim & CLAIMS,
             Self::Create { made, .. } => made,
             Self::Mark { made, .. } => made & (MARKED | MARKED_VOTER),
             _ => 0,
@@ -117,7 +129,7 @@ impl Compact {
         let mut rest = Rest::default();
         for act in self.acts.iter().skip(call - usize::from(writes)) {
             rest.named |= bit(act.slot()) | act.members().unwrap_or_default();
-            let unguarded = matches!(act.verb(), Verb::Create(_))
+            let unguarded = matches!(act.verb(), Verb::Create(_) | Verb::Claim)
                 || matches!(act.verb(), Verb::Ask(it) if it != Request::Leave);
             rest.guarded |= if unguarded { 0 } else { bit(act.slot()) };
         }
@@ -150,6 +162,7 @@ impl Rest {
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Verb {
+    Claim,
     Create(StartKind),
     Mark,
     Restart,
@@ -167,6 +180,7 @@ impl Verb {
             Self::Delete => 4,
             Self::DeleteClaim => 5,
             Self::Ask(request) => 6 + request.number(),
+            Self::Claim => 6 + Request::NUMBERS,
         }
     }
 }

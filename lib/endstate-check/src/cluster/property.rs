@@ -23,6 +23,8 @@ pub enum Property {
     /// S4: no call of the operator takes the last copy of what a group holds, nor the last that is known of a group
     /// whose copies are lost.
     KeepsGroup,
+    /// S3: no pod is made to go on with data that is not on all the claims of its member, as far as could be seen.
+    StartsWhole,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
@@ -71,6 +73,7 @@ impl fmt::Display for Property {
             Self::KeepsGoodData => "S4 those with good data were made a minority",
             Self::KeepsPieces => "S4 what no other member holds was given up",
             Self::KeepsGroup => "S4 the last copy of what a group holds was given up",
+            Self::StartsWhole => "S3 a member would go on with a part of its data",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
             Self::OneCluster => "S5 two clusters of one identity serve at once",

@@ -32,6 +32,9 @@ impl Request {
     /// How many steps of its own an application may have here.
     pub(crate) const OWN_STEPS: u8 = 3;
 
+    /// How many numbers there are.
+    pub(crate) const NUMBERS: u64 = 8 + 2 * Self::OWN_STEPS as u64;
+
     pub(crate) fn number(self) -> u64 {
         let first = |it: u8| 7 + u64::from(it);
         match self {

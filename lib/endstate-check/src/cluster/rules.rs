@@ -23,7 +23,7 @@ pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {
 
 /// S4.
 pub(crate) fn may_delete(slot: &Slot) -> Result<(), Property> {
-    if slot.votes() && !slot.has_claim() { Err(Property::KeepsData) } else { Ok(()) }
+    if slot.votes() && !slot.is_durable() { Err(Property::KeepsData) } else { Ok(()) }
 }
 
 /// S4 and S9.
@@ -77,7 +77,7 @@ fn may_begin(before: &State, after: &State, aim: Aim) -> Result<(), Property> {
 /// S4: whether a call is what ends the data of a member.
 pub(crate) fn gives_up_data(slot: &Slot, verb: Verb) -> bool {
     match verb {
-        Verb::Delete => !slot.has_claim(),
+        Verb::Delete => !slot.is_durable(),
         Verb::DeleteClaim | Verb::Ask(Request::Leave) => true,
         _ => false,
     }

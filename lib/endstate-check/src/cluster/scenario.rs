@@ -1,6 +1,6 @@
 //! What is explored: where it starts, what may be declared, which faults may happen and how often.
 
-use super::bits::{CLAIM, SECOND};
+use super::bits::{CLAIM, CLAIMS, SECOND};
 use super::declared::ROLES;
 
 /// One exploration.
@@ -60,11 +60,23 @@ pub enum Volumes {
     KeptClaims,
     /// On two claims, which are deleted once their member has left. The application calls the second volume `wal`.
     Pairs,
+    /// The same, but the second is kept when its member has left, by its policy alone.
+    KeptPairs,
 }
 
 impl Volumes {
-    pub(crate) fn are_kept(self) -> bool {
-        self == Self::KeptClaims
+    /// The claims that are kept when their member has left.
+    pub(crate) fn kept(self) -> u8 {
+        match self {
+            Self::WithPod | Self::Claims | Self::Pairs => 0,
+            Self::KeptClaims => CLAIM,
+            Self::KeptPairs => SECOND,
+        }
+    }
+
+    /// Whether members have two volumes.
+    pub fn are_pairs(self) -> bool {
+        matches!(self, Self::Pairs | Self::KeptPairs)
     }
 
     /// The claims that a member starts with.
@@ -72,7 +84,7 @@ impl Volumes {
         match self {
             Self::WithPod => 0,
             Self::Claims | Self::KeptClaims => CLAIM,
-            Self::Pairs => CLAIM | SECOND,
+            Self::Pairs | Self::KeptPairs => CLAIMS,
         }
     }
 }
@@ -85,7 +97,7 @@ pub struct Budgets {
     pub abort: u8,
     /// A call is given up, and arrives at any time afterwards, or never.
     pub late: u8,
-    /// The API refuses to make a pod, and says so.
+    /// The API refuses to make a pod, or a claim, and says so.
     pub refuse: u8,
     /// The operator plans on old pods, on the old object, or on both, by any number of versions since
     /// it last saw them.
@@ -117,7 +129,7 @@ pub struct Budgets {
     /// A volume is not mounted any more: its process ends, and finds nothing at its start. It may be mounted again at
     /// any time, or never.
     pub unmount: u8,
-    /// Of a member without a pod one of two claims is deleted.
+    /// Somebody deletes a claim of a member: of two, one. It goes at once, or when no pod uses it any more.
     pub part: u8,
     /// A user writes something: who works and has caught up has it, who does not is behind.
     pub write: u8,
@@ -215,6 +227,11 @@ impl Scenario {
     #[must_use]
     pub const fn on(self, volumes: Volumes) -> Self {
         Self { volumes, ..self }
+    }
+
+    /// Whether it matters that claims are made apart from pods: there are two of a member, or one may not be made.
+    pub(crate) fn makes_claims_apart(&self) -> bool {
+        self.volumes.are_pairs() || self.budgets.refuse > 0 || self.budgets.part > 0
     }
 
     /// Whether it matters how far members are.

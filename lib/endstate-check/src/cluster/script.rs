@@ -76,6 +76,8 @@ pub(crate) enum Fault {
     Half,
     Lose,
     Refuse(u8),
+    RefuseClaim(u8),
+    HalfClaim(u8),
     Kill(u8),
     Crash(u8),
     Wipe(u8),
@@ -89,7 +91,8 @@ pub(crate) enum Fault {
     Corrupt(u8),
     CorruptUnnamed(u8),
     Unmount(u8),
-    Part(u8),
+    /// Whether it is the first of them.
+    Part(u8, bool),
     Mount(u8),
     Write,
     Consent(u8),
@@ -189,10 +192,11 @@ impl fmt::Display for Verb {
             Self::Create(StartKind::Existing) => "creates the pod (joins) of",
             Self::Create(StartKind::Resume) => "creates the pod (goes on) of",
             Self::Create(StartKind::Recover) => "creates the pod (recovers) of",
+            Self::Claim => "makes claims of",
             Self::Mark => "marks the pod of",
             Self::Restart => "restarts",
             Self::Delete => "deletes the pod of",
-            Self::DeleteClaim => "deletes the claim of",
+            Self::DeleteClaim => "deletes a claim of",
             Self::Ask(Request::Join) => "lists, without a vote,",
             Self::Ask(Request::JoinVoting) => "lists, with a vote,",
             Self::Ask(Request::Promote) => "promotes",
@@ -224,6 +228,10 @@ impl fmt::Display for Fault {
             Self::Cut(it) => write!(f, "m{it} is cut off from its peers, not from the operator"),
             Self::Away(it) => write!(f, "the operator does not reach m{it} any more"),
             Self::Refuse(it) => write!(f, "the API refuses to make the pod of m{it}"),
+            Self::RefuseClaim(it) => write!(f, "the API refuses to make a claim of m{it}"),
+            Self::HalfClaim(it) => {
+                write!(f, "operator crashes when it has made one of the claims of m{it}")
+            }
             Self::CorruptUnnamed(it) => {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm names nobody")
             }
@@ -231,7 +239,8 @@ impl fmt::Display for Fault {
                 write!(f, "the data of m{it} becomes corrupt, and an alarm says so")
             }
             Self::Unmount(it) => write!(f, "m{it} is killed, and its volume is not mounted"),
-            Self::Part(it) => write!(f, "one of the two claims of m{it} is gone"),
+            Self::Part(it, true) => write!(f, "somebody deletes the claim of m{it}"),
+            Self::Part(it, false) => write!(f, "somebody deletes the second claim of m{it}"),
             Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
             Self::Forget => write!(f, "somebody deletes the status"),
             Self::Write => write!(f, "a write is acknowledged"),

@@ -33,6 +33,8 @@ impl StartKind {
 pub struct Slot {
     pub(crate) pod: u8,
     pub(crate) made: u8,
+    /// What else the API shows of it.
+    pub(crate) also: u8,
     pub(crate) process: u8,
     pub(crate) disk: u8,
     pub(crate) list: u8,
@@ -46,6 +48,7 @@ pub struct Slot {
     pub(crate) cached_row: u8,
     pub(crate) cached_pod: u8,
     pub(crate) cached_made: u8,
+    pub(crate) cached_also: u8,
     pub(crate) cached_record: u8,
     pub(crate) cached_reason: u8,
     /// What is wrong with it, and what the world keeps in mind.
@@ -271,9 +274,38 @@ impl Slot {
         self.pod & EXISTS != 0
     }
 
-    /// Whether its data outlives its pod.
-    pub(crate) fn has_claim(&self) -> bool {
-        self.made & CLAIM != 0
+    /// The claims that it has, those that are going included.
+    pub(crate) fn claims(&self) -> u8 {
+        self.made & CLAIMS
+    }
+
+    /// Those of them that go as soon as no pod uses them.
+    pub(crate) fn claims_going(&self) -> u8 {
+        let first = if self.made & CLAIM_DELETING != 0 { CLAIM } else { 0 };
+        first | if self.also & SECOND_DELETING != 0 { SECOND } else { 0 }
+    }
+
+    /// Whether its data outlives its pod: each of its directories is on a claim that is there to stay.
+    pub(crate) fn is_durable(&self) -> bool {
+        let needed = if self.also & PAIR != 0 { CLAIMS } else { CLAIM };
+        self.claims() & !self.claims_going() & needed == needed
+    }
+
+    /// It gets these claims, unless it has them. Those of a pair say so.
+    pub(crate) fn get_claims(&mut self, claims: u8, are_pairs: bool) {
+        self.set_made(self.made | claims);
+        self.set_also(self.also | if are_pairs && self.claims() != 0 { PAIR } else { 0 });
+    }
+
+    /// A claim of it is deleted: it goes at once, or when no pod uses it any more.
+    pub(crate) fn delete_claim(&mut self, which: u8, now: bool) {
+        match which {
+            CLAIM => self.set_made(self.made | CLAIM_DELETING),
+            _ => self.set_also(self.also | SECOND_DELETING),
+        }
+        if now {
+            self.end_claims();
+        }
     }
 
     /// It works, and nobody has asked for its end.
@@ -284,8 +316,7 @@ impl Slot {
     /// Whether its data can still come back by itself.
     pub(crate) fn is_viable(&self) -> bool {
         let in_pod = self.exists() && self.pod & (DELETING | NODE_LOST) == 0;
-        let kept = self.made & (CLAIM | CLAIM_DELETING) == CLAIM;
-        self.has_data() && (in_pod || kept)
+        self.has_data() && (in_pod || self.is_durable())
     }
 
     pub(crate) fn set_pod(&mut self, pod: u8) {
@@ -302,6 +333,13 @@ impl Slot {
         }
     }
 
+    pub(crate) fn set_also(&mut self, also: u8) {
+        if self.also != also {
+            self.also = also;
+            self.touch();
+        }
+    }
+
     /// The pod, or its claim, has another resourceVersion.
     pub(crate) fn touch(&mut self) {
         self.ills |= POD_CHANGED;
@@ -312,19 +350,22 @@ impl Slot {
     pub(crate) fn end_pod(&mut self) {
         self.stop();
         self.set_pod(0);
-        let back = if self.has_claim() { VOLUNTARY } else { 0 };
+        let back = if self.is_durable() { VOLUNTARY } else { 0 };
         self.process &= USED | back;
         self.ills &= POD_CHANGED;
         self.set_made(self.made & (CLAIM | CLAIM_DELETING | SECOND));
-        if !self.has_claim() || self.made & CLAIM_DELETING != 0 {
-            self.end_claim();
+        if !self.is_durable() {
+            self.end_claims();
         }
     }
 
-    pub(crate) fn end_claim(&mut self) {
+    /// The claims that are going are gone, and the data with them: what is on one of two is of no use.
+    pub(crate) fn end_claims(&mut self) {
         (self.disk, self.own) = (0, 0);
         self.list &= !LEFT_BEHIND;
-        self.set_made(self.made & !(CLAIM | CLAIM_DELETING));
+        self.set_made(self.made & !(self.claims_going() | CLAIM_DELETING));
+        let pair = if self.claims() == 0 { PAIR } else { 0 };
+        self.set_also(self.also & !(SECOND_DELETING | pair));
     }
 
     pub(crate) fn stop(&mut self) {
@@ -369,16 +410,16 @@ impl Slot {
         self.disk = self.disk & !LOG | log << LOG_SHIFT & LOG;
     }
 
-    /// Whether it has a claim that goes when it has left.
-    pub(crate) fn must_clear(&self) -> bool {
-        self.has_claim() && self.made & KEPT == 0
+    /// Whether it has a claim that goes when it has left; `kept` are those that never do.
+    pub(crate) fn must_clear(&self, kept: u8) -> bool {
+        self.claims() & !kept != 0 && self.made & KEPT == 0
     }
 
     /// Whether nothing speaks of this name any more, but for a claim that may be kept.
-    pub(crate) fn is_forgotten(&self, keeps_claims: bool) -> bool {
+    pub(crate) fn is_forgotten(&self, kept: u8) -> bool {
         let spoken = self.pod | self.cached_pod | self.record | self.cached_record;
-        let made = (self.made | self.cached_made) & (CLAIM | CLAIM_DELETING | SECOND);
-        let claim = if keeps_claims || self.made & KEPT != 0 { 0 } else { made };
+        let claims = (self.made | self.cached_made) & CLAIMS;
+        let claim = if self.made & KEPT != 0 { 0 } else { claims & !kept };
         spoken | claim | self.plan | self.late == 0 && self.list & !LEADER == 0
     }
 
@@ -396,6 +437,12 @@ impl Slot {
         let (late, plan) = (late | asked << 3, plan | asked >> 5 << 4 | group << 5);
         let cached = [cached_pod, cached_record, cached_made, cached_reason, ills, late, plan, own];
         [u64::from_be_bytes(there), u64::from_be_bytes(cached)]
+    }
+
+    /// What tells them apart besides, where there is anything of it.
+    #[inline]
+    pub(crate) fn more(&self) -> u64 {
+        u64::from(self.also) | u64::from(self.cached_also) << 8
     }
 }
 

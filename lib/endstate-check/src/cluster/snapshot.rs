@@ -21,6 +21,9 @@ const SECOND_VOLUME: &str = "wal";
 /// How often the container of a pod that crashes was restarted.
 const RESTARTS: u32 = 5;
 
+/// What the scheduler says of a pod without its claim.
+const NO_CLAIM: &str = "persistentvolumeclaim not found";
+
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 fn now() -> Timestamp {
@@ -82,12 +85,14 @@ impl<M: AppModel> View<'_, M> {
     fn pod(&self, index: usize, seen: &Seen) -> Pod<SpecOf<M>> {
         let (has, words) = (|flag| seen.pod & flag != 0, self.setting.model.last_words());
         let crash = || Trouble::from_reason("CrashLoopBackOff", words);
+        let unmounted = !has(STARTED) && self.setting.scenario.volumes.claims() & !seen.made != 0;
+        let unmounted = unmounted.then(|| Trouble::from_reason("Unschedulable", NO_CLAIM));
         // Nobody remembers the sizes that it was made with.
         let spec = if self.has(ACCEPTED) { self.accepted } else { self.spec };
         let made_from = Declared { rev: u8::from(has(REV)), ..spec };
         let mut pod = Pod::new(self.name(index), Self::uid(index, seen.is_alone()), "1");
         pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
-        pod.trouble = has(CRASH).then(crash);
+        pod.trouble = has(CRASH).then(crash).or(unmounted);
         pod.started = has(STARTED);
         pod.ready = has(STARTED);
         pod.deleting = has(DELETING);
@@ -120,7 +125,7 @@ impl<M: AppModel> View<'_, M> {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let pairs = self.setting.scenario.volumes.claims() & SECOND != 0;
+        let pairs = self.setting.scenario.volumes.are_pairs();
         let claim = |index: usize, volume: &str, beside: &str| {
             let (name, uid) = (self.name(index), format!("{volume}-{index}"));
             let beside = pairs.then(|| beside.to_owned()).into_iter().collect();
@@ -129,8 +134,12 @@ impl<M: AppModel> View<'_, M> {
         let claims = |(index, seen): (usize, &Seen)| {
             let mut first = claim(index, DATA, SECOND_VOLUME);
             first.deleting = seen.made & CLAIM_DELETING != 0;
-            let second = (seen.made & SECOND != 0).then(|| claim(index, SECOND_VOLUME, DATA));
-            [Some(first).filter(|_| seen.made & CLAIM != 0), second].into_iter().flatten()
+            let mut second = claim(index, SECOND_VOLUME, DATA);
+            second.deleting = seen.also & SECOND_DELETING != 0;
+            let there = |bit: u8| move |_: &Claim| seen.made & bit != 0;
+            [Some(first).filter(there(CLAIM)), Some(second).filter(there(SECOND))]
+                .into_iter()
+                .flatten()
         };
         self.slots().flat_map(claims).collect()
     }
@@ -250,12 +259,16 @@ impl<M: AppModel> View<'_, M> {
 /// Why who leaves does. A claim that is being deleted and a node that is cordoned have one number.
 fn reason(seen: &Seen) -> LeaveReason {
     match REASONS[usize::from(seen.reason & REASON)] {
-        LeaveReason::VolumeDeleted if seen.made & CLAIM_DELETING == 0 => LeaveReason::Vacated,
+        LeaveReason::VolumeDeleted if !seen.has_claims_going() => LeaveReason::Vacated,
         reason => reason,
     }
 }
 
 impl Seen {
+    fn has_claims_going(&self) -> bool {
+        self.made & CLAIM_DELETING != 0 || self.also & SECOND_DELETING != 0
+    }
+
     fn step(&self) -> u8 {
         if self.reason & RESTARTING != 0 { self.reason & REASON } else { 0 }
     }

@@ -203,7 +203,7 @@ impl State {
         let has = |it: &Slot| if it.disk & DATA != 0 { it.position() } else { 0 };
         let furthest = |it: &Slot| it.known_position().max(has(it));
         let most = self.voters().map(furthest).max().unwrap_or(0);
-        let able = |it: &Slot| it.votes() && it.is_viable() && it.has_claim();
+        let able = |it: &Slot| it.votes() && it.is_viable() && it.is_durable();
         let named = |it: &Slot| it.reason & (CONSENT | USED_CONSENT) == CONSENT;
         // Who leaves may have left: nobody knows before there is a quorum again.
         let left =
@@ -247,6 +247,7 @@ impl State {
     pub(crate) fn sync_pods(&mut self) {
         for slot in self.slots.iter_mut() {
             (slot.cached_pod, slot.cached_made) = (slot.pod, slot.made);
+            slot.cached_also = slot.also;
             slot.ills &= !POD_CHANGED;
         }
     }
@@ -327,7 +328,7 @@ impl State {
             self.forget_old_views(rest);
         }
         // The claim of who left is nobody's, if it is to be kept.
-        let forgotten = |it: &Slot| it.is_forgotten(scenario.volumes.are_kept());
+        let forgotten = |it: &Slot| it.is_forgotten(scenario.volumes.kept());
         if self.slots.iter().any(forgotten) {
             self.slots.retain(|it| !forgotten(it));
         }
@@ -335,14 +336,14 @@ impl State {
         let mask = scenario.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes();
         self.slots.sort_unstable_by_key(|it| {
             let [there, rest] = it.words();
-            (there ^ mask, rest)
+            (there ^ mask, rest, it.more())
         });
     }
 
     /// Nothing can be planned on what was seen before.
     fn forget_old_views(&mut self, rest: &Rest) {
         for slot in self.slots.iter_mut() {
-            (slot.cached_pod, slot.cached_made) = (0, 0);
+            (slot.cached_pod, slot.cached_made, slot.cached_also) = (0, 0, 0);
             (slot.cached_record, slot.cached_reason, slot.cached_row) = (0, 0, 0);
             if !rest.guards(slot.plan) {
                 slot.ills &= !POD_CHANGED;
@@ -373,10 +374,9 @@ impl State {
         if self.has(ID) && (self.is_lost() || self.is_in_doubt() || self.lacks_source()) {
             return self.is_in_doubt() || !self.can_recover();
         }
-        let kept = scenario.volumes.are_kept();
-        let there = |it: &&Slot| {
-            it.exists() || it.is_listed() || it.record != 0 || !kept && it.must_clear()
-        };
+        let kept = scenario.volumes.kept();
+        let there =
+            |it: &&Slot| it.exists() || it.is_listed() || it.record != 0 || it.must_clear(kept);
         // What a group held is lost: it is told, and left as it is.
         let lost = |it: &Slot| self.group_holds(it) && !self.group_has_copy(it);
         let members = || self.slots.iter().filter(there).filter(|it| !lost(it));
@@ -399,7 +399,9 @@ impl State {
         let pod =
             member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | CORDONED | REV) == EXISTS | rev;
         let votes = member.role() == scenario.voting_role;
-        pod && (member.votes() == votes || self.has(LED))
+        let claims = member.claims() == scenario.volumes.claims() && member.claims_going() == 0;
+        pod && claims
+            && (member.votes() == votes || self.has(LED))
             && member.is_listed()
             && member.runs()
             && member.record & !FAILING == MEMBER | SEEN
@@ -427,6 +429,11 @@ impl crate::State for State {
         let late = self.late.map_or(0, |it| {
             it.verb.number() | u64::from(it.rev) << 5 | u64::from(it.fault_since) << 6
         });
+        let more = self.slots.iter().any(|it| it.more() != 0);
+        if more {
+            self.slots.iter().for_each(|it| print.add(it.more()));
+        }
+        let bools = bools | u64::from(more) << 4;
         let flags = u64::from(self.flags) | u64::from(self.cached_flags) << 8;
         let late = late << 16 | u64::from(self.late_made) << 24;
         print.add(flags | late | bools << 32 | u64::from(self.old_voters) << 40);

@@ -52,13 +52,15 @@ impl App for Toy {
     fn launch(&self, member: &LaunchOf<'_, ToySpec>) -> Launch {
         let volume = match self.volumes {
             Volumes::WithPod => None,
-            Volumes::Claims | Volumes::Pairs => Some(VolumeSpec::new("1Gi")),
+            Volumes::Claims | Volumes::Pairs | Volumes::KeptPairs => Some(VolumeSpec::new("1Gi")),
             Volumes::KeptClaims => Some(VolumeSpec::new("1Gi").retention(KEPT)),
         };
         let mut guard = Guard::new("/data", &["log/*"]);
-        if self.volumes == Volumes::Pairs {
+        if self.volumes.are_pairs() {
             let wal = Directory::new("wal", "/wal", &["*.wal"]);
-            guard = guard.beside(wal.on(VolumeSpec::new("1Gi")));
+            let kept = self.volumes == Volumes::KeptPairs;
+            let volume = VolumeSpec::new("1Gi");
+            guard = guard.beside(wal.on(if kept { volume.retention(KEPT) } else { volume }));
         }
         Launch::new(format!("toy:{}", member.spec.version), guard, member)
             .command(vec![member.spec.environment.clone()])

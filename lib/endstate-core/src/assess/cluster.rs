@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::claims::lost_with_claim;
 use super::health::{health, leader_of};
 use super::spread;
 use crate::app::{App, CatchUp};
@@ -87,7 +88,8 @@ impl<A: App> Joined<'_, A> {
         let mismatch = self.mismatch(&record.role, pod, answer);
         let target = self.wanted.map(|it| it.1);
         let listed = MemberRecord { id: Some(entry.id.clone()), ..record.clone() };
-        let mut health = health(snapshot, target, &listed);
+        let health = health(snapshot, target, &listed);
+        let mut health = lost_with_claim(self.app, snapshot, &listed, health);
         let node = pod.and_then(|it| it.node.clone());
         let emptied = spread::is_on_emptied(snapshot, node.as_deref());
         let vacates = spread::is_wanted_off(snapshot, &entry.name, node.as_deref())

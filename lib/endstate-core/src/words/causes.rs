@@ -63,6 +63,7 @@ impl Display for Cause {
             Self::OutdatedAndDown => "it is not running and was created from an older spec",
             Self::PodGoneVolumeKept => "its pod is gone; its volume is kept",
             Self::PodGone => "its pod is gone",
+            Self::VolumeGone => "its volume is gone",
             Self::PodReplaced => "its pod was replaced by another",
             Self::PodDeleting => "its pod is being deleted",
             Self::PodEnded => "its pod has ended",

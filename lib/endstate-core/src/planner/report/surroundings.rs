@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
+use crate::assess::claims::awaited_volumes;
 use crate::assess::rebuild::is_lost;
 use crate::certificates::{Certificate, Due};
 use crate::claim::Claim;
@@ -122,17 +123,23 @@ impl<A: App> Report<'_, '_, A> {
         snapshot.rests(&ActionKey { kind, member: snapshot.object.name.as_str().into() })
     }
 
-    /// The volumes that have a claim, and those that members are to start with. A member that was started without one,
-    /// or whose claim is gone, gets none: its data would not be on it.
+    /// The volumes that have a claim, and those that members are to start with, also when the claim was refused, or
+    /// deleted, before the pod that waits for it ran. A member that was started without one, or whose claim is gone,
+    /// gets none: its data would not be on it.
     fn volumes(&self) -> Vec<MemberVolume> {
         let record = &self.decision.record;
         let claims = &self.assessed.snapshot.claims;
         let has = |it: &MemberVolume| claims.iter().any(|claim| claim.name == it.claim());
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
         let volumes = |member: &MemberRecord| {
+            let (app, snapshot) = (self.assessed.app, self.assessed.snapshot);
             let starts = member.pod.is_none() && !belongs(member);
+            let waits =
+                if belongs(member) { vec![] } else { awaited_volumes(app, snapshot, member) };
+            let awaited = |it: &MemberVolume| waits.iter().any(|other| other.name == it.name);
             let all = MemberVolume::all_of(member, &self.assessed.launch(member, None));
-            all.into_iter().filter(move |it| starts || has(it)).collect::<Vec<_>>()
+            let wanted = |it: &MemberVolume| starts || has(it) || awaited(it);
+            all.into_iter().filter(wanted).collect::<Vec<_>>()
         };
         record.everyone().flat_map(volumes).collect()
     }
