@@ -2,14 +2,15 @@
 //!
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
+mod places;
 mod volumes;
 
+pub use places::{answers_in_vain, evicts, evicts_when_asked, hears_no_request};
 pub use volumes::{asks_once_for_claims, gives_up_both_claims, sees_one_claim};
 
 use endstate_core::{
     Action, App, Call, ConditionType, Evidence, LaunchOf, LeaveReason, MemberName, MemberRecord,
-    MemberStatus, Peer, Place, Plan, PodRef, Request, Room, Snapshot, Start, Step, Truth,
-    member_name, plan,
+    MemberStatus, Peer, Plan, PodRef, Request, Snapshot, Start, Step, Truth, member_name, plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -368,23 +369,4 @@ fn believe_a_few(app: &Etcd, snapshot: &See) -> Do {
         list.agreed = list.members.len();
     }
     plan(app, &seen)
-}
-
-/// A pod whose node is cordoned is deleted, so that another comes elsewhere.
-pub fn evicts() -> Planner {
-    Planner::with_bug(evict)
-}
-
-fn evict(app: &Etcd, snapshot: &See) -> Do {
-    let mut plan = plan(app, snapshot);
-    let emptied = |it: &&Place| it.room == Room::Emptied;
-    let nodes: Vec<_> = snapshot.places.iter().filter(emptied).map(|it| &it.node).collect();
-    let mut pods = snapshot.pods.iter().flatten();
-    let on_emptied = pods.find(|it| it.node.as_ref().is_some_and(|it| nodes.contains(&it)));
-    if let (Some(pod), Some(Request::Join { .. })) = (on_emptied, requested(&plan)) {
-        undecided(snapshot, &mut plan);
-        let (pod, reason) = (PodRef::from(pod), LeaveReason::Vacated);
-        plan.actions = vec![Action::DeletePod { pod, reason }];
-    }
-    plan
 }

@@ -32,6 +32,7 @@ pub fn suite() -> Vec<Scenario> {
         calls::refused(),
         calls::forgotten(),
         places::cordoned(),
+        places::evictions(),
         volumes::pairs(),
         volumes::half_made(),
     ];

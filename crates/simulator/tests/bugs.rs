@@ -287,3 +287,25 @@ fn a_policy_of_the_other_volume_is_found() {
     let shrunk = shrunk.on(Volumes::KeptPairs);
     caught(&shrunk, bugs::gives_up_both_claims(), Property::KeepsData);
 }
+
+/// Who deletes a pod because somebody asks for its eviction takes the quorum of two away.
+#[test]
+fn an_eviction_that_is_carried_out_at_once_is_found() {
+    let ask = Budgets { ask: 1, ..Budgets::default() };
+    let asked = scenario(Start::Running([2, 0]), &[[2, 0]], ask);
+    let (property, script) = found(&asked, bugs::evicts_when_asked());
+    assert!(property.is_some() && script.contains("somebody asks for the eviction"), "{script}");
+    assert_eq!(found(&asked, bugs::evicts_when_asked().linted()).0, Some(Property::Lint));
+    assert_eq!(found(&asked, Planner::shipped()).0, None);
+}
+
+/// That a request is heard, and answered honestly, is for the checker alone.
+#[test]
+fn an_eviction_that_is_not_seen_to_is_found() {
+    let ask = Budgets { ask: 1, ..Budgets::default() };
+    let asked = scenario(Start::Running([3, 0]), &[[3, 0]], ask);
+    assert_eq!(found(&asked, bugs::hears_no_request()).0, Some(Property::Reconciles));
+    let crowded = asked.crowded();
+    assert_eq!(found(&crowded, bugs::answers_in_vain()).0, Some(Property::HonestStatus));
+    assert_eq!(found(&crowded, Planner::shipped()).0, None);
+}

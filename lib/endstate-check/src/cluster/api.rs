@@ -142,6 +142,10 @@ impl<M: AppModel> Api<'_, M> {
                 Ok(Done)
             }
             Verb::Create(_) => Ok(self.create(aim)),
+            Verb::Answer => {
+                self.state.slots[aim.index].answer();
+                Ok(Done)
+            }
             // All others are conditioned on the pod, or the claim, that was seen.
             _ if !aim.pod_as_seen => Ok(Refused),
             Verb::Mark => self.state.mark(aim),

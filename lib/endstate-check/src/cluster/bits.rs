@@ -31,6 +31,10 @@ pub(crate) const CLAIMS: u8 = CLAIM | SECOND;
 /// Its claims say that there are two of them.
 pub(crate) const PAIR: u8 = 1;
 pub(crate) const SECOND_DELETING: u8 = 2;
+/// Somebody asks that its pod goes, by an object that names the operator as the one to see to that.
+pub(crate) const EVICTING: u8 = 4;
+/// The operator said there that it is at work on it.
+pub(crate) const ANSWERED: u8 = 8;
 
 // Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;

@@ -27,7 +27,8 @@ impl<M: AppModel> View<'_, M> {
             write |= old != new && rows.iter().any(|it| !it.healthy);
         }
         let acts = plan.actions.iter().filter_map(|it| self.act(it));
-        let acts = self.claims_due(plan).into_iter().chain(acts);
+        let answers = plan.heartbeats.iter().map(|it| Act::Answer(self.slot(&it.eviction)));
+        let acts = self.claims_due(plan).into_iter().chain(acts).chain(answers);
         Compact { acts: acts.collect(), write: write.then_some(new), proven: false }
     }
 

@@ -142,6 +142,16 @@ impl<M: AppModel> Moves<'_, M> {
                 it.slots[index].set_pod(slot.pod & !CORDONED);
             });
         }
+        if left.ask > 0 && slot.pod & DELETING == 0 && !slot.is_asked_to_go() {
+            self.fault(state, Fault::Ask(slot.tag), |it| {
+                it.left.ask -= 1;
+                it.slots[index].set_also(slot.also | EVICTING);
+            });
+        } else if slot.is_asked_to_go() {
+            self.fault(state, Fault::TakeBack(slot.tag), |it| {
+                it.slots[index].set_also(slot.also & !(EVICTING | ANSWERED));
+            });
+        }
         if left.node > 0 {
             self.fault(state, Fault::Node(slot.tag), |it| {
                 it.left.node -= 1;

@@ -69,7 +69,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
             self.push(Step::Fault(Fault::Refuse(member)), after);
         }
         // A change of a running pod is not lost: nothing could fence it off, see the design note.
-        let may_be_late = act.is_some_and(|it| it.verb() != Verb::Restart);
+        let may_be_late = act.is_some_and(|it| !matches!(it.verb(), Verb::Restart | Verb::Answer));
         if state.left.late > 0 && may_be_late && state.late.is_none() {
             let mut after = *state;
             after.left.late -= 1;
@@ -185,7 +185,9 @@ impl<'a, M: AppModel> Moves<'a, M> {
         }
         let false_loss = outcome.claims_lost && fresh && !state.seems_lost();
         let serves = state.has_quorum() && state.is_led();
-        if outcome.claims_available && !serves || false_loss {
+        // Whoever says so keeps Kubernetes from passing the request on.
+        let in_vain = outcome.answers && !(serves && self.setting.scenario.room);
+        if outcome.claims_available && !serves || false_loss || in_vain {
             let detail = String::new();
             return Err(Broken { property: Property::HonestStatus, step, detail });
         }

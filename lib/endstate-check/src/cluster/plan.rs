@@ -54,6 +54,7 @@ pub(crate) enum Act {
         slot: u8,
         made: u8,
     },
+    Answer(u8),
     Restart(u8),
     Delete(u8),
     DeleteClaim {
@@ -70,6 +71,7 @@ impl Act {
             | Self::DeleteClaim { slot, .. }
             | Self::Create { slot, .. }
             | Self::Mark { slot, .. }
+            | Self::Answer(slot)
             | Self::Restart(slot)
             | Self::Delete(slot)
             | Self::Ask(_, slot) => slot,
@@ -81,6 +83,7 @@ impl Act {
             Self::Claim { .. } => Verb::Claim,
             Self::Create { made, .. } => Verb::Create(StartKind::of(made)),
             Self::Mark { .. } => Verb::Mark,
+            Self::Answer(_) => Verb::Answer,
             Self::Restart(_) => Verb::Restart,
             Self::Delete(_) => Verb::Delete,
             Self::DeleteClaim { .. } => Verb::DeleteClaim,
@@ -129,7 +132,7 @@ impl Compact {
         let mut rest = Rest::default();
         for act in self.acts.iter().skip(call - usize::from(writes)) {
             rest.named |= bit(act.slot()) | act.members().unwrap_or_default();
-            let unguarded = matches!(act.verb(), Verb::Create(_) | Verb::Claim)
+            let unguarded = matches!(act.verb(), Verb::Create(_) | Verb::Claim | Verb::Answer)
                 || matches!(act.verb(), Verb::Ask(it) if it != Request::Leave);
             rest.guarded |= if unguarded { 0 } else { bit(act.slot()) };
         }
@@ -165,6 +168,7 @@ pub(crate) enum Verb {
     Claim,
     Create(StartKind),
     Mark,
+    Answer,
     Restart,
     Delete,
     DeleteClaim,
@@ -181,6 +185,7 @@ impl Verb {
             Self::DeleteClaim => 5,
             Self::Ask(request) => 6 + request.number(),
             Self::Claim => 6 + Request::NUMBERS,
+            Self::Answer => 7 + Request::NUMBERS,
         }
     }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Outcome {
     pub(crate) claims_available: bool,
     /// Whether its status claims that the data of a majority is lost.
     pub(crate) claims_lost: bool,
+    /// Whether it says that it is at work on an eviction.
+    pub(crate) answers: bool,
     /// What the linter says.
     pub(crate) refused: Option<String>,
 }
@@ -122,6 +124,7 @@ impl<M: AppModel> Plans<M> {
             plan: if compact.calls() == 0 { 0 } else { self.number(compact) },
             claims_available,
             claims_lost,
+            answers: !plan.heartbeats.is_empty(),
             refused: (!violations.is_empty())
                 .then(|| violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }

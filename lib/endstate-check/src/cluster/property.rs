@@ -44,7 +44,8 @@ pub enum Property {
     OneJoin,
     /// S9: no working voter leaves below what is asked for.
     KeepsSize,
-    /// S11: Available is claimed with a quorum only, and lost data only where a majority's is lost.
+    /// S11: Available is claimed with a quorum only, lost data only where a majority's is lost, and that an eviction is
+    /// seen to only where it can be.
     HonestStatus,
     /// S7 and the rest of what the linter sees.
     Lint,

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub volumes: Volumes,
     /// How often what may go wrong.
     pub budgets: Budgets,
+    /// Whether there is a node for the successor of a member that is to leave its own.
+    pub room: bool,
     /// Whether the launcher lets a process start on an empty data directory only once. It does in what ships; without
     /// it is seen what it is for.
     pub launcher: bool,
@@ -118,6 +120,9 @@ pub struct Budgets {
     pub node: u8,
     /// Somebody cordons the node of a pod. That may be taken back at any time, or never.
     pub cordon: u8,
+    /// Somebody asks for the eviction of a pod, and the operator is to see to it. That may be taken back at any time, or
+    /// never.
+    pub ask: u8,
     /// A member is cut off from its peers, while the operator reaches it.
     pub cut: u8,
     /// The operator does not reach a member any more, for as long as may be, while its peers and its clients do.
@@ -158,6 +163,7 @@ impl Budgets {
         evict: 0,
         node: 0,
         cordon: 0,
+        ask: 0,
         cut: 0,
         away: 0,
         corrupt: 0,
@@ -182,10 +188,11 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, part, write, consent, forget, away, cordon, .. } = self;
-        // In three bytes: the last four are few.
-        let consent = consent | forget << 2 | away << 4 | cordon << 6;
-        u64::from_le_bytes([unmount, write, consent, part, 0, 0, 0, 0])
+        let Self { unmount, part, write, consent, forget, away, cordon, ask, .. } = self;
+        // They are few, so that each takes two bits.
+        let first = unmount | write << 2 | part << 4 | ask << 6;
+        let second = consent | forget << 2 | away << 4 | cordon << 6;
+        u64::from_le_bytes([first, second, 0, 0, 0, 0, 0, 0])
     }
 }
 
@@ -206,6 +213,7 @@ impl Scenario {
             respec: Respec::Never,
             volumes: Volumes::WithPod,
             budgets,
+            room: true,
             launcher: true,
             seed: 0,
         }
@@ -232,6 +240,12 @@ impl Scenario {
     /// Whether it matters that claims are made apart from pods: there are two of a member, or one may not be made.
     pub(crate) fn makes_claims_apart(&self) -> bool {
         self.volumes.are_pairs() || self.budgets.refuse > 0 || self.budgets.part > 0
+    }
+
+    /// The same, in which no node takes another member.
+    #[must_use]
+    pub const fn crowded(self) -> Self {
+        Self { room: false, ..self }
     }
 
     /// Whether it matters how far members are.

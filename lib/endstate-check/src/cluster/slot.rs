@@ -291,6 +291,16 @@ impl Slot {
         self.claims() & !self.claims_going() & needed == needed
     }
 
+    /// Whether somebody asks that its pod goes.
+    pub(crate) fn is_asked_to_go(&self) -> bool {
+        self.also & EVICTING != 0
+    }
+
+    /// The operator says that it is at work on that. To whom took the request back it says nothing.
+    pub(crate) fn answer(&mut self) {
+        self.set_also(self.also | if self.is_asked_to_go() { ANSWERED } else { 0 });
+    }
+
     /// It gets these claims, unless it has them. Those of a pair say so.
     pub(crate) fn get_claims(&mut self, claims: u8, are_pairs: bool) {
         self.set_made(self.made | claims);
@@ -354,6 +364,7 @@ impl Slot {
         self.process &= USED | back;
         self.ills &= POD_CHANGED;
         self.set_made(self.made & (CLAIM | CLAIM_DELETING | SECOND));
+        self.set_also(self.also & (PAIR | SECOND_DELETING));
         if !self.is_durable() {
             self.end_claims();
         }

@@ -2,9 +2,9 @@
 
 use endstate_core::{
     Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
-    Claim, ClusterId, DATA, Denial, Evidence, Exit, LeaveReason, Marks, MemberName, MemberRecord,
-    MemberRow, NodeFault, Place, Pod, PodPhase, Record, RecoverStage, RequestKind, Restarted, Room,
-    Snapshot, Standing, Status, Step, Trouble, Uid, Words, claim_of,
+    Claim, ClusterId, DATA, Denial, Eviction, Evidence, Exit, LeaveReason, Marks, MemberName,
+    MemberRecord, MemberRow, NodeFault, Place, Pod, PodPhase, Record, RecoverStage, RequestKind,
+    Restarted, Room, Snapshot, Standing, Status, Step, Trouble, Uid, Words, claim_of,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -100,6 +100,12 @@ impl<M: AppModel> View<'_, M> {
         pod.exit = seen.exit(words);
         pod.node_fault = has(NODE_LOST).then_some(NodeFault::Gone);
         pod.node = has(CORDONED).then(|| Self::node(index));
+        // Each is called like the member that it is about.
+        pod.eviction = (seen.also & EVICTING != 0).then(|| {
+            let mut eviction = Eviction::new(self.name(index).to_string());
+            eviction.heartbeat = (seen.also & ANSWERED != 0).then(now);
+            eviction
+        });
         pod.spec = Some(self.setting.model.spec(made_from));
         pod.marks = Marks {
             started: (seen.made & MARKED != 0).then(|| Self::id(index)),
@@ -113,12 +119,13 @@ impl<M: AppModel> View<'_, M> {
         format!("node-{index}")
     }
 
-    /// The nodes that are cordoned, and another one. Where the others are matters to nobody.
+    /// The nodes that are cordoned, and another one, if there is. Where the others are matters to nobody.
     fn places(&self) -> Vec<Place> {
         let cordoned = self.slots().filter(|(_, it)| it.pod & CORDONED != 0);
         let cordoned = cordoned.map(|(index, _)| Place::new(Self::node(index), Room::Emptied));
         let mut places: Vec<_> = cordoned.collect();
-        if !places.is_empty() {
+        let asked = self.slots().any(|(_, it)| it.also & EVICTING != 0);
+        if self.setting.scenario.room && (asked || !places.is_empty()) {
             places.push(Place::new("another", Room::Open));
         }
         places

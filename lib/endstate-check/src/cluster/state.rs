@@ -400,7 +400,10 @@ impl State {
             member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | CORDONED | REV) == EXISTS | rev;
         let votes = member.role() == scenario.voting_role;
         let claims = member.claims() == scenario.volumes.claims() && member.claims_going() == 0;
+        // Where nobody can come in its place it stays, and nobody is told otherwise.
+        let stays = if scenario.room { EVICTING } else { ANSWERED };
         pod && claims
+            && member.also & stays == 0
             && (member.votes() == votes || self.has(LED))
             && member.is_listed()
             && member.runs()
