@@ -1,10 +1,15 @@
 //! etcd: raft with learners, the check of strict reconfiguration, and what etcd's start does.
 
+mod auth;
+
+use std::collections::BTreeMap;
+
 use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
-    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, StartKind, State, Volumes, steps,
+    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
+    steps,
 };
-use endstate_core::{Reclaim, Retention, VolumeSpec, quorum};
+use endstate_core::{AppStep, Facts, MemberName, Reclaim, Retention, VolumeSpec, quorum};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 /// A version that lists one learner at most, and the first that lists as many as it is told.
@@ -62,12 +67,19 @@ impl AppModel for EtcdModel {
             (0, _) | (_, Respec::Never) => {}
             (_, Respec::Restart) => spec.version = self.of_versions(NEXT_VERSIONS).into(),
             (_, Respec::Recreate) => spec.env = vec![("GOGC".into(), "50".into())],
+            // Authentication, below.
+            (_, Respec::Application) => {}
+        }
+        if self.respec == Respec::Application {
+            spec.auth = Some(auth::asked(rev == 1));
         }
         spec
     }
 
     fn declared(&self, spec: &EtcdClusterSpec) -> Declared {
-        let rev = u8::from(spec.version != self.of_versions(VERSIONS) || !spec.env.is_empty());
+        let asks_for_users = spec.auth.as_ref().is_some_and(|it| it.enabled);
+        let is_other = spec.version != self.of_versions(VERSIONS) || !spec.env.is_empty();
+        let rev = u8::from(is_other || asks_for_users);
         Declared { sizes: [u8::try_from(spec.size).expect("sizes are small"), 0], rev }
     }
 
@@ -99,7 +111,11 @@ impl AppModel for EtcdModel {
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
-        steps::copy_from_leader(state, |it| it.is_listed() && it.has_data(), &mut add);
+        let follows = |it: &Slot| it.is_listed() && it.has_data();
+        steps::copy_from_leader(state, follows, &mut |step, after| {
+            add(step, auth::copied(after));
+        });
+        auth::work(state, &mut add);
         steps::form(state, &mut add);
         steps::elect(state, &mut add);
         steps::settle(state, &mut add);
@@ -114,8 +130,21 @@ impl AppModel for EtcdModel {
             Request::Promote => self.promote(state, member),
             Request::Transfer => transfer(state, member),
             Request::Leave => self.remove(state, member),
+            Request::Own(_) | Request::CancelOwn(_) => Done,
             _ => unreachable!("members join as learners and elect"),
         }
+    }
+
+    fn facts(&self, own: BTreeMap<MemberName, u8>) -> Facts {
+        if self.respec == Respec::Application { auth::facts(&own) } else { Facts::default() }
+    }
+
+    fn own_steps(&self, member: &MemberName) -> Vec<AppStep> {
+        if self.respec == Respec::Application { auth::steps(member) } else { vec![] }
+    }
+
+    fn is_at_rest(&self, state: &State) -> bool {
+        self.respec != Respec::Application || auth::is_on(state) == state.asks_for_second()
     }
 }
 

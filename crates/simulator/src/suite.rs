@@ -6,6 +6,7 @@ mod members;
 mod places;
 mod roll;
 mod size;
+mod users;
 mod volumes;
 
 use endstate_check::cluster::{Budgets, Scenario};
@@ -33,6 +34,8 @@ pub fn suite() -> Vec<Scenario> {
         calls::forgotten(),
         places::cordoned(),
         places::evictions(),
+        users::guarded(),
+        users::users(),
         volumes::pairs(),
         volumes::half_made(),
     ];

@@ -309,3 +309,26 @@ fn an_eviction_that_is_not_seen_to_is_found() {
     assert_eq!(found(&crowded, bugs::answers_in_vain()).0, Some(Property::HonestStatus));
     assert_eq!(found(&crowded, Planner::shipped()).0, None);
 }
+
+/// Who may not be asked is alive. The operator cannot tell who leads, so it changes nothing.
+#[test]
+fn a_member_that_refuses_and_is_taken_for_dead_is_found() {
+    let guard = Budgets { guard: 1, ..Budgets::default() };
+    let guarded = scenario(Start::Running([3, 0]), &[[3, 0]], guard);
+    let (property, script) = found(&guarded, bugs::buries_who_refuses());
+    assert_eq!(property, Some(Property::HonestStatus));
+    assert!(script.contains("lets nobody in"), "{script}");
+    assert_eq!(found(&guarded, Planner::shipped()).0, None);
+    let on_claims = guarded.on(Volumes::Claims);
+    assert_eq!(found(&on_claims, bugs::restarts_who_refuses()).0, Some(Property::OneDisruption));
+    assert_eq!(found(&on_claims, Planner::shipped()).0, None);
+}
+
+/// What a spec says of users is to be so in the end.
+#[test]
+fn a_choice_that_is_not_heard_is_found() {
+    let edited = Budgets { edit: 1, ..Budgets::default() };
+    let edited = scenario(Start::Running([3, 0]), &[[3, 0]], edited).respec(Respec::Application);
+    assert_eq!(found(&edited, bugs::hears_no_choice()).0, Some(Property::Reconciles));
+    assert_eq!(found(&edited, Planner::shipped()).0, None);
+}

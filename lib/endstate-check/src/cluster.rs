@@ -118,7 +118,7 @@ impl<M: AppModel> crate::World for World<M> {
     fn is_at_rest(&self, state: &State, next: &Next<Self>) -> bool {
         let looks = |step: &Step| matches!(step, Step::Observe { .. }) && !step.is_fault();
         let Setting { scenario, groups, model, .. } = &self.setting;
-        let due = state.can_commit() && !model.is_at_rest(state);
+        let due = state.can_commit() && !state.guarded && !model.is_at_rest(state);
         (state.is_at_rest(scenario, groups) && !due || model.may_rest(state))
             && !next.iter().any(|(step, after)| looks(step) && after.plan != 0)
     }

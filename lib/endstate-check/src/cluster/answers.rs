@@ -1,18 +1,29 @@
 //! What the application answers the driver.
 
 use endstate_core::{
-    Corruption, Entry, MemberId, MemberStatus, Membership, Position, Reach, RequestKind, Standing,
-    Target, Task, View as AppView,
+    Corruption, Entry, MemberId, MemberStatus, Membership, Position, Reach, Refusal, RequestKind,
+    Standing, Target, Task, View as AppView,
 };
 
 use super::bits::*;
 use super::model::AppModel;
 use super::numbers::position;
-use super::observe::{ACCUSED, CLUSTER, ON_ITS_OWN, REACHED, SECOND, Seen, VOTES, View};
+use super::observe::{
+    ACCUSED, CLUSTER, GUARDED, NEEDS_USER, ON_ITS_OWN, REACHED, SECOND, Seen, VOTES, View,
+};
 use super::slot::group;
 
 /// The cluster of a start that was abandoned.
 const OTHER_CLUSTER: &str = "c0";
+
+/// How far a question comes to who does not answer it.
+fn reach(seen: &Seen) -> Reach {
+    match seen.also {
+        it if it & GUARDED != 0 => Reach::Refused(Refusal::Guarded),
+        it if it & NEEDS_USER != 0 => Reach::Refused(Refusal::NeedsUser),
+        _ => Reach::Unreachable,
+    }
+}
 
 impl<M: AppModel> View<'_, M> {
     /// All of it.
@@ -22,7 +33,7 @@ impl<M: AppModel> View<'_, M> {
         let alarms: Vec<_> =
             named.chain(self.unnamed.then_some(Corruption::Undetermined)).collect();
         let target = |(index, it): (usize, &Seen)| match it.app & REACHED {
-            0 => Target::silent(self.name(index), Reach::Unreachable),
+            0 => Target::silent(self.name(index), reach(it)),
             _ => Target::answered(self.name(index), self.answer((index, it), &alarms)),
         };
         let mut view = AppView::default();

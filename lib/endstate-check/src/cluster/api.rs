@@ -187,7 +187,9 @@ impl<M: AppModel> Api<'_, M> {
 
     fn ask(&mut self, request: Request, aim: Aim) -> Result<Answer, Property> {
         let before = *self.state;
-        if self.setting.model.request(self.state, request, aim.index) == Refused {
+        if self.state.guarded
+            || self.setting.model.request(self.state, request, aim.index) == Refused
+        {
             return Ok(Refused);
         }
         match request {

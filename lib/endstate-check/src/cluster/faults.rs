@@ -18,6 +18,7 @@ impl<M: AppModel> Moves<'_, M> {
         }
         self.writes(state);
         self.consents(state);
+        self.guards(state);
         self.forgets(state);
         self.edits(state);
     }
@@ -74,6 +75,18 @@ impl<M: AppModel> Moves<'_, M> {
                     it.object_changed();
                 });
             }
+        }
+    }
+
+    /// Somebody shuts the operator out, or lets it in again.
+    fn guards(&mut self, state: &State) {
+        if state.guarded {
+            self.fault(state, Fault::LetIn, |it| it.guarded = false);
+        } else if state.left.guard > 0 && state.has(ID) && !state.has(ENDING | GONE) {
+            self.fault(state, Fault::Guard, |it| {
+                it.left.guard -= 1;
+                it.guarded = true;
+            });
         }
     }
 

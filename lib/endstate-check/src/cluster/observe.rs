@@ -22,6 +22,11 @@ pub(super) const SECOND: u8 = 64;
 /// The application says that its data is corrupt.
 pub(super) const ACCUSED: u8 = 128;
 
+/// Bits of what it shows, beside those of `Slot::also`: it serves, and says no more without a user.
+pub(super) const GUARDED: u8 = 64;
+/// It says nothing without a user.
+pub(super) const NEEDS_USER: u8 = 128;
+
 /// What the operator sees: the object, the pods and the claims as cached, the application as it is.
 pub(crate) struct View<'a, M> {
     pub(super) setting: &'a Setting<M>,
@@ -65,7 +70,7 @@ pub(super) struct Seen {
 impl<'a, M: AppModel> View<'a, M> {
     /// Looks. `blind` is the slot of a member that cannot be reached although it works.
     pub(crate) fn of(state: &State, setting: &'a Setting<M>, blind: Option<usize>) -> Self {
-        let list = setting.model.shows_list(state);
+        let list = setting.model.shows_list(state) && !state.guarded;
         let appointed = setting.model.is_appointed();
         let mut slots = [Seen::default(); SLOTS];
         let mut refused = 0;
@@ -74,7 +79,14 @@ impl<'a, M: AppModel> View<'a, M> {
                 && !slot.is_left_behind()
                 && !slot.is_away()
                 && blind != Some(index);
+            let shut_out = answers && state.guarded;
+            let answers = answers && !state.guarded;
             slots[index] = Seen::of(slot, list, answers);
+            if shut_out {
+                // Who serves together with a quorum says that much to anybody.
+                let serves = slot.works() && slot.is_listed() && state.can_commit();
+                slots[index].also |= if serves { GUARDED } else { NEEDS_USER };
+            }
             if list && setting.has_facts {
                 slots[index].own = slot.own;
             }

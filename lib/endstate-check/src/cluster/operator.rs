@@ -48,6 +48,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
         if state.left.abort > 0
             && let Some(Act::Ask(request, slot)) = act
             && state.list_as_seen
+            && !state.guarded
             && let Some(index) = state.slots.iter().position(|it| it.plan == slot)
         {
             let setting = self.setting;

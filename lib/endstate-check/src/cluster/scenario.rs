@@ -49,6 +49,8 @@ pub enum Respec {
     Restart,
     /// What needs another pod: an environment variable.
     Recreate,
+    /// What only the application is asked for: no pod is another for it.
+    Application,
 }
 
 /// Where the data of members is.
@@ -140,6 +142,9 @@ pub struct Budgets {
     pub write: u8,
     /// A person names a member as the source of a recovery. It may be taken back at any time, or never.
     pub consent: u8,
+    /// Somebody shuts the operator out: the application asks for a user whose password it does not know. That may be
+    /// put right at any time, or never.
+    pub guard: u8,
     /// Somebody deletes the status of a cluster that is recorded.
     pub forget: u8,
     /// The spec is edited.
@@ -164,6 +169,7 @@ impl Budgets {
         node: 0,
         cordon: 0,
         ask: 0,
+        guard: 0,
         cut: 0,
         away: 0,
         corrupt: 0,
@@ -188,11 +194,11 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, part, write, consent, forget, away, cordon, ask, .. } = self;
+        let Self { unmount, part, write, consent, forget, away, cordon, ask, guard, .. } = self;
         // They are few, so that each takes two bits.
         let first = unmount | write << 2 | part << 4 | ask << 6;
         let second = consent | forget << 2 | away << 4 | cordon << 6;
-        u64::from_le_bytes([first, second, 0, 0, 0, 0, 0, 0])
+        u64::from_le_bytes([first, second, guard, 0, 0, 0, 0, 0])
     }
 }
 

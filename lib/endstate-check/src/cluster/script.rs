@@ -99,6 +99,8 @@ pub(crate) enum Fault {
     Write,
     Consent(u8),
     Withdraw(u8),
+    Guard,
+    LetIn,
     Forget,
     Edit(Declared),
     Delete,
@@ -247,6 +249,10 @@ impl fmt::Display for Fault {
             Self::Part(it, true) => write!(f, "somebody deletes the claim of m{it}"),
             Self::Part(it, false) => write!(f, "somebody deletes the second claim of m{it}"),
             Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
+            Self::Guard => {
+                write!(f, "the application lets nobody in whose password it does not know")
+            }
+            Self::LetIn => write!(f, "the operator has the right password again"),
             Self::Forget => write!(f, "somebody deletes the status"),
             Self::Write => write!(f, "a write is acknowledged"),
             Self::Consent(it) => write!(f, "a person consents to a recovery from m{it}"),

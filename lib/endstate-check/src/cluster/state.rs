@@ -5,7 +5,7 @@ use endstate_core::quorum;
 use super::bits::*;
 use super::declared::{Declared, ROLES};
 use super::plan::{Rest, Verb};
-use super::scenario::{Budgets, Scenario};
+use super::scenario::{Budgets, Respec, Scenario};
 use super::slot::{Slot, Slots};
 use crate::Print;
 
@@ -45,6 +45,8 @@ pub struct State {
     pub(crate) left: Budgets,
     /// The status was deleted after it had told of a cluster.
     pub(crate) forgot: bool,
+    /// The application lets nobody in without a user, and the operator has none that it takes.
+    pub(crate) guarded: bool,
     /// How many voted before the last recovery.
     pub(crate) old_voters: u8,
     /// How many members have appeared. For people.
@@ -61,6 +63,11 @@ impl State {
     /// The same, to be changed.
     pub fn members_mut(&mut self) -> &mut [Slot] {
         &mut self.slots
+    }
+
+    /// Whether the second of two specs is declared.
+    pub fn asks_for_second(&self) -> bool {
+        self.spec.rev == 1
     }
 
     /// Whether the application has a list of members.
@@ -149,6 +156,7 @@ impl State {
             fault_since: false,
             left,
             forgot: false,
+            guarded: false,
             old_voters: 0,
             tags: 0,
         }
@@ -371,6 +379,10 @@ impl State {
             // Nobody runs, and each keeps what it has.
             return self.accepted == self.spec && !self.slots.iter().any(Slot::exists);
         }
+        if self.has(ID) && self.guarded {
+            // Nothing is known of the members, and only a person leads on.
+            return true;
+        }
         if self.has(ID) && (self.is_lost() || self.is_in_doubt() || self.lacks_source()) {
             return self.is_in_doubt() || !self.can_recover();
         }
@@ -396,6 +408,7 @@ impl State {
 
     fn is_as_declared(&self, member: &Slot, scenario: &Scenario) -> bool {
         let rev = if self.spec.rev == 1 { REV } else { 0 };
+        let rev = if scenario.respec == Respec::Application { member.pod & REV } else { rev };
         let pod =
             member.pod & (EXISTS | DELETING | CRASH | NODE_LOST | CORDONED | REV) == EXISTS | rev;
         let votes = member.role() == scenario.voting_role;
@@ -436,7 +449,7 @@ impl crate::State for State {
         if more {
             self.slots.iter().for_each(|it| print.add(it.more()));
         }
-        let bools = bools | u64::from(more) << 4;
+        let bools = bools | u64::from(more) << 4 | u64::from(self.guarded) << 5;
         let flags = u64::from(self.flags) | u64::from(self.cached_flags) << 8;
         let late = late << 16 | u64::from(self.late_made) << 24;
         print.add(flags | late | bools << 32 | u64::from(self.old_voters) << 40);
