@@ -66,7 +66,7 @@ impl AppModel for EtcdModel {
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}
             (_, Respec::Restart) => spec.version = self.of_versions(NEXT_VERSIONS).into(),
-            (_, Respec::Recreate) => spec.env = vec![("GOGC".into(), "50".into())],
+            (_, Respec::Recreate | Respec::Staged) => spec.env = vec![("GOGC".into(), "50".into())],
             // Authentication, below.
             (_, Respec::Application) => {}
         }

@@ -32,6 +32,7 @@ mod scenario;
 mod script;
 mod setting;
 mod slot;
+mod slots;
 mod snapshot;
 mod state;
 pub mod steps;

@@ -10,6 +10,7 @@ pub(crate) struct Aim {
     pub(crate) index: usize,
     pub(crate) pod_as_seen: bool,
     pub(crate) list_as_seen: bool,
+    /// Which spec a pod is made from.
     pub(crate) rev: u8,
     /// How the pod is made, or what it is marked with.
     pub(crate) made: u8,

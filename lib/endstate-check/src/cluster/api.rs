@@ -9,7 +9,8 @@ use super::request::Answer::{self, Done, Refused};
 use super::request::Request;
 use super::rules;
 use super::setting::Setting;
-use super::slot::{SLOTS, Slot, StartKind};
+use super::slot::{Slot, StartKind};
+use super::slots::SLOTS;
 use super::state::{Late, State};
 
 /// Where calls arrive.
@@ -57,7 +58,7 @@ impl<M: AppModel> Api<'_, M> {
             index,
             pod_as_seen: slots[index].ills & POD_CHANGED == 0,
             list_as_seen: told.is_none_or(same),
-            rev: self.state.accepted.rev,
+            rev: act.rev().unwrap_or(self.state.accepted.rev),
             made: act.made(),
             voting_role: self.voting_role(),
             at_once: self.setting.scenario.at_once,
@@ -168,6 +169,7 @@ impl<M: AppModel> Api<'_, M> {
         let with_pod = if apart { 0 } else { claims };
         slot.set_made(slot.claims() | with_pod | aim.made);
         slot.set_pod(EXISTS | rev);
+        slot.set_also(slot.also & !THIRD | if aim.rev == 2 { THIRD } else { 0 });
         slot.process &= USED;
         if slot.start() == StartKind::Existing && !aim.list_as_seen {
             slot.process |= OLD_LIST;
@@ -252,6 +254,7 @@ impl State {
             self.tags += 1;
         }
         self.accepted = written.accepted.unwrap_or_default();
+        self.stages = written.stages;
         let set = |flag: u8, on: bool| if on { flag } else { 0 };
         self.flags &= !(ID | BOOT | ACCEPTED);
         self.flags |= set(ID, written.id)

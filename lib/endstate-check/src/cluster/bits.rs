@@ -35,6 +35,8 @@ pub(crate) const SECOND_DELETING: u8 = 2;
 pub(crate) const EVICTING: u8 = 4;
 /// The operator said there that it is at work on it.
 pub(crate) const ANSWERED: u8 = 8;
+/// Its pod was made from the third member spec.
+pub(crate) const THIRD: u8 = 16;
 
 // Slot::process: what runs.
 pub(crate) const RUN: u8 = 1;

@@ -1,8 +1,8 @@
 //! From a plan back to slots.
 
 use endstate_core::{
-    Action, AppStep, Choice, DATA, LeaveReason, MemberName, MemberRecord, MemberRow, Plan, Record,
-    RecoverStage, Request as Asked, RequestKind, Start, Step,
+    Action, App, AppStep, Choice, DATA, Launch, LaunchOf, LeaveReason, MemberName, MemberRecord,
+    MemberRow, Plan, Record, RecoverStage, Request as Asked, RequestKind, Start, Step,
 };
 
 use super::bits::*;
@@ -11,6 +11,8 @@ use super::numbers::{REASONS, number};
 use super::observe::{Seen, View};
 use super::plan::{Act, Compact, Known, Written, bit};
 use super::request::Request;
+use super::scenario::Respec;
+use super::state::Stages;
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.
@@ -26,7 +28,8 @@ impl<M: AppModel> View<'_, M> {
             // Figures alone are not worth a write while all voters work.
             write |= old != new && rows.iter().any(|it| !it.healthy);
         }
-        let acts = plan.actions.iter().filter_map(|it| self.act(it));
+        let record = &plan.status.record;
+        let acts = plan.actions.iter().filter_map(|it| self.act(it, record));
         let answers = plan.heartbeats.iter().map(|it| Act::Answer(self.slot(&it.eviction)));
         let acts = self.claims_due(plan).into_iter().chain(acts).chain(answers);
         Compact { acts: acts.collect(), write: write.then_some(new), proven: false }
@@ -116,6 +119,7 @@ impl<M: AppModel> View<'_, M> {
         }
         Written {
             accepted: record.accepted.as_ref().map(|it| self.setting.model.declared(&it.spec)),
+            stages: self.stages(record),
             boot: record.bootstrap.is_some(),
             id: record.cluster_id.is_some(),
             slots,
@@ -135,10 +139,37 @@ impl<M: AppModel> View<'_, M> {
         u8::try_from(index + 1).expect("few slots")
     }
 
-    fn act(&self, action: &Action) -> Option<Act> {
+    /// Where there are no stages nobody remembers what members worked by before.
+    fn stages(&self, record: &Record<SpecOf<M>>) -> Stages {
+        if self.setting.scenario.respec != Respec::Staged {
+            return Stages::default();
+        }
+        let rev = |it: &Option<SpecOf<M>>| it.as_ref().map_or(0, |it| self.rev(it) + 1);
+        Stages { stage: rev(&record.stage), proven: rev(&record.proven) }
+    }
+
+    fn rev(&self, spec: &SpecOf<M>) -> u8 {
+        self.setting.model.declared(spec).rev
+    }
+
+    /// Which of the recorded specs a pod is made from, where there are stages.
+    fn made_from(&self, launch: &Launch, record: &Record<SpecOf<M>>) -> Option<u8> {
+        let accepted = record.accepted.as_ref().map(|it| &it.spec);
+        let known = [record.proven.as_ref(), record.stage.as_ref(), accepted];
+        let member = MemberRecord::new(MemberName::default(), launch.role.clone());
+        let says = |spec: &SpecOf<M>| {
+            let of = LaunchOf::new(&self.setting.object, spec, &member);
+            self.setting.model.app().launch(&of).spec
+        };
+        let is_staged = self.setting.scenario.respec == Respec::Staged;
+        let mut known = known.into_iter().flatten().filter(|_| is_staged);
+        known.find(|it| says(it) == launch.spec).map(|it| self.rev(it))
+    }
+
+    fn act(&self, action: &Action, record: &Record<SpecOf<M>>) -> Option<Act> {
         let slot = self.slot(action.member());
         Some(match action {
-            Action::CreatePod { start, .. } => {
+            Action::CreatePod { start, launch, .. } => {
                 let made = match start {
                     Start::New { .. } => 0,
                     Start::Existing { .. } => 1,
@@ -148,7 +179,7 @@ impl<M: AppModel> View<'_, M> {
                 let told = start.members().iter().map(|it| bit(self.slot(&it.name)));
                 let members = matches!(start, Start::Existing { .. })
                     .then(|| told.fold(0, |all, it| all | it));
-                Act::Create { slot, made, members }
+                Act::Create { slot, made, rev: self.made_from(launch, record), members }
             }
             Action::MarkPod { marks, .. } => {
                 let started = if marks.started.is_some() { MARKED } else { 0 };

@@ -8,7 +8,7 @@ pub const ROLES: usize = 2;
 pub struct Declared {
     /// How many members each role has, in the order of the topology.
     pub sizes: [u8; ROLES],
-    /// Which of two specs a member has: 0 or 1.
+    /// Which of two specs a member has, 0 or 1; of three, where what is declared is gone to in stages.
     pub rev: u8,
 }
 

@@ -243,7 +243,11 @@ impl<M: AppModel> Moves<'_, M> {
         }
         if state.left.edit > 0 {
             let Declared { sizes, rev } = state.spec;
-            let other = (self.setting.scenario.respec != Respec::Never).then_some((sizes, 1 - rev));
+            let other = match self.setting.scenario.respec {
+                Respec::Never => None,
+                Respec::Staged => Some((sizes, 2 - rev)),
+                _ => Some((sizes, 1 - rev)),
+            };
             let resized = self.setting.scenario.sizes.iter().filter(|it| **it != sizes);
             for (sizes, rev) in resized.map(|it| (*it, rev)).chain(other) {
                 let mut after = *state;

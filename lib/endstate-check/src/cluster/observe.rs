@@ -6,8 +6,9 @@ use super::bits::*;
 use super::declared::Declared;
 use super::model::AppModel;
 use super::setting::Setting;
-use super::slot::{SLOTS, Slot, StartKind};
-use super::state::State;
+use super::slot::{Slot, StartKind};
+use super::slots::SLOTS;
+use super::state::{Stages, State};
 use crate::Print;
 
 pub(super) const CLUSTER: &str = "c1";
@@ -32,6 +33,7 @@ pub(crate) struct View<'a, M> {
     pub(super) setting: &'a Setting<M>,
     pub(super) spec: Declared,
     pub(super) accepted: Declared,
+    pub(super) stages: Stages,
     pub(super) flags: u8,
     /// A list of members is to be had.
     pub(super) list: bool,
@@ -103,6 +105,7 @@ impl<'a, M: AppModel> View<'a, M> {
             setting,
             spec: state.cached_spec,
             accepted: state.cached_accepted,
+            stages: state.cached_stages,
             flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
             list,
             unnamed: list && state.has_unnamed_alarm(),
@@ -122,7 +125,7 @@ impl<'a, M: AppModel> View<'a, M> {
         let keeps = self.seen().iter().any(|it| it.own != 0);
         let more = self.seen().iter().any(|it| it.also != 0);
         let seen = u64::from(self.list) | u64::from(self.unnamed) << 1;
-        let seen = seen | u64::from(keeps) << 2 | u64::from(more) << 3;
+        let seen = seen | u64::from(keeps) << 2 | u64::from(more) << 3 | self.stages.word() << 4;
         let head = u64::from(self.flags) | seen << 8 | u64::from(self.refused) << 16;
         let slots = self.seen().iter().map(|it| {
             u64::from_le_bytes([

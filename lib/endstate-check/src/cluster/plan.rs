@@ -4,6 +4,7 @@ use super::bits::{CLAIMS, MARKED, MARKED_VOTER};
 use super::declared::Declared;
 use super::request::Request;
 use super::slot::StartKind;
+use super::state::Stages;
 
 /// A plan without words. Members are numbered from 1 by their slot when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,6 +20,7 @@ pub(crate) struct Compact {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Written {
     pub(crate) accepted: Option<Declared>,
+    pub(crate) stages: Stages,
     pub(crate) boot: bool,
     pub(crate) id: bool,
     /// Per slot of the plan; longer than the slots that were there when new names were taken.
@@ -44,10 +46,11 @@ pub(crate) enum Act {
         slot: u8,
         claims: u8,
     },
-    /// How it is made, and the members that it is told of if it starts without data.
+    /// How it is made, from which spec if there are stages, and the members that it is told of if it starts without data.
     Create {
         slot: u8,
         made: u8,
+        rev: Option<u8>,
         members: Option<u16>,
     },
     Mark {
@@ -95,6 +98,14 @@ impl Act {
     pub(crate) fn members(self) -> Option<u16> {
         match self {
             Self::Create { members, .. } => members,
+            _ => None,
+        }
+    }
+
+    /// Which spec a pod is made from, if that may be another than the accepted one.
+    pub(crate) fn rev(self) -> Option<u8> {
+        match self {
+            Self::Create { rev, .. } => rev,
             _ => None,
         }
     }

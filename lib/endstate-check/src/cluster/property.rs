@@ -40,6 +40,8 @@ pub enum Property {
     KeepsAcknowledged,
     /// S5: no two members that lead can acknowledge writes at once.
     OneLeader,
+    /// S8: no two members run by specs that do not work together.
+    WorksTogether,
     /// S6: one member at a time is listed without the vote that its role has.
     OneJoin,
     /// S9: no working voter leaves below what is asked for.
@@ -82,6 +84,7 @@ impl fmt::Display for Property {
             Self::KeepsWrites => "S4 a recovery lost writes that another member was known to have",
             Self::KeepsAcknowledged => "S4 a leader lacks a write that was acknowledged",
             Self::OneLeader => "S5 two leaders can acknowledge writes at once",
+            Self::WorksTogether => "S8 members run that do not work together",
             Self::OneJoin => "S6 two members join at a time",
             Self::KeepsSize => "S9 a working voter was removed below the size asked for",
             Self::HonestStatus => "S11 the status claims what is not so",

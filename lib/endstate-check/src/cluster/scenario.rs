@@ -49,6 +49,9 @@ pub enum Respec {
     Restart,
     /// What needs another pod: an environment variable.
     Recreate,
+    /// What needs another pod, and is gone to in stages: members of the first spec and of the third do not work together,
+    /// and those of the second do with both. The first or the third is declared.
+    Staged,
     /// What only the application is asked for: no pod is another for it.
     Application,
 }

@@ -8,7 +8,7 @@ use super::declared::{Declared, ROLES};
 use super::model::AppModel;
 use super::request::Request;
 use super::scenario::Scenario;
-use super::slot::SLOTS;
+use super::slots::SLOTS;
 
 /// How many groups a role may have.
 const GROUPS: u8 = 4;

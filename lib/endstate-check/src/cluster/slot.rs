@@ -85,6 +85,15 @@ impl Slot {
         self.role & (ROLE | GROUP) == other.role & (ROLE | GROUP)
     }
 
+    /// Which of the specs its pod was made from.
+    pub fn rev(&self) -> u8 {
+        match self.pod & REV {
+            _ if self.also & THIRD != 0 => 2,
+            0 => 0,
+            _ => 1,
+        }
+    }
+
     /// Whether its process runs.
     pub fn runs(&self) -> bool {
         self.process & RUN != 0
@@ -460,48 +469,4 @@ impl Slot {
 /// The group in a [`Slot::role`].
 pub(crate) fn group(role: u8) -> u8 {
     (role & GROUP) >> GROUP_SHIFT
-}
-
-/// How many slots a state can hold.
-pub(crate) const SLOTS: usize = 12;
-
-/// The slots of a state: a list without a heap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Slots {
-    len: u8,
-    all: [Slot; SLOTS],
-}
-
-impl Slots {
-    pub(crate) fn push(&mut self, slot: Slot) {
-        assert!(
-            usize::from(self.len) < SLOTS,
-            "a scenario needs more than {SLOTS} members at once"
-        );
-        self.all[usize::from(self.len)] = slot;
-        self.len += 1;
-    }
-
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Slot) -> bool) {
-        let mut kept = Self::default();
-        for slot in self.iter().filter(|it| keep(it)) {
-            kept.push(*slot);
-        }
-        *self = kept;
-    }
-}
-
-impl std::ops::Deref for Slots {
-    type Target = [Slot];
-    #[inline]
-    fn deref(&self) -> &[Slot] {
-        &self.all[..usize::from(self.len)]
-    }
-}
-
-impl std::ops::DerefMut for Slots {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [Slot] {
-        &mut self.all[..usize::from(self.len)]
-    }
 }

@@ -89,7 +89,8 @@ impl<M: AppModel> View<'_, M> {
         let unmounted = unmounted.then(|| Trouble::from_reason("Unschedulable", NO_CLAIM));
         // Nobody remembers the sizes that it was made with.
         let spec = if self.has(ACCEPTED) { self.accepted } else { self.spec };
-        let made_from = Declared { rev: u8::from(has(REV)), ..spec };
+        let rev = if seen.also & THIRD != 0 { 2 } else { u8::from(has(REV)) };
+        let made_from = Declared { rev, ..spec };
         let mut pod = Pod::new(self.name(index), Self::uid(index, seen.is_alone()), "1");
         pod.phase = if has(STARTED) { PodPhase::Running } else { PodPhase::Pending };
         pod.trouble = has(CRASH).then(crash).or(unmounted);
@@ -155,6 +156,10 @@ impl<M: AppModel> View<'_, M> {
         let member = |(index, it): (usize, &Seen)| self.member(index, it);
         let all = |flag| self.slots().filter(move |(_, it)| it.record & flag != 0).map(member);
         let spec = self.setting.model.spec(self.accepted);
+        let other = |rev: u8| {
+            let rev = rev.checked_sub(1)?;
+            Some(self.setting.model.spec(Declared { rev, ..self.accepted }))
+        };
         // In the model no id is used twice, and a leader acknowledges as the spec says for the whole of a scenario.
         Record {
             names: self.len as u64,
@@ -172,6 +177,8 @@ impl<M: AppModel> View<'_, M> {
                 .map(member)
                 .collect(),
             kept: self.kept(),
+            stage: other(self.stages.stage),
+            proven: other(self.stages.proven),
             tasks: self.asked(),
             members: all(MEMBER).collect(),
             // Tries may follow each other at once, and members are settled at once: the model has no time.

@@ -6,7 +6,8 @@ use super::bits::*;
 use super::declared::{Declared, ROLES};
 use super::plan::{Rest, Verb};
 use super::scenario::{Budgets, Respec, Scenario};
-use super::slot::{Slot, Slots};
+use super::slot::Slot;
+use super::slots::Slots;
 use crate::Print;
 
 /// A call of the operator that went astray.
@@ -16,6 +17,19 @@ pub(crate) struct Late {
     pub(crate) rev: u8,
     /// A fault happened since it was decided.
     pub(crate) fault_since: bool,
+}
+
+/// What the record says of a change in stages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Stages {
+    pub(crate) stage: u8,
+    pub(crate) proven: u8,
+}
+
+impl Stages {
+    pub(crate) fn word(self) -> u64 {
+        u64::from(self.stage) | u64::from(self.proven) << 2
+    }
 }
 
 /// The world.
@@ -45,6 +59,10 @@ pub struct State {
     pub(crate) left: Budgets,
     /// The status was deleted after it had told of a cluster.
     pub(crate) forgot: bool,
+    /// The spec that members are brought to on the way to the accepted one, and the one that they worked by before, as
+    /// numbers from 1; 0 for none. Kept where there are stages.
+    pub(crate) stages: Stages,
+    pub(crate) cached_stages: Stages,
     /// The application lets nobody in without a user, and the operator has none that it takes.
     pub(crate) guarded: bool,
     /// How many voted before the last recovery.
@@ -156,6 +174,8 @@ impl State {
             fault_since: false,
             left,
             forgot: false,
+            stages: Stages::default(),
+            cached_stages: Stages::default(),
             guarded: false,
             old_voters: 0,
             tags: 0,
@@ -268,6 +288,7 @@ impl State {
         }
         self.flags &= !OBJECT_CHANGED;
         (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+        self.cached_stages = self.stages;
         self.cached_flags = self.flags;
     }
 
@@ -302,6 +323,7 @@ impl State {
         }
         self.flags &= !(ID | BOOT | ACCEPTED);
         (self.accepted, self.forgot) = (Declared::default(), true);
+        self.stages = Stages::default();
         self.object_changed();
     }
 
@@ -359,6 +381,7 @@ impl State {
         }
         self.flags &= !OBJECT_CHANGED;
         (self.cached_spec, self.cached_accepted) = (self.spec, self.accepted);
+        self.cached_stages = self.stages;
         self.cached_flags = self.flags;
     }
 
@@ -401,6 +424,7 @@ impl State {
         self.has(ID)
             && self.leader().is_some()
             && self.accepted == self.spec
+            && self.stages.stage == 0
             && members().all(|it| self.is_as_declared(it, scenario))
             && (0..ROLES).all(|role| (0..groups[role]).all(|group| complete(role, group)))
             && members().all(|it| !self.has(LED) || self.leader_of(it.group()).is_some())
@@ -414,9 +438,12 @@ impl State {
         let votes = member.role() == scenario.voting_role;
         let claims = member.claims() == scenario.volumes.claims() && member.claims_going() == 0;
         // Where nobody can come in its place it stays, and nobody is told otherwise.
+        let third =
+            scenario.respec == Respec::Staged && (self.spec.rev == 2) != (member.rev() == 2);
         let stays = if scenario.room { EVICTING } else { ANSWERED };
         pod && claims
             && member.also & stays == 0
+            && !third
             && (member.votes() == votes || self.has(LED))
             && member.is_listed()
             && member.runs()
@@ -443,7 +470,7 @@ impl crate::State for State {
             | u64::from(self.list_as_seen) << 2
             | u64::from(self.forgot) << 3;
         let late = self.late.map_or(0, |it| {
-            it.verb.number() | u64::from(it.rev) << 5 | u64::from(it.fault_since) << 6
+            it.verb.number() | u64::from(it.rev) << 5 | u64::from(it.fault_since) << 7
         });
         let more = self.slots.iter().any(|it| it.more() != 0);
         if more {
@@ -452,7 +479,9 @@ impl crate::State for State {
         let bools = bools | u64::from(more) << 4 | u64::from(self.guarded) << 5;
         let flags = u64::from(self.flags) | u64::from(self.cached_flags) << 8;
         let late = late << 16 | u64::from(self.late_made) << 24;
-        print.add(flags | late | bools << 32 | u64::from(self.old_voters) << 40);
+        let stages = self.stages.word() | self.cached_stages.word() << 4;
+        let rest = bools | u64::from(self.old_voters) << 8 | stages << 16;
+        print.add(flags | late | rest << 32);
         print.add(u64::from(self.plan) | u64::from(self.call) << 32 | self.left.rare() << 40);
         self.left.words().into_iter().for_each(|it| print.add(it));
         print.finish()

@@ -3,7 +3,7 @@
 use endstate_check::cluster::{Declared, Respec, Volumes};
 use endstate_core::{
     App, Directory, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem,
-    Reclaim, Retention, Role, Topology, VolumeSpec,
+    Reclaim, Retention, Role, Stage, Topology, View, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,7 @@ pub(crate) struct ToySpec {
 
 const VERSION: &str = "1.0.0";
 const NEXT_VERSION: &str = "1.0.1";
+const ENVIRONMENTS: [&str; 3] = ["a", "b", "c"];
 const KEPT: Retention = Retention::new(Reclaim::Retain, Reclaim::Retain);
 
 impl App for Toy {
@@ -67,6 +68,22 @@ impl App for Toy {
             .storage(volume)
     }
 
+    /// Members whose environments are next to each other work together.
+    fn stage(
+        &self,
+        running: &[&ToySpec],
+        to: &ToySpec,
+        (_, known): (&View, bool),
+    ) -> Stage<ToySpec> {
+        let levels = || running.iter().map(|it| level(it));
+        let (lowest, highest) = (levels().min().unwrap_or(0), levels().max().unwrap_or(0));
+        let level = match known {
+            true => level(to).clamp(highest.saturating_sub(1), lowest + 1),
+            false => level(running[0]),
+        };
+        ToySpec { environment: ENVIRONMENTS[level].into(), ..to.clone() }.into()
+    }
+
     fn address(&self, object: &Identity, _: &Self::Spec, member: &MemberName) -> String {
         format!("{member}.{}", object.namespace)
     }
@@ -80,11 +97,19 @@ pub(crate) fn spec(respec: Respec, declared: Declared) -> ToySpec {
         size: declared.sizes[0],
         observers: declared.sizes[1],
         version: changed(second(Respec::Restart), NEXT_VERSION, VERSION),
-        environment: changed(second(Respec::Recreate), "b", "a"),
+        environment: match respec {
+            Respec::Staged => ENVIRONMENTS[usize::from(declared.rev)].to_owned(),
+            _ => changed(second(Respec::Recreate), "b", "a"),
+        },
     }
 }
 
+fn level(spec: &ToySpec) -> usize {
+    ENVIRONMENTS.iter().position(|it| *it == spec.environment).expect("all are there")
+}
+
 pub(crate) fn declared(spec: &ToySpec) -> Declared {
-    let second = spec.version != VERSION || spec.environment != "a";
-    Declared { sizes: [spec.size, spec.observers], rev: u8::from(second) }
+    let level = u8::try_from(level(spec)).expect("few");
+    let rev = if spec.version == VERSION { level } else { 1 };
+    Declared { sizes: [spec.size, spec.observers], rev }
 }

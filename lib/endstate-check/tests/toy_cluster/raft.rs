@@ -1,8 +1,8 @@
 //! A model of raft with learners, as etcd has it.
 
 use endstate_check::cluster::{
-    Answer, AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, SpecOf, StartKind,
-    State, steps,
+    Answer, AppModel, AppMove, Declared, Property, Ran, Request, Respec, Scenario, Slot, SpecOf,
+    StartKind, State, steps,
 };
 use endstate_core::quorum;
 
@@ -60,6 +60,14 @@ impl AppModel for Raft {
     fn exits(&self, state: &State, member: usize) -> bool {
         let slot = &state.members()[member];
         slot.works() && !slot.is_listed() && state.is_formed()
+    }
+
+    /// Who is made from the first spec of three and who is from the third.
+    fn broken(&self, state: &State) -> Option<Property> {
+        let revs =
+            || state.members().iter().filter(|it| it.works() && it.is_listed()).map(Slot::rev);
+        let apart = revs().max()? - revs().min()?;
+        (apart > 1).then_some(Property::WorksTogether)
     }
 
     fn steps(&self, state: &State, mut add: impl FnMut(AppMove, State)) {
