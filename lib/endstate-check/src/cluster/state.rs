@@ -399,8 +399,9 @@ impl State {
             return false;
         }
         if self.has(ID) && self.spec.hibernates() {
-            // Nobody runs, and each keeps what it has.
-            return self.accepted == self.spec && !self.slots.iter().any(Slot::exists);
+            // Nobody runs, and each keeps what it has: whose data would go with its pod runs on, and that is told.
+            let stops = |it: &Slot| it.exists() && it.is_durable();
+            return self.accepted == self.spec && !self.slots.iter().any(stops);
         }
         if self.has(ID) && self.guarded {
             // Nothing is known of the members, and only a person leads on.
