@@ -151,9 +151,9 @@ impl Compact {
     }
 }
 
-/// The bit of a plan's slot.
+/// The bit of a plan's slot. One with more members than a state can hold is not carried out.
 pub(crate) fn bit(slot: u8) -> u16 {
-    1 << slot
+    1_u16.checked_shl(slot.into()).unwrap_or(0)
 }
 
 /// What the rest of a plan still speaks of.
