@@ -109,20 +109,23 @@ impl Network {
     /// Makes a pod's namespaces and connects them; returns the pod's address.
     pub(crate) async fn add_pod(&self, pod: PodNetwork) -> Result<Ipv4Addr, Error> {
         let address = self.lock().allocate(pod.node).ok_or(Error::NoAddress)?;
-        match self.connect(pod, address).await {
-            Ok(()) => Ok(address),
-            Err(error) => {
-                self.lock().release(address);
-                Err(error)
-            }
+        let pins = pod.pins.clone();
+        let Err(error) = self.connect(pod, address).await else { return Ok(address) };
+        // What is left would be in the way of the next try.
+        if let Err(left) = self.remove_pod(pins, address).await {
+            tracing::warn!(error = %left, "cannot take back what was made for a pod");
         }
+        Err(error)
     }
 
     /// Makes namespaces without a network of their own kind: the pod uses the node's network.
     pub(crate) async fn add_host_network_pod(&self, pod: PodNetwork) -> Result<Ipv4Addr, Error> {
-        blocking(move || PodNamespaces::create(pod.pins, pod.hostname, || Ok(())))
-            .await
-            .doing("create the pod's namespaces")?;
+        let pins = pod.pins.clone();
+        let made = blocking(move || PodNamespaces::create(pod.pins, pod.hostname, || Ok(()))).await;
+        if made.is_err() {
+            let _ = blocking(move || PodNamespaces::remove(&pins)).await;
+        }
+        made.doing("create the pod's namespaces")?;
         Ok(node_address(pod.node))
     }
 
@@ -169,7 +172,6 @@ impl Network {
         let inside = LinkUnspec::new_with_name(POD_LINK)
             .address(hardware_address(address))
             .setns_by_fd(namespace.as_raw_fd())
-            .up()
             .build();
         let link = LinkVeth::new(&veth_name(address), POD_LINK)
             .up()
@@ -178,6 +180,7 @@ impl Network {
             .build();
         self.handle.link().add(link).execute().await.doing("connect the pod to the bridge")?;
         let peer = index_of(pod, POD_LINK).await?;
+        set_up(pod, peer).await?;
         set_up(pod, index_of(pod, "lo").await?).await?;
         add_address(pod, peer, (address, POD_PREFIX)).await?;
         let default = RouteMessageBuilder::<Ipv4Addr>::new().gateway(GATEWAY).build();

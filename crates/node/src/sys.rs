@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
@@ -228,9 +229,10 @@ impl PodNamespaces {
     /// Unpins the namespaces; they end with their last process.
     pub(crate) fn remove(dir: &Path) -> io::Result<()> {
         for name in POD_NAMESPACES {
-            let pin = dir.join(name);
-            if pin.exists() {
-                unmount(&pin)?;
+            match umount2(&dir.join(name), MntFlags::MNT_DETACH) {
+                // It is not there, or nothing is mounted there.
+                Ok(()) | Err(Errno::ENOENT | Errno::EINVAL) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         match fs::remove_dir_all(dir) {

@@ -398,3 +398,24 @@ pub(crate) async fn every_node_has_its_pods() {
     assert_eq!(own, format!("0a:58:0a:f4:{high:02x}:{low:02x}\n"));
     world.end().await;
 }
+
+/// The first address of a pod is 10.244.1.2: with a device of the name that goes with it in the way its network is not
+/// made. Nothing of that is in the way of the next try.
+pub(crate) async fn a_network_that_was_not_made_is_tried_again() {
+    let privileged = node::Privileged::Allowed;
+    let permissions = node::Permissions { privileged, ..node::Permissions::default() };
+    let world = World::allowing(1, permissions).await;
+    let mut occupy = program(&["occupy", "veth1.2"]);
+    occupy["securityContext"] = json!({"privileged": true});
+    let host = json!({"hostNetwork": true, "restartPolicy": "Never", "containers": [occupy]});
+    world.create_pod("host", host).await;
+    world.pod_until("host", "has ended", |pod| phase(pod) == "Succeeded").await;
+    world.create_pod("a", json!({"containers": [program(&["serve", "80"])]})).await;
+    let pod = world.running("a").await;
+    let failed = "Failed to create pod sandbox: cannot connect the pod to the bridge";
+    let told = world.events().await;
+    assert!(told.iter().any(|it| it.contains(failed)), "{told:?}");
+    let address = pod.status.unwrap().pod_ip.unwrap();
+    assert_eq!(world.exec("a", &["connect", &format!("{address}:80")]).await, "a\n");
+    world.end().await;
+}

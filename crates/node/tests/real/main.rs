@@ -142,6 +142,7 @@ fn all() -> Vec<(&'static str, Case)> {
         cases::files_follow_their_objects,
         cases::images_change_in_place,
         cases::every_node_has_its_pods,
+        cases::a_network_that_was_not_made_is_tried_again,
         streams::commands_logs_and_ports,
         streams::attached_clients_see_and_feed,
         images::imported_images_run,

@@ -60,6 +60,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             }
         },
         ["connect", target] => connect(target),
+        ["occupy", device] => occupy(device),
         ["cat"] => {
             std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).unwrap();
             ExitCode::SUCCESS
@@ -84,6 +85,18 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
             ExitCode::from(99)
         }
     }
+}
+
+/// Makes a network device of this name.
+fn occupy(device: &str) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (connection, handle, _) = rtnetlink::new_connection().unwrap();
+        tokio::spawn(connection);
+        let device = rtnetlink::LinkBridge::new(device).build();
+        handle.link().add(device).execute().await.unwrap();
+    });
+    ExitCode::SUCCESS
 }
 
 fn connect(target: &str) -> ExitCode {
