@@ -120,11 +120,7 @@ impl Network {
 
     /// Makes namespaces without a network of their own kind: the pod uses the node's network.
     pub(crate) async fn add_host_network_pod(&self, pod: PodNetwork) -> Result<Ipv4Addr, Error> {
-        let pins = pod.pins.clone();
         let made = blocking(move || PodNamespaces::create(pod.pins, pod.hostname, || Ok(()))).await;
-        if made.is_err() {
-            let _ = blocking(move || PodNamespaces::remove(&pins)).await;
-        }
         made.doing("create the pod's namespaces")?;
         Ok(node_address(pod.node))
     }

@@ -215,6 +215,8 @@ impl PodNamespaces {
                 CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC,
             )?;
             nix::unistd::sethostname(&hostname)?;
+            // What a try that failed has left cannot be pinned over.
+            Self::remove(&dir)?;
             fs::create_dir_all(&dir)?;
             for name in POD_NAMESPACES {
                 let pin = dir.join(name);

@@ -30,7 +30,7 @@ fn of(name: &'static str, sizes: &'static [[u8; 2]], budgets: Budgets) -> Scenar
 }
 
 #[test]
-fn stages_are_gone_through_whatever_happens() {
+fn stages_are_gone_through_whatever_fails() {
     let scenarios = [
         of("staged 1", &[[1, 0]], Budgets { abort: 1, kill: 1, ..EDIT }),
         of("staged 3", &[[3, 0]], Budgets { abort: 1, ..EDIT }),

@@ -35,6 +35,8 @@ pub struct Pod<S> {
     pub deleting: bool,
     /// Whether its launcher surveys the data before each start, as those of earlier releases did not.
     pub surveyed: bool,
+    /// Whether it was made to go on with data that its member has: without it, it never starts.
+    pub resumes: bool,
     /// How often the member's container was restarted.
     pub restarts: u32,
     /// Since when the member's container runs, by the node's clock.
@@ -118,6 +120,7 @@ impl<S> Pod<S> {
             ready: false,
             deleting: false,
             surveyed: false,
+            resumes: false,
             restarts: 0,
             running_since: None,
             exit: None,

@@ -42,8 +42,7 @@ pub struct Spread {
     /// When it began.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// How many tries there were, this one counted, since members were last spread better, with these
-    /// nodes.
+    /// How many tries there were, this one counted, since members were last spread better,
     #[serde(default = "once")]
     pub tries: u32,
     /// Who joined for it.

@@ -50,8 +50,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-pub(crate) use arguments::surveys;
 pub use arguments::{command, parse};
+pub(crate) use arguments::{resumes, surveys};
 pub use decision::{Data, Decision, Marker, Marks, decide};
 pub use error::LaunchError;
 use error::io_error;

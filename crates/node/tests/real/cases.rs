@@ -400,7 +400,7 @@ pub(crate) async fn every_node_has_its_pods() {
 }
 
 /// The first address of a pod is 10.244.1.2: with a device of the name that goes with it in the way its network is not
-/// made. Nothing of that is in the way of the next try.
+/// made. The namespaces of that try are not in the way of the next one, which has the next address.
 pub(crate) async fn a_network_that_was_not_made_is_tried_again() {
     let privileged = node::Privileged::Allowed;
     let permissions = node::Permissions { privileged, ..node::Permissions::default() };

@@ -194,7 +194,12 @@ impl Seen {
     fn of(slot: &Slot, list: bool, answers: bool) -> Self {
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
         let elsewhere = slot.ills & ELSEWHERE != 0 && slot.pod & STARTED != 0;
-        let alone = StartKind::of(slot.cached_made) == StartKind::Recover;
+        // How it was told to start nobody asks any more when it has, unless it was for a recovery.
+        let told = match StartKind::of(slot.cached_made) {
+            StartKind::Recover => true,
+            StartKind::Resume => slot.cached_pod & STARTED == 0,
+            StartKind::New | StartKind::Existing => false,
+        };
         let mut app = bit(list, slot.list & (NON_VOTER | VOTER));
         app |= bit(slot.is_listed() && slot.is_accused(), ACCUSED);
         if answers {
@@ -206,8 +211,7 @@ impl Seen {
         }
         Self {
             pod: slot.cached_pod,
-            // How it was told to start nobody asks any more, unless it was for a recovery.
-            made: slot.cached_made & !if alone { 0 } else { START },
+            made: slot.cached_made & !if told { 0 } else { START },
             also: slot.cached_also,
             record: slot.cached_record,
             reason: slot.cached_reason,

@@ -13,7 +13,7 @@ use super::declared::Declared;
 use super::model::{AppModel, SpecOf};
 use super::numbers::{REASONS, position};
 use super::observe::{ACCUSED, CLUSTER, REACHED, Seen, View};
-use super::slot::group;
+use super::slot::{StartKind, group};
 
 /// What the second volume of a member is called, where members have two.
 const SECOND_VOLUME: &str = "wal";
@@ -96,6 +96,7 @@ impl<M: AppModel> View<'_, M> {
         pod.trouble = has(CRASH).then(crash).or(unmounted);
         pod.started = has(STARTED);
         pod.ready = has(STARTED);
+        pod.resumes = matches!(StartKind::of(seen.made), StartKind::Resume | StartKind::Recover);
         pod.deleting = has(DELETING);
         pod.restarts = if has(CRASH) { RESTARTS } else { 0 };
         pod.exit = seen.exit(words);

@@ -13,7 +13,7 @@ use crate::record::{MemberRecord, Step};
 use crate::snapshot::Snapshot;
 use crate::topology::Edge;
 
-/// The volumes that the pod of a member waits for, while it has never run: those of what it was made from.
+/// The volumes that the pod of a member waits for, before it runs: those of what it was made from.
 pub(crate) fn awaited_volumes<A: App>(
     app: &A,
     snapshot: &Snapshot<A::Spec>,
@@ -27,16 +27,16 @@ pub(crate) fn awaited_volumes<A: App>(
     MemberVolume::all_of(member, &app.launch(&of))
 }
 
-/// A member whose claim was deleted while its pod waited for a node had data there, and no node ever takes that pod.
-/// Who never ran gets the claim again instead.
+/// A member whose pod is to go on with data, and waits for a node while one of its claims is gone, has lost that data,
+/// and no node ever takes the pod. One that may start without data gets the claim instead.
 pub(crate) fn lost_with_claim<A: App>(
     app: &A,
     snapshot: &Snapshot<A::Spec>,
     member: &MemberRecord,
     health: Health,
 ) -> Health {
-    let belongs = snapshot.status.record.members.iter().any(|it| it.name == member.name);
-    if !belongs || !health.is_stopped() || snapshot.is_durable(&member.name) {
+    let resumes = snapshot.pod(&member.name).is_some_and(|it| it.resumes);
+    if !resumes || !health.is_stopped() || snapshot.is_durable(&member.name) {
         return health;
     }
     let gone = |it: &MemberVolume| snapshot.claims.iter().all(|claim| claim.name != it.claim());

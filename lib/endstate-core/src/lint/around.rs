@@ -28,6 +28,17 @@ impl<S> Lint<'_, S> {
                 format!("claim {} is not among those that stay", claim.name)
             });
         }
+        let is_there = |it: &MemberVolume| {
+            let mut claims = self.snapshot.claims.iter();
+            claims.any(|claim| claim.name == it.claim())
+        };
+        let resumes =
+            |it: &MemberVolume| self.snapshot.pod(&it.member).is_some_and(|it| it.resumes);
+        let bad: Vec<_> = around.volumes.iter().filter(|it| resumes(it) && !is_there(it)).collect();
+        let bad: Vec<_> = bad.into_iter().map(MemberVolume::claim).collect();
+        self.check(Rule::OneIdentity, bad.is_empty(), || {
+            format!("{bad:?} would be made blank under pods that go on with their data")
+        });
         let owned = |it: &&MemberVolume| it.ownership != Ownership::Kept;
         for volume in around.volumes.iter().filter(owned) {
             self.ends((&volume.claim(), Some(&volume.name)), (&volume.member, None));

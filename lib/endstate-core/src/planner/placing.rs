@@ -34,8 +34,7 @@ pub(super) fn spread<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     if last.is_some_and(|it| rests(it, nodes, snapshot.now)) {
         return Verdict::Pass;
     }
-    let same = last.filter(|it| it.nodes == nodes);
-    let tries = same.map_or(1, |it| it.tries.saturating_add(1));
+    let tries = last.map_or(1, |it| it.tries.saturating_add(1));
     let uneven = unevenness(cluster, &snapshot.places);
     let now = Spread { tries, ..Spread::new(nodes, uneven, snapshot.now) };
     let mut units = units(proof.target, Edge::Starts).into_iter();
@@ -55,9 +54,9 @@ pub(super) fn spread<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
 
 /// Whether a try that was in vain is not repeated yet. The first may have met a scheduler that did not know of the node
 /// yet, so it is soon repeated; with the same nodes not for ever, since each copies the data. Other nodes are another
-/// matter, and are tried as soon.
+/// matter, and are tried as soon, but not for each that comes and goes.
 fn rests(last: &Spread, nodes: u64, now: Timestamp) -> bool {
-    let soon = last.nodes != nodes || last.tries == 1;
+    let soon = last.tries == 1 || last.nodes != nodes && last.tries < SPREAD_OFTEN;
     let seconds = if soon { SPREAD_AGAIN_SECONDS } else { SPREAD_SECONDS };
     let in_vain = last.nodes == nodes && last.tries >= SPREAD_OFTEN;
     in_vain || is_recent(last.at, now, SignedDuration::from_secs(seconds))

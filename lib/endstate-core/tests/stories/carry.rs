@@ -184,6 +184,7 @@ impl<A: Told> World<A> {
                     spec: Some(spec),
                     node,
                     surveyed: true,
+                    resumes: !start.may_be_blank(),
                     ..Pod::new(member.clone(), uid, version)
                 };
                 self.snapshot.pods.as_mut().unwrap().push(pod);

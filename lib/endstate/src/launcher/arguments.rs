@@ -16,9 +16,21 @@ pub(super) const TERMINATION_LOG: &str = "/dev/termination-log";
 /// The flag that says whose data is to be in the data directory. With it the data is surveyed before each start.
 const MEMBER_FLAG: &str = "--member";
 
+/// The flag that says that the member has data by the operator's record.
+const RESUME_FLAG: &str = "--resume";
+
 /// Whether a container's command is that of a launcher that surveys the data of its member before each start.
 pub(crate) fn surveys(command: &[String]) -> bool {
-    command.iter().take_while(|it| *it != "--").any(|it| it == MEMBER_FLAG)
+    has_flag(command, MEMBER_FLAG)
+}
+
+/// Whether it is that of a launcher that starts nobody without data.
+pub(crate) fn resumes(command: &[String]) -> bool {
+    has_flag(command, RESUME_FLAG)
+}
+
+fn has_flag(command: &[String], flag: &str) -> bool {
+    command.iter().take_while(|it| *it != "--").any(|it| it == flag)
 }
 
 /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
@@ -67,7 +79,7 @@ pub fn command(
     }
     guard.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
     guard.class_path.iter().for_each(|it| flag("--class-path", it));
-    words.extend(resumes.then(|| "--resume".to_owned()));
+    words.extend(resumes.then(|| RESUME_FLAG.to_owned()));
     words.push("--".to_owned());
     words.extend_from_slice(application);
     words
@@ -98,7 +110,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
     while let Some(flag) = args.next() {
         match flag.to_str() {
             Some("--") => break,
-            Some("--resume") => words.resume = true,
+            Some(RESUME_FLAG) => words.resume = true,
             _ => {
                 let Some(value) = args.next() else {
                     return Err(LaunchError::Usage(format!("{} needs a value", flag.display())));

@@ -30,6 +30,7 @@ pub fn member_pod<S: DeserializeOwned>(
     let main = status.container_statuses.iter().flatten().find(|it| it.name == container);
     let mut containers = pod.spec.iter().flat_map(|it| &it.containers);
     let main_spec = containers.find(|it| it.name == container);
+    let command = main_spec.and_then(|it| it.command.as_deref());
     let spec = pod.annotations().get(Launch::ANNOTATION);
     endstate_core::Pod {
         name: pod.name_any().into(),
@@ -40,7 +41,8 @@ pub fn member_pod<S: DeserializeOwned>(
         started: main.is_some_and(has_started),
         ready: condition(&status, "Ready").is_some_and(|(status, _)| status == "True"),
         deleting: pod.metadata.deletion_timestamp.is_some(),
-        surveyed: main_spec.and_then(|it| it.command.as_deref()).is_some_and(launcher::surveys),
+        surveyed: command.is_some_and(launcher::surveys),
+        resumes: command.is_some_and(launcher::resumes),
         restarts: main.map_or(0, |it| u32::try_from(it.restart_count).unwrap_or(0)),
         running_since: main.and_then(running_since),
         exit: main.and_then(last_end).map(exit),

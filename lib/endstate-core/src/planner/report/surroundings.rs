@@ -124,8 +124,8 @@ impl<A: App> Report<'_, '_, A> {
     }
 
     /// The volumes that have a claim, and those that members are to start with, also when the claim was refused, or
-    /// deleted, before the pod that waits for it ran. A member that was started without one, or whose claim is gone,
-    /// gets none: its data would not be on it.
+    /// deleted, and their pod waits for it: by the size and the class that are in force, which may be how a refusal was
+    /// mended. A member that was started without one, or whose claim is gone, gets none: its data would not be on it.
     fn volumes(&self) -> Vec<MemberVolume> {
         let record = &self.decision.record;
         let claims = &self.assessed.snapshot.claims;
@@ -133,9 +133,9 @@ impl<A: App> Report<'_, '_, A> {
         let belongs = |it: &MemberRecord| record.members.iter().any(|other| other.name == it.name);
         let volumes = |member: &MemberRecord| {
             let (app, snapshot) = (self.assessed.app, self.assessed.snapshot);
-            let starts = member.pod.is_none() && !belongs(member);
-            let waits =
-                if belongs(member) { vec![] } else { awaited_volumes(app, snapshot, member) };
+            let resumes = snapshot.pod(&member.name).is_some_and(|it| it.resumes);
+            let starts = member.pod.is_none() && !belongs(member) && !resumes;
+            let waits = if resumes { vec![] } else { awaited_volumes(app, snapshot, member) };
             let awaited = |it: &MemberVolume| waits.iter().any(|other| other.name == it.name);
             let all = MemberVolume::all_of(member, &self.assessed.launch(member, None));
             let wanted = |it: &MemberVolume| starts || has(it) || awaited(it);

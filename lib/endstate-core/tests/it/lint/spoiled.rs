@@ -152,6 +152,10 @@ pub(super) const AROUND: &[Spoiled] = &[
     }),
     ("prunes a claim", owns, |it| it.around().left.clear()),
     ("prunes the claim of a member", owns, |it| it.around().volumes.clear()),
+    ("makes the claim of a pod that goes on with its data", owns, |it| {
+        it.pod("a").resumes = true;
+        it.seen.claims.retain(|it| it.member != "a".into());
+    }),
     ("prunes another claim of that name", owns, |it| it.seen.claims[1].uid = "later".into()),
     ("owns a claim that the policy keeps", owns, |it| {
         it.around().left.clear();
