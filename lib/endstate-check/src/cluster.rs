@@ -34,6 +34,7 @@ mod setting;
 mod slot;
 mod slots;
 mod snapshot;
+mod stages;
 mod state;
 pub mod steps;
 mod world;

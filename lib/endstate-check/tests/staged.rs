@@ -1,5 +1,5 @@
-//! A roll in stages: what members cannot be changed to one by one, because the first and the last of them would not work
-//! together.
+//! A roll in stages: what members cannot be changed to one by one, because the first and the last of them would not
+//! work together.
 
 #![expect(clippy::print_stdout, reason = "what was found is for people to read")]
 

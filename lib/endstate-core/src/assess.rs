@@ -7,8 +7,9 @@
 mod accept;
 mod accused;
 pub(crate) mod appointing;
+pub(crate) mod awaited;
 mod certificates;
-pub(crate) mod claims;
+mod claims;
 pub(crate) mod cluster;
 mod forming;
 pub(crate) mod groups;
@@ -301,7 +302,7 @@ impl<'a, A: App> Assessed<'a, A> {
     /// Whether a recorded member works.
     pub fn health(&self, member: &MemberRecord) -> Health {
         let health = health::health(self.snapshot, self.target.as_ref(), member);
-        claims::lost_with_claim(self.app, self.snapshot, member, health)
+        awaited::lost_with_claim(self.app, self.snapshot, member, health)
     }
 
     /// The role of a recorded member; the voting one if it has none that exists.

@@ -12,7 +12,7 @@ use super::observe::{Seen, View};
 use super::plan::{Act, Compact, Known, Written, bit};
 use super::request::Request;
 use super::scenario::Respec;
-use super::state::Stages;
+use super::stages::Stages;
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.

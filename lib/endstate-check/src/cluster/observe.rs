@@ -8,7 +8,8 @@ use super::model::AppModel;
 use super::setting::Setting;
 use super::slot::{Slot, StartKind};
 use super::slots::SLOTS;
-use super::state::{Stages, State};
+use super::stages::Stages;
+use super::state::State;
 use crate::Print;
 
 pub(super) const CLUSTER: &str = "c1";

@@ -4,7 +4,7 @@ use super::bits::{CLAIMS, MARKED, MARKED_VOTER};
 use super::declared::Declared;
 use super::request::Request;
 use super::slot::StartKind;
-use super::state::Stages;
+use super::stages::Stages;
 
 /// A plan without words. Members are numbered from 1 by their slot when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,7 +46,8 @@ pub(crate) enum Act {
         slot: u8,
         claims: u8,
     },
-    /// How it is made, from which spec if there are stages, and the members that it is told of if it starts without data.
+    /// How it is made, from which spec if there are stages, and the members that it is told of if it starts without
+    /// data.
     Create {
         slot: u8,
         made: u8,

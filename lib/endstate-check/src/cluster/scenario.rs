@@ -49,8 +49,8 @@ pub enum Respec {
     Restart,
     /// What needs another pod: an environment variable.
     Recreate,
-    /// What needs another pod, and is gone to in stages: members of the first spec and of the third do not work together,
-    /// and those of the second do with both. The first or the third is declared.
+    /// What needs another pod, and is gone to in stages: members of the first spec and of the third do not work
+    /// together, and those of the second do with both. The first or the third is declared.
     Staged,
     /// What only the application is asked for: no pod is another for it.
     Application,
@@ -125,8 +125,8 @@ pub struct Budgets {
     pub node: u8,
     /// Somebody cordons the node of a pod. That may be taken back at any time, or never.
     pub cordon: u8,
-    /// Somebody asks for the eviction of a pod, and the operator is to see to it. That may be taken back at any time, or
-    /// never.
+    /// Somebody asks for the eviction of a pod, and the operator is to see to it. That may be taken back at any time,
+    /// or never.
     pub ask: u8,
     /// A member is cut off from its peers, while the operator reaches it.
     pub cut: u8,

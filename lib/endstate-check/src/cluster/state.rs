@@ -8,6 +8,7 @@ use super::plan::{Rest, Verb};
 use super::scenario::{Budgets, Respec, Scenario};
 use super::slot::Slot;
 use super::slots::Slots;
+use super::stages::Stages;
 use crate::Print;
 
 /// A call of the operator that went astray.
@@ -17,19 +18,6 @@ pub(crate) struct Late {
     pub(crate) rev: u8,
     /// A fault happened since it was decided.
     pub(crate) fault_since: bool,
-}
-
-/// What the record says of a change in stages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Stages {
-    pub(crate) stage: u8,
-    pub(crate) proven: u8,
-}
-
-impl Stages {
-    pub(crate) fn word(self) -> u64 {
-        u64::from(self.stage) | u64::from(self.proven) << 2
-    }
 }
 
 /// The world.

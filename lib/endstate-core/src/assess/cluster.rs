@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::claims::lost_with_claim;
+use super::awaited::lost_with_claim;
 use super::health::{health, leader_of};
 use super::spread;
 use crate::app::{App, CatchUp};

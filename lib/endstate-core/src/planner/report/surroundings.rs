@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use crate::app::App;
 use crate::assess::Situation;
-use crate::assess::claims::awaited_volumes;
+use crate::assess::awaited::awaited_volumes;
 use crate::assess::rebuild::is_lost;
 use crate::certificates::{Certificate, Due};
 use crate::claim::Claim;
