@@ -115,7 +115,7 @@ impl Slot {
         !self.has_data() && (self.process & MARK != 0 || self.made & MARKED != 0 || resumes)
     }
 
-    fn start_process(&mut self, ran: Ran) {
+    pub(super) fn start_process(&mut self, ran: Ran) {
         self.process |= MARK;
         match ran {
             Ran::Elsewhere => return self.set_pod(self.pod | STARTED),

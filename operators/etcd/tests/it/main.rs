@@ -7,6 +7,7 @@ mod astray;
 mod beside;
 mod certmanager;
 mod client;
+mod compared;
 mod driver;
 mod fields;
 mod launcher;
