@@ -1,5 +1,5 @@
-//! The rules of etcd's membership as the model checker has them, against real etcd: what is done at random gets the same
-//! answers from both, and leaves the same list, the same processes and a leader or none.
+//! The rules of etcd's membership as the model checker has them, against real etcd: what is done at random gets the
+//! same answers from both, and leaves the same list, the same processes and a leader or none.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -319,7 +319,8 @@ impl Both {
         let mut model: Vec<_> = listed
             .map(|it| (self.members[it].id.expect("it was listed"), slots[it].votes()))
             .collect();
-        (real.sort_unstable(), model.sort_unstable());
+        real.sort_unstable();
+        model.sort_unstable();
         if real == model {
             Ok(())
         } else {
