@@ -73,7 +73,7 @@ fn zab_on_claims_that_are_kept() {
 /// Of a member one of two claims is lost, and what is on the other is of no use: it is replaced, and leaves nothing.
 #[test]
 fn who_lost_one_of_two_claims_is_replaced() {
-    let part = Budgets { evict: 1, part: 1, abort: 1, ..Budgets::NONE };
+    let part = Budgets { evict: 1, part: 1, ..Budgets::NONE };
     let part = Scenario::new("part lost", Start::Running([3, 0]), &[[3, 0]], part);
     let part = part.on(Volumes::Pairs);
     assert_eq!(found(&part, raft(&part)), None);

@@ -90,10 +90,6 @@ impl Link {
         }
     }
 
-    fn authorities(&self) -> Option<&Authorities> {
-        self.source()?.managed()
-    }
-
     fn level(&self) -> u8 {
         match self {
             Self::Off => 0,
@@ -277,16 +273,12 @@ impl Tls {
         Some((format!("{}-client-ca", object.name), signed.trusted))
     }
 
-    /// Which authorities of the operator's a member is started with, where others have signed before or are trusted
-    /// beside.
+    /// Which authorities a member is started with, where others have signed before or are trusted beside.
     pub fn generation(&self) -> Option<String> {
         let links = [("client", self.client()), ("peer", self.peer())];
         let told = links.iter().filter_map(|(name, link)| {
-            let it = link.authorities()?;
-            let beside = link.source()?.given().map(|it| format!(" and {}", it.members));
-            let is_first = *it == Authorities::only(1) && beside.is_none();
-            let beside = beside.unwrap_or_default();
-            (!is_first).then(|| format!("{name}: {} of {:?}{beside}", it.signs, it.trusted))
+            let told = link.source()?.told()?;
+            Some(format!("{name}: {told}"))
         });
         let told: Vec<_> = told.collect();
         (!told.is_empty()).then(|| told.join(", "))

@@ -1,7 +1,7 @@
 //! What cert-manager is asked for, and what is believed of what it made: by whom it was signed, and whether all believe
 //! it who have to.
 
-use endstate_core::tls::{Authorities, Given, Link, Naming, Shown, Source, Tls};
+use endstate_core::tls::{Authorities, Given, Link, Shown, Source, Tls};
 use endstate_core::{
     Accepted, ActionKey, ActionKind, App, Blocked, CertificateFacts, CertificateFault,
     ConditionType, Conflict, Denial, Due, Identity, IssuerRef, Origin, Plan, SeenCertificate,
@@ -18,7 +18,7 @@ fn day(text: &str) -> Timestamp {
 fn filled((members, operator): (&str, &str), issuer: &str) -> Option<Link> {
     let (members, operator) = (members.into(), operator.into());
     let issuer = Some(IssuerRef::new(issuer));
-    Some(Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer })))
+    Some(Link::On(Source::Secrets(Given { members, operator, issuer, ..Given::default() })))
 }
 
 fn asking(issuer: &str) -> EtcdClusterSpec {
@@ -282,8 +282,8 @@ fn an_authority_that_ends_soon_is_told() {
     );
     let (message, due) = told("2035-01-01");
     let why = "spec.tls: the authority of the certificate in secret mine-peer ends at 2036-01-01T00:00:00Z: members \
-               read it only at their start, so start them anew one at a time after it was renewed; let it be good for \
-               ten years, by the same key for ever (privateKey.rotationPolicy: Never)";
+               read it only at their start, so count spec.tls.*.authority up after it was renewed; let it be good for ten \
+               years, by the same key for ever (privateKey.rotationPolicy: Never)";
     assert_eq!((&*message, due), (why, Due::At(day("2036-01-01"))));
     let (message, due) = told("2036-01-01");
     assert!(message.contains("mine-peer ended at 2036-01-01"), "{message}");

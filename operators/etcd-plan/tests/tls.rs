@@ -1,6 +1,6 @@
 //! TLS of etcd: what members are started with, and what is asked of them on the way.
 
-use endstate_core::tls::{Authorities, Given, Link, Naming, Source, Tls};
+use endstate_core::tls::{Authorities, Given, Link, Source, Tls};
 use endstate_core::{
     Accepted, App, Bundle, CertificateFacts, CertificateFault, ConditionType, Health, Identity,
     LaunchOf, Member, MemberRecord, Request, SeenCertificate, Snapshot, Truth, Usage, View,
@@ -23,7 +23,7 @@ fn at(level: u8) -> Link {
 
 fn given(members: &str) -> Link {
     let (members, operator) = (members.into(), "op".into());
-    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer: None }))
+    Link::On(Source::Secrets(Given { members, operator, ..Given::default() }))
 }
 
 fn spec(link: &Link) -> EtcdClusterSpec {

@@ -140,14 +140,24 @@ impl Authority {
 
     /// A secret with a certificate for these names.
     fn secret(&self, secret: &str, names: &[String]) -> Result<String> {
+        self.secret_trusting(&[self], (secret, names))
+    }
+
+    /// The same, by whose holder these are trusted.
+    fn secret_trusting(
+        &self,
+        trusted: &[&Self],
+        (secret, names): (&str, &[String]),
+    ) -> Result<String> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let certificate = params.signed_by(&key, &self.0)?.pem();
+        let trusted: String = trusted.iter().map(|it| it.0.pem()).collect();
         let data =
-            json!({"tls.crt": certificate, "tls.key": key.serialize_pem(), "ca.crt": self.0.pem()});
+            json!({"tls.crt": certificate, "tls.key": key.serialize_pem(), "ca.crt": trusted});
         let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
             "type": "kubernetes.io/tls", "stringData": data});
         Ok(object.to_string())
@@ -166,6 +176,18 @@ async fn says(cluster: &EtcdCluster, reason: &str) -> Result<String> {
     message.with_context(|| format!("it says {reason} no more"))
 }
 
+/// By what names members of a cluster are found. Who connects as a peer is looked up in the DNS, which answers with the
+/// whole name.
+fn names(cluster: &str) -> Vec<String> {
+    let peers = format!("*.{cluster}-peer.default.svc");
+    let whole = format!("{peers}.cluster.local");
+    let client = format!("{cluster}-client.default.svc");
+    [peers, whole, client]
+        .into_iter()
+        .chain(["localhost", "127.0.0.1"].map(str::to_owned))
+        .collect()
+}
+
 /// The operator's certificates are replaced by a user's and these by the operator's again, while a client that has
 /// one of each goes on. Until the secrets are there nothing is changed.
 #[tokio::test]
@@ -174,10 +196,7 @@ async fn a_users_certificates_take_over_from_the_operators_and_back_under_a_writ
     let cluster = EtcdCluster::apply(&up, "swap", 3).await?;
     cluster.settled(3).await?;
     let authority = Authority::new()?;
-    // Who connects as a peer is looked up in the DNS, which answers with the whole name.
-    let names = ["*.swap-peer.default.svc", "*.swap-peer.default.svc.cluster.local"];
-    let names = names.into_iter().chain(["swap-client.default.svc", "localhost", "127.0.0.1"]);
-    let names: Vec<_> = names.map(str::to_owned).collect();
+    let names = names("swap");
     for (secret, names) in [("swap-own-client", &names[3..]), ("swap-operator", &[])] {
         up.apply(&authority.secret(secret, names)?).await?;
     }
@@ -207,5 +226,53 @@ async fn a_users_certificates_take_over_from_the_operators_and_back_under_a_writ
     assert!(writer.check().await? > 0);
     assert!(slowest < SLOWEST_MAX, "a write took {slowest:?}");
     etcdctl(&up, "swap", &["endpoint", "health"]).await?;
+    up.stop().await
+}
+
+/// A user's authority is replaced by another in the same secrets, and a client that trusts both goes on: both are trusted
+/// by everybody who was started anew, then the certificates become those of the new one, then it is trusted alone.
+#[tokio::test]
+async fn another_authority_of_a_users_takes_over_under_a_writer() -> Result<()> {
+    let up = Up::with_operator(3, "etcd").await?;
+    let (old, new, names) = (Authority::new()?, Authority::new()?, names("next"));
+    let secrets = [("next-own", &names[..]), ("next-operator", &[]), ("next-own-client", &[])];
+    let put = async |signs: &Authority, trusted: &[&Authority]| -> Result<()> {
+        for secret in secrets {
+            up.apply(&signs.secret_trusting(trusted, secret)?).await?;
+        }
+        Ok(())
+    };
+    put(&old, &[&old]).await?;
+    let tls = |authority: u32| {
+        let peer = json!({"mode": "Secrets", "secret": "next-own", "authority": authority});
+        json!({"peer": peer, "client": {"mode": "Secrets", "serverSecret": "next-own",
+            "operatorSecret": "next-operator", "authority": authority}})
+    };
+    let spec = json!({"size": 3, "version": "3.5.16", "storage": {"volume": {"size": "64Mi"}}, "tls": tls(1)});
+    let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdCluster",
+        "metadata": {"name": "next"}, "spec": spec});
+    up.apply(&object.to_string()).await?;
+    let cluster = EtcdCluster::existing(&up, "next").await?;
+    cluster.settled(3).await?;
+    let writer = Writer::start(&up, "next").await?;
+    let members = cluster.members().await?;
+    put(&old, &[&old, &new]).await?;
+    cluster.patch(json!({"spec": {"tls": tls(2)}})).await?;
+    cluster.settled(3).await?;
+    put(&new, &[&old, &new]).await?;
+    cluster.patch(json!({"spec": {"tls": tls(3)}})).await?;
+    cluster.settled(3).await?;
+    put(&new, &[&new]).await?;
+    cluster.patch(json!({"spec": {"tls": tls(4)}})).await?;
+    cluster.settled(3).await?;
+    assert_eq!(cluster.members().await?, members, "on their data, each by a pod made anew");
+    let slowest = writer.slowest();
+    assert!(writer.check().await? > 0);
+    assert!(slowest < SLOWEST_MAX, "a write took {slowest:?}");
+    etcdctl(&up, "next", &["endpoint", "health"]).await?;
+    up.apply(&old.secret("next-former", &[])?).await?;
+    let (_forward, address) = forward(&up, "next", 2379).await?;
+    let mut former = EtcdReach::new(&up, "next", &address).await?.connect_as("next-former").await?;
+    assert!(former.put("k", "former", None).await.is_err(), "the old authority is trusted no more");
     up.stop().await
 }

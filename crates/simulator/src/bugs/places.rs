@@ -1,7 +1,9 @@
 //! Bugs about pods that are to leave their nodes.
 
-use endstate_core::{Action, Heartbeat, LeaveReason, Place, PodRef, Request, Room, Words, plan};
-use etcd_plan::Etcd;
+use endstate_core::{
+    Action, Heartbeat, LeaveReason, Place, Pod, PodRef, Request, Room, Words, plan,
+};
+use etcd_plan::{Etcd, EtcdClusterSpec};
 
 use super::{Do, See, requested, undecided};
 use crate::Planner;
@@ -12,12 +14,19 @@ pub fn evicts() -> Planner {
 }
 
 fn evict(app: &Etcd, snapshot: &See) -> Do {
-    let mut plan = plan(app, snapshot);
     let emptied = |it: &&Place| it.room == Room::Emptied;
     let nodes: Vec<_> = snapshot.places.iter().filter(emptied).map(|it| &it.node).collect();
-    let mut pods = snapshot.pods.iter().flatten();
-    let on_emptied = pods.find(|it| it.node.as_ref().is_some_and(|it| nodes.contains(&it)));
-    if let (Some(pod), Some(Request::Join { .. })) = (on_emptied, requested(&plan)) {
+    delete_before_join((app, snapshot), |it| it.node.as_ref().is_some_and(|it| nodes.contains(&it)))
+}
+
+/// Who is to go is deleted where another would join before.
+fn delete_before_join(
+    (app, snapshot): (&Etcd, &See),
+    is_to_go: impl FnMut(&&Pod<EtcdClusterSpec>) -> bool,
+) -> Do {
+    let mut plan = plan(app, snapshot);
+    let pod = snapshot.pods.iter().flatten().find(is_to_go);
+    if let (Some(pod), Some(Request::Join { .. })) = (pod, requested(&plan)) {
         undecided(snapshot, &mut plan);
         let (pod, reason) = (PodRef::from(pod), LeaveReason::Vacated);
         plan.actions = vec![Action::DeletePod { pod, reason }];
@@ -31,15 +40,7 @@ pub fn evicts_when_asked() -> Planner {
 }
 
 fn evict_when_asked(app: &Etcd, snapshot: &See) -> Do {
-    let mut plan = plan(app, snapshot);
-    let mut pods = snapshot.pods.iter().flatten();
-    let asked = pods.find(|it| it.eviction.is_some() && !it.deleting);
-    if let (Some(pod), Some(Request::Join { .. })) = (asked, requested(&plan)) {
-        undecided(snapshot, &mut plan);
-        let (pod, reason) = (PodRef::from(pod), LeaveReason::Vacated);
-        plan.actions = vec![Action::DeletePod { pod, reason }];
-    }
-    plan
+    delete_before_join((app, snapshot), |it| it.eviction.is_some() && !it.deleting)
 }
 
 /// Nobody hears that somebody wants a pod to go.

@@ -1,6 +1,7 @@
 //! Bugs about an application that asks for users.
 
-use endstate_core::{Action, LeaveReason, Pod, PodRef, Reach, plan};
+use endstate_core::{Action, LeaveReason, Pod, PodRef, Reach, Request, plan};
+use etcd_plan::auth::{DISABLE_AUTH, ENABLE_AUTH};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 use super::{Do, See};
@@ -50,8 +51,10 @@ pub fn hears_no_choice() -> Planner {
 
 fn hear_no_choice(app: &Etcd, snapshot: &See) -> Do {
     let mut plan = plan(app, snapshot);
-    let is_choice =
-        |it: &Action| it.request().is_some_and(|it| it.to_string().contains("uthentication"));
+    let is_choice = |it: &Action| match it.request() {
+        Some(Request::App(step)) => [ENABLE_AUTH, DISABLE_AUTH].contains(&&*step.name),
+        _ => false,
+    };
     if plan.actions.iter().any(is_choice) {
         plan.actions.clear();
         plan.status.record.step = None;

@@ -10,11 +10,11 @@ use crate::certificates::{Certificate, CertificateFacts, Due, authority_warning}
 use crate::problem::Problem;
 
 /// What a person does about the end of an authority that is not the operator's.
-const RENEW_AUTHORITY: &str = "renew it, and since members trust the one that they were started with, start them anew \
-                               or bring in another by way of the mode Managed";
+const RENEW_AUTHORITY: &str = "bring in another: put it beside this one into the secrets, and count \
+                               spec.tls.*.authority up, since members read whom they trust when they start";
 
 /// The same of one that cert-manager renews, beneath members who do not notice.
-const RESTART: &str = "members read it only at their start, so start them anew one at a time after it was renewed; let \
+const RESTART: &str = "members read it only at their start, so count spec.tls.*.authority up after it was renewed; let \
                        it be good for ten years, by the same key for ever (privateKey.rotationPolicy: Never)";
 
 impl<A: App> Assessed<'_, A> {

@@ -38,7 +38,7 @@ pub enum Shown {
 }
 
 /// A user's secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// That of members.
     pub members: String,
@@ -51,9 +51,36 @@ pub struct Given {
     /// By whom cert-manager has certificates signed and put into them, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<IssuerRef>,
+    /// Which authority is in them, as the user counts. A process reads whom it trusts when it starts, so with another
+    /// number members are started anew; that they believe each other meanwhile is for the user to see to.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub authority: u32,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        let (members, operator) = (String::new(), String::new());
+        Self { members, operator, files: Naming::Usual, issuer: None, authority: first() }
+    }
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_first(authority: &u32) -> bool {
+    *authority == first()
 }
 
 impl Given {
+    /// Whom members trust by it, for people.
+    fn told(&self) -> String {
+        let number =
+            (self.authority != first()).then(|| format!("authority {} of ", self.authority));
+        format!("{}{}", number.unwrap_or_default(), self.members)
+    }
+
     /// The names of the secrets, each as often as it is named.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         [&*self.members, &*self.operator].into_iter().filter(|it| !it.is_empty())
@@ -128,6 +155,18 @@ impl Source {
                 (Some(own), Some(others)) => own.believes(others),
                 (own, others) => own == others,
             },
+        }
+    }
+
+    /// Whom members trust by it, for people; nothing where it is the first authority of one.
+    pub(super) fn told(&self) -> Option<String> {
+        let own = |it: &Authorities| format!("{} of {:?}", it.signs, it.trusted);
+        match self {
+            Self::Managed(it) => (*it != Authorities::only(1)).then(|| own(it)),
+            Self::Secrets(it) => (it.authority != first()).then(|| it.told()),
+            Self::Both { managed, given, .. } => {
+                Some(format!("{} and {}", own(managed), given.told()))
+            }
         }
     }
 

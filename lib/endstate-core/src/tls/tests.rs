@@ -32,13 +32,19 @@ fn nobody_is_brought_two_levels_away_from_anybody_who_runs() {
 
 fn given(secret: &str) -> Link {
     let (members, operator) = (secret.to_owned(), format!("{secret}-operator"));
-    Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer: None }))
+    Link::On(Source::Secrets(Given { members, operator, ..Given::default() }))
 }
 
 /// The same, which cert-manager fills.
 fn requested(secret: &str, issuer: &str) -> Link {
     let Link::On(Source::Secrets(given)) = given(secret) else { unreachable!() };
     Link::On(Source::Secrets(Given { issuer: Some(IssuerRef::new(issuer)), ..given }))
+}
+
+/// The same, with another authority in it.
+fn renewed(secret: &str, authority: u32) -> Link {
+    let Link::On(Source::Secrets(given)) = given(secret) else { unreachable!() };
+    Link::On(Source::Secrets(Given { authority, ..given }))
 }
 
 fn counted(authority: u32) -> Link {
@@ -49,7 +55,14 @@ fn counted(authority: u32) -> Link {
 /// believes everybody, and the operator is believed by all and believes all.
 #[test]
 fn whoever_runs_believes_whoever_runs_and_the_operator_on_every_way() {
-    let ends = [counted(1), counted(2), given("mine"), given("yours"), requested("mine", "ca")];
+    let ends = [
+        counted(1),
+        counted(2),
+        given("mine"),
+        renewed("mine", 2),
+        given("yours"),
+        requested("mine", "ca"),
+    ];
     let mut seen: Vec<(Link, Vec<Link>)> = vec![];
     let mut next: Vec<_> = ends.iter().map(|it| (it.clone(), vec![it.clone(); 3])).collect();
     while let Some((in_force, members)) = next.pop() {
@@ -90,6 +103,25 @@ fn from_the_operators_own_to_a_users_and_back_it_takes_three_stages_and_from_one
     let one = requested("mine", "one");
     assert_eq!([stages(&counted(1), &one), stages(&one, &counted(1))], [3, 3]);
     assert_eq!([stages(&mine, &one), stages(&one, &requested("mine", "other"))], [6, 6]);
+}
+
+/// The secret is the same, so members believe each other as long as the user sees to it; who runs is started anew.
+#[test]
+fn another_authority_in_a_users_secret_takes_one_roll() {
+    let (old, new) = (given("mine"), renewed("mine", 2));
+    assert_eq!(Link::toward(&[&old, &old], &new), new);
+    assert_eq!(Link::refuses(&old, &new, "spec.tls.peer"), None);
+    let generation =
+        |it: &Link| Tls { client: Some(Link::Off), peer: Some(it.clone()) }.generation();
+    assert_eq!(generation(&old), None);
+    assert_eq!(generation(&new).as_deref(), Some("peer: authority 2 of mine"));
+    // From and to the operator's own it goes with the other stages.
+    let both = Link::toward(&[&counted(1)], &new);
+    assert_eq!(generation(&both).as_deref(), Some("peer: 1 of {1} and authority 2 of mine"));
+    // What was recorded before there was a number reads as the first, and a first is written as before.
+    let written = serde_json::to_value(&old).unwrap();
+    assert!(written.pointer("/On/Secrets/authority").is_none(), "{written}");
+    assert_eq!(serde_json::from_value::<Link>(written).unwrap(), old);
 }
 
 /// cert-manager is asked for what a user's secret needs, and more: by all names that clients may use.
@@ -144,7 +176,7 @@ fn cert_manager_fills_a_secret_for_one_purpose() {
     let link = |members: &str, operator: &str, issuer: Option<&str>| {
         let (members, operator) = (members.into(), operator.into());
         let issuer = issuer.map(IssuerRef::new);
-        Some(Link::On(Source::Secrets(Given { members, operator, files: Naming::Usual, issuer })))
+        Some(Link::On(Source::Secrets(Given { members, operator, issuer, ..Given::default() })))
     };
     let (by, none) = (Some("ca"), None);
     let cases = [

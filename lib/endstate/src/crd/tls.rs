@@ -88,7 +88,7 @@ impl From<CertManager> for IssuerRef {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("self.mode == 'Secrets' ? has(self.serverSecret) && has(self.operatorSecret) : !has(self.serverSecret) && !has(self.operatorSecret)", "mode Secrets needs serverSecret and operatorSecret, and no other mode has them"),
-    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority"),
+    validation = ("self.mode != 'Off' || self.authority == 1", "without TLS there is no authority to count: remove authority"),
     validation = ("!has(self.certManager) || self.mode == 'Secrets' && (!has(self.serverSecret) || !has(self.operatorSecret) || self.serverSecret != self.operatorSecret)", "certManager fills two secrets: it needs the mode Secrets, and two names")
 )]
 pub struct ClientTls {
@@ -100,7 +100,7 @@ pub struct ClientTls {
     pub mode: Mode,
     /// The secret with `tls.crt`, `tls.key` and `ca.crt` by which members serve. The certificate is for
     /// `*.NAME-peer.NAMESPACE.svc`, `NAME-client.NAMESPACE.svc`, `localhost` and `127.0.0.1`, for both ends of a
-    /// connection. It may change at any time; `ca.crt` is read when a member starts.
+    /// connection. It may change at any time; `ca.crt` is read when a member starts, so count `authority` up with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub server_secret: Option<String>,
@@ -111,9 +111,11 @@ pub struct ClientTls {
     /// Has cert-manager fill both secrets, by objects `Certificate` of their names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_manager: Option<CertManager>,
-    /// Counts the operator's authorities, from 1. One more makes another authority: members first trust both, then get
+    /// Counts authorities, from 1. `Managed`: one more makes another authority: members first trust both, then get
     /// certificates of the new one, then trust it alone; they are changed one by one for each. Clients have to trust
-    /// both before the last.
+    /// both before the last. `Secrets`: another number starts members anew, one by one, and they read all files again.
+    /// For another authority of yours count three times, each time when all members are updated: after both are in
+    /// `ca.crt`; after the certificates are of the new one; after the new one is in `ca.crt` alone.
     #[serde(default = "first")]
     #[schemars(range(min = 1))]
     pub authority: u32,
@@ -124,7 +126,7 @@ pub struct ClientTls {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("(self.mode == 'Secrets') == has(self.secret)", "mode Secrets needs secret, and no other mode has it"),
-    validation = ("self.mode == 'Managed' || self.authority == 1", "only the mode Managed has an authority of its own: remove authority"),
+    validation = ("self.mode != 'Off' || self.authority == 1", "without TLS there is no authority to count: remove authority"),
     validation = ("!has(self.certManager) || self.mode == 'Secrets'", "certManager fills your secret: it needs the mode Secrets")
 )]
 pub struct PeerTls {
@@ -141,7 +143,7 @@ pub struct PeerTls {
     /// Has cert-manager fill it, by an object `Certificate` of its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_manager: Option<CertManager>,
-    /// Counts the operator's authorities, from 1, as for clients.
+    /// Counts authorities, from 1, as for clients.
     #[serde(default = "first")]
     #[schemars(range(min = 1))]
     pub authority: u32,
@@ -161,25 +163,30 @@ impl From<ClientTls> for Link {
     fn from(it: ClientTls) -> Self {
         let members = it.server_secret.unwrap_or_default();
         let operator = it.operator_secret.unwrap_or_default();
-        link(it.mode, it.authority, given((members, operator), it.cert_manager))
+        link(it.mode, it.authority, (members, operator), it.cert_manager)
     }
 }
 
 impl From<PeerTls> for Link {
     fn from(it: PeerTls) -> Self {
         let secrets = (it.secret.unwrap_or_default(), String::new());
-        link(it.mode, it.authority, given(secrets, it.cert_manager))
+        link(it.mode, it.authority, secrets, it.cert_manager)
     }
 }
 
-fn given((members, operator): (String, String), issuer: Option<CertManager>) -> Given {
-    Given { members, operator, files: Naming::Usual, issuer: issuer.map(Into::into) }
-}
-
-fn link(mode: Mode, authority: u32, given: Given) -> Link {
+fn link(
+    mode: Mode,
+    authority: u32,
+    (members, operator): (String, String),
+    issuer: Option<CertManager>,
+) -> Link {
+    let issuer = issuer.map(Into::into);
     match mode {
         Mode::Off => Link::Off,
         Mode::Managed => Link::On(Source::Managed(Authorities::only(authority))),
-        Mode::Secrets => Link::On(Source::Secrets(given)),
+        Mode::Secrets => {
+            let files = Naming::Usual;
+            Link::On(Source::Secrets(Given { members, operator, files, issuer, authority }))
+        }
     }
 }

@@ -129,7 +129,7 @@ impl From<HistoricalTls> for Tls {
             None => Link::Off,
             Some(members) => {
                 let (operator, files) = (operator.unwrap_or_default(), Naming::Historical);
-                Link::On(Source::Secrets(Given { members, operator, files, issuer: None }))
+                Link::On(Source::Secrets(Given { members, operator, files, ..Given::default() }))
             }
         };
         Self {

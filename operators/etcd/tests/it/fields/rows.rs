@@ -364,7 +364,13 @@ pub(super) fn new() -> Vec<Row> {
         row(
             "tls.client.authority",
             Recreate,
-            &[client(json!({"authority": 1})), client(json!({"authority": 2}))],
+            &[
+                client(json!({"authority": 1})),
+                client(json!({"authority": 2})),
+                client(
+                    json!({"mode": "Secrets", "serverSecret": "a", "operatorSecret": "b", "authority": 3}),
+                ),
+            ],
             &[client(json!({"authority": 0})), client(json!({"mode": "Off", "authority": 2}))],
         ),
         row(
@@ -389,8 +395,12 @@ pub(super) fn new() -> Vec<Row> {
         row(
             "tls.peer.authority",
             Recreate,
-            &[peer(json!({"authority": 1})), peer(json!({"authority": 2}))],
-            &[peer(json!({"authority": 0}))],
+            &[
+                peer(json!({"authority": 1})),
+                peer(json!({"authority": 2})),
+                peer(json!({"mode": "Secrets", "secret": "a", "authority": 3})),
+            ],
+            &[peer(json!({"authority": 0})), peer(json!({"mode": "Off", "authority": 2}))],
         ),
     ]
 }
