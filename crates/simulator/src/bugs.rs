@@ -189,6 +189,17 @@ fn hear_no_alarm(app: &Etcd, snapshot: &See) -> Do {
     plan(app, &seen)
 }
 
+/// That members differ in their data is not heard.
+pub fn hears_no_comparison() -> Planner {
+    Planner::with_bug(hear_no_comparison)
+}
+
+fn hear_no_comparison(app: &Etcd, snapshot: &See) -> Do {
+    let mut seen = snapshot.clone();
+    seen.view.comparisons.clear();
+    plan(app, &seen)
+}
+
 /// The words "data lost" count as lost data, whoever says them.
 pub fn believes_words() -> Planner {
     Planner::with_bug(believe_words)

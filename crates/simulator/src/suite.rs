@@ -27,6 +27,7 @@ pub fn suite() -> Vec<Scenario> {
         members::cut(),
         members::crash(),
         members::corrupt(),
+        members::differs(),
         members::blanked(),
         roll::roll(),
         calls::late(),

@@ -142,6 +142,17 @@ fn an_alarm_that_is_not_heard_is_found() {
     caught(&shrunk, bugs::hears_no_alarm(), Property::KeepsGoodData);
 }
 
+/// Corrupt data that no alarm tells of. That nobody replaces a member is for the checker alone.
+#[test]
+fn a_comparison_that_is_not_heard_is_found() {
+    let corrupt = Budgets { corrupt: 1, ..Budgets::default() };
+    let steady = scenario(Start::Running([3, 0]), &[[3, 0]], corrupt).silent();
+    assert_eq!(found(&steady, bugs::hears_no_comparison()).0, Some(Property::Reconciles));
+    assert_eq!(found(&steady, Planner::shipped()).0, None);
+    let shrunk = scenario(Start::Running([3, 0]), &[[1, 0]], corrupt).silent();
+    caught(&shrunk, bugs::hears_no_comparison(), Property::KeepsGoodData);
+}
+
 /// What etcd's users make it say is no evidence. That nothing is lost is for the checker alone.
 #[test]
 fn a_word_that_is_believed_is_found() {

@@ -235,6 +235,12 @@ pub trait App {
         vec![]
     }
 
+    /// Whether the application withdraws an alarm about corrupt data when it is asked to ([`Request::AllClear`]). If it
+    /// does not, a person has to. By default it does not.
+    fn withdraws_alarms(&self) -> bool {
+        false
+    }
+
     /// Harmless requests that are due on what is known while nothing proves a quorum: members have to be told where the
     /// others are, when all addresses are new. One is asked for at a time, of its own member, without a record of
     /// it; it is over when it is not due any more, and must be over at once. Of a dangerous one, or one with

@@ -18,6 +18,7 @@ mod assess;
 mod beside;
 mod certificates;
 mod claim;
+mod comparison;
 mod consent;
 mod credentials;
 mod exit;
@@ -61,6 +62,7 @@ pub use certificates::{
     GivenFiles, IssueReason, IssuerRef, Origin, SeenCertificate, Trusted, Usage,
 };
 pub use claim::Claim;
+pub use comparison::{Comparison, Corruption, Digest};
 pub use consent::{CONSENT_ANNOTATION, Choice};
 pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Survey, Words};
@@ -109,9 +111,7 @@ pub use topology::{
     Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology, Voters,
 };
 pub use version::{Version, VersionError};
-pub use view::{
-    Corruption, Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View,
-};
+pub use view::{Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View};
 pub use waiting::{AppointmentLack, RecordLack, SourceLack, Waiting};
 
 /// The label that every object of a cluster carries: the cluster object's name.

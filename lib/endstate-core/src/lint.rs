@@ -13,6 +13,7 @@ mod needs;
 mod pods;
 mod requests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assess::rebuild::is_lost;
 use crate::claim::Claim;
+use crate::comparison::Corruption;
 use crate::consent::Choice;
 use crate::id::{MemberName, Uid};
 use crate::leads::Leads;
@@ -32,7 +34,7 @@ use crate::request::ActionKind;
 use crate::snapshot::Snapshot;
 use crate::status::Phase;
 use crate::topology::Role;
-use crate::view::{Corruption, Entry, MemberStatus, Membership, Reach};
+use crate::view::{Entry, MemberStatus, Membership, Reach};
 
 /// How long an action that was refused rests, at the least.
 const REST_MS: i64 = 500;
@@ -142,11 +144,9 @@ impl std::error::Error for Violation {}
 /// assert!(lint(&snapshot, &plan).iter().any(|it| it.rule == Rule::IntentFirst));
 /// ```
 pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
-    let mut lint = Lint { snapshot, plan, corruption: vec![], found: vec![] };
+    let mut lint = Lint { snapshot, plan, corruption: BTreeSet::new(), found: vec![] };
     if let Some(list) = lint.list() {
-        let answers = list.voters().filter_map(|it| lint.answer(it));
-        let ours = answers.filter(|it| it.cluster == list.cluster);
-        lint.corruption = ours.flat_map(|it| &it.corruption).collect();
+        lint.corruption = snapshot.view.corruption(list);
     }
     lint.plan_as_a_whole();
     for action in &plan.actions {
@@ -171,8 +171,8 @@ pub fn lint<S>(snapshot: &Snapshot<S>, plan: &Plan<S>) -> Vec<Violation> {
 struct Lint<'a, S> {
     snapshot: &'a Snapshot<S>,
     plan: &'a Plan<S>,
-    /// What is corrupt, by the word of a voter.
-    corruption: Vec<&'a Corruption>,
+    /// What is corrupt, by the word of a voter, or since it differs.
+    corruption: BTreeSet<Corruption>,
     found: Vec<Violation>,
 }
 
@@ -406,7 +406,7 @@ impl<'a, S> Lint<'a, S> {
     /// Whether a member answered for itself, follows a leader, and has good data: one that follows nobody is
     /// cut off from those it would have to vote with.
     fn works(&self, member: &Entry) -> bool {
-        let about = |it: &&Corruption| match it {
+        let about = |it: &Corruption| match it {
             Corruption::Of(id) => *id == member.id,
             Corruption::Undetermined => true,
         };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::beside::Beside;
+use crate::comparison::Corruption;
 use crate::facts::Facts;
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::quorum;
@@ -13,7 +14,6 @@ use crate::pod::PodRef;
 use crate::position::Position;
 use crate::problem::Change;
 use crate::reason::{Cause, VersionMismatch};
-use crate::view::Corruption;
 
 /// The members of a cluster as the voters list them.
 ///
@@ -27,8 +27,8 @@ use crate::view::Corruption;
 pub struct Cluster {
     /// All members, by name.
     pub members: Vec<Member>,
-    /// What is corrupt, by the application's alarms. Also of members that have left: an alarm stays until somebody
-    /// clears it.
+    /// What is corrupt, by the application's alarms, or since members differ in their data. Also of members that have
+    /// left: an alarm stays until it is withdrawn.
     pub corruption: Vec<Corruption>,
     /// What only the application knows of the cluster.
     pub facts: Facts,

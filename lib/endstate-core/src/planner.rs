@@ -187,13 +187,14 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
 /// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
 /// change, removal of the dead before growth, growth before restarts, what an operation asks for after
 /// that, and at last what works is spread better.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 23] {
+fn proven_steps<A: App>() -> [ProvenStep<A>; 24] {
     [
         repair::resume,
         appointing::stop_rival,
         doubt::report,
+        doubt::clear,
         doubt::stop,
-        doubt::leave_corrupt_leader,
+        doubt::remove_corrupt,
         tasks::cancel,
         repair::clear_ended,
         repair::restart_broken,

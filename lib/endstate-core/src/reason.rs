@@ -50,7 +50,7 @@ pub enum Cause {
     Leaderless,
     /// It serves, and says no more without a user.
     Guarded,
-    /// Its data is corrupt, by the application's own alarm.
+    /// Its data is corrupt, by the application's own alarm, or since a majority has other data.
     Corrupt,
     /// It has data that the leader lacks.
     Diverged,
@@ -250,7 +250,7 @@ pub enum LeaveReason {
     Dead,
     /// It works but was made from an older spec; its successor has joined already.
     Outdated,
-    /// Its data is corrupt; its successor has joined already.
+    /// Its data is corrupt. It leaves before its successor joins, which might copy it.
     Corrupt,
     /// It works, and its volume is being deleted; its successor has joined already.
     VolumeDeleted,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::Corruption;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::reason::LeaveReason;
 
@@ -90,6 +91,13 @@ pub enum Request {
     },
     /// The application's own.
     App(AppStep),
+    /// Withdraw an alarm about corrupt data: that of all members was compared, and is the same.
+    AllClear {
+        /// Who leads.
+        member: MemberName,
+        /// What the alarm says.
+        alarm: Corruption,
+    },
     /// Stop what an earlier request began.
     Cancel {
         /// What was asked for.
@@ -110,6 +118,7 @@ impl Request {
             Self::Drain { .. } => RequestKind::Drain,
             Self::Leave { .. } => RequestKind::Leave,
             Self::App(step) => RequestKind::App(step.name.clone()),
+            Self::AllClear { .. } => RequestKind::AllClear,
             Self::Cancel { .. } => RequestKind::Cancel,
         }
     }
@@ -122,6 +131,7 @@ impl Request {
             | Self::Appoint { member, .. }
             | Self::Drain { member, .. }
             | Self::Leave { member, .. }
+            | Self::AllClear { member, .. }
             | Self::Cancel { member, .. }
             | Self::Transfer { to: member, .. } => member,
             Self::App(step) => &step.member,
@@ -132,7 +142,7 @@ impl Request {
     pub fn is_dangerous(&self) -> bool {
         match self {
             Self::App(step) => step.dangerous,
-            Self::Cancel { .. } => false,
+            Self::AllClear { .. } | Self::Cancel { .. } => false,
             _ => true,
         }
     }
@@ -267,6 +277,8 @@ pub enum RequestKind {
     Leave,
     /// [`Request::App`], by its name.
     App(String),
+    /// [`Request::AllClear`]
+    AllClear,
     /// [`Request::Cancel`]
     Cancel,
 }

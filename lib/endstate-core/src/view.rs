@@ -1,8 +1,11 @@
 //! What the application says about itself: the driver fills it, the planner reads it.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::comparison::{Comparison, Corruption, differing, is_unconfirmed};
 use crate::consent::Choice;
 use crate::facts::Facts;
 use crate::id::{ClusterId, MemberId, MemberName};
@@ -32,6 +35,13 @@ pub struct View {
     /// What else the application knows of the cluster.
     #[serde(default)]
     pub facts: Facts,
+    /// What the data of the voters came to when it was compared, the latest comparison last. Two decide. Those from
+    /// before an alarm that stands are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comparisons: Vec<Comparison>,
+    /// Whose data is wrong by a person's word, where data differs and nothing says whose is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blamed: Option<MemberId>,
 }
 
 impl View {
@@ -50,6 +60,12 @@ impl View {
     #[must_use]
     pub fn facts(self, facts: Facts) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same, with what data came to when it was compared.
+    #[must_use]
+    pub fn compared(self, comparisons: Vec<Comparison>) -> Self {
+        Self { comparisons, ..self }
     }
 
     /// The same, in which the list calls each member that belongs to the cluster as the record does, by its id. An
@@ -80,34 +96,69 @@ impl View {
         self
     }
 
-    /// The same, in which an alarm that names nobody is about the member whose data is wrong by a person's word.
+    /// The same, in which it is the member whose data is wrong by a person's word that is meant where data differs and
+    /// nothing says whose is wrong.
     ///
     /// ```
-    /// use endstate_core::{Choice, Corruption, MemberRecord, MemberStatus, Record, Standing, Target, View};
+    /// use endstate_core::{Choice, MemberRecord, Record, View};
     /// let known = MemberRecord { id: Some("1".into()), ..MemberRecord::new("example-x7k2p", "member") };
     /// let record = Record::<u32> { members: vec![known], ..Record::default() };
-    /// let status = MemberStatus::new("2", "c9", Standing::Voter).reports(vec![Corruption::Undetermined]);
-    /// let view = View::new(vec![Target::answered("example-v4n6r", status)], None);
     /// let consent = Some(Choice::Replace("example-x7k2p".into()));
-    /// let view = view.accused_by(consent.as_ref(), &record);
-    /// assert_eq!(view.answer("example-v4n6r").unwrap().corruption, [Corruption::Of("1".into())]);
+    /// assert_eq!(View::default().accused_by(consent.as_ref(), &record).blamed, Some("1".into()));
     /// ```
     #[must_use]
-    pub fn accused_by<S>(mut self, consent: Option<&Choice>, record: &Record<S>) -> Self {
+    pub fn accused_by<S>(self, consent: Option<&Choice>, record: &Record<S>) -> Self {
         let Some(Choice::Replace(name)) = consent else { return self };
         if record.consent.as_ref() == consent {
             return self;
         }
         // One that has left is listed no more, whatever it was called.
         let id = record.find(name).and_then(|it| it.id.clone());
-        let accused = Corruption::Of(id.unwrap_or_else(|| MemberId::from(name.as_str())));
-        let answers = self.targets.iter_mut().filter_map(|it| it.status.as_mut());
-        for corruption in answers.flat_map(|it| &mut it.corruption) {
-            if *corruption == Corruption::Undetermined {
-                *corruption = accused.clone();
-            }
+        Self { blamed: Some(id.unwrap_or_else(|| MemberId::from(name.as_str()))), ..self }
+    }
+
+    /// What is corrupt by the alarms that the voters on this list report.
+    pub(crate) fn alarms(&self, list: &Membership) -> BTreeSet<Corruption> {
+        let answers = list.voters().filter_map(|it| self.answer(&it.name));
+        let ours = answers.filter(|it| it.cluster == list.cluster);
+        ours.flat_map(|it| &it.corruption).cloned().collect()
+    }
+
+    /// What is corrupt: by alarms, and of those on this list by what was compared. What that says ends any doubt, and
+    /// else a person's word does.
+    pub(crate) fn corruption(&self, list: &Membership) -> BTreeSet<Corruption> {
+        let votes = |id: &MemberId| list.voters().any(|it| it.id == *id);
+        let mut compared = differing(&self.comparisons);
+        compared.retain(|it| !matches!(it, Corruption::Of(id) if !votes(id)));
+        let named = compared.iter().any(|it| *it != Corruption::Undetermined);
+        let mut all = self.alarms(list);
+        all.extend(compared);
+        if all.contains(&Corruption::Undetermined) && (named || self.blamed.is_some()) {
+            all.remove(&Corruption::Undetermined);
+            all.extend(self.blamed.iter().filter(|_| !named).cloned().map(Corruption::Of));
         }
-        self
+        all
+    }
+
+    /// Whether anything says, where no quorum gives a list, that the data of this member of a cluster is corrupt.
+    pub(crate) fn accuses(&self, cluster: &ClusterId, id: &MemberId) -> bool {
+        let answers = self.targets.iter().filter_map(|it| it.status.as_ref());
+        let ours = answers.filter(|it| it.cluster == *cluster);
+        let mut all = differing(&self.comparisons);
+        all.extend(ours.flat_map(|it| &it.corruption).cloned());
+        let blamed = self.blamed.as_ref() == Some(id) && all.contains(&Corruption::Undetermined);
+        blamed || all.contains(&Corruption::Of(id.clone()))
+    }
+
+    /// Whether the data of all who are on this list was the same, both times that it was compared last.
+    pub(crate) fn is_same(&self, list: &Membership) -> bool {
+        let [.., before, last] = &*self.comparisons else { return false };
+        list.same_data(before) == Some(true) && list.same_data(last) == Some(true)
+    }
+
+    /// Whether data differed when it was compared last, and not before: it is compared again soon.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        is_unconfirmed(&self.comparisons)
     }
 
     /// What the member of this name answered.
@@ -285,21 +336,6 @@ impl MemberStatus {
     }
 }
 
-/// Data that the application found to be corrupt.
-///
-/// ```
-/// use endstate_core::Corruption;
-/// assert_ne!(Corruption::Of("a1".into()), Corruption::Undetermined);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Corruption {
-    /// That of this member.
-    Of(MemberId),
-    /// Members differ, and nothing proves whose data is wrong.
-    Undetermined,
-}
-
 /// A member's standing in the quorum.
 ///
 /// ```
@@ -439,6 +475,20 @@ impl Membership {
             Request::Leave { id, .. } => votes(id).is_none(),
             _ => false,
         }
+    }
+
+    /// Whether all who are listed have the same data, by a comparison; nothing unless all of them vote and said so.
+    ///
+    /// ```
+    /// use endstate_core::{Comparison, Digest, Entry, Membership};
+    /// let compared = Comparison::new(42, ["1"], [("1", Digest { since: 1, hash: 7 })]);
+    /// let list = |ids: &[&str]| Membership::new("c9", ids.iter().map(|it| Entry::voter(*it, *it)));
+    /// assert_eq!(list(&["1"]).same_data(&compared), Some(true));
+    /// assert_eq!(list(&["1", "2"]).same_data(&compared), None);
+    /// ```
+    pub fn same_data(&self, compared: &Comparison) -> Option<bool> {
+        let voters = self.voters().map(|it| it.id.clone()).collect();
+        compared.is_same(&voters).filter(|_| self.non_voters().count() == 0)
     }
 
     /// Those who vote.

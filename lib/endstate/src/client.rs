@@ -3,6 +3,7 @@
 //! A call never goes to another member than the one named; every call has a deadline; a call is made once. "Did not
 //! answer", "said no" and "we do not know" lead to different decisions, so they are told apart here, by types.
 
+mod grpc;
 mod http;
 mod proven;
 mod tls;
@@ -16,6 +17,7 @@ use endstate_core::{Reach, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+pub use grpc::{Code, Refused};
 pub use http::get;
 pub use proven::Proven;
 pub use tls::{Endpoint, TlsFiles};

@@ -4,6 +4,7 @@
 //! it does was decided from one. Everything it does is idempotent, and that it worked is proven by the next
 //! observation, never by the answer.
 
+mod comparisons;
 mod long;
 
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use endstate_core::{AppStep, Beside, Call, Identity, MemberId, MemberName, RoleN
 
 use crate::client::{Endpoint, Failure};
 use crate::operator::Secrets;
+pub use comparisons::Comparisons;
 pub use long::LongCalls;
 
 /// A member, and where its pod can be reached.

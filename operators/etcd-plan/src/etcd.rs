@@ -137,6 +137,10 @@ impl App for Etcd {
         change::steps(spec, cluster).into_iter().chain(moves).chain(users).collect()
     }
 
+    fn withdraws_alarms(&self) -> bool {
+        true
+    }
+
     fn tend(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<Tended> {
         auth::tend(spec, cluster)
     }

@@ -7,31 +7,21 @@
 use std::time::Duration;
 
 use endstate::client::{
-    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Endpoint, READ_TIMEOUT, STATUS_TIMEOUT, TlsFiles, get,
-    innermost, within,
+    CHANGE_TIMEOUT, CONNECT_TIMEOUT, Code, Endpoint, READ_TIMEOUT, Refused, STATUS_TIMEOUT,
+    TlsFiles, get, innermost, within,
 };
-use endstate_core::{Version, Words};
+use endstate_core::{Digest, Version};
 use etcd_client::{
-    AlarmAction, AlarmMember, AlarmType, Certificate, Client, ConnectOptions, DowngradeOptions,
-    Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
+    AlarmAction, AlarmMember, AlarmOptions, AlarmType, Certificate, Client, ConnectOptions,
+    DowngradeOptions, Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
 };
 
 mod auth;
 
 pub use auth::{Login, Taken};
 
-/// Why a call brought no result.
-pub type Failure = endstate::client::Failure<Refusal>;
-
-/// etcd's no.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{said}")]
-pub struct Refusal {
-    /// What kind of no.
-    pub code: Code,
-    /// etcd's own words.
-    pub said: Words,
-}
+/// Why a call brought no result. A missing user is an invalid argument to etcd.
+pub type Failure = endstate::client::Failure<Refused>;
 
 /// Whether a question whose arguments are always right was refused for want of a user. etcd then says that the argument
 /// is invalid (the name of the user is empty), or that a user lacks the right.
@@ -39,39 +29,6 @@ pub struct Refusal {
 pub fn wants_user(failure: &Failure) -> bool {
     let codes = [Code::InvalidArgument, Code::PermissionDenied, Code::Unauthenticated];
     matches!(failure, Failure::Refused(no) if codes.contains(&no.code))
-}
-
-/// gRPC's code of a refusal. etcd has one code for several of its texts, so who must know more looks again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// An argument makes no sense; so etcd calls a missing user too.
-    InvalidArgument,
-    /// There is no such member.
-    NotFound,
-    /// The user lacks the right.
-    PermissionDenied,
-    /// Not in this state: the member votes already, or is not ready, or is a learner.
-    FailedPrecondition,
-    /// Not now: no leader, no quorum, too few connected for long enough.
-    Unavailable,
-    /// The user's token is not valid.
-    Unauthenticated,
-    /// Any other, by its number.
-    Other(i32),
-}
-
-impl Code {
-    fn of(number: i32) -> Self {
-        match number {
-            3 => Self::InvalidArgument,
-            5 => Self::NotFound,
-            7 => Self::PermissionDenied,
-            9 => Self::FailedPrecondition,
-            14 => Self::Unavailable,
-            16 => Self::Unauthenticated,
-            other => Self::Other(other),
-        }
-    }
 }
 
 /// What one member says about itself.
@@ -108,7 +65,7 @@ struct Versions {
 }
 
 /// How long a member may take to read every key.
-const HASH_TIMEOUT: Duration = Duration::from_secs(30);
+const HASH_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a member may take to write its database anew. No call takes longer.
 const DEFRAGMENT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -226,11 +183,12 @@ impl Connection {
         serde_json::from_slice::<Versions>(&body).ok()?.etcdcluster.parse().ok()
     }
 
-    /// The hash of every key at a revision.
-    pub async fn hash(&self, revision: i64) -> Result<u32, Failure> {
+    /// The hash of every key at a revision, with the history since the revision that was compacted to.
+    pub async fn hash(&self, revision: i64) -> Result<Digest, Failure> {
         let mut client = self.client.maintenance_client();
         let answer = within(HASH_TIMEOUT, client.hash_kv(revision), failure).await?;
-        Ok(answer.hash())
+        let since = u64::try_from(answer.compact_version()).unwrap_or_default();
+        Ok(Digest { since, hash: answer.hash().into() })
     }
 
     /// Begins a downgrade to a minor, such as "3.6". The member checks first that its cluster can go there, and refuses
@@ -255,6 +213,16 @@ impl Connection {
         let answer = within(READ_TIMEOUT, call, failure).await?;
         let corrupt = answer.alarms().iter().filter(|it| it.alarm() == AlarmType::Corrupt);
         Ok(corrupt.map(AlarmMember::member_id).collect())
+    }
+
+    /// Withdraws the alarm that the data of this member is corrupt; 0 stands for data that differs without a proof
+    /// whose is wrong.
+    pub async fn withdraw(&self, id: u64) -> Result<(), Failure> {
+        let mut client = self.client.maintenance_client();
+        let mut of = AlarmOptions::new();
+        of.with_member(id);
+        let call = client.alarm(AlarmAction::Deactivate, AlarmType::Corrupt, Some(of));
+        within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
 
     /// Adds a learner with this peer address, and returns its id.
@@ -321,8 +289,7 @@ fn member(it: &etcd_client::Member) -> Member {
 fn failure(error: Error) -> Failure {
     match error {
         Error::GRpcStatus(status) if std::error::Error::source(&status).is_none() => {
-            let (code, said) = (Code::of(status.code() as i32), Words::of(status.message()));
-            Failure::Refused(Refusal { code, said })
+            Failure::Refused(Refused::new(status.code() as i32, status.message()))
         }
         Error::GRpcStatus(status) => Failure::unreachable(innermost(&status)),
         Error::TransportError(error) => Failure::unreachable(innermost(&error)),

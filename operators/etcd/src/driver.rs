@@ -5,9 +5,10 @@
 //! member that is asked for it; nothing is retried here.
 
 mod auth;
+mod compare;
 
 use endstate::client::{Endpoint, Proven};
-use endstate::driver::{Address, Driver, LongCalls, Outcome, Target};
+use endstate::driver::{Address, Comparisons, Driver, LongCalls, Outcome, Target};
 use endstate_core::tls::{Shown, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
@@ -28,11 +29,17 @@ pub struct EtcdDriver {
     client_port: u16,
     proven: Proven,
     long: LongCalls<Result<(), Failure>>,
+    comparisons: Comparisons,
 }
 
 impl Default for EtcdDriver {
     fn default() -> Self {
-        Self { client_port: CLIENT_PORT, proven: Proven::default(), long: LongCalls::default() }
+        Self {
+            client_port: CLIENT_PORT,
+            proven: Proven::default(),
+            long: LongCalls::default(),
+            comparisons: Comparisons::default(),
+        }
     }
 }
 
@@ -43,13 +50,16 @@ impl Driver for EtcdDriver {
         let answers = join_all(target.members.iter().map(|it| self.ask(target, it))).await;
         let membership = agreed(&answers);
         let targets = answers.iter().map(Answer::target).collect();
-        let same_data = match may_compare(&answers, membership.as_ref(), target.spec) {
-            true => self.same_data(target, &answers).await,
-            false => None,
+        let compares = asks_for_data(target.spec);
+        let comparisons = match &membership {
+            Some(list) => self.compare(target, (&answers, list), compares).await,
+            None => vec![],
         };
+        let same_data = membership.as_ref().filter(|_| compares);
+        let same_data = same_data.and_then(|it| it.same_data(comparisons.last()?));
         let auth = self.auth(target, &answers).await;
         let view = View::new(targets, membership).tasks(self.long.tasks(&target.object.uid));
-        view.facts(Facts::of(&ClusterFacts { same_data, auth }))
+        view.facts(Facts::of(&ClusterFacts { same_data, auth })).compared(comparisons)
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
@@ -157,23 +167,6 @@ impl EtcdDriver {
         Connection::to(endpoint).await.ok()?.cluster_version().await
     }
 
-    /// Whether every member has the same data, at the latest revision that all have; nothing if one cannot say.
-    async fn same_data(
-        &self,
-        target: &Target<'_, EtcdClusterSpec>,
-        answers: &[Answer],
-    ) -> Option<bool> {
-        let statuses = answers.iter().filter_map(|it| it.status.as_ref());
-        let revision = statuses.map(|(it, _)| it.revision).min()?;
-        let hash = async |it: &Address| {
-            let hash = self.open(target, it).await.ok()?.hash(revision).await;
-            hash.inspect_err(|error| tracing::debug!(member = %it.member, %error, "no hash")).ok()
-        };
-        let hashes: Option<Vec<u32>> =
-            join_all(target.members.iter().map(hash)).await.into_iter().collect();
-        hashes.map(|it| it.iter().all(|hash| *hash == it[0]))
-    }
-
     /// What the member says of itself, whom alarms accuse, and the list of members if it gives one.
     async fn look(
         &self,
@@ -202,21 +195,9 @@ fn changes_minor(spec: &EtcdClusterSpec, status: &Status) -> bool {
     spec.next.is_some() || minor(&status.version) != minor(&spec.version)
 }
 
-/// Whether data may be compared: it is asked for, everyone who is listed answered, and all run the minor that they have
-/// agreed on, with no downgrade under way. Reading every key is work, so it is done right before it is of use.
-fn may_compare(answers: &[Answer], list: Option<&Membership>, spec: &EtcdClusterSpec) -> bool {
-    let Ok(runs) = spec.version.parse::<Version>() else { return false };
-    let begins = spec.auth.as_ref().is_some_and(|it| it.enabled);
-    let Some(list) = list.filter(|_| spec.next.is_some() || begins) else { return false };
-    let ready = |it: &Answer| {
-        let agreed = it.agreed_version.is_some_and(|it| it.minor == runs.minor);
-        let idle = |it: &Status| !it.learner && it.downgrade.is_none();
-        (agreed || spec.next.is_none()) && it.status.as_ref().is_some_and(|(it, _)| idle(it))
-    };
-    let mut listed = list.members.iter();
-    answers.len() == list.members.len()
-        && answers.iter().all(ready)
-        && listed.all(|it| answers.iter().any(|answer| hex(answer.id()) == *it.id))
+/// Whether it is asked for that the data of all is the same: before the minor changes, and before users are asked for.
+fn asks_for_data(spec: &EtcdClusterSpec) -> bool {
+    spec.next.is_some() || spec.auth.as_ref().is_some_and(|it| it.enabled)
 }
 
 /// Of several ways to talk to a member the first that it answers by.
@@ -332,6 +313,14 @@ fn corruption(id: u64) -> Corruption {
     if id == 0 { Corruption::Undetermined } else { Corruption::Of(hex(id).into()) }
 }
 
+/// Whom an alarm accuses, as etcd counts.
+fn accused(alarm: &Corruption) -> Result<u64, Blocked> {
+    match alarm {
+        Corruption::Of(id) => number(id),
+        _ => Ok(0),
+    }
+}
+
 /// A member that has never started has no name in etcd, but its peer address begins with its pod's.
 fn pod_name(member: &crate::client::Member) -> String {
     let host = member.peer_urls.first().and_then(|it| it.split_once("://")).map(|(_, it)| it);
@@ -394,6 +383,7 @@ async fn change(
         Request::Promote { id, .. } => connection.promote(number(id)?).await,
         Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
         Request::Leave { id, .. } => connection.remove(number(id)?).await,
+        Request::AllClear { alarm, .. } => connection.withdraw(accused(alarm)?).await,
         Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
             (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
             (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {

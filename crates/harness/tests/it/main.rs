@@ -6,6 +6,7 @@ mod backup;
 mod certmanager;
 mod chaos;
 mod claims;
+mod corruption;
 mod drains;
 mod etcd_volumes;
 mod evictions;

@@ -229,8 +229,8 @@ async fn a_users_certificates_take_over_from_the_operators_and_back_under_a_writ
     up.stop().await
 }
 
-/// A user's authority is replaced by another in the same secrets, and a client that trusts both goes on: both are trusted
-/// by everybody who was started anew, then the certificates become those of the new one, then it is trusted alone.
+/// A user's authority is replaced by another in the same secrets, and a client that trusts both goes on: both are
+/// trusted, then the certificates become those of the new one, then it is trusted alone.
 #[tokio::test]
 async fn another_authority_of_a_users_takes_over_under_a_writer() -> Result<()> {
     let up = Up::with_operator(3, "etcd").await?;

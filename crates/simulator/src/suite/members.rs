@@ -197,6 +197,22 @@ pub(super) fn corrupt() -> Vec<Scenario> {
     ]
 }
 
+/// A member whose data is corrupt, of which no alarm tells.
+pub(super) fn differs() -> Vec<Scenario> {
+    use Start::Running;
+    let corrupt = Budgets { corrupt: 1, ..NONE };
+    let (three, five) = (Running([3, 0]), Running([5, 0]));
+    let killed = Budgets { abort: 1, kill: 1, ..corrupt };
+    let evicted = Budgets { evict: 1, blind: 1, ..corrupt };
+    let cut = Budgets { stale: 1, cut: 1, ..corrupt };
+    vec![
+        Scenario::new("differs 3", three, &[[3, 0]], killed).silent(),
+        Scenario::new("differs 3, evicted", three, &[[3, 0]], evicted).silent(),
+        Scenario::new("differs 3 to 1", three, &[[1, 0]], cut).silent(),
+        Scenario::new("differs 5, twice", five, &[[5, 0]], Budgets { corrupt: 2, ..NONE }).silent(),
+    ]
+}
+
 /// A node loses all directories of a pod.
 pub(super) fn blanked() -> Vec<Scenario> {
     use Start::{Empty, Running};

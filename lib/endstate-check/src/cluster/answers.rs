@@ -1,8 +1,8 @@
 //! What the application answers the driver.
 
 use endstate_core::{
-    Corruption, Entry, MemberId, MemberStatus, Membership, Position, Reach, Refusal, RequestKind,
-    Standing, Target, Task, View as AppView,
+    Comparison, Corruption, Digest, Entry, MemberId, MemberStatus, Membership, Position, Reach,
+    Refusal, RequestKind, Standing, Target, Task, View as AppView,
 };
 
 use super::bits::*;
@@ -28,10 +28,7 @@ fn reach(seen: &Seen) -> Reach {
 impl<M: AppModel> View<'_, M> {
     /// All of it.
     pub(super) fn view(&self) -> AppView {
-        let accused = self.slots().filter(|(_, it)| it.app & ACCUSED != 0);
-        let named = accused.map(|(index, _)| Corruption::Of(Self::id(index)));
-        let alarms: Vec<_> =
-            named.chain(self.unnamed.then_some(Corruption::Undetermined)).collect();
+        let alarms = self.alarms();
         let target = |(index, it): (usize, &Seen)| match it.app & REACHED {
             0 => Target::silent(self.name(index), reach(it)),
             _ => Target::answered(self.name(index), self.answer((index, it), &alarms)),
@@ -40,10 +37,34 @@ impl<M: AppModel> View<'_, M> {
         view.targets = self.slots().map(target).collect();
         view.membership = self.list.then(|| self.membership());
         view.tasks = self.tasks();
+        if self.list && self.setting.scenario.silent {
+            view.comparisons = vec![self.compare(); 2];
+        }
         let own = self.slots().filter(|(_, it)| it.app & (NON_VOTER | VOTER) != 0);
         let own = own.map(|(index, it)| (self.name(index), it.own)).collect();
         view.facts = self.setting.model.facts(own);
         view
+    }
+
+    /// Whom the application accuses, unless it does not notice.
+    fn alarms(&self) -> Vec<Corruption> {
+        if self.setting.scenario.silent {
+            return vec![];
+        }
+        let accused = self.slots().filter(|(_, it)| it.app & ACCUSED != 0);
+        let named = accused.map(|(index, _)| Corruption::Of(Self::id(index)));
+        named.chain(self.unnamed.then_some(Corruption::Undetermined)).collect()
+    }
+
+    /// The data of the voters who answer: what is corrupt is each time something else.
+    fn compare(&self) -> Comparison {
+        let voters = || self.slots().filter(|(_, it)| it.app & VOTER != 0);
+        let digest = |(index, it): (usize, &Seen)| {
+            let hash = if it.app & ACCUSED == 0 { 0 } else { index as u64 + 1 };
+            (Self::id(index), Digest { since: 1, hash })
+        };
+        let said = voters().filter(|(_, it)| it.app & REACHED != 0).map(digest);
+        Comparison::new(1, voters().map(|(index, _)| Self::id(index)), said)
     }
 
     /// What the application is at work on, and how far it is.

@@ -21,7 +21,7 @@ pub(super) const VOTES: u8 = 16;
 /// It follows no leader.
 pub(super) const ON_ITS_OWN: u8 = 32;
 pub(super) const SECOND: u8 = 64;
-/// The application says that its data is corrupt.
+/// Its data is corrupt, and the application says so, or a comparison of the data does.
 pub(super) const ACCUSED: u8 = 128;
 
 /// Bits of what it shows, beside those of `Slot::also`: it serves, and says no more without a user.

@@ -97,8 +97,8 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
         false => state.voters().count(),
     };
     let below = counted - 1 < usize::from(state.spec.sizes[slot.role()]);
-    // The successor of one that leads would copy what is corrupt.
-    let misleads = slot.leads() && slot.is_corrupt();
+    // The successor of one that leads, or comes to lead, would copy what is corrupt.
+    let misleads = slot.is_corrupt() && (slot.leads() || !state.has(LED));
     let known = state.object_as_seen && aim.pod_as_seen && !state.fault_since && !misleads;
     let healthy = slot.runs() && slot.pod & (DELETING | EXISTS) == EXISTS;
     if healthy && below && known {

@@ -27,6 +27,8 @@ pub struct Scenario {
     /// Whether the launcher lets a process start on an empty data directory only once. It does in what ships; without
     /// it is seen what it is for.
     pub launcher: bool,
+    /// The application raises no alarm about corrupt data: it is found by comparison.
+    pub silent: bool,
     /// Chooses how members that look alike are told apart; changes which of them a tie picks.
     pub seed: u64,
 }
@@ -224,6 +226,7 @@ impl Scenario {
             budgets,
             room: true,
             launcher: true,
+            silent: false,
             seed: 0,
         }
     }
@@ -244,6 +247,12 @@ impl Scenario {
     #[must_use]
     pub const fn on(self, volumes: Volumes) -> Self {
         Self { volumes, ..self }
+    }
+
+    /// The same, in which corrupt data is found by comparison alone.
+    #[must_use]
+    pub const fn silent(self) -> Self {
+        Self { silent: true, ..self }
     }
 
     /// Whether it matters that claims are made apart from pods: there are two of a member, or one may not be made.

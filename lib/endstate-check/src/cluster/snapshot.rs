@@ -57,7 +57,7 @@ impl<M: AppModel> View<'_, M> {
             MemberRow {
                 standing: Some(standing),
                 position: Some(position(seen.row & POSITION)),
-                corrupt: seen.app & ACCUSED != 0,
+                corrupt: seen.app & ACCUSED != 0 && !self.setting.scenario.silent,
                 ..MemberRow::new(self.name(index), self.setting.role(seen.role()))
             }
         };

@@ -1,9 +1,9 @@
-//! Whose data the application accuses of corruption, where no quorum can be asked.
+//! Whose data is corrupt, where no quorum can be asked.
 
 use super::Assessed;
 use crate::app::App;
 use crate::id::MemberId;
-use crate::view::{Corruption, MemberStatus};
+use crate::view::MemberStatus;
 
 impl<A: App> Assessed<'_, A> {
     /// Whether any member says that this one's data is corrupt, or one did when the status was last written: whoever
@@ -12,10 +12,9 @@ impl<A: App> Assessed<'_, A> {
     pub(crate) fn is_accused(&self, name: &str) -> bool {
         let cluster = self.record.cluster_id.as_ref();
         let ours = |it: &&MemberStatus| cluster == Some(&it.cluster);
-        let answers = self.snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
-        let alarm = self.id_of(name).map(|it| Corruption::Of(it.clone()));
-        let said =
-            alarm.is_some_and(|it| answers.filter(ours).any(|said| said.corruption.contains(&it)));
+        let said = cluster
+            .zip(self.id_of(name))
+            .is_some_and(|(cluster, id)| self.snapshot.view.accuses(cluster, id));
         let answered = self.snapshot.view.answer(name).is_some_and(|it| ours(&it));
         let rows = &self.snapshot.status.members;
         let before = || rows.iter().any(|it| *it.name == *name && it.corrupt);

@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use super::rules::is_in_doubt;
 use super::{Assessed, Situation};
 use crate::app::App;
+use crate::comparison::Corruption;
 use crate::id::MemberName;
 use crate::leads::Leads;
 use crate::limits::{OVERDUE_SECONDS, quorum};
@@ -21,7 +22,7 @@ use crate::member::{Cluster, Health, Member};
 use crate::pod::PodPhase;
 use crate::position::Position;
 use crate::topology::{Acks, Lead, Topology};
-use crate::view::{Corruption, Entry, MemberStatus, Membership};
+use crate::view::{Entry, MemberStatus, Membership};
 use crate::waiting::{AppointmentLack, Waiting};
 
 impl<'a, A: App> Assessed<'a, A> {

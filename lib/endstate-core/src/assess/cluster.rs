@@ -1,13 +1,12 @@
 //! The list of members joined with everything else that is known of each.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::awaited::lost_with_claim;
 use super::health::{health, leader_of};
 use super::spread;
 use crate::app::{App, CatchUp};
+use crate::comparison::Corruption;
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::launch::{Directory, LaunchOf};
 use crate::leads::Leads;
@@ -21,7 +20,7 @@ use crate::reason::{Cause, VersionMismatch};
 use crate::record::{MemberRecord, Record, Step};
 use crate::snapshot::Snapshot;
 use crate::topology::Topology;
-use crate::view::{Corruption, Entry, MemberStatus, Membership};
+use crate::view::{Entry, MemberStatus, Membership};
 
 /// What a list is joined with.
 pub(super) struct Joined<'a, A: App> {
@@ -35,7 +34,7 @@ impl<A: App> Joined<'_, A> {
     pub(super) fn with(&self, list: &Membership) -> Cluster {
         let leads = Leads::new(&self.snapshot.view, list);
         let leader = leads.leader();
-        let corruption = corruption(self.snapshot, list);
+        let corruption = self.snapshot.view.corruption(list);
         let mut members: Vec<_> = list.members.iter().map(|it| self.member(it)).collect();
         for member in &mut members {
             member.leads = match self.is_led(member) {
@@ -51,6 +50,7 @@ impl<A: App> Joined<'_, A> {
         members.sort_by(|a, b| a.name.cmp(&b.name));
         self.compare_groups(&mut members);
         let beside = self.snapshot.beside.clone();
+        let corruption = corruption.into_iter().collect();
         Cluster { members, corruption, facts: self.snapshot.view.facts.clone(), beside }
     }
 
@@ -208,14 +208,6 @@ impl<A: App> Joined<'_, A> {
 
 fn is_unschedulable<S>(pod: &Pod<S>) -> bool {
     !pod.started && matches!(pod.trouble, Some(Trouble::Unschedulable { .. }))
-}
-
-/// What the voters of this list report.
-fn corruption<S>(snapshot: &Snapshot<S>, list: &Membership) -> Vec<Corruption> {
-    let answers = list.voters().filter_map(|it| snapshot.view.answer(&it.name));
-    let ours = answers.filter(|it| it.cluster == list.cluster);
-    let all: BTreeSet<_> = ours.flat_map(|it| &it.corruption).collect();
-    all.into_iter().cloned().collect()
 }
 
 /// Since when a member is back, if that is a moment ago. A node whose clock is ahead tells nothing.

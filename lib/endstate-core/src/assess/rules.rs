@@ -1,12 +1,12 @@
 //! What follows from the members alone: who may be removed, who has to move, what is missing.
 
 use super::groups;
+use crate::comparison::Corruption;
 use crate::id::MemberName;
 use crate::limits::quorum;
 use crate::member::{Cluster, Health, Member};
 use crate::problem::Change;
 use crate::topology::{Edge, Lead, Role, Topology, Unit};
-use crate::view::Corruption;
 
 /// Whether nothing is certain about whose data is good: who joined now might copy what is corrupt, and who left might
 /// take what is good along.
@@ -47,7 +47,15 @@ pub(crate) fn corrupt_leader<'c>(cluster: &'c Cluster, target: &Topology) -> Opt
     cluster.members.iter().find(|it| it.leads && is_replaced(cluster, target, it))
 }
 
-/// The same, where it can hand over.
+/// Who is taken off the list before another comes, who leads first: who joins copies from who leads, and a corrupt voter
+/// may come to lead at any time. Where each group has a leader of its own only that one would be copied from.
+pub(crate) fn leaves_first<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
+    let goes =
+        |it: &&Member| it.votes && !target.is_led(&it.role) && is_replaced(cluster, target, it);
+    corrupt_leader(cluster, target).or_else(|| cluster.members.iter().find(goes))
+}
+
+/// The same of a leader, where it can hand over.
 pub(crate) fn hands_over<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
     let leader = corrupt_leader(cluster, target)?;
     (can_transfer(target, leader) && heir(cluster, target, leader).is_some()).then_some(leader)

@@ -251,9 +251,10 @@ impl<A: App> Assessed<'_, A> {
             _ if !by_itself.contains(&reason) && rules::is_half_joined(target, member) => true,
             LeaveReason::ScaleDown => surplus,
             LeaveReason::Outdated => surplus && member.outdated,
-            // Who leads and cannot hand over goes first: its successor would copy what is corrupt.
+            // Its successor might copy what is corrupt, so it goes first.
             LeaveReason::Corrupt => {
-                (surplus || member.leads) && is_replaced(cluster, target, member)
+                let first = member.leads || !target.is_led(&member.role);
+                (surplus || first) && is_replaced(cluster, target, member)
             }
             LeaveReason::Vacated => surplus && member.vacates,
             LeaveReason::Requested => surplus && member.dismissed,

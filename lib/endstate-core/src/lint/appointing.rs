@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Lint, Rule};
+use crate::comparison::Corruption;
 use crate::id::{MemberId, MemberName};
 use crate::limits::quorum;
 use crate::pod::PodPhase;
 use crate::position::Position;
 use crate::topology::{Acks, Lead};
-use crate::view::{Corruption, Entry, MemberStatus, Membership};
+use crate::view::{Entry, MemberStatus, Membership};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn appoint(
@@ -25,7 +26,7 @@ impl<'a, S> Lint<'a, S> {
         };
         let own = self.leads(list).heard(heir);
         let able = own.is_some_and(|it| it.position.is_some());
-        let accused = self.corruption.contains(&&Corruption::Of(id.clone()));
+        let accused = self.corruption.contains(&Corruption::Of(id.clone()));
         self.check(Rule::KeepsData, able && !accused, || {
             format!("{member} would lead, and does not say what it has, or it is corrupt")
         });
@@ -107,7 +108,7 @@ impl<'a, S> Lint<'a, S> {
     /// to have; where a leader acknowledges alone, only a person does.
     fn has_all(&mut self, list: &'a Membership, heir: &Entry, (has, acks): (&Position, Acks)) {
         let leads = self.leads(list);
-        let accused = |id: &MemberId| self.corruption.contains(&&Corruption::Of(id.clone()));
+        let accused = |id: &MemberId| self.corruption.contains(&Corruption::Of(id.clone()));
         let counted = |it: &(&Entry, &MemberStatus)| !accused(&it.0.id);
         let answered = self.heard(list).filter(counted);
         let answered = answered.map(|it| it.1.position.as_ref());

@@ -11,7 +11,7 @@ use crate::reason::LeaveReason;
 use crate::record::{RecoverStage, Step};
 use crate::request::Request;
 use crate::topology::Recovery;
-use crate::view::{Corruption, Entry, MemberStatus, Membership, Reach};
+use crate::view::{Entry, MemberStatus, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn create(&mut self, member: &MemberName, start: &Start) {
@@ -170,9 +170,9 @@ impl<'a, S> Lint<'a, S> {
         let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
         let listed = || self.list()?.id_of(name).cloned();
         let id = known.or_else(listed).or_else(|| answer.map(|it| it.id.clone()));
-        let answers = self.snapshot.view.targets.iter().filter_map(|it| it.status.as_ref());
-        let mut said = answers.filter(|it| self.is_ours(it)).flat_map(|it| &it.corruption);
-        let now = id.is_some_and(|id| said.any(|it| *it == Corruption::Of(id.clone())));
+        let cluster = self.snapshot.status.record.cluster_id.as_ref();
+        let view = &self.snapshot.view;
+        let now = cluster.zip(id).is_some_and(|(cluster, id)| view.accuses(cluster, &id));
         let mut rows = self.snapshot.status.members.iter();
         now || answer.is_none() && rows.any(|it| it.name.as_str() == name && it.corrupt)
     }

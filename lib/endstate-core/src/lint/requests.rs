@@ -1,13 +1,14 @@
 //! What the application is asked for: who joins, votes, leads and leaves.
 
 use super::{Lint, Rule};
+use crate::comparison::Corruption;
 use crate::id::{MemberId, MemberName, RoleName};
 use crate::limits::quorum;
 use crate::pod::PodPhase;
 use crate::reason::LeaveReason;
 use crate::record::Step;
 use crate::request::{AppStep, Call, Request};
-use crate::view::{Corruption, Entry, Membership, Reach};
+use crate::view::{Entry, Membership, Reach};
 
 impl<'a, S> Lint<'a, S> {
     pub(super) fn call(&mut self, call: &Call) {
@@ -43,8 +44,18 @@ impl<'a, S> Lint<'a, S> {
                 self.step(step);
             }
             Request::App(step) => self.mend(step, call),
+            Request::AllClear { .. } => self.all_clear(call),
             Request::Cancel { .. } => drop(self.change(call)),
         }
+    }
+
+    /// An alarm is withdrawn when the data of all who are listed is known to be the same.
+    fn all_clear(&mut self, call: &Call) {
+        let Some(list) = self.change(call) else { return };
+        let holds = self.snapshot.view.is_same(list);
+        self.check(Rule::KeepsData, holds, || {
+            "an alarm would be withdrawn, and the members may differ in their data".into()
+        });
     }
 
     fn is_recorded(&self, step: &AppStep) -> bool {
@@ -138,7 +149,7 @@ impl<'a, S> Lint<'a, S> {
             None => self.leads(list).leader(),
             Some(unit) => self.leader_of(list, unit),
         };
-        let corrupt = |it: &&Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
+        let corrupt = |it: &Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
         let holds = !self.corruption.iter().any(corrupt);
         self.check(Rule::KeepsData, holds, || {
             format!("{member} would copy the data of a leader whose data is corrupt")

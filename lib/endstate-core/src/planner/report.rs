@@ -257,7 +257,7 @@ impl<A: App> Report<'_, '_, A> {
             }
             Choice::Unknown(_) => return None,
             Choice::Remove(member) => format!("{member} is not listed, or the operator added it"),
-            Choice::Replace(_) => "no alarm about corrupt data stands".into(),
+            Choice::Replace(_) => "no data is known to differ".into(),
             Choice::Resume | Choice::Adopt(_) => "the members are known".into(),
         };
         let what = format!("the annotation {CONSENT_ANNOTATION} says \"{choice}\"");
@@ -309,7 +309,7 @@ impl<A: App> Report<'_, '_, A> {
             IDLE_MS
         } else if self.progress().is_some() || self.cluster().is_none() {
             SOON_MS
-        } else if self.probes_say_nothing() {
+        } else if self.probes_say_nothing() || self.assessed.snapshot.view.is_unconfirmed() {
             DOUBT_MS
         } else {
             IDLE_MS

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use crate::comparison::Corruption;
 use crate::launch::Start;
 use crate::plan::Action;
 use crate::request::{ActionKey, ActionKind, Request, RequestKind};
@@ -16,6 +17,7 @@ impl Display for RequestKind {
             Self::Drain => "drain",
             Self::Leave => "remove member",
             Self::App(name) => name,
+            Self::AllClear => "withdraw an alarm by",
             Self::Cancel => "cancel the task of",
         })
     }
@@ -57,6 +59,10 @@ impl Display for Request {
                 write!(f, "remove member {member} ({id}): {reason}")
             }
             Self::App(step) => write!(f, "{} {}", step.name, step.member),
+            Self::AllClear { alarm: Corruption::Of(id), .. } => {
+                write!(f, "withdraw the alarm about corrupt data of {id}")
+            }
+            Self::AllClear { .. } => f.write_str("withdraw the alarm about data that differs"),
             Self::Cancel { request, member } => write!(f, "cancel: {request} {member}"),
         }
     }
@@ -111,6 +117,7 @@ impl Action {
                 Request::Drain { .. } => "MemberDraining",
                 Request::Leave { .. } => "MemberRemoved",
                 Request::App(_) => "ApplicationStep",
+                Request::AllClear { .. } => "AlarmWithdrawn",
                 Request::Cancel { .. } => "TaskCancelled",
             },
         }

@@ -54,7 +54,7 @@ impl Display for Cause {
             Self::NothingKnown => "nothing is known about it",
             Self::Leaderless => "it answers but does not follow the leader",
             Self::Guarded => "it serves, but does not report its state without authentication",
-            Self::Corrupt => "the application reports that its data is corrupt",
+            Self::Corrupt => "its data is corrupt",
             Self::NoPodYet => "its pod does not exist yet",
             Self::PodAwaited => "its pod was requested and does not exist yet",
             Self::PodStarting => "its pod is starting",

@@ -247,7 +247,7 @@ fn corruption(wait: &Waiting) -> String {
         Waiting::ForCulprit => {
             let way_out = Choice::Replace("MEMBER".into())
                 .asked_for("to have the member replaced whose data is wrong");
-            format!("the data of the members differs and the alarm names none of them; {way_out}")
+            format!("the data of the members differs, and nothing says whose is wrong; {way_out}")
         }
         _ => {
             "the member it names has left, and the application restricts service until then".into()

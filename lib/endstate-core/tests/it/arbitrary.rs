@@ -78,6 +78,8 @@ struct Whole {
     consent: (Option<usize>, Option<usize>),
     task: Option<(RequestKind, usize)>,
     operations: Vec<Asked>,
+    /// Whose data differs, by comparisons, of which there may be one.
+    compared: Option<(Vec<usize>, bool)>,
 }
 
 /// What an operation is about, and how far it is.
@@ -309,17 +311,44 @@ fn whole() -> impl Strategy<Value = Whole> {
     let flags = (rarely(), rarely(), rarely());
     let backoff = option::weighted(0.2, (1..9_u32, select(vec![-9_i64, 0, 5, 500])));
     let operations = vec(asked(), 0..3);
+    let compared = option::weighted(0.3, (vec(0..6_usize, 0..3), any::<bool>()));
     let rest = (
         option::weighted(0.2, blocked),
         backoff,
         option::weighted(0.2, (tasks, 0..6_usize)),
         operations,
+        compared,
     );
     (facts, flags, step, consent, rest).prop_map(|(facts, flags, step, consent, rest)| {
         let (formed, listed, agreed) = facts;
-        let (blocked, backoff, task, operations) = rest;
-        Whole { formed, listed, agreed, flags, step, blocked, backoff, consent, task, operations }
+        let (blocked, backoff, task, operations, compared) = rest;
+        Whole {
+            formed,
+            listed,
+            agreed,
+            flags,
+            step,
+            blocked,
+            backoff,
+            consent,
+            task,
+            operations,
+            compared,
+        }
     })
+}
+
+/// What the data of those on the list came to, once or twice.
+fn compare(whole: &Whole, list: Option<&Membership>) -> Vec<Comparison> {
+    let Some(((wrong, twice), list)) = whole.compared.as_ref().zip(list) else { return vec![] };
+    let wrong: Vec<_> = wrong.iter().map(|it| id(*it)).collect();
+    let digest = |it: &Entry| {
+        let place = wrong.iter().position(|wrong| *wrong == it.id);
+        (it.id.clone(), Digest { since: 1, hash: place.map_or(0, |it| it as u64 + 1) })
+    };
+    let compared =
+        Comparison::new(42, list.voters().map(|it| it.id.clone()), list.voters().map(digest));
+    vec![compared; if *twice { 2 } else { 1 }]
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -399,6 +428,7 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
     let agreed = whole.agreed.min(entries.len());
     let list = Membership::new(CLUSTER, entries).agreed(agreed);
     seen.view.membership = Some(list).filter(|it| whole.listed && it.voters().count() > 0);
+    seen.view.comparisons = compare(&whole, seen.view.membership.as_ref());
     let task = whole.task.clone().map(|(request, it)| Task::new(request, name(it), 1, 9));
     seen.view.tasks = task.into_iter().collect();
     let blocked = whole.blocked.clone().map(|(kind, it, age, not_made)| {

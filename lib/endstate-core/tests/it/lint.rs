@@ -216,6 +216,9 @@ fn what_looks_alike_and_is_right_passes() {
         ("one that is corrupt and does not lead copies to nobody", joins, |it| {
             it.status("b").corruption = vec![Corruption::Of("b".into())]
         }),
+        ("one whose data differs and does not lead copies to nobody", joins, |it| {
+            it.compared(&["b"]);
+        }),
         ("a mark that is there stays", marks, |it| {
             it.unmarked("c");
             it.pod("c").marks.started = Some("c".into());

@@ -238,6 +238,10 @@ impl App for Toy {
         }
     }
 
+    fn withdraws_alarms(&self) -> bool {
+        true
+    }
+
     /// What a step did is in the leader's history.
     fn steps(&self, spec: &ToySpec, cluster: &Cluster) -> Vec<AppStep> {
         let Some(leader) = cluster.leader() else { return vec![] };

@@ -239,6 +239,7 @@ impl<A: Told> World<A> {
             Request::App(step) if step.operation().is_some() => self.operate(&step),
             Request::App(step) if A::do_at_once(&mut self.memory, &step) => {}
             Request::App(step) => self.begin_task(kind, step.member),
+            Request::AllClear { alarm, .. } => self.alarms.retain(|it| *it != alarm),
             Request::Cancel { request, member } => {
                 let other = |it: &Task| it.request != request || it.member != member;
                 self.snapshot.view.tasks.retain(other);

@@ -1,9 +1,9 @@
 //! What happens to members, their pods and their volumes.
 
 use endstate_core::{
-    ActionKey, ActionKind, Blocked, Claim, Denial, Entry, Evidence, Exit, Marks, MemberName,
-    MemberVolume, Membership, NodeFault, PodPhase, Position, Reclaim, Start, Trouble, VolumeSpec,
-    Words,
+    ActionKey, ActionKind, Blocked, Claim, Comparison, Corruption, Denial, Digest, Entry, Evidence,
+    Exit, Marks, MemberName, MemberVolume, Membership, NodeFault, PodPhase, Position, Reclaim,
+    Start, Trouble, VolumeSpec, Words,
 };
 use jiff::SignedDuration;
 
@@ -35,6 +35,33 @@ impl<A: Told> World<A> {
             }
             _ => {}
         }
+    }
+
+    /// What was compared before an alarm says nothing of it.
+    pub(super) fn alarm(&mut self, of: Corruption) {
+        self.alarms.push(of);
+        self.snapshot.view.comparisons.clear();
+    }
+
+    /// The data of a member is another than before, and so is what it comes to.
+    pub(super) fn differ(&mut self, name: &MemberName) {
+        self.wrong.push(name.clone());
+    }
+
+    /// The data of all voters who work is compared, each time at a later revision.
+    pub(super) fn compare(&mut self) {
+        let view = &self.snapshot.view;
+        let list = view.membership.as_ref().unwrap();
+        let hash = |it: &MemberName| {
+            self.wrong.iter().position(|wrong| wrong == it).map_or(0xa0, |it| 0xb0 + it as u64)
+        };
+        let works = |it: &&Entry| self.working.contains(&it.name);
+        let digests = list.voters().filter(works);
+        let digests = digests.map(|it| (it.id.clone(), Digest { since: 1, hash: hash(&it.name) }));
+        let revision = 100 + view.comparisons.last().map_or(0, |it| it.revision);
+        let voters = list.voters().map(|it| it.id.clone());
+        let compared = Comparison::new(revision, voters, digests);
+        self.snapshot.view.comparisons.push(compared);
     }
 
     /// The first members form the cluster when a quorum of them works.

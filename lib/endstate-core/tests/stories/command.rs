@@ -63,6 +63,7 @@ impl<A: Told> World<A> {
             ["unsurveyed", names @ ..] => {
                 self.each(names, |it, name| it.pod(name).surveyed = false)
             }
+            ["differs", names @ ..] => self.each(names, Self::differ),
             ["cut", names @ ..] => self.each(names, |it, name| it.cut.push(name.clone())),
             ["mend", names @ ..] => self.each(names, |it, name| it.cut.retain(|it| it != name)),
             ["mislead", id, names @ ..] => self.each(names, |it, name| {
@@ -132,9 +133,10 @@ impl<A: Told> World<A> {
             ["all", "read-only"] => self.leader = None,
             ["guard"] => self.guarded = true,
             ["unguard"] => self.guarded = false,
-            ["alarm", id] => self.alarms.push(Corruption::Of((*id).into())),
-            ["alarm"] => self.alarms.push(Corruption::Undetermined),
+            ["alarm", id] => self.alarm(Corruption::Of((*id).into())),
+            ["alarm"] => self.alarm(Corruption::Undetermined),
             ["disarm"] => self.alarms.clear(),
+            ["compare"] => self.compare(),
             ["images", "hold", version] => self.mislabelled = Some((*version).to_owned()),
             ["task", request, name] => {
                 let request = match *request {

@@ -37,6 +37,8 @@ pub(crate) struct World<A: Told> {
     pub(super) history: Position,
     /// Whom the alarms that stand accuse of corrupt data.
     pub(super) alarms: Vec<Corruption>,
+    /// Whose data is another than that of the rest, and says so when it is compared.
+    pub(super) wrong: Vec<MemberName>,
     /// What images hold, whatever their tags say.
     pub(super) mislabelled: Option<String>,
     /// When the last plan wants to look again.
@@ -77,6 +79,7 @@ impl<A: Told> Default for World<A> {
             positions: BTreeMap::new(),
             history: Position::default(),
             alarms: vec![],
+            wrong: vec![],
             mislabelled: None,
             look_again_ms: None,
             timed: false,

@@ -2,8 +2,9 @@
 //! names.
 
 use crate::support::{Place, eventually, free_port};
+use endstate::client::Code;
 use endstate::client::Endpoint;
-use endstate_etcd::client::{Code, Connection, Failure};
+use endstate_etcd::client::{Connection, Failure};
 
 async fn ready(place: &Place) -> Connection {
     eventually("the member answers", async || {

@@ -8,6 +8,7 @@ mod beside;
 mod certmanager;
 mod client;
 mod compared;
+mod corruption;
 mod driver;
 mod fields;
 mod launcher;

@@ -6,6 +6,7 @@ use super::super::losses::is_no_quorum;
 use super::Report;
 use crate::app::App;
 use crate::assess::rules::units;
+use crate::comparison::Corruption;
 use crate::id::{MemberId, MemberName};
 use crate::limits::{STABLE_SECONDS, quorum};
 use crate::member::{Cluster, Health};
@@ -14,7 +15,6 @@ use crate::reason::Cause;
 use crate::record::MemberRecord;
 use crate::status::{Condition, ConditionType, Truth};
 use crate::topology::Edge;
-use crate::view::Corruption;
 use crate::waiting::Waiting;
 use crate::words;
 
@@ -69,9 +69,8 @@ impl<A: App> Report<'_, '_, A> {
             let status = if lost == Truth::True { Truth::False } else { Truth::Unknown };
             return (status, if lost == Truth::True { reason } else { "Unknown" }, message);
         };
-        if !cluster.corruption.is_empty() {
-            // An application that found corrupt data serves little or nothing until somebody clears it.
-            return (Truth::False, "DataCorrupt", corruption(cluster));
+        if self.is_alarmed() {
+            return (Truth::False, "DataCorrupt", self.corruption(cluster));
         }
         if let Some(wait) = self.headless(cluster).into_iter().next() {
             let status = if wait.needs_user() { Truth::False } else { Truth::Unknown };
@@ -110,7 +109,7 @@ impl<A: App> Report<'_, '_, A> {
         let wanted: usize = wanted.map(|it| it.size * it.groups as usize).sum();
         let has = recorded().count();
         if let Some(cluster) = self.cluster().filter(|it| !it.corruption.is_empty()) {
-            let told = [vec![corruption(cluster)], ill].concat();
+            let told = [vec![self.corruption(cluster)], ill].concat();
             (Truth::True, "DataCorrupt", told.join("; "))
         } else if !ill.is_empty() {
             (Truth::True, "MembersUnhealthy", ill.join("; "))
@@ -122,6 +121,36 @@ impl<A: App> Report<'_, '_, A> {
             (Truth::True, "MembersMissing", format!("{has} of {wanted} members exist"))
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
+        }
+    }
+
+    /// Whether the application itself found corrupt data: it serves little or nothing until that is cleared.
+    fn is_alarmed(&self) -> bool {
+        let view = &self.assessed.snapshot.view;
+        self.assessed.list().is_some_and(|it| !view.alarms(it).is_empty())
+    }
+
+    /// Whose data is corrupt, and who says so.
+    fn corruption(&self, cluster: &Cluster) -> String {
+        let told = |id: &MemberId| {
+            let member = cluster.members.iter().find(|it| it.id == *id);
+            member.map_or_else(|| format!("former member {id}"), |it| it.name.to_string())
+        };
+        let named = cluster.corruption.iter().filter_map(|it| match it {
+            Corruption::Of(id) => Some(told(id)),
+            Corruption::Undetermined => None,
+        });
+        let named: Vec<_> = named.collect();
+        let compared = self.assessed.snapshot.view.comparisons.last();
+        let compared = compared.filter(|it| !it.corruption().is_empty()).map(|it| {
+            let digests = it.digests.iter().map(|(id, digest)| format!("{} {digest}", told(id)));
+            format!(" at revision {} ({})", it.revision, digests.collect::<Vec<_>>().join(", "))
+        });
+        let named = named.join(", ");
+        match (named.is_empty(), compared) {
+            (true, at) => format!("the data of the members differs{}", at.unwrap_or_default()),
+            (false, Some(at)) => format!("the data of {named} is not that of a majority{at}"),
+            (false, None) => format!("the application reports corrupt data of {named}"),
         }
     }
 
@@ -279,21 +308,6 @@ impl<A: App> Report<'_, '_, A> {
         } else {
             (Truth::True, "Accepted", "the spec is valid and reachable".into())
         }
-    }
-}
-
-/// Whose data is corrupt.
-fn corruption(cluster: &Cluster) -> String {
-    let name = |it: &Corruption| {
-        let Corruption::Of(id) = it else { return None };
-        let member = cluster.members.iter().find(|it| it.id == *id);
-        let left = || format!("former member {id}");
-        Some(member.map_or_else(left, |it| it.name.to_string()))
-    };
-    let names: Vec<_> = cluster.corruption.iter().filter_map(name).collect();
-    match names.is_empty() {
-        true => "the data of the members differs".into(),
-        false => format!("the application reports corrupt data of {}", names.join(", ")),
     }
 }
 

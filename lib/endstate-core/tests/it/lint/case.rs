@@ -84,6 +84,14 @@ impl Case {
         targets.find(|it| *it.name == *name).unwrap().status.as_mut().unwrap()
     }
 
+    /// The data of all was compared twice, and that of these is another than that of the rest.
+    pub(super) fn compared(&mut self, wrong: &[&str]) {
+        let ids = ["a", "b", "c"];
+        let digest = |id| Digest { since: 1, hash: if wrong.contains(&id) { 8 } else { 7 } };
+        let compared = Comparison::new(42, ids, ids.map(|id| (id, digest(id))));
+        self.seen.view.comparisons = vec![compared.clone(), compared];
+    }
+
     /// There is a certificate of this key, whose holder trusts the key `k`.
     pub(super) fn certificate(&mut self, secret: &str, key: &str) {
         let mut facts = CertificateFacts::new(key, "k", (self.seen.now, self.seen.now));

@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 38] = [
+pub(super) const ALL: [fn() -> Case; 39] = [
     idle,
     owns,
     removes,
@@ -25,6 +25,7 @@ pub(super) const ALL: [fn() -> Case; 38] = [
     replaces,
     mends,
     cancels,
+    withdraws,
     restarts,
     updates,
     recreates,
@@ -197,6 +198,13 @@ pub(super) fn mends() -> Case {
             it.status(name).leader = None;
         }
     })
+}
+
+/// The alarm is about who has left, and all have the same data.
+pub(super) fn withdraws() -> Case {
+    let (member, alarm) = ("a".into(), Corruption::Of("z".into()));
+    let case = Case::new().calls(Request::AllClear { member, alarm });
+    case.with(|it| it.compared(&[]))
 }
 
 pub(super) fn cancels() -> Case {

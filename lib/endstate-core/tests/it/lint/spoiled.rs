@@ -230,6 +230,7 @@ pub(super) const CREATED: &[Spoiled] = &[
         add.relist(|it| it.push(Entry::non_voter("d", "d")));
         it.plan.actions.extend(add.plan.actions);
     }),
+    ("joins under a leader whose data is not that of a majority", joins, |it| it.compared(&["a"])),
     ("joins under a leader that is corrupt", joins, |it| {
         it.status("b").corruption = vec![Corruption::Of("a".into())]
     }),

@@ -182,6 +182,17 @@ pub(super) const CALLS: &[Spoiled] = &[
     ("removes while members differ", removes, |it| {
         it.status("b").corruption = vec![Corruption::Undetermined]
     }),
+    ("removes beside data that differs", removes, |it| it.compared(&["b"])),
+    ("withdraws an alarm and the data was not compared", withdraws, |it| {
+        it.seen.view.comparisons.clear();
+    }),
+    ("withdraws an alarm after one comparison", withdraws, |it| {
+        it.seen.view.comparisons.pop();
+    }),
+    ("withdraws an alarm while members differ", withdraws, |it| it.compared(&["c"])),
+    ("withdraws an alarm that one may be about who joined", withdraws, |it| {
+        it.relist(|it| it.push(Entry::voter("d", "d")));
+    }),
     ("gives up one whose node was silent for less than a minute", gives_up, |it| {
         let since = it.seen.now - jiff::SignedDuration::from_secs(59);
         it.pod("c").node_fault = Some(NodeFault::Silent { since });
