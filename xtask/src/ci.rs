@@ -26,6 +26,8 @@ pub(crate) fn run() -> Result<()> {
             "-p",
             "endstate-etcd",
             "-p",
+            "endstate-linear",
+            "-p",
             "endstate-zookeeper",
             "-p",
             "etcd-plan",

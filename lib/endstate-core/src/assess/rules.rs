@@ -47,8 +47,8 @@ pub(crate) fn corrupt_leader<'c>(cluster: &'c Cluster, target: &Topology) -> Opt
     cluster.members.iter().find(|it| it.leads && is_replaced(cluster, target, it))
 }
 
-/// Who is taken off the list before another comes, who leads first: who joins copies from who leads, and a corrupt voter
-/// may come to lead at any time. Where each group has a leader of its own only that one would be copied from.
+/// Who is taken off the list before another comes, who leads first: who joins copies from who leads, and a corrupt
+/// voter may come to lead at any time. Where each group has a leader of its own only that one would be copied from.
 pub(crate) fn leaves_first<'c>(cluster: &'c Cluster, target: &Topology) -> Option<&'c Member> {
     let goes =
         |it: &&Member| it.votes && !target.is_led(&it.role) && is_replaced(cluster, target, it);
