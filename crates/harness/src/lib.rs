@@ -3,16 +3,17 @@
 //! Nothing here knows the inside of Endstate. Everything waits for a state of the world, with a limit, and never for a
 //! time to pass.
 
+mod clients;
 mod cluster;
 mod operator;
 mod processes;
 mod reach;
-mod registers;
 mod terminal;
 mod up;
 mod writer;
 mod znodes;
 
+pub use clients::Clients;
 pub use cluster::{Cluster, EtcdCluster, example, is_true};
 pub use operator::Operator;
 pub use processes::{
@@ -20,7 +21,6 @@ pub use processes::{
     operator_process, pod_folder, thaw,
 };
 pub use reach::EtcdReach;
-pub use registers::Registers;
 pub use terminal::Terminal;
 pub use up::Up;
 pub use writer::{Writer, forward};

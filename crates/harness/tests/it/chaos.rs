@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{EtcdCluster, Registers, Up, freeze, kill, kill_and_wipe, member_process, thaw};
+use harness::{Clients, EtcdCluster, Up, freeze, kill, kill_and_wipe, member_process, thaw};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
@@ -244,7 +244,7 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
     let spec = json!({"size": 3, "version": versions[0], "pod": {"etcdEnv": compaction}});
     let cluster = EtcdCluster::etcd(&up, "chaos", spec).await?;
     cluster.settled(3).await?;
-    let registers = Registers::start(&up, "chaos").await?;
+    let clients = Clients::start(&up, "chaos").await?;
     let mut chaos = Chaos {
         up: &up,
         cluster: &cluster,
@@ -276,11 +276,11 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
         healed(&cluster, chaos.size).await.with_context(|| format!("fault {made}: {fault:?}"))?;
         took.entry(fault).or_default().push(start.elapsed());
         if made % 25 < 2 {
-            let (writes, reads) = registers.count();
+            let (writes, reads) = clients.count();
             eprintln!("{made} of {faults} faults, {writes} writes, {reads} reads");
         }
     }
-    let (writes, reads) = registers.check().await?;
+    let (writes, reads) = clients.check().await?;
     eprintln!(
         "{made} faults, seed {seed}: {writes} acknowledged writes, 0 lost; {reads} reads, 0 stale"
     );

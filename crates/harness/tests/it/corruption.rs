@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::{EtcdCluster, EtcdReach, Up, Writer, claim_folder, claims, forward};
 use kube::api::DynamicObject;
+use tokio::sync::oneshot;
 
 /// What no other bytes of a database are.
 const VALUE: &str = "what-was-written-and-is-to-be-read";
@@ -34,21 +35,14 @@ fn says(object: &DynamicObject, words: &str) -> bool {
     degraded.is_some_and(|it| it["reason"] == "DataCorrupt" && it.to_string().contains(words))
 }
 
-/// How long it takes, from the first wrong byte, until the status says so. The process writes its database meanwhile,
-/// and may put the right bytes back.
-async fn named(cluster: &EtcdCluster, database: &Path, words: &str) -> Result<Duration> {
-    let (start, mut first) = (Instant::now(), None);
-    while !says(&cluster.object().await?, words) {
-        let spoilt = spoil(database)?;
-        first = first.or_else(|| spoilt.then(Instant::now));
-        ensure!(
-            start.elapsed() < NAMED_MAX * 2,
-            "nothing was said: {:?}",
-            first.map(|it| it.elapsed())
-        );
-        tokio::time::sleep(Duration::from_millis(250)).await;
+/// Overwrites the value until the database is gone: the process writes it meanwhile, and may put the right bytes back.
+async fn keep_spoiling(database: PathBuf, first: oneshot::Sender<Instant>) {
+    let mut first = Some(first);
+    while let Ok(spoilt) = spoil(&database) {
+        let told = if spoilt { first.take() } else { None };
+        told.map(|it| it.send(Instant::now()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    first.map(|it| it.elapsed()).context("the value did not get to disk")
 }
 
 #[tokio::test]
@@ -65,10 +59,15 @@ async fn a_member_with_wrong_bytes_on_disk_is_named_and_replaced() -> Result<()>
     let claim = claims(&up).await?.remove(&format!("data-{leader}")).context("it has no claim")?;
     let database = claim_folder(up.state(), &claim)?.join("member/snap/db");
     let words = format!("the data of {leader} is not that of a majority");
-    let named = named(&cluster, &database, &words).await?;
-    ensure!(named <= NAMED_MAX, "it was named after {named:?}");
+    let (first, spoilt) = oneshot::channel();
+    let spoils = tokio::spawn(keep_spoiling(database, first));
+    cluster.until("name the member", move |it| says(it, &words)).await?;
+    let named = spoilt.await?.elapsed();
+    eprintln!("the first wrong byte was named after {named:.1?}");
+    ensure!(named <= NAMED_MAX, "that is too late");
     cluster.without(leader).await?;
     cluster.settled(3).await?;
+    spoils.await?;
     let read = reach.connect().await?.get("kept", None).await?;
     assert_eq!(read.kvs()[0].value(), VALUE.as_bytes());
     assert!(writer.check().await? > 0);
