@@ -67,8 +67,8 @@ impl Clients {
         (self.state.writes.load(Ordering::Relaxed), self.state.reads.load(Ordering::Relaxed))
     }
 
-    /// Ends them, reads every key once more, and fails unless one order explains all answers. Gives the numbers of writes
-    /// and reads.
+    /// Ends them, reads every key once more, and fails unless one order explains all answers. Gives the numbers of
+    /// writes and reads.
     pub async fn check(self) -> Result<(u64, u64)> {
         self.state.end.store(true, Ordering::Relaxed);
         let count = self.count();
