@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use endstate_linear::kv::{self, Action, Condition, Entry, Input, Outcome, Output, Revision};
 use endstate_linear::{Budget, Client, History, Operation, Verdict};
 use etcd_client::{Compare, CompareOp, KeyValue, ResponseHeader, Txn, TxnOp};
@@ -72,6 +72,7 @@ impl Clients {
     pub async fn check(self) -> Result<(u64, u64)> {
         self.state.end.store(true, Ordering::Relaxed);
         let count = self.count();
+        ensure!(count.0 > 0 && count.1 > 0, "{count:?} writes and reads were answered");
         for task in self.tasks {
             task.await?;
         }
@@ -133,7 +134,10 @@ fn key(number: u64) -> String {
 /// Reads, writes, and swaps what it has read last if nobody has written since.
 async fn run(reach: EtcdReach, state: Arc<State>, by: Client) {
     while !state.end.load(Ordering::Relaxed) {
-        let Ok(mut client) = reach.connect().await else { continue };
+        let Ok(mut client) = reach.connect().await else {
+            tokio::time::sleep(PACE).await;
+            continue;
+        };
         let mut seen = None;
         while !state.end.load(Ordering::Relaxed) {
             let number = state.begun.fetch_add(1, Ordering::Relaxed);
@@ -166,6 +170,7 @@ async fn read_all(reach: &EtcdReach, state: &State) {
         (0..used).flat_map(|it| (0..KEYS).map(move |key| it * KEYS * USES + key)).collect();
     while let Some(number) = keys.pop() {
         let Ok(mut client) = reach.connect().await else {
+            tokio::time::sleep(PACE).await;
             keys.push(number);
             continue;
         };

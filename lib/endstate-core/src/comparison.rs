@@ -79,11 +79,24 @@ impl Comparison {
     }
 
     /// Whether all of these have the same data; nothing unless they voted, and all of them said so of the same history.
-    pub(crate) fn is_same(&self, voters: &BTreeSet<MemberId>) -> Option<bool> {
+    ///
+    /// ```
+    /// use endstate_core::{Comparison, Digest};
+    /// let compared = Comparison::new(42, ["1"], [("1", Digest { since: 40, hash: 7 })]);
+    /// assert_eq!(compared.is_same(&["1".into()].into()), Some(true));
+    /// assert_eq!(compared.is_same(&["1".into(), "2".into()].into()), None);
+    /// ```
+    pub fn is_same(&self, voters: &BTreeSet<MemberId>) -> Option<bool> {
         let histories: BTreeSet<_> = self.digests.values().map(|it| it.since).collect();
         let hashes: BTreeSet<_> = self.digests.values().map(|it| it.hash).collect();
         let said = self.voters == *voters && self.digests.len() == voters.len();
         (said && histories.len() == 1).then_some(hashes.len() == 1)
+    }
+
+    /// What it says of these voters, whoever else voted then.
+    pub(crate) fn among(&self, voters: &BTreeSet<MemberId>) -> Self {
+        let digests = self.digests.iter().map(|(id, it)| (id.clone(), *it));
+        Self::new(self.revision, voters.iter().cloned(), digests)
     }
 
     /// Whose data is wrong: of who differs from a majority of the voters. Without a majority nobody can say.
@@ -103,6 +116,29 @@ impl Comparison {
         }
     }
 
+    /// Whether without this voter all who said something have the same data, and are a majority of the rest.
+    pub(crate) fn agrees_without(&self, voter: &MemberId) -> bool {
+        let rest = self.digests.iter().filter(|(id, _)| *id != voter).map(|(_, it)| it);
+        let (count, rest): (_, Vec<_>) = (rest.clone().count(), rest.collect());
+        let same = rest.windows(2).all(|it| it[0] == it[1]);
+        let others = self.voters.iter().filter(|it| *it != voter).count();
+        same && count >= quorum(others)
+    }
+
+    /// Whether the last of these says something that the one before does not, so that another is due soon.
+    ///
+    /// ```
+    /// use endstate_core::{Comparison, Digest};
+    /// let seen = [("1", 7), ("2", 8)].map(|(id, hash)| (id, Digest { since: 40, hash }));
+    /// let compared = Comparison::new(42, ["1", "2"], seen);
+    /// assert!(Comparison::is_unconfirmed(&[compared.clone()]));
+    /// assert!(!Comparison::is_unconfirmed(&[compared.clone(), compared]));
+    /// ```
+    pub fn is_unconfirmed(comparisons: &[Self]) -> bool {
+        let last = comparisons.last().map(Self::corruption).unwrap_or_default();
+        last != differing(comparisons)
+    }
+
     /// Those whose history begins at the same revision as that of most.
     fn comparable(&self) -> BTreeMap<&MemberId, u64> {
         let count = |since: u64| self.digests.values().filter(|it| it.since == since).count();
@@ -112,18 +148,16 @@ impl Comparison {
     }
 }
 
-/// Whose data is wrong by the two latest comparisons, the last one at the end. One alone proves nothing: a member may
-/// have been at work on its history.
+/// Whose data is wrong by the two latest comparisons, the last one at the end. What the last one alone says proves
+/// nothing, since a member may have been at work on its history; but then nobody can say.
 pub(crate) fn differing(comparisons: &[Comparison]) -> BTreeSet<Corruption> {
-    let [.., before, last] = comparisons else { return BTreeSet::new() };
-    let (before, last) = (before.corruption(), last.corruption());
-    last.intersection(&before).cloned().collect()
-}
-
-/// Whether the latest comparison says something that the one before does not, so that another is due soon.
-pub(crate) fn is_unconfirmed(comparisons: &[Comparison]) -> bool {
-    let last = comparisons.last().map(Comparison::corruption).unwrap_or_default();
-    last != differing(comparisons)
+    let mut latest = comparisons.iter().rev().map(Comparison::corruption);
+    let (last, before) = (latest.next().unwrap_or_default(), latest.next().unwrap_or_default());
+    let mut both: BTreeSet<_> = last.intersection(&before).cloned().collect();
+    if both != last {
+        both.insert(Corruption::Undetermined);
+    }
+    both
 }
 
 #[cfg(test)]
@@ -170,21 +204,25 @@ mod tests {
     }
 
     #[test]
-    fn one_comparison_proves_nothing() {
+    fn one_comparison_proves_nothing_and_raises_doubt() {
         let good = compared(&[("a", 1, 5), ("b", 1, 5), ("c", 1, 5)]);
         let bad = compared(&[("a", 1, 5), ("b", 1, 5), ("c", 1, 6)]);
         let other = compared(&[("a", 1, 5), ("b", 1, 6), ("c", 1, 6)]);
+        let doubt: BTreeSet<_> = [Corruption::Undetermined].into();
+        let unknown = compared(&[("a", 1, 5), ("b", 1, 6), ("c", 1, 7)]);
         let cases = [
-            (vec![bad.clone()], of(&[]), true),
-            (vec![good.clone(), bad.clone()], of(&[]), true),
+            (vec![bad.clone()], doubt.clone(), true),
+            (vec![good.clone(), bad.clone()], doubt.clone(), true),
             (vec![bad.clone(), bad.clone()], of(&["c"]), false),
-            (vec![bad.clone(), other], of(&[]), true),
+            (vec![bad.clone(), other], doubt.clone(), true),
+            (vec![unknown.clone(), bad.clone()], doubt.clone(), true),
+            (vec![bad.clone(), unknown], doubt, false),
             (vec![bad.clone(), bad, good.clone()], of(&[]), false),
             (vec![good], of(&[]), false),
         ];
         for (comparisons, wrong, unconfirmed) in cases {
             assert_eq!(differing(&comparisons), wrong, "{comparisons:?}");
-            assert_eq!(is_unconfirmed(&comparisons), unconfirmed, "{comparisons:?}");
+            assert_eq!(Comparison::is_unconfirmed(&comparisons), unconfirmed, "{comparisons:?}");
         }
     }
 
@@ -199,5 +237,18 @@ mod tests {
         assert_eq!(of(&[("a", 1, 5), ("b", 1, 0)]), None);
         assert_eq!(of(&[("a", 1, 5), ("b", 2, 5)]), None, "another history");
         assert_eq!(of(&[("a", 1, 5), ("b", 1, 6)]), Some(false));
+    }
+
+    #[test]
+    fn who_is_left_has_to_agree_and_be_a_majority_of_the_rest() {
+        let three = compared(&[("a", 1, 5), ("b", 1, 6), ("c", 1, 7)]);
+        assert!(!three.agrees_without(&"c".into()), "those who are left differ");
+        let two = compared(&[("a", 1, 5), ("b", 1, 6)]);
+        assert!(two.agrees_without(&"b".into()) && two.agrees_without(&"a".into()));
+        let silent = compared(&[("a", 1, 5), ("b", 1, 6), ("c", 1, 0)]);
+        assert!(!silent.agrees_without(&"b".into()), "one of two said something");
+        assert!(!silent.agrees_without(&"c".into()));
+        let even = compared(&[("a", 1, 5), ("b", 1, 5), ("c", 1, 6), ("d", 1, 6)]);
+        assert!(!even.agrees_without(&"d".into()));
     }
 }

@@ -30,6 +30,8 @@ pub struct Cluster {
     /// What is corrupt, by the application's alarms, or since members differ in their data. Also of members that have
     /// left: an alarm stays until it is withdrawn.
     pub corruption: Vec<Corruption>,
+    /// Whose data is wrong by a person's word.
+    pub blamed: Option<MemberId>,
     /// What only the application knows of the cluster.
     pub facts: Facts,
     /// The objects that are declared beside it.

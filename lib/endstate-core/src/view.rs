@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::comparison::{Comparison, Corruption, differing, is_unconfirmed};
+use crate::comparison::{Comparison, Corruption, differing};
 use crate::consent::Choice;
 use crate::facts::Facts;
 use crate::id::{ClusterId, MemberId, MemberName};
@@ -96,8 +96,7 @@ impl View {
         self
     }
 
-    /// The same, in which it is the member whose data is wrong by a person's word that is meant where data differs and
-    /// nothing says whose is wrong.
+    /// The same, with whose data is wrong by a person's word, where data differs and nothing says whose is wrong.
     ///
     /// ```
     /// use endstate_core::{Choice, MemberRecord, Record, View};
@@ -108,13 +107,16 @@ impl View {
     /// ```
     #[must_use]
     pub fn accused_by<S>(self, consent: Option<&Choice>, record: &Record<S>) -> Self {
-        let Some(Choice::Replace(name)) = consent else { return self };
-        if record.consent.as_ref() == consent {
-            return self;
-        }
-        // One that has left is listed no more, whatever it was called.
-        let id = record.find(name).and_then(|it| it.id.clone());
-        Self { blamed: Some(id.unwrap_or_else(|| MemberId::from(name.as_str()))), ..self }
+        let unused = consent.filter(|_| record.consent.as_ref() != consent);
+        let blamed = match unused {
+            // One that has left is listed no more, whatever it was called.
+            Some(Choice::Replace(name)) => {
+                let id = record.find(name).and_then(|it| it.id.clone());
+                Some(id.unwrap_or_else(|| MemberId::from(name.as_str())))
+            }
+            _ => None,
+        };
+        Self { blamed, ..self }
     }
 
     /// What is corrupt by the alarms that the voters on this list report.
@@ -124,20 +126,30 @@ impl View {
         ours.flat_map(|it| &it.corruption).cloned().collect()
     }
 
-    /// What is corrupt: by alarms, and of those on this list by what was compared. What that says ends any doubt, and
-    /// else a person's word does.
+    /// What is corrupt: by alarms, and by what was compared of those who are on this list. An alarm that names nobody
+    /// is answered by who differs for certain, and else, if that leaves no doubt, by a person.
     pub(crate) fn corruption(&self, list: &Membership) -> BTreeSet<Corruption> {
-        let votes = |id: &MemberId| list.voters().any(|it| it.id == *id);
-        let mut compared = differing(&self.comparisons);
-        compared.retain(|it| !matches!(it, Corruption::Of(id) if !votes(id)));
-        let named = compared.iter().any(|it| *it != Corruption::Undetermined);
-        let mut all = self.alarms(list);
-        all.extend(compared);
-        if all.contains(&Corruption::Undetermined) && (named || self.blamed.is_some()) {
-            all.remove(&Corruption::Undetermined);
-            all.extend(self.blamed.iter().filter(|_| !named).cloned().map(Corruption::Of));
+        let voters = list.voters().map(|it| it.id.clone()).collect();
+        let compared: Vec<_> = self.comparisons.iter().map(|it| it.among(&voters)).collect();
+        let mut all = differing(&compared);
+        let answered = !all.is_empty() && !all.contains(&Corruption::Undetermined);
+        let alarms = self.alarms(list).into_iter();
+        all.extend(alarms.filter(|it| !answered || *it != Corruption::Undetermined));
+        if let Some(blamed) = self.word(&compared)
+            && all.remove(&Corruption::Undetermined)
+        {
+            all.insert(Corruption::Of(blamed.clone()));
         }
         all
+    }
+
+    /// Whose data is wrong by a person's word, where that leaves no doubt: the others have the same, as far as that was
+    /// compared.
+    fn word(&self, compared: &[Comparison]) -> Option<&MemberId> {
+        let blamed = self.blamed.as_ref()?;
+        let differs = compared.last().filter(|it| !it.corruption().is_empty());
+        let certain = !Comparison::is_unconfirmed(compared);
+        differs.is_none_or(|it| certain && it.agrees_without(blamed)).then_some(blamed)
     }
 
     /// Whether anything says, where no quorum gives a list, that the data of this member of a cluster is corrupt.
@@ -158,7 +170,7 @@ impl View {
 
     /// Whether data differed when it was compared last, and not before: it is compared again soon.
     pub(crate) fn is_unconfirmed(&self) -> bool {
-        is_unconfirmed(&self.comparisons)
+        Comparison::is_unconfirmed(&self.comparisons)
     }
 
     /// What the member of this name answered.

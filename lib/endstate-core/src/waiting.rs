@@ -207,7 +207,10 @@ pub enum Waiting {
     /// Voters hold different data, and nothing says whose is wrong.
     ForCulprit,
     /// An alarm about corrupt data stands although the member it is about has left.
-    ForAllClear,
+    ForAllClear {
+        /// Whether only a person can withdraw it.
+        person: bool,
+    },
     /// A step would leave too few working voters.
     ForRedundancy {
         /// Who would stop, join or leave.
@@ -427,7 +430,7 @@ impl Waiting {
                     | Self::ForChoice { .. }
                     | Self::ForFormer { .. }
                     | Self::ForVote { .. }
-                    | Self::ForAllClear
+                    | Self::ForAllClear { person: true }
                     | Self::ForIds { .. }
                     | Self::ForGroup { lost: true, .. }
             )

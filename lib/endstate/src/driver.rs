@@ -15,7 +15,7 @@ use endstate_core::{AppStep, Beside, Call, Identity, MemberId, MemberName, RoleN
 
 use crate::client::{Endpoint, Failure};
 use crate::operator::Secrets;
-pub use comparisons::Comparisons;
+pub use comparisons::{Asked, Comparisons};
 pub use long::LongCalls;
 
 /// A member, and where its pod can be reached.

@@ -183,10 +183,19 @@ impl Connection {
         serde_json::from_slice::<Versions>(&body).ok()?.etcdcluster.parse().ok()
     }
 
-    /// The hash of every key at a revision, with the history since the revision that was compacted to.
-    pub async fn hash(&self, revision: i64) -> Result<Digest, Failure> {
+    /// The hash of every key at a revision, with the history since the revision that was compacted to. An address may
+    /// be another member's by now: it is asked of this one of this cluster.
+    pub async fn hash(
+        &self,
+        (cluster, member): (u64, u64),
+        revision: i64,
+    ) -> Result<Digest, Failure> {
         let mut client = self.client.maintenance_client();
         let answer = within(HASH_TIMEOUT, client.hash_kv(revision), failure).await?;
+        let by = answer.header().map(|it| (it.cluster_id(), it.member_id()));
+        if by != Some((cluster, member)) {
+            return Err(Failure::unknown("another member answered"));
+        }
         let since = u64::try_from(answer.compact_version()).unwrap_or_default();
         Ok(Digest { since, hash: answer.hash().into() })
     }

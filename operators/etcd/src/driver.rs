@@ -50,14 +50,14 @@ impl Driver for EtcdDriver {
         let answers = join_all(target.members.iter().map(|it| self.ask(target, it))).await;
         let membership = agreed(&answers);
         let targets = answers.iter().map(Answer::target).collect();
-        let compares = asks_for_data(target.spec);
-        let comparisons = match &membership {
-            Some(list) => self.compare(target, (&answers, list), compares).await,
-            None => vec![],
-        };
-        let same_data = membership.as_ref().filter(|_| compares);
-        let same_data = same_data.and_then(|it| it.same_data(comparisons.last()?));
         let auth = self.auth(target, &answers).await;
+        let reason = reason(target.spec, auth.as_ref());
+        let same_for = membership.as_ref().filter(|_| reason.is_some());
+        let comparisons = match &membership {
+            Some(list) => self.compare(target, (&answers, list), reason).await,
+            None => self.comparisons.known(&target.object.uid),
+        };
+        let same_data = same_for.and_then(|it| it.same_data(comparisons.last()?));
         let view = View::new(targets, membership).tasks(self.long.tasks(&target.object.uid));
         view.facts(Facts::of(&ClusterFacts { same_data, auth })).compared(comparisons)
     }
@@ -71,7 +71,13 @@ impl Driver for EtcdDriver {
         };
         let login = self.login(target, &endpoint);
         match Box::pin(change(target, call, (&endpoint, &login), &self.long)).await {
-            Ok(Some(())) => Outcome::Done,
+            Ok(Some(())) => {
+                if matches!(call.request, Request::AllClear { .. }) {
+                    // The next alarm is about something else.
+                    self.comparisons.forget(&target.object.uid);
+                }
+                Outcome::Done
+            }
             Ok(None) => Outcome::Running,
             Err(why) => Box::pin(why.outcome(call)).await,
         }
@@ -195,9 +201,12 @@ fn changes_minor(spec: &EtcdClusterSpec, status: &Status) -> bool {
     spec.next.is_some() || minor(&status.version) != minor(&spec.version)
 }
 
-/// Whether it is asked for that the data of all is the same: before the minor changes, and before users are asked for.
-fn asks_for_data(spec: &EtcdClusterSpec) -> bool {
-    spec.next.is_some() || spec.auth.as_ref().is_some_and(|it| it.enabled)
+/// For what it is asked whether the data of all is the same: another minor, or users that are to be asked for.
+fn reason(spec: &EtcdClusterSpec, auth: Option<&AuthFacts>) -> Option<String> {
+    let begins = spec.auth.as_ref().is_some_and(|it| it.enabled)
+        && auth.is_some_and(|it| !it.enabled && !it.denied);
+    let next = spec.next.map(|it| format!("to {it}"));
+    next.or_else(|| begins.then(|| "users".to_owned()))
 }
 
 /// Of several ways to talk to a member the first that it answers by.

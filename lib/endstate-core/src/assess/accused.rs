@@ -3,22 +3,19 @@
 use super::Assessed;
 use crate::app::App;
 use crate::id::MemberId;
-use crate::view::MemberStatus;
 
 impl<A: App> Assessed<'_, A> {
     /// Whether any member says that this one's data is corrupt, or one did when the status was last written: whoever
-    /// said so may have lost its data since, or its pod to a recovery. Only a quorum withdraws that, or the accused
-    /// itself if it answers and nobody says so any more.
+    /// said so may have lost its data since, or its pod to a recovery. Only a quorum withdraws that: without one an
+    /// application may say nothing of it.
     pub(crate) fn is_accused(&self, name: &str) -> bool {
         let cluster = self.record.cluster_id.as_ref();
-        let ours = |it: &&MemberStatus| cluster == Some(&it.cluster);
         let said = cluster
             .zip(self.id_of(name))
             .is_some_and(|(cluster, id)| self.snapshot.view.accuses(cluster, id));
-        let answered = self.snapshot.view.answer(name).is_some_and(|it| ours(&it));
         let rows = &self.snapshot.status.members;
         let before = || rows.iter().any(|it| *it.name == *name && it.corrupt);
-        said || self.cluster.is_none() && !answered && before()
+        said || self.cluster.is_none() && before()
     }
 
     fn id_of(&self, name: &str) -> Option<&MemberId> {

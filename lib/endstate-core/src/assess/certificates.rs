@@ -10,8 +10,8 @@ use crate::certificates::{Certificate, CertificateFacts, Due, authority_warning}
 use crate::problem::Problem;
 
 /// What a person does about the end of an authority that is not the operator's.
-const RENEW_AUTHORITY: &str = "bring in another: put it beside this one into the secrets, and count \
-                               spec.tls.*.authority up, since members read whom they trust when they start";
+const RENEW_AUTHORITY: &str = "bring in another: put it beside this one into the secrets, and start members anew, \
+                               since they read whom they trust then (spec.tls.*.authority counts, where the kind has it)";
 
 /// The same of one that cert-manager renews, beneath members who do not notice.
 const RESTART: &str = "members read it only at their start, so count spec.tls.*.authority up after it was renewed; let \

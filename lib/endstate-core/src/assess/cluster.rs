@@ -51,7 +51,8 @@ impl<A: App> Joined<'_, A> {
         self.compare_groups(&mut members);
         let beside = self.snapshot.beside.clone();
         let corruption = corruption.into_iter().collect();
-        Cluster { members, corruption, facts: self.snapshot.view.facts.clone(), beside }
+        let blamed = self.snapshot.view.blamed.clone();
+        Cluster { members, corruption, blamed, facts: self.snapshot.view.facts.clone(), beside }
     }
 
     fn is_led(&self, member: &Member) -> bool {

@@ -33,8 +33,17 @@ pub(crate) fn is_accused(cluster: &Cluster, member: &Member) -> bool {
 fn has_good_data_beside(cluster: &Cluster, target: &Topology, corrupt: &Member) -> bool {
     match target.is_led(&corrupt.role) {
         true => groups::has_copy_beside(cluster, corrupt),
-        false => cluster.has_good_majority(),
+        false => {
+            let by_word = cluster.blamed.as_ref() == Some(&corrupt.id);
+            cluster.has_good_majority() || by_word && leaves_quorum(cluster, corrupt)
+        }
     }
+}
+
+/// Whether somebody's data is corrupt, and it is not certain who has good data in its place.
+pub(crate) fn lacks_good_data(cluster: &Cluster, target: &Topology) -> bool {
+    let mut corrupt = cluster.voters().filter(|it| it.health == Health::Corrupt);
+    corrupt.any(|it| !has_good_data_beside(cluster, target, it))
 }
 
 /// Whether a member is replaced because its data is corrupt.

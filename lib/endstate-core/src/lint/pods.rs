@@ -164,7 +164,7 @@ impl<'a, S> Lint<'a, S> {
         });
     }
 
-    /// Whether any member calls this one's data corrupt, or one did before and it does not answer itself any more.
+    /// Whether anything says that this one's data is corrupt, or did before and no quorum withdraws it.
     fn is_accused(&self, name: &str) -> bool {
         let known = self.snapshot.status.record.find(name).and_then(|it| it.id.clone());
         let answer = self.snapshot.view.answer(name).filter(|it| self.is_ours(it));
@@ -174,7 +174,7 @@ impl<'a, S> Lint<'a, S> {
         let view = &self.snapshot.view;
         let now = cluster.zip(id).is_some_and(|(cluster, id)| view.accuses(cluster, &id));
         let mut rows = self.snapshot.status.members.iter();
-        now || answer.is_none() && rows.any(|it| it.name.as_str() == name && it.corrupt)
+        now || self.proven().is_none() && rows.any(|it| it.name.as_str() == name && it.corrupt)
     }
 
     pub(super) fn restart(&mut self, pod: &PodRef) {

@@ -8,7 +8,7 @@
 use super::proof::Proof;
 use super::verdict::Verdict;
 use crate::app::App;
-use crate::assess::rules::{is_in_doubt, leaves_first};
+use crate::assess::rules::{is_in_doubt, lacks_good_data, leaves_first};
 use crate::comparison::Corruption;
 use crate::member::Health;
 use crate::reason::{Cause, LeaveReason};
@@ -21,7 +21,7 @@ pub(super) fn report<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let cluster = proof.cluster;
     let corrupt = cluster.voters().filter(|it| it.health == Health::Corrupt).count();
     let (good, of) = (cluster.healthy_voters(), cluster.voters().count());
-    let few_good = corrupt > 0 && !cluster.has_good_majority();
+    let few_good = lacks_good_data(cluster, proof.target);
     let few_good = few_good.then_some(Waiting::ForGoodData { corrupt, good, of });
     // Then any of them may hold the only good data.
     let unnamed = cluster.corruption.contains(&Corruption::Undetermined);
@@ -31,7 +31,9 @@ pub(super) fn report<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     };
     let alarm = match unnamed {
         true => Some(Waiting::ForCulprit),
-        false if corrupt == 0 && cluster.corruption.iter().any(left) => Some(Waiting::ForAllClear),
+        false if corrupt == 0 && cluster.corruption.iter().any(left) => {
+            Some(Waiting::ForAllClear { person: !proof.assessed.app.withdraws_alarms() })
+        }
         false => None,
     };
     Verdict::say(few_good.into_iter().chain(alarm))

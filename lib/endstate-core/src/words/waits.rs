@@ -53,7 +53,7 @@ impl Waiting {
             Self::ForStability { member, .. } => format!("member {member} to be stable"),
             Self::ForGoodData { .. } => "a majority with good data".into(),
             Self::ForCulprit => "a decision about which data is wrong".into(),
-            Self::ForAllClear => "the alarm about corrupt data to be cleared".into(),
+            Self::ForAllClear { .. } => "the alarm about corrupt data to be cleared".into(),
             Self::ForRedundancy { member, .. } => format!("a safe moment to change {member}"),
             Self::ForStep { step, member, .. } => format!("a safe moment for \"{step} {member}\""),
             Self::ForRole { role, .. } => format!("the turn of role {role}"),
@@ -130,7 +130,9 @@ impl Waiting {
             Self::ForStability { .. } => {
                 format!("it has been back for less than {STABLE_SECONDS} seconds")
             }
-            Self::ForGoodData { .. } | Self::ForCulprit | Self::ForAllClear => corruption(self),
+            Self::ForGoodData { .. } | Self::ForCulprit | Self::ForAllClear { .. } => {
+                corruption(self)
+            }
             Self::ForRedundancy { shortage, .. }
             | Self::ForStep { shortage, .. }
             | Self::ForRole { shortage, .. } => shortage.to_string(),
@@ -181,7 +183,7 @@ impl Waiting {
             Self::ForStability { .. } => "MemberNotStable",
             Self::ForGoodData { .. } => "DataCorrupt",
             Self::ForCulprit => "DataDiffers",
-            Self::ForAllClear => "AlarmActive",
+            Self::ForAllClear { .. } => "AlarmActive",
             Self::ForRedundancy { .. } => "TooFewMembers",
             Self::ForStep { .. } => "StepPutOff",
             Self::ForRole { .. } => "RoleNotReady",
@@ -248,6 +250,10 @@ fn corruption(wait: &Waiting) -> String {
             let way_out = Choice::Replace("MEMBER".into())
                 .asked_for("to have the member replaced whose data is wrong");
             format!("the data of the members differs, and nothing says whose is wrong; {way_out}")
+        }
+        Waiting::ForAllClear { person: false } => {
+            "the member it names has left, and the data of all is compared before it is withdrawn"
+                .into()
         }
         _ => {
             "the member it names has left, and the application restricts service until then".into()

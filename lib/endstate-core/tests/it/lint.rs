@@ -213,12 +213,6 @@ fn what_looks_alike_and_is_right_passes() {
             it.around().taken = it.seen.conflicts.clone();
         }),
         ("a paused cluster is marked", marks, |it| it.plan.status.phase = Phase::Paused),
-        ("one that is corrupt and does not lead copies to nobody", joins, |it| {
-            it.status("b").corruption = vec![Corruption::Of("b".into())]
-        }),
-        ("one whose data differs and does not lead copies to nobody", joins, |it| {
-            it.compared(&["b"]);
-        }),
         ("a mark that is there stays", marks, |it| {
             it.unmarked("c");
             it.pod("c").marks.started = Some("c".into());
@@ -245,9 +239,6 @@ fn what_looks_alike_and_is_right_passes() {
         ("what was corrupt is no measure", recovers, |it| {
             it.seen.status.members[1].position = Some(Position::at(200));
             it.seen.status.members[1].corrupt = true;
-        }),
-        ("what was corrupt is not, by its own word", makes_room, |it| {
-            it.seen.status.members[0].corrupt = true
         }),
         ("what it says now counts", makes_room, |it| {
             it.seen.status.members[1].position = Some(Position::at(100));

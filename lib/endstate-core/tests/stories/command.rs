@@ -137,6 +137,7 @@ impl<A: Told> World<A> {
             ["alarm"] => self.alarm(Corruption::Undetermined),
             ["disarm"] => self.alarms.clear(),
             ["compare"] => self.compare(),
+            ["forget", "comparisons"] => self.snapshot.view.comparisons.clear(),
             ["images", "hold", version] => self.mislabelled = Some((*version).to_owned()),
             ["task", request, name] => {
                 let request = match *request {

@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use endstate_core::{Comparison, Digest, MemberId, Uid};
-use futures::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -15,50 +14,70 @@ use tokio::time::Instant;
 const AT_ONCE: Duration = Duration::from_millis(500);
 /// How long after one began the next is due. Clusters at rest are looked at every 30 seconds.
 const PAUSE: Duration = Duration::from_secs(50);
-/// The same while the last one is to be confirmed.
-const PAUSE_IN_DOUBT: Duration = Duration::from_secs(4);
-/// So many times as long as the last one took the next is put off, at the least: to read all data is work.
+/// The same while the last one is to be confirmed, or somebody has to know: a member may be at work on its history.
+const PAUSE_IN_DOUBT: Duration = Duration::from_secs(10);
+/// So many times as long as the last one took the next is put off, if nobody has to know.
 const PAUSE_PER_WORK: u32 = 20;
-/// How far apart those of all clusters begin: with more than a hundred clusters each is compared less often.
+/// How far apart those of all clusters begin that nobody waits for: with more than a hundred clusters each is compared
+/// less often.
 const APART: Duration = Duration::from_millis(500);
 /// What was compared last decides, with the one before.
 const KEPT: usize = 2;
 /// After that long without a look a cluster is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
-/// What the data of each cluster's members came to when it was compared last. It is compared about once a minute, again
-/// a few seconds later when it differs, and twice as soon as somebody has to know. For all clusters of an operator two
-/// comparisons begin a second, and one takes a twentieth of its members' time.
+/// What the data of each cluster's members came to when it was compared last. It is compared about once a minute, and
+/// soon again when it differs, or when somebody has to know. For all clusters of an operator two comparisons begin a
+/// second that nobody waits for, and one takes a twentieth of its members' time.
 ///
 /// ```
-/// # use endstate::driver::Comparisons;
+/// # use endstate::driver::{Asked, Comparisons};
 /// # use endstate_core::Digest;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let comparisons = Comparisons::default();
-/// let digest = async { Some(Digest { since: 1, hash: 7 }) };
-/// let (cluster, voters) = ("0c5f".into(), ["1".into()].into());
-/// let seen = comparisons.look(&cluster, (&voters, false), (42, vec![("1".into(), digest)])).await;
+/// let digest = |id: &str| (id.into(), async { Some(Digest { since: 1, hash: 7 }) });
+/// let asked = Asked {
+///     voters: ["1".into(), "2".into()].into(),
+///     reasons: [].into(),
+///     revision: 42,
+///     digests: vec![digest("1"), digest("2")],
+/// };
+/// let seen = comparisons.look(&"0c5f".into(), asked).await;
 /// assert_eq!(seen[0].revision, 42);
 /// # }
 /// ```
 #[derive(Default)]
 pub struct Comparisons {
     clusters: Mutex<HashMap<Uid, Compared>>,
-    /// Before this no other is begun.
+    /// Before this no other is begun that nobody waits for.
     free_at: Mutex<Option<Instant>>,
+}
+
+/// What would be compared now.
+#[derive(Debug)]
+pub struct Asked<D> {
+    /// Who votes.
+    pub voters: BTreeSet<MemberId>,
+    /// Why somebody has to know: an alarm stands, another version is wanted. What was known before one of them is
+    /// forgotten.
+    pub reasons: BTreeSet<String>,
+    /// At which revision.
+    pub revision: u64,
+    /// How each member is asked, one after the other; nobody if data cannot be compared now.
+    pub digests: Vec<(MemberId, D)>,
 }
 
 /// What is known of one cluster.
 #[derive(Default)]
 struct Compared {
     seen: Vec<Comparison>,
-    /// Somebody had to know at the last look.
-    wanted: bool,
+    /// Why somebody had to know at the last look.
+    reasons: BTreeSet<String>,
     looked: Option<Instant>,
     began: Option<Instant>,
     took: Duration,
-    running: Option<JoinHandle<Comparison>>,
+    running: Option<JoinHandle<(Comparison, Duration)>>,
 }
 
 impl Debug for Comparisons {
@@ -68,34 +87,37 @@ impl Debug for Comparisons {
 }
 
 impl Comparisons {
-    /// What is known of a cluster that has these voters now; the latest at the end. If another comparison is due, the
-    /// digests at this revision are asked for; with none data cannot be compared now. From when on somebody has to
-    /// know, since an alarm stands say, what was known before is forgotten. A panic in a comparison is one here.
-    pub async fn look(
-        &self,
-        cluster: &Uid,
-        (voters, wanted): (&BTreeSet<MemberId>, bool),
-        (revision, digests): (
-            u64,
-            Vec<(MemberId, impl Future<Output = Option<Digest>> + Send + 'static)>,
-        ),
-    ) -> Vec<Comparison> {
+    /// What is known of a cluster; the latest at the end. If another comparison is due it is begun. A panic in one is
+    /// one here.
+    pub async fn look<D>(&self, cluster: &Uid, asked: Asked<D>) -> Vec<Comparison>
+    where
+        D: Future<Output = Option<Digest>> + Send + 'static,
+    {
         let now = Instant::now();
-        let mut known = self.clusters().remove(cluster).unwrap_or_default();
-        if wanted && !known.wanted {
-            known = Compared::default();
+        let mut taken = Taken::of(self, cluster);
+        let known = &mut taken.known;
+        if !asked.reasons.is_subset(&known.reasons) {
+            known.forget();
         }
-        (known.wanted, known.looked) = (wanted, Some(now));
-        if known.running.is_none() && known.is_due(now, voters) && self.takes_turn(now) {
-            let compare = compare(revision, voters.clone(), digests);
-            (known.began, known.running) = (Some(now), Some(tokio::spawn(compare)));
+        (known.reasons, known.looked) = (asked.reasons.clone(), Some(now));
+        let is_due = known.running.is_none() && known.is_due(now, &asked);
+        if is_due && (known.is_waited_for(&asked.voters) || self.takes_turn(now)) {
+            (known.began, known.running) = (Some(now), Some(tokio::spawn(compare(asked))));
         }
         known.wait().await;
-        let seen = known.seen.clone();
-        let mut clusters = self.clusters();
-        clusters.retain(|_, it| it.looked.is_some_and(|it| now.duration_since(it) < FORGOTTEN));
-        clusters.insert(cluster.clone(), known);
-        seen
+        known.seen.clone()
+    }
+
+    /// What is known of a cluster whose data cannot be compared now.
+    pub fn known(&self, cluster: &Uid) -> Vec<Comparison> {
+        self.clusters().get(cluster).map(|it| it.seen.clone()).unwrap_or_default()
+    }
+
+    /// Forgets what is known of a cluster: something happened that it says nothing of.
+    pub fn forget(&self, cluster: &Uid) {
+        if let Some(it) = self.clusters().get_mut(cluster) {
+            it.forget();
+        }
     }
 
     /// Whether one may begin now.
@@ -113,24 +135,59 @@ impl Comparisons {
     }
 }
 
-async fn compare(
-    revision: u64,
-    voters: BTreeSet<MemberId>,
-    digests: Vec<(MemberId, impl Future<Output = Option<Digest>>)>,
-) -> Comparison {
-    let digests = digests.into_iter().map(|(id, digest)| async { Some((id, digest.await?)) });
-    Comparison::new(revision, voters, join_all(digests).await.into_iter().flatten())
+/// What is known of a cluster, put back when the look is over or given up.
+struct Taken<'a> {
+    all: &'a Comparisons,
+    cluster: Uid,
+    known: Compared,
+}
+
+impl<'a> Taken<'a> {
+    fn of(all: &'a Comparisons, cluster: &Uid) -> Self {
+        let known = all.clusters().remove(cluster).unwrap_or_default();
+        Self { all, cluster: cluster.clone(), known }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut clusters = self.all.clusters();
+        clusters.retain(|_, it| it.looked.is_some_and(|it| it.elapsed() < FORGOTTEN));
+        clusters.insert(self.cluster.clone(), std::mem::take(&mut self.known));
+    }
+}
+
+/// One member after the other: to read all of its data holds up what else a member does.
+async fn compare<D: Future<Output = Option<Digest>>>(asked: Asked<D>) -> (Comparison, Duration) {
+    let (began, mut digests) = (Instant::now(), vec![]);
+    for (id, digest) in asked.digests {
+        digests.extend(digest.await.map(|it| (id, it)));
+    }
+    (Comparison::new(asked.revision, asked.voters, digests), began.elapsed())
 }
 
 impl Compared {
-    fn is_due(&self, now: Instant, voters: &BTreeSet<MemberId>) -> bool {
-        let last = self.seen.last().map(Comparison::corruption).unwrap_or_default();
-        let confirmed = self.seen.len() == KEPT && self.seen[0].corruption() == last;
-        let current = self.seen.len() == KEPT && self.seen.iter().all(|it| it.voters == *voters);
-        let in_doubt = !last.is_empty() && !confirmed || self.wanted && !current;
-        let pause = if in_doubt { PAUSE_IN_DOUBT } else { PAUSE };
-        let pause = pause.max(self.took * PAUSE_PER_WORK);
-        self.began.is_none_or(|it| now.duration_since(it) >= pause)
+    fn forget(&mut self) {
+        self.running.take().inspect(JoinHandle::abort);
+        *self = Self { took: self.took, looked: self.looked, ..Self::default() };
+    }
+
+    fn is_due<D>(&self, now: Instant, asked: &Asked<D>) -> bool {
+        // Of one alone there is nothing to compare.
+        let useful = asked.voters.len() > 1 || !asked.reasons.is_empty();
+        let pause = match self.is_waited_for(&asked.voters) {
+            true => PAUSE_IN_DOUBT.max(self.took),
+            false => PAUSE.max(self.took * PAUSE_PER_WORK),
+        };
+        let rested = self.began.is_none_or(|it| now.duration_since(it) >= pause);
+        !asked.digests.is_empty() && useful && rested
+    }
+
+    /// Whether somebody has to know more than is known.
+    fn is_waited_for(&self, voters: &BTreeSet<MemberId>) -> bool {
+        let says = |it: &Comparison| it.is_same(voters).is_some();
+        let complete = self.seen.len() == KEPT && self.seen.iter().all(says);
+        Comparison::is_unconfirmed(&self.seen) || !self.reasons.is_empty() && !complete
     }
 
     /// Takes what the one that runs came to, if it is over within a moment.
@@ -138,83 +195,110 @@ impl Compared {
         let Some(running) = &mut self.running else { return };
         let Ok(ended) = tokio::time::timeout(AT_ONCE, running).await else { return };
         self.running = None;
-        self.took = self.began.map(|it| it.elapsed()).unwrap_or_default();
         let ended = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        self.took = ended.1;
         // Where nobody could say anything nothing was compared.
-        self.seen.extend(Some(ended).filter(|it| !it.digests.is_empty()));
+        self.seen.extend(Some(ended.0).filter(|it| !it.digests.is_empty()));
         self.seen.drain(..self.seen.len().saturating_sub(KEPT));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use endstate_core::Digest;
+    use std::future::{Ready, ready};
 
     use super::*;
 
-    fn compared(hashes: [u64; 3]) -> Comparison {
-        let digests = ["1", "2", "3"].into_iter().zip(hashes);
-        let digests = digests.map(|(id, hash)| (id, Digest { since: 1, hash }));
-        Comparison::new(7, ["1", "2", "3"], digests)
+    const IDS: [&str; 3] = ["1", "2", "3"];
+
+    fn digest(hash: u64) -> Digest {
+        Digest { since: 1, hash }
     }
 
-    /// A cluster whose last comparisons, the first of which began so long ago, came to these.
-    fn known(seen: &[[u64; 3]], began: u64) -> Compared {
+    fn compared(hashes: [u64; 3]) -> Comparison {
+        Comparison::new(7, IDS, IDS.into_iter().zip(hashes.map(digest)))
+    }
+
+    fn asked(reasons: &[&str], hashes: [u64; 3]) -> Asked<Ready<Option<Digest>>> {
+        let digests = IDS.into_iter().zip(hashes);
+        Asked {
+            voters: IDS.map(MemberId::from).into(),
+            reasons: reasons.iter().map(|it| (*it).to_owned()).collect(),
+            revision: 7,
+            digests: digests.map(|(id, hash)| (id.into(), ready(Some(digest(hash))))).collect(),
+        }
+    }
+
+    /// A cluster whose last comparisons, the latest of which began so long ago, came to these.
+    fn known(seen: &[[u64; 3]], began: u64, reasons: &[&str]) -> Compared {
         let seen = seen.iter().map(|it| compared(*it)).collect();
         let began = Instant::now().checked_sub(Duration::from_secs(began));
-        Compared { seen, began, ..Compared::default() }
+        let reasons = reasons.iter().map(|it| (*it).to_owned()).collect();
+        Compared { seen, began, reasons, ..Compared::default() }
     }
 
     #[test]
-    fn data_is_compared_once_a_minute_and_soon_where_it_differs() {
-        let voters: BTreeSet<MemberId> = ["1", "2", "3"].map(MemberId::from).into();
-        let grown: BTreeSet<MemberId> = ["1", "2", "3", "4"].map(MemberId::from).into();
-        let is_due = |it: &Compared| it.is_due(Instant::now(), &voters);
+    fn data_is_compared_once_a_minute_and_soon_where_it_differs_or_somebody_has_to_know() {
+        let is_due = |it: &Compared| it.is_due(Instant::now(), &asked(&[], [5, 5, 5]));
         let (same, differs) = ([5, 5, 5], [5, 5, 6]);
         assert!(is_due(&Compared::default()), "nothing was compared yet");
-        assert!(!is_due(&known(&[same], 49)) && is_due(&known(&[same], 50)));
-        assert!(!is_due(&known(&[differs], 3)) && is_due(&known(&[differs], 4)));
-        assert!(is_due(&known(&[same, differs], 4)) && is_due(&known(&[differs, same], 50)));
-        assert!(!is_due(&known(&[differs, differs], 49)), "it is certain");
-        let wanted = |it: Compared| Compared { wanted: true, ..it };
-        assert!(is_due(&wanted(known(&[same], 4))), "two are needed");
-        assert!(!is_due(&wanted(known(&[same, same], 4))));
-        let other = wanted(known(&[same, same], 4));
-        assert!(other.is_due(Instant::now(), &grown), "others vote by now");
-        let took = Compared { took: Duration::from_secs(10), ..known(&[differs], 199) };
-        assert!(!is_due(&took), "it is work");
+        assert!(!is_due(&known(&[same], 49, &[])) && is_due(&known(&[same], 50, &[])));
+        assert!(!is_due(&known(&[differs], 9, &[])) && is_due(&known(&[differs], 10, &[])));
+        assert!(is_due(&known(&[same, differs], 10, &[])), "to be confirmed");
+        assert!(!is_due(&known(&[differs, differs], 49, &[])), "it is certain");
+        assert!(is_due(&known(&[same], 10, &["alarm"])), "two are needed");
+        assert!(!is_due(&known(&[same, same], 10, &["alarm"])));
+        let took = |seen: &[_]| Compared { took: Duration::from_secs(9), ..known(seen, 179, &[]) };
+        let [calm, in_doubt] = [took(&[same, same]), took(&[same, differs])];
+        assert!(!is_due(&calm) && is_due(&in_doubt), "it is work");
+        let none = Asked { digests: vec![], ..asked(&["alarm"], same) };
+        assert!(!Compared::default().is_due(Instant::now(), &none), "nobody can say");
+        let alone = |reasons| Asked { voters: ["1".into()].into(), ..asked(reasons, same) };
+        let never = Compared::default();
+        assert!(!never.is_due(Instant::now(), &alone(&[])), "nothing to compare with");
+        assert!(never.is_due(Instant::now(), &alone(&["version"])));
+    }
+
+    /// One that lacks an answer, and one that others voted in, say nothing of what somebody has to know.
+    #[test]
+    fn an_incomplete_comparison_is_not_the_last() {
+        let mut half = known(&[[5, 5, 5], [5, 5, 5]], 10, &["alarm"]);
+        half.seen[1].digests.remove(&MemberId::from("3"));
+        assert!(half.is_due(Instant::now(), &asked(&["alarm"], [5, 5, 5])));
+        let mut grown = asked(&["alarm"], [5, 5, 5]);
+        grown.voters.insert("4".into());
+        assert!(known(&[[5, 5, 5], [5, 5, 5]], 10, &["alarm"]).is_due(Instant::now(), &grown));
     }
 
     #[tokio::test]
-    async fn what_was_known_before_somebody_has_to_know_is_forgotten() {
+    async fn what_was_known_before_a_reason_is_forgotten() {
         let comparisons = Comparisons::default();
-        let (cluster, voters) = ("0c5f".into(), ["1", "2", "3"].map(MemberId::from).into());
-        let look = async |wanted, hashes: [u64; 3]| {
-            let digests = compared(hashes).digests.into_iter();
-            let digests = digests.map(|(id, it)| (id, async move { Some(it) })).collect();
-            comparisons.look(&cluster, (&voters, wanted), (7, digests)).await
+        let cluster = Uid::from("0c5f");
+        let look = async |reasons: &[&str], hash| {
+            comparisons.look(&cluster, asked(reasons, [5, 5, hash])).await
         };
-        assert_eq!(look(false, [5, 5, 5]).await, [compared([5, 5, 5])]);
-        assert_eq!(look(false, [5, 5, 6]).await, [compared([5, 5, 5])], "none is due");
-        assert!(
-            look(true, [5, 5, 6]).await.is_empty(),
-            "one of this operator's began a moment ago"
-        );
-        *comparisons.free_at.lock().unwrap() = None;
-        assert_eq!(look(true, [5, 5, 6]).await, [compared([5, 5, 6])]);
+        let (same, differs) = (compared([5, 5, 5]), compared([5, 5, 6]));
+        assert_eq!(look(&["version"], 5).await, [same.clone()]);
+        assert_eq!(look(&["version"], 6).await, [same], "none is due");
+        assert_eq!(look(&["alarm 1", "version"], 6).await, [differs.clone()]);
+        assert_eq!(look(&["alarm 1"], 5).await, [differs], "one less is no news");
+        assert_eq!(look(&["alarm 1", "alarm 2"], 5).await, [compared([5, 5, 5])]);
+        comparisons.forget(&cluster);
+        assert!(comparisons.known(&cluster).is_empty());
     }
 
     #[tokio::test]
-    async fn one_that_takes_long_is_waited_for_by_a_later_look() {
+    async fn one_that_takes_long_is_waited_for_by_a_later_look_also_where_one_was_given_up() {
         let comparisons = Comparisons::default();
-        let (cluster, voters) = ("0c5f".into(), ["1".into()].into());
+        let cluster = Uid::from("0c5f");
         let (send, end) = tokio::sync::oneshot::channel();
-        let digests = vec![("1".into(), async { end.await.ok() })];
-        assert!(comparisons.look(&cluster, (&voters, false), (7, digests)).await.is_empty());
-        let digest = Digest { since: 1, hash: 5 };
-        send.send(digest).unwrap();
-        let none = Vec::<(MemberId, std::future::Ready<Option<Digest>>)>::new();
-        let seen = comparisons.look(&cluster, (&voters, false), (8, none)).await;
-        assert_eq!(seen, [Comparison::new(7, ["1"], [("1", digest)])]);
+        let digests = vec![(MemberId::from("1"), async { end.await.ok() })];
+        let voters = ["1".into(), "2".into()].into();
+        let long = Asked { voters, reasons: [].into(), revision: 7, digests };
+        let given_up = tokio::time::timeout(Duration::ZERO, comparisons.look(&cluster, long));
+        assert!(given_up.await.is_err());
+        send.send(digest(5)).unwrap();
+        let seen = comparisons.look(&cluster, asked(&[], [6, 6, 6])).await;
+        assert_eq!(seen, [Comparison::new(7, ["1", "2"], [("1", digest(5))])]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use endstate::client::Endpoint;
-use endstate::driver::Target;
+use endstate::driver::{Asked, Target};
 use endstate_core::{Comparison, Digest, MemberId, Membership, Version};
 use etcd_plan::EtcdClusterSpec;
 
@@ -11,45 +11,51 @@ use super::{Answer, EtcdDriver, first_open, hex};
 use crate::client::{Connection, Login, Status};
 
 impl EtcdDriver {
-    /// What the data of the voters came to when it was compared now and then; anew where that is wanted, or an alarm
-    /// stands.
+    /// What the data of the voters came to when it was compared, and what somebody has to know that for.
     pub(super) async fn compare(
         &self,
         target: &Target<'_, EtcdClusterSpec>,
         (answers, list): (&[Answer], &Membership),
-        wanted: bool,
+        reason: Option<String>,
     ) -> Vec<Comparison> {
         let voters: BTreeSet<MemberId> = list.voters().map(|it| it.id.clone()).collect();
-        let answered = answers.iter().filter_map(|it| {
-            let (status, corrupt) = it.status.as_ref()?;
-            let id = MemberId::from(hex(status.member));
-            voters.contains(&id).then_some((id, target.address(&it.name)?, status, corrupt))
-        });
-        let answered: Vec<_> = answered.collect();
-        let alarmed = answered.iter().any(|it| !it.3.is_empty());
-        let comparable = runs_one_minor(answered.iter().map(|it| it.2));
-        let revision = answered.iter().map(|it| it.2.revision).min().unwrap_or_default();
-        let ways = answered.into_iter().filter_map(|(id, address, ..)| {
-            let endpoints = self.endpoints(target, address).ok()?;
+        let votes = |it: &&Status| voters.contains(&*hex(it.member));
+        let told = answers.iter().filter_map(|it| it.status.as_ref());
+        let alarms = told.clone().flat_map(|it| &it.1).map(|it| format!("alarm {it:x}"));
+        let reasons = alarms.chain(reason).collect();
+        let statuses: Vec<_> = told.map(|it| &it.0).filter(votes).collect();
+        let revision = statuses.iter().map(|it| it.revision).min().unwrap_or_default();
+        let mut asked: Vec<_> = answers.iter().filter(|_| runs_one_minor(&statuses)).collect();
+        // Who leads comes last: it has the most to do.
+        asked.sort_by_key(|it| it.leads());
+        let digests = asked.into_iter().filter_map(|it| {
+            let status = it.status.as_ref().map(|it| &it.0).filter(votes)?;
+            let endpoints = self.endpoints(target, target.address(&it.name)?).ok()?;
             let login = self.login(target, endpoints.first()?);
-            Some((id, hash(endpoints, login, revision)))
+            let of = (status.cluster, status.member);
+            Some((hex(status.member).into(), hash(endpoints, login, (of, revision))))
         });
-        let digests =
-            (u64::try_from(revision).unwrap_or_default(), ways.filter(|_| comparable).collect());
-        self.comparisons.look(&target.object.uid, (&voters, wanted || alarmed), digests).await
+        let digests = digests.collect();
+        let revision = u64::try_from(revision).unwrap_or_default();
+        let asked = Asked { voters, reasons, revision, digests };
+        self.comparisons.look(&target.object.uid, asked).await
     }
 }
 
-async fn hash(endpoints: Vec<Endpoint>, login: Login, revision: i64) -> Option<Digest> {
+async fn hash(
+    endpoints: Vec<Endpoint>,
+    login: Login,
+    (of, revision): ((u64, u64), i64),
+) -> Option<Digest> {
     let endpoint = first_open(endpoints).await?;
-    let digest = Connection::login(&endpoint, &login).await.ok()?.hash(revision).await;
+    let digest = Connection::login(&endpoint, &login).await.ok()?.hash(of, revision).await;
     digest.inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no hash")).ok()
 }
 
 /// Whether all of these run one minor, and none is on the way to an older one: another has other keys of its own.
-fn runs_one_minor<'a>(statuses: impl Iterator<Item = &'a Status>) -> bool {
-    let minor = |it: &Status| Some(it.version.parse::<Version>().ok()?.minor);
+fn runs_one_minor(statuses: &[&Status]) -> bool {
+    let minor = |it: &&Status| Some(it.version.parse::<Version>().ok()?.minor);
     let minors: Option<BTreeSet<_>> =
-        statuses.map(|it| minor(it).filter(|_| it.downgrade.is_none())).collect();
+        statuses.iter().map(|it| minor(it).filter(|_| it.downgrade.is_none())).collect();
     minors.is_some_and(|it| it.len() == 1)
 }

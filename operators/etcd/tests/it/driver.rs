@@ -269,7 +269,7 @@ async fn what_a_change_of_the_minor_needs_is_seen_and_asked_for() {
     let look = async |spec: &EtcdClusterSpec| {
         EtcdDriver::default().observe(&target(&object, spec, &places)).await
     };
-    // Without a reason nobody asks for what is work.
+    // Without a reason nobody says so.
     let quiet = look(&spec).await;
     assert_eq!(quiet.facts.read(), Some(ClusterFacts::default()));
     assert!(said(&quiet).iter().all(|it| it.cluster_version.is_none()));

@@ -6,7 +6,7 @@ use super::super::losses::is_no_quorum;
 use super::Report;
 use crate::app::App;
 use crate::assess::rules::units;
-use crate::comparison::Corruption;
+use crate::comparison::{Comparison, Corruption};
 use crate::id::{MemberId, MemberName};
 use crate::limits::{STABLE_SECONDS, quorum};
 use crate::member::{Cluster, Health};
@@ -132,26 +132,34 @@ impl<A: App> Report<'_, '_, A> {
 
     /// Whose data is corrupt, and who says so.
     fn corruption(&self, cluster: &Cluster) -> String {
+        let compared = self.assessed.snapshot.view.comparisons.last();
+        let compared = compared.filter(|it| !it.corruption().is_empty());
+        let wrong = compared.map(Comparison::corruption).unwrap_or_default();
         let told = |id: &MemberId| {
             let member = cluster.members.iter().find(|it| it.id == *id);
             member.map_or_else(|| format!("former member {id}"), |it| it.name.to_string())
         };
-        let named = cluster.corruption.iter().filter_map(|it| match it {
-            Corruption::Of(id) => Some(told(id)),
+        let who = cluster.corruption.iter().filter_map(|it| match it {
             Corruption::Undetermined => None,
+            Corruption::Of(id) if wrong.contains(it) => {
+                Some(format!("the data of {} is not that of a majority", told(id)))
+            }
+            Corruption::Of(id) if cluster.blamed.as_ref() == Some(id) => {
+                Some(format!("the data of {} is wrong by a person's word", told(id)))
+            }
+            Corruption::Of(id) => {
+                Some(format!("the application reports corrupt data of {}", told(id)))
+            }
         });
-        let named: Vec<_> = named.collect();
-        let compared = self.assessed.snapshot.view.comparisons.last();
-        let compared = compared.filter(|it| !it.corruption().is_empty()).map(|it| {
-            let digests = it.digests.iter().map(|(id, digest)| format!("{} {digest}", told(id)));
-            format!(" at revision {} ({})", it.revision, digests.collect::<Vec<_>>().join(", "))
-        });
-        let named = named.join(", ");
-        match (named.is_empty(), compared) {
-            (true, at) => format!("the data of the members differs{}", at.unwrap_or_default()),
-            (false, Some(at)) => format!("the data of {named} is not that of a majority{at}"),
-            (false, None) => format!("the application reports corrupt data of {named}"),
+        let mut who: Vec<_> = who.collect();
+        if cluster.corruption.contains(&Corruption::Undetermined) {
+            who.push("the data of the members differs".to_owned());
         }
+        let at = compared.map(|it| {
+            let digests = it.digests.iter().map(|(id, digest)| format!("{} {digest}", told(id)));
+            format!(" (at revision {}: {})", it.revision, digests.collect::<Vec<_>>().join(", "))
+        });
+        format!("{}{}", who.join(", "), at.unwrap_or_default())
     }
 
     /// Who works on a volume that goes with its pod.

@@ -182,6 +182,10 @@ pub(super) const CALLS: &[Spoiled] = &[
     ("removes while members differ", removes, |it| {
         it.status("b").corruption = vec![Corruption::Undetermined]
     }),
+    ("removes while one comparison says that data differs", removes, |it| {
+        it.compared(&["b"]);
+        it.seen.view.comparisons.pop();
+    }),
     ("removes beside data that differs", removes, |it| it.compared(&["b"])),
     ("withdraws an alarm and the data was not compared", withdraws, |it| {
         it.seen.view.comparisons.clear();
