@@ -135,8 +135,8 @@ impl Comparison {
     /// assert!(!Comparison::is_unconfirmed(&[compared.clone(), compared]));
     /// ```
     pub fn is_unconfirmed(comparisons: &[Self]) -> bool {
-        let last = comparisons.last().map(Self::corruption).unwrap_or_default();
-        last != differing(comparisons)
+        let (last, before) = latest(comparisons);
+        !last.is_empty() && last != before
     }
 
     /// Those whose history begins at the same revision as that of most.
@@ -151,13 +151,18 @@ impl Comparison {
 /// Whose data is wrong by the two latest comparisons, the last one at the end. What the last one alone says proves
 /// nothing, since a member may have been at work on its history; but then nobody can say.
 pub(crate) fn differing(comparisons: &[Comparison]) -> BTreeSet<Corruption> {
-    let mut latest = comparisons.iter().rev().map(Comparison::corruption);
-    let (last, before) = (latest.next().unwrap_or_default(), latest.next().unwrap_or_default());
+    let (last, before) = latest(comparisons);
     let mut both: BTreeSet<_> = last.intersection(&before).cloned().collect();
     if both != last {
         both.insert(Corruption::Undetermined);
     }
     both
+}
+
+/// What the last one says, and the one before it.
+fn latest(comparisons: &[Comparison]) -> (BTreeSet<Corruption>, BTreeSet<Corruption>) {
+    let mut latest = comparisons.iter().rev().map(Comparison::corruption);
+    (latest.next().unwrap_or_default(), latest.next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -216,7 +221,8 @@ mod tests {
             (vec![bad.clone(), bad.clone()], of(&["c"]), false),
             (vec![bad.clone(), other], doubt.clone(), true),
             (vec![unknown.clone(), bad.clone()], doubt.clone(), true),
-            (vec![bad.clone(), unknown], doubt, false),
+            (vec![bad.clone(), unknown.clone()], doubt.clone(), true),
+            (vec![unknown.clone(), unknown], doubt, false),
             (vec![bad.clone(), bad, good.clone()], of(&[]), false),
             (vec![good], of(&[]), false),
         ];

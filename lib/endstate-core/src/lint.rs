@@ -410,11 +410,8 @@ impl<'a, S> Lint<'a, S> {
             Corruption::Of(id) => *id == member.id,
             Corruption::Undetermined => true,
         };
-        self.follows(member) && !self.corruption.iter().any(about)
-    }
-
-    fn follows(&self, member: &Entry) -> bool {
-        self.answer(member).is_some_and(|it| it.leader.is_some())
+        let follows = self.answer(member).is_some_and(|it| it.leader.is_some());
+        follows && !self.corruption.iter().any(about)
     }
 
     fn answer(&self, member: &Entry) -> Option<&'a MemberStatus> {

@@ -143,16 +143,16 @@ impl<'a, S> Lint<'a, S> {
         !status.record.members.iter().any(|it| *it.name == *name) && (led || !complete)
     }
 
-    /// Who joins copies from who leads, or leads its group. Where all elect one any voter may come to lead meanwhile.
+    /// Who joins copies from who leads, or leads its group.
     pub(super) fn leader_is_good(&mut self, list: &'a Membership, member: &MemberName) {
-        let leads: Vec<_> = match self.led_unit(member) {
-            None => list.voters().filter(|it| self.follows(it)).map(|it| &it.id).collect(),
-            Some(unit) => self.leader_of(list, unit).into_iter().collect(),
+        let leader = match self.led_unit(member) {
+            None => self.leads(list).leader(),
+            Some(unit) => self.leader_of(list, unit),
         };
-        let corrupt = |it: &Corruption| matches!(it, Corruption::Of(id) if leads.contains(&id));
+        let corrupt = |it: &Corruption| matches!(it, Corruption::Of(id) if Some(id) == leader);
         let holds = !self.corruption.iter().any(corrupt);
         self.check(Rule::KeepsData, holds, || {
-            format!("{member} may copy the data of one that leads or may lead, and is corrupt")
+            format!("{member} would copy the data of a leader whose data is corrupt")
         });
     }
 

@@ -213,6 +213,9 @@ fn what_looks_alike_and_is_right_passes() {
             it.around().taken = it.seen.conflicts.clone();
         }),
         ("a paused cluster is marked", marks, |it| it.plan.status.phase = Phase::Paused),
+        ("one whose data differs and does not lead copies to nobody", joins, |it| {
+            it.compared(&["b"]);
+        }),
         ("a mark that is there stays", marks, |it| {
             it.unmarked("c");
             it.pod("c").marks.started = Some("c".into());

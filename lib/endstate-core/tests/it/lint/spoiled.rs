@@ -231,7 +231,6 @@ pub(super) const CREATED: &[Spoiled] = &[
         it.plan.actions.extend(add.plan.actions);
     }),
     ("joins under a leader whose data is not that of a majority", joins, |it| it.compared(&["a"])),
-    ("joins beside one that may come to lead, and differs", joins, |it| it.compared(&["b"])),
     ("joins under a leader that is corrupt", joins, |it| {
         it.status("b").corruption = vec![Corruption::Of("a".into())]
     }),
