@@ -101,7 +101,7 @@ impl Comparisons {
         }
         (known.reasons, known.looked) = (asked.reasons.clone(), Some(now));
         let is_due = known.running.is_none() && known.is_due(now, &asked);
-        if is_due && (known.is_waited_for(&asked.voters) || self.takes_turn(now)) {
+        if is_due && (known.is_waited_for(&asked) || self.takes_turn(now)) {
             (known.began, known.running) = (Some(now), Some(tokio::spawn(compare(asked))));
         }
         known.wait().await;
@@ -175,7 +175,7 @@ impl Compared {
     fn is_due<D>(&self, now: Instant, asked: &Asked<D>) -> bool {
         // Of one alone there is nothing to compare.
         let useful = asked.voters.len() > 1 || !asked.reasons.is_empty();
-        let pause = match self.is_waited_for(&asked.voters) {
+        let pause = match self.is_waited_for(asked) {
             true => PAUSE_IN_DOUBT.max(self.took),
             false => PAUSE.max(self.took * PAUSE_PER_WORK),
         };
@@ -183,11 +183,12 @@ impl Compared {
         !asked.digests.is_empty() && useful && rested
     }
 
-    /// Whether somebody has to know more than is known.
-    fn is_waited_for(&self, voters: &BTreeSet<MemberId>) -> bool {
-        let says = |it: &Comparison| it.is_same(voters).is_some();
+    /// Whether somebody has to know more than is known, and all can be asked.
+    fn is_waited_for<D>(&self, asked: &Asked<D>) -> bool {
+        let says = |it: &Comparison| it.is_same(&asked.voters).is_some();
         let complete = self.seen.len() == KEPT && self.seen.iter().all(says);
-        Comparison::is_unconfirmed(&self.seen) || !self.reasons.is_empty() && !complete
+        let all = asked.digests.len() == asked.voters.len();
+        Comparison::is_unconfirmed(&self.seen) || !self.reasons.is_empty() && !complete && all
     }
 
     /// Takes what the one that runs came to, if it is over within a moment.
@@ -229,45 +230,67 @@ mod tests {
         }
     }
 
-    /// A cluster whose last comparisons, the latest of which began so long ago, came to these.
-    fn known(seen: &[[u64; 3]], began: u64, reasons: &[&str]) -> Compared {
+    /// A cluster whose last comparisons came to these.
+    fn known(seen: &[[u64; 3]], reasons: &[&str]) -> Compared {
         let seen = seen.iter().map(|it| compared(*it)).collect();
-        let began = Instant::now().checked_sub(Duration::from_secs(began));
         let reasons = reasons.iter().map(|it| (*it).to_owned()).collect();
-        Compared { seen, began, reasons, ..Compared::default() }
+        Compared { seen, began: Some(Instant::now()), reasons, ..Compared::default() }
+    }
+
+    /// Whether another is due so many seconds after the last one began.
+    fn is_due<D>(known: &Compared, seconds: u64, asked: &Asked<D>) -> bool {
+        let began = known.began.unwrap_or_else(Instant::now);
+        known.is_due(began + Duration::from_secs(seconds), asked)
     }
 
     #[test]
     fn data_is_compared_once_a_minute_and_soon_where_it_differs_or_somebody_has_to_know() {
-        let is_due = |it: &Compared| it.is_due(Instant::now(), &asked(&[], [5, 5, 5]));
         let (same, differs) = ([5, 5, 5], [5, 5, 6]);
-        assert!(is_due(&Compared::default()), "nothing was compared yet");
-        assert!(!is_due(&known(&[same], 49, &[])) && is_due(&known(&[same], 50, &[])));
-        assert!(!is_due(&known(&[differs], 9, &[])) && is_due(&known(&[differs], 10, &[])));
-        assert!(is_due(&known(&[same, differs], 10, &[])), "to be confirmed");
-        assert!(!is_due(&known(&[differs, differs], 49, &[])), "it is certain");
-        assert!(is_due(&known(&[same], 10, &["alarm"])), "two are needed");
-        assert!(!is_due(&known(&[same, same], 10, &["alarm"])));
-        let took = |seen: &[_]| Compared { took: Duration::from_secs(9), ..known(seen, 179, &[]) };
-        let [calm, in_doubt] = [took(&[same, same]), took(&[same, differs])];
-        assert!(!is_due(&calm) && is_due(&in_doubt), "it is work");
-        let none = Asked { digests: vec![], ..asked(&["alarm"], same) };
-        assert!(!Compared::default().is_due(Instant::now(), &none), "nobody can say");
-        let alone = |reasons| Asked { voters: ["1".into()].into(), ..asked(reasons, same) };
-        let never = Compared::default();
-        assert!(!never.is_due(Instant::now(), &alone(&[])), "nothing to compare with");
-        assert!(never.is_due(Instant::now(), &alone(&["version"])));
+        let is_due = |seen: &[_], reasons: &[&str], seconds| {
+            is_due(&known(seen, reasons), seconds, &asked(reasons, same))
+        };
+        assert!(!is_due(&[same], &[], 49) && is_due(&[same], &[], 50));
+        assert!(!is_due(&[differs], &[], 9) && is_due(&[differs], &[], 10));
+        assert!(is_due(&[same, differs], &[], 10), "to be confirmed");
+        assert!(!is_due(&[differs, differs], &[], 49), "it is certain");
+        assert!(is_due(&[same], &["alarm"], 10), "two are needed");
+        assert!(!is_due(&[same, same], &["alarm"], 10));
     }
 
-    /// One that lacks an answer, and one that others voted in, say nothing of what somebody has to know.
+    #[test]
+    fn nothing_is_compared_where_nobody_can_say_or_one_is_alone() {
+        let same = [5, 5, 5];
+        let never = Compared::default();
+        assert!(is_due(&never, 0, &asked(&[], same)), "nothing was compared yet");
+        let none = Asked { digests: vec![], ..asked(&["alarm"], same) };
+        assert!(!is_due(&never, 0, &none), "nobody can say");
+        let alone = |reasons| Asked { voters: ["1".into()].into(), ..asked(reasons, same) };
+        assert!(!is_due(&never, 0, &alone(&[])) && is_due(&never, 0, &alone(&["version"])));
+    }
+
+    #[test]
+    fn what_took_long_is_put_off_unless_somebody_has_to_know() {
+        let (same, differs) = ([5, 5, 5], [5, 5, 6]);
+        let took = |seen: &[_]| Compared { took: Duration::from_secs(9), ..known(seen, &[]) };
+        let is_due = |seen: &[_], seconds| is_due(&took(seen), seconds, &asked(&[], same));
+        assert!(!is_due(&[same, same], 179) && is_due(&[same, same], 180));
+        assert!(is_due(&[same, differs], 10));
+    }
+
+    /// One that lacks an answer, and one that others voted in, say nothing of what somebody has to know. They are made
+    /// again soon if all can be asked.
     #[test]
     fn an_incomplete_comparison_is_not_the_last() {
-        let mut half = known(&[[5, 5, 5], [5, 5, 5]], 10, &["alarm"]);
+        let twice = || known(&[[5, 5, 5], [5, 5, 5]], &["alarm"]);
+        let all = || asked(&["alarm"], [5, 5, 5]);
+        let mut half = twice();
         half.seen[1].digests.remove(&MemberId::from("3"));
-        assert!(half.is_due(Instant::now(), &asked(&["alarm"], [5, 5, 5])));
-        let mut grown = asked(&["alarm"], [5, 5, 5]);
+        assert!(is_due(&half, 10, &all()));
+        let mut grown = all();
         grown.voters.insert("4".into());
-        assert!(known(&[[5, 5, 5], [5, 5, 5]], 10, &["alarm"]).is_due(Instant::now(), &grown));
+        assert!(!is_due(&twice(), 49, &grown), "one of four cannot be asked");
+        grown.digests.push(("4".into(), ready(None)));
+        assert!(is_due(&twice(), 10, &grown));
     }
 
     #[tokio::test]
