@@ -113,6 +113,8 @@ pub struct Launch {
     pub guard: Guard,
     /// Secrets whose keys it finds as files.
     pub secrets: Vec<SecretFiles>,
+    /// Claims of somebody else's that it reads.
+    pub claims: Vec<ClaimFiles>,
     /// How the node asks whether it lives, and serves.
     pub probes: Probes,
     /// How many seconds it may take to end, before it is killed. 30 unless the application says otherwise.
@@ -174,6 +176,34 @@ impl SecretFiles {
     }
 }
 
+/// A claim whose files a member reads in a folder. It is no volume of the member's: it was there before, and stays.
+///
+/// ```
+/// let files = endstate_core::ClaimFiles::new("archive", "backups", "/archive");
+/// assert_eq!(files.claim, "backups");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClaimFiles {
+    /// The volume's name in the pod.
+    pub volume: String,
+    /// The claim.
+    pub claim: String,
+    /// The folder.
+    pub path: String,
+}
+
+impl ClaimFiles {
+    /// What is on a claim, in the folder `path`.
+    pub fn new(
+        volume: impl Into<String>,
+        claim: impl Into<String>,
+        path: impl Into<String>,
+    ) -> Self {
+        Self { volume: volume.into(), claim: claim.into(), path: path.into() }
+    }
+}
+
 impl Launch {
     /// The pod annotation that holds [`Launch::spec`]; read back into
     /// [`Pod::spec`](crate::Pod::spec).
@@ -188,6 +218,7 @@ impl Launch {
             ports: vec![],
             guard,
             secrets: vec![],
+            claims: vec![],
             probes: Probes::default(),
             termination_grace_seconds: 30,
             policy: PodPolicy::default(),
@@ -228,6 +259,13 @@ impl Launch {
     #[must_use]
     pub fn secret(mut self, files: SecretFiles) -> Self {
         self.secrets.push(files);
+        self
+    }
+
+    /// The same, which reads what is on a claim.
+    #[must_use]
+    pub fn claim(mut self, files: ClaimFiles) -> Self {
+        self.claims.push(files);
         self
     }
 

@@ -70,8 +70,8 @@ pub use facts::Facts;
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use identity::Identity;
 pub use launch::{
-    Directory, Guard, Launch, LaunchOf, Peer, Policy, Probe, Probes, Question, Reclaim, Retention,
-    SecretFiles, Seed, SeedWhen, Source, Start, Storage, VolumeSpec,
+    ClaimFiles, Directory, Guard, Launch, LaunchOf, Peer, Policy, Probe, Probes, Question, Reclaim,
+    Retention, SecretFiles, Seed, SeedWhen, Source, Start, Storage, VolumeSpec,
 };
 pub use limits::{
     CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,

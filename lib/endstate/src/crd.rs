@@ -1,5 +1,6 @@
 //! Custom resource definitions that an API server accepts without warnings, and the parts that all specs share.
 
+mod archive;
 mod claim;
 mod tls;
 mod types;
@@ -9,6 +10,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
+pub use archive::{
+    ARCHIVE, Archive, Azure, Encryption, Gcs, IDENTITY, KEYS, Oss, S3, VolumeArchive,
+};
 pub use claim::{ClaimRequests, ClaimResources, ClaimSpec};
 use kube::core::Rule;
 pub use tls::{ClientTls, Mode, PeerTls, Tls};

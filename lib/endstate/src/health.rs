@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz` for probes, and `/metrics`: the smallest HTTP that a kubelet and Prometheus speak.
+//! `/livez` and `/readyz` for probes, `/metrics` and `/report`: the smallest HTTP that a kubelet and Prometheus speak.
 //!
 //! It answers one request per connection, reads at most 4 KiB of it, and holds at most 16 connections, each for at most
 //! two seconds; so no client can exhaust the operator. More connections wait in the listener's
@@ -24,7 +24,12 @@ pub struct Endpoints {
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// For `/metrics`.
     pub metrics: Metrics,
+    /// For `/report`, if there is one: JSON for whoever asked this process for something.
+    pub report: Option<Report>,
 }
+
+/// What a process says of what it was asked for.
+pub type Report = Box<dyn Fn() -> String + Send + Sync>;
 
 /// Serves until shutdown. `/livez` succeeds as long as this process schedules tasks.
 ///
@@ -36,7 +41,7 @@ pub struct Endpoints {
 /// let address = listener.local_addr().unwrap();
 /// let shutdown = endstate::CancellationToken::new();
 /// # let metrics = endstate::Metrics::default();
-/// let endpoints = endstate::health::Endpoints { is_ready: Box::new(|| false), metrics };
+/// let endpoints = endstate::health::Endpoints { is_ready: Box::new(|| false), metrics, report: None };
 /// tokio::spawn(endstate::health::serve(listener, endpoints, shutdown.clone()));
 ///
 /// let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -90,11 +95,15 @@ async fn answer(mut stream: TcpStream, endpoints: &Endpoints) {
         b"/readyz" if (endpoints.is_ready)() => ("200 OK", "ok".to_owned()),
         b"/readyz" => ("503 Service Unavailable", "the caches are not complete".to_owned()),
         b"/metrics" => ("200 OK", endpoints.metrics.text()),
+        b"/report" if endpoints.report.is_some() => {
+            ("200 OK", endpoints.report.as_ref().map(|it| it()).unwrap_or_default())
+        }
         _ => ("404 Not Found", "try /livez, /readyz or /metrics".to_owned()),
     };
-    let media_type = match status == "200 OK" && path == b"/metrics" {
-        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        false => "text/plain",
+    let media_type = match path {
+        b"/metrics" => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        b"/report" if endpoints.report.is_some() => "application/json",
+        _ => "text/plain",
     };
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -109,7 +118,7 @@ mod tests {
     use super::*;
 
     fn endpoints() -> Endpoints {
-        Endpoints { is_ready: Box::new(|| true), metrics: Metrics::default() }
+        Endpoints { is_ready: Box::new(|| true), metrics: Metrics::default(), report: None }
     }
 
     #[tokio::test]

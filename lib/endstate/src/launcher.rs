@@ -6,6 +6,9 @@
 //! the data directory, and a start that finds the marker but no data is refused; the operator then replaces the member
 //! under a new name, or restores it.
 //!
+//! Where the data is to come from elsewhere, a backup say, a program of the operator's makes it before the first start, and
+//! leaves all of it or nothing. Until it has, there was no start.
+//!
 //! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on.
 //! Against that the operator marks the pod itself once the member has answered
 //! ([`crate::operator::STARTED_ANNOTATION`]), and the container gets that mark in its environment, which is made anew
@@ -32,13 +35,14 @@
 //!
 //! Invariants: the application is executed only after the marker is on disk; a blank directory with any mark is never
 //! started; the file that permits a first start is never made on any other start; [`decide`] is pure, everything else
-//! is file I/O of this one process, and there is no waiting and no network.
+//! is file I/O of this one process, and there is no waiting and no network but those of what makes the data.
 
 mod arguments;
 mod ask;
 mod decision;
 mod error;
 mod files;
+mod prepare;
 mod request;
 mod survey;
 
@@ -135,6 +139,9 @@ fn start(request: &Launch) -> Result<Infallible, LaunchError> {
         return Err(refusal(found));
     }
     // Before the marker: a start that fails here has not happened.
+    if decision == Decision::FirstStart && !request.prepare.is_empty() {
+        prepare::prepare(request)?;
+    }
     let class_path = request.class_path.as_deref().map(files::class_path).transpose()?;
     files::make_all(&request.seeds)?;
     survey::note_owner(request);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy, SecretFiles, Storage,
-    peer_service,
+    ClaimFiles, ClusterObjects, EmptyDir, LABEL_STANDING, Launch, NON_VOTER, PodPolicy,
+    SecretFiles, Storage, peer_service,
 };
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
@@ -95,16 +95,26 @@ fn volumes(request: &PodRequest<'_>) -> Vec<Volume> {
         Storage::Directory(directory) => empty_dir(&it.volume, directory),
     });
     let secrets = request.launch.secrets.iter().map(secret);
+    let claims = request.launch.claims.iter().map(read_only);
     let launcher = empty_dir(launcher::VOLUME, &EmptyDir::default());
     let own = [launcher, empty_dir(SCRATCH, &EmptyDir::default())];
-    data.chain(secrets).chain(own).collect()
+    data.chain(secrets).chain(claims).chain(own).collect()
+}
+
+/// A claim of somebody else's.
+fn read_only(files: &ClaimFiles) -> Volume {
+    let (claim_name, read_only) = (files.claim.clone(), Some(true));
+    let source = PersistentVolumeClaimVolumeSource { claim_name, read_only };
+    let (name, persistent_volume_claim) = (files.volume.clone(), Some(source));
+    Volume { name, persistent_volume_claim, ..Default::default() }
 }
 
 fn mounts(launch: &Launch) -> Vec<VolumeMount> {
     let secrets = launch.secrets.iter().map(|it| mount(&it.volume, &it.path));
+    let claims = launch.claims.iter().map(|it| mount(&it.volume, &it.path));
     let own = [mount(launcher::VOLUME, LAUNCHER_DIR), mount(SCRATCH, "/tmp")];
     let data = launch.guard.data.iter().map(|it| mount(&it.volume, &it.path));
-    data.chain(secrets).chain(own).collect()
+    data.chain(secrets).chain(claims).chain(own).collect()
 }
 
 fn installer(launcher_image: &str) -> Container {
@@ -137,7 +147,7 @@ fn container(application: &str, request: &PodRequest<'_>) -> Container {
         ports: Some(launch.ports.iter().map(port).collect()),
         resources: launch.policy.resources.clone().and_then(parsed::<ResourceRequirements>),
         volume_mounts: Some(mounts(launch)),
-        startup_probe: alive.map(|it| every(1, 600, 2, probe(it))),
+        startup_probe: alive.map(|it| every(1, seconds_to_start(launch), 2, probe(it))),
         liveness_probe: alive.map(|it| every(10, 6, 5, probe(it))),
         readiness_probe: ready.map(|it| every(seconds_between(it), 2, 1, probe(it))),
         // The launcher writes its refusal to the message file. The application's last words are the end of its log:
@@ -155,6 +165,11 @@ fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> Probe {
         timeout_seconds: Some(timeout),
         ..probe
     }
+}
+
+/// How long a member may take to start: its data may have to be made first, and there may be much of it.
+fn seconds_to_start(launch: &Launch) -> i32 {
+    if launch.guard.prepare.is_empty() { 600 } else { 24 * 3600 }
 }
 
 /// What serves and stops, or is cut off, shows within three seconds, and wakes the operator. A question starts a

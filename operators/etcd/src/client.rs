@@ -79,6 +79,8 @@ pub struct Member {
     pub name: String,
     /// Its peer addresses.
     pub peer_urls: Vec<String>,
+    /// The addresses at which it says that clients find it.
+    pub client_urls: Vec<String>,
     /// Whether it is a learner.
     pub learner: bool,
 }
@@ -116,6 +118,12 @@ impl Connection {
         };
         let client = Client::connect([endpoint.url()], Some(options)).await.map_err(failure)?;
         Ok(Self { endpoint: endpoint.clone(), client })
+    }
+
+    /// For what is asked nowhere else: streams, and keys.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What the member says about itself. Learners answer this too.
@@ -289,13 +297,14 @@ fn member(it: &etcd_client::Member) -> Member {
         id: it.id(),
         name: it.name().to_owned(),
         peer_urls: it.peer_urls().to_vec(),
+        client_urls: it.client_urls().to_vec(),
         learner: it.is_learner(),
     }
 }
 
 /// Sorts a client error into "did not answer", "said no" and "we do not know". What a member says has no cause on our
 /// side; what the transport says in its place has.
-fn failure(error: Error) -> Failure {
+pub fn failure(error: Error) -> Failure {
     match error {
         Error::GRpcStatus(status) if std::error::Error::source(&status).is_none() => {
             Failure::Refused(Refused::new(status.code() as i32, status.message()))

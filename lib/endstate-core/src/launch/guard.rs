@@ -27,6 +27,10 @@ pub struct Guard {
     pub first_start_file: Option<String>,
     /// The folder whose jars are the class path of an application in Java.
     pub class_path: Option<String>,
+    /// What makes the data of a member that starts for the first time, if it is not to start without: a program and
+    /// its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepare: Vec<String>,
 }
 
 impl Guard {
@@ -38,6 +42,7 @@ impl Guard {
             seeds: vec![],
             first_start_file: None,
             class_path: None,
+            prepare: vec![],
         }
     }
 
@@ -58,6 +63,13 @@ impl Guard {
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seeds.push(seed);
         self
+    }
+
+    /// The same, where a program makes the data before the first start. It must leave all of it or nothing: it is run
+    /// again until it ends well, and the application is never started without what it makes.
+    #[must_use]
+    pub fn prepared_by(self, command: Vec<String>) -> Self {
+        Self { prepare: command, ..self }
     }
 
     /// The same, and a first start leaves an empty file that permits it.

@@ -79,6 +79,7 @@ pub fn command(
     }
     guard.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
     guard.class_path.iter().for_each(|it| flag("--class-path", it));
+    guard.prepare.iter().for_each(|it| flag("--prepare", it));
     words.extend(resumes.then(|| RESUME_FLAG.to_owned()));
     words.push("--".to_owned());
     words.extend_from_slice(application);
@@ -95,6 +96,7 @@ struct Words {
     seeds: Vec<Seed>,
     first_start_file: Option<PathBuf>,
     class_path: Option<PathBuf>,
+    prepare: Vec<OsString>,
     termination_log: Option<PathBuf>,
 }
 
@@ -147,6 +149,7 @@ impl Words {
             Some("--keep") => self.keep(&value)?,
             Some("--first-start-file") => self.first_start_file = Some(value.into()),
             Some("--class-path") => self.class_path = Some(value.into()),
+            Some("--prepare") => self.prepare.push(value),
             Some("--termination-log") => self.termination_log = Some(value.into()),
             _ => return Err(LaunchError::Usage(format!("unknown flag {}", flag.display()))),
         }
@@ -194,6 +197,7 @@ impl Words {
             seeds: self.seeds,
             first_start_file: self.first_start_file,
             class_path: self.class_path,
+            prepare: self.prepare,
             termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
             command,
         }))

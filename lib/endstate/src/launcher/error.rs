@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use endstate_core::Evidence;
+use endstate_core::{Evidence, Words};
 
-const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--termination-log FILE] -- COMMAND [ARG...]";
+const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--prepare WORD ...] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Why a start did not become the application.
 ///
@@ -49,6 +49,9 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// The program that makes the data before the first start did not.
+    #[error("the data of this member could not be made: {0}")]
+    Prepare(Words),
     /// A file operation failed.
     #[error("cannot {what} {}", .path.display())]
     Io {
@@ -70,7 +73,7 @@ impl LaunchError {
             Self::DataLost { .. } => Some(Evidence::DataLost),
             Self::DataForeign { .. } => Some(Evidence::DataForeign),
             Self::DataUnreadable { .. } => Some(Evidence::DataUnreadable),
-            Self::Io { .. } => Some(Evidence::NotStarted),
+            Self::Io { .. } | Self::Prepare(_) => Some(Evidence::NotStarted),
         }
     }
 

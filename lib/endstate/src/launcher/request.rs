@@ -58,6 +58,8 @@ pub struct Launch {
     pub first_start_file: Option<PathBuf>,
     /// The folder whose jars are the class path of an application in Java.
     pub class_path: Option<PathBuf>,
+    /// The program that makes the data before the first start, and its arguments; empty if it starts without.
+    pub prepare: Vec<OsString>,
     /// The file that takes the reason when the launcher refuses.
     pub termination_log: PathBuf,
     /// The program to execute, and its arguments.

@@ -23,6 +23,7 @@ fn request(dir: &Path) -> Launch {
         seeds: vec![],
         first_start_file: Some(dir.join("data/initialize")),
         class_path: None,
+        prepare: vec![],
         termination_log: dir.join("termination-log"),
         command: os(&["/nonexistent/app"]),
     }
@@ -48,7 +49,8 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .seed(Seed::text_once("x=1\ny", "/w/c"))
         .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
-        .class_path("/app/lib");
+        .class_path("/app/lib")
+        .prepared_by(["/l/endstate", "--member", "--"].map(str::to_owned).into());
     let own = ["app", "--resume", "--member"].map(str::to_owned);
     let command = command(&guard, ("example-a", true), "/l", &own);
     let own = command.iter().position(|it| it == "--").unwrap();
@@ -75,6 +77,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         ],
         first_start_file: Some("/d/initialize".into()),
         class_path: Some("/app/lib".into()),
+        prepare: os(&["/l/endstate", "--member", "--"]),
         termination_log: TERMINATION_LOG.into(),
         command: os(&["app", "--resume", "--member"]),
     };
@@ -388,4 +391,38 @@ fn install_puts_an_executable_in_place_twice() {
     let installed = target.join(EXECUTABLE);
     assert_eq!(fs::metadata(&installed).unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(fs::read_dir(&target).unwrap().count(), 1, "no partial file is left");
+}
+
+/// A start whose data is made by these words of a shell.
+fn prepared(dir: &Path, script: &str) -> Launch {
+    Launch { prepare: os(&["/bin/sh", "-c", script]), ..request(dir) }
+}
+
+#[test]
+fn nobody_is_started_whose_data_could_not_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data/log/1.log");
+    let make = format!("mkdir -p {} && touch {}", data.parent().unwrap().display(), data.display());
+    for (script, why) in [
+        ("echo begun; echo 'the backup is damaged'; exit 1".to_owned(), "the backup is damaged"),
+        ("exit 3".to_owned(), "exit status: 3"),
+        ("true".to_owned(), "exit status: 0"),
+        ("yes | head -c 1000000; exit 1".to_owned(), "y"),
+        (format!("{make}; rm {}; exit 0", data.display()), "exit status: 0"),
+    ] {
+        let error = launch(&prepared(dir.path(), &script)).unwrap_err();
+        assert_eq!(error.evidence(), Some(Evidence::NotStarted));
+        assert!(error.to_string().ends_with(why), "{script}: {error}");
+        assert!(!dir.path().join("started").exists(), "{script}");
+    }
+    // What was made is not made again, and then the application runs.
+    let error = launch(&prepared(dir.path(), &make)).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/app"), "{error}");
+    let error = launch(&prepared(dir.path(), "exit 1")).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/app"), "{error}");
+    // Data that is gone is lost: it is not made twice.
+    std::fs::write(dir.path().join("started"), "").unwrap();
+    std::fs::remove_file(data).unwrap();
+    let error = launch(&prepared(dir.path(), &make)).unwrap_err();
+    assert_eq!(error.evidence(), Some(Evidence::DataLost));
 }

@@ -123,7 +123,7 @@ pub async fn run(
             .map_err(|source| RunError::Health { address, source })?;
         let ready = Arc::clone(&kinds);
         let is_ready = Box::new(move || ready.iter().all(Health::is_ready));
-        let endpoints = health::Endpoints { is_ready, metrics: engine.metrics() };
+        let endpoints = health::Endpoints { is_ready, metrics: engine.metrics(), report: None };
         engine.spawn(move |shutdown| health::serve(listener, endpoints, shutdown));
     }
     if let Some(port) = options.debug_port {

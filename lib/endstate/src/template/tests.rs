@@ -184,3 +184,21 @@ fn a_change_in_place_removes_what_the_policy_no_longer_has_and_keeps_what_others
     assert_eq!(images(&new), ["endstate:0", "server:2"]);
     assert_eq!(change(&new), new, "twice is once");
 }
+
+/// There may be much of it, and the kubelet must not lose patience with a member whose data is still made.
+#[test]
+fn a_member_whose_data_is_made_first_reads_it_and_has_time() {
+    let (object, member) = (identity(), MemberName::from("demo-a"));
+    let mut made = launch("server:1", &PodPolicy::default());
+    made.guard = made.guard.prepared_by(vec!["/endstate/endstate".into(), "make".into()]);
+    let made = made.claim(ClaimFiles::new("archive", "backups", "/archive"));
+    let start = new();
+    let pod = json!(pod("toy", "endstate:0", &PodRequest::new(&object, (&member, &start), &made)));
+    let container = &pod["spec"]["containers"][0];
+    assert!(container["command"].to_string().contains(r#""--prepare","make""#), "{container}");
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    assert!(mounts.contains(&json!({"name": "archive", "mountPath": "/archive"})), "{mounts:?}");
+    let claim = json!({"claimName": "backups", "readOnly": true});
+    let volumes = pod["spec"]["volumes"].as_array().unwrap();
+    assert!(volumes.contains(&json!({"name": "archive", "persistentVolumeClaim": claim})));
+}

@@ -40,6 +40,7 @@ fn a_member_is_named_by_its_peer_address() {
     let by_number = Member {
         name: "x".into(),
         peer_urls: vec!["http://127.0.0.1:2380".into()],
+        client_urls: vec![],
         ..member(1, false)
     };
     assert_eq!(pod_name(&by_number), "x");
