@@ -20,6 +20,8 @@ pub(crate) fn run() -> Result<()> {
             "-p",
             "endstate",
             "-p",
+            "endstate-archive",
+            "-p",
             "endstate-check",
             "-p",
             "endstate-core",

@@ -1,0 +1,85 @@
+//! Places that there is no server for here: their form, and which keys they want.
+
+use std::path::Path;
+
+use endstate_archive::{Archive, ArchiveError, Place};
+
+fn place(json: &str) -> Place {
+    serde_json::from_str(json).expect("a place")
+}
+
+fn keys(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("writes");
+    }
+    folder
+}
+
+const PLACES: [(&str, &str); 5] = [
+    (r#"{"s3": {"bucket": "b"}}"#, "s3://b"),
+    (r#"{"gcs": {"bucket": "b", "prefix": "/a/b/"}}"#, "gs://b/a/b"),
+    (r#"{"azure": {"container": "c", "account": "me"}}"#, "azure://c"),
+    (
+        r#"{"oss": {"bucket": "b", "endpoint": "https://s3.oss-x.aliyuncs.com"}}"#,
+        "oss://b (https://s3.oss-x.aliyuncs.com)",
+    ),
+    (r#"{"path": {"path": "/backups"}}"#, "/backups"),
+];
+
+#[test]
+fn places_are_read_and_shown() {
+    for (json, shown) in PLACES {
+        let place = place(json);
+        assert_eq!(place.to_string(), shown);
+        let text = serde_json::to_string(&place).expect("JSON");
+        assert_eq!(self::place(&text), place);
+    }
+    for wrong in [r#"{"s3": {"bucket": "b", "buket": "c"}}"#, r#"{"ftp": {}}"#, r#"{"s3": {}}"#] {
+        assert!(serde_json::from_str::<Place>(wrong).is_err(), "{wrong}");
+    }
+}
+
+fn refused(json: &str, keys: Option<&Path>) -> String {
+    match Archive::open(&place(json), keys) {
+        Err(ArchiveError::Settings { what }) => what,
+        other => panic!("{json}: {other:?}"),
+    }
+}
+
+#[test]
+fn missing_keys_are_named() {
+    let none = keys(&[]);
+    for (json, _) in &PLACES[..4] {
+        assert!(refused(json, Some(none.path())).contains("lack "), "{json}");
+    }
+    assert!(refused(PLACES[3].0, None).contains("OSS needs keys"));
+}
+
+#[test]
+fn with_keys_every_place_opens() {
+    let folder = keys(&[
+        ("access-key-id", "me"),
+        ("secret-access-key", "hush"),
+        ("storage-key", "aHVzaA=="),
+        ("storage-account", "me"),
+    ]);
+    for index in [0, 2, 3] {
+        let opened = Archive::open(&place(PLACES[index].0), Some(folder.path()));
+        let shown = format!("{:?}", opened.expect("opens"));
+        assert!(shown.contains(PLACES[index].1) && !shown.contains("hush"), "{shown}");
+    }
+    let hosted =
+        r#"{"s3": {"bucket": "b", "endpoint": "https://x:1", "addressing": "virtualHosted"}}"#;
+    assert!(Archive::open(&place(hosted), Some(folder.path())).is_ok());
+}
+
+#[test]
+fn keys_that_are_none_are_refused_without_being_shown() {
+    let folder = keys(&[("service-account.json", "{\"private_key\": \"hush-hush-hush-hush\"}")]);
+    let error = Archive::open(&place(PLACES[1].0), Some(folder.path())).expect_err("no account");
+    assert!(!format!("{error:?} {error}").contains("hush"), "{error:?}");
+    let folder =
+        keys(&[("access-key-id", "me"), ("secret-access-key", "hush"), ("ca.crt", "none")]);
+    assert!(refused(PLACES[0].0, Some(folder.path())).contains("ca.crt"));
+}
