@@ -14,6 +14,7 @@ mod images;
 mod maven;
 mod oracle;
 mod run;
+mod s3;
 mod test;
 mod tidy;
 mod tools;

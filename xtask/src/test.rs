@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{build, images, run};
+use crate::{build, images, run, s3};
 
 /// Arguments of `test`.
 #[derive(clap::Args, Default)]
@@ -67,6 +67,7 @@ fn prepared(args: &Args) -> Result<Command> {
         .env("ENDSTATE_IMAGE_STORE", images::store())
         .env("ENDSTATE_TEST_ETCD", images::etcd::executable()?)
         .env("ENDSTATE_TEST_ETCD_VERSIONS", images::etcd::programs_of_all()?)
+        .env("ENDSTATE_TEST_S3", s3::server()?)
         .env("ENDSTATE_TEST_ZOOKEEPER", images::zookeeper_servers()?);
     Ok(test)
 }

@@ -95,6 +95,7 @@ mod keys;
 mod name;
 mod place;
 mod reader;
+mod refusal;
 mod shelf;
 mod site;
 mod store;

@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
+use http::StatusCode;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use crate::error::{ArchiveError, Cause, Doing};
+use crate::refusal::Refusal;
 
 /// More than this of what a store says is left out.
 const CAUSE_CHARS_MAX: usize = 1_000;
@@ -67,6 +69,13 @@ fn class(error: &object_store::Error) -> Class {
         object_store::Error::PermissionDenied { .. }
         | object_store::Error::Unauthenticated { .. } => return Class::Denied,
         _ => {}
+    }
+    if let Some(refusal) = chain(error).find_map(|it| it.downcast_ref::<Refusal>()) {
+        return match refusal.status {
+            StatusCode::NOT_FOUND => Class::NotFound,
+            StatusCode::INSUFFICIENT_STORAGE => Class::Full,
+            _ => Class::Denied,
+        };
     }
     chain(error).find_map(of_source).unwrap_or(Class::Other)
 }

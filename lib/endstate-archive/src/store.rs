@@ -14,6 +14,7 @@ use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, PutMo
 use crate::error::{ArchiveError, Doing};
 use crate::keys::Keys;
 use crate::place::{Addressing, Azure, Gcs, Oss, Place, S3};
+use crate::refusal::Connector;
 use crate::site::Site;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -113,6 +114,7 @@ fn amazon(
     };
     Ok(builder
         .with_bucket_name(bucket)
+        .with_http_connector(Connector::default())
         .with_retry(retry())
         // TLS has a checksum of its own; a second one of all data costs a third of the throughput.
         .with_unsigned_payload(!plain)
@@ -143,6 +145,7 @@ fn gcs(place: &Gcs, keys: Option<&Keys>) -> Result<GoogleCloudStorageBuilder, Ar
     };
     Ok(builder
         .with_bucket_name(&place.bucket)
+        .with_http_connector(Connector::default())
         .with_retry(retry())
         .with_client_options(client(false, keys)?))
 }
@@ -159,6 +162,7 @@ fn azure(place: &Azure, keys: Option<&Keys>) -> Result<MicrosoftAzureBuilder, Ar
     }
     Ok(builder
         .with_container_name(&place.container)
+        .with_http_connector(Connector::default())
         .with_retry(retry())
         .with_client_options(client(place.endpoint.as_deref().is_some_and(is_plain), keys)?))
 }
