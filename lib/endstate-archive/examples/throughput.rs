@@ -29,20 +29,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for compression in [Compression::None, Compression::Zstd { level: 1 }] {
         for encryption in [Encryption::None, age.clone()] {
             let packing = Packing { compression, encryption: encryption.clone() };
+            let before = rest();
             let start = Instant::now();
             let entry = write(&archive, &packing, &chunks, mebibytes << 20).await?;
             let written = start.elapsed().as_secs_f64();
+            let wrote_in = peak() - before;
+            let before = rest();
             let start = Instant::now();
             read(&archive, &entry, &identity).await?;
             let took = start.elapsed().as_secs_f64();
             let megabytes = entry.bytes as f64 / 1e6;
             let crypt = if encryption == Encryption::None { "plain" } else { "age" };
             println!(
-                "{compression:?} {crypt}: wrote {:.0} MB/s, read {:.0} MB/s, stored {:.0} %; peak {}",
+                "{compression:?} {crypt}: wrote {:.0} MB/s, read {:.0} MB/s, stored {:.0} %; memory {wrote_in} and {} MB",
                 megabytes / written,
                 megabytes / took,
                 100.0 * entry.stored as f64 / entry.bytes as f64,
-                peak(),
+                peak() - before,
             );
             archive.delete(&entry).await?;
         }
@@ -95,9 +98,21 @@ fn chunks() -> Vec<Bytes> {
     (0..512).map(&mut chunk).collect()
 }
 
-/// The most memory that the process has held, in the kernel's words.
-fn peak() -> String {
+/// The memory that the process holds in megabytes, from which on its peak is counted.
+fn rest() -> i64 {
+    // 5 is the kernel's word for it; where it may not be written the peak is that of all until now.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    status("VmRSS:")
+}
+
+/// The most memory that the process has held since.
+fn peak() -> i64 {
+    status("VmHWM:")
+}
+
+fn status(key: &str) -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    line.map(|it| it.trim().to_owned()).unwrap_or_default()
+    let line = status.lines().find_map(|it| it.strip_prefix(key));
+    let kibibytes = line.and_then(|it| it.trim().strip_suffix(" kB")?.parse::<i64>().ok());
+    kibibytes.unwrap_or_default() / 1_000
 }

@@ -12,7 +12,8 @@ use tokio::sync::mpsc::Sender;
 use crate::error::{ArchiveError, Doing};
 use crate::shelf::Shelf;
 
-const RANGE_BYTES: usize = 4 << 20;
+/// Seven of them are in memory: those ahead, one that is taken, one that waits and one that is decoded.
+const RANGE_BYTES: usize = 2 << 20;
 
 const AHEAD: usize = 4;
 

@@ -18,7 +18,7 @@ use crate::refusal::Connector;
 use crate::site::Site;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of one request: 8 MiB at half a megabit a second.
+/// Of one request: 6 MiB at half a megabit a second.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 const RETRIES_MAX: usize = 5;
 /// After this long from its first attempt a request is not tried again.

@@ -29,7 +29,7 @@ pub(crate) fn packings(identity: &Identity) -> Vec<Packing> {
 /// Writes, lists and reads data of every size in every way to pack it.
 pub(crate) async fn check(archive: &Archive) {
     let identity = Identity::generate();
-    let part = 8 << 20;
+    let part = 6 << 20;
     let data = [
         Vec::new(),
         vec![7],
