@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// Run an operator (what its Deployment runs)
     #[command(hide = true)]
     Operator(Operator),
+    /// Work for a cluster in a pod beside it (what an operator's agents run)
+    #[command(hide = true)]
+    Agent(Agent),
 }
 
 #[derive(Group)]
@@ -494,6 +497,16 @@ pub(crate) struct Operator {
     /// The operator
     #[arg(value_name = "NAME", value_parser = Packages)]
     pub(crate) operator: &'static dyn Package,
+}
+
+#[derive(Group)]
+pub(crate) struct Agent {
+    /// The operator that asks for it
+    #[arg(value_name = "NAME", value_parser = Packages)]
+    pub(crate) operator: &'static dyn Package,
+    /// What it is told
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use endstate::{launcher, package};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Operator;
+use crate::args::{Agent, Operator};
 use crate::output;
 
 /// Roles that must run before any thread exists. `None` if the arguments are a user's.
@@ -30,6 +30,25 @@ pub(crate) async fn operator(args: Operator) -> Result<()> {
     let shutdown = CancellationToken::new();
     on_signal(shutdown.clone())?;
     Ok(package::run(args.operator, client, package::Options::from_env()?, shutdown).await?)
+}
+
+/// Works for a cluster until that is done, or the process is asked to end. Why it failed goes to the output, which the
+/// launcher before a member reads.
+pub(crate) async fn agent(args: Agent) -> Result<ExitCode> {
+    log_to_stderr("info");
+    let shutdown = CancellationToken::new();
+    on_signal(shutdown.clone())?;
+    let worked = match args.operator.name() {
+        "etcd" => Box::pin(etcd_agent::main(&args.words, shutdown)).await,
+        name => bail!("the operator {name} has no agents"),
+    };
+    match worked {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            output::text(&format!("{error}\n"))?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 /// Logs go to the error stream, filtered by `RUST_LOG`.

@@ -77,6 +77,7 @@ async fn run(args: Args) -> Result<ExitCode> {
             output::text(&String::from_utf8_lossy(&script))?;
         }
         Command::Operator(args) => hidden::operator(args).await?,
+        Command::Agent(args) => return hidden::agent(args).await,
     }
     Ok(ExitCode::SUCCESS)
 }

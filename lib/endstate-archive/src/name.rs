@@ -43,12 +43,12 @@ impl FromStr for Lineage {
 
     fn from_str(text: &str) -> Result<Self, ArchiveError> {
         let known = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.');
-        let fits = (1..=100).contains(&text.len()) && !text.starts_with('.');
+        let fits = (1..=200).contains(&text.len()) && !text.starts_with('.');
         if fits && text.bytes().all(known) {
             return Ok(Self(text.to_owned()));
         }
         Err(ArchiveError::settings(format!(
-            "{text:?} is no name of a lineage: use up to 100 letters, digits, dots, dashes and underscores, and no dot first"
+            "{text:?} is no name of a lineage: use up to 200 letters, digits, dots, dashes and underscores, and no dot first"
         )))
     }
 }

@@ -13,6 +13,7 @@
 
 #![warn(missing_docs)]
 
+mod agent;
 mod app;
 mod assess;
 mod beside;
@@ -54,6 +55,7 @@ mod view;
 mod waiting;
 mod words;
 
+pub use agent::{AgentPlan, AgentPod, AgentSeen, AgentStep, Told, plan_agent};
 pub use app::{App, CatchUp, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
 pub use beside::{Beside, Password, Ready, Refused, Tended, User, Verdict};

@@ -111,10 +111,7 @@ pub fn of_beside(mut crd: CustomResourceDefinition) -> CustomResourceDefinition 
 /// ```
 #[must_use]
 pub fn of_operation(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    let age = CustomResourceColumnDefinition {
-        type_: "date".to_owned(),
-        ..column("Age", ".metadata.creationTimestamp")
-    };
+    let age = date("Age", ".metadata.creationTimestamp");
     let message = CustomResourceColumnDefinition {
         priority: Some(1),
         ..column("Message", ".status.conditions[?(@.type==\"Complete\")].message")
@@ -142,6 +139,41 @@ pub fn of_operation(mut crd: CustomResourceDefinition) -> CustomResourceDefiniti
         rules.push(fixed("self == oldSelf", another));
     }
     without_rust(crd)
+}
+
+/// The definition of a kind whose objects have agents ([`crate::agents`]), with columns of its own: the name of each,
+/// and the path of a date in the status.
+///
+/// ```
+/// # use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+/// # fn show(crd: CustomResourceDefinition) -> CustomResourceDefinition {
+/// endstate::crd::of_agent(crd, &[("Full", ".status.full.taken")])
+/// # }
+/// ```
+#[must_use]
+pub fn of_agent(
+    mut crd: CustomResourceDefinition,
+    dates: &[(&str, &str)],
+) -> CustomResourceDefinition {
+    let condition = |it: &str| format!(".status.conditions[?(@.type==\"Ready\")].{it}");
+    let mut columns = vec![
+        column("Cluster", ".spec.cluster"),
+        column("State", ".status.state"),
+        column("Ready", &condition("status")),
+        column("Reason", &condition("reason")),
+    ];
+    let age = [("Age", ".metadata.creationTimestamp")];
+    columns.extend(dates.iter().chain(&age).map(|(name, path)| date(name, path)));
+    let message = column("Message", &condition("message"));
+    columns.push(CustomResourceColumnDefinition { priority: Some(1), ..message });
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns.clone());
+    }
+    without_rust(crd)
+}
+
+fn date(name: &str, path: &str) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition { type_: "date".to_owned(), ..column(name, path) }
 }
 
 fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {

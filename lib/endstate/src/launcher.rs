@@ -6,8 +6,8 @@
 //! the data directory, and a start that finds the marker but no data is refused; the operator then replaces the member
 //! under a new name, or restores it.
 //!
-//! Where the data is to come from elsewhere, a backup say, a program of the operator's makes it before the first start, and
-//! leaves all of it or nothing. Until it has, there was no start.
+//! Where the data is to come from elsewhere, a backup say, a program of the operator's makes it before the first start,
+//! and leaves all of it or nothing. Until it has, there was no start.
 //!
 //! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on.
 //! Against that the operator marks the pod itself once the member has answered

@@ -109,6 +109,7 @@
 
 #![warn(missing_docs)]
 
+pub mod agents;
 pub mod cache;
 pub mod client;
 pub mod condition;

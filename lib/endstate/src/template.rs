@@ -28,7 +28,7 @@ use crate::launcher::{self, STARTED_VARIABLE};
 use crate::operator::{PodRequest, STARTED_ANNOTATION};
 
 /// The directory that the launcher's container shares with the member's.
-const LAUNCHER_DIR: &str = "/endstate";
+pub(crate) const LAUNCHER_DIR: &str = "/endstate";
 
 /// Where the init container sees the directory it brings the launcher to. Not [`LAUNCHER_DIR`]: in the launcher's own
 /// image that path is the executable.
@@ -101,10 +101,17 @@ fn volumes(request: &PodRequest<'_>) -> Vec<Volume> {
     data.chain(secrets).chain(claims).chain(own).collect()
 }
 
-/// A claim of somebody else's.
+/// A claim of somebody else's, to be read.
 fn read_only(files: &ClaimFiles) -> Volume {
-    let (claim_name, read_only) = (files.claim.clone(), Some(true));
-    let source = PersistentVolumeClaimVolumeSource { claim_name, read_only };
+    let mut volume = of_claim(files);
+    volume.persistent_volume_claim.iter_mut().for_each(|it| it.read_only = Some(true));
+    volume
+}
+
+/// A claim of somebody else's.
+pub(crate) fn of_claim(files: &ClaimFiles) -> Volume {
+    let claim_name = files.claim.clone();
+    let source = PersistentVolumeClaimVolumeSource { claim_name, read_only: None };
     let (name, persistent_volume_claim) = (files.volume.clone(), Some(source));
     Volume { name, persistent_volume_claim, ..Default::default() }
 }
@@ -117,7 +124,7 @@ fn mounts(launch: &Launch) -> Vec<VolumeMount> {
     data.chain(secrets).chain(claims).chain(own).collect()
 }
 
-fn installer(launcher_image: &str) -> Container {
+pub(crate) fn installer(launcher_image: &str) -> Container {
     let install = ["/endstate", launcher::SUBCOMMAND, "--install", INSTALL_DIR];
     Container {
         name: "launcher".to_owned(),
@@ -158,7 +165,7 @@ fn container(application: &str, request: &PodRequest<'_>) -> Container {
     }
 }
 
-fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> Probe {
+pub(crate) fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> Probe {
     Probe {
         period_seconds: Some(period),
         failure_threshold: Some(failures),
@@ -201,8 +208,14 @@ fn probe(wanted: &endstate_core::Probe) -> Probe {
     }
 }
 
+/// A question over HTTP, at a port by its number.
+pub(crate) fn http(port: u16, path: &str) -> Probe {
+    let (path, port) = (Some(path.to_owned()), IntOrString::Int(port.into()));
+    Probe { http_get: Some(HTTPGetAction { path, port, ..Default::default() }), ..Probe::default() }
+}
+
 /// What the pods of all applications have alike.
-fn common() -> PodSpec {
+pub(crate) fn common() -> PodSpec {
     PodSpec {
         restart_policy: Some("Always".to_owned()),
         automount_service_account_token: Some(false),
@@ -304,7 +317,7 @@ fn claim(name: &str, member: &str) -> Volume {
 }
 
 /// A volume with a secret's keys as files, and one of another secret's beside.
-fn secret(of: &SecretFiles) -> Volume {
+pub(crate) fn secret(of: &SecretFiles) -> Volume {
     let name = of.volume.clone();
     let Some((bundle, file)) = &of.beside else {
         let secret_name = Some(of.secret.clone());
@@ -330,7 +343,7 @@ fn projected(secret: &str, files: &[(&str, &str)]) -> VolumeProjection {
 }
 
 /// A volume that is a directory of the pod's.
-fn empty_dir(name: &str, directory: &EmptyDir) -> Volume {
+pub(crate) fn empty_dir(name: &str, directory: &EmptyDir) -> Volume {
     Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {
@@ -341,11 +354,11 @@ fn empty_dir(name: &str, directory: &EmptyDir) -> Volume {
     }
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+pub(crate) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..Default::default() }
 }
 
-fn unprivileged() -> SecurityContext {
+pub(crate) fn unprivileged() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(true),

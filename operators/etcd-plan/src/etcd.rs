@@ -2,9 +2,9 @@
 
 use endstate_core::tls::Tls;
 use endstate_core::{
-    App, AppStep, Beside, Certificate, Cluster, Identity, Launch, LaunchOf, MayStop, Member,
-    MemberName, Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended, Topology,
-    User, Version, View,
+    App, AppStep, Beside, Certificate, Cluster, Formation, Identity, Launch, LaunchOf, MayStop,
+    Member, MemberName, Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended,
+    Topology, User, Version, View,
 };
 
 use crate::auth::{self, Declared, USER_KIND};
@@ -73,7 +73,9 @@ impl App for Etcd {
         let size = usize::try_from(spec.size).unwrap_or(0);
         let changes_minor = spec.snapshots || spec.next.is_some();
         let at_once = spec.learners.filter(|_| !changes_minor).unwrap_or(1);
-        let members = Role::voting(ROLE, size).at_once(at_once.into());
+        // Data is restored once: the others copy it from who has it.
+        let formation = if spec.restore.is_some() { Formation::One } else { Formation::AllAtOnce };
+        let members = Role::voting(ROLE, size).at_once(at_once.into()).formation(formation);
         Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
 

@@ -3,6 +3,7 @@
 use endstate_core::tls::{Files, Holder, Link};
 use endstate_core::{Directory, Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
 
+use crate::restore;
 use crate::spec::{APPLICATION, EtcdClusterSpec};
 
 /// Clients connect here.
@@ -79,6 +80,9 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
             Guard::new(DATA_DIR, &[DATABASE]).beside(wal)
         }
     };
+    let prepare = restore::prepare(of, version);
+    let restore = of.spec.restore.as_ref().filter(|_| prepare.is_some());
+    let guard = prepare.into_iter().fold(guard, Guard::prepared_by);
     let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
         .env(env(of, &held))
@@ -88,7 +92,9 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
         .storage(of.spec.storage.clone().unwrap_or_default())
         .policy(of.spec.pod.clone());
     let mounted = held.iter().map(|(holder, files)| files.mounted(APPLICATION, *holder));
-    mounted.fold(launch, Launch::secret)
+    let secrets = restore.iter().flat_map(|it| it.secrets.clone());
+    let launch = mounted.chain(secrets).fold(launch, Launch::secret);
+    restore.iter().filter_map(|it| it.claim.clone()).fold(launch, Launch::claim)
 }
 
 fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {

@@ -5,17 +5,21 @@
 //! and their table, the change of a minor, the launch, and the [`App`](endstate_core::App) that joins them.
 
 pub mod auth;
+mod backup;
 mod change;
 pub mod env;
 mod etcd;
 mod facts;
 mod launch;
+mod restore;
 mod spec;
 mod version;
 
+pub use backup::{Doing, Kept, Report, Tried};
 pub use change::{CANCEL_DOWNGRADE, ENABLE_DOWNGRADE, TO};
 pub use etcd::{ADDRESS, DEFRAGMENT, Etcd, MOVE_ADDRESS, TASK_KIND};
 pub use facts::{ClusterFacts, MemberFacts};
 pub use launch::{CLIENT_PORT, DATA_DIR, METRICS, METRICS_PORT, PEER_PORT, PORTS, WAL_DIR};
+pub use restore::{Made, Restore};
 pub use spec::{APPLICATION, DEFAULT_REPOSITORY, EtcdClusterSpec, ROOT};
 pub use version::{DOWNGRADES_FROM, GATES, Path, path};

@@ -7,6 +7,7 @@ use endstate_core::{PodPolicy, Storage, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Auth;
+use crate::restore::Restore;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -67,6 +68,9 @@ pub struct EtcdClusterSpec {
     /// Whether etcd asks for users; nothing leaves that as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// What the data of a new cluster is made from, if it does not begin empty. It has no meaning for one that exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// Paths of the fields that are set, accepted and without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
@@ -90,6 +94,7 @@ impl EtcdClusterSpec {
             learners: None,
             tls: Tls::default(),
             auth: None,
+            restore: None,
             unused: vec![],
         }
     }

@@ -10,6 +10,8 @@
 )]
 
 mod auth;
+mod backup;
+mod bootstrap;
 pub mod historical;
 
 use endstate::crd::{EnvVar, OnMembers, Operation, OperationStatus, PodPolicy, Storage, Tls};
@@ -18,6 +20,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
+pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
+pub use bootstrap::{Bootstrap, Restore};
 use etcd_plan::auth::Auth;
 
 /// The status of a cluster, as the definition has it.
@@ -40,6 +44,10 @@ pub type EtcdClusterStatus = endstate::crd::Status;
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("has(self.bootstrap) == has(oldSelf.bootstrap) && (!has(self.bootstrap) || self.bootstrap == oldSelf.bootstrap)", "how a cluster begins is chosen when it is created: declare another cluster"),
+    validation = raise_rule()
+)]
 pub struct EtcdClusterSpec {
     /// Voting members: 1 to 7. A cluster of 2n+1 members survives the loss of n of them, so an even size costs a
     /// member and survives no more; 1 is fine for trying things out and survives nothing. Members are added and removed
@@ -96,6 +104,10 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 
+    /// How the cluster begins. Default: empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
+
     /// Users. Default: nobody is asked who they are, unless somebody turned that on by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
@@ -114,6 +126,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             wal,
             tls: it.tls.unwrap_or_default().into(),
             auth: it.auth,
+            restore: it.bootstrap.and_then(|it| it.restore).map(Into::into),
             ..Self::new(it.size, it.version)
         }
     }
@@ -196,6 +209,15 @@ fn gates_rule() -> Rule {
     });
     let message = firsts.collect::<Vec<_>>().join("; ");
     Rule::new(rules.join(" && ")).message(message.as_str())
+}
+
+/// etcd's own program raises no revisions before 3.5.10.
+fn raise_rule() -> Rule {
+    let minor = "int(self.version.split('.')[1])";
+    let old = format!("{minor} < 5 || {minor} == 5 && int(self.version.split('.')[2]) < 10");
+    let raises = "has(self.bootstrap) && has(self.bootstrap.restore) && self.bootstrap.restore.bumpRevision > 0";
+    let message = "etcd before 3.5.10 cannot raise revisions: restore with a newer version, or set bootstrap.restore.bumpRevision to 0, if no client remembers a revision";
+    Rule::new(format!("!({raises}) || !({old})")).message(message)
 }
 
 /// The planner's rule about variables, for the API server.

@@ -4,6 +4,7 @@
 //! this order: the custom resources; etcd's client and the driver made of it; the operand that joins all of it to the
 //! SDK's generic operator; the package by which it is installed and run.
 
+mod backup;
 pub mod client;
 pub mod crd;
 mod driver;
@@ -11,6 +12,7 @@ mod monitoring;
 mod operand;
 mod package;
 
+pub use backup::Backups;
 pub use driver::EtcdDriver;
 pub use operand::{kinds, objects};
 pub use package::{EtcdPackage, crds, crds_beside};

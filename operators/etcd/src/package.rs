@@ -1,7 +1,7 @@
 //! etcd as a package: what is installed and run under its name.
 
 use endstate::Engine;
-use endstate::crd::{of_beside, of_cluster, of_operation, without_rust};
+use endstate::crd::{of_agent, of_beside, of_cluster, of_operation, without_rust};
 use endstate::operator::{Health, add};
 use endstate::package::{Monitoring, Package, managed};
 use endstate::status::Summary;
@@ -13,6 +13,7 @@ use kube::api::DynamicObject;
 use kube::{CustomResourceExt, Resource};
 use serde::Deserialize;
 
+use crate::backup::Backups;
 use crate::operand::EtcdOperand;
 use crate::{crd, monitoring};
 
@@ -26,7 +27,13 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 #[must_use]
 pub fn crds_beside() -> Vec<CustomResourceDefinition> {
     let task = of_operation(crd::EtcdTask::crd());
-    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd()), task]
+    let dates = [
+        ("Full", ".status.full.taken"),
+        ("Delta", ".status.delta.taken"),
+        ("Trial", ".status.trial.at"),
+    ];
+    let backup = of_agent(crd::EtcdBackup::crd(), &dates);
+    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd()), task, backup]
 }
 
 /// The etcd operator, for a catalogue.
@@ -52,7 +59,15 @@ impl Package for EtcdPackage {
 
     fn rules(&self) -> Vec<PolicyRule> {
         let own = ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it));
-        own.into_iter().chain([managed("cert-manager.io", "certificates")]).collect()
+        // For owner references that block the deletion of a backup.
+        let held = PolicyRule {
+            api_groups: Some(vec!["etcd.endstate.dev".to_owned()]),
+            resources: Some(vec!["etcdbackups/finalizers".to_owned()]),
+            verbs: vec!["update".to_owned()],
+            ..PolicyRule::default()
+        };
+        let requests = managed("cert-manager.io", "certificates");
+        own.into_iter().chain([requests, held]).collect()
     }
 
     fn summary(&self, object: &DynamicObject) -> Summary {
@@ -84,6 +99,7 @@ impl Package for EtcdPackage {
     fn operate(&self, engine: &mut Engine, image: &str) -> Vec<Health> {
         let new = EtcdOperand::<crd::EtcdCluster>::default();
         let historical = EtcdOperand::<crd::historical::EtcdCluster>::default();
+        endstate::agents::add(engine, "etcdbackups", Backups, image);
         vec![
             add(engine, "etcdclusters", new, image),
             add(engine, "etcdclusters.v1beta2", historical, image),

@@ -19,6 +19,7 @@ mod person;
 mod plan;
 mod readme;
 mod restart;
+mod restores;
 mod restricted;
 mod survey;
 mod tasks;

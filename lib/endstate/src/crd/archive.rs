@@ -126,8 +126,8 @@ pub struct Oss {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeArchive {
-    /// The claim, in this namespace. Who writes and who restores need it on their nodes at the same time: where they may be
-    /// several, its access mode is `ReadWriteMany`.
+    /// The claim, in this namespace. Who writes and who restores need it on their nodes at the same time: where they
+    /// may be several, its access mode is `ReadWriteMany`.
     #[schemars(length(min = 1, max = 253))]
     pub claim: String,
     /// The folder on it. Default: the volume itself.
@@ -142,9 +142,9 @@ impl Archive {
     ///
     /// ```
     /// use endstate::crd::Archive;
-    /// let declared = serde_json::json!({"volume": {"claim": "backups", "path": "etcd"}});
+    /// let declared = serde_json::json!({"volume": {"claim": "backups", "path": "toys"}});
     /// let archive: Archive = serde_json::from_value(declared).unwrap();
-    /// assert_eq!(archive.place(), serde_json::json!({"path": {"path": "/archive/etcd"}}));
+    /// assert_eq!(archive.place(), serde_json::json!({"path": {"path": "/archive/toys"}}));
     /// ```
     #[must_use]
     pub fn place(&self) -> Value {
@@ -184,8 +184,8 @@ impl Archive {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Encryption {
-    /// The secret with `identity`: an age identity, a line that begins with `AGE-SECRET-KEY-1`. `age-keygen` makes one. Keep
-    /// a copy of it elsewhere: without it nothing can be restored.
+    /// The secret with `identity`: an age identity, a line that begins with `AGE-SECRET-KEY-1`. `age-keygen` makes one.
+    /// Keep a copy of it elsewhere: without it nothing can be restored.
     #[schemars(length(min = 1, max = 253))]
     pub secret: String,
 }

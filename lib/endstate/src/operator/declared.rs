@@ -40,7 +40,7 @@ pub struct Declared<K> {
 
 impl<K: Resource<DynamicType = ()>> Declared<K> {
     /// The reference to it by which what it controls goes with it.
-    pub(super) fn as_controller(&self) -> OwnerReference {
+    pub(crate) fn as_controller(&self) -> OwnerReference {
         OwnerReference {
             api_version: K::api_version(&()).into_owned(),
             kind: K::kind(&()).into_owned(),
@@ -54,7 +54,7 @@ impl<K: Resource<DynamicType = ()>> Declared<K> {
 
 impl<K> Declared<K> {
     /// Who it is, as the planner wants it.
-    pub(super) fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> Identity {
         let meta = self.metadata.clone();
         let (namespace, name) = (meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
         let mut identity = Identity::new(namespace, name, meta.uid.unwrap_or_default());

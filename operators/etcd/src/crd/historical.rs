@@ -193,6 +193,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             storage,
             tls: None,
             auth: None,
+            bootstrap: None,
         };
         Self { unused, tls: it.tls.unwrap_or_default().into(), ..spec.into() }
     }

@@ -3,7 +3,7 @@ use crate::client::Member;
 
 fn member(id: u64, learner: bool) -> Member {
     let peer_urls = vec![format!("http://c-{id}.c-peer.default.svc:2380")];
-    Member { id, name: String::new(), peer_urls, learner }
+    Member { id, name: String::new(), peer_urls, client_urls: vec![], learner }
 }
 
 fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {

@@ -1,0 +1,147 @@
+//! A cluster's data kept elsewhere, tried, and restored into another cluster.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use etcd_client::{GetOptions, KeyValue};
+use harness::{EtcdCluster, EtcdReach, Up, forward};
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
+
+/// How long a backup may take to get somewhere.
+const KEPT_MAX: Duration = Duration::from_secs(120);
+
+/// How far revisions are raised unless a spec says otherwise.
+const RAISED: i64 = 1_000_000_000;
+
+struct Backups(Api<DynamicObject>);
+
+impl Backups {
+    async fn of(up: &Up) -> Result<Self> {
+        let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdBackup");
+        Ok(Self(Api::default_namespaced_with(up.client().await?, &ApiResource::from_gvk(&kind))))
+    }
+
+    async fn declare(&self, up: &Up, name: &str, spec: Value) -> Result<()> {
+        let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdBackup",
+            "metadata": {"name": name}, "spec": spec});
+        up.apply(&object.to_string()).await.map(drop)
+    }
+
+    async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool + Send,
+    ) -> Result<Value> {
+        let is_so = |it: Option<&DynamicObject>| it.is_some_and(|it| is_so(&it.data["status"]));
+        let wait = await_condition(self.0.clone(), name, is_so);
+        let waited = tokio::time::timeout(KEPT_MAX, wait).await;
+        let status = self.0.get(name).await?.data["status"].take();
+        waited.with_context(|| format!("{name} is not {what}: {status:#}"))??;
+        Ok(status)
+    }
+}
+
+fn is_ready(status: &Value) -> bool {
+    status["conditions"][0]["status"] == "True"
+}
+
+/// A claim for backups, and the place that it is.
+async fn place(up: &Up) -> Result<Value> {
+    let spec =
+        json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "kept"}, "spec": spec});
+    up.apply(&claim.to_string()).await?;
+    Ok(json!({"volume": {"claim": "kept", "path": "etcd"}}))
+}
+
+/// Every key with its value and its revisions.
+async fn all(reach: &EtcdReach) -> Result<Vec<(Vec<u8>, Vec<u8>, [i64; 3])>> {
+    let options = GetOptions::new().with_all_keys();
+    let got = reach.connect().await?.get("", Some(options)).await?;
+    let numbers = |it: &KeyValue| [it.create_revision(), it.mod_revision(), it.version()];
+    let of = |it: &KeyValue| (it.key().to_vec(), it.value().to_vec(), numbers(it));
+    Ok(got.kvs().iter().map(of).collect())
+}
+
+async fn write(reach: &EtcdReach, from: usize) -> Result<i64> {
+    let mut client = reach.connect().await?;
+    let mut revision = 0;
+    for number in from..from + 40 {
+        let put = client.put(format!("key-{number}"), vec![b'x'; 1_000], None).await?;
+        revision = put.header().context("a write without a header")?.revision();
+    }
+    Ok(revision)
+}
+
+#[tokio::test]
+async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    let place = place(&up).await?;
+    let cluster = EtcdCluster::apply(&up, "first", 3).await?;
+    cluster.settled(3).await?;
+    let (_forward, address) = forward(&up, "first", 2379).await?;
+    let reach = EtcdReach::new(&up, "first", &address).await?;
+    write(&reach, 0).await?;
+    let backups = Backups::of(&up).await?;
+    let schedule = json!({"full": "1h", "delta": "1s", "trial": "1h"});
+    let spec = json!({"cluster": "first", "to": place, "schedule": schedule});
+    backups.declare(&up, "kept", spec).await?;
+    let tried = |it: &Value| is_ready(it) && it["trial"]["same"] == true;
+    let status = backups.until("kept", "tried", tried).await?;
+    ensure!(status["full"]["revision"].as_i64().is_some(), "{status:#}");
+    let revision = write(&reach, 40).await?;
+    let reached = |it: &Value| it["delta"]["revision"].as_i64().is_some_and(|it| it >= revision);
+    let status = backups.until("kept", "kept up to the last write", reached).await?;
+    let lineage = status["lineage"].as_str().context("no lineage")?;
+    ensure!(lineage.starts_with("default.first."), "{lineage}");
+    let before = all(&reach).await?;
+
+    // One more, once.
+    backups.declare(&up, "once", json!({"cluster": "first", "to": place})).await?;
+    let status = backups.until("once", "complete", |it| it["state"] == "Complete").await?;
+    ensure!(is_ready(&status) && status["full"]["bytes"].as_i64() > Some(0), "{status:#}");
+
+    up.kubectl(&["delete", "etcdcluster", "first"]).await?;
+    let gone = |it: &Value| it["conditions"][0]["reason"] == "ClusterNotFound";
+    backups.until("kept", "told that its cluster is gone", gone).await?;
+
+    let bootstrap = json!({"restore": {"from": place, "revision": revision}});
+    let spec = json!({"size": 3, "version": "3.5.16", "bootstrap": bootstrap});
+    let cluster = EtcdCluster::etcd(&up, "second", spec).await?;
+    cluster.settled(3).await?;
+    let (_forward, address) = forward(&up, "second", 2379).await?;
+    let reach = EtcdReach::new(&up, "second", &address).await?;
+    let after = all(&reach).await?;
+    // What the full backup held has its revisions; what was written since has them raised.
+    let plain = |all: &[(Vec<u8>, Vec<u8>, [i64; 3])]| -> Vec<_> {
+        let lowered = |it: i64| if it > RAISED { it - RAISED } else { it };
+        all.iter().map(|it| (it.0.clone(), it.1.clone(), it.2.map(lowered))).collect()
+    };
+    ensure!(plain(&after) == plain(&before), "{} and {} keys", after.len(), before.len());
+    let status = reach.connect().await?.status().await?;
+    let now = status.header().context("a status without a header")?.revision();
+    ensure!(now >= revision + RAISED, "revision {now} after {revision}");
+    up.stop().await
+}
+
+/// What cannot be restored is told, and nothing is formed in its place.
+#[tokio::test]
+async fn a_cluster_whose_backup_is_not_there_is_not_formed_empty() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    place(&up).await?;
+    let bootstrap = json!({"restore": {"from": {"volume": {"claim": "kept"}}}});
+    let spec = json!({"size": 1, "version": "3.5.16", "bootstrap": bootstrap});
+    let cluster = EtcdCluster::etcd(&up, "nothing", spec).await?;
+    let says = |it: &DynamicObject| it.data["status"].to_string().contains("no backup is there");
+    cluster.until("say that there is no backup", says).await?;
+    ensure!(
+        cluster.object().await?.data["status"]["record"]["clusterId"].is_null(),
+        "it is formed"
+    );
+    up.stop().await
+}

@@ -1,0 +1,280 @@
+//! Runs agents: for each object of a kind a pod beside the cluster that it names, in which a program of the operator's
+//! works for it, with the application's own programs and whatever secrets that takes.
+//!
+//! Observe → plan → execute, as for clusters: the plan is [`endstate_core::plan_agent`]. An agent is asked over HTTP
+//! how far it is, at its pod's address; what it says counts if it says that it works for this very object.
+
+mod pod;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use endstate_core::{
+    AgentPlan, AgentSeen, AgentStep, Identity, Progress, Ready, Told, Verdict, plan_agent,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Resource;
+use kube::ResourceExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::client::{Endpoint, get};
+use crate::context::Propagation;
+use crate::operator::{APP_LABEL, Declared};
+use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
+pub use pod::{Agent, SCRATCH};
+
+/// The port at which an agent says how far it is, under `/report`.
+pub const PORT: u16 = 8080;
+
+/// How long it may take to say so.
+const ASK_MAX: Duration = Duration::from_secs(2);
+
+/// How many objects are in work at once.
+const CONCURRENCY: usize = 8;
+
+/// A kind whose objects have agents.
+pub trait Agency: Send + Sync + 'static {
+    /// The kind.
+    type Kind: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
+    /// The kind of the clusters that they name in `spec.cluster`.
+    type Cluster: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
+
+    /// What their pods are called in labels.
+    const NAME: &'static str;
+
+    /// The agent of an object with this spec and status, of a cluster; or why there can be none yet.
+    fn agent(
+        &self,
+        object: &Identity,
+        declared: (&Value, &Value),
+        cluster: &Seen<'_>,
+    ) -> Result<Agent, Verdict>;
+
+    /// What an agent's report says of its object; `None` if it is none, or of another object's agent.
+    fn told(&self, object: &Identity, report: &Value) -> Option<Told>;
+
+    /// What the status shows of a report, beside the condition and the progress.
+    fn shown(&self, report: &Value) -> Value;
+}
+
+/// The cluster that an object names.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who it is.
+    pub object: &'a Identity,
+    /// Its spec, as it was written.
+    pub spec: &'a Value,
+    /// Its status.
+    pub status: &'a Value,
+}
+
+/// Adds the reconciler of a kind with agents to an engine. Their pods bring the program from `image`, which holds the
+/// `endstate` executable at `/endstate`.
+pub fn add<A: Agency>(engine: &mut Engine, name: &str, agency: A, image: &str) {
+    let objects = engine.cache::<Declared<A::Kind>>();
+    let clusters = engine.cache::<Declared<A::Cluster>>();
+    let pods = engine.cache_of::<Pod>((), Scope::all().label(APP_LABEL, A::NAME));
+    let (known, image) = (objects.clone(), image.to_owned());
+    let agents = Agents {
+        agency,
+        image,
+        objects: objects.clone(),
+        clusters: clusters.clone(),
+        pods: pods.clone(),
+        missed: Mutex::default(),
+    };
+    let registration = engine.add(name, agents).watches(&objects).owned(&pods);
+    let woken = registration.maps(&clusters, move |cluster| {
+        let name = ObjectKey::of(cluster);
+        let all = known.list();
+        let of = all.iter().filter(|it| cluster_of(it) == Some(name.clone()));
+        of.map(|it| ObjectKey::of(&**it)).collect()
+    });
+    drop(woken.concurrency(CONCURRENCY));
+}
+
+fn cluster_of<K>(object: &Declared<K>) -> Option<ObjectKey> {
+    let name = object.spec["cluster"].as_str()?;
+    Some(ObjectKey::namespaced(object.metadata.namespace.as_deref()?, name))
+}
+
+struct Agents<A: Agency> {
+    agency: A,
+    image: String,
+    objects: Cache<Declared<A::Kind>>,
+    clusters: Cache<Declared<A::Cluster>>,
+    pods: Cache<Pod>,
+    /// How often in a row the agents of objects were asked and said nothing.
+    missed: Mutex<HashMap<ObjectKey, u32>>,
+}
+
+impl<A: Agency> Reconciler for Agents<A> {
+    type Kind = Declared<A::Kind>;
+
+    async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
+        let Some(object) = self.objects.get(&key) else {
+            self.missed().remove(&key);
+            return Ok(Next::Settled);
+        };
+        // What it controls goes with it.
+        if object.metadata.deletion_timestamp.is_some() {
+            return Ok(Next::Settled);
+        }
+        let identity = object.identity();
+        let agent = self.agent(&identity, &object);
+        let pod = agent.as_ref().ok().and_then(|it| self.pod_of(&identity, it));
+        let pod = pod.or_else(|| self.any_pod(&object));
+        let report = match &pod {
+            Some(pod) => ask(pod).await,
+            None => None,
+        };
+        let told = report.as_ref().and_then(|it| self.agency.told(&identity, it));
+        let progress = Progress::deserialize(&object.status).unwrap_or_default();
+        let seen_pod = pod.as_deref().map(pod::seen);
+        let made_from = agent.as_ref().map(|it| it.made_from(&self.image));
+        let wanted = made_from.as_ref().map(String::as_str).map_err(|it| *it);
+        let seen = AgentSeen {
+            now: ctx.now(),
+            progress: &progress,
+            wanted,
+            pod: seen_pod.as_ref(),
+            told: told.as_ref(),
+            missed: self.count(&key, pod.as_deref().and_then(address).is_some() && told.is_none()),
+        };
+        let plan = plan_agent(&seen);
+        let shown = report.filter(|_| told.is_some());
+        self.publish(&object, &plan, shown.as_ref(), ctx).await?;
+        self.execute(&object, &plan, (agent.ok(), pod.as_deref()), ctx).await?;
+        Ok(match plan.look_again_ms {
+            _ if plan.step != AgentStep::Nothing => Next::Again,
+            Some(0) => Next::Again,
+            Some(wait) => Next::After(Duration::from_millis(wait.into())),
+            None => Next::Settled,
+        })
+    }
+}
+
+impl<A: Agency> Agents<A> {
+    fn missed(&self) -> MutexGuard<'_, HashMap<ObjectKey, u32>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often in a row it has said nothing by now.
+    fn count(&self, key: &ObjectKey, is_silent: bool) -> u32 {
+        let mut missed = self.missed();
+        let times = missed.entry(key.clone()).or_default();
+        *times = if is_silent { times.saturating_add(1) } else { 0 };
+        *times
+    }
+
+    fn agent(&self, identity: &Identity, object: &Declared<A::Kind>) -> Result<Agent, Verdict> {
+        let cluster = cluster_of(object).and_then(|it| self.clusters.get(&it));
+        let Some(cluster) = cluster.filter(|it| it.metadata.deletion_timestamp.is_none()) else {
+            let name = object.spec["cluster"].as_str().unwrap_or_default();
+            let why = format!("there is no cluster {name} in this namespace");
+            return Err(Verdict::waits("ClusterNotFound", why));
+        };
+        let of = cluster.identity();
+        let seen = Seen { object: &of, spec: &cluster.spec, status: &cluster.status };
+        self.agency.agent(identity, (&object.spec, &object.status), &seen)
+    }
+
+    /// The pod of this very agent.
+    fn pod_of(&self, identity: &Identity, agent: &Agent) -> Option<Arc<Pod>> {
+        let name = agent.pod_name(identity);
+        let key = ObjectKey::namespaced(identity.namespace.as_str(), name);
+        let pod = self.pods.get(&key)?;
+        is_controlled(&pod, identity).then_some(pod)
+    }
+
+    /// A pod of an agent of this object, whatever that was told.
+    fn any_pod(&self, object: &Declared<A::Kind>) -> Option<Arc<Pod>> {
+        let identity = object.identity();
+        let same = |it: &&Arc<Pod>| {
+            it.namespace().as_deref() == Some(&*identity.namespace) && is_controlled(it, &identity)
+        };
+        self.pods.list().iter().find(same).cloned()
+    }
+
+    async fn publish(
+        &self,
+        object: &Declared<A::Kind>,
+        plan: &AgentPlan,
+        report: Option<&Value>,
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        let before = ready_of(&object.status);
+        let generation = object.metadata.generation.unwrap_or_default();
+        let mut status = match &object.status {
+            Value::Object(fields) => fields.clone(),
+            _ => serde_json::Map::new(),
+        };
+        if let Value::Object(progress) = json!(plan.progress) {
+            status.extend(progress);
+        }
+        if let Some(Value::Object(shown)) = report.map(|it| self.agency.shown(it)) {
+            status.extend(shown.into_iter().filter(|it| !it.1.is_null()));
+        }
+        status.insert("observedGeneration".into(), generation.into());
+        if let Some(verdict) = &plan.verdict {
+            let ready = Ready::of(verdict, before.as_ref(), generation, ctx.now());
+            let mut condition = json!(ready);
+            condition["type"] = "Ready".into();
+            status.insert("conditions".into(), json!([condition]));
+        }
+        ctx.update_status(object, &object.with_status(Value::Object(status))).await.map(drop)
+    }
+
+    async fn execute(
+        &self,
+        object: &Declared<A::Kind>,
+        plan: &AgentPlan,
+        (agent, pod): (Option<Agent>, Option<&Pod>),
+        ctx: &Context,
+    ) -> Result<(), Error> {
+        match (plan.step, agent, pod) {
+            (AgentStep::Create, Some(agent), _) => {
+                let identity = object.identity();
+                let mut pod = agent.pod(A::NAME, &self.image, &identity);
+                pod.metadata.namespace.clone_from(&object.metadata.namespace);
+                pod.metadata.owner_references = Some(vec![object.as_controller()]);
+                match ctx.create(&pod).await {
+                    // The one of before is on its way out, and wakes this when it is gone.
+                    Err(error) if error.is_conflict() => Ok(()),
+                    created => created.map(drop),
+                }
+            }
+            (AgentStep::Delete, _, Some(pod)) => ctx.delete(pod, Propagation::Background).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ready_of(status: &Value) -> Option<Ready> {
+    let conditions = status["conditions"].as_array()?;
+    let ready = conditions.iter().find(|it| it["type"] == "Ready")?;
+    Ready::deserialize(ready).ok()
+}
+
+fn is_controlled(pod: &Pod, by: &Identity) -> bool {
+    pod.owner_references().iter().any(|it| it.uid == *by.uid && it.controller == Some(true))
+}
+
+/// Where an agent is, once its program runs.
+fn address(pod: &Pod) -> Option<&String> {
+    let status = pod.status.as_ref()?;
+    let runs = status.container_statuses.iter().flatten().any(|it| it.started == Some(true));
+    status.pod_ip.as_ref().filter(|_| runs)
+}
+
+/// What the agent in a pod says.
+async fn ask(pod: &Pod) -> Option<Value> {
+    let ip = address(pod)?;
+    let host = if ip.contains(':') { format!("[{ip}]") } else { ip.clone() };
+    let endpoint = Endpoint::plain(&format!("{host}:{PORT}"));
+    let answer = tokio::time::timeout(ASK_MAX, get(&endpoint, "/report")).await.ok()?.ok()?;
+    let (200, body) = answer else { return None };
+    serde_json::from_slice(&body).ok()
+}

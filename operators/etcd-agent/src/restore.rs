@@ -1,0 +1,305 @@
+//! Makes the data of a cluster's first member of a backup.
+//!
+//! All of it is made in a folder beside, and put in its place by one rename when it is whole: a start that was
+//! interrupted finds nothing, and begins anew.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use endstate_archive::{Archive, Chain, Entry, Identity, Lineage, Stop, Target, chain};
+use endstate_core::Version;
+use etcd_plan::Made;
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+use crate::error::AgentError;
+use crate::full;
+use crate::record::{Reader, What};
+use crate::replay::Replay;
+use crate::scratch::{Data, Member};
+use crate::task::{Folders, RestoreTask};
+use crate::tool::{Making, Tool};
+
+/// The folder in which data is made, in the one in which it is to be.
+const WORK: &str = ".restore";
+
+/// How much is written to a file at once.
+const BUFFER: usize = 1 << 20;
+
+/// What was restored.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Of whom.
+    pub lineage: Lineage,
+    /// The last revision, as it was when it was backed up; at least that where no delta was read.
+    pub revision: u64,
+    /// How far it was raised.
+    pub raised: u64,
+}
+
+/// An archive and how to read it.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The archive.
+    pub archive: Archive,
+    /// The key that it is encrypted for, if there is one.
+    pub identity: Option<Identity>,
+}
+
+impl Source {
+    /// Opens what a task names.
+    pub(crate) async fn open(task: &RestoreTask, folders: &Folders) -> Result<Self, AgentError> {
+        let archive = Archive::open(&task.from, folders.keys())?;
+        let identity = match task.encrypted {
+            true => Some(Identity::read(&folders.identity).await?),
+            false => None,
+        };
+        Ok(Self { archive, identity })
+    }
+
+    /// What is kept of the one whose data is there, or of the one that is named.
+    async fn kept(&self, named: Option<&Lineage>) -> Result<(Lineage, Vec<Entry>), AgentError> {
+        let listed = self.archive.list(named).await?;
+        if let Some(unread) = listed.unread.into_iter().next() {
+            return Err(AgentError::Unread { path: unread.path, why: unread.why });
+        }
+        let entries = listed.entries;
+        let known: BTreeSet<_> = entries.iter().map(|it| it.lineage().clone()).collect();
+        let mut known = known.into_iter();
+        match (known.next(), known.next()) {
+            (None, _) => Err(AgentError::NoBackup),
+            (Some(lineage), None) => Ok((lineage, entries)),
+            (Some(one), Some(other)) => {
+                Err(AgentError::Several([one, other].into_iter().chain(known).collect()))
+            }
+        }
+    }
+}
+
+/// What is read to get to a moment. Of a full backup it is known at which revision it is at the latest.
+fn wanted(entries: &mut Vec<Entry>, task: &RestoreTask) -> Result<Target, AgentError> {
+    if let Some(revision) = task.revision {
+        let fulls = entries.iter().filter(|it| it.kind.is_full());
+        let oldest = fulls.map(full::up_to).min();
+        entries.retain(|it| !it.kind.is_full() || full::up_to(it) <= revision);
+        if let Some(oldest) = oldest.filter(|it| *it > revision) {
+            return Err(AgentError::TooOld { oldest });
+        }
+    }
+    Ok(match (task.revision, task.time) {
+        (Some(revision), _) => Target::Revision(revision),
+        (None, Some(time)) => Target::Time(time),
+        (None, None) => Target::Latest,
+    })
+}
+
+/// Data of a later minor cannot be opened.
+fn may_open(entry: &Entry, wanted: Version) -> Result<(), AgentError> {
+    match full::version_of(entry) {
+        Some(by) if by.minor > wanted.minor => Err(AgentError::Newer { by, wanted }),
+        _ => Ok(()),
+    }
+}
+
+/// The last revision that is read. etcd notes no time with a write, so nothing is read of a delta that goes beyond a
+/// moment.
+fn stop(chain: &mut Chain<'_>) -> u64 {
+    match chain.stop {
+        None => u64::MAX,
+        Some(Stop::Revision(revision)) => revision,
+        Some(Stop::Time(_)) => {
+            chain.deltas.pop();
+            u64::MAX
+        }
+    }
+}
+
+/// Restores, and says what.
+pub async fn restore(
+    task: &RestoreTask,
+    made: &Made,
+    folders: &Folders,
+) -> Result<Restored, AgentError> {
+    let source = Source::open(task, folders).await?;
+    let (lineage, mut entries) = source.kept(task.lineage.as_ref()).await?;
+    let target = wanted(&mut entries, task)?;
+    let mut chain = chain(&entries, target)?;
+    let stop_at = stop(&mut chain);
+    let version = version(&made.version)?;
+    may_open(chain.full, version)?;
+    let tool = Tool::new(&folders.programs, version);
+    let raised = task.bump_revision;
+    if raised > 0 && !tool.raises() {
+        return Err(AgentError::CannotRaise(version));
+    }
+    let place = Place::new(made);
+    place.clear()?;
+    tracing::info!(%lineage, entry = %chain.full.name, deltas = chain.deltas.len(), "restores");
+    let (data, wal) = (place.data(), place.wal());
+    let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
+    make(&source, chain.full, (&tool, &making), &place.work).await?;
+    let of = Data { data: &data, wal: wal.as_deref(), beside: &place.work.join("beside") };
+    let revision = match chain.deltas.is_empty() {
+        true => chain.full.kind.last(),
+        false => {
+            let from = (raised, stop_at);
+            Box::pin(replay(&source, &chain, (folders, version, &of), from)).await?
+        }
+    };
+    sync(of.data)?;
+    of.wal.map_or(Ok(()), sync)?;
+    place.finish()?;
+    Ok(Restored { lineage, revision, raised })
+}
+
+pub(crate) fn version(text: &str) -> Result<Version, AgentError> {
+    text.parse().map_err(|_| AgentError::Version(text.to_owned()))
+}
+
+/// Makes a data directory of a full backup.
+pub(crate) async fn make(
+    source: &Source,
+    entry: &Entry,
+    (tool, making): (&Tool, &Making<'_>),
+    work: &Path,
+) -> Result<(), AgentError> {
+    let snapshot = work.join("snapshot.db");
+    fetch(source, entry, &snapshot).await?;
+    tool.restore(&snapshot, making).await?;
+    fs::remove_file(&snapshot).map_err(AgentError::file(&snapshot))
+}
+
+/// Reads an entry into a file, and verifies it.
+async fn fetch(source: &Source, entry: &Entry, to: &Path) -> Result<(), AgentError> {
+    let file = tokio::fs::File::create(to).await.map_err(AgentError::file(to))?;
+    let mut file = BufWriter::with_capacity(BUFFER, file);
+    let mut reader = source.archive.read(entry, source.identity.as_ref()).await?;
+    while let Some(chunk) = reader.next().await {
+        let chunk = chunk?;
+        file.write_all(&chunk).await.map_err(AgentError::file(to))?;
+    }
+    file.flush().await.map_err(AgentError::file(to))
+}
+
+/// Writes what happened after the full backup, and says to which revision.
+pub(crate) async fn replay(
+    source: &Source,
+    chain: &Chain<'_>,
+    (folders, version, of): (&Folders, Version, &Data<'_>),
+    (raised, stop_at): (u64, u64),
+) -> Result<u64, AgentError> {
+    let member = Member::start(&folders.programs, version, of).await?;
+    let mut replay = Replay::begin(member.connect().await?, raised).await?;
+    is_at(&replay, chain.full)?;
+    if replay.at() > stop_at {
+        return Err(AgentError::Beyond { at: replay.at(), wanted: stop_at });
+    }
+    for delta in &chain.deltas {
+        write(source, delta, &mut replay, stop_at).await?;
+    }
+    let at = replay.at();
+    drop(replay);
+    member.stop().await?;
+    Ok(at)
+}
+
+/// Whether a member that was made of a full backup is where that was: a lease that ended meanwhile would have written.
+pub(crate) fn is_at(replay: &Replay, entry: &Entry) -> Result<(), AgentError> {
+    let (first, last) = (entry.kind.last(), full::up_to(entry));
+    match (first..=last).contains(&replay.at()) {
+        true => Ok(()),
+        false => Err(AgentError::Beyond { at: replay.at(), wanted: last }),
+    }
+}
+
+/// Writes one delta.
+pub(crate) async fn write(
+    source: &Source,
+    delta: &Entry,
+    replay: &mut Replay,
+    stop_at: u64,
+) -> Result<(), AgentError> {
+    let mut reader = Reader::default();
+    let mut chunks = source.archive.read(delta, source.identity.as_ref()).await?;
+    // All of it is read, so that it is verified.
+    while let Some(chunk) = chunks.next().await {
+        reader.push(&chunk?);
+        while let Some(what) = reader.take()? {
+            let later = matches!(&what, What::Revision(it) if it.revision > stop_at);
+            if !later {
+                replay.write(what).await?;
+            }
+        }
+    }
+    match reader.is_empty() {
+        true => Ok(()),
+        false => Err(AgentError::CutOff(delta.name.to_string())),
+    }
+}
+
+/// Makes durable what is in a folder.
+fn sync(folder: &Path) -> Result<(), AgentError> {
+    for entry in fs::read_dir(folder).map_err(AgentError::file(folder))? {
+        let path = entry.map_err(AgentError::file(folder))?.path();
+        match path.is_dir() {
+            true => sync(&path)?,
+            false => {
+                File::open(&path).and_then(|it| it.sync_all()).map_err(AgentError::file(&path))?
+            }
+        }
+    }
+    File::open(folder).and_then(|it| it.sync_all()).map_err(AgentError::file(folder))
+}
+
+/// Where the data is made, and where it is to be.
+struct Place {
+    work: PathBuf,
+    data_dir: PathBuf,
+    wal_dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn new(made: &Made) -> Self {
+        let data_dir = PathBuf::from(&made.data_dir);
+        Self { work: data_dir.join(WORK), data_dir, wal_dir: made.wal_dir.as_ref().map(Into::into) }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.work.join("data")
+    }
+
+    fn wal(&self) -> Option<PathBuf> {
+        Some(self.wal_dir.as_ref()?.join(WORK).join("wal"))
+    }
+
+    /// Removes what an earlier attempt left.
+    fn clear(&self) -> Result<(), AgentError> {
+        let works = [Some(self.work.clone()), self.wal_dir.as_ref().map(|it| it.join(WORK))];
+        for work in works.into_iter().flatten() {
+            match fs::remove_dir_all(&work) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(AgentError::file(&work)(error));
+                }
+                _ => {}
+            }
+            fs::create_dir_all(&work).map_err(AgentError::file(&work))?;
+        }
+        Ok(())
+    }
+
+    /// Puts what is whole in its place, the data last.
+    fn finish(&self) -> Result<(), AgentError> {
+        if let (Some(wal), Some(folder)) = (self.wal(), &self.wal_dir) {
+            put(&wal, &folder.join("wal"))?;
+            fs::remove_dir_all(folder.join(WORK)).map_err(AgentError::file(folder))?;
+        }
+        put(&self.data().join("member"), &self.data_dir.join("member"))?;
+        fs::remove_dir_all(&self.work).map_err(AgentError::file(&self.work))
+    }
+}
+
+fn put(from: &Path, to: &Path) -> Result<(), AgentError> {
+    fs::rename(from, to).map_err(AgentError::file(to))?;
+    let folder = to.parent().unwrap_or(to);
+    File::open(folder).and_then(|it| it.sync_all()).map_err(AgentError::file(folder))
+}

@@ -1,0 +1,211 @@
+//! What is backed up comes back.
+
+use std::sync::{Arc, Mutex};
+
+use etcd_agent::{AgentError, Keeper, When, restore};
+use etcd_client::{PutOptions, Txn, TxnOp};
+use etcd_plan::Report;
+
+use super::support::{Member, World};
+
+const VERSIONS: [&str; 5] = ["3.4.23", "3.5.16", "3.5.35", "3.6.16", "3.7.3"];
+
+async fn back_up(world: &World, when: When) -> Report {
+    let report = Arc::new(Mutex::new(Report::default()));
+    let keeper = Keeper::open(world.task(when), world.folders(), Arc::clone(&report));
+    let keeper = keeper.await.expect("a keeper");
+    keeper.run().await;
+    let report = report.lock().expect("nobody panicked").clone();
+    assert!(report.complete, "{report:?}");
+    report
+}
+
+async fn fill(world: &World) {
+    let mut client = world.member.client().await;
+    for number in 0..50 {
+        client.put(format!("key-{number:02}"), vec![b'x'; 2_000], None).await.expect("a write");
+    }
+    let lease = client.lease_grant(3_600, None).await.expect("a lease").id();
+    let options = PutOptions::new().with_lease(lease);
+    client.put("leased", "1", Some(options)).await.expect("a write");
+    client.delete("key-07", None).await.expect("a delete");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_backup_comes_back_with_every_revision_and_lease() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        let revision = world.member.revision().await;
+        let report = back_up(&world, When::default()).await;
+        let full = report.full.expect("a full backup");
+        assert_eq!(i64::try_from(full.revision), Ok(revision), "{version}");
+        let made = world.made("restored");
+        restore(&world.restore_task(), &made, &world.folders()).await.expect(version);
+        let restored = Member::start(version, &world.path("restored"), &[]).await;
+        assert_eq!(restored.all(revision).await, world.member.all(revision).await, "{version}");
+        let leases = restored.client().await.leases().await.expect("leases");
+        assert_eq!(leases.leases().len(), 1, "{version}");
+        // Once is once: the same object asks for no second.
+        back_up(&world, When::default()).await;
+        let entries = world.archive().list(None).await.expect("a list").entries;
+        assert_eq!(entries.len(), 1, "{version}");
+    }
+}
+
+/// Who remembers a revision of after the backup must never be told of an older one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revisions_go_on_above_all_that_were_given_out() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        back_up(&world, When::default()).await;
+        let revision = world.member.revision().await;
+        let mut task = world.restore_task();
+        task.bump_revision = 1_000_000;
+        let made = world.made("restored");
+        let restored = restore(&task, &made, &world.folders()).await.expect(version);
+        let raised = if version == "3.4.23" { 0 } else { 1_000_000 };
+        assert_eq!(restored.raised, raised);
+        let member = Member::start(version, &world.path("restored"), &[]).await;
+        let now = member.revision().await;
+        assert_eq!(u64::try_from(now - revision), Ok(raised), "{version}");
+        let options = etcd_client::GetOptions::new().with_revision(revision + 1);
+        let old = member.client().await.get("key-01", Some(options)).await;
+        assert_eq!(old.is_err(), raised > 0 || now <= revision, "{version}: {old:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_made_of_what_is_damaged_cut_off_or_not_there() {
+    let world = World::new("3.5.16").await;
+    let made = world.made("restored");
+    let task = world.restore_task();
+    let error = restore(&task, &made, &world.folders()).await.expect_err("nothing is there");
+    assert!(matches!(error, AgentError::NoBackup), "{error}");
+    fill(&world).await;
+    back_up(&world, When::default()).await;
+    let folder = std::fs::read_dir(world.path("archive")).expect("a folder").next();
+    let data = folder.expect("a lineage").expect("a lineage").path().join("data");
+    let file = std::fs::read_dir(&data).expect("data").next().expect("data").expect("data").path();
+    let whole = std::fs::read(&file).expect("data");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for bytes in [&flipped[..], &whole[..whole.len() - 7], b"".as_slice()] {
+        std::fs::write(&file, bytes).expect("a write");
+        let error = restore(&task, &made, &world.folders()).await.expect_err("damaged");
+        assert!(matches!(error, AgentError::Archive(_)), "{error:?}");
+        assert!(!world.path("restored/member").exists());
+    }
+    // An attempt that was interrupted is no data, and is in nobody's way.
+    std::fs::create_dir_all(world.path("restored/.restore/data/member/wal")).expect("a folder");
+    std::fs::write(&file, &whole).expect("a write");
+    restore(&task, &made, &world.folders()).await.expect("it is whole again");
+    assert!(world.path("restored/member/snap/db").exists());
+    assert!(!world.path("restored/.restore").exists());
+}
+
+/// Keys written, deleted and attached to a lease in transactions of several.
+async fn write_on(world: &World, from: usize) {
+    let mut client = world.member.client().await;
+    let lease = client.lease_grant(4, None).await.expect("a lease").id();
+    for number in from + 1..from + 60 {
+        let options = PutOptions::new().with_lease(lease);
+        let operations = [
+            TxnOp::put(format!("later-{number:03}"), format!("{number}"), None),
+            TxnOp::put("ends", format!("{number}"), Some(options)),
+            TxnOp::delete(format!("later-{:03}", number / 2), None),
+        ];
+        client.txn(Txn::new().and_then(operations)).await.expect("a write");
+    }
+    client.lease_revoke(lease).await.expect("a lease ends");
+    client.put("last", format!("{from}"), None).await.expect("a write");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_revision_between_two_backups_comes_back() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        let when = When { full: Some(3_600), delta: Some(0), ..When::default() };
+        let mut keeping = Keeping::begin(&world, when).await;
+        keeping.reaches(world.member.revision().await).await;
+        let mut marks = vec![];
+        for from in [0, 100, 200] {
+            write_on(&world, from).await;
+            marks.push(world.member.revision().await);
+            keeping.reaches(world.member.revision().await).await;
+        }
+        drop(keeping);
+        let middle = marks[1] - 20;
+        for (number, revision) in [marks[0], middle, marks[2]].into_iter().enumerate() {
+            let name = format!("restored-{number}");
+            let made = world.made(&name);
+            let mut task = world.restore_task();
+            task.revision = Some(u64::try_from(revision).expect("revisions are not negative"));
+            let restored = restore(&task, &made, &world.folders()).await.expect(version);
+            assert_eq!(i64::try_from(restored.revision), Ok(revision));
+            let member = Member::start(version, &world.path(&name), &[]).await;
+            assert_eq!(member.revision().await, revision, "{version}");
+            assert_eq!(member.all(revision).await, world.member.all(revision).await, "{version}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trial_tells_what_is_kept_from_what_is_not_the_same() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        let when =
+            When { full: Some(3_600), delta: Some(0), trial: Some(3_600), ..When::default() };
+        write_on(&world, 0).await;
+        let keeping = Keeping::begin(&world, when).await;
+        let report = keeping.until(|it| it.trial.is_some()).await;
+        let trial = report.trial.expect("it was waited for");
+        assert!(trial.same, "{version}: {trial:?}");
+    }
+}
+
+/// A keeper at work beside a test.
+struct Keeping {
+    report: Arc<Mutex<Report>>,
+    work: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        self.work.abort();
+    }
+}
+
+impl Keeping {
+    async fn begin(world: &World, when: When) -> Self {
+        let report = Arc::new(Mutex::new(Report::default()));
+        let keeper = Keeper::open(world.task(when), world.folders(), Arc::clone(&report));
+        let work = tokio::spawn(keeper.await.expect("a keeper").run());
+        Self { report, work }
+    }
+
+    async fn until(&self, is_so: impl Fn(&Report) -> bool) -> Report {
+        let begun = std::time::Instant::now();
+        loop {
+            let report = self.report.lock().expect("nobody panicked").clone();
+            if is_so(&report) {
+                return report;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "{report:?}");
+            assert_eq!(report.failure, None);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Until all is kept up to a revision.
+    async fn reaches(&mut self, revision: i64) {
+        let reached = |it: &Report| {
+            let last = it.full.iter().chain(&it.delta).map(|it| it.revision).max();
+            last.is_some_and(|it| i64::try_from(it).is_ok_and(|it| it >= revision))
+        };
+        self.until(reached).await;
+    }
+}

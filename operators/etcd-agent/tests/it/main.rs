@@ -1,0 +1,5 @@
+//! The agent with real etcd processes on loopback, and an archive in a folder.
+
+mod contract;
+mod kept;
+mod support;
