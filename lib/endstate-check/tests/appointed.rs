@@ -13,7 +13,7 @@ mod primary;
 
 use app::Toy;
 use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
-use endstate_core::{Acks, Growth, Lead};
+use endstate_core::{Acks, Growth, Lead, Recovery};
 use found::found_by;
 use primary::Primary;
 
@@ -21,7 +21,12 @@ const NONE: Budgets = Budgets::NONE;
 
 fn model(scenario: &Scenario, acks: Acks) -> Primary {
     let volumes = scenario.volumes;
-    let app = Toy { lead: Lead::Appointed(acks), growth: Growth::Direct, volumes };
+    let app = Toy {
+        lead: Lead::Appointed(acks),
+        growth: Growth::Direct,
+        volumes,
+        recovery: Recovery::FromOne,
+    };
     Primary::of(scenario, app, acks)
 }
 

@@ -15,7 +15,7 @@ mod zab;
 
 use app::{Toy, ToySpec};
 use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
-use endstate_core::{Growth, Lead, Plan, Snapshot, plan};
+use endstate_core::{Growth, Lead, Plan, Recovery, Snapshot, plan};
 use found::found_by;
 use raft::Raft;
 use zab::Zab;
@@ -23,13 +23,24 @@ use zab::Zab;
 /// The toy whose members join without a vote and hand the lead over.
 fn raft(scenario: &Scenario) -> Raft {
     let volumes = scenario.volumes;
-    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes })
+    Raft::of(
+        scenario,
+        Toy {
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            volumes,
+            recovery: Recovery::FromOne,
+        },
+    )
 }
 
 /// The toy whose members join with their vote and lead until they stop.
 fn zab(scenario: &Scenario) -> Zab {
     let volumes = scenario.volumes;
-    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, volumes })
+    Zab::of(
+        scenario,
+        Toy { lead: Lead::Stays, growth: Growth::Direct, volumes, recovery: Recovery::FromOne },
+    )
 }
 
 fn found<M: AppModel>(scenario: &Scenario, model: M) -> Option<Property> {

@@ -15,7 +15,7 @@ mod zab;
 
 use app::Toy;
 use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
-use endstate_core::{Growth, Lead};
+use endstate_core::{Growth, Lead, Recovery};
 use found::found_by;
 use raft::Raft;
 use zab::Zab;
@@ -34,15 +34,32 @@ fn four(name: &'static str, budgets: Budgets) -> Scenario {
     Scenario::new(name, Start::Running([4, 0]), &[[4, 0]], budgets).on(Volumes::Claims)
 }
 
+fn recovery(scenario: &Scenario) -> Recovery {
+    if scenario.unasked { Recovery::Unasked } else { Recovery::FromOne }
+}
+
 fn raft(scenario: &Scenario) -> Raft {
     Raft::of(
         scenario,
-        Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes: Volumes::Claims },
+        Toy {
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            volumes: Volumes::Claims,
+            recovery: recovery(scenario),
+        },
     )
 }
 
 fn zab(scenario: &Scenario) -> Zab {
-    Zab::of(scenario, Toy { lead: Lead::Stays, growth: Growth::Direct, volumes: Volumes::Claims })
+    Zab::of(
+        scenario,
+        Toy {
+            lead: Lead::Stays,
+            growth: Growth::Direct,
+            volumes: Volumes::Claims,
+            recovery: recovery(scenario),
+        },
+    )
 }
 
 /// Without the bug, with it, and with it behind the linter.
@@ -67,8 +84,29 @@ fn suite() -> Vec<Scenario> {
     ]
 }
 
-fn all_are_fine<M: AppModel>(model: fn(&Scenario) -> M) {
-    let bad = suite().into_iter().filter_map(|it| {
+/// The same where nobody is asked.
+fn unasked() -> Vec<Scenario> {
+    let scenarios = [
+        three("unasked, wiped", Budgets { wipe: 2, ..NONE }),
+        three("unasked, cut", Budgets { wipe: 1, cut: 1, ..NONE }),
+        three("unasked, away", Budgets { wipe: 1, away: 1, ..NONE }),
+        three("unasked, killed", Budgets { kill: 2, evict: 1, ..NONE }),
+        two("unasked, crash", Budgets { wipe: 1, abort: 2, ..NONE }),
+        two("unasked, old caches", Budgets { wipe: 1, stale: 1, ..NONE }),
+        two("unasked, late", Budgets { wipe: 1, late: 1, ..NONE }),
+        two("unasked, all wiped", Budgets { wipe: 2, ..NONE }),
+        two("unasked, evicted", Budgets { wipe: 1, evict: 1, ..NONE }),
+        two("unasked, mounted late", Budgets { unmount: 2, ..NONE }),
+        two("unasked, claims deleted", Budgets { part: 1, evict: 1, ..NONE }),
+        two("unasked, written", Budgets { wipe: 1, kill: 1, write: 1, ..NONE }),
+        two("unasked, consent", Budgets { wipe: 1, consent: 1, ..NONE }),
+        two("unasked, corrupt", Budgets { wipe: 1, corrupt: 1, ..NONE }),
+    ];
+    scenarios.into_iter().map(Scenario::unasked).collect()
+}
+
+fn all_are_fine<M: AppModel>(scenarios: Vec<Scenario>, model: fn(&Scenario) -> M) {
+    let bad = scenarios.into_iter().filter_map(|it| {
         let property = found_by(&it, model(&it), Planner::shipped());
         property.map(|property| (it.name, property))
     });
@@ -78,12 +116,22 @@ fn all_are_fine<M: AppModel>(model: fn(&Scenario) -> M) {
 
 #[test]
 fn raft_recovers_by_consent_only() {
-    all_are_fine(raft);
+    all_are_fine(suite(), raft);
 }
 
 #[test]
 fn zab_recovers_by_consent_only() {
-    all_are_fine(zab);
+    all_are_fine(suite(), zab);
+}
+
+#[test]
+fn raft_recovers_unasked() {
+    all_are_fine(unasked(), raft);
+}
+
+#[test]
+fn zab_recovers_unasked() {
+    all_are_fine(unasked(), zab);
 }
 
 /// Two volumes are mounted late, and their members form a quorum beside the one that was recovered.

@@ -12,7 +12,7 @@ mod raft;
 
 use app::{Toy, ToySpec};
 use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
-use endstate_core::{Growth, Lead, Plan, Snapshot, plan};
+use endstate_core::{Growth, Lead, Plan, Recovery, Snapshot, plan};
 use found::found_by;
 use raft::Raft;
 
@@ -21,7 +21,15 @@ const EDIT: Budgets = Budgets { edit: 1, ..NONE };
 
 fn raft(scenario: &Scenario) -> Raft {
     let volumes = scenario.volumes;
-    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes })
+    Raft::of(
+        scenario,
+        Toy {
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            volumes,
+            recovery: Recovery::FromOne,
+        },
+    )
 }
 
 fn of(name: &'static str, sizes: &'static [[u8; 2]], budgets: Budgets) -> Scenario {

@@ -11,7 +11,7 @@ mod raft;
 
 use app::Toy;
 use endstate_check::cluster::{Budgets, Planner, Property, Scenario, Start, Volumes};
-use endstate_core::{Growth, Lead};
+use endstate_core::{Growth, Lead, Recovery};
 use found::found_by;
 use raft::Raft;
 
@@ -19,7 +19,15 @@ const NONE: Budgets = Budgets::NONE;
 
 fn raft(scenario: &Scenario) -> Raft {
     let volumes = scenario.volumes;
-    Raft::of(scenario, Toy { lead: Lead::Transfers, growth: Growth::NonVoting, volumes })
+    Raft::of(
+        scenario,
+        Toy {
+            lead: Lead::Transfers,
+            growth: Growth::NonVoting,
+            volumes,
+            recovery: Recovery::FromOne,
+        },
+    )
 }
 
 fn found(scenario: &Scenario) -> Option<Property> {

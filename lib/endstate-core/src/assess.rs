@@ -194,10 +194,14 @@ impl<'a, A: App> Assessed<'a, A> {
                 self.note_divergence(&cluster);
                 self.note_tasks();
                 self.note_spread(&cluster);
+                self.forget_losses();
                 self.cluster = Some(cluster);
                 Situation::Quorum
             }
-            Err(lack) => Situation::NoQuorum(lack),
+            Err(lack) => {
+                self.note_losses();
+                Situation::NoQuorum(lack)
+            }
         }
     }
 
@@ -303,6 +307,13 @@ impl<'a, A: App> Assessed<'a, A> {
     pub fn health(&self, member: &MemberRecord) -> Health {
         let health = health::health(self.snapshot, self.target.as_ref(), member);
         awaited::lost_with_claim(self.app, self.snapshot, member, health)
+    }
+
+    /// Whether it is certain that a member's data is lost and that its process is not there any more: one whose pod is
+    /// still going may serve until it is gone.
+    pub(crate) fn has_lost_all(&self, member: &MemberRecord) -> bool {
+        let going = self.snapshot.pod(&member.name).is_some_and(|it| it.deleting);
+        self.health(member).is_lost() && !going
     }
 
     /// The role of a recorded member; the voting one if it has none that exists.

@@ -77,8 +77,8 @@ pub use launch::{
 };
 pub use limits::{
     CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,
-    NODE_LOST_SECONDS, NODE_SILENT_SECONDS, OVERDUE_SECONDS, RESTART_SECONDS, STABLE_SECONDS,
-    UNSEEN_SECONDS, quorum,
+    LOSS_SECONDS, NODE_LOST_SECONDS, NODE_SILENT_SECONDS, OVERDUE_SECONDS, RESTART_SECONDS,
+    STABLE_SECONDS, UNSEEN_SECONDS, quorum,
 };
 pub use lint::{Rule, Violation, lint};
 pub use member::{Cluster, Health, Member};
@@ -110,7 +110,8 @@ pub use request::{
 pub use snapshot::{Blocked, Conflict, Denial, Snapshot};
 pub use status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 pub use topology::{
-    Acks, Edge, Formation, Growth, IdSource, Lead, Placement, Recovery, Role, Topology, Voters,
+    Acks, Edge, Formation, Growth, IdSource, Lead, Placement, QuorumRecovery, Recovery, Role,
+    Topology, Voters,
 };
 pub use version::{Version, VersionError};
 pub use view::{Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View};

@@ -35,6 +35,10 @@ pub const UNSEEN_SECONDS: i64 = 10;
 /// likeliest to fail again. (etcd's own check asks for connections of this age.)
 pub const STABLE_SECONDS: i64 = 5;
 
+/// How long the data of a majority must have been known to be lost before the cluster goes on with what one member has
+/// and nobody is asked: one look may be wrong, and a claim that is about to be made again is worth waiting for.
+pub const LOSS_SECONDS: i64 = 5;
+
 /// How long a try to spread members better, after which they were not, rests at first.
 pub(crate) const SPREAD_AGAIN_SECONDS: i64 = 60;
 

@@ -11,6 +11,7 @@ mod groups;
 mod ids;
 mod needs;
 mod pods;
+mod recoveries;
 mod requests;
 
 use std::collections::BTreeSet;
@@ -222,6 +223,7 @@ impl<'a, S> Lint<'a, S> {
         self.asked_once();
         self.keeps_listed();
         self.marked_first();
+        self.asks_somebody();
         self.rests();
         let alone = self.snapshot.object.deleting
             || self.snapshot.pods.is_none()

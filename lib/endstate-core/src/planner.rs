@@ -40,6 +40,7 @@ mod stranger;
 mod stray;
 mod tasks;
 mod tending;
+mod unasked;
 mod under_way;
 mod verdict;
 mod without_quorum;
@@ -168,13 +169,14 @@ fn forming_steps<A: App>() -> [Step<A>; 10] {
 /// Nothing may be decided about members. A process that does not run may still be given what it needs to run: a
 /// correction is never made to wait for the health of what it corrects. Before them, a leader is appointed where the
 /// voters agree and lack nothing else; last comes what the application calls harmless.
-fn steps_without_quorum<A: App>() -> [Step<A>; 10] {
+fn steps_without_quorum<A: App>() -> [Step<A>; 11] {
     [
         marks::mark,
         without_quorum::report,
         appointing::appoint,
         recover::go_on,
         recover::begin,
+        unasked::begin,
         without_quorum::resume,
         without_quorum::clear_ended,
         without_quorum::restart_broken,

@@ -439,8 +439,50 @@ pub enum Recovery {
     /// It is, by a person's consent: a process can be told to go on as the only member
     /// ([`Start::Recover`](crate::Start::Recover)).
     FromOne,
+    /// It is, and nobody is asked where the loss is proven and nothing that is left can be ahead of the source. Elsewhere
+    /// it waits for a person's consent all the same.
+    Unasked,
+    /// It would be, and the spec forbids it: nobody's consent counts.
+    Forbidden,
     /// No tool makes a cluster of one member's data: a recovery is not offered, and the status says so.
     Impossible,
+}
+
+/// What a spec says of a lost quorum: so much data is lost that only what one member has can be gone on with.
+///
+/// ```
+/// use endstate_core::{QuorumRecovery, Recovery};
+/// assert_eq!(Recovery::from(QuorumRecovery::default()), Recovery::FromOne);
+/// ```
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum QuorumRecovery {
+    /// Nothing is gone on with, whoever consents.
+    Never,
+    /// A person consents, and names the member.
+    #[default]
+    Manual,
+    /// Nobody is asked where it is proven that the data of a majority is lost, every member that is left says how far it
+    /// is, and one has all that any of them has or had.
+    Auto,
+}
+
+impl QuorumRecovery {
+    /// Whether it is what it is by default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<QuorumRecovery> for Recovery {
+    fn from(it: QuorumRecovery) -> Self {
+        match it {
+            QuorumRecovery::Never => Self::Forbidden,
+            QuorumRecovery::Manual => Self::FromOne,
+            QuorumRecovery::Auto => Self::Unasked,
+        }
+    }
 }
 
 /// In what one role comes after another.

@@ -172,6 +172,23 @@ pub enum Waiting {
         /// Why there is none, if the same keeps all that are left from it.
         lack: Option<SourceLack>,
     },
+    /// The same, and the policy lets nobody be asked: the cluster goes on with what one member has once the loss has
+    /// lasted.
+    ForRecovery {
+        /// Voters whose data may still be there.
+        left: usize,
+        /// Voters there were.
+        of: usize,
+        /// With whose data.
+        source: MemberName,
+        /// When it begins, if nothing comes back until then.
+        at: Timestamp,
+    },
+    /// The policy lets nobody be asked, but a member does not say how far it is, or is still going.
+    ForSurvivor {
+        /// Which.
+        member: MemberName,
+    },
     /// The member that a person named cannot be the source of a recovery.
     ForSource {
         /// Whom the person named.
@@ -314,6 +331,8 @@ pub enum SourceLack {
     Unknown,
     /// The application cannot go on with what one member has.
     Impossible,
+    /// The spec says that nothing is gone on with.
+    Forbidden,
     /// Its data is not on a volume, so that its pod cannot be started anew.
     NoVolume,
     /// Its own data is lost.

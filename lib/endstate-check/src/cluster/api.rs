@@ -222,6 +222,7 @@ impl State {
             return Err(Property::Bounded);
         }
         self.forget_refusals();
+        let (before, mut begins) = (*self, false);
         for slot in self.slots.iter_mut().filter(|it| it.plan > 0) {
             let known = &written.slots[usize::from(slot.plan) - 1];
             let recovers = slot.recovers();
@@ -230,15 +231,16 @@ impl State {
             (slot.record, slot.row) = (known.record, known.row);
             slot.role = slot.role & !RECORDED_VOTER | known.role & RECORDED_VOTER;
             slot.made = slot.made & !KEPT | if known.kept { KEPT } else { 0 };
-            if slot.recovers() && !recovers {
-                rules::may_begin_recovery(slot, self.fault_since)?;
-            }
+            begins |= slot.recovers() && !recovers;
             if slot.step() == FENCING {
                 slot.disk &= !RECOVERED;
             }
             if proven && slot.reason & CONSENT != 0 {
                 slot.ills |= SPENT;
             }
+        }
+        if begins && let Some(source) = self.slots.iter().find(|it| it.recovers()) {
+            rules::may_begin_recovery(&before, source)?;
         }
         let there = self.slots.len();
         for (index, known) in written.slots.iter().enumerate().skip(there) {

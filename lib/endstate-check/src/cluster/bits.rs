@@ -127,7 +127,7 @@ pub(crate) const ASKED: u8 = 128;
 
 // Slot::reason and Slot::cached_reason, beside the number of the reason to leave.
 pub(crate) const REASON: u8 = 7;
-/// With a recovery under way: its data was found lost.
+/// With a recovery under way: its data was found lost; of the source, that nobody was asked.
 pub(crate) const NOTED: u8 = 8;
 /// The step under way is its restart, or with one of the numbers below, in place of a reason, that.
 pub(crate) const RESTARTING: u8 = 16;

@@ -90,8 +90,8 @@ impl<M: AppModel> View<'_, M> {
         if let Some((name, bits, reason)) = step {
             set(name, bits, reason);
         }
-        if let Some(Step::Recover { lost, .. }) = &record.step {
-            for name in lost {
+        if let Some(Step::Recover { source, lost, unasked, .. }) = &record.step {
+            for name in lost.iter().chain(unasked.then_some(source)) {
                 set(name, 0, NOTED);
             }
         }

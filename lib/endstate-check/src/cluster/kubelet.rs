@@ -82,6 +82,9 @@ impl<M: AppModel> Moves<'_, M> {
         if ran == Ran::Alone {
             after.stand_alone(index);
         }
+        // What was lost is there again, and nobody could know: whoever asks nobody goes by what it saw.
+        let back = slot.pod & LOST != 0 && after.slots[index].runs();
+        after.fault_since |= back && after.plan != 0 && self.setting.scenario.unasked;
         after.meet();
         let step = Step::Start { member: slot.tag, ran };
         let broken = rules::broken_by_start(state, slot, ran);

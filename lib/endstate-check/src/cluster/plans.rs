@@ -116,7 +116,8 @@ impl<M: AppModel> Plans<M> {
             .status
             .condition(ConditionType::Available)
             .is_some_and(|it| it.status == Truth::True);
-        let lost = |it: &Waiting| matches!(it, Waiting::ForConsent { .. });
+        let lost =
+            |it: &Waiting| matches!(it, Waiting::ForConsent { .. } | Waiting::ForRecovery { .. });
         let claims_lost = plan.waits.iter().any(lost);
         let compact =
             Compact { proven: claims_available && view.is_consented(), ..view.compact(&plan) };

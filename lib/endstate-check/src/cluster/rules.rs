@@ -23,7 +23,9 @@ pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {
 
 /// S4.
 pub(crate) fn may_delete(slot: &Slot) -> Result<(), Property> {
-    if slot.votes() && !slot.is_durable() { Err(Property::KeepsData) } else { Ok(()) }
+    // Of one whose data was lost before a recovery began there is nothing left to lose.
+    let lost = slot.reason & NOTED != 0 && !slot.recovers() && !slot.has_data();
+    if slot.votes() && !slot.is_durable() && !lost { Err(Property::KeepsData) } else { Ok(()) }
 }
 
 /// S4 and S9.
@@ -180,12 +182,26 @@ pub(crate) fn one_cluster(state: &State) -> Option<Property> {
 }
 
 /// S5 and S4: who begins a recovery has a consent that was not used, to data that was good.
-pub(crate) fn may_begin_recovery(slot: &Slot, fault_since: bool) -> Result<(), Property> {
-    if slot.reason & CONSENT == 0 || slot.ills & SPENT != 0 {
+pub(crate) fn may_begin_recovery(state: &State, slot: &Slot) -> Result<(), Property> {
+    if slot.reason & NOTED != 0 {
+        may_begin_unasked(state, slot)?;
+    } else if slot.reason & CONSENT == 0 || slot.ills & SPENT != 0 {
         return Err(Property::ConsentsOnce);
     }
-    let bad = slot.is_accused() && !fault_since;
+    let bad = slot.is_accused() && !state.fault_since;
     if bad { Err(Property::KeepsGoodData) } else { Ok(()) }
+}
+
+/// S5 and S4: where nobody is asked the data of a majority is gone, as far as pods show it, and what is left beside the
+/// source has nothing that the source lacks.
+fn may_begin_unasked(state: &State, source: &Slot) -> Result<(), Property> {
+    if !state.fault_since && !state.seems_lost() {
+        return Err(Property::ConsentsOnce);
+    }
+    let left = |it: &&Slot| it.is_viable() && it.pod & LOST == 0 && !it.is_accused();
+    let mut left = state.voters().filter(left);
+    let ahead = !state.fault_since && left.any(|it| it.position() > source.position());
+    if ahead { Err(Property::KeepsWrites) } else { Ok(()) }
 }
 
 /// S5 and S3.

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub launcher: bool,
     /// The application raises no alarm about corrupt data: it is found by comparison.
     pub silent: bool,
+    /// The spec says that nobody is asked where a lost quorum is to be recovered.
+    pub unasked: bool,
     /// Chooses how members that look alike are told apart; changes which of them a tie picks.
     pub seed: u64,
 }
@@ -227,6 +229,7 @@ impl Scenario {
             room: true,
             launcher: true,
             silent: false,
+            unasked: false,
             seed: 0,
         }
     }
@@ -249,6 +252,12 @@ impl Scenario {
         Self { volumes, ..self }
     }
 
+    /// The same, in which nobody is asked before a recovery.
+    #[must_use]
+    pub const fn unasked(self) -> Self {
+        Self { unasked: true, ..self }
+    }
+
     /// The same, in which corrupt data is found by comparison alone.
     #[must_use]
     pub const fn silent(self) -> Self {
@@ -268,6 +277,6 @@ impl Scenario {
 
     /// Whether it matters how far members are.
     pub(crate) fn has_positions(&self) -> bool {
-        self.budgets.write > 0 || self.budgets.consent > 0
+        self.budgets.write > 0 || self.budgets.consent > 0 || self.unasked
     }
 }

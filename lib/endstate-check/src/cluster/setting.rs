@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{App, AppStep, Facts, IdSource, Identity, MemberName, RoleName, member_name};
+use endstate_core::{
+    App, AppStep, Facts, IdSource, Identity, MemberName, Recovery, RoleName, member_name,
+};
 
 use super::declared::{Declared, ROLES};
 use super::model::AppModel;
@@ -43,6 +45,9 @@ impl<M: AppModel> Setting<M> {
         assert!(roles.len() <= ROLES, "the model has room for {ROLES} roles");
         let voting = roles.iter().position(|it| it.votes);
         assert_eq!(voting, Some(scenario.voting_role), "the scenario names the role that votes");
+        let is_unasked = |it: &endstate_core::Role| it.recovery == Recovery::Unasked;
+        let unasked = voting.is_some_and(|it| is_unasked(&roles[it]));
+        assert_eq!(unasked, scenario.unasked, "the scenario says whether somebody is asked");
         let allocated = |it: &endstate_core::Role| it.identity != IdSource::Application;
         let groups = |it: &endstate_core::Role| {
             let few = u8::try_from(it.groups).ok().filter(|it| *it <= GROUPS);

@@ -212,6 +212,7 @@ impl<M: AppModel> View<'_, M> {
         };
         member.pod = (it.record & SEEN != 0).then(|| Self::uid(index, alone));
         member.failing_since = (it.record & FAILING != 0).then_some(old);
+        member.lost_since = member.failing_since;
         member.renewals = CRASH_LOOP_RENEWALS;
         member.restarted = (it.reason & TOLD != 0).then_some(Restarted {
             at: old,
@@ -255,9 +256,10 @@ impl<M: AppModel> View<'_, M> {
                 return Some(Step::App { step });
             }
         };
-        let lost = self.slots().filter(|(_, it)| it.reason & NOTED != 0);
-        let lost = lost.map(|(index, _)| self.name(index)).collect();
-        Some(Step::Recover { source: name, lost, stage })
+        let noted = self.slots().filter(|(_, it)| it.reason & NOTED != 0);
+        let lost = noted.map(|(index, _)| self.name(index)).filter(|it| *it != name).collect();
+        let unasked = it.reason & NOTED != 0;
+        Some(Step::Recover { source: name, lost, stage, unasked })
     }
 
     /// What the application was asked for, by the record.

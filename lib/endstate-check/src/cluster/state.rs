@@ -208,14 +208,14 @@ impl State {
 
     /// The same as far as pods show it: a volume that was mounted late is found to be whole at the next start.
     pub(crate) fn seems_lost(&self) -> bool {
-        let fenced = |it: &Slot| it.reason & NOTED != 0 && !it.exists();
+        let fenced = |it: &Slot| it.reason & NOTED != 0 && !it.exists() && !it.recovers();
         let whole = |it: &&Slot| it.is_viable() && it.pod & LOST == 0 && !fenced(it);
         self.is_formed() && self.voters().filter(whole).count() < self.quorum()
     }
 
-    /// Whether a recovery is on its way, or a person consents to one from a member that has all that others are known
-    /// to have had.
-    fn can_recover(&self) -> bool {
+    /// Whether a recovery is on its way, or a person consents to one, or nobody has to, from a member that has all that
+    /// others are known to have had.
+    fn can_recover(&self, scenario: &Scenario) -> bool {
         let has = |it: &Slot| if it.disk & DATA != 0 { it.position() } else { 0 };
         let furthest = |it: &Slot| it.known_position().max(has(it));
         let most = self.voters().map(furthest).max().unwrap_or(0);
@@ -228,8 +228,21 @@ impl State {
         let unknown = self.slots.iter().any(|it| left(it) || joined(it));
         self.slots.iter().any(|it| {
             let goes_on = it.recovers() && it.step() != FENCING && it.is_viable();
-            goes_on || named(it) && able(it) && it.position() >= most && !unknown
+            let begins = named(it) || scenario.unasked && self.is_certain();
+            goes_on || begins && able(it) && it.position() >= most && !unknown
         })
+    }
+
+    /// Whether nobody has to be asked: each voter has lost its data for good, or says how far it is.
+    fn is_certain(&self) -> bool {
+        let says = |it: &Slot| it.works() && !it.is_away();
+        let gone = |it: &Slot| match it.exists() {
+            true => it.pod & (LOST | DELETING) == LOST,
+            false => !it.is_durable(),
+        };
+        // Who leaves may have left, or have got its vote before: a person is asked.
+        let leaves = |it: &Slot| it.record & BESIDE == LEAVING;
+        !self.slots.iter().any(leaves) && self.voters().all(|it| says(it) || gone(it))
     }
 
     /// Whether the source of a recovery, which may have served alone, has no data any more: only a person leads on.
@@ -396,7 +409,7 @@ impl State {
             return true;
         }
         if self.has(ID) && (self.is_lost() || self.is_in_doubt() || self.lacks_source()) {
-            return self.is_in_doubt() || !self.can_recover();
+            return self.is_in_doubt() || !self.can_recover(scenario);
         }
         let kept = scenario.volumes.kept();
         let there =

@@ -3,7 +3,7 @@
 use endstate_check::cluster::{Declared, Respec, Volumes};
 use endstate_core::{
     App, Directory, Growth, Guard, IdSource, Identity, Launch, LaunchOf, Lead, MemberName, Problem,
-    Reclaim, Retention, Role, Stage, Topology, View, VolumeSpec,
+    Reclaim, Recovery, Retention, Role, Stage, Topology, View, VolumeSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ pub(crate) struct Toy {
     pub lead: Lead,
     pub growth: Growth,
     pub volumes: Volumes,
+    pub recovery: Recovery,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +47,10 @@ impl App for Toy {
         };
         let voting = Role::voting("server", spec.size.into()).lead(self.lead).growth(self.growth);
         let observer = Role::following("observer", spec.observers.into());
-        let roles = [voting.identity(ids), observer.growth(self.growth).identity(ids)];
+        let roles = [
+            voting.identity(ids).recovery(self.recovery),
+            observer.growth(self.growth).identity(ids),
+        ];
         Topology::new(spec.version.clone(), roles)
     }
 

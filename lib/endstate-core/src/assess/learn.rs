@@ -56,6 +56,24 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
+    /// Remembers since when the data of members is certainly lost.
+    pub(super) fn note_losses(&mut self) {
+        let lost = |it: &MemberRecord| self.has_lost_all(it);
+        let lost: Vec<_> = self.record.members.iter().map(lost).collect();
+        let now = self.snapshot.now;
+        for (member, lost) in self.record.members.iter_mut().zip(lost) {
+            let since = member.lost_since.map_or(now, |it| it.min(now));
+            member.lost_since = lost.then_some(since);
+        }
+    }
+
+    /// What is lost beside a quorum is replaced, and counts for nothing that happens later.
+    pub(super) fn forget_losses(&mut self) {
+        for member in &mut self.record.members {
+            member.lost_since = None;
+        }
+    }
+
     /// Remembers since when who is coming has data that the leader lacks.
     pub(super) fn note_divergence(&mut self, cluster: &Cluster) {
         let Some(Step::Join { member }) = &self.record.step else { return };

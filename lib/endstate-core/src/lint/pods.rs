@@ -140,13 +140,22 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::KeepsQuorum, !proven, || "a quorum is there, and nothing is lost".into());
         let one = self.led_unit(source).is_some();
         self.check(Rule::KeepsData, !one, || format!("{source} has the data of one group only"));
-        self.check(Rule::KeepsData, consent || before, || {
+        let step = &self.plan.status.record.step;
+        let unasked = matches!(step, Some(Step::Recover { unasked: true, .. }));
+        let proven = unasked && self.is_loss_proven(source);
+        self.follows_policy(source);
+        self.check(Rule::KeepsData, consent || before || proven, || {
             format!("nobody consented to a recovery from {source}")
         });
-        let step = &self.plan.status.record.step;
         let intended = matches!(step, Some(Step::Recover { source: it, .. }) if it == source);
         self.check(Rule::IntentFirst, intended, || format!("no recovery of {source} is recorded"));
-        let can = self.role(source).is_none_or(|it| it.recovery != Recovery::Impossible);
+        let alone = |it: &Step| matches!(it, Step::Recover { stage, .. } if *stage != RecoverStage::Fencing {});
+        let begun = before && self.snapshot.status.record.step.as_ref().is_some_and(alone);
+        let can = self.role(source).is_none_or(|it| match it.recovery {
+            Recovery::Impossible => false,
+            Recovery::Forbidden => begun,
+            Recovery::FromOne | Recovery::Unasked => true,
+        });
         self.check(Rule::KeepsData, can, || {
             format!("the role of {source} cannot be recovered from one member")
         });

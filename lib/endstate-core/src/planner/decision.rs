@@ -80,7 +80,10 @@ impl<S: Clone> Decision<S> {
         match note {
             Note::Step(step) => {
                 if let Some(RecordedStep::Recover {
-                    stage: RecoverStage::Alone {}, source, ..
+                    stage: RecoverStage::Alone {},
+                    source,
+                    unasked: false,
+                    ..
                 }) = &step
                 {
                     record.consent = Some(Choice::RecoverFrom(source.clone()));
@@ -103,6 +106,12 @@ impl<S: Clone> Decision<S> {
             Note::Found(members) => {
                 record.found.retain(|it| members.iter().all(|new| new.name != it.name));
                 record.found.extend(members);
+            }
+            Note::Kept(names) => {
+                let new = names.into_iter().filter(|it| !record.kept.contains(it));
+                let new: Vec<_> = new.collect();
+                record.kept.extend(new);
+                record.kept.sort();
             }
             Note::Asked(names) => {
                 for member in record.everyone_mut().filter(|it| names.contains(&it.name)) {

@@ -4,6 +4,13 @@ use crate::app::App;
 use crate::assess::Assessed;
 use crate::limits::quorum;
 use crate::record::{MemberRecord, Step};
+use crate::topology::{Recovery, Topology};
+
+/// Whether the policy lets nobody be asked.
+pub(super) fn is_unasked<A: App>(assessed: &Assessed<'_, A>) -> bool {
+    let voting = assessed.target.as_ref().and_then(Topology::voting);
+    voting.is_some_and(|it| it.recovery == Recovery::Unasked)
+}
 
 /// Voters whose data may still be there, and voters there were, if those who are left are no quorum.
 pub(super) fn lost<A: App>(assessed: &Assessed<'_, A>) -> Option<(usize, usize)> {

@@ -1,12 +1,12 @@
 //! How a cluster goes on after so many members lost their data that no quorum can come back: with what one member has,
-//! by a person's consent, and never by itself.
+//! by a person's consent, or by a policy that lets nobody be asked (`unasked`).
 //!
 //! The source must have all that any other has, or had when it was last seen; but what the application calls corrupt is
 //! worth nothing, and is no source. The pods of all others go before it starts, so that they cannot form a cluster
 //! without it. Its pod is made again on its volume as the only member, then once more to resume; the others join it as
 //! new ones.
 
-use super::losses::{is_lost, lost};
+use super::losses::{is_lost, is_unasked, lost};
 use super::proof::Proof;
 use super::verdict::{Move, Note, Verdict};
 use crate::app::{App, MayStop};
@@ -41,15 +41,26 @@ pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     if let Some(lack) = lack {
         return Verdict::say([Waiting::ForSource { member: source.clone(), lack }]);
     }
+    fence_first(assessed, source, false)
+}
+
+/// Records the recovery, and makes the first pod go.
+pub(super) fn fence_first<A: App>(
+    assessed: &Assessed<'_, A>,
+    source: &MemberName,
+    unasked: bool,
+) -> Verdict {
     let lost = assessed.voting_members().filter(|it| it.name != *source && is_lost(assessed, it));
     let lost = lost.map(|it| it.name.clone()).collect();
-    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Fencing {} };
-    Verdict::Only(fence(assessed, source).unwrap_or_default().notes(Note::Step(Some(step))))
+    let (source, stage) = (source.clone(), RecoverStage::Fencing {});
+    let wanted = fence(assessed, &source).unwrap_or_default();
+    let step = Step::Recover { source, lost, stage, unasked };
+    Verdict::Only(wanted.notes(Note::Step(Some(step))))
 }
 
 /// Goes on with the recovery under way: the pods of all voters go, the source's is made again, and it serves alone.
 pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
-    let Some(Step::Recover { source, lost: gone, stage }) = &assessed.record.step else {
+    let Some(Step::Recover { source, stage, unasked, .. }) = &assessed.record.step else {
         return Verdict::Pass;
     };
     let over = || Verdict::Also(Move::default().notes(Note::Step(None)));
@@ -62,19 +73,20 @@ pub(super) fn go_on<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
     }
     match stage {
         RecoverStage::Fencing {} => {
-            let consent = assessed.snapshot.recover_from() == Some(source);
-            if !consent || lost(assessed).is_none() || lack(assessed, source).is_some() {
+            let may_go_on = match unasked {
+                true => is_unasked(assessed),
+                false => assessed.snapshot.recover_from() == Some(source),
+            };
+            if !may_go_on || lost(assessed).is_none() || lack(assessed, source).is_some() {
                 return over();
             }
             let fenced = fence(assessed, source).map(Verdict::Only);
-            fenced.unwrap_or_else(|| Verdict::Only(start_alone(assessed, member, gone)))
+            fenced.unwrap_or_else(|| Verdict::Only(start_alone(assessed, member)))
         }
         RecoverStage::Alone {} => {
             let wanted = match assessed.snapshot.pod(source) {
                 // Who came meanwhile might form a cluster without it.
-                None => {
-                    fence(assessed, source).unwrap_or_else(|| start_alone(assessed, member, gone))
-                }
+                None => fence(assessed, source).unwrap_or_else(|| start_alone(assessed, member)),
                 Some(pod) => bring_up(assessed, member, pod),
             };
             match lack(assessed, source).filter(|_| !wanted.actions.is_empty()) {
@@ -128,25 +140,40 @@ fn bring_up<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord, pod: &Pod
     Move::default().waits(Waiting::ForPod { member: member.name.clone(), cause })
 }
 
-fn start_alone<A: App>(
-    assessed: &Assessed<'_, A>,
-    member: &MemberRecord,
-    lost: &[MemberName],
-) -> Move {
+fn start_alone<A: App>(assessed: &Assessed<'_, A>, member: &MemberRecord) -> Move {
     let token = format!("{}-{}", assessed.snapshot.object.uid, assessed.record.names);
     let members = vec![assessed.peer(member).voting(true)];
     let start = Start::Recover { token, members };
     let launch = assessed.launch(member, Some(&start));
-    let (source, lost) = (member.name.clone(), lost.to_vec());
-    let step = Step::Recover { source: source.clone(), lost, stage: RecoverStage::Alone {} };
+    let source = member.name.clone();
     let create = Action::CreatePod { member: source.clone(), start, launch };
-    Move::default().notes(Note::Step(Some(step))).notes(Note::Asked(vec![source])).acts(create)
+    let wanted =
+        at_stage(assessed, RecoverStage::Alone {}).notes(Note::Kept(left_behind(assessed)));
+    wanted.notes(Note::Asked(vec![source])).acts(create)
+}
+
+/// The recovery under way, at another stage.
+fn at_stage<A: App>(assessed: &Assessed<'_, A>, stage: RecoverStage) -> Move {
+    let mut step = assessed.record.step.clone();
+    if let Some(Step::Recover { stage: before, .. }) = &mut step {
+        *before = stage;
+    }
+    Move::default().notes(Note::Step(step))
+}
+
+/// The voters whose data is there, not known to be corrupt, and not gone on with. It may be more than anybody knows, so their volumes are kept.
+fn left_behind<A: App>(assessed: &Assessed<'_, A>) -> Vec<MemberName> {
+    let Some(Step::Recover { source, .. }) = &assessed.record.step else { return vec![] };
+    let whole = |it: &&MemberRecord| {
+        it.name != *source && !is_lost(assessed, it) && !assessed.is_accused(&it.name)
+    };
+    assessed.voting_members().filter(whole).map(|it| it.name.clone()).collect()
 }
 
 impl<A: App> Proof<'_, '_, A> {
     /// The source serves alone: before anybody joins, its pod makes room for one that resumes.
     pub(super) fn end_recovery(&self) -> Verdict {
-        let Some(Step::Recover { source, lost, .. }) = &self.assessed.record.step else {
+        let Some(Step::Recover { source, .. }) = &self.assessed.record.step else {
             return Verdict::Pass;
         };
         let Some(pod) = self.assessed.snapshot.pod(source).filter(|it| !it.deleting) else {
@@ -167,10 +194,8 @@ impl<A: App> Proof<'_, '_, A> {
             return Verdict::wait(Waiting::ForRedundancy { member: source.clone(), shortage });
         }
         let stage = RecoverStage::Resuming { pod: pod.uid.clone() };
-        let step = Step::Recover { source: source.clone(), lost: lost.clone(), stage };
         let (pod, reason) = (PodRef::from(pod), LeaveReason::Recreated);
-        let delete = Action::DeletePod { pod, reason };
-        Verdict::Only(Move::default().notes(Note::Step(Some(step))).acts(delete))
+        Verdict::Only(at_stage(self.assessed, stage).acts(Action::DeletePod { pod, reason }))
     }
 }
 
@@ -200,8 +225,13 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
         return Some(SourceLack::NotNeeded);
     }
     let voting = assessed.target.as_ref().and_then(Topology::voting);
-    if voting.is_some_and(|it| it.recovery == Recovery::Impossible) {
-        return Some(SourceLack::Impossible);
+    match voting.map(|it| it.recovery) {
+        Some(Recovery::Impossible) => return Some(SourceLack::Impossible),
+        // Who was asked for alone may have served: there is no way back.
+        Some(Recovery::Forbidden) if !is_alone(assessed, source) => {
+            return Some(SourceLack::Forbidden);
+        }
+        _ => {}
     }
     if assessed.health(member).is_lost() {
         return Some(SourceLack::DataLost);
@@ -222,6 +252,12 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
         .filter(counts)
         .filter(|it| position(assessed, it).is_some_and(|it| !own.dominates(&it)));
     ahead.next().map(|it| SourceLack::Behind { other: it.clone() })
+}
+
+/// Whether this one was asked for as the only member.
+fn is_alone<A: App>(assessed: &Assessed<'_, A>, member: &MemberName) -> bool {
+    matches!(&assessed.record.step, Some(Step::Recover { source, stage: RecoverStage::Alone {}, .. })
+        if source == member)
 }
 
 /// How far a member is by its own answer, or was when the status was last written.

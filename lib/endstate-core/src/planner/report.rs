@@ -19,7 +19,7 @@ use crate::consent::{CONSENT_ANNOTATION, Choice};
 use crate::limits::{STABLE_SECONDS, is_recent};
 use crate::member::{Cluster, Health};
 use crate::plan::{Event, EventKind, Plan};
-use crate::record::Record;
+use crate::record::{Record, Step};
 use crate::status::{Condition, ConditionType, MemberRow, Phase, Status, Truth, WaitRow};
 use crate::topology::Role;
 use crate::view::Standing;
@@ -188,6 +188,7 @@ impl<A: App> Report<'_, '_, A> {
             return events;
         }
         events.extend(self.needless_consent());
+        events.extend(self.unasked());
         events.extend(self.rebuilt());
         events.extend(self.left_alone());
         for condition in status.conditions.iter().filter(|it| self.is_news(it)) {
@@ -205,6 +206,19 @@ impl<A: App> Report<'_, '_, A> {
             }
         }
         events
+    }
+
+    /// Told once: what only lost members had is given up, and nobody was asked.
+    fn unasked(&self) -> Option<Event> {
+        let unasked = |it: &Step| matches!(it, Step::Recover { unasked: true, .. });
+        let before = self.assessed.snapshot.status.record.step.as_ref().is_some_and(unasked);
+        let step = self.decision.record.step.as_ref().filter(|it| unasked(it) && !before)?;
+        let what = "what only the lost members had is given up, as the spec says";
+        let source = step.member();
+        Some(Event::warning(
+            "QuorumRecovery",
+            format!("going on with the data of {source}; {what}"),
+        ))
     }
 
     /// Told once: a cluster of this name left volumes, and this one starts without them.

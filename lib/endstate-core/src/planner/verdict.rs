@@ -100,6 +100,8 @@ pub(super) enum Note {
     Coming { member: MemberRecord, names: u64, ids: u64 },
     /// Another comes beside the one of the step.
     Another { member: MemberRecord, names: u64 },
+    /// The volumes of these members are kept, whatever becomes of them.
+    Kept(Vec<crate::MemberName>),
     /// Members were found by their volumes.
     Found(Vec<MemberRecord>),
     /// The pods of these members are asked for.

@@ -2,6 +2,7 @@
 
 use super::losses::lost;
 use super::recover::{lack_of_all, sources};
+use super::unasked::{Chosen, chosen};
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
@@ -25,11 +26,21 @@ pub(super) fn report<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
         Some(Step::Recover { .. }) => false,
         _ => true,
     };
-    let consent = lost(assessed).filter(|_| asks).map(|(left, of)| {
-        let (sources, lack) = (sources(assessed), lack_of_all(assessed));
-        Waiting::ForConsent { left, of, sources, lack }
-    });
-    Verdict::say(consent.into_iter().chain(waits))
+    let decision = lost(assessed).filter(|_| asks).map(|it| decision(assessed, it));
+    Verdict::say(decision.into_iter().flatten().chain(waits))
+}
+
+/// A recovery that is due, or the choices of a person.
+fn decision<A: App>(assessed: &Assessed<'_, A>, (left, of): (usize, usize)) -> Vec<Waiting> {
+    let silent = match chosen(assessed) {
+        Chosen::From(source, at) => return vec![Waiting::ForRecovery { left, of, source, at }],
+        Chosen::Silent(members) => members,
+        Chosen::Nobody => vec![],
+    };
+    let (sources, lack) = (sources(assessed), lack_of_all(assessed));
+    let consent = Waiting::ForConsent { left, of, sources, lack };
+    let silent = silent.into_iter().map(|member| Waiting::ForSurvivor { member });
+    [consent].into_iter().chain(silent).collect()
 }
 
 /// Members whose pod is gone and whose claim is not get another pod on it.

@@ -50,6 +50,10 @@ pub struct MemberRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub failing_since: Option<Timestamp>,
+    /// Since when its data is certainly lost and its process not there, while nothing proves a quorum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub lost_since: Option<Timestamp>,
     /// How often its pod was made again since it worked, because it crashed.
     #[serde(default, skip_serializing_if = "is_none")]
     pub renewals: u32,
@@ -100,6 +104,7 @@ impl MemberRecord {
             pod: None,
             restarted: None,
             failing_since: None,
+            lost_since: None,
             renewals: 0,
             diverged_since: None,
             recovered_at: None,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::member::{MemberRecord, is_first};
+use super::member::{MemberRecord, is_first, is_no};
 use crate::id::{MemberId, MemberName, RoleName, Uid};
 use crate::reason::LeaveReason;
 use crate::request::AppStep;
@@ -63,7 +63,7 @@ pub enum Step {
         /// Which.
         step: AppStep,
     },
-    /// The cluster goes on with what one member has, by a person's consent.
+    /// The cluster goes on with what one member has, by a person's consent or by the policy of its role.
     Recover {
         /// Whose data.
         source: MemberName,
@@ -71,6 +71,9 @@ pub enum Step {
         lost: Vec<MemberName>,
         /// How far it is.
         stage: RecoverStage,
+        /// Whether nobody was asked ([`Recovery::Unasked`](crate::Recovery::Unasked)).
+        #[serde(default, skip_serializing_if = "is_no")]
+        unasked: bool,
     },
 }
 
@@ -104,7 +107,7 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RecoverStage {
     /// The pods of all voters go, so that the others cannot form a cluster of their own. Until the source is asked for
-    /// as the only member all of it can be abandoned.
+    /// as the only member all of it can be abandoned, and is when the consent is taken back or the policy is another.
     Fencing {},
     /// The source was asked for as the only member.
     Alone {},

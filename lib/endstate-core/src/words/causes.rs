@@ -136,11 +136,15 @@ impl Display for Shortage {
     }
 }
 
+/// Why nothing is recovered whose spec says so.
+pub(super) const FORBIDDEN: &str = "the spec says that nothing is recovered from one member";
+
 impl Display for SourceLack {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::Unknown => f.write_str("there is no such member"),
             Self::Impossible => f.write_str("the application cannot be recovered from one member"),
+            Self::Forbidden => f.write_str(FORBIDDEN),
             Self::NoVolume => {
                 f.write_str("its data is not on a volume and would be deleted with its pod")
             }

@@ -48,6 +48,12 @@ impl Waiting {
             Self::ForQuorum { .. } => "a quorum".into(),
             Self::ForAgreement { .. } => "the voters to agree on the list of members".into(),
             Self::ForConsent { .. } => "a decision about the lost data".into(),
+            Self::ForRecovery { source, at, .. } => {
+                format!("the recovery from {source} at {}", to_the_second(*at))
+            }
+            Self::ForSurvivor { member } => {
+                format!("member {member} to report how far it is, or to be gone")
+            }
             Self::ForSource { .. } => "another recovery source".into(),
             Self::ForRetry { at, .. } => format!("the next attempt at {}", to_the_second(*at)),
             Self::ForStability { member, .. } => format!("member {member} to be stable"),
@@ -122,6 +128,10 @@ impl Waiting {
             Self::ForConsent { left, of, sources, lack } => {
                 consent((*left, *of), sources, lack.as_ref())
             }
+            Self::ForRecovery { left, of, .. } => left_of(*left, *of),
+            Self::ForSurvivor { .. } => {
+                "without that nobody can be chosen who is known to have all that is left".into()
+            }
             Self::ForSource { member, lack } => source(member, lack),
             Self::ForRetry { times: 1, cause, .. } => format!("an attempt failed: {cause}"),
             Self::ForRetry { times, cause, .. } => {
@@ -178,6 +188,8 @@ impl Waiting {
             Self::ForQuorum { .. } => "NoQuorum",
             Self::ForAgreement { .. } => "NoAgreement",
             Self::ForConsent { .. } => "DataLost",
+            Self::ForRecovery { .. } => "RecoveryDue",
+            Self::ForSurvivor { .. } => "SurvivorSilent",
             Self::ForSource { .. } => "SourceRefused",
             Self::ForRetry { .. } => "BackOff",
             Self::ForStability { .. } => "MemberNotStable",
@@ -279,12 +291,16 @@ fn record(pods: usize, claims: usize, lack: RecordLack) -> String {
     format!("{there}; {why}")
 }
 
+fn left_of(left: usize, of: usize) -> String {
+    format!("the data of {left} of {of} voters is left, which is not a majority")
+}
+
 fn consent(
     (left, of): (usize, usize),
     sources: &[MemberName],
     lack: Option<&SourceLack>,
 ) -> String {
-    let lost = format!("the data of {left} of {of} voters is left, which is not a majority");
+    let lost = left_of(left, of);
     if sources.is_empty() {
         return match lack {
             Some(SourceLack::Impossible) => format!(
@@ -293,6 +309,7 @@ fn consent(
             Some(SourceLack::Corrupt) => format!(
                 "{lost}, and the application reports that all of it is corrupt: restore a backup into another cluster"
             ),
+            Some(SourceLack::Forbidden) => format!("{lost}, and {}", causes::FORBIDDEN),
             _ => lost,
         };
     }

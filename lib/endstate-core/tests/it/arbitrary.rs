@@ -12,6 +12,8 @@ use crate::toy::{ToySpec, Volume};
 
 const NOW: &str = "2026-01-01T01:00:00Z";
 const CLUSTER: &str = "c1";
+const RECOVERIES: [Recovery; 4] =
+    [Recovery::FromOne, Recovery::Unasked, Recovery::Forbidden, Recovery::Impossible];
 const ROLES: [&str; 3] = ["member", "observer", "broker"];
 
 /// One name, and everything that is said of it.
@@ -158,9 +160,9 @@ fn specs() -> impl Strategy<Value = ToySpec> {
     let sizes = (select(vec![1, 2, 3, 3, 3, 5]), 0..3_usize, 1..3_u32, 0..2_usize);
     let changes = (0..5_u8, rarely(), select(vec![vec![], vec!["Rebalance".to_owned()]]));
     let ends = prop_oneof![Just(ROLES.to_vec()), subsequence(ROLES.to_vec(), 0..=ROLES.len())];
-    let rest = (ends, select(vec![vec![], vec!["Meet".to_owned()]]), rarely());
+    let rest = (ends, select(vec![vec![], vec!["Meet".to_owned()]]), select(RECOVERIES.to_vec()));
     (can, sizes, changes, rest).prop_map(|(can, sizes, (change, paused, steps), rest)| {
-        let (ends, mends, unrecoverable) = rest;
+        let (ends, mends, recovery) = rest;
         let (lead, growth, ids, formation, volume, at_once) = can;
         let (size, observers, groups, brokers) = sizes;
         let mut spec = ToySpec { lead, growth, ids, formation, volume, ..ToySpec::new(size) };
@@ -169,7 +171,7 @@ fn specs() -> impl Strategy<Value = ToySpec> {
         }
         (spec.observers, spec.groups, spec.brokers) = (observers, groups, brokers);
         (spec.paused, spec.steps) = (paused, steps);
-        (spec.mends, spec.unrecoverable) = (mends, unrecoverable);
+        (spec.mends, spec.recovery) = (mends, recovery);
         spec.ends = ends.into_iter().map(str::to_owned).collect();
         changed(spec, change)
     })
@@ -508,6 +510,7 @@ fn member(index: usize, named: &Named, whole: &Whole) -> MemberRecord {
         asked: it.asked.map(ago),
         pod: pod.map(Into::into),
         failing_since: it.failing.map(ago),
+        lost_since: it.failing.map(ago),
         restarted: it.restarted.map(|it| Restarted::of(&running(), ago(it))),
         ..MemberRecord::new(name(index), named.role)
     }
@@ -519,7 +522,12 @@ fn step(members: &[MemberRecord], whole: &Whole) -> Option<Step> {
     let member = members.get(index % members.len().max(1))?.clone();
     let (name, role, id, pod) = (member.name, member.role, member.id, member.pod);
     let others = members.iter().map(|it| it.name.clone()).filter(|it| *it != name);
-    let recover = |stage| Step::Recover { source: name.clone(), lost: others.collect(), stage };
+    let recover = |stage| Step::Recover {
+        source: name.clone(),
+        lost: others.collect(),
+        stage,
+        unasked: whole.agreed % 2 == 1,
+    };
     Some(match kind {
         0 => Step::Leave { name, role, group: 0, id, pod, reason },
         1 => Step::Restart { name },

@@ -145,7 +145,8 @@ fn a_corrupt_leader_hands_over_within_its_group() {
 fn the_last_copy_of_a_group_stays_where_it_is_after_a_recovery() {
     let mut seen = pairs();
     let (source, lost) = (name(2), vec![]);
-    seen.status.record.step = Some(Step::Recover { source, lost, stage: RecoverStage::Alone {} });
+    seen.status.record.step =
+        Some(Step::Recover { source, lost, stage: RecoverStage::Alone {}, unasked: false });
     assert_eq!(acts(&planned(&seen)), ["delete pod m2: it is recreated on the same volume"]);
 
     seen.view.targets[3] = Target::silent(name(3), Reach::Unreachable);

@@ -91,7 +91,7 @@ fn nobody_is_started_beside_a_recovery() {
     let mut seen = three(&ToySpec::new(3));
     let (source, lost) = ("a".into(), vec!["b".into()]);
     let stage = RecoverStage::Fencing {};
-    seen.status.record.step = Some(Step::Recover { source, lost, stage });
+    seen.status.record.step = Some(Step::Recover { source, lost, stage, unasked: false });
     volume_only(&mut seen, "b");
     list(&mut seen).members.remove(1);
     list(&mut seen).agreed = 2;

@@ -65,8 +65,8 @@ pub(crate) struct ToySpec {
     pub(crate) steps: Vec<String>,
     /// What each member that is alive is asked for, once, while nothing proves a quorum: "!" for what is dangerous.
     pub(crate) mends: Vec<String>,
-    /// Whether no tool makes a cluster of one member's data.
-    pub(crate) unrecoverable: bool,
+    /// Whether the data of one member is enough to go on with.
+    pub(crate) recovery: Recovery,
 }
 
 /// What becomes of a volume whose member has left.
@@ -105,7 +105,7 @@ impl ToySpec {
             needs: String::new(),
             steps: vec![],
             mends: vec![],
-            unrecoverable: false,
+            recovery: Recovery::FromOne,
         }
     }
 
@@ -116,7 +116,7 @@ impl ToySpec {
             .at_once(self.at_once)
             .identity(self.ids)
             .formation(self.formation)
-            .recovery(if self.unrecoverable { Recovery::Impossible } else { Recovery::FromOne });
+            .recovery(self.recovery);
         let role = match self.shards {
             0 => role,
             shards => role.groups(shards).voters(Voters::Leaders),
@@ -346,7 +346,14 @@ impl Told for Toy {
             "needs" => spec.needs = value.into(),
             "first" => spec.observers_first = value == OBSERVER,
             "mends" => spec.mends = value.split(',').map(str::to_owned).collect(),
-            "recovery" => spec.unrecoverable = value == "impossible",
+            "recovery" => {
+                spec.recovery = match value {
+                    "impossible" => Recovery::Impossible,
+                    "forbidden" => Recovery::Forbidden,
+                    "unasked" => Recovery::Unasked,
+                    _ => Recovery::FromOne,
+                }
+            }
             "steps" => spec.steps = value.split(',').map(str::to_owned).collect(),
             _ => panic!("no such field: {field}"),
         }

@@ -279,5 +279,5 @@ pub(super) fn leave(name: &str, reason: LeaveReason) -> Step {
 }
 
 pub(super) fn recover(stage: RecoverStage) -> Step {
-    Step::Recover { source: "a".into(), lost: vec!["b".into(), "c".into()], stage }
+    Step::Recover { source: "a".into(), lost: vec!["b".into(), "c".into()], stage, unasked: false }
 }

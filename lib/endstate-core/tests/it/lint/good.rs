@@ -4,7 +4,7 @@ use endstate_core::*;
 
 use super::case::*;
 
-pub(super) const ALL: [fn() -> Case; 39] = [
+pub(super) const ALL: [fn() -> Case; 40] = [
     idle,
     owns,
     removes,
@@ -39,6 +39,7 @@ pub(super) const ALL: [fn() -> Case; 39] = [
     formed,
     marks,
     makes_room,
+    makes_room_unasked,
     recovers,
     resumes_source,
     hibernates,
@@ -368,6 +369,28 @@ pub(super) fn makes_room() -> Case {
         it.row("a", Standing::Voter, Position::at(90));
         it.row("b", Standing::Voter, Position::at(95));
         it.row("c", Standing::NonVoter, Position::at(200));
+    })
+}
+
+/// The same, and nobody was asked: the launchers of the others say that their data is lost.
+pub(super) fn makes_room_unasked() -> Case {
+    let step = match recover(RecoverStage::Fencing {}) {
+        Step::Recover { source, lost, stage, .. } => {
+            Step::Recover { source, lost, stage, unasked: true }
+        }
+        other => other,
+    };
+    makes_room().steps(step).with(|it| {
+        it.seen.consent = None;
+        it.plan.roles = vec![Role::voting("member", 3).recovery(Recovery::Unasked)];
+        it.status("a").position = Some(Position::at(95));
+        for name in ["b", "c"] {
+            let lost = Evidence::DataLost;
+            let exit = Exit::of(lost.exit_code().into(), None, &lost.message("it is empty"));
+            it.pod(name).exit = Some(exit);
+        }
+        let now = it.seen.now;
+        it.records(|it| it.members.iter_mut().for_each(|it| it.lost_since = Some(now)));
     })
 }
 

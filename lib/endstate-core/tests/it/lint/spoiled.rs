@@ -286,11 +286,16 @@ pub(super) const CREATED: &[Spoiled] = &[
             source: "b".into(),
             lost: vec![],
             stage: RecoverStage::Fencing {},
+            unasked: false,
         });
     }),
     ("recovers as another than is recorded", recovers, |it| {
-        it.plan.status.record.step =
-            Some(Step::Recover { source: "b".into(), lost: vec![], stage: RecoverStage::Alone {} })
+        it.plan.status.record.step = Some(Step::Recover {
+            source: "b".into(),
+            lost: vec![],
+            stage: RecoverStage::Alone {},
+            unasked: false,
+        })
     }),
     ("recovers with less than one of unknown standing had", recovers, |it| {
         it.row("d", Standing::Voter, Position::at(96));

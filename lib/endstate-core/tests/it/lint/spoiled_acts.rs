@@ -39,6 +39,7 @@ pub(super) const PODS: &[Spoiled] = &[
             source: "b".into(),
             lost: vec![],
             stage: RecoverStage::Resuming { pod: "pod-a".into() },
+            unasked: false,
         })
     }),
     ("resumes what was found without consent", resumes_found, |it| it.seen.consent = None),
@@ -80,6 +81,34 @@ pub(super) const PODS: &[Spoiled] = &[
     }),
     ("makes room for what is corrupt, by its own word", makes_room, |it| {
         it.status("a").corruption = vec![Corruption::Of("a".into())]
+    }),
+    ("makes room although the spec forbids it", makes_room, |it| {
+        it.plan.roles = vec![Role::voting("member", 3).recovery(Recovery::Forbidden)]
+    }),
+    ("makes room unasked, by another policy", makes_room_unasked, |it| {
+        it.plan.roles = vec![Role::voting("member", 3)]
+    }),
+    ("makes room unasked beside one that is silent", makes_room_unasked, |it| {
+        it.pod("b").exit = None
+    }),
+    ("makes room unasked beside one that is going", makes_room_unasked, |it| {
+        it.pod("b").deleting = true
+    }),
+    ("makes room unasked at the first sight", makes_room_unasked, |it| {
+        it.records(|it| it.members.iter_mut().for_each(|it| it.lost_since = None))
+    }),
+    ("makes room unasked, and the source does not say how far it is", makes_room_unasked, |it| {
+        it.status("a").position = None
+    }),
+    ("makes room unasked beside a stranger", makes_room_unasked, |it| {
+        it.seen.pods.as_mut().unwrap().push(pod("x"))
+    }),
+    ("makes room unasked for less than there was", makes_room_unasked, |it| {
+        it.row("b", Standing::Voter, Position::at(120))
+    }),
+    ("goes on unasked by another policy", makes_room_unasked, |it| {
+        it.seen.status.record.step = it.plan.status.record.step.clone();
+        it.plan.roles = vec![Role::voting("member", 3)]
     }),
     ("makes room, not recorded", makes_room, |it| it.plan.status.record.step = None),
     ("makes room in another pod", makes_room, |it| it.renewed("a")),

@@ -1,0 +1,125 @@
+//! A recovery of which nobody is asked, by the policy of the role that votes ([`Recovery::Unasked`](crate::Recovery::Unasked)).
+//!
+//! A person who consents may know more than can be seen; here only what is seen counts. That a majority has lost its data
+//! must be certain, and have been for a while: what says nothing is not lost, and may come back with what nobody else
+//! has. So each process that may be there has to say how far it is, and the source has all that any of them has, or was
+//! known to have. Among equals the first by name is as good as any other. Where any of this lacks a person is asked, as
+//! without the policy.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::losses::{is_unasked, lost};
+use super::recover::{self, sources};
+use super::verdict::Verdict;
+use crate::app::App;
+use crate::assess::Assessed;
+use crate::assess::settle::is_begun;
+use crate::id::MemberName;
+use crate::limits::LOSS_SECONDS;
+use crate::reason::LeaveReason;
+use crate::record::Step;
+use crate::view::MemberStatus;
+
+/// What a look says of it.
+pub(super) enum Chosen {
+    /// It begins from this member at this time, if nothing comes back until then.
+    From(MemberName, Timestamp),
+    /// These say nothing, and may be ahead.
+    Silent(Vec<MemberName>),
+    /// A person is asked.
+    Nobody,
+}
+
+/// Begins a recovery when it is due, and no person named a source that can be one.
+pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
+    match chosen(assessed) {
+        Chosen::From(source, at) if at <= assessed.snapshot.now => {
+            recover::fence_first(assessed, &source, true)
+        }
+        _ => Verdict::Pass,
+    }
+}
+
+/// From whom it would begin.
+pub(super) fn chosen<A: App>(assessed: &Assessed<'_, A>) -> Chosen {
+    let recovers = matches!(assessed.record.step, Some(Step::Recover { .. }));
+    if !is_unasked(assessed) || recovers || lost(assessed).is_none() {
+        return Chosen::Nobody;
+    }
+    let silent = silent(assessed);
+    if !silent.is_empty() {
+        return Chosen::Silent(silent);
+    }
+    let able = |it: &MemberName| votes(assessed, it) && is_furthest(assessed, it);
+    let source = sources(assessed).into_iter().filter(able).min();
+    source.zip(lasts_until(assessed)).map_or(Chosen::Nobody, |(it, at)| Chosen::From(it, at))
+}
+
+/// Until when the loss has to last.
+fn lasts_until<A: App>(assessed: &Assessed<'_, A>) -> Option<Timestamp> {
+    let gone = assessed.voting_members().filter(|it| assessed.has_lost_all(it));
+    let latest = gone.filter_map(|it| it.lost_since).max()?;
+    Some(latest + SignedDuration::from_secs(LOSS_SECONDS))
+}
+
+/// Whose process may be there, or come back, and does not say how far it is.
+fn silent<A: App>(assessed: &Assessed<'_, A>) -> Vec<MemberName> {
+    let quiet = |it: &MemberName| !is_heard(assessed, it) && !is_known_gone(assessed, it);
+    everyone(assessed).into_iter().filter(quiet).collect()
+}
+
+/// All that may hold what a voter has: those that are recorded, those that are coming or going, those that the status
+/// lists, and whoever has a pod. A recorded member that has no vote has nothing that a voter has not.
+fn everyone<A: App>(assessed: &Assessed<'_, A>) -> BTreeSet<MemberName> {
+    let (snapshot, record) = (assessed.snapshot, &assessed.record);
+    let recorded = record.members.iter().map(|it| &it.name);
+    let moving = record.joining().map(|it| &it.name).chain(record.step.iter().map(Step::member));
+    let listed = snapshot.status.members.iter().map(|it| &it.name);
+    let pods = snapshot.pods.iter().flatten().map(|it| &it.name);
+    let all = recorded.chain(moving).chain(listed).chain(pods);
+    let follows =
+        |it: &MemberName| record.members.iter().any(|other| other.name == *it && !other.votes);
+    all.filter(|it| !follows(it)).cloned().collect()
+}
+
+/// Whether it is certain that nothing of a member comes back.
+fn is_known_gone<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
+    let (snapshot, record) = (assessed.snapshot, &assessed.record);
+    if let Some(member) = record.members.iter().find(|it| it.name == *name) {
+        return assessed.has_lost_all(member);
+    }
+    let never_begun = record.find(name).is_some_and(|it| !is_begun(it));
+    let kept = snapshot.is_durable(name) && !never_begun && !has_left(assessed, name);
+    snapshot.pod(name).map_or(!kept, |it| it.data_lost() && !it.deleting)
+}
+
+/// Whether it was seen to be off the list. Who was given up while it joined may have got its vote all the same.
+fn has_left<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
+    matches!(&assessed.record.step, Some(Step::Leave { name: leaves, reason, .. })
+        if leaves == name && *reason != LeaveReason::FailedJoin)
+}
+
+fn is_heard<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
+    let alive = assessed.record.find(name).is_none_or(|it| assessed.health(it).is_alive());
+    alive && answer(assessed, name).is_some_and(|it| it.position.is_some())
+}
+
+/// Whether it says itself that it votes: its own directory knows it as a voter, or it could not go on alone.
+fn votes<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
+    is_heard(assessed, name) && answer(assessed, name).is_some_and(|it| it.standing.votes())
+}
+
+/// Whether it has all that any that answers has, whether that votes or not.
+fn is_furthest<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
+    let position = |it: &MemberName| answer(assessed, it)?.position.as_ref();
+    let Some(own) = position(source) else { return false };
+    let others = everyone(assessed);
+    let mut others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(position);
+    others.all(|it| own.dominates(it))
+}
+
+fn answer<'a, A: App>(assessed: &Assessed<'a, A>, name: &MemberName) -> Option<&'a MemberStatus> {
+    assessed.snapshot.view.answer(name)
+}
