@@ -3,10 +3,12 @@
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
 mod places;
+mod recoveries;
 mod users;
 mod volumes;
 
 pub use places::{answers_in_vain, evicts, evicts_when_asked, hears_no_request};
+pub use recoveries::{compares_nothing, takes_silence_for_loss};
 pub use users::{buries_who_refuses, hears_no_choice, restarts_who_refuses};
 pub use volumes::{asks_once_for_claims, gives_up_both_claims, sees_one_claim};
 

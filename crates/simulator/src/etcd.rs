@@ -9,7 +9,9 @@ use endstate_check::cluster::{
     AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
     steps,
 };
-use endstate_core::{AppStep, Facts, MemberName, Reclaim, Retention, VolumeSpec, quorum};
+use endstate_core::{
+    AppStep, Facts, MemberName, QuorumRecovery, Reclaim, Retention, VolumeSpec, quorum,
+};
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
 /// A version that lists one learner at most, and the first that lists as many as it is told.
@@ -30,13 +32,16 @@ pub struct EtcdModel {
     pub volumes: Volumes,
     /// What an edit of the spec changes.
     pub respec: Respec,
+    /// Whether nobody is asked before a recovery.
+    pub unasked: bool,
 }
 
 impl EtcdModel {
     /// What ships.
     pub fn of(scenario: &Scenario) -> Self {
         let (learners, respec) = (scenario.at_once, scenario.respec);
-        Self { strict: true, learners, volumes: scenario.volumes, respec }
+        let (volumes, unasked) = (scenario.volumes, scenario.unasked);
+        Self { strict: true, learners, volumes, respec, unasked }
     }
 
     fn of_versions(&self, versions: [&'static str; 2]) -> &'static str {
@@ -62,6 +67,9 @@ impl AppModel for EtcdModel {
             Volumes::KeptPairs => Some(volume().retention(kept).into()),
             _ => None,
         };
+        if self.unasked {
+            spec.quorum_recovery = QuorumRecovery::Auto;
+        }
         spec.learners = Some(self.learners).filter(|it| *it > 1);
         match (rev, self.respec) {
             (0, _) | (_, Respec::Never) => {}
@@ -90,7 +98,10 @@ impl AppModel for EtcdModel {
     fn start(&self, state: &State, member: usize) -> Ran {
         let slot = &state.members()[member];
         let joins = slot.start() != StartKind::New;
-        if slot.has_data() {
+        if slot.start() == StartKind::Recover && slot.has_data() && !slot.is_recovered() {
+            // A learner that is forced into a new cluster ends in a panic.
+            if slot.votes() { Ran::Alone } else { Ran::Crashed }
+        } else if slot.has_data() {
             let belongs = slot.is_listed() || slot.is_first();
             if belongs { Ran::OnItsData } else { Ran::Crashed }
         } else if joins {

@@ -4,6 +4,7 @@ mod calls;
 mod deep;
 mod members;
 mod places;
+mod recoveries;
 mod roll;
 mod size;
 mod users;
@@ -35,6 +36,7 @@ pub fn suite() -> Vec<Scenario> {
         calls::forgotten(),
         places::cordoned(),
         places::evictions(),
+        recoveries::unasked(),
         users::guarded(),
         users::users(),
         volumes::pairs(),

@@ -343,3 +343,24 @@ fn a_choice_that_is_not_heard_is_found() {
     assert_eq!(found(&edited, bugs::hears_no_choice()).0, Some(Property::Reconciles));
     assert_eq!(found(&edited, Planner::shipped()).0, None);
 }
+
+/// Silence is no loss, however long it lasts: those who are silent may serve somebody.
+#[test]
+fn a_recovery_by_silence_is_found() {
+    let unasked = |budgets| {
+        scenario(Start::Running([3, 0]), &[[3, 0]], budgets).on(Volumes::Claims).unasked()
+    };
+    let killed = unasked(Budgets { kill: 2, ..Budgets::default() });
+    caught(&killed, bugs::takes_silence_for_loss(), Property::ConsentsOnce);
+    let away = unasked(Budgets { away: 2, ..Budgets::default() });
+    caught(&away, bugs::takes_silence_for_loss(), Property::ConsentsOnce);
+}
+
+/// The one that is left missed a write that the others were known to have.
+#[test]
+fn a_recovery_from_one_that_is_behind_is_found() {
+    let budgets = Budgets { wipe: 2, kill: 1, write: 1, ..Budgets::default() };
+    let behind = scenario(Start::Running([3, 0]), &[[3, 0]], budgets);
+    let behind = behind.on(Volumes::Claims).unasked();
+    caught(&behind, bugs::compares_nothing(), Property::KeepsWrites);
+}

@@ -1,6 +1,6 @@
 //! The shipped planner on random walks with many faults.
 
-use simulator::{Budgets, Planner, Respec, Scenario, Start, bugs, walk};
+use simulator::{Budgets, Planner, Respec, Scenario, Start, Volumes, bugs, walk};
 
 /// Everything at once, several times.
 const STORM: Budgets = Budgets {
@@ -44,6 +44,9 @@ fn storms_are_weathered() {
             storm(Start::Running([3, 0]), &[[3, 0]], Respec::Restart, seed),
             storm(Start::Running([3, 0]), &[[3, 0]], Respec::Recreate, seed),
             storm(Start::Running([5, 0]), &[[5, 0], [3, 0]], Respec::Never, seed),
+            storm(Start::Running([3, 0]), &[[3, 0]], Respec::Never, seed)
+                .on(Volumes::Claims)
+                .unasked(),
             Scenario {
                 budgets: GALE,
                 ..storm(Start::Empty, &[[3, 0], [1, 0], [5, 0]], Respec::Never, seed)

@@ -133,7 +133,8 @@ pub(crate) fn stage(
     if from.minor == goal.minor {
         return to.clone().into();
     }
-    let hold = EtcdClusterSpec { size: to.size, paused: to.paused, next: None, ..(*now).clone() };
+    let (size, paused, quorum_recovery) = (to.size, to.paused, to.quorum_recovery);
+    let hold = EtcdClusterSpec { size, paused, quorum_recovery, next: None, ..(*now).clone() };
     let versions = Versions::of(seen);
     let turns = minors.len() == 2 && minors.contains(&goal.minor);
     if turns && (goal > from || goes_back(from, goal, seen)) {

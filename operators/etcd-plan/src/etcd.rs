@@ -76,6 +76,7 @@ impl App for Etcd {
         // Data is restored once: the others copy it from who has it.
         let formation = if spec.restore.is_some() { Formation::One } else { Formation::AllAtOnce };
         let members = Role::voting(ROLE, size).at_once(at_once.into()).formation(formation);
+        let members = members.recovery(spec.quorum_recovery.into());
         Topology::new(spec.version.clone(), [members]).paused(spec.paused)
     }
 

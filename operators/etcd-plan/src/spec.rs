@@ -3,7 +3,7 @@
 //! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
 use endstate_core::tls::Tls;
-use endstate_core::{PodPolicy, Storage, Version};
+use endstate_core::{PodPolicy, QuorumRecovery, Storage, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Auth;
@@ -35,6 +35,9 @@ pub struct EtcdClusterSpec {
     /// Leaves the cluster alone: nothing is created, repaired, changed or removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// What becomes of a lost quorum.
+    #[serde(default, skip_serializing_if = "QuorumRecovery::is_default")]
+    pub quorum_recovery: QuorumRecovery,
     /// Environment variables of etcd; [`env`](crate::env) says which are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
@@ -84,6 +87,7 @@ impl EtcdClusterSpec {
             version: version.into(),
             repository: DEFAULT_REPOSITORY.to_owned(),
             paused: false,
+            quorum_recovery: QuorumRecovery::default(),
             env: vec![],
             pod: PodPolicy::default(),
             storage: None,

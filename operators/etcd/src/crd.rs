@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
 pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
 pub use bootstrap::{Bootstrap, Restore};
+use endstate_core::QuorumRecovery;
 use etcd_plan::auth::Auth;
 
 /// The status of a cluster, as the definition has it.
@@ -88,6 +89,15 @@ pub struct EtcdClusterSpec {
     #[serde(default)]
     pub paused: bool,
 
+    /// What becomes of a quorum that is lost for good: the volumes of a majority of the members are gone or empty.
+    /// `Manual`, the default: the status names the members whose data can be gone on with, and waits for a person's
+    /// annotation (`endstate.dev/consent: recover-from MEMBER`). `Auto`: nobody is asked where the loss is proven, every
+    /// member that is left says how far it is, and one has all that any of them has or was known to have; what only the
+    /// lost members had, which may be the last writes, is given up. `Never`: not even a person's annotation counts. What
+    /// may come back by itself, a member that does not answer or a network that is cut, is waited for in any case.
+    #[serde(default)]
+    pub quorum_recovery: QuorumRecovery,
+
     /// What the pods of the members carry beside etcd itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<EtcdPodPolicy>,
@@ -120,6 +130,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
         Self {
             repository: it.repository,
             paused: it.paused,
+            quorum_recovery: it.quorum_recovery,
             env: pod.etcd_env.into_iter().map(Into::into).collect(),
             pod: pod.common.into(),
             storage,

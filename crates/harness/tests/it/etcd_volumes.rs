@@ -1,7 +1,7 @@
 //! etcd on volumes: what outlives pods, and how members get to other storage.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use harness::{
@@ -119,6 +119,44 @@ async fn two_of_three_wiped_are_reported_and_the_survivors_data_is_gone_on_with(
     assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
     Writer::start(&up, "rest").await?.check().await?;
     assert!(cluster.members().await?.contains(&survivor));
+    up.stop().await
+}
+
+/// Two of three volumes are deleted with their pods, and nobody has to be asked: the third's data serves again within
+/// twenty seconds of the end of the last pod.
+#[tokio::test]
+async fn two_of_three_volumes_are_deleted_and_nobody_is_asked() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    let spec = json!({"size": 3, "version": "3.5.16", "quorumRecovery": "Auto"});
+    let cluster = EtcdCluster::etcd(&up, "alone", spec).await?;
+    cluster.settled(3).await?;
+    let acknowledged = Writer::start(&up, "alone").await?.check().await?;
+    let survivor = cluster.followers().await?.remove(0);
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(up.client().await?);
+    let pods: Api<Pod> = Api::default_namespaced(up.client().await?);
+    let others: Vec<_> =
+        cluster.members().await?.into_iter().filter(|it| *it != survivor).collect();
+    for member in &others {
+        claims.delete(&format!("data-{member}"), &DeleteParams::default()).await?;
+    }
+    let now = DeleteParams::default().grace_period(0);
+    for member in &others {
+        pods.delete(member, &now).await?;
+    }
+    let lost = Instant::now();
+    cluster.until("lose its quorum", |it| is_true(it, "QuorumLost")).await?;
+    println!("lost: {:.1} s", lost.elapsed().as_secs_f64());
+    cluster.until("serve again", |it| is_true(it, "Available")).await?;
+    let serves = lost.elapsed();
+    println!("serves: {:.1} s", serves.as_secs_f64());
+    cluster.settled(3).await?;
+    let get = ["etcdctl", "get", "--prefix", "writer/", "--keys-only"];
+    let command = [&["exec", &survivor, "-c", "etcd", "--"][..], &get].concat();
+    let found = up.endstate(&command).await?;
+    let found = found.lines().filter(|it| it.starts_with("writer/")).count();
+    assert!(found >= acknowledged, "{found} of {acknowledged} keys are there");
+    Writer::start(&up, "alone").await?.check().await?;
+    assert!(serves < Duration::from_secs(20), "{serves:?}");
     up.stop().await
 }
 

@@ -12,7 +12,7 @@
 
 use endstate::crd::{ClaimSpec, Opaque};
 use endstate_core::tls::{Given, Link, Naming, Source, Tls};
-use endstate_core::{Phase, Status, Truth};
+use endstate_core::{Phase, QuorumRecovery, Status, Truth};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,10 @@ pub struct EtcdClusterSpec {
     /// While true, the operator only reports the status of this cluster.
     #[serde(default)]
     pub paused: bool,
+
+    /// What becomes of a quorum that is lost for good, as `spec.quorumRecovery` of etcd.endstate.dev/v1 has it.
+    #[serde(default)]
+    pub quorum_recovery: QuorumRecovery,
 
     /// The policy for the pods of the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,6 +193,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             version: it.version,
             repository: it.repository,
             paused: it.paused,
+            quorum_recovery: it.quorum_recovery,
             pod: it.pod.map(|it| it.common),
             storage,
             tls: None,

@@ -66,6 +66,12 @@ pub(super) fn common() -> Vec<Row> {
             &[json!({"paused": "yes"})],
         ),
         row(
+            "quorumRecovery",
+            Nothing,
+            &[json!({"quorumRecovery": "Auto"}), json!({"quorumRecovery": "Never"})],
+            &[json!({"quorumRecovery": "auto"}), json!({"quorumRecovery": true})],
+        ),
+        row(
             "pod.labels",
             Live,
             &[pod("labels", json!({"a": "b"})), pod("labels", json!({"a": "c"}))],
