@@ -439,8 +439,8 @@ pub enum Recovery {
     /// It is, by a person's consent: a process can be told to go on as the only member
     /// ([`Start::Recover`](crate::Start::Recover)).
     FromOne,
-    /// It is, and nobody is asked where the loss is proven and nothing that is left can be ahead of the source. Elsewhere
-    /// it waits for a person's consent all the same.
+    /// It is, and nobody is asked where the loss is proven and nothing that is left can be ahead of the source.
+    /// Elsewhere it waits for a person's consent all the same.
     Unasked,
     /// It would be, and the spec forbids it: nobody's consent counts.
     Forbidden,
@@ -463,8 +463,8 @@ pub enum QuorumRecovery {
     /// A person consents, and names the member.
     #[default]
     Manual,
-    /// Nobody is asked where it is proven that the data of a majority is lost, every member that is left says how far it
-    /// is, and one has all that any of them has or had.
+    /// Nobody is asked where it is proven that the data of a majority is lost, every member that is left says how far
+    /// it is, and one has all that any of them has or had.
     Auto,
 }
 

@@ -23,10 +23,7 @@ use crate::client::{Endpoint, get};
 use crate::context::Propagation;
 use crate::operator::{APP_LABEL, Declared};
 use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
-pub use pod::{Agent, SCRATCH};
-
-/// The port at which an agent says how far it is, under `/report`.
-pub const PORT: u16 = 8080;
+pub use pod::{Agent, PORT, SCRATCH};
 
 /// How long it may take to say so.
 const ASK_MAX: Duration = Duration::from_secs(2);

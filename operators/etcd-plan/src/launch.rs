@@ -1,9 +1,11 @@
 //! The program, flags and environment of a member, by version.
 
 use endstate_core::tls::{Files, Holder, Link};
-use endstate_core::{Directory, Guard, Identity, Launch, LaunchOf, Probe, Probes, Start, Version};
+use endstate_core::{
+    Directory, Guard, Identity, Launch, LaunchOf, Peer, Probe, Probes, Start, Version,
+};
 
-use crate::restore;
+use crate::restore::Made;
 use crate::spec::{APPLICATION, EtcdClusterSpec};
 
 /// Clients connect here.
@@ -30,6 +32,8 @@ pub const METRICS: &str = "metrics";
 /// All of them.
 pub const PORTS: [(&str, u16); 3] =
     [("client", CLIENT_PORT), ("peer", PEER_PORT), (METRICS, METRICS_PORT)];
+/// Where the launcher is in a member's pod: it is that program, too.
+const PROGRAM: [&str; 3] = ["/endstate/endstate", "agent", "etcd"];
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
 
@@ -80,7 +84,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
             Guard::new(DATA_DIR, &[DATABASE]).beside(wal)
         }
     };
-    let prepare = restore::prepare(of, version);
+    let prepare = prepare(of, version);
     let restore = of.spec.restore.as_ref().filter(|_| prepare.is_some());
     let guard = prepare.into_iter().fold(guard, Guard::prepared_by);
     let launch = Launch::new(of.spec.image(), guard, of)
@@ -95,6 +99,26 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     let secrets = restore.iter().flat_map(|it| it.secrets.clone());
     let launch = mounted.chain(secrets).fold(launch, Launch::secret);
     restore.iter().filter_map(|it| it.claim.clone()).fold(launch, Launch::claim)
+}
+
+/// The program that makes the data of a cluster's first member, and its arguments; nothing for others.
+fn prepare(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Option<Vec<String>> {
+    let restore = of.spec.restore.as_ref()?;
+    let Some(Start::New { token, members }) = of.start else { return None };
+    let Peer { name, address, .. } = members.iter().find(|it| it.name == of.member.name)?;
+    let made = Made {
+        name: name.to_string(),
+        peer_url: address.clone(),
+        token: token.clone(),
+        data_dir: DATA_DIR.to_owned(),
+        wal_dir: of.storage("wal", of.spec.wal.as_ref()).map(|_| WAL_DIR.to_owned()),
+        version: version.to_string(),
+    };
+    let made = serde_json::to_string(&made).ok()?;
+    let words = [restore.what.as_str(), &made].map(str::to_owned);
+    Some(
+        PROGRAM.map(str::to_owned).into_iter().chain(["restore".to_owned()]).chain(words).collect(),
+    )
 }
 
 fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {

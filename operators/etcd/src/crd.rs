@@ -91,10 +91,11 @@ pub struct EtcdClusterSpec {
 
     /// What becomes of a quorum that is lost for good: the volumes of a majority of the members are gone or empty.
     /// `Manual`, the default: the status names the members whose data can be gone on with, and waits for a person's
-    /// annotation (`endstate.dev/consent: recover-from MEMBER`). `Auto`: nobody is asked where the loss is proven, every
-    /// member that is left says how far it is, and one has all that any of them has or was known to have; what only the
-    /// lost members had, which may be the last writes, is given up. `Never`: not even a person's annotation counts. What
-    /// may come back by itself, a member that does not answer or a network that is cut, is waited for in any case.
+    /// annotation (`endstate.dev/consent: recover-from MEMBER`). `Auto`: nobody is asked where the loss is proven,
+    /// every member that is left says how far it is, and one has all that any of them has or was known to have; what
+    /// only the lost members had, which may be the last writes, is given up. `Never`: not even a person's annotation
+    /// counts. What may come back by itself, a member that does not answer or a network that is cut, is waited for in
+    /// any case.
     #[serde(default)]
     pub quorum_recovery: QuorumRecovery,
 

@@ -40,8 +40,8 @@ impl<S> Lint<'_, S> {
         self.plan.roles.iter().any(|it| it.votes && it.recovery == Recovery::Unasked)
     }
 
-    /// Whether those who have certainly lost their data, and had before, are a majority, and each of the others says how
-    /// far it is.
+    /// Whether those who have certainly lost their data, and had before, are a majority, and each of the others says
+    /// how far it is.
     pub(super) fn is_loss_proven(&self, source: &MemberName) -> bool {
         let says =
             |it: &MemberName| self.snapshot.view.answer(it).is_some_and(|it| it.position.is_some());
@@ -56,7 +56,8 @@ impl<S> Lint<'_, S> {
         says(source) && known && left < quorum(voters().count())
     }
 
-    /// Whether a member's process is not there, and its data neither: by its pod, which is not going only, and its claims.
+    /// Whether a member's process is not there, and its data neither: by its pod, which is not going only, and its
+    /// claims.
     fn has_lost_all(&self, member: &MemberRecord) -> bool {
         let durable = self.snapshot.is_durable(&member.name);
         let Some(pod) = self.find(&member.name) else { return !durable };

@@ -161,7 +161,8 @@ fn at_stage<A: App>(assessed: &Assessed<'_, A>, stage: RecoverStage) -> Move {
     Move::default().notes(Note::Step(step))
 }
 
-/// The voters whose data is there, not known to be corrupt, and not gone on with. It may be more than anybody knows, so their volumes are kept.
+/// The voters whose data is there, not known to be corrupt, and not gone on with. It may be more than anybody knows, so
+/// their volumes are kept.
 fn left_behind<A: App>(assessed: &Assessed<'_, A>) -> Vec<MemberName> {
     let Some(Step::Recover { source, .. }) = &assessed.record.step else { return vec![] };
     let whole = |it: &&MemberRecord| {

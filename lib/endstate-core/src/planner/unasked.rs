@@ -1,10 +1,11 @@
-//! A recovery of which nobody is asked, by the policy of the role that votes ([`Recovery::Unasked`](crate::Recovery::Unasked)).
+//! A recovery of which nobody is asked, by the policy of the role that votes
+//! ([`Recovery::Unasked`](crate::Recovery::Unasked)).
 //!
-//! A person who consents may know more than can be seen; here only what is seen counts. That a majority has lost its data
-//! must be certain, and have been for a while: what says nothing is not lost, and may come back with what nobody else
-//! has. So each process that may be there has to say how far it is, and the source has all that any of them has, or was
-//! known to have. Among equals the first by name is as good as any other. Where any of this lacks a person is asked, as
-//! without the policy.
+//! A person who consents may know more than can be seen; here only what is seen counts. That a majority has lost its
+//! data must be certain, and have been for a while: what says nothing is not lost, and may come back with what nobody
+//! else has. So each process that may be there has to say how far it is, and the source has all that any of them has,
+//! or was known to have. Among equals the first by name is as good as any other. Where any of this lacks a person is
+//! asked, as without the policy.
 
 use std::collections::BTreeSet;
 

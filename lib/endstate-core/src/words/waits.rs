@@ -133,10 +133,7 @@ impl Waiting {
                 "without that nobody can be chosen who is known to have all that is left".into()
             }
             Self::ForSource { member, lack } => source(member, lack),
-            Self::ForRetry { times: 1, cause, .. } => format!("an attempt failed: {cause}"),
-            Self::ForRetry { times, cause, .. } => {
-                format!("{times} attempts failed in a row, the last with: {cause}")
-            }
+            Self::ForRetry { times, cause, .. } => retry(*times, cause),
             Self::ForStability { .. } => {
                 format!("it has been back for less than {STABLE_SECONDS} seconds")
             }
@@ -250,6 +247,13 @@ fn choices(text: &Words) -> String {
 fn stranger(member: &MemberName) -> String {
     let way_out = Choice::Remove(member.clone()).asked_for("to take it off the list");
     format!("it is listed, and the operator did not add it; {way_out}")
+}
+
+fn retry(times: u32, cause: &impl Display) -> String {
+    match times {
+        1 => format!("an attempt failed: {cause}"),
+        _ => format!("{times} attempts failed in a row, the last with: {cause}"),
+    }
 }
 
 /// What only a person can lead on of corrupt data.

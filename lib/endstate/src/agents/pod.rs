@@ -7,10 +7,12 @@ use kube::ResourceExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::PORT;
 use crate::launcher;
 use crate::operator::APP_LABEL;
 use crate::template::{self, SCRATCH as TMP};
+
+/// The port at which an agent says how far it is, under `/report`.
+pub const PORT: u16 = 8080;
 
 /// Where an agent has room for data that it throws away.
 pub const SCRATCH: &str = "/scratch";

@@ -8,11 +8,13 @@ mod rows;
 
 use std::collections::BTreeSet;
 
+use endstate::agents::{Agency, Seen};
 use endstate_core::tls::Holder;
 use endstate_core::{
     App, Beside, Cluster, Facts, Identity, Member, Operation, Platform, Severity, Snapshot, plan,
 };
-use endstate_etcd::crd::{EtcdCluster, EtcdTask, historical};
+use endstate_etcd::Backups;
+use endstate_etcd::crd::{EtcdBackup, EtcdCluster, EtcdTask, historical};
 use etcd_plan::auth::AuthFacts;
 use etcd_plan::{APPLICATION, ClusterFacts, Etcd, EtcdClusterSpec};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
@@ -227,6 +229,66 @@ async fn task(world: &World, spec: Value) -> Result<DynamicObject, kube::Error> 
     let api = Api::<DynamicObject>::default_namespaced_with(world.client(), &kind);
     let mut object = DynamicObject::new("one", &kind);
     object.data = json!({"spec": {"cluster": "demo"}});
+    object.data["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await
+}
+
+/// Every field of a backup is told to its agent, or is refused.
+#[tokio::test]
+async fn every_field_of_a_backup_acts_or_is_refused() {
+    let world = World::new().await;
+    let schema =
+        json!(EtcdBackup::crd())["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let mut fields = BTreeSet::new();
+    leaves(&schema["properties"]["spec"], "", &mut fields);
+    let scheduled = |with: Value| {
+        let mut schedule = json!({"full": "6h"});
+        schedule.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        json!({"schedule": schedule})
+    };
+    let kept = |keep: Value| json!({"schedule": {"full": "6h"}, "keep": keep});
+    let to = |place: Value| json!({"to": place});
+    let rows = [
+        ("cluster", json!({}), json!({"cluster": ""})),
+        ("to.", to(json!({"gcs": {"bucket": "b", "secret": "s"}})), to(json!({}))),
+        ("schedule.full", scheduled(json!({})), scheduled(json!({"full": "often"}))),
+        ("schedule.delta", scheduled(json!({"delta": "1m"})), scheduled(json!({"delta": "0s"}))),
+        ("schedule.trial", scheduled(json!({"trial": "1d"})), scheduled(json!({"trial": "1w"}))),
+        ("keep.last", kept(json!({"last": 2})), kept(json!({"last": 0}))),
+        ("keep.days", kept(json!({"days": 2})), kept(json!({}))),
+        ("compression", json!({"compression": "None"}), json!({"compression": "Rar"})),
+        ("encryption.secret", json!({"encryption": {"secret": "a"}}), json!({"encryption": {}})),
+        ("keep.last", kept(json!({"last": 3})), json!({"keep": {"last": 2}})),
+    ];
+    let covers =
+        |row: &str, field: &str| row == field || row.ends_with('.') && field.starts_with(row);
+    for field in &fields {
+        assert!(rows.iter().any(|it| covers(it.0, field)), "{field} has no row");
+    }
+    let cluster = Identity::new("default", "demo", "u1");
+    let mut status = endstate_core::Status::<EtcdClusterSpec>::default();
+    status.record.stage = Some(EtcdClusterSpec::new(3, "3.5.16"));
+    status.record.cluster_id = Some("c1".into());
+    let status = json!(status);
+    let of = Seen { object: &cluster, spec: &Value::Null, status: &status };
+    let mut seen = vec![];
+    for (field, accepted, refused) in rows {
+        let object = backup(&world, accepted).await.unwrap_or_else(|it| panic!("{field}: {it}"));
+        let declared = (&object.data["spec"], &Value::Null);
+        let agent = Backups.agent(&Identity::new("default", "one", "u2"), declared, &of).unwrap();
+        assert!(!seen.contains(&agent), "{field} has no effect");
+        seen.push(agent);
+        let refused = backup(&world, refused).await.expect_err(field);
+        assert!(matches!(&refused, kube::Error::Api(it) if it.code == 422), "{field}: {refused}");
+    }
+}
+
+/// What the API server makes of a backup, without keeping it.
+async fn backup(world: &World, spec: Value) -> Result<DynamicObject, kube::Error> {
+    let kind = ApiResource::erase::<EtcdBackup>(&());
+    let api = Api::<DynamicObject>::default_namespaced_with(world.client(), &kind);
+    let mut object = DynamicObject::new("one", &kind);
+    object.data = json!({"spec": {"cluster": "demo", "to": {"volume": {"claim": "c"}}}});
     object.data["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await
 }

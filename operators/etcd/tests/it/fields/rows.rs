@@ -334,6 +334,67 @@ pub(super) fn new() -> Vec<Row> {
             &[directory(json!({"sizeLimit": "much"}))],
         ),
         row(
+            "bootstrap.restore.from",
+            Nothing,
+            &[
+                restore(json!({"from": {"s3": {"bucket": "a", "secret": "s"}}})),
+                restore(json!({"from": {"s3": {"bucket": "a", "secret": "s", "prefix": "p"}}})),
+                restore(json!({"from": {"s3": {"bucket": "a", "secret": "s", "endpoint": "e"}}})),
+                restore(json!({"from": {"s3": {"bucket": "a", "secret": "s", "region": "r"}}})),
+                restore(json!({"from": {"s3": {"bucket": "a", "secret": "t"}}})),
+                restore(json!({"from": {"gcs": {"bucket": "a", "secret": "s"}}})),
+                restore(
+                    json!({"from": {"azure": {"account": "a", "container": "c", "secret": "s"}}}),
+                ),
+                restore(json!({"from": {"oss": {"bucket": "a", "endpoint": "e", "secret": "s"}}})),
+                restore(json!({"from": {"volume": {"claim": "c"}}})),
+                restore(json!({"from": {"volume": {"claim": "c", "path": "p"}}})),
+            ],
+            &[
+                restore(json!({"from": {}})),
+                restore(json!({"from": {"volume": {"claim": "c", "path": "../p"}}})),
+                restore(
+                    json!({"from": {"volume": {"claim": "c"}, "gcs": {"bucket": "a", "secret": "s"}}}),
+                ),
+            ],
+        ),
+        row(
+            "bootstrap.restore.lineage",
+            Nothing,
+            &[restore(json!({})), restore(json!({"lineage": "default.demo.1"}))],
+            &[restore(json!({"lineage": ""}))],
+        ),
+        row(
+            "bootstrap.restore.encryption.secret",
+            Nothing,
+            &[restore(json!({})), restore(json!({"encryption": {"secret": "a"}}))],
+            &[restore(json!({"encryption": {}}))],
+        ),
+        row(
+            "bootstrap.restore.revision",
+            Nothing,
+            &[restore(json!({})), restore(json!({"revision": 7}))],
+            &[restore(json!({"revision": 0}))],
+        ),
+        row(
+            "bootstrap.restore.time",
+            Nothing,
+            &[restore(json!({})), restore(json!({"time": "2026-01-31T12:00:00Z"}))],
+            &[
+                restore(json!({"time": "yesterday"})),
+                restore(json!({"time": "2026-01-31T12:00:00Z", "revision": 7})),
+            ],
+        ),
+        row(
+            "bootstrap.restore.bumpRevision",
+            Nothing,
+            &[restore(json!({})), restore(json!({"bumpRevision": 0}))],
+            &[
+                restore(json!({"bumpRevision": -1})),
+                json!({"version": "3.4.23", "bootstrap": {"restore": {"from": {"volume": {"claim": "c"}}}}}),
+            ],
+        ),
+        row(
             "auth.enabled",
             Nothing,
             &[json!({"auth": {"enabled": false}}), json!({"auth": {"enabled": true}})],
@@ -488,4 +549,13 @@ pub(super) fn old() -> Vec<Row> {
         never("pod.securityContext", json!({"pod": {"securityContext": {}}})),
         never("pod.antiAffinity", json!({"pod": {"antiAffinity": true}})),
     ]
+}
+
+/// A cluster that begins with a backup, of which this is said beside where it is.
+fn restore(with: Value) -> Value {
+    let mut restore = json!({"from": {"volume": {"claim": "c"}}});
+    for (field, value) in with.as_object().into_iter().flatten() {
+        restore[field] = value.clone();
+    }
+    json!({"bootstrap": {"restore": restore}})
 }
