@@ -26,6 +26,8 @@ pub struct Seen<'a> {
     pub tried: Option<Timestamp>,
     /// Whether that found other data than the cluster's, or could not be made.
     pub doubts: bool,
+    /// Whether the last step was a delta.
+    pub after_delta: bool,
     /// Full backups that were restored on trial.
     pub proven: &'a BTreeSet<EntryName>,
     /// Whether what was written since cannot be backed up alone.
@@ -58,33 +60,45 @@ pub fn due(when: &When, seen: &Seen<'_>) -> Step {
     if seen.is_cut || next_full.is_none_or(|it| it <= seen.now) {
         return Step::Full;
     }
-    let next_delta = match (when.delta, end(seen.entries)) {
-        (None, _) => None,
+    let (last, next_delta) = match (when.delta, end(seen.entries)) {
+        (None, _) => (None, None),
         (Some(_), None) => return Step::Full,
         (Some(every), Some(last)) => {
             let taken = last.taken.min(seen.now);
             let next = after(seen.looked.map_or(taken, |it| it.max(taken)), every);
-            if next <= seen.now {
-                return Step::Delta(last);
-            }
-            Some(next)
+            (Some(last), Some(next))
         }
     };
-    let old = old(when, seen);
-    if !old.is_empty() {
-        return Step::Remove(old);
-    }
-    let every = |every: u64| if seen.doubts { every.min(DOUBT_SECONDS) } else { every };
-    let next_trial =
-        when.trial.map(|it| seen.tried.map_or(seen.now, |tried| after(tried, every(it))));
-    if next_trial.is_some_and(|it| it <= seen.now) {
-        // Compared is what is kept last, and that may be compacted in the cluster by now.
-        let fresh =
-            when.delta.is_some() || next_full.is_some_and(|it| is_fresh(it, when, seen.now));
-        return if fresh { Step::Trial } else { Step::Full };
+    let delta = last.filter(|_| next_delta.is_some_and(|it| it <= seen.now));
+    let (can_wait, next_trial) = can_wait(when, seen, next_full);
+    match (delta, can_wait) {
+        (Some(last), None) => return Step::Delta(last),
+        // One after the other: deltas may be due all the time.
+        (Some(last), Some(_)) if !seen.after_delta => return Step::Delta(last),
+        (_, Some(step)) => return step,
+        (None, None) => {}
     }
     let nexts = [next_full, next_trial, next_delta];
     Step::Rest(nexts.into_iter().flatten().min().unwrap_or(seen.now))
+}
+
+/// What is due beside backups, and when a trial is.
+fn can_wait(
+    when: &When,
+    seen: &Seen<'_>,
+    next_full: Option<Timestamp>,
+) -> (Option<Step>, Option<Timestamp>) {
+    let old = old(when, seen);
+    let every = |every: u64| if seen.doubts { every.min(DOUBT_SECONDS) } else { every };
+    let next = when.trial.map(|it| seen.tried.map_or(seen.now, |tried| after(tried, every(it))));
+    if !old.is_empty() {
+        return (Some(Step::Remove(old)), next);
+    }
+    let due = next.is_some_and(|it| it <= seen.now);
+    // Compared is what is kept last, and that may be compacted in the cluster by now.
+    let fresh = when.delta.is_some() || next_full.is_some_and(|it| is_fresh(it, when, seen.now));
+    let step = if fresh { Step::Trial } else { Step::Full };
+    (due.then_some(step), next)
 }
 
 /// Whether a full backup was taken just now, by when the next is due.
@@ -155,7 +169,8 @@ mod tests {
 
     fn seen<'a>(now: i64, entries: &'a [Entry], proven: &'a BTreeSet<EntryName>) -> Seen<'a> {
         let (looked, tried) = (None, None);
-        Seen { now: at(now), entries, looked, tried, doubts: false, proven, is_cut: false }
+        let (doubts, after_delta, is_cut) = (false, false, false);
+        Seen { now: at(now), entries, looked, tried, doubts, after_delta, proven, is_cut }
     }
 
     #[test]
@@ -185,6 +200,7 @@ mod tests {
             Step::Delta(after),
             "what was written since comes first"
         );
+        assert_eq!(due(&when(), &Seen { after_delta: true, ..now(600) }), Step::Trial);
         let looked = Seen { looked: Some(at(600)), ..now(600) };
         assert_eq!(due(&when(), &looked), Step::Trial);
         assert_eq!(

@@ -39,6 +39,7 @@ pub struct Keeper {
     /// Whether that found other data, or could not be made.
     doubts: bool,
     proven: BTreeSet<EntryName>,
+    after_delta: bool,
     is_cut: bool,
     /// How often the cluster's history was seen to begin anew under the same id.
     epoch: u32,
@@ -76,6 +77,7 @@ impl Keeper {
             tried: tried.as_ref().map(|it| it.at),
             doubts: tried.is_some_and(|it| !it.same),
             proven: good.into_iter().collect(),
+            after_delta: false,
             is_cut: false,
             epoch: 0,
         })
@@ -110,9 +112,10 @@ impl Keeper {
         let lineage = self.look(asked.cluster, now).await?;
         let entries = self.kept.as_ref().map(|it| it.1.as_slice()).unwrap_or_default();
         let (looked, tried, is_cut) = (self.looked, self.tried, self.is_cut);
-        let (proven, doubts) = (&self.proven, self.doubts);
-        let seen = Seen { now, entries, looked, tried, doubts, proven, is_cut };
+        let (proven, doubts, after_delta) = (&self.proven, self.doubts, self.after_delta);
+        let seen = Seen { now, entries, looked, tried, doubts, after_delta, proven, is_cut };
         let step = due(&self.task.when, &seen);
+        self.after_delta = matches!(step, Step::Delta(_));
         self.tell(|it| (it.doing, it.next) = (doing(&step), None));
         match step {
             Step::Complete => {

@@ -114,6 +114,16 @@ impl World {
         Self { version: version.to_owned(), dir, member }
     }
 
+    /// A copy of the member's data, as it is on the disk now.
+    pub(crate) async fn copy(&self, name: &str) -> PathBuf {
+        // A write that comes after makes sure that all before it is there.
+        self.member.client().await.put("copied", "", None).await.expect("a write");
+        let to = self.path(name);
+        let copied = Command::new("cp").arg("-r").arg(self.path("source")).arg(&to).status();
+        assert!(copied.expect("cp runs").success());
+        to
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
