@@ -17,6 +17,9 @@ const UP_TO: &str = "upTo";
 /// The fact that says which version of etcd wrote it.
 const VERSION: &str = "version";
 
+/// The fact that says that an alarm stood when it was written.
+const ALARMS: &str = "alarms";
+
 /// What etcd appends to the database: its digest.
 const DIGEST_BYTES: usize = 32;
 
@@ -34,7 +37,9 @@ pub(crate) async fn take(
 ) -> Result<Entry, AgentError> {
     let (before, _) = delta::now(member).await?;
     let mark = delta::mark(member, before).await?;
-    let version = member.status().await?.version;
+    let status = member.status().await?;
+    // A complaint is an alarm, and alarms are in the data.
+    let alarms = status.complains;
     let mut stream = member.client().maintenance_client().snapshot().await.map_err(failure)?;
     let mut writer = archive.write(lineage, packing)?;
     let (mut digest, mut moment) = (Tail::default(), None);
@@ -56,9 +61,15 @@ pub(crate) async fn take(
     }
     let mut facts = delta::facts(mark);
     facts.insert(UP_TO.to_owned(), after.to_string());
-    facts.insert(VERSION.to_owned(), version);
+    facts.insert(VERSION.to_owned(), status.version);
+    facts.extend(alarms.then(|| (ALARMS.to_owned(), "true".to_owned())));
     let kind = Kind::Full { revision: before };
     Ok(writer.finish(NewEntry { kind, taken, by: by.to_owned(), facts }).await?)
+}
+
+/// Whether an alarm may be in its data.
+pub(crate) fn has_alarms(entry: &Entry) -> bool {
+    entry.facts.contains_key(ALARMS)
 }
 
 /// The version of the member that wrote a full backup, where it is known.

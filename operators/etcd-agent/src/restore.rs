@@ -139,7 +139,8 @@ pub async fn restore(
     let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
     make(&source, chain.full, (&tool, &making), &place.work).await?;
     let of = Data { data: &data, wal: wal.as_deref(), beside: &place.work.join("beside") };
-    let revision = match chain.deltas.is_empty() {
+    // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.
+    let revision = match chain.deltas.is_empty() && !full::has_alarms(chain.full) {
         true => chain.full.kind.last(),
         false => {
             let from = (raised, stop_at);

@@ -99,7 +99,7 @@ async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<
     let status = backups.until("kept", "kept up to the last write", reached).await?;
     let lineage = status["lineage"].as_str().context("no lineage")?;
     ensure!(lineage.starts_with("default.first."), "{lineage}");
-    let before = all(&reach).await?;
+    let before = Box::pin(all(&reach)).await?;
 
     // One more, once.
     backups.declare(&up, "once", json!({"cluster": "first", "to": place})).await?;
@@ -116,7 +116,7 @@ async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<
     cluster.settled(3).await?;
     let (_forward, address) = forward(&up, "second", 2379).await?;
     let reach = EtcdReach::new(&up, "second", &address).await?;
-    let after = all(&reach).await?;
+    let after = Box::pin(all(&reach)).await?;
     // What the full backup held has its revisions; what was written since has them raised.
     let plain = |all: &[(Vec<u8>, Vec<u8>, [i64; 3])]| -> Vec<_> {
         let lowered = |it: i64| if it > RAISED { it - RAISED } else { it };

@@ -147,6 +147,27 @@ async fn a_history_that_began_anew_is_kept_apart() {
     assert_eq!(member.all(now).await, world.member.all(now).await);
 }
 
+/// The alarm is in the data, and names a member that the new cluster does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_backed_up_when_no_room_was_left_can_be_written_to() {
+    for version in VERSIONS {
+        let world = World::with(version, &["--quota-backend-bytes=4194304"]).await;
+        let mut client = world.member.client().await;
+        let mut refused = false;
+        for number in 0..200 {
+            refused |=
+                client.put(format!("big-{number}"), vec![b'x'; 700_000], None).await.is_err();
+        }
+        assert!(refused, "{version}: there is room");
+        back_up(&world, When::default()).await;
+        let made = world.made("restored");
+        restore(&world.restore_task(), &made, &world.folders()).await.expect(version);
+        let member = Member::start(version, &world.path("restored"), &[]).await;
+        let written = member.client().await.put("after", "", None).await;
+        assert!(written.is_ok(), "{version}: {written:?}");
+    }
+}
+
 /// Keys written, deleted and attached to a lease in transactions of several.
 async fn write_on(world: &World, from: usize) {
     let mut client = world.member.client().await;

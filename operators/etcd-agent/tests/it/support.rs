@@ -106,11 +106,16 @@ impl Member {
 
 impl World {
     pub(crate) async fn new(version: &str) -> Self {
+        Self::with(version, &[]).await
+    }
+
+    /// The same, whose member has these flags.
+    pub(crate) async fn with(version: &str, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         for folder in ["archive", "scratch"] {
             std::fs::create_dir(dir.path().join(folder)).expect("a folder");
         }
-        let member = Member::start(version, &dir.path().join("source"), &[]).await;
+        let member = Member::start(version, &dir.path().join("source"), flags).await;
         Self { version: version.to_owned(), dir, member }
     }
 
