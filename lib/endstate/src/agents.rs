@@ -28,6 +28,9 @@ pub use pod::{Agent, PORT, SCRATCH};
 /// How long it may take to say so.
 const ASK_MAX: Duration = Duration::from_secs(2);
 
+/// How long it rests after a step.
+const STEP_REST: Duration = Duration::from_secs(1);
+
 /// How many objects are in work at once.
 const CONCURRENCY: usize = 8;
 
@@ -145,7 +148,8 @@ impl<A: Agency> Reconciler for Agents<A> {
         self.publish(&object, &plan, shown.as_ref(), ctx).await?;
         self.execute(&object, &plan, (agent.ok(), pod.as_deref()), ctx).await?;
         Ok(match plan.look_again_ms {
-            _ if plan.step != AgentStep::Nothing => Next::Again,
+            // A name may be taken by somebody else's pod, or by the last one for as long as that takes to go.
+            _ if plan.step != AgentStep::Nothing => Next::After(STEP_REST),
             Some(0) => Next::Again,
             Some(wait) => Next::After(Duration::from_millis(wait.into())),
             None => Next::Settled,
