@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::tls::Endpoint;
 
 /// The most bytes that an answer may have.
-const BODY_MAX: usize = 4096;
+const BODY_MAX: usize = 64 << 10;
 
 /// The status code of a GET, and at most 4096 bytes of its body.
 ///
@@ -47,16 +47,42 @@ where
         .header(header::HOST, host)
         .body(Empty::<Bytes>::new())
         .map_err(io::Error::other)?;
-    let answer = async {
+    let answer = async move {
         let answer = sender.send_request(request).await.map_err(io::Error::other)?;
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), BODY_MAX).collect().await;
         Ok::<_, io::Error>((status, body.map_err(io::Error::other)?.to_bytes()))
     };
-    tokio::select! {
-        answer = answer => answer,
-        ended = connection => Err(ended.map_or_else(io::Error::other, |()| {
-            io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended")
-        })),
+    // A server may end the connection with its answer, so its end is none of the answer: that tells what went wrong
+    // itself.
+    let (answer, _) = tokio::join!(answer, connection);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::health::{Endpoints, serve};
+    use crate::{CancellationToken, Metrics};
+
+    #[tokio::test]
+    async fn an_answer_counts_though_the_server_ends_the_connection_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::plain(&listener.local_addr().unwrap().to_string());
+        let (shutdown, report) = (CancellationToken::new(), "x".repeat(20_000));
+        let told = report.clone();
+        let told: crate::health::Report = Box::new(move || told.clone());
+        let metrics = Metrics::default();
+        let endpoints = Endpoints { is_ready: Box::new(|| true), metrics, report: Some(told) };
+        let serving = tokio::spawn(serve(listener, endpoints, shutdown.clone()));
+        for _ in 0..50 {
+            let answer = get(&endpoint, "/report").await.unwrap();
+            assert_eq!(answer, (200, report.clone().into()));
+        }
+        shutdown.cancel();
+        serving.await.unwrap();
+        assert!(get(&endpoint, "/report").await.is_err(), "nobody listens");
     }
 }

@@ -1,9 +1,10 @@
 //! A member of etcd on loopback, an archive, and the agent's tasks for both.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use endstate::client::Endpoint;
@@ -24,10 +25,15 @@ pub(crate) fn programs(version: &str) -> PathBuf {
     path
 }
 
-/// A port that nothing uses now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    listener.local_addr().expect("a bound listener has an address").port()
+/// An address on loopback that nothing uses now and nothing else will: connections come from 127.0.0.1, and each call has
+/// an address of its own.
+fn free_address() -> SocketAddr {
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let process = u8::try_from(std::process::id() % 250 + 2).expect("it is below 252");
+    let ip = Ipv4Addr::new(127, process, high, low.max(1));
+    let listener = TcpListener::bind((ip, 0)).expect("a port on loopback");
+    listener.local_addr().expect("a bound listener has an address")
 }
 
 /// A member alone, and room for an archive beside it.
@@ -53,8 +59,8 @@ impl Drop for Member {
 impl Member {
     /// One on this data directory, which it makes if it is not there.
     pub(crate) async fn start(version: &str, data: &Path, flags: &[&str]) -> Self {
-        let url = format!("http://127.0.0.1:{}", free_port());
-        let peer = format!("http://127.0.0.1:{}", free_port());
+        let url = format!("http://{}", free_address());
+        let peer = format!("http://{}", free_address());
         let log = File::create(data.with_extension("log")).expect("a log");
         let errors = log.try_clone().expect("a second handle");
         let mut command = Command::new(programs(version).join("etcd"));

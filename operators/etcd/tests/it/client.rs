@@ -1,7 +1,7 @@
 //! The etcd client against real members: what each kind of refusal looks like, and that each call reaches whom it
 //! names.
 
-use crate::support::{Place, eventually, free_port};
+use crate::support::{Place, eventually, free_address};
 use endstate::client::Code;
 use endstate::client::Endpoint;
 use endstate_etcd::client::{Connection, Failure};
@@ -35,7 +35,7 @@ async fn a_member_joins_as_a_learner_is_promoted_leads_and_leaves() {
 
     let id = first.add_learner(&b.peer).await.unwrap();
     assert_eq!(refusal(first.add_learner(&b.peer).await), Code::FailedPrecondition);
-    let other = format!("http://127.0.0.1:{}", free_port());
+    let other = format!("http://{}", free_address());
     assert_eq!(refusal(first.add_learner(&other).await), Code::FailedPrecondition);
     let early = refusal(first.promote(id).await);
     assert!(matches!(early, Code::FailedPrecondition | Code::Unavailable), "{early:?}");
@@ -64,7 +64,7 @@ async fn a_member_joins_as_a_learner_is_promoted_leads_and_leaves() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_unreachable_and_says_why() {
-    let endpoint = Endpoint::plain(&format!("127.0.0.1:{}", free_port()));
+    let endpoint = Endpoint::plain(&free_address().to_string());
     let start = std::time::Instant::now();
     let error = match Connection::to(&endpoint).await {
         Ok(connection) => connection.status().await.unwrap_err(),

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use endstate::client::Endpoint;
@@ -28,9 +29,14 @@ pub(crate) fn etcd_of(version: &str) -> PathBuf {
     path
 }
 
-/// A port that nothing uses now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// An address on loopback that nothing uses now and nothing else will: connections come from 127.0.0.1, and each call has
+/// an address of its own.
+pub(crate) fn free_address() -> SocketAddr {
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let process = u8::try_from(std::process::id() % 250 + 2).unwrap();
+    let ip = Ipv4Addr::new(127, process, high, low.max(1));
+    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
 }
 
 /// The addresses and the directory of one member.
@@ -45,8 +51,8 @@ impl Place {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            client: format!("http://127.0.0.1:{}", free_port()),
-            peer: format!("http://127.0.0.1:{}", free_port()),
+            client: format!("http://{}", free_address()),
+            peer: format!("http://{}", free_address()),
             dir: tempfile::tempdir().unwrap(),
         }
     }
