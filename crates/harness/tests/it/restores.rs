@@ -106,7 +106,7 @@ async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<
     let status = backups.until("once", "complete", |it| it["state"] == "Complete").await?;
     ensure!(is_ready(&status) && status["full"]["bytes"].as_i64() > Some(0), "{status:#}");
 
-    up.kubectl(&["delete", "etcdcluster", "first"]).await?;
+    up.kubectl(&["delete", "etcdclusters.etcd.endstate.dev", "first"]).await?;
     let gone = |it: &Value| it["conditions"][0]["reason"] == "ClusterNotFound";
     backups.until("kept", "told that its cluster is gone", gone).await?;
 
