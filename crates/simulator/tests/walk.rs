@@ -34,6 +34,13 @@ fn storm(start: Start, sizes: &'static [[u8; 2]], respec: Respec, seed: u64) -> 
     Scenario { seed, ..Scenario::new("storm", start, sizes, budgets).respec(respec) }
 }
 
+/// Where nobody is asked. A node that is lost for good beside other losses is waited for, as long as its claims are there.
+fn unasked_storm(seed: u64) -> Scenario {
+    let storm = storm(Start::Running([3, 0]), &[[3, 0]], Respec::Never, seed);
+    let budgets = Budgets { node: 0, ..storm.budgets };
+    Scenario { budgets, ..storm }.on(Volumes::Claims).unasked()
+}
+
 #[test]
 fn storms_are_weathered() {
     let walks = std::env::var("WALKS").map_or(200, |it| it.parse().unwrap());
@@ -44,9 +51,7 @@ fn storms_are_weathered() {
             storm(Start::Running([3, 0]), &[[3, 0]], Respec::Restart, seed),
             storm(Start::Running([3, 0]), &[[3, 0]], Respec::Recreate, seed),
             storm(Start::Running([5, 0]), &[[5, 0], [3, 0]], Respec::Never, seed),
-            storm(Start::Running([3, 0]), &[[3, 0]], Respec::Never, seed)
-                .on(Volumes::Claims)
-                .unasked(),
+            unasked_storm(seed),
             Scenario {
                 budgets: GALE,
                 ..storm(Start::Empty, &[[3, 0], [1, 0], [5, 0]], Respec::Never, seed)

@@ -102,7 +102,7 @@ pub enum AgentStep {
 ///
 /// ```
 /// fn waits(plan: &endstate_core::AgentPlan) -> bool {
-///     plan.step == endstate_core::AgentStep::Nothing && plan.verdict.status != endstate_core::Truth::True
+///     plan.step == endstate_core::AgentStep::Nothing && plan.look_again_ms.is_some()
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
