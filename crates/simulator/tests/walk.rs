@@ -34,7 +34,8 @@ fn storm(start: Start, sizes: &'static [[u8; 2]], respec: Respec, seed: u64) -> 
     Scenario { seed, ..Scenario::new("storm", start, sizes, budgets).respec(respec) }
 }
 
-/// Where nobody is asked. A node that is lost for good beside other losses is waited for, as long as its claims are there.
+/// Where nobody is asked. A node that is lost for good beside other losses is waited for, as long as its claims are
+/// there.
 fn unasked_storm(seed: u64) -> Scenario {
     let storm = storm(Start::Running([3, 0]), &[[3, 0]], Respec::Never, seed);
     let budgets = Budgets { node: 0, ..storm.budgets };

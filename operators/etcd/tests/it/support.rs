@@ -29,8 +29,8 @@ pub(crate) fn etcd_of(version: &str) -> PathBuf {
     path
 }
 
-/// An address on loopback that nothing uses now and nothing else will: connections come from 127.0.0.1, and each call has
-/// an address of its own.
+/// An address on loopback that nothing uses now and nothing else will: connections come from 127.0.0.1, and each call
+/// has an address of its own.
 pub(crate) fn free_address() -> SocketAddr {
     static CALLS: AtomicU16 = AtomicU16::new(0);
     let [high, low] = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
