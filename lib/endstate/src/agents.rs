@@ -14,8 +14,7 @@ use endstate_core::{
     AgentPlan, AgentSeen, AgentStep, Identity, Progress, Ready, Told, Verdict, plan_agent,
 };
 use k8s_openapi::api::core::v1::Pod;
-use kube::Resource;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -64,8 +63,6 @@ pub trait Agency: Send + Sync + 'static {
 pub struct Seen<'a> {
     /// Who it is.
     pub object: &'a Identity,
-    /// Its spec, as it was written.
-    pub spec: &'a Value,
     /// Its status.
     pub status: &'a Value,
 }
@@ -124,8 +121,7 @@ impl<A: Agency> Reconciler for Agents<A> {
         }
         let identity = object.identity();
         let agent = self.agent(&identity, &object);
-        let pod = agent.as_ref().ok().and_then(|it| self.pod_of(&identity, it));
-        let pod = pod.or_else(|| self.any_pod(&object));
+        let pod = self.pod(&identity);
         let report = match &pod {
             Some(pod) => ask(pod).await,
             None => None,
@@ -178,25 +174,14 @@ impl<A: Agency> Agents<A> {
             return Err(Verdict::waits("ClusterNotFound", why));
         };
         let of = cluster.identity();
-        let seen = Seen { object: &of, spec: &cluster.spec, status: &cluster.status };
+        let seen = Seen { object: &of, status: &cluster.status };
         self.agency.agent(identity, (&object.spec, &object.status), &seen)
     }
 
-    /// The pod of this very agent.
-    fn pod_of(&self, identity: &Identity, agent: &Agent) -> Option<Arc<Pod>> {
-        let name = agent.pod_name(identity);
-        let key = ObjectKey::namespaced(identity.namespace.as_str(), name);
-        let pod = self.pods.get(&key)?;
-        is_controlled(&pod, identity).then_some(pod)
-    }
-
-    /// A pod of an agent of this object, whatever that was told.
-    fn any_pod(&self, object: &Declared<A::Kind>) -> Option<Arc<Pod>> {
-        let identity = object.identity();
-        let same = |it: &&Arc<Pod>| {
-            it.namespace().as_deref() == Some(&*identity.namespace) && is_controlled(it, &identity)
-        };
-        self.pods.list().iter().find(same).cloned()
+    /// The pod of an object's agent, whatever that was told.
+    fn pod(&self, object: &Identity) -> Option<Arc<Pod>> {
+        let key = ObjectKey::namespaced(object.namespace.as_str(), pod::name(object));
+        self.pods.get(&key).filter(|it| is_controlled(it, object))
     }
 
     async fn publish(

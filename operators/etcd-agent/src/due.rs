@@ -24,7 +24,7 @@ pub struct Seen<'a> {
     pub looked: Option<Timestamp>,
     /// When the last trial was.
     pub tried: Option<Timestamp>,
-    /// Whether that found other data than the cluster's, or could not be made.
+    /// Whether that found other data than the cluster's, or could not be made, and is to be made again soon.
     pub doubts: bool,
     /// Whether the last step was a delta.
     pub after_delta: bool,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use endstate::crd::ARCHIVE;
-use endstate_archive::{Archive, Encryption, Entry, EntryName, Identity, Lineage, Packing, Place};
+use endstate_archive::{Archive, Encryption, Entry, EntryName, Lineage, Packing, Place};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::{Asked, follower};
@@ -36,7 +36,7 @@ pub struct Keeper {
     looked: Option<Timestamp>,
     /// When a trial was made last, or could not be made.
     tried: Option<Timestamp>,
-    /// Whether that found other data, or could not be made.
+    /// Whether that found other data, or could not be made, and is to be made again soon.
     doubts: bool,
     proven: BTreeSet<EntryName>,
     after_delta: bool,
@@ -53,16 +53,12 @@ impl Keeper {
         report: Arc<Mutex<Report>>,
     ) -> Result<Self, AgentError> {
         make_folder(&task.to)?;
-        let archive = Archive::open(&task.to, folders.keys())?;
-        let identity = match task.encrypted {
-            true => Some(Identity::read(&folders.identity).await?),
-            false => None,
-        };
-        let encryption = identity
+        let source = Source::open(&task.to, task.encrypted, &folders).await?;
+        let encryption = source
+            .identity
             .as_ref()
             .map_or(Encryption::None, |it| Encryption::Age { recipients: it.recipients() });
         let packing = Packing { compression: task.compression, encryption };
-        let source = Source { archive, identity };
         let tried = task.tried.clone();
         let good = tried.as_ref().filter(|it| it.same).and_then(|it| it.full.parse().ok());
         report.lock().unwrap_or_else(PoisonError::into_inner).trial.clone_from(&tried);
@@ -152,8 +148,13 @@ impl Keeper {
             }
             Step::Trial => {
                 // One that fails holds nothing else up.
+                let again = self.doubts;
                 let tried = self.attempt(asked, began).await;
-                self.doubts |= tried.is_err();
+                let good = matches!(tried, Ok(true));
+                // Once more and soon, with another full backup if the data differs; more of them would push out what is
+                // older.
+                self.doubts = !good && !again;
+                self.is_cut |= matches!(tried, Ok(false)) && !again;
                 self.tried = Some(Timestamp::now());
                 let failure = tried.err().map(|it| it.to_string());
                 self.tell(|it| it.trial_failure = failure);
@@ -176,7 +177,8 @@ impl Keeper {
         Ok(())
     }
 
-    async fn attempt(&mut self, asked: &Asked, began: Timestamp) -> Result<(), AgentError> {
+    /// Whether what is kept is the same.
+    async fn attempt(&mut self, asked: &Asked, began: Timestamp) -> Result<bool, AgentError> {
         let entries = self.kept.as_ref().map(|it| it.1.as_slice()).unwrap_or_default();
         let with = (&self.folders, self.task.version.as_str());
         let tried = trial::run((&self.source, entries), &asked.connection, with).await?;
@@ -187,11 +189,8 @@ impl Keeper {
         if same {
             self.proven = BTreeSet::from([tried.full]);
         }
-        self.doubts = !same;
-        // What differs is replaced before it is tried again.
-        self.is_cut |= !same;
         self.tell(|it| it.trial = Some(Tried { full, at, revision, same, seconds }));
-        Ok(())
+        Ok(same)
     }
 
     /// Reads what is kept for the object, unless that was done a short while ago.

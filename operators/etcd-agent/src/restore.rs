@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use endstate_archive::{Archive, Chain, Entry, Identity, Lineage, Stop, Target, chain};
+use endstate_archive::{Archive, Chain, Entry, Identity, Lineage, Place, Stop, Target, chain};
 use endstate_core::Version;
 use etcd_plan::Made;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -47,10 +47,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens what a task names.
-    pub(crate) async fn open(task: &RestoreTask, folders: &Folders) -> Result<Self, AgentError> {
-        let archive = Archive::open(&task.from, folders.keys())?;
-        let identity = match task.encrypted {
+    /// Opens an archive, and reads the key that it is encrypted for.
+    pub(crate) async fn open(
+        place: &Place,
+        encrypted: bool,
+        folders: &Folders,
+    ) -> Result<Self, AgentError> {
+        let archive = Archive::open(place, folders.keys())?;
+        let identity = match encrypted {
             true => Some(Identity::read(&folders.identity).await?),
             false => None,
         };
@@ -120,7 +124,7 @@ pub async fn restore(
     made: &Made,
     folders: &Folders,
 ) -> Result<Restored, AgentError> {
-    let source = Source::open(task, folders).await?;
+    let source = Source::open(&task.from, task.encrypted, folders).await?;
     let (lineage, mut entries) = source.kept(task.lineage.as_ref()).await?;
     let target = wanted(&mut entries, task)?;
     let mut chain = chain(&entries, target)?;
@@ -132,13 +136,13 @@ pub async fn restore(
     if raised > 0 && !tool.raises() {
         return Err(AgentError::CannotRaise(version));
     }
-    let place = Place::new(made);
-    place.clear()?;
+    let room = Room::new(made);
+    room.clear()?;
     tracing::info!(%lineage, entry = %chain.full.name, deltas = chain.deltas.len(), "restores");
-    let (data, wal) = (place.data(), place.wal());
+    let (data, wal) = (room.data(), room.wal());
     let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
-    make(&source, chain.full, (&tool, &making), &place.work).await?;
-    let of = Data { data: &data, wal: wal.as_deref(), beside: &place.work.join("beside") };
+    make(&source, chain.full, (&tool, &making), &room.work).await?;
+    let of = Data { data: &data, wal: wal.as_deref(), beside: &room.work.join("beside") };
     // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.
     let revision = match chain.deltas.is_empty() && !full::has_alarms(chain.full) {
         true => chain.full.kind.last(),
@@ -149,7 +153,7 @@ pub async fn restore(
     };
     sync(of.data)?;
     of.wal.map_or(Ok(()), sync)?;
-    place.finish()?;
+    room.finish()?;
     Ok(Restored { lineage, revision, raised })
 }
 
@@ -253,13 +257,13 @@ fn sync(folder: &Path) -> Result<(), AgentError> {
 }
 
 /// Where the data is made, and where it is to be.
-struct Place {
+struct Room {
     work: PathBuf,
     data_dir: PathBuf,
     wal_dir: Option<PathBuf>,
 }
 
-impl Place {
+impl Room {
     fn new(made: &Made) -> Self {
         let data_dir = PathBuf::from(&made.data_dir);
         Self { work: data_dir.join(WORK), data_dir, wal_dir: made.wal_dir.as_ref().map(Into::into) }

@@ -78,16 +78,10 @@ impl Agent {
         digits(&json!([launcher_image, self]).to_string())
     }
 
-    /// The name of the pod: there is one for each object.
-    pub(super) fn pod_name(&self, object: &Identity) -> String {
-        let name: String = object.name.chars().take(NAME_MAX).collect();
-        format!("{}-{}", name.trim_end_matches(['-', '.']), digits(&object.uid))
-    }
-
     /// The pod, without namespace and owner.
-    pub(super) fn pod(&self, name: &str, launcher_image: &str, object: &Identity) -> Pod {
+    pub(super) fn pod(&self, application: &str, launcher_image: &str, object: &Identity) -> Pod {
         let labels = [
-            (APP_LABEL, name),
+            (APP_LABEL, application),
             ("app.kubernetes.io/instance", object.name.as_str()),
             ("app.kubernetes.io/managed-by", "endstate"),
         ];
@@ -95,7 +89,7 @@ impl Agent {
         let annotations = [(MADE_FROM.to_owned(), self.made_from(launcher_image))];
         Pod {
             metadata: ObjectMeta {
-                name: Some(self.pod_name(object)),
+                name: Some(self::name(object)),
                 labels: Some(labels.into()),
                 annotations: Some(annotations.into()),
                 ..Default::default()
@@ -143,6 +137,12 @@ impl Agent {
             ..Default::default()
         }
     }
+}
+
+/// The name of the pod of an object's agent: there is one for each object.
+pub(super) fn name(object: &Identity) -> String {
+    let name: String = object.name.chars().take(NAME_MAX).collect();
+    format!("{}-{}", name.trim_end_matches(['-', '.']), digits(&object.uid))
 }
 
 fn digits(text: &str) -> String {

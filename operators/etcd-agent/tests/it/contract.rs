@@ -85,7 +85,7 @@ fn what_is_to_be_kept_is_read_as_it_was_declared() {
         "schedule": {"full": "6h", "delta": "1m", "trial": "1d"}, "keep": {"last": 3, "days": 2}});
     let agent = |status: &Status<EtcdClusterSpec>, spec: &Value| {
         let status = json!(status);
-        let seen = Seen { object: &cluster, spec: &Value::Null, status: &status };
+        let seen = Seen { object: &cluster, status: &status };
         Backups.agent(&object, (spec, &Value::Null), &seen)
     };
     assert_eq!(agent(&status, &spec).expect_err("no cluster").reason, "ClusterNotReady");

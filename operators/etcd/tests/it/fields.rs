@@ -270,7 +270,7 @@ async fn every_field_of_a_backup_acts_or_is_refused() {
     status.record.stage = Some(EtcdClusterSpec::new(3, "3.5.16"));
     status.record.cluster_id = Some("c1".into());
     let status = json!(status);
-    let of = Seen { object: &cluster, spec: &Value::Null, status: &status };
+    let of = Seen { object: &cluster, status: &status };
     let mut seen = vec![];
     for (field, accepted, refused) in rows {
         let object = backup(&world, accepted).await.unwrap_or_else(|it| panic!("{field}: {it}"));
