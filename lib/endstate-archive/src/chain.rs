@@ -126,7 +126,7 @@ pub fn chain(entries: &[Entry], target: Target) -> Result<Chain<'_>, NoChain> {
     // A gap after the newest full one is one after each older, too: the newest is all that has to be tried.
     let full = fulls().filter(|it| is_before(it, target)).max_by_key(|it| age(it));
     let full = full.ok_or(NoChain::BeforeFirst { earliest: earliest.into() })?;
-    let walk = Walk { entries, at: Point::from(full), deltas: Vec::new() };
+    let walk = Walk::new(entries, full);
     let (deltas, stop) = match target {
         Target::Latest => walk.until_latest(),
         Target::Revision(revision) => walk.until_revision(revision),
@@ -154,9 +154,19 @@ struct Walk<'a> {
     entries: &'a [Entry],
     at: Point,
     deltas: Vec<&'a Entry>,
+    /// Deltas that were not looked at yet, by where they begin, the last of them first.
+    ahead: Vec<&'a Entry>,
+    /// Of those that were, the one that leads farthest.
+    farthest: Option<&'a Entry>,
 }
 
 impl<'a> Walk<'a> {
+    fn new(entries: &'a [Entry], full: &Entry) -> Self {
+        let mut ahead: Vec<_> = entries.iter().filter(|it| !it.kind.is_full()).collect();
+        ahead.sort_by_key(|it| std::cmp::Reverse(it.kind.first()));
+        Self { entries, at: Point::from(full), deltas: Vec::new(), ahead, farthest: None }
+    }
+
     fn until_latest(mut self) -> Way<'a> {
         while self.go_far() {}
         match self.gap() {
@@ -212,8 +222,12 @@ impl<'a> Walk<'a> {
 
     /// Takes the delta that leads farthest, if one leads on at all.
     fn go_far(&mut self) -> bool {
-        let on = self.next().map(|(_, it)| it).filter(|it| it.kind.last() > self.at.revision);
-        match on.max_by_key(|it| age(it)) {
+        let next = self.at.revision.saturating_add(1);
+        while let Some(delta) = self.ahead.pop_if(|it| it.kind.first() <= next) {
+            let farther = self.farthest.is_none_or(|it| age(delta) > age(it));
+            self.farthest = if farther { Some(delta) } else { self.farthest };
+        }
+        match self.farthest.filter(|it| it.kind.last() > self.at.revision) {
             Some(delta) => {
                 self.take(delta);
                 true

@@ -1,14 +1,12 @@
-//! Packed data to plain data, on a thread of its own: decryption, decompression, digest.
+//! Packed data to plain data, on a thread of its own: decryption, decompression.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use age::DecryptError;
 use bytes::{Buf, Bytes};
-use ring::digest::{Context, SHA256};
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::crypt::Identity;
-use crate::encode::digits;
 use crate::entry::{Compression, Encryption, Entry};
 use crate::error::ArchiveError;
 
@@ -20,19 +18,16 @@ const CLEAR_BYTES: usize = 64 << 10;
 /// The logarithm of the largest window that zstd may ask for: level 19 needs 8 MiB.
 const WINDOW_LOG_MAX: u32 = 23;
 
-/// Sends what is left of the entry's plain data in pieces, and `None` once it is verified, or else an error.
+/// Sends the entry's plain data in pieces, or an error as the last.
 pub(crate) fn decode(
     stored: Stored,
     entry: &Entry,
     identity: Option<&Identity>,
-    output: &Sender<Result<Option<Bytes>, ArchiveError>>,
+    output: &Sender<Result<Bytes, ArchiveError>>,
 ) {
     let copied = opened(stored, entry, identity).and_then(|it| copy(it, entry, output));
-    match copied {
-        Ok(true) => drop(output.blocking_send(Ok(None))),
-        // Nobody reads on.
-        Ok(false) => {}
-        Err(error) => drop(output.blocking_send(Err(error))),
+    if let Err(error) = copied {
+        drop(output.blocking_send(Err(error)));
     }
 }
 
@@ -85,42 +80,37 @@ fn of_io(error: io::Error, entry: &Entry) -> ArchiveError {
     }
 }
 
-/// Whether somebody took all of it.
+/// Sends as much as the entry has, if there is no more and no less.
 fn copy(
     mut plain: Box<dyn Read>,
     entry: &Entry,
-    output: &Sender<Result<Option<Bytes>, ArchiveError>>,
-) -> Result<bool, ArchiveError> {
-    let (mut bytes, mut digest) = (0, Context::new(&SHA256));
+    output: &Sender<Result<Bytes, ArchiveError>>,
+) -> Result<(), ArchiveError> {
+    let mut bytes = 0;
     loop {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let read = plain.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut piece);
         read.map_err(|it| of_io(it, entry))?;
+        bytes += piece.len() as u64;
+        if bytes > entry.bytes {
+            let what = format!("more than its {} bytes", entry.bytes);
+            return Err(ArchiveError::damaged(&entry.name, what));
+        }
         if piece.is_empty() {
             break;
         }
-        bytes += piece.len() as u64;
-        if bytes > entry.bytes {
-            return Err(ArchiveError::damaged(
-                &entry.name,
-                format!("more than its {} bytes", entry.bytes),
-            ));
-        }
-        digest.update(&piece);
-        if output.blocking_send(Ok(Some(piece.into()))).is_err() {
-            return Ok(false);
+        if output.blocking_send(Ok(piece.into())).is_err() {
+            // Nobody reads on.
+            return Ok(());
         }
     }
-    if bytes < entry.bytes {
-        return Err(ArchiveError::damaged(
-            &entry.name,
-            format!("{bytes} of its {} bytes", entry.bytes),
-        ));
+    match bytes == entry.bytes {
+        true => Ok(()),
+        false => {
+            let what = format!("{bytes} of its {} bytes", entry.bytes);
+            Err(ArchiveError::damaged(&entry.name, what))
+        }
     }
-    if digits(digest) != entry.sha256.to_ascii_lowercase() {
-        return Err(ArchiveError::damaged(&entry.name, "its SHA-256 is another"));
-    }
-    Ok(true)
 }
 
 /// What is downloaded, as a file to read.

@@ -101,6 +101,7 @@ mod site;
 mod store;
 mod sweep;
 mod upload;
+mod verify;
 mod writer;
 
 pub use archive::{Archive, Listing, Unread};

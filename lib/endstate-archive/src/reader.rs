@@ -12,11 +12,13 @@ use tokio::sync::mpsc::{self, Receiver};
 use crate::crypt::Identity;
 use crate::decode::{self, Stored};
 use crate::download::{self, Source};
-use crate::entry::{Encryption, Entry};
+use crate::entry::{Compression, Encryption, Entry};
 use crate::error::ArchiveError;
 use crate::shelf::Shelf;
+use crate::verify;
 
-const PIECES_WAITING: usize = 8;
+/// Between two threads: decoded pieces, or parts as they were downloaded.
+const PIECES_WAITING: usize = 3;
 
 /// The plain data of an entry, piece by piece.
 ///
@@ -42,13 +44,14 @@ impl Reader {
         let source = Source { shelf, name, path, bytes: entry.stored };
         download::check(&source).await?;
         let (downloaded, stored) = mpsc::channel(1);
-        let (decoded, output) = mpsc::channel(PIECES_WAITING);
         tokio::spawn(download::download(source, downloaded));
-        let (entry, identity) = (entry.clone(), identity.cloned());
-        tokio::task::spawn_blocking(move || {
-            let stored = Stored::new(stored, entry.stored);
-            decode::decode(stored, &entry, identity.as_ref(), &decoded);
-        });
+        let plain = match (&entry.compression, &entry.encryption) {
+            (Compression::None, Encryption::None) => as_it_is(stored, entry)?,
+            _ => decoded(stored, entry, identity),
+        };
+        let (verified, output) = mpsc::channel(PIECES_WAITING);
+        let entry = entry.clone();
+        tokio::task::spawn_blocking(move || verify::verify(plain, &entry, &verified));
         Ok(Self { output, over: false })
     }
 
@@ -56,6 +59,29 @@ impl Reader {
     pub async fn next(&mut self) -> Option<Result<Bytes, ArchiveError>> {
         StreamExt::next(self).await
     }
+}
+
+type Pieces = Receiver<Result<Bytes, ArchiveError>>;
+
+/// What is not packed is plain as it is stored.
+fn as_it_is(stored: Pieces, entry: &Entry) -> Result<Pieces, ArchiveError> {
+    match entry.stored == entry.bytes {
+        true => Ok(stored),
+        false => {
+            let what = format!("{} of its {} bytes", entry.stored, entry.bytes);
+            Err(ArchiveError::damaged(&entry.name, what))
+        }
+    }
+}
+
+fn decoded(stored: Pieces, entry: &Entry, identity: Option<&Identity>) -> Pieces {
+    let (decoded, plain) = mpsc::channel(PIECES_WAITING);
+    let (entry, identity) = (entry.clone(), identity.cloned());
+    tokio::task::spawn_blocking(move || {
+        let stored = Stored::new(stored, entry.stored);
+        decode::decode(stored, &entry, identity.as_ref(), &decoded);
+    });
+    plain
 }
 
 impl Stream for Reader {

@@ -9,6 +9,7 @@ use endstate_core::Version;
 use endstate_etcd::client::Failure;
 use tokio::process::Command;
 
+use crate::log::LogError;
 use crate::record::RecordError;
 
 /// Why something could not be done.
@@ -56,6 +57,9 @@ pub enum AgentError {
     /// A record of a delta.
     #[error("a delta cannot be read: {0}")]
     Record(#[from] RecordError),
+    /// A write-ahead log that history is to be written to.
+    #[error("etcd's write-ahead log: {0}")]
+    Log(#[from] LogError),
     /// A delta ends within a record.
     #[error("the delta {0} ends within a record")]
     CutOff(String),
@@ -67,15 +71,15 @@ pub enum AgentError {
         /// The one that comes.
         next: u64,
     },
-    /// A write made another revision than it had.
+    /// What was written anew led to another revision.
     #[error(
-        "the write of revision {wanted} made {made}: something else was written, such as the end of a lease; try again"
+        "what leads to revision {wanted} led to {made}: something else was written, such as the end of a lease; try again"
     )]
     Diverged {
-        /// The revision that it had.
+        /// The revision that it led to once.
         wanted: u64,
-        /// The one that it made.
-        made: i64,
+        /// The one that it led to now.
+        made: u64,
     },
     /// A full backup holds more than is wanted.
     #[error(

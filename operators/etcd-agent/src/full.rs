@@ -29,6 +29,13 @@ pub fn up_to(entry: &Entry) -> u64 {
     known.unwrap_or(entry.kind.last())
 }
 
+/// The revision of a full backup, if it is known without a look into it. What is written on it needs that, and no alarm
+/// that refuses it.
+pub(crate) fn revision(entry: &Entry) -> Option<u64> {
+    let revision = entry.kind.last();
+    (up_to(entry) == revision && !has_alarms(entry)).then_some(revision)
+}
+
 /// Backs a member's data up.
 pub(crate) async fn take(
     member: &Connection,
@@ -39,7 +46,7 @@ pub(crate) async fn take(
     let mark = delta::mark(member, before).await?;
     let status = member.status().await?;
     // A complaint is an alarm, and alarms are in the data.
-    let alarms = status.complains;
+    let mut alarms = status.complains;
     let mut stream = member.client().maintenance_client().snapshot().await.map_err(failure)?;
     let mut writer = archive.write(lineage, packing)?;
     let (mut digest, mut moment) = (Tail::default(), None);
@@ -49,6 +56,7 @@ pub(crate) async fn take(
         let Some(message) = message.map_err(failure)? else { break };
         if moment.is_none() {
             moment = Some(delta::now(member).await?);
+            alarms |= member.status().await?.complains;
         }
         let chunk = Bytes::copy_from_slice(message.blob());
         digest.push(&chunk);

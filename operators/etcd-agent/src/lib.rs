@@ -5,7 +5,7 @@
 //! archive are mounted there, and are nowhere else: the operator reads none of them, and no data goes through it.
 //!
 //! Read `keep.rs` and `due.rs` for backups, `restore.rs` and `replay.rs` for the way back, `record.rs` for what a delta
-//! is.
+//! is, and `log.rs` and `request.rs` for what etcd makes history of.
 
 mod cluster;
 mod delta;
@@ -13,8 +13,10 @@ mod due;
 mod error;
 mod full;
 mod keep;
+mod log;
 mod record;
 mod replay;
+mod request;
 mod restore;
 mod scratch;
 mod task;
@@ -36,6 +38,7 @@ pub use due::{Seen, Step, due};
 pub use error::AgentError;
 pub use full::up_to;
 pub use keep::Keeper;
+pub use log::LogError;
 pub use record::{Lease, Reader, Record, RecordError, Revision, What, Write};
 pub use restore::{Restored, restore};
 pub use task::{Folders, KeepTask, RestoreTask, When};

@@ -1,54 +1,63 @@
 //! Writes history anew: each transaction as it was, so that every key has the revisions that it had.
+//!
+//! Nothing is asked of a member for it. Requests are appended to the write-ahead log that its data begins with, as
+//! committed, and etcd does them when it starts, before anybody leads. So no lease ends in between: those that are
+//! there count from when somebody leads. What a member makes of them is looked at then: one that leads to another
+//! revision would have written something else.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use endstate_etcd::client::{Connection, failure};
-use etcd_client::{LeaseClient, LeaseGrantOptions, PutOptions, Txn, TxnOp};
-use tokio_util::task::AbortOnDropHandle;
+use endstate_archive::Entry;
 
 use crate::error::AgentError;
-use crate::record::{Lease, Revision, What, Write};
+use crate::full;
+use crate::log::{Asks, Log};
+use crate::record::{Lease, Revision, What};
+use crate::request;
+use crate::scratch::{Member, Scratch};
 
-/// Leases that end sooner are kept alive meanwhile: nothing may be deleted that was not.
-const SHORT: i64 = 3_600;
-
-/// Between two rounds of that. etcd grants no lease for less than two seconds.
-const ROUND: Duration = Duration::from_millis(300);
+/// How much is written before a member does it: etcd has all of it in memory when it starts.
+const ROUND_BYTES: u64 = 64 << 20;
 
 /// How long a lease is granted whose time is not known any more, in seconds.
 const UNKNOWN_TTL: i64 = 60;
 
 /// History that is being written anew.
 #[derive(Debug)]
-pub(crate) struct Replay {
-    connection: Connection,
+pub(crate) struct Replay<'a> {
+    scratch: Scratch<'a>,
     /// How much higher revisions are than they were.
     raised: u64,
     /// The last revision, as it was.
     at: u64,
     leases: BTreeSet<i64>,
-    /// Those whose ends are put off, from when they are known.
-    kept: tokio::sync::mpsc::UnboundedSender<i64>,
-    _keeping: AbortOnDropHandle<()>,
+    log: Log,
 }
 
-impl Replay {
-    /// Goes on from what a member has, whose revisions were raised by so many.
-    pub(crate) async fn begin(connection: Connection, raised: u64) -> Result<Self, AgentError> {
-        let now = u64::try_from(connection.status().await?.revision).unwrap_or_default();
-        let mut client = connection.client().lease_client();
-        let (kept, known) = tokio::sync::mpsc::unbounded_channel();
-        let keeping = AbortOnDropHandle::new(tokio::spawn(keep_alive(client.clone(), known)));
-        let listed = client.leases().await.map_err(failure)?;
-        let mut leases = BTreeSet::new();
-        for id in listed.leases().iter().map(etcd_client::LeaseStatus::id) {
-            leases.insert(id);
-            let ttl = client.time_to_live(id, None).await.map_err(failure)?.granted_ttl();
-            keep(&kept, Lease { id, ttl });
+impl<'a> Replay<'a> {
+    /// Goes on from the data that was made of a full backup, whose revisions were raised by so many.
+    pub(crate) async fn begin(
+        scratch: Scratch<'a>,
+        full: &Entry,
+        raised: u64,
+    ) -> Result<Self, AgentError> {
+        let at = match full::revision(full) {
+            Some(at) => at,
+            // It says so itself, and withdraws an alarm that would refuse what follows.
+            None => {
+                let member = Member::start(&scratch).await?;
+                let at = member.revision().await?;
+                member.stop().await?;
+                at.saturating_sub(raised)
+            }
+        };
+        let (first, last) = (full.kind.last(), full::up_to(full));
+        if !(first..=last).contains(&at) {
+            return Err(AgentError::Beyond { at, wanted: last });
         }
-        let at = now.saturating_sub(raised);
-        Ok(Self { connection, raised, at, leases, kept, _keeping: keeping })
+        let log = Log::open(&log_of(&scratch))?;
+        Ok(Self { scratch, raised, at, leases: BTreeSet::new(), log })
     }
 
     /// The last revision, as it was.
@@ -59,70 +68,73 @@ impl Replay {
     /// Writes one record. What is there already is passed over; what does not follow on what is there is an error.
     pub(crate) async fn write(&mut self, what: What) -> Result<(), AgentError> {
         match what {
-            What::Lease(lease) => self.grant(lease).await,
+            What::Lease(lease) => self.grant(lease),
             What::Revision(it) if it.revision <= self.at => Ok(()),
-            What::Revision(it) if it.revision == self.at + 1 => self.transact(it).await,
+            What::Revision(it) if it.revision == self.at + 1 => {
+                self.transact(it)?;
+                self.make_room().await
+            }
             What::Revision(it) => Err(AgentError::Gap { after: self.at, next: it.revision }),
         }
     }
 
-    async fn grant(&mut self, lease: Lease) -> Result<(), AgentError> {
+    fn grant(&mut self, lease: Lease) -> Result<(), AgentError> {
         if !self.leases.insert(lease.id) {
             return Ok(());
         }
         let ttl = if lease.ttl > 0 { lease.ttl } else { UNKNOWN_TTL };
-        let options = LeaseGrantOptions::new().with_id(lease.id);
-        let granted = self.connection.client().lease_client().grant(ttl, Some(options)).await;
-        granted.map_err(failure)?;
-        keep(&self.kept, Lease { ttl, ..lease });
+        let request = request::grant(self.log.next(), Lease { ttl, ..lease });
+        Ok(self.log.append(Asks::Request, request)?)
+    }
+
+    fn transact(&mut self, revision: Revision) -> Result<(), AgentError> {
+        let leases = revision.writes.iter().map(|it| it.lease).filter(|it| *it != 0);
+        for id in leases.collect::<BTreeSet<_>>() {
+            self.grant(Lease { id, ttl: 0 })?;
+        }
+        let at = revision.revision;
+        self.log.append(Asks::Request, request::transaction(self.log.next(), revision))?;
+        self.at = at;
         Ok(())
     }
 
-    async fn transact(&mut self, revision: Revision) -> Result<(), AgentError> {
-        let lost: Vec<_> =
-            revision.writes.iter().map(|it| it.lease).filter(|it| *it != 0).collect();
-        for id in lost {
-            self.grant(Lease { id, ttl: 0 }).await?;
+    /// Lets a member do what was written, if that is much.
+    async fn make_room(&mut self) -> Result<(), AgentError> {
+        if self.log.appended() < ROUND_BYTES {
+            return Ok(());
         }
-        let operations: Vec<_> = revision.writes.into_iter().map(operation).collect();
-        let mut client = self.connection.client().kv_client();
-        let done = client.txn(Txn::new().and_then(operations)).await.map_err(failure)?;
-        let made = done.header().map_or(0, etcd_client::ResponseHeader::revision);
-        if u64::try_from(made).ok() != Some(revision.revision + self.raised) {
-            let (wanted, made) = (revision.revision, made);
-            return Err(AgentError::Diverged { wanted, made });
-        }
-        self.at = revision.revision;
+        self.apply().await?.stop().await?;
+        self.log = Log::open(&log_of(&self.scratch))?;
         Ok(())
     }
-}
 
-fn operation(write: Write) -> TxnOp {
-    if write.deleted {
-        return TxnOp::delete(write.key, None);
+    /// A member that has done all that was written, and to which revision that led, as it was.
+    pub(crate) async fn finish(mut self) -> Result<(Member, u64), AgentError> {
+        Ok((self.apply().await?, self.at))
     }
-    let options = (write.lease != 0).then(|| PutOptions::new().with_lease(write.lease));
-    TxnOp::put(write.key, write.value, options)
-}
 
-fn keep(kept: &tokio::sync::mpsc::UnboundedSender<i64>, lease: Lease) {
-    if lease.ttl < SHORT {
-        let _ = kept.send(lease.id);
+    /// A member that has done what was written, and is where that leads to.
+    async fn apply(&mut self) -> Result<Member, AgentError> {
+        if self.log.appended() > 0 {
+            // Nobody is elected before a change of members is done, nor before all that comes before it.
+            let (id, member) = (self.log.next(), self.log.member());
+            let change = request::unchanged(id, member, self.scratch.peer_url);
+            self.log.append(Asks::Change, change)?;
+            self.log.commit()?;
+        }
+        let member = Member::start(&self.scratch).await?;
+        let (wanted, made) = (self.at, member.revision().await?);
+        match made == wanted + self.raised {
+            true => Ok(member),
+            false => Err(AgentError::Diverged { wanted, made: made.saturating_sub(self.raised) }),
+        }
     }
 }
 
-async fn keep_alive(mut client: LeaseClient, mut known: tokio::sync::mpsc::UnboundedReceiver<i64>) {
-    let mut streams = vec![];
-    loop {
-        while let Ok(id) = known.try_recv() {
-            if let Ok((keeper, answers)) = client.keep_alive(id).await {
-                streams.push((keeper, answers));
-            }
-        }
-        for (keeper, answers) in &mut streams {
-            let _ = keeper.keep_alive().await;
-            let _ = answers.message().await;
-        }
-        tokio::time::sleep(ROUND).await;
+/// The folder of a member's log.
+fn log_of(scratch: &Scratch<'_>) -> PathBuf {
+    match scratch.wal {
+        Some(wal) => wal.to_owned(),
+        None => scratch.data.join("member").join("wal"),
     }
 }

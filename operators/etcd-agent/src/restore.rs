@@ -5,26 +5,27 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use endstate_archive::{Archive, Chain, Entry, Identity, Lineage, Place, Stop, Target, chain};
+use endstate_archive::{
+    Archive, ArchiveError, Chain, Entry, Identity, Lineage, Place, Stop, Target, chain,
+};
 use endstate_core::Version;
 use etcd_plan::Made;
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 use crate::error::AgentError;
 use crate::full;
 use crate::record::{Reader, What};
 use crate::replay::Replay;
-use crate::scratch::{Data, Member};
+use crate::scratch::{Member, Scratch};
 use crate::task::{Folders, RestoreTask};
 use crate::tool::{Making, Tool};
 
 /// The folder in which data is made, in the one in which it is to be.
 const WORK: &str = ".restore";
-
-/// How much is written to a file at once.
-const BUFFER: usize = 1 << 20;
 
 /// What was restored.
 #[derive(Clone, Debug)]
@@ -142,17 +143,26 @@ pub async fn restore(
     let (data, wal) = (room.data(), room.wal());
     let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
     make(&source, chain.full, (&tool, &making), &room.work).await?;
-    let of = Data { data: &data, wal: wal.as_deref(), beside: &room.work.join("beside") };
+    let scratch = Scratch {
+        programs: &folders.programs,
+        version,
+        data: &data,
+        wal: wal.as_deref(),
+        peer_url: &made.peer_url,
+        beside: &room.work.join("beside"),
+    };
     // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.
     let revision = match chain.deltas.is_empty() && !full::has_alarms(chain.full) {
         true => chain.full.kind.last(),
         false => {
-            let from = (raised, stop_at);
-            Box::pin(replay(&source, &chain, (folders, version, &of), from)).await?
+            let replayed = Box::pin(replay(&source, &chain, scratch, (raised, stop_at))).await;
+            let (member, revision) = replayed?;
+            member.stop().await?;
+            revision
         }
     };
-    sync(of.data)?;
-    of.wal.map_or(Ok(()), sync)?;
+    sync(&data)?;
+    wal.as_deref().map_or(Ok(()), sync)?;
     room.finish()?;
     Ok(Restored { lineage, revision, raised })
 }
@@ -176,52 +186,42 @@ pub(crate) async fn make(
 
 /// Reads an entry into a file, and verifies it.
 async fn fetch(source: &Source, entry: &Entry, to: &Path) -> Result<(), AgentError> {
-    let file = tokio::fs::File::create(to).await.map_err(AgentError::file(to))?;
-    let mut file = BufWriter::with_capacity(BUFFER, file);
     let mut reader = source.archive.read(entry, source.identity.as_ref()).await?;
-    while let Some(chunk) = reader.next().await {
-        let chunk = chunk?;
-        file.write_all(&chunk).await.map_err(AgentError::file(to))?;
-    }
-    file.flush().await.map_err(AgentError::file(to))
+    let (to, runtime) = (to.to_owned(), Handle::current());
+    // On a thread of its own, which writes what it takes as it is: a gigabyte is copied no more often than it must be.
+    let writing = spawn_blocking(move || {
+        let mut file = File::create(&to).map_err(AgentError::file(&to))?;
+        while let Some(piece) = runtime.block_on(reader.next()) {
+            file.write_all(&piece?).map_err(AgentError::file(&to))?;
+        }
+        Ok(())
+    });
+    writing.await.unwrap_or_else(|_| Err(AgentError::Archive(ArchiveError::Interrupted)))
 }
 
-/// Writes what happened after the full backup, and says to which revision.
+/// Writes what happened after the full backup into the data that was made of it. Gives a member that has done it, and to
+/// which revision it leads.
 pub(crate) async fn replay(
     source: &Source,
     chain: &Chain<'_>,
-    (folders, version, of): (&Folders, Version, &Data<'_>),
+    scratch: Scratch<'_>,
     (raised, stop_at): (u64, u64),
-) -> Result<u64, AgentError> {
-    let member = Member::start(&folders.programs, version, of).await?;
-    let mut replay = Replay::begin(member.connect().await?, raised).await?;
-    is_at(&replay, chain.full)?;
+) -> Result<(Member, u64), AgentError> {
+    let mut replay = Replay::begin(scratch, chain.full, raised).await?;
     if replay.at() > stop_at {
         return Err(AgentError::Beyond { at: replay.at(), wanted: stop_at });
     }
     for delta in &chain.deltas {
         write(source, delta, &mut replay, stop_at).await?;
     }
-    let at = replay.at();
-    drop(replay);
-    member.stop().await?;
-    Ok(at)
-}
-
-/// Whether a member that was made of a full backup is where that was: a lease that ended meanwhile would have written.
-pub(crate) fn is_at(replay: &Replay, entry: &Entry) -> Result<(), AgentError> {
-    let (first, last) = (entry.kind.last(), full::up_to(entry));
-    match (first..=last).contains(&replay.at()) {
-        true => Ok(()),
-        false => Err(AgentError::Beyond { at: replay.at(), wanted: last }),
-    }
+    replay.finish().await
 }
 
 /// Writes one delta.
-pub(crate) async fn write(
+async fn write(
     source: &Source,
     delta: &Entry,
-    replay: &mut Replay,
+    replay: &mut Replay<'_>,
     stop_at: u64,
 ) -> Result<(), AgentError> {
     let mut reader = Reader::default();

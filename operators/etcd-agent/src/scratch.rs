@@ -37,28 +37,30 @@ pub(crate) struct Member {
     log: PathBuf,
 }
 
-/// Where the data of a member is.
+/// What a member is started with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Data<'a> {
+pub(crate) struct Scratch<'a> {
+    /// The folder of etcd's programs.
+    pub programs: &'a Path,
+    /// Their version.
+    pub version: Version,
     /// Its data directory.
     pub data: &'a Path,
     /// Its write-ahead log, if that is apart.
     pub wal: Option<&'a Path>,
-    /// An empty folder for what it needs beside.
+    /// Its URL for its peers, as its data has it.
+    pub peer_url: &'a str,
+    /// A folder for what it needs beside.
     pub beside: &'a Path,
 }
 
 impl Member {
     /// Starts one on its data, and waits until it serves.
-    pub(crate) async fn start(
-        programs: &Path,
-        version: Version,
-        of: &Data<'_>,
-    ) -> Result<Self, AgentError> {
+    pub(crate) async fn start(of: &Scratch<'_>) -> Result<Self, AgentError> {
         fs::create_dir_all(of.beside).map_err(AgentError::file(of.beside))?;
         let files = certificates(of.beside)?;
         let ports = [free_port()?, free_port()?];
-        let mut command = command(programs, version, of, ports);
+        let mut command = command(of, ports);
         let log = of.beside.join("log");
         let output = File::create(&log).map_err(AgentError::file(&log))?;
         let errors = output.try_clone().map_err(AgentError::file(&log))?;
@@ -115,6 +117,12 @@ impl Member {
         Ok(Connection::to(&self.endpoint).await?)
     }
 
+    /// The revision that it is at.
+    pub(crate) async fn revision(&self) -> Result<u64, AgentError> {
+        let revision = self.connect().await?.status().await?.revision;
+        Ok(u64::try_from(revision).unwrap_or_default())
+    }
+
     /// Ends it, and waits until it has written everything down.
     pub(crate) async fn stop(mut self) -> Result<(), AgentError> {
         let pid = self.child.id().and_then(|it| Pid::from_raw(i32::try_from(it).ok()?));
@@ -128,8 +136,8 @@ impl Member {
     }
 }
 
-fn command(programs: &Path, version: Version, of: &Data<'_>, ports: [u16; 2]) -> Command {
-    let mut command = Command::new(programs.join("etcd"));
+fn command(of: &Scratch<'_>, ports: [u16; 2]) -> Command {
+    let mut command = Command::new(of.programs.join("etcd"));
     let file = |name: &str| of.beside.join(name).display().to_string();
     let clients = format!("https://127.0.0.1:{}", ports[0]);
     command.arg("--data-dir").arg(of.data);
@@ -144,14 +152,16 @@ fn command(programs: &Path, version: Version, of: &Data<'_>, ports: [u16; 2]) ->
         format!("--key-file={}", file("server.key")),
         format!("--trusted-ca-file={}", file("ca.crt")),
         "--client-cert-auth=true".to_owned(),
-        // What was one transaction stays one, however many keys a lease or a range had that was deleted.
-        "--max-txn-ops=1000000".to_owned(),
-        format!("--max-request-bytes={}", 1 << 29),
+        // Nobody else votes, so there is nobody to wait for.
+        "--heartbeat-interval=20".to_owned(),
+        "--election-timeout=100".to_owned(),
+        // What was done is let go of in memory soon.
+        "--snapshot-count=10000".to_owned(),
         format!("--quota-backend-bytes={}", 1_u64 << 40),
         "--logger=zap".to_owned(),
         "--log-level=warn".to_owned(),
     ]);
-    if version.minor >= 5 {
+    if of.version.minor >= 5 {
         command.arg("--unsafe-no-fsync");
     }
     // Nobody's settings count here.

@@ -11,9 +11,8 @@ use etcd_client::CompactionOptions;
 use etcd_plan::Made;
 
 use crate::error::AgentError;
-use crate::replay::Replay;
-use crate::restore::{Source, is_at, make, write};
-use crate::scratch::{Data, Member};
+use crate::restore::{Source, make, replay};
+use crate::scratch::Scratch;
 use crate::task::Folders;
 use crate::tool::{Making, Tool};
 
@@ -66,14 +65,15 @@ async fn attempt(
     let making = Making { made: &made, data: &data, wal: None, bump: 0 };
     let tool = Tool::new(&folders.programs, version);
     make(source, chain.full, (&tool, &making), work).await?;
-    let of = Data { data: &data, wal: None, beside: &work.join("beside") };
-    let member = Member::start(&folders.programs, version, &of).await?;
-    let mut replay = Replay::begin(member.connect().await?, 0).await?;
-    is_at(&replay, chain.full)?;
-    for delta in &chain.deltas {
-        write(source, delta, &mut replay, u64::MAX).await?;
-    }
-    drop(replay);
+    let scratch = Scratch {
+        programs: &folders.programs,
+        version,
+        data: &data,
+        wal: None,
+        peer_url: &made.peer_url,
+        beside: &work.join("beside"),
+    };
+    let (member, _) = replay(source, &chain, scratch, (0, u64::MAX)).await?;
     let trial = member.connect().await?;
     let mut same = is_same(theirs, &trial, revision).await?;
     if !same {

@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use etcd_agent::{AgentError, Keeper, When, restore};
-use etcd_client::{PutOptions, Txn, TxnOp};
+use etcd_agent::{AgentError, KeepTask, Keeper, When, restore};
+use etcd_client::{
+    AlarmAction, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, PutOptions,
+    Txn, TxnOp,
+};
 use etcd_plan::Report;
 
 use super::support::{Member, World};
@@ -168,10 +171,121 @@ async fn what_was_backed_up_when_no_room_was_left_can_be_written_to() {
     }
 }
 
+/// What is written on it must not be refused, though the full backup has an alarm that refuses it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_is_written_on_a_backup_that_has_an_alarm() {
+    for version in VERSIONS {
+        let world = World::with(version, &["--quota-backend-bytes=4194304"]).await;
+        let mut client = world.member.client().await;
+        for number in 0..7 {
+            let _ = client.put(format!("big-{number}"), vec![b'x'; 700_000], None).await;
+        }
+        let when = When { full: Some(3_600), delta: Some(0), ..When::default() };
+        let mut keeping = Keeping::begin(&world, when).await;
+        keeping.reaches(world.member.revision().await).await;
+        let deleted = client.delete("big-", Some(DeleteOptions::new().with_prefix())).await;
+        let revision = deleted.expect("a delete").header().expect("a header").revision();
+        keeping.reaches(revision).await;
+        let now = CompactionOptions::new().with_physical();
+        client.compact(revision, Some(now)).await.expect("it is compacted");
+        client.defragment().await.expect("there is room again");
+        client.alarm(AlarmAction::Deactivate, AlarmType::Nospace, None).await.expect("no alarm");
+        client.put("after", "1", None).await.expect("a write");
+        let last = world.member.revision().await;
+        keeping.reaches(last).await;
+        drop(keeping);
+        let made = world.made("restored");
+        restore(&world.restore_task(), &made, &world.folders()).await.expect(version);
+        let member = Member::start(version, &world.path("restored"), &[]).await;
+        assert_eq!(member.revision().await, last, "{version}");
+        assert_eq!(member.all(last).await, world.member.all(last).await, "{version}");
+    }
+}
+
+/// etcd applies it in several rounds, and a log of more than one of its files goes before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_of_many_megabytes_comes_back_above_raised_revisions_with_a_log_apart() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        let when = When { full: Some(3_600), delta: Some(0), ..When::default() };
+        let mut keeping = Keeping::begin(&world, when).await;
+        keeping.reaches(world.member.revision().await).await;
+        let mut client = world.member.client().await;
+        let lease = client.lease_grant(10, None).await.expect("a lease").id();
+        let (mut keeper, mut answers) = client.lease_keep_alive(lease).await.expect("a stream");
+        for number in 0_u8..150 {
+            let operations = [
+                TxnOp::put("big", vec![number; 1_000_000], None),
+                TxnOp::put("ends", vec![number], Some(PutOptions::new().with_lease(lease))),
+            ];
+            client.txn(Txn::new().and_then(operations)).await.expect("a write");
+            keeper.keep_alive().await.expect("it lives");
+            answers.message().await.expect("it lives");
+        }
+        let last = world.member.revision().await;
+        keeping.reaches(last).await;
+        drop(keeping);
+        let mut made = world.made("restored");
+        let wal = world.path("log");
+        std::fs::create_dir(&wal).expect("a folder");
+        made.wal_dir = Some(wal.display().to_string());
+        let mut task = world.restore_task();
+        task.bump_revision = if version == "3.4.23" { 0 } else { 1_000_000 };
+        let raised = i64::try_from(task.bump_revision).expect("it is small");
+        restore(&task, &made, &world.folders()).await.expect(version);
+        let flag = format!("--wal-dir={}", wal.join("wal").display());
+        let member = Member::start(version, &world.path("restored"), &[&flag]).await;
+        let now = member.revision().await;
+        assert_eq!(now, last + raised, "{version}");
+        let values = |it: Vec<(String, String, [i64; 4])>| {
+            it.into_iter()
+                .map(|(key, value, of)| (key, value, of[2..].to_vec()))
+                .collect::<Vec<_>>()
+        };
+        let there = world.member.all(last).await;
+        assert_eq!(values(member.all(now).await), values(there), "{version}");
+    }
+}
+
+/// Whoever is root there writes it anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_of_a_cluster_with_users_is_the_same_on_trial() {
+    for version in VERSIONS {
+        let world = World::new(version).await;
+        fill(&world).await;
+        let mut client = world.member.client().await;
+        client.user_add("root", "secret", None).await.expect("a user");
+        client.role_add("root").await.expect("a role");
+        client.user_grant_role("root", "root").await.expect("a grant");
+        client.auth_enable().await.expect("users count");
+        let password = world.path("password");
+        std::fs::write(&password, "secret").expect("a file");
+        let mut task = world.task(When { full: Some(3_600), delta: Some(0), ..When::default() });
+        task.password = Some(password);
+        let mut keeping = Keeping::of(&world, task.clone()).await;
+        keeping.until(|it| it.full.is_some()).await;
+        let user = ConnectOptions::new().with_user("root", "secret");
+        let mut client = Client::connect([&world.member.url], Some(user)).await.expect("as root");
+        let lease = client.lease_grant(600, None).await.expect("a lease").id();
+        for number in 0..20 {
+            let options = PutOptions::new().with_lease(lease);
+            let written = client.put(format!("user-{number}"), "1", Some(options)).await;
+            let revision = written.expect("a write").header().expect("a header").revision();
+            keeping.reaches(revision).await;
+        }
+        drop(keeping);
+        task.when.trial = Some(3_600);
+        let keeping = Keeping::of(&world, task).await;
+        let trial = keeping.until(|it| it.trial.is_some()).await.trial.expect("it was made");
+        assert!(trial.same && trial.revision > 70, "{version}: {trial:?}");
+    }
+}
+
 /// Keys written, deleted and attached to a lease in transactions of several.
 async fn write_on(world: &World, from: usize) {
     let mut client = world.member.client().await;
-    let lease = client.lease_grant(4, None).await.expect("a lease").id();
+    let lease = client.lease_grant(20, None).await.expect("a lease").id();
     for number in from + 1..from + 60 {
         let options = PutOptions::new().with_lease(lease);
         let operations = [
@@ -246,8 +360,12 @@ impl Drop for Keeping {
 
 impl Keeping {
     async fn begin(world: &World, when: When) -> Self {
+        Self::of(world, world.task(when)).await
+    }
+
+    async fn of(world: &World, task: KeepTask) -> Self {
         let report = Arc::new(Mutex::new(Report::default()));
-        let keeper = Keeper::open(world.task(when), world.folders(), Arc::clone(&report));
+        let keeper = Keeper::open(task, world.folders(), Arc::clone(&report));
         let work = tokio::spawn(keeper.await.expect("a keeper").run());
         Self { forgives: false, report, work }
     }
