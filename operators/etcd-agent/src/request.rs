@@ -139,14 +139,14 @@ mod tests {
         let delete = Write { key: "d".into(), value: Bytes::new(), lease: 0, deleted: true };
         let revision = Revision { revision: 4, writes: vec![put, delete] };
         let header =
-            b"\xa2\x06\x12\x08\x07\x12\x04root\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+            b"\xa2\x06\x13\x08\x07\x12\x04root\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
         let operations = b"\x12\x0a\x12\x08\x0a\x01k\x12\x01v\x18\x09\x12\x05\x1a\x03\x0a\x01d";
         let expected = [header, &b"\x32\x13"[..], operations].concat();
         assert_eq!(sorted(&transaction(7, revision)), sorted(&expected));
         let expected = [header, &b"\x42\x04\x08\x3c\x10\x09"[..]].concat();
         assert_eq!(sorted(&grant(7, Lease { id: 9, ttl: 60 })), sorted(&expected));
         let context = br#"{"id":5,"peerURLs":["http://a:1"]}"#;
-        let head = [&b"\x08\x07\x10\x02\x18\x05\x22"[..], &[context.len() as u8]].concat();
+        let head = b"\x08\x07\x10\x02\x18\x05\x22\x22";
         assert_eq!(unchanged(7, 5, "http://a:1"), [&head[..], context].concat());
     }
 

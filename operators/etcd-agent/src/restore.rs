@@ -224,14 +224,14 @@ async fn write(
     replay: &mut Replay<'_>,
     stop_at: u64,
 ) -> Result<(), AgentError> {
-    let mut reader = Reader::default();
+    let (mut reader, mut over) = (Reader::default(), false);
     let mut chunks = source.archive.read(delta, source.identity.as_ref()).await?;
     // All of it is read, so that it is verified.
     while let Some(chunk) = chunks.next().await {
         reader.push(&chunk?);
         while let Some(what) = reader.take()? {
-            let later = matches!(&what, What::Revision(it) if it.revision > stop_at);
-            if !later {
+            over |= matches!(&what, What::Revision(it) if it.revision > stop_at);
+            if !over {
                 replay.write(what).await?;
             }
         }

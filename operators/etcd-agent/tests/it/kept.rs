@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use etcd_agent::{AgentError, KeepTask, Keeper, When, restore};
 use etcd_client::{
-    AlarmAction, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, PutOptions,
-    Txn, TxnOp,
+    AlarmAction, AlarmOptions, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions,
+    PutOptions, Txn, TxnOp,
 };
 use etcd_plan::Report;
 
@@ -189,7 +189,14 @@ async fn history_is_written_on_a_backup_that_has_an_alarm() {
         let now = CompactionOptions::new().with_physical();
         client.compact(revision, Some(now)).await.expect("it is compacted");
         client.defragment().await.expect("there is room again");
-        client.alarm(AlarmAction::Deactivate, AlarmType::Nospace, None).await.expect("no alarm");
+        let alarms = client.alarm(AlarmAction::Get, AlarmType::None, None).await.expect("a list");
+        for alarm in alarms.alarms() {
+            let mut of = AlarmOptions::new();
+            of.with_member(alarm.member_id());
+            let ended = client.alarm(AlarmAction::Deactivate, AlarmType::Nospace, Some(of)).await;
+            ended.expect("no alarm");
+        }
+        assert!(!alarms.alarms().is_empty(), "{version}: there was room");
         client.put("after", "1", None).await.expect("a write");
         let last = world.member.revision().await;
         keeping.reaches(last).await;
