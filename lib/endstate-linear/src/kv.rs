@@ -12,22 +12,25 @@
 //!
 //! # What is not checked
 //!
-//! Transactions over several keys, ranges, watches, leases (a key that expires looks like a delete by nobody),
-//! compactions and the count of an entry's versions. That revisions have no gaps: somebody else may write. Each key and
-//! the revisions are checked apart, so an order of the writes of *different* keys that only both together refute is
-//! accepted where a write's revision is not told. Nor is it taken into account that an entry of which no revision is
-//! known so far cannot have one that a comparison denied, unless it is no later than the write before.
+//! Transactions over several keys, ranges, leases (a key that expires looks like a delete by nobody), compactions and
+//! the count of an entry's versions. That revisions have no gaps: somebody else may write. Watches have a check of
+//! their own ([`watched`]). Each key and the revisions are checked apart, so an order of the writes of *different* keys
+//! that only both together refute is accepted where a write's revision is not told. Nor is it taken into account that
+//! an entry of which no revision is known so far cannot have one that a comparison denied, unless it is no later than
+//! the write before.
 
 mod action;
 mod key;
 mod problem;
 mod revisions;
 mod serializable;
+mod watch;
 mod writes;
 
 pub use action::{Action, Condition, Entry, Input, Outcome, Output, Revision};
 pub use key::{KeyState, KeyValue};
 pub use problem::{Contradiction, Problem, Rule};
+pub use watch::{Event, Untrue, watched};
 
 use crate::history::History;
 use crate::verdict::{Budget, Verdict};

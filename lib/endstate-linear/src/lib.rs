@@ -5,7 +5,8 @@
 //! [`check`] looks for an order in which each operation takes effect at one moment between its call and its return.
 //! If there is none the store has answered what it must not, and a [`Violation`] shows where.
 //!
-//! [`kv`] has a model ready: a key-value store with revisions.
+//! [`kv`] has a model ready: a key-value store with revisions, and what its watchers are to be told. A [`Lease`] goes
+//! neither too early nor too late.
 //!
 //! ```
 //! use endstate_linear::kv::{self, Action, Entry, Input, Outcome, Output};
@@ -58,6 +59,7 @@ pub mod kv;
 
 mod check;
 mod history;
+mod lease;
 mod model;
 mod part;
 mod placed;
@@ -68,5 +70,6 @@ mod waiting;
 
 pub use check::check;
 pub use history::{Answer, Client, History, Malformed, Operation};
+pub use lease::{Found, Lease, Untimely};
 pub use model::Model;
 pub use verdict::{Budget, Limit, Shown, Undecided, Verdict, Violation};

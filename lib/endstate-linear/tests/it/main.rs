@@ -8,3 +8,4 @@ mod mutated;
 mod orders;
 mod revisions;
 mod store;
+mod watch;
