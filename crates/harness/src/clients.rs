@@ -9,10 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use endstate_linear::kv::{self, Action, Condition, Entry, Input, Outcome, Output, Revision};
 use endstate_linear::{Budget, Client, History, Operation, Verdict};
 use etcd_client::{Compare, CompareOp, KeyValue, ResponseHeader, Txn, TxnOp};
-use tokio::process::Child;
 use tokio::task::JoinHandle;
 
-use crate::{EtcdReach, Up, forward};
+use crate::{EtcdReach, Line, Up};
 
 const CLIENTS: u32 = 4;
 /// How many keys are in use at a time.
@@ -21,21 +20,27 @@ const KEYS: u64 = 16;
 const USES: u64 = 400;
 /// A call that is not answered by then counts as unknown.
 const CALL_MAX: Duration = Duration::from_secs(2);
-/// How long a client rests after each call.
+/// How long a client rests after each call, and before it tries to connect again.
 const PACE: Duration = Duration::from_millis(4);
 
 type Done = Operation<Input, Output>;
+
+/// What the clients did and were answered.
+pub type ClientsHistory = History<Input, Output>;
 
 /// The clients.
 pub struct Clients {
     state: Arc<State>,
     tasks: Vec<JoinHandle<()>>,
     reach: EtcdReach,
-    _forward: Child,
+    /// The way that is theirs alone.
+    _line: Option<Line>,
 }
 
 struct State {
     begin: Instant,
+    prefix: String,
+    pace: Duration,
     end: AtomicBool,
     /// How many operations were begun.
     begun: AtomicU64,
@@ -45,12 +50,19 @@ struct State {
 }
 
 impl Clients {
-    /// Starts them, through the cluster's client service. Nobody has used it before.
+    /// Starts them. Nobody has used the cluster before.
     pub async fn start(up: &Up, cluster: &str) -> Result<Self> {
-        let (forward, address) = forward(up, cluster, 2379).await?;
-        let reach = EtcdReach::new(up, cluster, &address).await?;
+        let line = Line::to(up, cluster).await?;
+        let reach = EtcdReach::new(up, cluster, &line.address).await?;
+        Ok(Self { _line: Some(line), ..Self::below(&reach, "clients/", PACE) })
+    }
+
+    /// Starts them on keys below a prefix, none of which is there. Each rests for so long after each call.
+    pub fn below(reach: &EtcdReach, prefix: &str, pace: Duration) -> Self {
         let state = Arc::new(State {
             begin: Instant::now(),
+            prefix: prefix.to_owned(),
+            pace,
             end: AtomicBool::new(false),
             begun: AtomicU64::new(0),
             writes: AtomicU64::new(0),
@@ -59,7 +71,7 @@ impl Clients {
         });
         let task = |number| tokio::spawn(run(reach.clone(), Arc::clone(&state), Client(number)));
         let tasks = (1..=CLIENTS).map(task).collect();
-        Ok(Self { state, tasks, reach, _forward: forward })
+        Self { state, tasks, reach: reach.clone(), _line: None }
     }
 
     /// How many writes were acknowledged and reads answered.
@@ -67,9 +79,8 @@ impl Clients {
         (self.state.writes.load(Ordering::Relaxed), self.state.reads.load(Ordering::Relaxed))
     }
 
-    /// Ends them, reads every key once more, and fails unless one order explains all answers. Gives the numbers of
-    /// writes and reads.
-    pub async fn check(self) -> Result<(u64, u64)> {
+    /// Ends them, reads every key once more, and gives what they did.
+    pub async fn end(self) -> Result<ClientsHistory> {
         self.state.end.store(true, Ordering::Relaxed);
         let count = self.count();
         ensure!(count.0 > 0 && count.1 > 0, "{count:?} writes and reads were answered");
@@ -79,12 +90,15 @@ impl Clients {
         let last =
             tokio::time::timeout(Duration::from_secs(300), read_all(&self.reach, &self.state));
         last.await.context("nobody answers")?;
-        let done = std::mem::take(&mut *self.state.done());
-        let checked = tokio::task::spawn_blocking(move || {
-            let history = History::new(done)?;
-            anyhow::Ok(kv::check(&history, Budget::USUAL))
-        });
-        match checked.await?? {
+        Ok(History::new(std::mem::take(&mut *self.state.done()))?)
+    }
+
+    /// Ends them, and fails unless one order explains all answers. Gives the numbers of writes and reads.
+    pub async fn check(self) -> Result<(u64, u64)> {
+        let count = self.count();
+        let history = self.end().await?;
+        let checked = tokio::task::spawn_blocking(move || kv::check(&history, Budget::USUAL));
+        match checked.await? {
             Verdict::Linearizable => Ok(count),
             verdict => bail!("clients were answered what no order explains: {verdict}"),
         }
@@ -127,8 +141,8 @@ impl State {
     }
 }
 
-fn key(number: u64) -> String {
-    format!("clients/{:04}/{:02}", number / (KEYS * USES), number % KEYS)
+fn key(prefix: &str, number: u64) -> String {
+    format!("{prefix}{:04}/{:02}", number / (KEYS * USES), number % KEYS)
 }
 
 /// Reads, writes, and swaps what it has read last if nobody has written since.
@@ -142,24 +156,24 @@ async fn run(reach: EtcdReach, state: Arc<State>, by: Client) {
         while !state.end.load(Ordering::Relaxed) {
             let number = state.begun.fetch_add(1, Ordering::Relaxed);
             let swap = seen.take_if(|_| number % 5 == 2);
-            let input = choose(number, swap);
+            let input = choose(&state.prefix, number, swap);
             let key = input.key.clone();
             let Some(output) = state.make(by, &mut client, input).await else { break };
             let read = output.entry().and_then(|it| it.modified);
             seen = read.map(|it| (key, it)).or(seen);
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(state.pace).await;
         }
     }
 }
 
-fn choose(number: u64, swap: Option<(String, Revision)>) -> Input {
+fn choose(prefix: &str, number: u64, swap: Option<(String, Revision)>) -> Input {
     let value = number.to_string();
     match (number % 5, swap) {
         (_, Some((key, at))) => {
             Input { key, action: Action::put_if(Condition::ModifiedAt(at), &value) }
         }
-        (0 | 1, None) => Input::new(&key(number), Action::put(&value)),
-        _ => Input::new(&key(number), Action::Get),
+        (0 | 1, None) => Input::new(&key(prefix, number), Action::put(&value)),
+        _ => Input::new(&key(prefix, number), Action::Get),
     }
 }
 
@@ -176,7 +190,7 @@ async fn read_all(reach: &EtcdReach, state: &State) {
         };
         let mut next = Some(number);
         while let Some(number) = next {
-            let read = Input::new(&key(number), Action::Get);
+            let read = Input::new(&key(&state.prefix, number), Action::Get);
             if state.make(Client(CLIENTS + 1), &mut client, read).await.is_none() {
                 keys.push(number);
                 break;

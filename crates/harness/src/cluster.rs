@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Up;
 
-/// How long a change of a cluster may take.
+/// How long a change of a cluster may take, unless a test has more patience.
 const CHANGE_MAX: Duration = Duration::from_secs(120);
 
 /// The object of a cluster: what `examples/etcd-cluster.yaml` says, with a size.
@@ -28,6 +28,7 @@ pub type EtcdCluster = Cluster;
 pub struct Cluster {
     api: Api<DynamicObject>,
     pub name: String,
+    change_max: Duration,
 }
 
 impl Cluster {
@@ -63,7 +64,13 @@ impl Cluster {
 
     async fn of(up: &Up, resource: &ApiResource, name: &str) -> Result<Self> {
         let api = Api::namespaced_with(up.client().await?, "default", resource);
-        Ok(Self { api, name: name.to_owned() })
+        Ok(Self { api, name: name.to_owned(), change_max: CHANGE_MAX })
+    }
+
+    /// The same, of which a change may take so long.
+    #[must_use]
+    pub fn patient(self, change_max: Duration) -> Self {
+        Self { change_max, ..self }
     }
 
     pub async fn resize(&self, size: u32) -> Result<()> {
@@ -110,7 +117,7 @@ impl Cluster {
     ) -> Result<()> {
         let done = move |object: Option<&DynamicObject>| object.is_some_and(&done);
         let wait = await_condition(self.api.clone(), &self.name, done);
-        match tokio::time::timeout(CHANGE_MAX, wait).await {
+        match tokio::time::timeout(self.change_max, wait).await {
             Ok(outcome) => Ok(outcome.map(|_| ())?),
             Err(_) => {
                 let status = self.api.get(&self.name).await?.data["status"].take();

@@ -28,6 +28,11 @@ pub fn member_process(member: &str) -> Result<u32> {
     anyhow::bail!("no etcd process of {member} runs")
 }
 
+/// Whether this runs with the rights of root, which what changes another process's namespaces needs.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Stops a process where it is.
 pub fn freeze(process: u32) -> Result<()> {
     signal("-STOP", process)

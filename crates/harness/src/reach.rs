@@ -31,13 +31,22 @@ impl EtcdReach {
 
     /// Connects as members want it now: while TLS is turned on or off they may want either.
     pub async fn connect(&self) -> Result<Client> {
+        self.connected(Some(CALL_MAX)).await
+    }
+
+    /// The same, for streams: nothing has an end but by whoever uses it.
+    pub async fn connect_for_long(&self) -> Result<Client> {
+        self.connected(None).await
+    }
+
+    async fn connected(&self, call_max: Option<Duration>) -> Result<Client> {
         let mut secured = vec![];
         for bundle in &self.bundles {
             let secret = self.secrets.get_opt(bundle).await?;
             secured.extend(secret.as_ref().map(tls_options).transpose()?);
         }
         for tls in secured.into_iter().map(Some).chain([None]) {
-            if let Ok(mut client) = self.connect_by(tls).await
+            if let Ok(mut client) = self.connect_within(call_max, tls).await
                 && client.status().await.is_ok()
             {
                 return Ok(client);
@@ -53,12 +62,22 @@ impl EtcdReach {
 
     /// Connects in plain, or with TLS.
     pub async fn connect_by(&self, tls: Option<TlsOptions>) -> Result<Client> {
+        self.connect_within(Some(CALL_MAX), tls).await
+    }
+
+    async fn connect_within(
+        &self,
+        call_max: Option<Duration>,
+        tls: Option<TlsOptions>,
+    ) -> Result<Client> {
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let options = ConnectOptions::new().with_timeout(CALL_MAX);
-        let options = match tls {
-            Some(tls) => options.with_tls(tls),
-            None => options,
-        };
+        let mut options = ConnectOptions::new().with_connect_timeout(CALL_MAX);
+        if let Some(limit) = call_max {
+            options = options.with_timeout(limit);
+        }
+        if let Some(tls) = tls {
+            options = options.with_tls(tls);
+        }
         Ok(Client::connect([format!("{scheme}://{}", self.address)], Some(options)).await?)
     }
 }

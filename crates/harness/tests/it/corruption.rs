@@ -1,12 +1,10 @@
 //! Bytes that are wrong on one member's disk: named, led away from and replaced, while a client goes on.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use harness::{EtcdCluster, EtcdReach, Up, Writer, claim_folder, claims, forward};
+use harness::{EtcdCluster, EtcdReach, Up, Writer, claim_folder, claims, database, forward, spoil};
 use kube::api::DynamicObject;
 use tokio::sync::oneshot;
 
@@ -14,19 +12,6 @@ use tokio::sync::oneshot;
 const VALUE: &str = "what-was-written-and-is-to-be-read";
 /// From the first wrong byte until it is said whose they are.
 const NAMED_MAX: Duration = Duration::from_secs(90);
-
-/// Overwrites the value in a database, beneath the process that has it open. Whether it was there.
-fn spoil(database: &Path) -> Result<bool> {
-    let bytes = fs::read(database)?;
-    let found = |at: &usize| bytes[*at..].starts_with(VALUE.as_bytes());
-    let file = File::options().write(true).open(database)?;
-    let mut spoilt = false;
-    for at in (0..bytes.len()).filter(found) {
-        file.write_all_at(b"W", at as u64)?;
-        spoilt = true;
-    }
-    Ok(spoilt)
-}
 
 /// Whether the status says this of the cluster's data.
 fn says(object: &DynamicObject, words: &str) -> bool {
@@ -38,7 +23,7 @@ fn says(object: &DynamicObject, words: &str) -> bool {
 /// Overwrites the value until the database is gone: the process writes it meanwhile, and may put the right bytes back.
 async fn keep_spoiling(database: PathBuf, first: oneshot::Sender<Instant>) {
     let mut first = Some(first);
-    while let Ok(spoilt) = spoil(&database) {
+    while let Ok(spoilt) = spoil(&database, VALUE) {
         let told = if spoilt { first.take() } else { None };
         told.map(|it| it.send(Instant::now()));
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -57,7 +42,7 @@ async fn a_member_with_wrong_bytes_on_disk_is_named_and_replaced() -> Result<()>
     let (members, followers) = (cluster.members().await?, cluster.followers().await?);
     let leader = members.iter().find(|it| !followers.contains(it)).context("nobody leads")?;
     let claim = claims(&up).await?.remove(&format!("data-{leader}")).context("it has no claim")?;
-    let database = claim_folder(up.state(), &claim)?.join("member/snap/db");
+    let database = database(&claim_folder(up.state(), &claim)?);
     let words = format!("the data of {leader} is not that of a majority");
     let (first, spoilt) = oneshot::channel();
     let spoils = tokio::spawn(keep_spoiling(database, first));

@@ -1,49 +1,13 @@
 //! A cluster's data kept elsewhere, tried, and restored into another cluster.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use etcd_client::{GetOptions, KeyValue};
-use harness::{EtcdCluster, EtcdReach, Up, forward};
-use kube::api::{Api, ApiResource, DynamicObject};
-use kube::core::GroupVersionKind;
-use kube::runtime::wait::await_condition;
+use harness::{Beside, EtcdCluster, EtcdReach, Up, forward};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
-
-/// How long a backup may take to get somewhere.
-const KEPT_MAX: Duration = Duration::from_secs(120);
 
 /// How far revisions are raised unless a spec says otherwise.
 const RAISED: i64 = 1_000_000_000;
-
-struct Backups(Api<DynamicObject>);
-
-impl Backups {
-    async fn of(up: &Up) -> Result<Self> {
-        let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdBackup");
-        Ok(Self(Api::default_namespaced_with(up.client().await?, &ApiResource::from_gvk(&kind))))
-    }
-
-    async fn declare(&self, up: &Up, name: &str, spec: Value) -> Result<()> {
-        let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdBackup",
-            "metadata": {"name": name}, "spec": spec});
-        up.apply(&object.to_string()).await.map(drop)
-    }
-
-    async fn until(
-        &self,
-        name: &str,
-        what: &str,
-        is_so: impl Fn(&Value) -> bool + Send,
-    ) -> Result<Value> {
-        let is_so = |it: Option<&DynamicObject>| it.is_some_and(|it| is_so(&it.data["status"]));
-        let wait = await_condition(self.0.clone(), name, is_so);
-        let waited = tokio::time::timeout(KEPT_MAX, wait).await;
-        let status = self.0.get(name).await?.data["status"].take();
-        waited.with_context(|| format!("{name} is not {what}: {status:#}"))??;
-        Ok(status)
-    }
-}
 
 fn is_ready(status: &Value) -> bool {
     status["conditions"][0]["status"] == "True"
@@ -87,10 +51,10 @@ async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<
     let (_forward, address) = forward(&up, "first", 2379).await?;
     let reach = EtcdReach::new(&up, "first", &address).await?;
     write(&reach, 0).await?;
-    let backups = Backups::of(&up).await?;
+    let backups = Beside::of(&up, "EtcdBackup").await?;
     let schedule = json!({"full": "1h", "delta": "1s", "trial": "1h"});
     let spec = json!({"cluster": "first", "to": place, "schedule": schedule});
-    backups.declare(&up, "kept", spec).await?;
+    backups.declare(&up, "kept", &spec).await?;
     let tried = |it: &Value| is_ready(it) && it["trial"]["same"] == true;
     let status = backups.until("kept", "tried", tried).await?;
     ensure!(status["full"]["revision"].as_i64().is_some(), "{status:#}");
@@ -102,7 +66,7 @@ async fn what_a_cluster_had_is_kept_tried_and_comes_back_in_another() -> Result<
     let before = Box::pin(all(&reach)).await?;
 
     // One more, once.
-    backups.declare(&up, "once", json!({"cluster": "first", "to": place})).await?;
+    backups.declare(&up, "once", &json!({"cluster": "first", "to": place})).await?;
     let status = backups.until("once", "complete", |it| it["state"] == "Complete").await?;
     ensure!(is_ready(&status) && status["full"]["bytes"].as_i64() > Some(0), "{status:#}");
 

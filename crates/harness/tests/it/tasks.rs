@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use etcd_client::{Client, CompactionOptions, DeleteOptions};
-use harness::{EtcdCluster, EtcdReach, Up, Writer, forward};
+use harness::{Beside, EtcdCluster, EtcdReach, Up, Writer, forward};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams};
-use kube::core::GroupVersionKind;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
@@ -19,31 +18,23 @@ const OVER_MAX: Duration = Duration::from_secs(120);
 const VALUES: usize = 64;
 const VALUE_BYTES: usize = 512 << 10;
 
-struct Tasks(Api<DynamicObject>);
+struct Tasks(Beside);
 
 impl Tasks {
     async fn of(up: &Up) -> Result<Self> {
-        let kind = GroupVersionKind::gvk("etcd.endstate.dev", "v1", "EtcdTask");
-        Ok(Self(Api::default_namespaced_with(up.client().await?, &ApiResource::from_gvk(&kind))))
+        Ok(Self(Beside::of(up, "EtcdTask").await?))
     }
 
     async fn declare(&self, up: &Up, name: &str, operation: Value) -> Result<()> {
         let mut spec = operation;
         spec["cluster"] = "tasks".into();
-        let object = json!({"apiVersion": "etcd.endstate.dev/v1", "kind": "EtcdTask",
-            "metadata": {"name": name}, "spec": spec});
-        up.apply(&object.to_string()).await.map(drop)
+        self.0.declare(up, name, &spec).await
     }
 
     /// Waits until it is over, and gives its status.
     async fn over(&self, name: &str, state: &str) -> Result<Value> {
-        let is_over = |it: Option<&DynamicObject>| {
-            it.is_some_and(|it| it.data["status"]["completionTime"].is_string())
-        };
-        let wait = await_condition(self.0.clone(), name, is_over);
-        let waited = tokio::time::timeout(OVER_MAX, wait).await;
-        let status = self.0.get(name).await?.data["status"].take();
-        waited.with_context(|| format!("{name} is not over: {status:#}"))??;
+        let is_over = |it: &Value| it["completionTime"].is_string();
+        let status = self.0.until(name, "over", is_over).await?;
         ensure!(status["state"] == state, "{name}: {status:#}");
         Ok(status)
     }
@@ -112,7 +103,7 @@ async fn the_lead_moves_once_and_the_leader_is_replaced() -> Result<()> {
     tasks.declare(&up, "after", json!({"moveLeader": {"to": before}})).await?;
     tasks.over("after", "Complete").await?;
     ensure!(leader(&cluster).await? == before && cluster.members().await? == members);
-    let again = tasks.0.get("named").await?.data["status"].take();
+    let again = tasks.0.status("named").await?;
     ensure!(again == named, "{again:#}");
     let listed = up.kubectl(&["get", "etcdtasks", "-o", "wide"]).await?;
     ensure!(listed.contains("replaceMember") && listed.contains("Failed"), "{listed}");
