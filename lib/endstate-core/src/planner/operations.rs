@@ -300,7 +300,10 @@ impl<'j, 'a, A: App> Judge<'j, 'a, A> {
             return self.nobody(nobody);
         }
         let members: Vec<_> = on_members(self.cluster, names).collect();
-        let voters = self.cluster.voters().count();
+        // One that is lost is replaced: only what is asked for is for ever.
+        let wanted = units(self.target, Edge::Starts).into_iter().filter(|it| it.0.votes);
+        let wanted = wanted.map(|it| it.0.size).sum();
+        let voters = self.cluster.voters().count().max(wanted);
         if voters - 1 < quorum(voters) && members.iter().any(|it| it.votes) {
             let why = format!(
                 "{step} blocks its member, and the others of {voters} are no quorum: scale to 3 first"
