@@ -37,7 +37,7 @@ enum Command {
     Demo(demo::Args),
     /// Everything that must hold: unit tests, the model checker, real processes
     Test(test::Args),
-    /// Faults at random on real processes, while clients write and read
+    /// Faults at random on real processes, while clients write, read, watch and hold leases
     Chaos(test::Chaos),
     /// What a change must pass: format, lints, dependencies, layers, tests
     Ci,

@@ -2,6 +2,7 @@
 
 mod real;
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
@@ -30,19 +31,35 @@ pub(crate) struct Chaos {
     /// Which; another seed gives others
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// On how many clusters at once
+    #[arg(long, default_value_t = 3)]
+    clusters: u32,
+    /// Instead, the loss of a majority's data and the recovery, so many times: what that may lose is counted apart
+    #[arg(long)]
+    recoveries: Option<u32>,
 }
 
+/// The figures are written to `target/chaos` while it goes on.
 pub(crate) fn chaos(args: &Chaos) -> Result<()> {
-    let only = Args {
-        filter: Some("chaos::".to_owned()),
-        package: Some("harness".to_owned()),
-        real: false,
+    let (test, kind) = match args.recoveries {
+        None => ("chaos::faults", "seed"),
+        Some(_) => ("chaos::quorums", "recoveries"),
     };
+    let only =
+        Args { filter: Some(test.to_owned()), package: Some("harness".to_owned()), real: false };
+    let folder = run::target().join("chaos");
+    fs::create_dir_all(&folder)?;
+    let report = folder.join(format!("{kind}-{}.md", args.seed));
     let mut test = prepared(&only)?;
     test.args(["--", "--nocapture"])
         .env("ENDSTATE_CHAOS_FAULTS", args.faults.to_string())
-        .env("ENDSTATE_CHAOS_SEED", args.seed.to_string());
-    run::check(&mut test)
+        .env("ENDSTATE_CHAOS_SEED", args.seed.to_string())
+        .env("ENDSTATE_CHAOS_CLUSTERS", args.clusters.to_string())
+        .env("ENDSTATE_CHAOS_RECOVERIES", args.recoveries.unwrap_or_default().to_string())
+        .env("ENDSTATE_CHAOS_REPORT", &report);
+    let checked = run::check(&mut test);
+    println!("figures: {}", report.display());
+    checked
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

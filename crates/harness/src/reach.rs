@@ -12,6 +12,10 @@ use crate::Up;
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(2);
 
+/// How long it may take until somebody answers, and how long a client waits before it tries again.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// With the certificate that the operator makes for clients or one of the user's, if there is one, and else in plain.
 #[derive(Clone)]
 pub struct EtcdReach {
@@ -32,6 +36,18 @@ impl EtcdReach {
     /// Connects as members want it now: while TLS is turned on or off they may want either.
     pub async fn connect(&self) -> Result<Client> {
         self.connected(Some(CALL_MAX)).await
+    }
+
+    /// The same, as soon as somebody answers.
+    pub async fn connect_in_time(&self) -> Result<Client> {
+        let end = tokio::time::Instant::now() + ANSWER_MAX;
+        loop {
+            match self.connect().await {
+                Err(error) if tokio::time::Instant::now() > end => return Err(error),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+                connected => return connected,
+            }
+        }
     }
 
     /// The same, for streams: nothing has an end but by whoever uses it.

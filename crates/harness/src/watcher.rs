@@ -34,7 +34,7 @@ struct Told {
 impl Watcher {
     /// Starts one; what is written from now on it will be told.
     pub async fn start(reach: &EtcdReach, prefix: &str) -> Result<Self> {
-        let status = reach.connect().await?.status().await?;
+        let status = reach.connect_in_time().await?.status().await?;
         let now = status.header().context("a status without a header")?.revision();
         let last = AtomicU64::new(u64::try_from(now)?);
         let told = Arc::new(Told { events: Mutex::default(), last, resumed: AtomicU64::new(0) });
