@@ -213,10 +213,11 @@ pub trait App {
     }
 
     /// Which member a request is sent to. By default the leader, or a voter that works if it is the leader who leaves:
-    /// its answer might be lost with its lead. A step of an operation is sent to the member that it is about.
+    /// its answer might be lost with its lead. A step of an operation, and one that is dangerous, is sent to the member
+    /// that it is about.
     fn via(&self, cluster: &Cluster, request: &Request) -> Option<MemberName> {
         if let Request::App(step) = request
-            && step.operation().is_some()
+            && (step.dangerous || step.operation().is_some())
         {
             return Some(step.member.clone());
         }
@@ -266,6 +267,13 @@ pub trait App {
 
     /// What the cluster lacks to be as this spec declares, beside what members run, for people. By default nothing.
     fn lacks(&self, _: &Self::Spec, _: &Cluster) -> Option<String> {
+        None
+    }
+
+    /// What is wrong with the cluster as a whole, as only the application knows: no space is left, say. It is told in
+    /// the condition `Degraded`, and asked with the spec in force while a quorum proves the list of members. By default
+    /// nothing.
+    fn complaint(&self, _: &Self::Spec, _: &Cluster) -> Option<Complaint> {
         None
     }
 
@@ -323,6 +331,36 @@ impl MayStop {
             Some(other) => Self::NotYet(Shortage::AnotherIsDown { member: other.name.clone() }),
             None => Self::Yes,
         }
+    }
+}
+
+/// What is wrong with a cluster as a whole. As long as there is one the cluster is looked at every five seconds.
+///
+/// ```
+/// use endstate_core::Complaint;
+/// let soon = Complaint::warning("SpaceShort", "nine tenths of the space are used");
+/// assert!(!soon.degrades && Complaint::new("SpaceExhausted", "no space is left").degrades);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Complaint {
+    /// One word, for programs.
+    pub reason: &'static str,
+    /// A sentence, for people: what is wrong, and the way out.
+    pub message: String,
+    /// Whether clients lack something by it. If not, it is told beside what else the condition says.
+    pub degrades: bool,
+}
+
+impl Complaint {
+    /// One by which clients lack something.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), degrades: true }
+    }
+
+    /// One by which they will.
+    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { degrades: false, ..Self::new(reason, message) }
     }
 }
 

@@ -56,7 +56,7 @@ mod waiting;
 mod words;
 
 pub use agent::{AgentPlan, AgentPod, AgentSeen, AgentStep, Told, plan_agent};
-pub use app::{App, CatchUp, MayStop, Stage};
+pub use app::{App, CatchUp, Complaint, MayStop, Stage};
 pub use assess::{Assessed, Situation, assess, targets};
 pub use beside::{Beside, Password, Ready, Refused, Tended, User, Verdict};
 pub use certificates::{

@@ -282,7 +282,11 @@ impl VolumeSpec {
     }
 
     /// How many bytes a size such as `10Gi` is. A claim may have been edited to another unit.
-    fn bytes(&self) -> Option<u64> {
+    ///
+    /// ```
+    /// assert_eq!(endstate_core::VolumeSpec::new("2Gi").bytes(), Some(2 << 30));
+    /// ```
+    pub fn bytes(&self) -> Option<u64> {
         let number = self.size.trim_end_matches(|it: char| it.is_ascii_alphabetic());
         let unit = match &self.size[number.len()..] {
             "" => 1,

@@ -29,7 +29,7 @@ use crate::waiting::{SourceLack, Waiting};
 const SOON_MS: u32 = 250;
 /// How soon at first members that run, which takes seconds and which somebody waits for.
 const FORMING_MS: u32 = 100;
-/// How soon when only a person or the API can lead on.
+/// How soon when only a person or the API can lead on, or while the application complains of something.
 const LATER_MS: u32 = 5_000;
 /// How soon when everything is as declared: members fail without telling the API.
 const IDLE_MS: u32 = 30_000;
@@ -325,6 +325,8 @@ impl<A: App> Report<'_, '_, A> {
             SOON_MS
         } else if self.probes_say_nothing() || self.assessed.snapshot.view.is_unconfirmed() {
             DOUBT_MS
+        } else if self.complaint().is_some() {
+            LATER_MS
         } else {
             IDLE_MS
         }

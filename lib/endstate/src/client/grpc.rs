@@ -43,6 +43,8 @@ pub enum Code {
     PermissionDenied,
     /// Not in this state.
     FailedPrecondition,
+    /// Before or after what there is.
+    OutOfRange,
     /// Not now.
     Unavailable,
     /// Nobody knows who asks.
@@ -58,6 +60,7 @@ impl Code {
             5 => Self::NotFound,
             7 => Self::PermissionDenied,
             9 => Self::FailedPrecondition,
+            11 => Self::OutOfRange,
             14 => Self::Unavailable,
             16 => Self::Unauthenticated,
             other => Self::Other(other),

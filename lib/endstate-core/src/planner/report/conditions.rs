@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::losses::is_no_quorum;
 use super::Report;
-use crate::app::App;
+use crate::app::{App, Complaint};
 use crate::assess::rules::units;
 use crate::comparison::{Comparison, Corruption};
 use crate::id::{MemberId, MemberName};
@@ -111,6 +111,9 @@ impl<A: App> Report<'_, '_, A> {
         if let Some(cluster) = self.cluster().filter(|it| !it.corruption.is_empty()) {
             let told = [vec![self.corruption(cluster)], ill].concat();
             (Truth::True, "DataCorrupt", told.join("; "))
+        } else if let Some(complaint) = self.complaint().filter(|it| it.degrades) {
+            let told = [vec![complaint.message], ill].concat();
+            (Truth::True, complaint.reason, told.join("; "))
         } else if !ill.is_empty() {
             (Truth::True, "MembersUnhealthy", ill.join("; "))
         } else if let Some(message) = self.volumes_deleting() {
@@ -122,6 +125,11 @@ impl<A: App> Report<'_, '_, A> {
         } else {
             (Truth::False, "Growing", format!("{has} of {wanted} members have joined"))
         }
+    }
+
+    /// What is wrong with the cluster as a whole, by the application's word.
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        self.assessed.app.complaint(self.assessed.record.in_force()?, self.cluster()?)
     }
 
     /// Whether the application itself found corrupt data: it serves little or nothing until that is cleared.
@@ -177,9 +185,14 @@ impl<A: App> Report<'_, '_, A> {
         let differs = members
             .filter_map(|it| Some(format!("{}: {}", it.name, it.version_mismatch.as_ref()?)));
         let differs: Vec<_> = differs.collect();
-        match differs.is_empty() {
-            true => (Truth::False, "MembersHealthy", "every member is healthy".into()),
-            false => {
+        match (differs.is_empty(), self.complaint()) {
+            (_, Some(it)) => {
+                let told = [vec![it.message], differs].concat();
+                let message = format!("every member is healthy; {}", told.join("; "));
+                (Truth::False, it.reason, message)
+            }
+            (true, None) => (Truth::False, "MembersHealthy", "every member is healthy".into()),
+            (false, None) => {
                 let message = format!("every member is healthy; {}", differs.join("; "));
                 (Truth::False, "VersionMismatch", message)
             }
