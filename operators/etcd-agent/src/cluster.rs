@@ -37,7 +37,7 @@ pub async fn follower(task: &KeepTask) -> Result<Asked, AgentError> {
         }
     }
     let corrupt = match asked.first() {
-        Some((connection, _)) => connection.corrupt().await?,
+        Some((connection, _)) => connection.alarms().await?.corrupt,
         None => vec![],
     };
     let ahead = asked.iter().map(|it| it.1.raft_index).max().unwrap_or_default();

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use endstate::client::{Endpoint, TlsFiles};
 use endstate_core::Version;
-use endstate_etcd::client::{Connection, failure};
-use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
+use endstate_etcd::client::Connection;
 use etcd_plan::ROOT;
 use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
@@ -79,16 +78,7 @@ impl Member {
 
     /// An alarm that is in the data would refuse writes here, where there is room.
     async fn make_room(&self) -> Result<(), AgentError> {
-        let mut client = self.connect().await?.client().maintenance_client();
-        let listed =
-            client.alarm(AlarmAction::Get, AlarmType::None, None).await.map_err(failure)?;
-        let full = listed.alarms().iter().filter(|it| it.alarm() == AlarmType::Nospace);
-        for alarm in full {
-            let mut of = AlarmOptions::new();
-            of.with_member(alarm.member_id());
-            let ended = client.alarm(AlarmAction::Deactivate, AlarmType::Nospace, Some(of)).await;
-            ended.map_err(failure)?;
-        }
+        self.connect().await?.withdraw_no_space().await?;
         Ok(())
     }
 

@@ -133,8 +133,14 @@ pub(crate) fn stage(
     if from.minor == goal.minor {
         return to.clone().into();
     }
-    let (size, paused, quorum_recovery) = (to.size, to.paused, to.quorum_recovery);
-    let hold = EtcdClusterSpec { size, paused, quorum_recovery, next: None, ..(*now).clone() };
+    let hold = EtcdClusterSpec {
+        size: to.size,
+        paused: to.paused,
+        quorum_recovery: to.quorum_recovery,
+        space_remedy: to.space_remedy,
+        next: None,
+        ..(*now).clone()
+    };
     let versions = Versions::of(seen);
     let turns = minors.len() == 2 && minors.contains(&goal.minor);
     if turns && (goal > from || goes_back(from, goal, seen)) {

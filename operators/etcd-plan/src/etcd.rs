@@ -2,15 +2,16 @@
 
 use endstate_core::tls::Tls;
 use endstate_core::{
-    App, AppStep, Beside, Certificate, Cluster, Formation, Identity, Launch, LaunchOf, MayStop,
-    Member, MemberName, Operations, Platform, Problem, Role, Shortage, Stage, Storage, Tended,
-    Topology, User, Version, View,
+    App, AppStep, Beside, Certificate, Cluster, Complaint, Formation, Identity, Launch, LaunchOf,
+    MayStop, Member, MemberName, Operations, Platform, Problem, Role, Shortage, Stage, Storage,
+    Tended, Topology, User, Version, View,
 };
 
 use crate::auth::{self, Declared, USER_KIND};
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
+use crate::space::{self, DEFRAGMENT};
 use crate::spec::{APPLICATION, EtcdClusterSpec, ROLE, ROOT};
 use crate::version::{known, warning};
 
@@ -24,8 +25,6 @@ pub const ADDRESS: &str = "address";
 
 /// The kind of what is carried out once.
 pub const TASK_KIND: &str = "EtcdTask";
-/// The step that gives the space that a member's database does not use back to the file system.
-pub const DEFRAGMENT: &str = "Defragment";
 
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,8 +50,8 @@ impl App for Etcd {
         problems
     }
 
-    /// Whether members are on volumes, and what is secured, is chosen once. A cluster that was accepted before there
-    /// was a choice has neither. What may be in their logs is remembered.
+    /// Whether members are on volumes, what is secured, and whether history is given up in time, is chosen once. A
+    /// cluster that was accepted before there was a choice has none of it. What may be in their logs is remembered.
     fn settle(
         &self,
         spec: &EtcdClusterSpec,
@@ -65,7 +64,8 @@ impl App for Etcd {
             (change::logged_since(spec, accepted), change::learners(spec, accepted));
         let tls = spec.tls.settle(accepted.map(|it| &it.tls));
         let auth = spec.auth.clone().or_else(|| accepted?.auth.clone());
-        EtcdClusterSpec { storage, tls, logged_since, learners, auth, ..spec.clone() }
+        let compacts = accepted.is_none_or(|it| it.compacts);
+        EtcdClusterSpec { storage, tls, logged_since, learners, auth, compacts, ..spec.clone() }
     }
 
     fn topology(&self, spec: &EtcdClusterSpec) -> Topology {
@@ -133,11 +133,16 @@ impl App for Etcd {
         stage
     }
 
-    /// Those of a change of the version, and [`MOVE_ADDRESS`].
+    /// Those of a change of the version, [`MOVE_ADDRESS`], those about users, and those that make room.
     fn steps(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Vec<AppStep> {
         let moves = move_addresses(spec, cluster);
         let users = auth::steps(spec, cluster);
-        change::steps(spec, cluster).into_iter().chain(moves).chain(users).collect()
+        let room = space::steps(spec, cluster);
+        change::steps(spec, cluster).into_iter().chain(moves).chain(users).chain(room).collect()
+    }
+
+    fn complaint(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<Complaint> {
+        space::complaint(spec, cluster)
     }
 
     fn withdraws_alarms(&self) -> bool {
@@ -204,6 +209,7 @@ mod tests {
     fn where_the_data_is_kept_is_chosen_once() {
         let mut asked = EtcdClusterSpec::new(3, "3.5.16");
         asked.tls = Tls::default().settle(Some(&Tls::default()));
+        asked.compacts = true;
         let with = |storage: Storage| EtcdClusterSpec { storage: Some(storage), ..asked.clone() };
         let volume = || with(VolumeSpec::default().into());
         let none = Platform::default();

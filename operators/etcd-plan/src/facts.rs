@@ -1,7 +1,8 @@
-//! What etcd's members say that no other application's do: versions, and whether their data is the same.
+//! What etcd's members say that no other application's do: versions, whether their data is the same, and how
+//! full they are.
 
 use crate::auth::AuthFacts;
-use endstate_core::{Facts, Version, View};
+use endstate_core::{Facts, MemberName, Version, View};
 use serde::{Deserialize, Serialize};
 
 /// What one member says.
@@ -17,6 +18,37 @@ pub struct MemberFacts {
     pub storage_version: Option<Version>,
     /// The version that a downgrade under way goes to. 3.6 and newer say so.
     pub downgrade: Option<Version>,
+    /// How full its database is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+}
+
+/// How full a member's database is, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Database {
+    /// Of the file.
+    pub size: u64,
+    /// Of the pages that are in use.
+    pub in_use: u64,
+    /// How large the file may be; 0 if the member does not say. 3.6 and newer do.
+    pub quota: u64,
+    /// The size of the file, and how much of it was in use, right after its last defragmentation, if that was asked for
+    /// within the last hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defragmented: Option<(u64, u64)>,
+}
+
+/// What is known where a member has no space left by its alarm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoSpace {
+    /// The ids of those members; they may have left.
+    pub full: Vec<String>,
+    /// The revision that the leader has.
+    pub revision: u64,
+    /// Whether there is no history before it to give up, or it was given up a moment ago; nothing if that is not known.
+    pub compacted: Option<bool>,
 }
 
 /// What all members say together.
@@ -29,6 +61,12 @@ pub struct ClusterFacts {
     /// What etcd says of users, where anybody declares one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<AuthFacts>,
+    /// What is known if a member has no space left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_space: Option<NoSpace>,
+    /// The step that takes long and that a member is at work on, and which member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_work: Option<(String, MemberName)>,
 }
 
 /// What is known of the versions of a cluster.

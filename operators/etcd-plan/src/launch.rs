@@ -6,6 +6,7 @@ use endstate_core::{
 };
 
 use crate::restore::Made;
+use crate::space;
 use crate::spec::{APPLICATION, EtcdClusterSpec};
 
 /// Clients connect here.
@@ -145,7 +146,8 @@ fn skips_names(spec: &EtcdClusterSpec, version: Version) -> Option<&'static str>
 }
 
 /// `etcdctl` in a member's container needs no flags. Its endpoint is right by itself; a variable for it would forbid
-/// the flag. The last one says which authorities a member was started with: it reads them only then.
+/// the flag. One says which authorities a member was started with: it reads them only then. What becomes of history is
+/// told here and by no flag, which a user's variable beside it would keep from starting.
 fn env(of: &LaunchOf<'_, EtcdClusterSpec>, held: &[(Holder, Files)]) -> Vec<(String, String)> {
     let server = held.iter().find(|it| it.0 == Holder::Server && of.spec.tls.client().is_on());
     let own = server.into_iter().flat_map(|(holder, files)| {
@@ -162,6 +164,7 @@ fn env(of: &LaunchOf<'_, EtcdClusterSpec>, held: &[(Holder, Files)]) -> Vec<(Str
     // A variable beside a flag keeps etcd from starting.
     let kept = |it: &&(String, String)| !of.spec.snapshots || it.0 != "ETCD_SNAPSHOT_COUNT";
     let users = of.spec.env.iter().filter(kept).cloned();
+    let own = own.chain(space::compaction(of.spec));
     own.map(|(name, value)| (name.to_owned(), value)).chain(users).collect()
 }
 
@@ -169,12 +172,16 @@ fn env(of: &LaunchOf<'_, EtcdClusterSpec>, held: &[(Holder, Files)]) -> Vec<(Str
 /// lost cluster.
 ///
 /// `/livez` and `/readyz` came with 3.4.29 and 3.5.11. Before, 3.5 can leave the quorum out of `/health`; 3.4 cannot,
-/// so there only the open metrics port tells that the process lives.
+/// so there only the open metrics port tells that the process lives. A full database is no reason to start a member
+/// anew, or to keep clients from reading and deleting: `/health` fails by it unless it is left out.
 fn probes(version: Version) -> Probes {
     let http = |path| Probe::http(METRICS, path);
     match (version.minor, version.patch) {
-        (4, ..29) => Probes::of(Probe::opens(METRICS), http("/health")),
-        (5, ..11) => Probes::of(http("/health?serializable=true"), http("/health")),
+        (4, ..29) => Probes::of(Probe::opens(METRICS), http("/health?exclude=NOSPACE")),
+        (5, ..11) => {
+            let live = http("/health?exclude=NOSPACE&serializable=true");
+            Probes::of(live, http("/health?exclude=NOSPACE"))
+        }
         _ => Probes::of(http("/livez"), http("/readyz")),
     }
 }

@@ -12,14 +12,16 @@ mod etcd;
 mod facts;
 mod launch;
 mod restore;
+mod space;
 mod spec;
 mod version;
 
 pub use backup::{Doing, Kept, Report, Tried};
 pub use change::{CANCEL_DOWNGRADE, ENABLE_DOWNGRADE, TO};
-pub use etcd::{ADDRESS, DEFRAGMENT, Etcd, MOVE_ADDRESS, TASK_KIND};
-pub use facts::{ClusterFacts, MemberFacts};
+pub use etcd::{ADDRESS, Etcd, MOVE_ADDRESS, TASK_KIND};
+pub use facts::{ClusterFacts, Database, MemberFacts, NoSpace};
 pub use launch::{CLIENT_PORT, DATA_DIR, METRICS, METRICS_PORT, PEER_PORT, PORTS, WAL_DIR};
 pub use restore::{Made, Restore};
+pub use space::{COMPACT, DEFRAGMENT, REVISION, SpaceRemedy, WITHDRAW_NOSPACE};
 pub use spec::{APPLICATION, DEFAULT_REPOSITORY, EtcdClusterSpec, ROOT};
 pub use version::{DOWNGRADES_FROM, GATES, Path, path};

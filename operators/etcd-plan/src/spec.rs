@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::Auth;
 use crate::restore::Restore;
+use crate::space::SpaceRemedy;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -65,6 +66,13 @@ pub struct EtcdClusterSpec {
     /// How many learners members are told to list at once; nothing for etcd's own one. No user sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learners: Option<u8>,
+    /// Whether members give up history that is older than an hour, unless the environment chooses. No user sets it: it
+    /// is so for clusters that are new since there is a choice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compacts: bool,
+    /// Who makes room where members have no space left.
+    #[serde(default, skip_serializing_if = "SpaceRemedy::is_default")]
+    pub space_remedy: SpaceRemedy,
     /// How connections are secured.
     #[serde(default)]
     pub tls: Tls,
@@ -96,6 +104,8 @@ impl EtcdClusterSpec {
             snapshots: false,
             next: None,
             learners: None,
+            compacts: false,
+            space_remedy: SpaceRemedy::default(),
             tls: Tls::default(),
             auth: None,
             restore: None,

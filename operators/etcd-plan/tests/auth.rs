@@ -84,7 +84,8 @@ fn cluster(objects: &[Beside], facts: &AuthFacts, same_data: Option<bool>) -> Cl
     cluster.beside = objects.to_vec();
     let mut facts = facts.clone();
     facts.passwords.extend(objects.iter().map(|it| it.uid.to_string()));
-    cluster.facts = Facts::of(&ClusterFacts { same_data, auth: Some(facts) });
+    cluster.facts =
+        Facts::of(&ClusterFacts { same_data, auth: Some(facts), ..ClusterFacts::default() });
     cluster
 }
 
@@ -187,7 +188,7 @@ fn each_lack_is_told_and_holds_up_nobody_else() {
         assert_eq!(reason(&tended, name), expected, "{name}");
     }
     let mut cluster = cluster(&objects, &facts, None);
-    let nothing = ClusterFacts { same_data: None, auth: Some(facts.clone()) };
+    let nothing = ClusterFacts { auth: Some(facts.clone()), ..ClusterFacts::default() };
     cluster.facts = Facts::of(&nothing);
     assert_eq!(reason(&Etcd.tend(&spec(true), &cluster), "anna"), "SecretNotFound");
     let secured = EtcdClusterSpec { tls: Tls::default().settle(None), ..spec(true) };

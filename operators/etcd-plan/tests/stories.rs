@@ -6,7 +6,10 @@
 
 #[path = "../../../lib/endstate-core/tests/stories/engine.rs"]
 mod engine;
+#[path = "stories/space.rs"]
+mod space;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use endstate_core::{
@@ -14,7 +17,7 @@ use endstate_core::{
     Start, Version, VolumeSpec,
 };
 use engine::{Told, World};
-use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts};
+use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts, SpaceRemedy};
 
 #[test]
 fn stories() {
@@ -30,6 +33,8 @@ struct Memory {
     downgrade: Option<u32>,
     /// Whether their data differs, if it is compared.
     differs: bool,
+    /// How full their databases are, if that is told.
+    space: Option<space::Space>,
 }
 
 impl Told for Etcd {
@@ -42,6 +47,10 @@ impl Told for Etcd {
     fn edit(spec: &mut EtcdClusterSpec, field: &str, value: &str) {
         match field {
             "size" => spec.size = value.parse().unwrap(),
+            "spaceRemedy" if value == "Manual" => spec.space_remedy = SpaceRemedy::Manual,
+            "spaceRemedy" => spec.space_remedy = SpaceRemedy::Auto,
+            "volume" => spec.storage = Some(VolumeSpec::new(value).into()),
+            "quota" => spec.env = vec![("ETCD_QUOTA_BACKEND_BYTES".into(), value.into())],
             "version" => spec.version = value.into(),
             "storage" => spec.storage = Some(VolumeSpec::default().into()),
             "wal" => {
@@ -67,6 +76,7 @@ impl Told for Etcd {
                 world.memory.differs = *what == "differs";
                 String::new()
             }
+            ["space", what @ ..] => space::tell(world, what),
             ["launch", version, start] => {
                 launch(&world.snapshot.object, &EtcdClusterSpec::new(3, *version), (start, None))
             }
@@ -85,6 +95,9 @@ impl Told for Etcd {
     /// a downgrade goes to; that one ends when all run it.
     fn live(memory: &mut Memory, snapshot: &mut Snapshot<EtcdClusterSpec>) {
         let listed = snapshot.view.membership.as_ref().map_or(0, |it| it.members.len());
+        let named = snapshot.view.targets.iter();
+        let named = named.filter_map(|it| Some((it.status.as_ref()?.id.clone(), it.name.clone())));
+        let names: BTreeMap<_, _> = named.collect();
         let statuses = snapshot.view.targets.iter_mut().filter_map(|it| it.status.as_mut());
         let mut statuses: Vec<_> = statuses.collect();
         let runs = |it: &MemberStatus| it.version.parse::<Version>().ok();
@@ -103,14 +116,22 @@ impl Told for Etcd {
                 cluster_version: version(memory.agreed),
                 storage_version: says(memory.agreed),
                 downgrade: says(memory.downgrade),
+                database: memory.space.as_ref().map(|it| it.database(&names[&status.id])),
             });
         }
         let compares = snapshot.status.record.in_force().is_some_and(|it| it.next.is_some());
         let same_data = compares.then_some(!memory.differs);
-        snapshot.view.facts = Facts::of(&ClusterFacts { same_data, auth: None });
+        let no_space = memory.space.as_ref().and_then(space::Space::no_space);
+        snapshot.view.facts =
+            Facts::of(&ClusterFacts { same_data, no_space, ..ClusterFacts::default() });
     }
 
     fn do_at_once(memory: &mut Memory, step: &AppStep) -> bool {
+        if let Some(space) = &mut memory.space
+            && space.takes(step)
+        {
+            return true;
+        }
         let to = step.arguments.get("to").and_then(|it| it.strip_prefix("3."));
         memory.downgrade = to.map(|it| it.parse().unwrap());
         true

@@ -12,8 +12,8 @@ use endstate::client::{
 };
 use endstate_core::{Digest, Version};
 use etcd_client::{
-    AlarmAction, AlarmMember, AlarmOptions, AlarmType, Certificate, Client, ConnectOptions,
-    DowngradeOptions, Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
+    AlarmAction, AlarmMember, AlarmOptions, AlarmType, Certificate, Client, CompactionOptions,
+    ConnectOptions, DowngradeOptions, Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
 };
 
 mod auth;
@@ -48,14 +48,27 @@ pub struct Status {
     pub version: String,
     /// The size of the database file, in bytes.
     pub db_size_bytes: u64,
+    /// How much of it is in use, in bytes. What a write frees counts from the next write on.
+    pub db_used_bytes: u64,
+    /// How large it may be, in bytes; 0 if the member does not say. 3.6 and newer do.
+    pub db_quota_bytes: u64,
     /// The revision that it has.
     pub revision: i64,
     /// The version that can open its data; 3.6 and newer say so.
     pub storage_version: Option<Version>,
     /// The version that a downgrade under way goes to; 3.6 and newer say so.
     pub downgrade: Option<Version>,
-    /// Whether it complains of anything; see [`Connection::corrupt`] for what decides.
+    /// Whether it complains of anything; see [`Connection::alarms`] for what decides.
     pub complains: bool,
+}
+
+/// The alarms that stand, by the members that they are about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alarms {
+    /// Whose data is corrupt; 0 stands for data that differs without a proof whose is wrong.
+    pub corrupt: Vec<u64>,
+    /// Who has no space left.
+    pub no_space: Vec<u64>,
 }
 
 /// What a member answers to the question for versions.
@@ -67,8 +80,8 @@ struct Versions {
 /// How long a member may take to read every key.
 const HASH_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long a member may take to write its database anew. No call takes longer.
-const DEFRAGMENT_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a member may take to write its database anew, or to remove history from it. No call takes longer.
+const LONG_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One row of the list of members.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,9 +122,8 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// Prepares a connection to the member at an endpoint; the first call opens it.
     pub async fn to(endpoint: &Endpoint) -> Result<Self, Failure> {
-        let options = ConnectOptions::new()
-            .with_connect_timeout(CONNECT_TIMEOUT)
-            .with_timeout(DEFRAGMENT_TIMEOUT);
+        let options =
+            ConnectOptions::new().with_connect_timeout(CONNECT_TIMEOUT).with_timeout(LONG_TIMEOUT);
         let options = match endpoint.secured_by() {
             Some((files, name)) => options.with_tls(tls_options(files, name)),
             None => options,
@@ -139,6 +151,9 @@ impl Connection {
             raft_index: answer.raft_index(),
             version: answer.version().to_owned(),
             db_size_bytes: u64::try_from(answer.db_size()).unwrap_or(0),
+            db_used_bytes: u64::try_from(answer.raft_used_db_size()).unwrap_or(0),
+            // A negative one is none.
+            db_quota_bytes: u64::try_from(answer.db_size_quota()).unwrap_or(u64::MAX),
             revision: header.map_or(0, etcd_client::ResponseHeader::revision),
             storage_version: answer.storage_version().parse().ok(),
             downgrade: answer
@@ -223,23 +238,65 @@ impl Connection {
         within(CHANGE_TIMEOUT, call, failure).await.map(drop)
     }
 
-    /// Whose data is corrupt, by the alarms that stand; 0 stands for data that differs without a proof whose is wrong.
-    pub async fn corrupt(&self) -> Result<Vec<u64>, Failure> {
+    /// The alarms that stand.
+    pub async fn alarms(&self) -> Result<Alarms, Failure> {
         let mut client = self.client.maintenance_client();
         let call = client.alarm(AlarmAction::Get, AlarmType::None, None);
         let answer = within(READ_TIMEOUT, call, failure).await?;
-        let corrupt = answer.alarms().iter().filter(|it| it.alarm() == AlarmType::Corrupt);
-        Ok(corrupt.map(AlarmMember::member_id).collect())
+        let of = |kind: AlarmType| {
+            let all = answer.alarms().iter().filter(|it| it.alarm() == kind);
+            let mut ids: Vec<_> = all.map(AlarmMember::member_id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        Ok(Alarms { corrupt: of(AlarmType::Corrupt), no_space: of(AlarmType::Nospace) })
     }
 
-    /// Withdraws the alarm that the data of this member is corrupt; 0 stands for data that differs without a proof
-    /// whose is wrong.
-    pub async fn withdraw(&self, id: u64) -> Result<(), Failure> {
+    /// Withdraws an alarm about this member.
+    pub async fn withdraw(&self, id: u64, kind: AlarmType) -> Result<(), Failure> {
         let mut client = self.client.maintenance_client();
         let mut of = AlarmOptions::new();
         of.with_member(id);
-        let call = client.alarm(AlarmAction::Deactivate, AlarmType::Corrupt, Some(of));
+        let call = client.alarm(AlarmAction::Deactivate, kind, Some(of));
         within(CHANGE_TIMEOUT, call, failure).await.map(drop)
+    }
+
+    /// Withdraws the alarms that members have no space left. What has none left by then raises one again.
+    pub async fn withdraw_no_space(&self) -> Result<(), Failure> {
+        for id in self.alarms().await?.no_space {
+            self.withdraw(id, AlarmType::Nospace).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing before a revision, which the member has, to give up.
+    pub async fn is_compacted(&self, revision: i64) -> Result<bool, Failure> {
+        if revision <= 1 {
+            return Ok(true);
+        }
+        let mut kv = self.client.kv_client();
+        let options = GetOptions::new().with_keys_only().with_limit(1).with_revision(revision - 1);
+        match within(READ_TIMEOUT, kv.get("\0", Some(options)), failure).await {
+            Err(Failure::Refused(no)) if no.code == Code::OutOfRange => Ok(true),
+            read => read.map(|_| false),
+        }
+    }
+
+    /// Gives up all history before a revision, and waits until it is gone here. What that frees counts as free from the
+    /// next write on (3.4.23), so the last revision goes by itself.
+    pub fn compact(
+        &self,
+        revision: i64,
+    ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+        let mut kv = self.client.kv_client();
+        let options = || Some(CompactionOptions::new().with_physical());
+        async move {
+            match within(LONG_TIMEOUT, kv.compact(revision - 1, options()), failure).await {
+                Err(Failure::Refused(no)) if no.code == Code::OutOfRange => {}
+                made => drop(made?),
+            }
+            within(LONG_TIMEOUT, kv.compact(revision, options()), failure).await.map(drop)
+        }
     }
 
     /// Adds a learner with this peer address, and returns its id.
@@ -275,7 +332,7 @@ impl Connection {
     /// Has the member write its database anew, which blocks it.
     pub fn defragment(&self) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
         let mut client = self.client.maintenance_client();
-        async move { within(DEFRAGMENT_TIMEOUT, client.defragment(), failure).await.map(drop) }
+        async move { within(LONG_TIMEOUT, client.defragment(), failure).await.map(drop) }
     }
 
     /// Hands the leadership to another voter. Only the leader does this.

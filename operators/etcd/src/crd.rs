@@ -23,6 +23,7 @@ pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
 pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
 pub use bootstrap::{Bootstrap, Restore};
 use endstate_core::QuorumRecovery;
+use etcd_plan::SpaceRemedy;
 use etcd_plan::auth::Auth;
 
 /// The status of a cluster, as the definition has it.
@@ -99,6 +100,13 @@ pub struct EtcdClusterSpec {
     #[serde(default)]
     pub quorum_recovery: QuorumRecovery,
 
+    /// Who makes room when the database of a member has reached its quota, by which etcd refuses writes to all. `Auto`,
+    /// the default: the operator defragments members whose files are larger than what is in them, one at a time and the
+    /// leader last, gives up all history if that is not enough, and withdraws the alarm when every file is below 90 %
+    /// of the quota. Clusters of one and two have to be scaled to three for that. `Manual`: it only says so.
+    #[serde(default)]
+    pub space_remedy: SpaceRemedy,
+
     /// What the pods of the members carry beside etcd itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<EtcdPodPolicy>,
@@ -132,6 +140,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             repository: it.repository,
             paused: it.paused,
             quorum_recovery: it.quorum_recovery,
+            space_remedy: it.space_remedy,
             env: pod.etcd_env.into_iter().map(Into::into).collect(),
             pod: pod.common.into(),
             storage,
@@ -157,7 +166,8 @@ pub struct EtcdPodPolicy {
     /// Environment variables of the etcd container, such as `ETCD_AUTO_COMPACTION_RETENTION`,
     /// `ETCD_QUOTA_BACKEND_BYTES` or `ETCD_HEARTBEAT_INTERVAL`. Of those that begin with `ETCD_` the ones that tune a
     /// member are accepted; what decides membership, addresses, directories, security or checks is the operator's, and
-    /// refused.
+    /// refused. Without an `ETCD_AUTO_COMPACTION_*` here new clusters give up history that is older than an hour; an
+    /// `ETCD_AUTO_COMPACTION_RETENTION` of `0` keeps all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = env_rule())]

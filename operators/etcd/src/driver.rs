@@ -6,22 +6,26 @@
 
 mod auth;
 mod compare;
+mod space;
 
 use endstate::client::{Endpoint, Proven};
 use endstate::driver::{Address, Comparisons, Driver, LongCalls, Outcome, Target};
 use endstate_core::tls::{Shown, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
-    Request, Roster, Standing, Version, View, Words,
+    Request, RequestKind, Roster, Standing, Version, View, Words,
 };
+use etcd_client::AlarmType;
 use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
 use etcd_plan::{
-    ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, ClusterFacts, DEFRAGMENT,
-    ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, TASK_KIND, TO,
+    ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, COMPACT, ClusterFacts, DEFRAGMENT,
+    Database, ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, REVISION, TASK_KIND,
+    TO, WITHDRAW_NOSPACE,
 };
 use futures::future::join_all;
 
-use crate::client::{Connection, Failure, Login, Members, Status, wants_user};
+use crate::client::{Alarms, Connection, Failure, Login, Members, Status, wants_user};
+use space::Rooms;
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
 #[derive(Debug)]
@@ -30,6 +34,7 @@ pub struct EtcdDriver {
     proven: Proven,
     long: LongCalls<Result<(), Failure>>,
     comparisons: Comparisons,
+    rooms: Rooms,
 }
 
 impl Default for EtcdDriver {
@@ -39,6 +44,7 @@ impl Default for EtcdDriver {
             proven: Proven::default(),
             long: LongCalls::default(),
             comparisons: Comparisons::default(),
+            rooms: Rooms::default(),
         }
     }
 }
@@ -49,8 +55,11 @@ impl Driver for EtcdDriver {
     async fn observe(&self, target: &Target<'_, EtcdClusterSpec>) -> View {
         let answers = join_all(target.members.iter().map(|it| self.ask(target, it))).await;
         let membership = agreed(&answers);
-        let targets = answers.iter().map(Answer::target).collect();
+        let targets =
+            answers.iter().map(|it| it.target(self.rooms.after(&target.object.uid, &it.name)));
+        let targets = targets.collect();
         let auth = self.auth(target, &answers).await;
+        let no_space = self.no_space(target, &answers).await;
         let reason = reason(target.spec, auth.as_ref());
         let same_for = membership.as_ref().filter(|_| reason.is_some());
         let comparisons = match &membership {
@@ -58,8 +67,13 @@ impl Driver for EtcdDriver {
             None => self.comparisons.known(&target.object.uid),
         };
         let same_data = same_for.and_then(|it| it.same_data(comparisons.last()?));
-        let view = View::new(targets, membership).tasks(self.long.tasks(&target.object.uid));
-        view.facts(Facts::of(&ClusterFacts { same_data, auth })).compared(comparisons)
+        let tasks = self.long.tasks(&target.object.uid);
+        let at_work = tasks.first().and_then(|it| match &it.request {
+            RequestKind::App(name) => Some((name.clone(), it.member.clone())),
+            _ => None,
+        });
+        let facts = Facts::of(&ClusterFacts { same_data, auth, no_space, at_work });
+        View::new(targets, membership).tasks(tasks).facts(facts).compared(comparisons)
     }
 
     async fn act(&self, target: &Target<'_, EtcdClusterSpec>, call: &Call) -> Outcome {
@@ -70,7 +84,7 @@ impl Driver for EtcdDriver {
             return Outcome::blocked(format_args!("{} has no address", call.via));
         };
         let login = self.login(target, &endpoint);
-        match Box::pin(change(target, call, (&endpoint, &login), &self.long)).await {
+        match Box::pin(self.change(target, call, (&endpoint, &login))).await {
             Ok(Some(())) => {
                 if matches!(call.request, Request::AllClear { .. }) {
                     // The next alarm is about something else.
@@ -149,12 +163,12 @@ impl EtcdDriver {
         let mut reached = Reach::Unknown;
         for endpoint in endpoints {
             match Box::pin(self.look(&endpoint, &self.login(target, &endpoint))).await {
-                Ok((status, corrupt, members)) => {
+                Ok((status, alarms, members)) => {
                     let agreed_version = match changes_minor(target.spec, &status) {
                         true => self.agreed_version(&endpoint).await,
                         false => None,
                     };
-                    let (reach, status) = (Reach::Reachable, Some((status, corrupt)));
+                    let (reach, status) = (Reach::Reachable, Some((status, alarms)));
                     return Answer { name, reach, status, members, agreed_version };
                 }
                 Err(error) => {
@@ -173,25 +187,82 @@ impl EtcdDriver {
         Connection::to(endpoint).await.ok()?.cluster_version().await
     }
 
-    /// What the member says of itself, whom alarms accuse, and the list of members if it gives one.
+    /// What the member says of itself, the alarms that stand, and the list of members if it gives one.
     async fn look(
         &self,
         endpoint: &Endpoint,
         login: &Login,
-    ) -> Result<(Status, Vec<u64>, Option<Members>), Failure> {
+    ) -> Result<(Status, Alarms, Option<Members>), Failure> {
         let connection = Connection::login(endpoint, login).await?;
         let status = connection.status().await?;
         if status.learner || status.leader == 0 {
-            return Ok((status, vec![], None));
+            return Ok((status, Alarms::default(), None));
         }
-        let corrupt = match status.complains {
-            true => connection.corrupt().await?,
-            false => vec![],
+        let alarms = match status.complains {
+            true => connection.alarms().await?,
+            false => Alarms::default(),
         };
         let members = connection.members().await;
         let members = members
             .inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no list"));
-        Ok((status, corrupt, members.ok()))
+        Ok((status, alarms, members.ok()))
+    }
+
+    /// Makes one change. Nothing if it is still at work.
+    async fn change(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        call: &Call,
+        (endpoint, login): (&Endpoint, &Login),
+    ) -> Result<Option<()>, Blocked> {
+        let connection = Connection::login(endpoint, login).await?;
+        // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
+        let list = connection.members().await?;
+        if roster(&list) != call.roster {
+            return Err(Blocked::Moved);
+        }
+        let made = match &call.request {
+            Request::Join { address, .. } => connection.add_learner(address).await.map(drop),
+            Request::Promote { id, .. } => connection.promote(number(id)?).await,
+            Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
+            Request::Leave { id, .. } => connection.remove(number(id)?).await,
+            Request::AllClear { alarm, .. } => {
+                connection.withdraw(accused(alarm)?, AlarmType::Corrupt).await
+            }
+            Request::App(step) if [DEFRAGMENT, COMPACT].contains(&&*step.name) => {
+                match self.make_room(target, step, (endpoint, login)).await? {
+                    Some(made) => made,
+                    None => return Ok(None),
+                }
+            }
+            Request::App(step) => own_step(target, step, (&connection, &list)).await?,
+            _ => return Err(Blocked::NoCall),
+        };
+        match made {
+            Err(failure @ Failure::Refused(_)) => {
+                Err(Blocked::Refused { connection: Box::new(connection), failure })
+            }
+            made => Ok(Some(made?)),
+        }
+    }
+
+    /// What takes long is made beside the looks.
+    async fn make_room(
+        &self,
+        target: &Target<'_, EtcdClusterSpec>,
+        step: &AppStep,
+        (endpoint, login): (&Endpoint, &Login),
+    ) -> Result<Option<Result<(), Failure>>, Blocked> {
+        let (rooms, uid) = (self.rooms.clone(), &target.object.uid);
+        let connection = Connection::login(endpoint, login).await?;
+        if step.name == DEFRAGMENT {
+            let call = rooms.defragment(connection, (uid.clone(), step.member.clone()));
+            return Ok(self.long.run(uid, step, call).await);
+        }
+        let revision = step.arguments.get(REVISION).and_then(|it| it.parse().ok());
+        let revision = revision.ok_or(Blocked::NoCall)?;
+        let call = rooms.compact(connection, (uid.clone(), revision));
+        Ok(self.long.run(uid, step, call).await)
     }
 }
 
@@ -244,8 +315,8 @@ fn no_address() -> Failure {
 struct Answer {
     name: String,
     reach: Reach,
-    /// What it says of itself, and whom alarms accuse.
-    status: Option<(Status, Vec<u64>)>,
+    /// What it says of itself, and the alarms that stand.
+    status: Option<(Status, Alarms)>,
     members: Option<Members>,
     /// The version that the members have agreed on; asked for only while the minor changes.
     agreed_version: Option<Version>,
@@ -256,8 +327,9 @@ impl Answer {
         Self { name, reach, status: None, members: None, agreed_version: None }
     }
 
-    fn target(&self) -> endstate_core::Target {
-        let status = self.status.as_ref().map(|(it, corrupt)| {
+    /// With what its database was right after it was defragmented.
+    fn target(&self, defragmented: Option<(u64, u64)>) -> endstate_core::Target {
+        let status = self.status.as_ref().map(|(it, alarms)| {
             let standing = match it {
                 it if it.learner => Standing::NonVoter,
                 it if it.leader == it.member => Standing::Leader,
@@ -272,8 +344,14 @@ impl Answer {
                     cluster_version: self.agreed_version,
                     storage_version: it.storage_version,
                     downgrade: it.downgrade,
+                    database: Some(Database {
+                        size: it.db_size_bytes,
+                        in_use: it.db_used_bytes,
+                        quota: it.db_quota_bytes,
+                        defragmented,
+                    }),
                 }))
-                .reports(corrupt.iter().copied().map(corruption).collect());
+                .reports(alarms.corrupt.iter().copied().map(corruption).collect());
             status.leader = (it.leader != 0).then(|| hex(it.leader).into());
             status
         });
@@ -375,49 +453,24 @@ impl Blocked {
     }
 }
 
-async fn change(
+/// A step of etcd's own that is over at once.
+async fn own_step(
     target: &Target<'_, EtcdClusterSpec>,
-    call: &Call,
-    (endpoint, login): (&Endpoint, &Login),
-    long: &LongCalls<Result<(), Failure>>,
-) -> Result<Option<()>, Blocked> {
-    let connection = Connection::login(endpoint, login).await?;
-    // The list that the decision was made on must still be the list. etcd's own calls have no such condition.
-    let list = connection.members().await?;
-    if roster(&list) != call.roster {
-        return Err(Blocked::Moved);
-    }
-    let made = match &call.request {
-        Request::Join { address, .. } => connection.add_learner(address).await.map(drop),
-        Request::Promote { id, .. } => connection.promote(number(id)?).await,
-        Request::Transfer { id, .. } => connection.move_leader(number(id)?).await,
-        Request::Leave { id, .. } => connection.remove(number(id)?).await,
-        Request::AllClear { alarm, .. } => connection.withdraw(accused(alarm)?).await,
-        Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
-            (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
-            (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
-                auth::step(target, &connection, &step.name).await
-            }
-            (DEFRAGMENT, None) => {
-                match long.run(&target.object.uid, step, connection.defragment()).await {
-                    Some(made) => made,
-                    None => return Ok(None),
-                }
-            }
-            (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
-            _ => {
-                let (id, address) = new_address(step, &list).ok_or(Blocked::NoCall)?;
-                connection.update(id, address).await
-            }
-        },
-        _ => return Err(Blocked::NoCall),
-    };
-    match made {
-        Err(failure @ Failure::Refused(_)) => {
-            Err(Blocked::Refused { connection: Box::new(connection), failure })
+    step: &AppStep,
+    (connection, list): (&Connection, &Members),
+) -> Result<Result<(), Failure>, Blocked> {
+    Ok(match (step.name.as_str(), step.arguments.get(TO)) {
+        (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
+        (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
+        (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
+            auth::step(target, connection, &step.name).await
         }
-        made => Ok(Some(made?)),
-    }
+        (WITHDRAW_NOSPACE, None) => connection.withdraw_no_space().await,
+        _ => {
+            let (id, address) = new_address(step, list).ok_or(Blocked::NoCall)?;
+            connection.update(id, address).await
+        }
+    })
 }
 
 /// The voter that is to be listed under another address, and that address.

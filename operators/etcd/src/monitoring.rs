@@ -39,6 +39,9 @@ fn alerts() -> Vec<Alert> {
         Alert::new("EtcdDatabaseNearQuota", format!("{used} > 0.8"), Warning)
             .after_minutes(10)
             .says("the database of {{ $labels.member }} is at more than 80 % of its quota"),
+        Alert::new("EtcdDatabaseFillsSoon", fills_soon(), Warning)
+            .after_minutes(60)
+            .says("at its pace of six hours the database of {{ $labels.member }} is full within three days"),
         Alert::new("EtcdDatabaseFull", format!("{used} > 0.95"), Critical)
             .after_minutes(1)
             .says("the database of {{ $labels.member }} is full: writes are refused soon"),
@@ -57,6 +60,12 @@ fn alerts() -> Vec<Alert> {
         .after_minutes(15)
         .says("proposals of {{ $labels.member }} fail"),
     ]
+}
+
+/// What is in use, not the file: that grows in leaps, and shrinks when it is defragmented.
+fn fills_soon() -> String {
+    let used = "etcd_mvcc_db_total_size_in_use_in_bytes";
+    format!("predict_linear({used}[6h], 3 * 24 * 3600) > etcd_server_quota_backend_bytes")
 }
 
 fn panels() -> Vec<Panel> {

@@ -31,7 +31,7 @@ pub(super) fn facts(own: &BTreeMap<MemberName, u8>) -> Facts {
     let enabled = own.values().any(|it| it & ON != 0);
     let users = BTreeMap::from([(ROOT.to_owned(), root)]);
     let auth = Some(AuthFacts { enabled, users, ..AuthFacts::default() });
-    Facts::of(&ClusterFacts { same_data: Some(true), auth })
+    Facts::of(&ClusterFacts { same_data: Some(true), auth, ..ClusterFacts::default() })
 }
 
 pub(super) fn is_on(state: &State) -> bool {

@@ -13,6 +13,7 @@
 use endstate::crd::{ClaimSpec, Opaque};
 use endstate_core::tls::{Given, Link, Naming, Source, Tls};
 use endstate_core::{Phase, QuorumRecovery, Status, Truth};
+use etcd_plan::SpaceRemedy;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,10 @@ pub struct EtcdClusterSpec {
     /// What becomes of a quorum that is lost for good, as `spec.quorumRecovery` of etcd.endstate.dev/v1 has it.
     #[serde(default)]
     pub quorum_recovery: QuorumRecovery,
+
+    /// Who makes room when a database has reached its quota, as `spec.spaceRemedy` of etcd.endstate.dev/v1 has it.
+    #[serde(default)]
+    pub space_remedy: SpaceRemedy,
 
     /// The policy for the pods of the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +199,7 @@ impl From<EtcdClusterSpec> for etcd_plan::EtcdClusterSpec {
             repository: it.repository,
             paused: it.paused,
             quorum_recovery: it.quorum_recovery,
+            space_remedy: it.space_remedy,
             pod: it.pod.map(|it| it.common),
             storage,
             tls: None,

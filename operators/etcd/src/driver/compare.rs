@@ -21,7 +21,7 @@ impl EtcdDriver {
         let voters: BTreeSet<MemberId> = list.voters().map(|it| it.id.clone()).collect();
         let votes = |it: &&Status| voters.contains(&*hex(it.member));
         let told = answers.iter().filter_map(|it| it.status.as_ref());
-        let alarms = told.clone().flat_map(|it| &it.1).map(|it| format!("alarm {it:x}"));
+        let alarms = told.clone().flat_map(|it| &it.1.corrupt).map(|it| format!("alarm {it:x}"));
         let reasons = alarms.chain(reason).collect();
         let statuses: Vec<_> = told.map(|it| &it.0).filter(votes).collect();
         let revision = statuses.iter().map(|it| it.revision).min().unwrap_or_default();

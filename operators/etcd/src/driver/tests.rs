@@ -15,6 +15,8 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
         raft_index: 1,
         version: "3.5.16".into(),
         db_size_bytes: 1,
+        db_used_bytes: 1,
+        db_quota_bytes: 0,
         complains: false,
         revision: 1,
         storage_version: None,

@@ -66,9 +66,9 @@ fn the_log_is_on_a_volume_of_its_own_if_that_is_asked_for() {
 #[test]
 fn probes_ask_what_the_version_has_and_liveness_is_local() {
     for (version, alive, ready) in [
-        ("3.4.23", None, "/health"),
+        ("3.4.23", None, "/health?exclude=NOSPACE"),
         ("3.4.29", Some("/livez"), "/readyz"),
-        ("3.5.10", Some("/health?serializable=true"), "/health"),
+        ("3.5.10", Some("/health?exclude=NOSPACE&serializable=true"), "/health?exclude=NOSPACE"),
         ("3.5.16", Some("/livez"), "/readyz"),
         ("3.6.14", Some("/livez"), "/readyz"),
     ] {

@@ -278,7 +278,8 @@ async fn what_a_change_of_the_minor_needs_is_seen_and_asked_for() {
     let minor = |minor| Some(Version::new(3, minor, 0));
     let before = eventually("all of one version and one mind", async || {
         let view = look(&spec).await;
-        let same = view.facts.read() == Some(ClusterFacts { same_data: Some(true), auth: None });
+        let same = view.facts.read()
+            == Some(ClusterFacts { same_data: Some(true), ..ClusterFacts::default() });
         // A member takes a moment to say that its data is of the version that it runs.
         let stored = said(&view).iter().all(|it| it.storage_version == minor(7));
         if same && stored { Ok(view) } else { Err(view) }

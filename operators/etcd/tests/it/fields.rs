@@ -16,7 +16,7 @@ use endstate_core::{
 use endstate_etcd::Backups;
 use endstate_etcd::crd::{EtcdBackup, EtcdCluster, EtcdTask, historical};
 use etcd_plan::auth::AuthFacts;
-use etcd_plan::{APPLICATION, ClusterFacts, Etcd, EtcdClusterSpec};
+use etcd_plan::{APPLICATION, ClusterFacts, Etcd, EtcdClusterSpec, NoSpace};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::{Client, CustomResourceExt, Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -65,19 +65,21 @@ fn effect(spec: &EtcdClusterSpec) -> Value {
     let operator = operator.map(|it| it.secret);
     let retention = json!(plan.retention);
     let root = accepted.auth.as_ref().map(|it| it.secret(&snapshot.object));
-    let users = (Etcd.steps(&accepted, &without_users()), root);
-    let rest = json!([operator, plan.status.phase, warned, retention, users]);
+    let users = (Etcd.steps(&accepted, &in_need()), root);
+    let space = Etcd.complaint(&accepted, &in_need()).map(|it| it.message);
+    let rest = json!([operator, plan.status.phase, warned, retention, users, space]);
     json!([actions, plan.surroundings, plan.roles, rest])
 }
 
-/// A cluster where authentication is off and could be turned on.
-fn without_users() -> Cluster {
+/// A cluster where authentication is off and could be turned on, and where no space is left.
+fn in_need() -> Cluster {
     let mut leader = Member::new("demo-a", "a", "member").voting(true);
     leader.leads = true;
     let mut cluster = Cluster::default();
     cluster.members = vec![leader];
-    let auth = Some(AuthFacts::default());
-    cluster.facts = Facts::of(&ClusterFacts { same_data: Some(true), auth });
+    let (auth, no_space) = (Some(AuthFacts::default()), Some(NoSpace::default()));
+    let facts = ClusterFacts { same_data: Some(true), auth, no_space, at_work: None };
+    cluster.facts = Facts::of(&facts);
     cluster
 }
 

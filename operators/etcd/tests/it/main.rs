@@ -15,5 +15,6 @@ mod launcher;
 mod marks;
 mod monitoring;
 mod operator;
+mod space;
 mod tasks;
 mod tls;

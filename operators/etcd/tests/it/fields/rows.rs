@@ -72,6 +72,12 @@ pub(super) fn common() -> Vec<Row> {
             &[json!({"quorumRecovery": "auto"}), json!({"quorumRecovery": true})],
         ),
         row(
+            "spaceRemedy",
+            Nothing,
+            &[json!({"spaceRemedy": "Auto"}), json!({"spaceRemedy": "Manual"})],
+            &[json!({"spaceRemedy": "auto"}), json!({"spaceRemedy": "Never"})],
+        ),
+        row(
             "pod.labels",
             Live,
             &[pod("labels", json!({"a": "b"})), pod("labels", json!({"a": "c"}))],
