@@ -14,7 +14,8 @@ pub use volumes::{asks_once_for_claims, gives_up_both_claims, sees_one_claim};
 
 use endstate_core::{
     Action, App, Call, ConditionType, Evidence, LaunchOf, LeaveReason, MemberName, MemberRecord,
-    MemberStatus, Peer, Plan, PodRef, Request, Snapshot, Start, Step, Truth, member_name, plan,
+    MemberStatus, Peer, Plan, Pod, PodRef, Request, Snapshot, Start, Step, Truth, member_name,
+    plan,
 };
 use etcd_plan::{Etcd, EtcdClusterSpec};
 
@@ -78,6 +79,25 @@ fn promote_first(app: &Etcd, snapshot: &See) -> Do {
             plan.actions = vec![call(snapshot, via, Request::Promote { member, id, address })];
         }
         _ => {}
+    }
+    plan
+}
+
+/// B1: what was begun before a crash is not known again: a joining member whose pod is recorded and carries no mark is
+/// taken for broken, and its pod deleted.
+pub fn starts_over() -> Planner {
+    Planner::with_bug(start_over)
+}
+
+fn start_over(app: &Etcd, snapshot: &See) -> Do {
+    let mut plan = plan(app, snapshot);
+    let Some(Step::Join { member }) = &snapshot.status.record.step else { return plan };
+    let seen = |it: &&Pod<EtcdClusterSpec>| Some(&it.uid) == member.pod.as_ref();
+    let pod = snapshot.pods.iter().flatten().find(seen);
+    if let Some(pod) = pod.filter(|it| it.started && it.marks.started.is_none() && !it.deleting) {
+        undecided(snapshot, &mut plan);
+        let (pod, reason) = (PodRef::from(pod), LeaveReason::FailedJoin);
+        plan.actions = vec![Action::DeletePod { pod, reason }];
     }
     plan
 }

@@ -6,16 +6,19 @@
 
 mod etcd;
 mod suite;
+mod workloads;
 
 pub mod bugs;
 pub mod zookeeper;
 
 pub use endstate_check::Finding;
 pub use endstate_check::cluster::{
-    Budgets, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes,
+    Budgets, Crashes, Pace, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes,
+    Workload,
 };
 pub use etcd::EtcdModel;
 pub use suite::{deep_suite, suite};
+pub use workloads::workloads;
 
 /// A planner of etcd clusters.
 pub type Planner = endstate_check::cluster::Planner<etcd_plan::Etcd>;
@@ -28,4 +31,10 @@ pub fn check(scenario: &Scenario, planner: Planner) -> Report {
 /// Takes one random walk through a scenario; the seed is the scenario's.
 pub fn walk(scenario: &Scenario, planner: Planner) -> Option<Finding<Property>> {
     endstate_check::cluster::walk(scenario, EtcdModel::of(scenario), planner)
+}
+
+/// Carries a workload out, and then once for each way in which the operator may be killed at each of its calls.
+pub fn crashes(workload: &Workload, planner: Planner, pace: Pace) -> Crashes {
+    let model = EtcdModel::of(&workload.scenario);
+    endstate_check::cluster::crashes(workload, model, planner, pace)
 }

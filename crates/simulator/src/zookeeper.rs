@@ -1,6 +1,7 @@
 //! ZooKeeper: ZAB with observers, `reconfig`, and what a server's start does without data.
 
 mod suite;
+mod workloads;
 
 use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
@@ -10,6 +11,7 @@ use endstate_core::{Reclaim, quorum};
 use zookeeper_plan::{ZooKeeper, ZookeeperClusterSpec};
 
 pub use suite::{deep_suite, suite};
+pub use workloads::workloads;
 
 const VERSION: &str = "3.9.5";
 /// Java's heap in the first and the second spec, in MiB.

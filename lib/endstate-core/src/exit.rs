@@ -83,7 +83,7 @@ pub enum Survey {
     Unreadable,
 }
 
-/// What a launcher knows for certain when it refuses to start a member.
+/// What a launcher knows for certain when it does not start a member.
 ///
 /// ```
 /// use endstate_core::Evidence;
@@ -100,11 +100,13 @@ pub enum Evidence {
     DataUnreadable,
     /// The launcher could not do its part, for a reason that says nothing about the data.
     NotStarted,
+    /// The data of a member that is to start later is whole.
+    Prepared,
 }
 
 impl Evidence {
-    const ALL: [Self; 4] =
-        [Self::DataLost, Self::DataForeign, Self::DataUnreadable, Self::NotStarted];
+    const ALL: [Self; 5] =
+        [Self::DataLost, Self::DataForeign, Self::DataUnreadable, Self::NotStarted, Self::Prepared];
 
     /// The launcher's exit code. No application ends with it by itself: it is none of the codes of Go's
     /// runtime, of shells, of signals, or of `sysexits.h`.
@@ -114,6 +116,7 @@ impl Evidence {
             Self::DataForeign => 95,
             Self::DataUnreadable => 96,
             Self::NotStarted => 97,
+            Self::Prepared => 98,
         }
     }
 
@@ -124,6 +127,7 @@ impl Evidence {
             Self::DataForeign => "endstate.dev/launcher/v1 data-foreign",
             Self::DataUnreadable => "endstate.dev/launcher/v1 data-unreadable",
             Self::NotStarted => "endstate.dev/launcher/v1 not-started",
+            Self::Prepared => "endstate.dev/launcher/v1 prepared",
         }
     }
 

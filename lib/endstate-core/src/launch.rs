@@ -6,12 +6,14 @@
 
 mod guard;
 mod probe;
+mod restore;
 mod start;
 mod volume;
 
 use serde::{Deserialize, Serialize};
 
 use crate::certificates::Bundle;
+use crate::facts::Facts;
 use crate::id::RoleName;
 use crate::identity::Identity;
 use crate::policy::PodPolicy;
@@ -20,6 +22,7 @@ use crate::record::MemberRecord;
 
 pub use guard::{Directory, Guard, Seed, SeedWhen, Source};
 pub use probe::{Probe, Probes, Question};
+pub use restore::Restore;
 pub use start::{Peer, Start};
 pub use volume::{Policy, Reclaim, Retention, Storage, VolumeSpec};
 
@@ -44,12 +47,14 @@ pub struct LaunchOf<'a, S> {
     pub start: Option<&'a Start>,
     /// The volumes that it has, by name, if it has any: its data stays on these, whatever is asked for.
     pub volumes: Option<Vec<&'a str>>,
+    /// What the data of a first member is made of, if an operation asks for it: as that says it.
+    pub source: Option<&'a Facts>,
 }
 
 impl<'a, S> LaunchOf<'a, S> {
     /// A member whose pod is there.
     pub fn new(object: &'a Identity, spec: &'a S, member: &'a MemberRecord) -> Self {
-        Self { object, spec, member, start: None, volumes: None }
+        Self { object, spec, member, start: None, volumes: None, source: None }
     }
 
     /// The same, of a pod that is made for this start.
@@ -62,6 +67,12 @@ impl<'a, S> LaunchOf<'a, S> {
     #[must_use]
     pub fn has(self, volumes: Option<Vec<&'a str>>) -> Self {
         Self { volumes, ..self }
+    }
+
+    /// The same, of a cluster that begins anew with this.
+    #[must_use]
+    pub fn source(self, source: Option<&'a Facts>) -> Self {
+        Self { source, ..self }
     }
 
     /// What a directory of the member is on that not every member has; `None` if this one has none. It neither comes to

@@ -24,6 +24,7 @@ mod consent;
 mod credentials;
 mod exit;
 mod facts;
+mod fullness;
 mod id;
 mod identity;
 mod launch;
@@ -69,11 +70,12 @@ pub use consent::{CONSENT_ANNOTATION, Choice};
 pub use credentials::Credentials;
 pub use exit::{Evidence, Exit, Survey, Words};
 pub use facts::Facts;
+pub use fullness::{Files, FilesRoom, Fullness, Remedy};
 pub use id::{ClusterId, MemberId, MemberName, ResourceVersion, RoleName, Uid};
 pub use identity::Identity;
 pub use launch::{
     ClaimFiles, Directory, Guard, Launch, LaunchOf, Peer, Policy, Probe, Probes, Question, Reclaim,
-    Retention, SecretFiles, Seed, SeedWhen, Source, Start, Storage, VolumeSpec,
+    Restore, Retention, SecretFiles, Seed, SeedWhen, Source, Start, Storage, VolumeSpec,
 };
 pub use limits::{
     CRASH_LOOP_CHANGED_SECONDS, CRASH_LOOP_RENEWALS, CRASH_LOOP_RESTARTS, CRASH_LOOP_SECONDS,
@@ -92,7 +94,7 @@ pub use place::{Place, Room};
 pub use plan::{
     Action, Event, EventKind, Heartbeat, Issue, LeftClaim, MemberVolume, Plan, Surroundings,
 };
-pub use planner::{member_name, plan};
+pub use planner::{AT_REST_MS, member_name, plan};
 pub use platform::Platform;
 pub use pod::{Eviction, Marks, NodeFault, Pod, PodPhase, PodRef, Trouble};
 pub use policy::{EmptyDir, PodPolicy};
@@ -102,7 +104,7 @@ pub use progress::{Part, Progress, State};
 pub use reason::{Cause, End, LeaveReason, Shortage, VersionMismatch};
 pub use record::{
     Accepted, AskedTask, Backoff, Bootstrap, MemberRecord, Record, RecoverStage, Restarted,
-    SpareId, Spread, Step, Unevenness,
+    RestoreStage, Restoring, SpareId, Spread, Step, Unevenness,
 };
 pub use request::{
     ActionKey, ActionKind, AppStep, Call, Precondition, Request, RequestKind, Roster,

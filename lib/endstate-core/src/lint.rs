@@ -13,6 +13,7 @@ mod needs;
 mod pods;
 mod recoveries;
 mod requests;
+mod restores;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -211,9 +212,10 @@ impl<'a, S> Lint<'a, S> {
         self.check(Rule::IntentFirst, new.names >= old.names, || {
             "the number of names given out decreases".into()
         });
-        let keeps = old.cluster_id.is_none() || new.cluster_id == old.cluster_id;
+        let anew = self.begins_anew();
+        let keeps = old.cluster_id.is_none() || new.cluster_id == old.cluster_id || anew;
         self.check(Rule::NoSecondStart, keeps, || "the recorded identity changes".into());
-        let again = old.cluster_id.is_some() && new.bootstrap.is_some();
+        let again = old.cluster_id.is_some() && new.bootstrap.is_some() && !anew;
         self.check(Rule::NoSecondStart, !again, || {
             "a start is planned for a cluster that exists".into()
         });
@@ -224,6 +226,7 @@ impl<'a, S> Lint<'a, S> {
         self.keeps_listed();
         self.marked_first();
         self.asks_somebody();
+        self.restores();
         self.rests();
         let alone = self.snapshot.object.deleting
             || self.snapshot.pods.is_none()
@@ -237,7 +240,7 @@ impl<'a, S> Lint<'a, S> {
             "it acts on a cluster that is paused".into()
         });
         let clients = self.plan.surroundings.as_ref().is_some_and(|it| it.clients);
-        let known = new.cluster_id.is_some() || is_lost(self.snapshot);
+        let known = new.cluster_id.is_some() || new.restoring.is_some() || is_lost(self.snapshot);
         self.check(Rule::MarksFirst, !clients || known, || {
             "the client service is due before the cluster is recorded".into()
         });
@@ -291,7 +294,7 @@ impl<'a, S> Lint<'a, S> {
 
     /// Who is on the list is not forgotten, however the list calls it.
     fn keeps_listed(&mut self) {
-        let Some(list) = self.proven() else { return };
+        let Some(list) = self.proven().filter(|_| !self.begins_anew()) else { return };
         let new = &self.plan.status.record;
         let kept = |it: &MemberRecord| new.members.iter().any(|other| other.name == it.name);
         for known in self.snapshot.status.record.members.iter().filter(|it| !kept(it)) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::beside::{Beside, Tended, Verdict};
+use crate::facts::Facts;
 use crate::id::MemberName;
 use crate::progress::{Progress, State, seconds};
 use crate::status::Truth;
@@ -22,7 +23,7 @@ use crate::status::Truth;
 /// ```
 /// use endstate_core::{Beside, Facts, Operation, Operations};
 /// use serde_json::json;
-/// let operations = Operations { kind: "ToyTask", steps: &["Compact"] };
+/// let operations = Operations::new("ToyTask", &["Compact"]);
 /// let read = |spec| operations.of(&Beside::new("ToyTask", "one", Facts::of(&spec)));
 /// let to = Some("example-x7k2p".into());
 /// assert_eq!(read(json!({"moveLeader": {"to": "example-x7k2p"}})), Some(Operation::MoveLeader { to }));
@@ -30,6 +31,7 @@ use crate::status::Truth;
 /// assert_eq!(read(json!({"compact": {}})), Some(Operation::OnMembers { step, members: vec![] }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Operations {
     /// The kind of the objects.
     pub kind: &'static str,
@@ -37,6 +39,8 @@ pub struct Operations {
     /// members or of those under `members`. Each is asked of the member itself, and may block it. A driver that is
     /// asked for it twice does it twice, which must do no harm.
     pub steps: &'static [&'static str],
+    /// Whether a cluster can begin anew with other data ([`Operation::Restore`]).
+    pub restores: bool,
 }
 
 /// What an operation asks for.
@@ -66,6 +70,11 @@ pub enum Operation {
         /// The members; all if none is named.
         members: Vec<MemberName>,
     },
+    /// The cluster begins anew with the data of a backup: its members make room for others, and their volumes are kept.
+    Restore {
+        /// What the data is made of, as the application reads it ([`LaunchOf::source`](crate::LaunchOf::source)).
+        source: Facts,
+    },
     /// None that is known here.
     Unknown,
 }
@@ -80,6 +89,17 @@ struct Asked {
 }
 
 impl Operations {
+    /// Operations of this kind, with these steps of the application's own.
+    pub const fn new(kind: &'static str, steps: &'static [&'static str]) -> Self {
+        Self { kind, steps, restores: false }
+    }
+
+    /// The same, where a cluster can begin anew with other data: that is asked for as `spec.restore`.
+    #[must_use]
+    pub const fn restoring(self) -> Self {
+        Self { restores: true, ..self }
+    }
+
     /// What an object asks for; `None` if it is of another kind.
     pub fn of(&self, object: &Beside) -> Option<Operation> {
         if object.kind != self.kind {
@@ -97,6 +117,9 @@ impl Operations {
         if let Some(member) = asked("replaceMember").and_then(|it| it.member) {
             return Some(Operation::ReplaceMember { member });
         }
+        if let Some(source) = fields.get("restore").filter(|_| self.restores) {
+            return Some(Operation::Restore { source: Facts::of(source) });
+        }
         let step =
             step().map(|(it, members)| Operation::OnMembers { step: it.to_owned(), members });
         Some(step.unwrap_or(Operation::Unknown))
@@ -104,8 +127,25 @@ impl Operations {
 
     /// The operation whose turn it is: the one that was started, or else the oldest.
     pub(crate) fn current<'b>(&self, beside: &'b [Beside]) -> Option<(&'b Beside, Operation)> {
+        self.first(beside, |it| !matches!(it, Operation::Restore { .. }))
+    }
+
+    /// The same of those that have a cluster begin anew: they wait for no other, which may need what is lost.
+    pub(crate) fn restore<'b>(&self, beside: &'b [Beside]) -> Option<(&'b Beside, Facts)> {
+        match self.first(beside, |it| matches!(it, Operation::Restore { .. }))? {
+            (object, Operation::Restore { source }) => Some((object, source)),
+            _ => None,
+        }
+    }
+
+    fn first<'b>(
+        &self,
+        beside: &'b [Beside],
+        counts: impl Fn(&Operation) -> bool,
+    ) -> Option<(&'b Beside, Operation)> {
         let pending = beside.iter().filter(|it| !it.progress.state.is_over() && !it.deleting);
         let operations = pending.filter_map(|it| Some((it, self.of(it)?)));
+        let operations = operations.filter(|it| counts(&it.1));
         operations.min_by_key(|(it, _)| (!it.progress.is_started(), it.created, &it.name))
     }
 
@@ -115,7 +155,7 @@ impl Operations {
     /// ```
     /// use endstate_core::{Beside, Facts, Operations};
     /// let object = Beside::new("ToyTask", "one", Facts::default());
-    /// let operations = Operations { kind: "ToyTask", steps: &[] };
+    /// let operations = Operations::new("ToyTask", &[]);
     /// let tended = operations.without_cluster(&object, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
     /// assert_eq!(tended.verdict.reason, "ClusterNotFound");
     /// ```

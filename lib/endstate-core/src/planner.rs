@@ -36,6 +36,8 @@ mod repair;
 mod report;
 mod resize;
 mod restarting;
+mod restoring;
+mod standing;
 mod stranger;
 mod stray;
 mod tasks;
@@ -47,6 +49,7 @@ mod without_quorum;
 
 pub use names::member_name;
 pub(crate) use names::{is_member_name, serial_of};
+pub use report::AT_REST_MS;
 
 use crate::app::App;
 use crate::assess::{Assessed, Situation, assess, assess_unpaused};
@@ -167,11 +170,12 @@ fn forming_steps<A: App>() -> [Step<A>; 10] {
 }
 
 /// Nothing may be decided about members. A process that does not run may still be given what it needs to run: a
-/// correction is never made to wait for the health of what it corrects. Before them, a leader is appointed where the
-/// voters agree and lack nothing else; last comes what the application calls harmless.
-fn steps_without_quorum<A: App>() -> [Step<A>; 11] {
+/// correction is never made to wait for the health of what it corrects. Before them, the cluster may begin anew; a
+/// leader is appointed where the voters agree and lack nothing else; last comes what the application calls harmless.
+fn steps_without_quorum<A: App>() -> [Step<A>; 12] {
     [
         marks::mark,
+        restoring::go_on,
         without_quorum::report,
         appointing::appoint,
         recover::go_on,
@@ -185,12 +189,13 @@ fn steps_without_quorum<A: App>() -> [Step<A>; 11] {
     ]
 }
 
-/// Pods that are missing on claims; then a second leader, and doubt about data before everything else; then processes
-/// that do not run, which no step under way may hold up, however long it takes; then that step; then repair before
-/// change, removal of the dead before growth, growth before restarts, what an operation asks for after
-/// that, and at last what works is spread better.
-fn proven_steps<A: App>() -> [ProvenStep<A>; 24] {
+/// Whether the cluster begins anew; pods that are missing on claims; then a second leader, and doubt about data before
+/// everything else; then processes that do not run, which no step under way may hold up, however long it takes; then
+/// that step; then repair before change, removal of the dead before growth, growth before restarts, what an operation
+/// asks for after that, and at last what works is spread better.
+fn proven_steps<A: App>() -> [ProvenStep<A>; 25] {
     [
+        restoring::with_quorum,
         repair::resume,
         appointing::stop_rival,
         doubt::report,

@@ -172,6 +172,11 @@ impl<S> Pod<S> {
         self.shows(Evidence::DataForeign)
     }
 
+    /// Whether the launcher made the data of a member that is to start later, and all of it is there.
+    pub fn is_prepared(&self) -> bool {
+        self.shows(Evidence::Prepared)
+    }
+
     fn shows(&self, evidence: Evidence) -> bool {
         self.exit.as_ref().is_some_and(|it| it.evidence == Some(evidence))
     }

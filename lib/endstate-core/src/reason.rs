@@ -271,4 +271,6 @@ pub enum LeaveReason {
     /// Only its pod goes, for a recovery: the source's is made again on its volume as the only member, and the others
     /// are not to form a cluster without it.
     Recovered,
+    /// Only its pod goes: its cluster begins anew with the data of a backup.
+    Restored,
 }

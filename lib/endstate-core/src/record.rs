@@ -9,18 +9,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::consent::Choice;
 use crate::id::{ClusterId, MemberId, MemberName, RoleName, Uid};
 use crate::reason::{Cause, LeaveReason};
 use crate::request::{AppStep, RequestKind};
 
 mod member;
+mod restoring;
 mod step;
 
 pub use member::{MemberRecord, Restarted};
+pub use restoring::{RestoreStage, Restoring};
 pub use step::{RecoverStage, Step};
 
 use member::is_no;
+use restoring::any_object;
 
 /// A try to spread members better, by one that joins where there is more room.
 ///
@@ -133,6 +137,12 @@ pub struct Record<S> {
     /// hold the data of another member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<MemberName>,
+    /// The data of a backup takes the place of what the cluster has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restoring: Option<Restoring>,
+    /// The operations by which it began anew, as long as they are there: once is enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<Uid>,
     /// The step under way: to be finished or abandoned by whoever comes next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
@@ -171,6 +181,8 @@ impl<S> Default for Record<S> {
             consent: None,
             found: vec![],
             kept: vec![],
+            restoring: None,
+            restored: vec![],
             step: None,
             coming: vec![],
             backoff: None,
@@ -182,14 +194,16 @@ impl<S> Default for Record<S> {
 }
 
 impl<S> Record<S> {
-    /// First members, those that were found, members, and who is coming.
+    /// First members, those that were found, members, who is coming, and whose data is made.
     pub(crate) fn everyone_mut(&mut self) -> impl Iterator<Item = &mut MemberRecord> {
         let first = self.bootstrap.iter_mut().flat_map(|it| &mut it.members);
         let coming = self.step.iter_mut().filter_map(|it| match it {
             Step::Join { member } => Some(member),
             _ => None,
         });
-        first.chain(&mut self.found).chain(&mut self.members).chain(coming).chain(&mut self.coming)
+        let made = self.restoring.iter_mut().filter_map(|it| it.stage.member_mut());
+        let known = first.chain(&mut self.found).chain(&mut self.members).chain(coming);
+        known.chain(&mut self.coming).chain(made)
     }
 
     /// Who joins: the one of the step, and those beside it.
@@ -240,6 +254,37 @@ impl<S> Record<S> {
         self.everyone().find(|it| it.name.as_str() == name)
     }
 
+    /// Whether this one only has its data made.
+    pub(crate) fn is_made(&self, name: &MemberName) -> bool {
+        self.restoring.as_ref().and_then(Restoring::member).is_some_and(|it| it.name == *name)
+    }
+
+    /// Forgets the cluster: whose data was made forms another. What is on volumes by now is kept, whatever becomes of
+    /// it. The number of the attempt is new: each before it used up a name at least.
+    pub(crate) fn begin_anew(&mut self, claims: &[Claim]) {
+        let Some(restoring) = self.restoring.take() else { return };
+        let Some(member) = restoring.member().cloned() else { return };
+        let (name, role, id) = (member.name.clone(), member.role.clone(), member.id.clone());
+        let first = MemberRecord { id, ..MemberRecord::new(name, role) };
+        let others = claims.iter().map(|it| &it.member).filter(|it| **it != first.name);
+        let mut kept: Vec<_> = others.chain(&self.kept).cloned().collect();
+        kept.sort();
+        kept.dedup();
+        let attempt = u32::try_from(self.names).unwrap_or(u32::MAX);
+        *self = Self {
+            epoch: self.epoch,
+            names: self.names,
+            ids: self.ids,
+            accepted: self.accepted.take(),
+            consent: self.consent.take(),
+            restored: std::mem::take(&mut self.restored),
+            restoring: Some(Restoring { stage: RestoreStage::Forming {}, ..restoring }),
+            bootstrap: Some(Bootstrap { attempt, members: vec![first] }),
+            kept,
+            ..Self::default()
+        };
+    }
+
     /// Whether nothing was ever recorded of a cluster.
     ///
     /// ```
@@ -276,10 +321,11 @@ impl<S> Record<S> {
         matches!(&self.step, Some(Step::Leave { name, reason: LeaveReason::Stranger, .. }) if name == member)
     }
 
-    /// First members, those that were found, members, and who is coming.
+    /// First members, those that were found, members, who is coming, and whose data is made.
     pub(crate) fn everyone(&self) -> impl Iterator<Item = &MemberRecord> {
         let first = self.bootstrap.iter().flat_map(|it| &it.members);
-        first.chain(&self.found).chain(&self.members).chain(self.joining())
+        let made = self.restoring.iter().filter_map(Restoring::member);
+        first.chain(&self.found).chain(&self.members).chain(self.joining()).chain(made)
     }
 
     /// The role and the group that are recorded of a member that belongs to the cluster, or is coming.
@@ -395,10 +441,6 @@ pub struct Backoff {
     /// How many members belonged to the cluster.
     #[serde(default)]
     pub members: usize,
-}
-
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -398,6 +398,14 @@ impl Task {
 }
 
 impl Task {
+    /// The application's own step that it is, and whom it is about.
+    pub fn step(&self) -> Option<(String, MemberName)> {
+        match &self.request {
+            RequestKind::App(name) => Some((name.clone(), self.member.clone())),
+            _ => None,
+        }
+    }
+
     /// A request of which so much is done.
     pub fn new(request: RequestKind, member: impl Into<MemberName>, done: u64, of: u64) -> Self {
         Self { request, member: member.into(), done, of }

@@ -6,6 +6,7 @@
 
 mod comparisons;
 mod long;
+mod remembered;
 
 use std::fmt::Display;
 use std::future::Future;
@@ -17,6 +18,7 @@ use crate::client::{Endpoint, Failure};
 use crate::operator::Secrets;
 pub use comparisons::{Asked, Comparisons};
 pub use long::LongCalls;
+pub use remembered::Remembered;
 
 /// A member, and where its pod can be reached.
 ///

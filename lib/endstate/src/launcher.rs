@@ -7,7 +7,8 @@
 //! under a new name, or restores it.
 //!
 //! Where the data is to come from elsewhere, a backup say, a program of the operator's makes it before the first start,
-//! and leaves all of it or nothing. Until it has, there was no start.
+//! and leaves all of it or nothing. Until it has, there was no start. That may be all that a pod is for: it says so
+//! when the data is whole, and another pod of the member starts on it.
 //!
 //! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on.
 //! Against that the operator marks the pod itself once the member has answered
@@ -141,6 +142,10 @@ fn start(request: &Launch) -> Result<Infallible, LaunchError> {
     // Before the marker: a start that fails here has not happened.
     if decision == Decision::FirstStart && !request.prepare.is_empty() {
         prepare::prepare(request)?;
+    }
+    if request.only_prepare {
+        survey::note_owner(request);
+        return Err(LaunchError::Prepared);
     }
     let class_path = request.class_path.as_deref().map(files::class_path).transpose()?;
     files::make_all(&request.seeds)?;

@@ -27,6 +27,7 @@ mod platform;
 mod pods;
 mod reconciler;
 mod refusals;
+mod rest;
 mod tend;
 mod trial;
 
@@ -82,7 +83,7 @@ pub fn add<O: Operand>(
     let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
     let nodes = engine.cache_of::<Node>((), Scope::all().optional());
     let classes = engine.cache::<StorageClass>();
-    let beside = Besides::open(engine, &operand.beside());
+    let beside = Besides::open(engine, &operand.beside(), O::asked);
     let evictions = Evictions::open(engine, &O::Kind::group(&()));
     let (questions, lines) = (Questions::default(), Lines::default());
     let operator = Operator {

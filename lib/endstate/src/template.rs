@@ -140,9 +140,7 @@ pub(crate) fn installer(launcher_image: &str) -> Container {
 
 fn container(application: &str, request: &PodRequest<'_>) -> Container {
     let launch = request.launch;
-    // One that goes on with its volume never starts without data.
-    let resumes = !request.start.may_be_blank();
-    let of = (request.member.as_str(), resumes);
+    let of = (request.member.as_str(), request.start);
     let command = launcher::command(&launch.guard, of, LAUNCHER_DIR, &launch.command);
     let (alive, ready) = (launch.probes.alive.as_ref(), launch.probes.ready.as_ref());
     Container {

@@ -1,5 +1,6 @@
 //! The cluster that is backed up: which of its members is asked.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ pub async fn follower(task: &KeepTask) -> Result<Asked, AgentError> {
     }
     let corrupt = match asked.first() {
         Some((connection, _)) => connection.alarms().await?.corrupt,
-        None => vec![],
+        None => BTreeSet::new(),
     };
     let ahead = asked.iter().map(|it| it.1.raft_index).max().unwrap_or_default();
     // An alarm that names nobody may mean anybody.

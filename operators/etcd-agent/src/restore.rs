@@ -196,11 +196,11 @@ async fn fetch(source: &Source, entry: &Entry, to: &Path) -> Result<(), AgentErr
         }
         Ok(())
     });
-    writing.await.unwrap_or_else(|_| Err(AgentError::Archive(ArchiveError::Interrupted)))
+    writing.await.unwrap_or(Err(AgentError::Archive(ArchiveError::Interrupted)))
 }
 
-/// Writes what happened after the full backup into the data that was made of it. Gives a member that has done it, and to
-/// which revision it leads.
+/// Writes what happened after the full backup into the data that was made of it. Gives a member that has done it, and
+/// to which revision it leads.
 pub(crate) async fn replay(
     source: &Source,
     chain: &Chain<'_>,

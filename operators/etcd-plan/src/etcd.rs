@@ -154,7 +154,7 @@ impl App for Etcd {
     }
 
     fn operations(&self) -> Option<Operations> {
-        Some(Operations { kind: TASK_KIND, steps: &[DEFRAGMENT] })
+        Some(Operations::new(TASK_KIND, &[DEFRAGMENT]).restoring())
     }
 
     fn lacks(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<String> {

@@ -2,7 +2,7 @@
 //! full they are.
 
 use crate::auth::AuthFacts;
-use endstate_core::{Facts, MemberName, Version, View};
+use endstate_core::{Facts, Fullness, MemberName, Version, View};
 use serde::{Deserialize, Serialize};
 
 /// What one member says.
@@ -18,25 +18,9 @@ pub struct MemberFacts {
     pub storage_version: Option<Version>,
     /// The version that a downgrade under way goes to. 3.6 and newer say so.
     pub downgrade: Option<Version>,
-    /// How full its database is.
+    /// How full its database is, if it says so. What its quota is members say from 3.6 on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub database: Option<Database>,
-}
-
-/// How full a member's database is, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Database {
-    /// Of the file.
-    pub size: u64,
-    /// Of the pages that are in use.
-    pub in_use: u64,
-    /// How large the file may be; 0 if the member does not say. 3.6 and newer do.
-    pub quota: u64,
-    /// The size of the file, and how much of it was in use, right after its last defragmentation, if that was asked for
-    /// within the last hour.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub defragmented: Option<(u64, u64)>,
+    pub database: Option<Fullness>,
 }
 
 /// What is known where a member has no space left by its alarm.

@@ -2,7 +2,7 @@
 
 use endstate_core::tls::{Files, Holder, Link};
 use endstate_core::{
-    Directory, Guard, Identity, Launch, LaunchOf, Peer, Probe, Probes, Start, Version,
+    Directory, Guard, Identity, Launch, LaunchOf, Peer, Probe, Probes, Restore, Start, Version,
 };
 
 use crate::restore::Made;
@@ -85,8 +85,9 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
             Guard::new(DATA_DIR, &[DATABASE]).beside(wal)
         }
     };
-    let prepare = prepare(of, version);
-    let restore = of.spec.restore.as_ref().filter(|_| prepare.is_some());
+    let restore = of.restore(of.spec.restore.as_ref());
+    let prepare = restore.as_ref().and_then(|it| prepare(of, it, version));
+    let restore = restore.filter(|_| prepare.is_some());
     let guard = prepare.into_iter().fold(guard, Guard::prepared_by);
     let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
@@ -103,9 +104,14 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
 }
 
 /// The program that makes the data of a cluster's first member, and its arguments; nothing for others.
-fn prepare(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> Option<Vec<String>> {
-    let restore = of.spec.restore.as_ref()?;
-    let Some(Start::New { token, members }) = of.start else { return None };
+fn prepare(
+    of: &LaunchOf<'_, EtcdClusterSpec>,
+    restore: &Restore,
+    version: Version,
+) -> Option<Vec<String>> {
+    let Some(Start::New { token, members } | Start::Prepare { token, members }) = of.start else {
+        return None;
+    };
     let Peer { name, address, .. } = members.iter().find(|it| it.name == of.member.name)?;
     let made = Made {
         name: name.to_string(),
@@ -205,7 +211,7 @@ fn start_flags(start: &Start) -> Vec<String> {
         start.members().iter().map(|it| format!("{}={}", it.name, it.address)).collect();
     let members = format!("--initial-cluster={}", members.join(","));
     match start {
-        Start::New { token, .. } => vec![
+        Start::New { token, .. } | Start::Prepare { token, .. } => vec![
             members,
             "--initial-cluster-state=new".into(),
             format!("--initial-cluster-token={token}"),

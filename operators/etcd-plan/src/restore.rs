@@ -2,22 +2,7 @@
 //!
 //! The first member's launcher has it made before etcd starts; the others join that one as they join any cluster.
 
-use endstate_core::{ClaimFiles, SecretFiles};
 use serde::{Deserialize, Serialize};
-
-/// A backup that a new cluster's data is made from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Restore {
-    /// What is to be restored from where, as the program reads it that does so.
-    pub what: String,
-    /// The secrets that it needs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<SecretFiles>,
-    /// The claim that it needs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<ClaimFiles>,
-}
 
 /// What the program is told of the member whose data it makes.
 ///

@@ -7,12 +7,10 @@
 //! enough, and the alarm is withdrawn when every file is well below its quota.
 
 use endstate_core::{
-    AppStep, Cluster, Complaint, Member, MemberName, Precondition, Storage, quorum,
+    AppStep, Cluster, Complaint, Files, FilesRoom, Fullness, MemberName, Precondition, Storage,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::facts::{ClusterFacts, Database, MemberFacts, NoSpace};
+use crate::facts::{ClusterFacts, MemberFacts, NoSpace};
 use crate::spec::{EtcdClusterSpec, ROLE};
 
 /// The step that gives the space that a member's database does not use back to the file system.
@@ -26,44 +24,27 @@ pub const WITHDRAW_NOSPACE: &str = "WithdrawNoSpace";
 
 /// By which variable a user sets the quota, and what etcd's own is.
 const QUOTA: (&str, u64) = ("ETCD_QUOTA_BACKEND_BYTES", 2 << 30);
-/// How the variables begin by which a user chooses what becomes of history.
+/// How the variables begin by which a user chooses what becomes of history, and what it is otherwise. An hour is far
+/// more than watches that were cut off need, or the deltas of a backup; a database that keeps everything fills up.
 const AUTO_COMPACTION: &str = "ETCD_AUTO_COMPACTION_";
+const COMPACTION: [(&str, &str); 2] =
+    [("ETCD_AUTO_COMPACTION_MODE", "periodic"), ("ETCD_AUTO_COMPACTION_RETENTION", "1h")];
 
-/// From so many hundredths of its quota on a database is said to be short of space.
-const SHORT: u64 = 80;
-/// Below so many it has room.
-const ROOM: u64 = 90;
-/// A defragmentation that does not free so many is not worth it.
-const WORTH: u64 = 5;
 /// etcd keeps so many entries of its log for members that are behind. Who lacks more is sent a database, and a
 /// defragmentation meanwhile has spoiled data (before 3.5.23 and 3.6.5).
 const BEHIND_MAX: u64 = 5_000;
 
-/// Who makes room where members have no space left.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SpaceRemedy {
-    /// The operator.
-    #[default]
-    Auto,
-    /// A person.
-    Manual,
-}
+/// What a person does where nothing else helps.
+const LARGER: &str = "delete keys, or raise ETCD_QUOTA_BACKEND_BYTES, and before that the volume, which has to hold it twice";
 
-impl SpaceRemedy {
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
+/// And where nothing is done without one.
+const MANUAL: &str = "compact, defragment (EtcdTask) and then `etcdctl alarm disarm`, or set spec.spaceRemedy to Auto";
 
-/// By which history older than an hour is given up, unless a user chooses. An hour is far more than watches that were
-/// cut off need, or the deltas of a backup; a database that keeps everything fills up.
+/// The variables by which members give history up in time.
 pub(crate) fn compaction(spec: &EtcdClusterSpec) -> impl Iterator<Item = (&'static str, String)> {
     let chosen = spec.env.iter().any(|it| it.0.starts_with(AUTO_COMPACTION));
-    let own = [
-        ("ETCD_AUTO_COMPACTION_MODE", "periodic".to_owned()),
-        ("ETCD_AUTO_COMPACTION_RETENTION", "1h".to_owned()),
-    ];
-    own.into_iter().filter(move |_| spec.compacts && !chosen)
+    let own = COMPACTION.into_iter().filter(move |_| spec.compacts && !chosen);
+    own.map(|(name, value)| (name, value.to_owned()))
 }
 
 /// What is due to make room. What a member is at work on is, whatever became of its reason: nothing stops it.
@@ -78,24 +59,20 @@ pub(crate) fn steps(spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<AppStep
 
 /// What is told of space, if it is short.
 pub(crate) fn complaint(spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<Complaint> {
-    let databases = databases(spec, cluster);
-    let fullest = databases.iter().max_by_key(|it| it.1.hundredths());
-    let told = fullest.map(|(member, it)| {
-        let quota = it.quota >> 20;
-        format!(
-            "the database of {} is at {} % of its quota of {quota} MiB",
-            member.name,
-            it.hundredths()
-        )
+    let files = files(spec, cluster);
+    let fullest = files.fullest();
+    let told = fullest.map_or_else(String::new, |(member, it)| {
+        let (name, share, quota) = (&member.name, it.hundredths(), it.bound >> 20);
+        format!("the database of {name} is at {share} % of its quota of {quota} MiB; ")
     });
-    let Some(no_space) = no_space(cluster) else {
-        let short = fullest.filter(|it| it.1.hundredths() >= SHORT)?;
-        let least = least(&databases);
-        let hint = match short.1.frees(least) {
-            true => "a defragmentation makes it smaller (EtcdTask)",
-            false => LARGER,
+    let Some(no_space) = cluster.facts.read::<ClusterFacts>()?.no_space else {
+        let short = fullest.filter(|it| it.1.is_short())?.1;
+        let way = if files.shrinks(&short) {
+            "a defragmentation makes it smaller (EtcdTask)"
+        } else {
+            LARGER
         };
-        return Some(Complaint::warning("SpaceShort", format!("{}; {hint}", told?)));
+        return Some(Complaint::warning("SpaceShort", told + way));
     };
     let name = |id: &String| {
         let member = cluster.members.iter().find(|it| *it.id == **id);
@@ -103,19 +80,12 @@ pub(crate) fn complaint(spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<Com
     };
     let who = no_space.full.iter().map(name).collect::<Vec<_>>().join(", ");
     let way = match steps(spec, cluster).map_or_else(|| way_out(spec, cluster, &no_space), Ok) {
-        Ok(step) if step.dangerous && is_small(cluster) => {
-            "a defragmentation blocks its member, so scale to 3 (spec.size)".to_owned()
-        }
         Ok(step) => format!("{} of {} makes room", step.name, step.member),
         Err(way) => way.to_owned(),
     };
-    let told = told.map(|it| format!("; {it}")).unwrap_or_default();
-    let message = format!("writes are refused because no space was left to {who}{told}; {way}");
+    let message = format!("writes are refused because no space was left to {who}; {told}{way}");
     Some(Complaint::new("SpaceExhausted", message))
 }
-
-/// What a person does where nothing else helps.
-const LARGER: &str = "delete keys, or raise ETCD_QUOTA_BACKEND_BYTES, and before that the volume, which has to hold it twice";
 
 /// What makes room next, or what that lacks.
 fn way_out(
@@ -124,116 +94,44 @@ fn way_out(
     no_space: &NoSpace,
 ) -> Result<AppStep, &'static str> {
     let leader = cluster.leader().ok_or("nobody leads")?;
-    let databases = databases(spec, cluster);
-    if spec.space_remedy == SpaceRemedy::Manual {
-        return Err(
-            "compact, defragment (EtcdTask) and then `etcdctl alarm disarm`, or set spec.spaceRemedy to Auto",
-        );
+    if !spec.space_remedy.is_auto() {
+        return Err(MANUAL);
     }
-    if databases.len() < cluster.voters().count() {
-        return Err("not every member says how full it is");
-    }
-    if databases.iter().all(|it| it.1.has_room()) {
-        return Ok(AppStep::new(WITHDRAW_NOSPACE, leader.name.clone()));
-    }
-    let least = least(&databases);
-    let due: Vec<_> = databases.iter().filter(|it| !it.1.has_room() && it.1.frees(least)).collect();
-    if let Some((member, database)) = due.iter().min_by_key(|it| (it.0.leads, &it.0.name)) {
-        return match (keeps_up(leader, member), holds_copy(spec, database)) {
-            (false, _) => {
-                Err("a member is behind, and is not defragmented before it has caught up")
-            }
-            (_, false) => Err(
-                "grow the volume first (spec.storage.volume.size): a defragmentation writes a copy",
-            ),
-            _ => Ok(defragment(&member.name)),
-        };
-    }
-    match no_space.compacted {
-        None => Err("it is not known yet how much history there is"),
-        Some(true) => Err(LARGER),
-        Some(false) => {
-            let revision = no_space.revision.to_string();
-            Ok(AppStep::new(COMPACT, leader.name.clone()).with(REVISION, revision))
-        }
+    let volume = match &spec.storage {
+        Some(Storage::Volume(it)) => it.bytes(),
+        _ => None,
+    };
+    let files = files(spec, cluster);
+    let has_history = no_space.compacted == Some(false);
+    let compact = || {
+        let revision = no_space.revision.to_string();
+        AppStep::new(COMPACT, leader.name.clone()).with(REVISION, revision)
+    };
+    match files.room(leader, BEHIND_MAX, volume) {
+        FilesRoom::Enough => Ok(AppStep::new(WITHDRAW_NOSPACE, leader.name.clone())),
+        // Nobody is blocked for little.
+        FilesRoom::Rewrite(_) if has_history && files.are_crowded() => Ok(compact()),
+        FilesRoom::Rewrite(member) => Ok(defragment(&member)),
+        FilesRoom::Exhausted if has_history => Ok(compact()),
+        FilesRoom::Exhausted if no_space.compacted.is_some() => Err(LARGER),
+        FilesRoom::Exhausted => Err("it is not known yet how much history there is"),
+        FilesRoom::Lacks(what) => Err(what),
     }
 }
 
 fn defragment(member: &MemberName) -> AppStep {
-    let role = || ROLE.into();
     let step = AppStep::new(DEFRAGMENT, member.clone()).dangerous();
-    step.needs(Precondition::Healthy { role: role() })
-        .needs(Precondition::UpToDate { role: role() })
+    let step = step.needs(Precondition::Healthy { role: ROLE.into() });
+    step.needs(Precondition::UpToDate { role: ROLE.into() })
 }
 
-/// Whether no member can be spared.
-fn is_small(cluster: &Cluster) -> bool {
-    let voters = cluster.voters().count();
-    voters.saturating_sub(1) < quorum(voters)
-}
-
-/// Whether a member gets what the others have from their logs.
-fn keeps_up(leader: &Member, member: &Member) -> bool {
-    let behind = member
-        .position
-        .as_ref()
-        .zip(leader.position.as_ref())
-        .map(|(has, ahead)| has.behind(ahead));
-    // Who has more than the leader said a moment before lacks nothing.
-    behind.is_none_or(|it| it.is_none_or(|it| it <= BEHIND_MAX))
-}
-
-/// Whether the volume of a member, as far as its size is known, holds a copy of what is in use beside the file.
-fn holds_copy(spec: &EtcdClusterSpec, database: &Database) -> bool {
-    let Some(Storage::Volume(volume)) = &spec.storage else { return true };
-    volume.bytes().is_none_or(|it| it > database.size.saturating_add(database.in_use))
-}
-
-fn no_space(cluster: &Cluster) -> Option<NoSpace> {
-    cluster.facts.read::<ClusterFacts>()?.no_space
-}
-
-/// The voters that say how full they are.
-fn databases<'c>(spec: &EtcdClusterSpec, cluster: &'c Cluster) -> Vec<(&'c Member, Database)> {
-    let of = |member: &'c Member| {
-        let database = member.facts.read::<MemberFacts>()?.database.filter(|it| it.in_use > 0)?;
-        let quota = if database.quota == 0 { quota(spec) } else { database.quota };
-        Some((member, Database { quota, ..database }))
-    };
-    cluster.voters().filter_map(of).collect()
-}
-
-/// How much the data needs: all have the same, and some have given more of it back than others.
-fn least(databases: &[(&Member, Database)]) -> u64 {
-    databases.iter().map(|it| it.1.in_use).min().unwrap_or_default()
-}
-
-fn quota(spec: &EtcdClusterSpec) -> u64 {
+/// The files of the voters that say how full they are, each with its quota: a negative one is none.
+fn files<'c>(spec: &EtcdClusterSpec, cluster: &'c Cluster) -> Files<'c> {
     let set = spec.env.iter().find(|it| it.0 == QUOTA.0).and_then(|it| it.1.parse::<i64>().ok());
-    match set {
-        None | Some(0) => QUOTA.1,
-        // A negative one is none.
-        Some(it) => u64::try_from(it).unwrap_or(u64::MAX),
-    }
-}
-
-impl Database {
-    fn part(&self, hundredths: u64) -> u64 {
-        self.quota / 100 * hundredths
-    }
-
-    fn hundredths(&self) -> u64 {
-        self.size / (self.quota / 100).max(1)
-    }
-
-    fn has_room(&self) -> bool {
-        self.size < self.part(ROOM)
-    }
-
-    /// Whether a defragmentation makes it smaller, by what the data needs and by what came of the last one.
-    fn frees(&self, needed: u64) -> bool {
-        let beyond = |it: u64, what: u64| it > what.saturating_add(self.part(WORTH));
-        let has_changed = |(size, in_use)| beyond(self.size, size) || beyond(in_use, self.in_use);
-        beyond(self.size, needed) && self.defragmented.is_none_or(has_changed)
-    }
+    let told = set.filter(|it| *it != 0);
+    let told = told.map_or(QUOTA.1, |it| u64::try_from(it).unwrap_or(u64::MAX));
+    Files::of(cluster, |member| {
+        let file = member.facts.read::<MemberFacts>()?.database.filter(|it| it.in_use > 0)?;
+        Some(Fullness { bound: if file.bound == 0 { told } else { file.bound }, ..file })
+    })
 }

@@ -3,12 +3,10 @@
 //! Every field takes effect, is refused, or is warned of; `etcd.rs` says for each what a change of it means.
 
 use endstate_core::tls::Tls;
-use endstate_core::{PodPolicy, QuorumRecovery, Storage, Version};
+use endstate_core::{PodPolicy, QuorumRecovery, Remedy, Restore, Storage, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Auth;
-use crate::restore::Restore;
-use crate::space::SpaceRemedy;
 use crate::version::known;
 
 /// Where etcd's images are taken from unless the spec says otherwise.
@@ -71,8 +69,8 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compacts: bool,
     /// Who makes room where members have no space left.
-    #[serde(default, skip_serializing_if = "SpaceRemedy::is_default")]
-    pub space_remedy: SpaceRemedy,
+    #[serde(default, skip_serializing_if = "Remedy::is_auto")]
+    pub space_remedy: Remedy,
     /// How connections are secured.
     #[serde(default)]
     pub tls: Tls,
@@ -105,7 +103,7 @@ impl EtcdClusterSpec {
             next: None,
             learners: None,
             compacts: false,
-            space_remedy: SpaceRemedy::default(),
+            space_remedy: Remedy::default(),
             tls: Tls::default(),
             auth: None,
             restore: None,

@@ -1,9 +1,10 @@
 //! Clusters that begin with the data of a backup.
 
 use endstate_core::{
-    App, ClaimFiles, Formation, Identity, Launch, LaunchOf, MemberRecord, Peer, SecretFiles, Start,
+    App, ClaimFiles, Formation, Identity, Launch, LaunchOf, MemberRecord, Peer, Restore,
+    SecretFiles, Start,
 };
-use etcd_plan::{Etcd, EtcdClusterSpec, Made, Restore};
+use etcd_plan::{Etcd, EtcdClusterSpec, Made};
 
 fn launched(start: Option<&Start>) -> Launch {
     let object = Identity::new("default", "demo", "0c5f");

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use endstate_core::{
-    App, AppStep, EmptyDir, Facts, Identity, LaunchOf, MemberRecord, MemberStatus, Peer, Snapshot,
-    Start, Version, VolumeSpec,
+    App, AppStep, EmptyDir, Facts, Identity, LaunchOf, MemberRecord, MemberStatus, Peer, Remedy,
+    Snapshot, Start, Version, VolumeSpec,
 };
 use engine::{Told, World};
-use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts, SpaceRemedy};
+use etcd_plan::{ClusterFacts, Etcd, EtcdClusterSpec, MemberFacts};
 
 #[test]
 fn stories() {
@@ -47,8 +47,8 @@ impl Told for Etcd {
     fn edit(spec: &mut EtcdClusterSpec, field: &str, value: &str) {
         match field {
             "size" => spec.size = value.parse().unwrap(),
-            "spaceRemedy" if value == "Manual" => spec.space_remedy = SpaceRemedy::Manual,
-            "spaceRemedy" => spec.space_remedy = SpaceRemedy::Auto,
+            "spaceRemedy" if value == "Manual" => spec.space_remedy = Remedy::Manual,
+            "spaceRemedy" => spec.space_remedy = Remedy::Auto,
             "volume" => spec.storage = Some(VolumeSpec::new(value).into()),
             "quota" => spec.env = vec![("ETCD_QUOTA_BACKEND_BYTES".into(), value.into())],
             "version" => spec.version = value.into(),

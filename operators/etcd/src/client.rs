@@ -4,13 +4,14 @@
 //! a call that changes the membership must reach the member it was decided for); a refusal is known by its gRPC code,
 //! and its text is for people only.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use endstate::client::{
     CHANGE_TIMEOUT, CONNECT_TIMEOUT, Code, Endpoint, READ_TIMEOUT, Refused, STATUS_TIMEOUT,
     TlsFiles, get, innermost, within,
 };
-use endstate_core::{Digest, Version};
+use endstate_core::{Digest, Fullness, Version};
 use etcd_client::{
     AlarmAction, AlarmMember, AlarmOptions, AlarmType, Certificate, Client, CompactionOptions,
     ConnectOptions, DowngradeOptions, Error, GetOptions, Identity, MemberAddOptions, TlsOptions,
@@ -46,12 +47,8 @@ pub struct Status {
     pub raft_index: u64,
     /// The etcd version.
     pub version: String,
-    /// The size of the database file, in bytes.
-    pub db_size_bytes: u64,
-    /// How much of it is in use, in bytes. What a write frees counts from the next write on.
-    pub db_used_bytes: u64,
-    /// How large it may be, in bytes; 0 if the member does not say. 3.6 and newer do.
-    pub db_quota_bytes: u64,
+    /// How full its database is; 3.6 and newer say its bound. What a write frees counts from the next write on.
+    pub database: Fullness,
     /// The revision that it has.
     pub revision: i64,
     /// The version that can open its data; 3.6 and newer say so.
@@ -66,9 +63,11 @@ pub struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Alarms {
     /// Whose data is corrupt; 0 stands for data that differs without a proof whose is wrong.
-    pub corrupt: Vec<u64>,
+    pub corrupt: BTreeSet<u64>,
     /// Who has no space left.
-    pub no_space: Vec<u64>,
+    pub no_space: BTreeSet<u64>,
+    /// Where somebody has none, and of who leads: what [`Connection::is_compacted`] says of its revision.
+    pub compacted: Option<bool>,
 }
 
 /// What a member answers to the question for versions.
@@ -108,6 +107,7 @@ pub struct Members {
 }
 
 /// A connection to one member.
+#[derive(Clone)]
 pub struct Connection {
     endpoint: Endpoint,
     client: Client,
@@ -150,10 +150,12 @@ impl Connection {
             learner: answer.is_learner(),
             raft_index: answer.raft_index(),
             version: answer.version().to_owned(),
-            db_size_bytes: u64::try_from(answer.db_size()).unwrap_or(0),
-            db_used_bytes: u64::try_from(answer.raft_used_db_size()).unwrap_or(0),
-            // A negative one is none.
-            db_quota_bytes: u64::try_from(answer.db_size_quota()).unwrap_or(u64::MAX),
+            database: Fullness {
+                size: u64::try_from(answer.db_size()).unwrap_or(0),
+                in_use: u64::try_from(answer.raft_used_db_size()).unwrap_or(0),
+                bound: u64::try_from(answer.db_size_quota()).unwrap_or(u64::MAX),
+                rewritten: None,
+            },
             revision: header.map_or(0, etcd_client::ResponseHeader::revision),
             storage_version: answer.storage_version().parse().ok(),
             downgrade: answer
@@ -245,11 +247,13 @@ impl Connection {
         let answer = within(READ_TIMEOUT, call, failure).await?;
         let of = |kind: AlarmType| {
             let all = answer.alarms().iter().filter(|it| it.alarm() == kind);
-            let mut ids: Vec<_> = all.map(AlarmMember::member_id).collect();
-            ids.sort_unstable();
-            ids
+            all.map(AlarmMember::member_id).collect::<BTreeSet<_>>()
         };
-        Ok(Alarms { corrupt: of(AlarmType::Corrupt), no_space: of(AlarmType::Nospace) })
+        Ok(Alarms {
+            corrupt: of(AlarmType::Corrupt),
+            no_space: of(AlarmType::Nospace),
+            compacted: None,
+        })
     }
 
     /// Withdraws an alarm about this member.
@@ -284,19 +288,18 @@ impl Connection {
 
     /// Gives up all history before a revision, and waits until it is gone here. What that frees counts as free from the
     /// next write on (3.4.23), so the last revision goes by itself.
-    pub fn compact(
-        &self,
-        revision: i64,
-    ) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+    pub async fn compact(&self, revision: i64) -> Result<(), Failure> {
         let mut kv = self.client.kv_client();
-        let options = || Some(CompactionOptions::new().with_physical());
-        async move {
-            match within(LONG_TIMEOUT, kv.compact(revision - 1, options()), failure).await {
+        for revision in [revision - 1, revision] {
+            let options = Some(CompactionOptions::new().with_physical());
+            match within(LONG_TIMEOUT, kv.compact(revision, options), failure).await {
+                // It is gone already.
                 Err(Failure::Refused(no)) if no.code == Code::OutOfRange => {}
-                made => drop(made?),
+                Err(failure) => return Err(failure),
+                Ok(_) => {}
             }
-            within(LONG_TIMEOUT, kv.compact(revision, options()), failure).await.map(drop)
         }
+        Ok(())
     }
 
     /// Adds a learner with this peer address, and returns its id.
@@ -330,9 +333,9 @@ impl Connection {
     }
 
     /// Has the member write its database anew, which blocks it.
-    pub fn defragment(&self) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+    pub async fn defragment(&self) -> Result<(), Failure> {
         let mut client = self.client.maintenance_client();
-        async move { within(LONG_TIMEOUT, client.defragment(), failure).await.map(drop) }
+        within(LONG_TIMEOUT, client.defragment(), failure).await.map(drop)
     }
 
     /// Hands the leadership to another voter. Only the leader does this.

@@ -22,8 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
 pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
 pub use bootstrap::{Bootstrap, Restore};
-use endstate_core::QuorumRecovery;
-use etcd_plan::SpaceRemedy;
+use endstate_core::{QuorumRecovery, Remedy};
 use etcd_plan::auth::Auth;
 
 /// The status of a cluster, as the definition has it.
@@ -105,7 +104,7 @@ pub struct EtcdClusterSpec {
     /// leader last, gives up all history if that is not enough, and withdraws the alarm when every file is below 90 %
     /// of the quota. Clusters of one and two have to be scaled to three for that. `Manual`: it only says so.
     #[serde(default)]
-    pub space_remedy: SpaceRemedy,
+    pub space_remedy: Remedy,
 
     /// What the pods of the members carry beside etcd itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,6 +196,12 @@ pub struct EtcdTaskSpec {
     /// others serve meanwhile. It may take ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defragment: Option<OnMembers>,
+    /// Have the cluster begin anew with the data of a backup, users and roles included. The data is made and verified
+    /// while the cluster goes on; then all members stop, and others take their place. What was written since the
+    /// backup is only on the volumes of the former members, which are kept until somebody deletes them. Until all
+    /// members have stopped, deleting the object undoes it. Members need volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
 }
 
 /// What the planner says of two minors, for the API server.

@@ -12,15 +12,15 @@ use endstate::client::{Endpoint, Proven};
 use endstate::driver::{Address, Comparisons, Driver, LongCalls, Outcome, Target};
 use endstate_core::tls::{Shown, Source};
 use endstate_core::{
-    AppStep, Call, Corruption, Entry, Facts, MemberStatus, Membership, Position, Reach, Refusal,
-    Request, RequestKind, Roster, Standing, Version, View, Words,
+    AppStep, Call, Corruption, Entry, Facts, Fullness, MemberStatus, Membership, Position, Reach,
+    Refusal, Request, Roster, Standing, Task, Version, View, Words,
 };
 use etcd_client::AlarmType;
 use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
 use etcd_plan::{
     ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, COMPACT, ClusterFacts, DEFRAGMENT,
-    Database, ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, REVISION, TASK_KIND,
-    TO, WITHDRAW_NOSPACE,
+    ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, NoSpace, TASK_KIND, TO,
+    WITHDRAW_NOSPACE,
 };
 use futures::future::join_all;
 
@@ -28,25 +28,12 @@ use crate::client::{Alarms, Connection, Failure, Login, Members, Status, wants_u
 use space::Rooms;
 
 /// The driver. It holds no connections: clusters are many and looks are rare.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct EtcdDriver {
-    client_port: u16,
     proven: Proven,
     long: LongCalls<Result<(), Failure>>,
     comparisons: Comparisons,
     rooms: Rooms,
-}
-
-impl Default for EtcdDriver {
-    fn default() -> Self {
-        Self {
-            client_port: CLIENT_PORT,
-            proven: Proven::default(),
-            long: LongCalls::default(),
-            comparisons: Comparisons::default(),
-            rooms: Rooms::default(),
-        }
-    }
 }
 
 impl Driver for EtcdDriver {
@@ -59,7 +46,7 @@ impl Driver for EtcdDriver {
             answers.iter().map(|it| it.target(self.rooms.after(&target.object.uid, &it.name)));
         let targets = targets.collect();
         let auth = self.auth(target, &answers).await;
-        let no_space = self.no_space(target, &answers).await;
+        let no_space = no_space(&answers, self.rooms.is_compacted(&target.object.uid));
         let reason = reason(target.spec, auth.as_ref());
         let same_for = membership.as_ref().filter(|_| reason.is_some());
         let comparisons = match &membership {
@@ -68,10 +55,7 @@ impl Driver for EtcdDriver {
         };
         let same_data = same_for.and_then(|it| it.same_data(comparisons.last()?));
         let tasks = self.long.tasks(&target.object.uid);
-        let at_work = tasks.first().and_then(|it| match &it.request {
-            RequestKind::App(name) => Some((name.clone(), it.member.clone())),
-            _ => None,
-        });
+        let at_work = tasks.first().and_then(Task::step);
         let facts = Facts::of(&ClusterFacts { same_data, auth, no_space, at_work });
         View::new(targets, membership).tasks(tasks).facts(facts).compared(comparisons)
     }
@@ -113,7 +97,7 @@ impl EtcdDriver {
         address: &Address,
     ) -> Result<Vec<Endpoint>, Failure> {
         let link = target.spec.tls.client();
-        target.endpoints((address, self.client_port), (APPLICATION, link))
+        target.endpoints((address, CLIENT_PORT), (APPLICATION, link))
     }
 
     /// As root where that takes a password: a certificate of the operator's making says it, too.
@@ -198,10 +182,13 @@ impl EtcdDriver {
         if status.learner || status.leader == 0 {
             return Ok((status, Alarms::default(), None));
         }
-        let alarms = match status.complains {
+        let mut alarms = match status.complains {
             true => connection.alarms().await?,
             false => Alarms::default(),
         };
+        if !alarms.no_space.is_empty() && status.leader == status.member {
+            alarms.compacted = connection.is_compacted(status.revision).await.ok();
+        }
         let members = connection.members().await;
         let members = members
             .inspect_err(|error| tracing::debug!(endpoint = endpoint.url(), %error, "no list"));
@@ -229,13 +216,27 @@ impl EtcdDriver {
             Request::AllClear { alarm, .. } => {
                 connection.withdraw(accused(alarm)?, AlarmType::Corrupt).await
             }
-            Request::App(step) if [DEFRAGMENT, COMPACT].contains(&&*step.name) => {
-                match self.make_room(target, step, (endpoint, login)).await? {
-                    Some(made) => made,
-                    None => return Ok(None),
+            Request::App(step) => match (step.name.as_str(), step.arguments.get(TO)) {
+                (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
+                (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
+                (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
+                    auth::step(target, &connection, &step.name).await
                 }
-            }
-            Request::App(step) => own_step(target, step, (&connection, &list)).await?,
+                (DEFRAGMENT | COMPACT, None) => {
+                    let uid = &target.object.uid;
+                    let call =
+                        self.rooms.clone().make(connection.clone(), (uid.clone(), step.clone()));
+                    match self.long.run(uid, step, call).await {
+                        Some(made) => made,
+                        None => return Ok(None),
+                    }
+                }
+                (WITHDRAW_NOSPACE, None) => connection.withdraw_no_space().await,
+                _ => {
+                    let (id, address) = new_address(step, &list).ok_or(Blocked::NoCall)?;
+                    connection.update(id, address).await
+                }
+            },
             _ => return Err(Blocked::NoCall),
         };
         match made {
@@ -244,25 +245,6 @@ impl EtcdDriver {
             }
             made => Ok(Some(made?)),
         }
-    }
-
-    /// What takes long is made beside the looks.
-    async fn make_room(
-        &self,
-        target: &Target<'_, EtcdClusterSpec>,
-        step: &AppStep,
-        (endpoint, login): (&Endpoint, &Login),
-    ) -> Result<Option<Result<(), Failure>>, Blocked> {
-        let (rooms, uid) = (self.rooms.clone(), &target.object.uid);
-        let connection = Connection::login(endpoint, login).await?;
-        if step.name == DEFRAGMENT {
-            let call = rooms.defragment(connection, (uid.clone(), step.member.clone()));
-            return Ok(self.long.run(uid, step, call).await);
-        }
-        let revision = step.arguments.get(REVISION).and_then(|it| it.parse().ok());
-        let revision = revision.ok_or(Blocked::NoCall)?;
-        let call = rooms.compact(connection, (uid.clone(), revision));
-        Ok(self.long.run(uid, step, call).await)
     }
 }
 
@@ -338,18 +320,13 @@ impl Answer {
             let mut status = MemberStatus::new(hex(it.member), hex(it.cluster), standing)
                 .at(Position::at(it.raft_index))
                 .runs(it.version.clone())
-                .holds(it.db_size_bytes)
+                .holds(it.database.size)
                 .facts(Facts::of(&MemberFacts {
                     version: it.version.parse().ok(),
                     cluster_version: self.agreed_version,
                     storage_version: it.storage_version,
                     downgrade: it.downgrade,
-                    database: Some(Database {
-                        size: it.db_size_bytes,
-                        in_use: it.db_used_bytes,
-                        quota: it.db_quota_bytes,
-                        defragmented,
-                    }),
+                    database: Some(Fullness { rewritten: defragmented, ..it.database }),
                 }))
                 .reports(alarms.corrupt.iter().copied().map(corruption).collect());
             status.leader = (it.leader != 0).then(|| hex(it.leader).into());
@@ -365,6 +342,19 @@ impl Answer {
     fn id(&self) -> u64 {
         self.status.as_ref().map_or(0, |(it, _)| it.member)
     }
+}
+
+/// What is known where an alarm says that a member has no space left.
+fn no_space(answers: &[Answer], is_compacted: bool) -> Option<NoSpace> {
+    let told = answers.iter().filter_map(|it| it.status.as_ref());
+    let full = told.map(|it| &it.1.no_space).max_by_key(|it| it.len())?;
+    let leader = answers.iter().find(|it| it.leads()).and_then(|it| it.status.as_ref());
+    let known = NoSpace {
+        full: full.iter().map(|it| hex(*it)).collect(),
+        revision: leader.and_then(|it| it.0.revision.try_into().ok()).unwrap_or_default(),
+        compacted: if is_compacted { Some(true) } else { leader.and_then(|it| it.1.compacted) },
+    };
+    (!known.full.is_empty()).then_some(known)
 }
 
 /// The list of members to go by: the leader's, or without it the one that most gave.
@@ -451,26 +441,6 @@ impl Blocked {
             wants_user(&failure) && connection.read().await.is_err_and(|it| wants_user(&it));
         if guarded { Outcome::NeedsUser(why) } else { Outcome::Blocked(why) }
     }
-}
-
-/// A step of etcd's own that is over at once.
-async fn own_step(
-    target: &Target<'_, EtcdClusterSpec>,
-    step: &AppStep,
-    (connection, list): (&Connection, &Members),
-) -> Result<Result<(), Failure>, Blocked> {
-    Ok(match (step.name.as_str(), step.arguments.get(TO)) {
-        (ENABLE_DOWNGRADE, Some(to)) => connection.enable_downgrade(to).await,
-        (CANCEL_DOWNGRADE, None) => connection.cancel_downgrade().await,
-        (ENABLE_AUTH | DISABLE_AUTH | SET_ROOT_PASSWORD, None) => {
-            auth::step(target, connection, &step.name).await
-        }
-        (WITHDRAW_NOSPACE, None) => connection.withdraw_no_space().await,
-        _ => {
-            let (id, address) = new_address(step, list).ok_or(Blocked::NoCall)?;
-            connection.update(id, address).await
-        }
-    })
 }
 
 /// The voter that is to be listed under another address, and that address.

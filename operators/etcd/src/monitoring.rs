@@ -8,6 +8,9 @@ pub(crate) fn monitoring() -> Monitoring {
     Monitoring { port: Some(METRICS), alerts: alerts(), panels: panels() }
 }
 
+/// Not the file: that grows in leaps.
+const FILLS_SOON: &str = "predict_linear(etcd_mvcc_db_total_size_in_use_in_bytes[6h], 259200) > etcd_server_quota_backend_bytes";
+
 fn alerts() -> Vec<Alert> {
     use Severity::{Critical, Warning};
     let used = "etcd_mvcc_db_total_size_in_bytes / etcd_server_quota_backend_bytes";
@@ -39,7 +42,7 @@ fn alerts() -> Vec<Alert> {
         Alert::new("EtcdDatabaseNearQuota", format!("{used} > 0.8"), Warning)
             .after_minutes(10)
             .says("the database of {{ $labels.member }} is at more than 80 % of its quota"),
-        Alert::new("EtcdDatabaseFillsSoon", fills_soon(), Warning)
+        Alert::new("EtcdDatabaseFillsSoon", FILLS_SOON, Warning)
             .after_minutes(60)
             .says("at its pace of six hours the database of {{ $labels.member }} is full within three days"),
         Alert::new("EtcdDatabaseFull", format!("{used} > 0.95"), Critical)
@@ -60,12 +63,6 @@ fn alerts() -> Vec<Alert> {
         .after_minutes(15)
         .says("proposals of {{ $labels.member }} fail"),
     ]
-}
-
-/// What is in use, not the file: that grows in leaps, and shrinks when it is defragmented.
-fn fills_soon() -> String {
-    let used = "etcd_mvcc_db_total_size_in_use_in_bytes";
-    format!("predict_linear({used}[6h], 3 * 24 * 3600) > etcd_server_quota_backend_bytes")
 }
 
 fn panels() -> Vec<Panel> {

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 use endstate::Error;
 use endstate::operator::{ObjectsOf, Operand, Wanted, requests};
 use endstate_core::tls::{Files, Holder};
-use endstate_core::{App, Beside, Identity, Password, Status};
+use endstate_core::{App, Beside, Facts, Identity, Password, Status};
 use etcd_plan::auth::{Declared, USER_KIND};
-use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec, METRICS_PORT, PORTS};
+use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec, METRICS_PORT, PORTS, TASK_KIND};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::crd::{self, historical};
+use crate::crd::{self, EtcdTaskSpec, historical};
 use crate::driver::EtcdDriver;
 
 /// A kind that declares an etcd cluster, and how its status looks.
@@ -149,6 +149,15 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
 
     fn beside(&self) -> Vec<ApiResource> {
         K::beside()
+    }
+
+    /// What data is made of is told as the agent reads it that makes it.
+    fn asked(kind: &str, spec: &Value) -> Facts {
+        let restore = EtcdTaskSpec::deserialize(spec).ok().filter(|_| kind == TASK_KIND);
+        let Some(restore) = restore.and_then(|it| it.restore) else { return Facts::of(spec) };
+        let mut spec = spec.clone();
+        spec["restore"] = json!(endstate_core::Restore::from(restore));
+        Facts::of(&spec)
     }
 
     fn secrets_of(&self, _: &Identity, beside: &Beside) -> Vec<String> {

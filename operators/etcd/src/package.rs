@@ -93,6 +93,7 @@ impl Package for EtcdPackage {
 
     fn rescue(&self) -> &'static str {
         "first save the data of the remaining pods, by `etcdctl snapshot save` or a copy of their data directories; \
+         an EtcdTask with `restore` has the cluster begin anew with a backup and keeps the volumes that are there, or \
          a new cluster can be declared beside this one, under another name"
     }
 

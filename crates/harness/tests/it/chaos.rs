@@ -53,11 +53,15 @@ async fn faults_at_random_heal_and_lose_nothing() -> Result<()> {
 }
 
 /// How many times a quorum is lost unless the environment says otherwise.
-const RECOVERIES: u64 = 1;
+const RECOVERIES: u64 = 0;
 
 #[tokio::test]
 async fn quorums_that_are_lost_come_back_without_asking() -> Result<()> {
     let rounds = u32::try_from(asked("ENDSTATE_CHAOS_RECOVERIES").unwrap_or(RECOVERIES))?;
+    // Only where they are asked for: one is among the tests of `etcd_volumes`.
+    if rounds == 0 {
+        return Ok(());
+    }
     let seed = asked("ENDSTATE_CHAOS_SEED").unwrap_or(1);
     let up = Up::with_operator(3, "etcd").await?;
     let page = Box::pin(recovery::recoveries(&up, rounds, seed)).await?;

@@ -109,3 +109,51 @@ async fn a_cluster_whose_backup_is_not_there_is_not_formed_empty() -> Result<()>
     );
     up.stop().await
 }
+
+/// Without a word of what was written later; a backup that is not there stops nobody; who has the volumes of before
+/// keeps them.
+#[tokio::test]
+async fn a_cluster_begins_anew_with_what_was_kept() -> Result<()> {
+    let up = Up::with_operator(1, "etcd").await?;
+    let place = place(&up).await?;
+    let cluster = EtcdCluster::apply(&up, "anew", 3).await?;
+    cluster.settled(3).await?;
+    let (_forward, address) = forward(&up, "anew", 2379).await?;
+    let reach = EtcdReach::new(&up, "anew", &address).await?;
+    write(&reach, 0).await?;
+    let (backups, tasks) = (Beside::of(&up, "EtcdBackup"), Beside::of(&up, "EtcdTask"));
+    let (backups, tasks) = (backups.await?, tasks.await?);
+    backups.declare(&up, "once", &json!({"cluster": "anew", "to": place})).await?;
+    backups.until("once", "complete", |it| it["state"] == "Complete").await?;
+    let kept = Box::pin(all(&reach)).await?;
+    let last = write(&reach, 40).await?;
+    let former = cluster.members().await?;
+    let service = ["get", "service", "anew-client", "-o", "jsonpath={.spec.clusterIP}"];
+    let before = up.kubectl(&service).await?;
+
+    let nowhere = json!({"from": {"volume": {"claim": "kept", "path": "nowhere"}}});
+    tasks.declare(&up, "nothing", &json!({"cluster": "anew", "restore": nowhere})).await?;
+    let says = |it: &Value| it.to_string().contains("nowhere is not there");
+    tasks.until("nothing", "told that there is no backup", says).await?;
+    ensure!(cluster.members().await? == former, "members went for nothing");
+    let last = last.max(write(&reach, 80).await?);
+    up.kubectl(&["delete", "etcdtask", "nothing"]).await?;
+    cluster.settled(3).await?;
+
+    tasks.declare(&up, "back", &json!({"cluster": "anew", "restore": {"from": place}})).await?;
+    tasks.until("back", "complete", |it| it["state"] == "Complete").await?;
+    cluster.settled(3).await?;
+    let members = cluster.members().await?;
+    ensure!(members.iter().all(|it| !former.contains(it)), "{members:?} after {former:?}");
+    ensure!(up.kubectl(&service).await? == before, "clients have another address to go to");
+    let (_forward, address) = forward(&up, "anew", 2379).await?;
+    let reach = EtcdReach::new(&up, "anew", &address).await?;
+    let after = Box::pin(all(&reach)).await?;
+    ensure!(after == kept, "{} and {} keys", after.len(), kept.len());
+    let status = reach.connect().await?.status().await?;
+    let now = status.header().context("a status without a header")?.revision();
+    ensure!(now > last, "revision {now} after {last}");
+    let claims = up.kubectl(&["get", "pvc", "-o", "name"]).await?;
+    ensure!(former.iter().all(|it| claims.contains(&format!("data-{it}"))), "{claims}");
+    up.stop().await
+}

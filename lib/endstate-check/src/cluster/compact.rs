@@ -175,6 +175,7 @@ impl<M: AppModel> View<'_, M> {
                     Start::Existing { .. } => 1,
                     Start::Resume { .. } => 2,
                     Start::Recover { .. } => 3,
+                    Start::Prepare { .. } => panic!("no cluster of a model begins anew yet"),
                 };
                 let told = start.members().iter().map(|it| bit(self.slot(&it.name)));
                 let members = matches!(start, Start::Existing { .. })

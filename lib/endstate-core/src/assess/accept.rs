@@ -75,7 +75,8 @@ fn note_stage<A: App>(
     let accepted = record.accepted.as_ref().map(|it| &it.spec)?;
     let joins = matches!(record.step, Some(Step::Join { .. }));
     let restarts = record.everyone().any(|it| it.restarted.is_some());
-    let unseen = record.everyone().any(|it| snapshot.pod(&it.name).is_none());
+    let counts = |it: &&MemberRecord| !record.is_made(&it.name);
+    let unseen = record.everyone().filter(counts).any(|it| snapshot.pod(&it.name).is_none());
     let (stage, lacks) = match &record.cluster_id {
         None => (None, None),
         Some(_) if !is_new && (joins || restarts || unseen) => (record.stage.clone(), None),

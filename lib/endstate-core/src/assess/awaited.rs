@@ -19,7 +19,7 @@ pub(crate) fn awaited_volumes<A: App>(
     let pod = snapshot.pod(&member.name).filter(waits);
     let Some(spec) = pod.and_then(|it| it.spec.as_ref()) else { return vec![] };
     let volumes = snapshot.volumes_of(&member.name);
-    let of = LaunchOf { object: &snapshot.object, spec, member, start: None, volumes };
+    let of = LaunchOf::new(&snapshot.object, spec, member).has(volumes);
     MemberVolume::all_of(member, &app.launch(&of))
 }
 

@@ -2,6 +2,7 @@
 
 use super::Assessed;
 use crate::app::App;
+use crate::id::Uid;
 use crate::limits::quorum;
 use crate::record::{Bootstrap, MemberRecord};
 use crate::view::Membership;
@@ -17,6 +18,11 @@ impl<'a, A: App> Assessed<'a, A> {
         self.record.members = first.members.iter().map(|it| adopted(list, it)).collect();
         self.record.cluster_id = Some(list.cluster.clone());
         self.record.bootstrap = None;
+        if let Some(restoring) = self.record.restoring.take() {
+            let there = |it: &Uid| self.snapshot.beside.iter().any(|other| other.uid == *it);
+            self.record.restored.retain(there);
+            self.record.restored.push(restoring.by);
+        }
         self.record.backoff = None;
         self.cluster = Some(self.join(list)).filter(|it| it.leader().is_some());
         true

@@ -3,6 +3,7 @@
 use super::Assessed;
 use crate::app::App;
 use crate::beside::Beside;
+use crate::facts::Facts;
 use crate::id::MemberName;
 use crate::member::{Cluster, Member};
 use crate::operation::Operation;
@@ -12,6 +13,11 @@ impl<A: App> Assessed<'_, A> {
     /// The operation whose turn it is, started or not.
     pub(crate) fn operation(&self) -> Option<(&Beside, Operation)> {
         self.app.operations()?.current(&self.snapshot.beside)
+    }
+
+    /// The operation that is to have the cluster begin anew, started or not, and with what.
+    pub(crate) fn restore(&self) -> Option<(&Beside, Facts)> {
+        self.app.operations()?.restore(&self.snapshot.beside)
     }
 
     /// The one that its status says was started.

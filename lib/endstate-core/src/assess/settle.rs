@@ -267,7 +267,8 @@ impl<A: App> Assessed<'_, A> {
             LeaveReason::Stray
             | LeaveReason::Recreated
             | LeaveReason::Hibernates
-            | LeaveReason::Recovered => false,
+            | LeaveReason::Recovered
+            | LeaveReason::Restored => false,
         };
         holds && may_remove(cluster, target, member)
     }

@@ -21,6 +21,14 @@ pub enum Start {
         /// All of them, itself included.
         members: Vec<Peer>,
     },
+    /// It makes the data of a member that is to form a new cluster alone, and runs nothing: what starts on that data
+    /// comes after it.
+    Prepare {
+        /// That no other attempt has.
+        token: String,
+        /// Itself alone.
+        members: Vec<Peer>,
+    },
     /// It joins a cluster that exists, on an empty data directory.
     Existing {
         /// The list of members at this moment, itself included.
@@ -45,6 +53,7 @@ impl Start {
     pub fn members(&self) -> &[Peer] {
         match self {
             Self::New { members, .. }
+            | Self::Prepare { members, .. }
             | Self::Existing { members }
             | Self::Resume { members }
             | Self::Recover { members, .. } => members,
@@ -53,7 +62,7 @@ impl Start {
 
     /// Whether it may begin without data.
     pub fn may_be_blank(&self) -> bool {
-        matches!(self, Self::New { .. } | Self::Existing { .. })
+        matches!(self, Self::New { .. } | Self::Prepare { .. } | Self::Existing { .. })
     }
 }
 

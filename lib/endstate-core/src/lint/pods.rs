@@ -22,6 +22,7 @@ impl<'a, S> Lint<'a, S> {
         });
         match start {
             Start::New { members, .. } => self.create_first(member, members),
+            Start::Prepare { members, .. } => self.create_prepared(member, members),
             Start::Existing { members } => self.create_joining(member, members),
             Start::Resume { .. } => self.resume(member),
             Start::Recover { members, .. } => self.create_alone(member, members),
@@ -239,9 +240,14 @@ impl<'a, S> Lint<'a, S> {
 
     pub(super) fn delete(&mut self, pod: &PodRef, reason: LeaveReason) {
         match reason {
+            // Only its data was made.
+            LeaveReason::Stray if self.snapshot.status.record.is_made(&pod.name) => {
+                return self.pod(pod);
+            }
             LeaveReason::Recreated => return self.recreate(pod),
             LeaveReason::Recovered => return self.make_room(pod),
             LeaveReason::Hibernates => return self.hibernate(pod),
+            LeaveReason::Restored => return self.make_room_for_restored(pod),
             _ => self.pod(pod),
         }
         let record = &self.plan.status.record;

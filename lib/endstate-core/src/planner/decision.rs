@@ -113,6 +113,9 @@ impl<S: Clone> Decision<S> {
                 record.kept.extend(new);
                 record.kept.sort();
             }
+            Note::Restoring(restoring) => record.restoring = restoring,
+            Note::Named { names, ids } => (record.names, record.ids) = (names, ids),
+            Note::BeginAnew => record.begin_anew(&snapshot.claims),
             Note::Asked(names) => {
                 for member in record.everyone_mut().filter(|it| names.contains(&it.name)) {
                     (member.asked, member.pod) = (Some(snapshot.now), None);

@@ -119,11 +119,11 @@ fn voting<'t, A: App>(assessed: &'t Assessed<'_, A>) -> Option<&'t Role> {
     assessed.target.as_ref().and_then(Topology::voting)
 }
 
-/// How many members form the cluster.
-fn first_size(role: &Role) -> usize {
+/// How many members form the cluster. Whose data is made forms it alone.
+fn first_size<A: App>(assessed: &Assessed<'_, A>, role: &Role) -> usize {
     match role.formation {
-        Formation::AllAtOnce => role.size,
-        Formation::One => role.size.min(1),
+        Formation::AllAtOnce if assessed.record.restoring.is_none() => role.size,
+        _ => role.size.min(1),
     }
 }
 
@@ -133,7 +133,7 @@ fn attempt<A: App>(
     role: &Role,
     attempt: u32,
 ) -> Result<(Note, Bootstrap), Waiting> {
-    let new = assessed.new_members(role, first_size(role), 0)?;
+    let new = assessed.new_members(role, first_size(assessed, role), 0)?;
     let first = Bootstrap { attempt, members: new.members };
     Ok((Note::Attempt { first: first.clone(), names: new.names, ids: new.ids }, first))
 }
@@ -146,7 +146,7 @@ fn is_as_asked<A: App>(assessed: &Assessed<'_, A>, first: &Bootstrap, role: &Rol
         _ => false,
     };
     let mut pods = first.members.iter().filter_map(|it| assessed.snapshot.pod(&it.name));
-    first_size(role) == first.members.len() && !pods.any(other)
+    first_size(assessed, role) == first.members.len() && !pods.any(other)
 }
 
 /// Whether members are lost and those that run are too few to form the cluster without them.

@@ -43,6 +43,12 @@ impl<A: App> Assessed<'_, A> {
         }
     }
 
+    /// The same, by what is accepted: a cluster that begins anew has no stages on the way to that.
+    pub(super) fn launch_anew(&self, member: &MemberRecord, start: &Start) -> Box<Launch> {
+        let accepted = self.record.accepted.as_ref().map(|it| &it.spec);
+        self.launch_by(accepted.unwrap_or(&self.snapshot.spec), member, Some(start))
+    }
+
     fn launch_by(
         &self,
         spec: &A::Spec,
@@ -51,7 +57,9 @@ impl<A: App> Assessed<'_, A> {
     ) -> Box<Launch> {
         let object = &self.snapshot.object;
         let volumes = self.snapshot.volumes_of(&member.name);
-        let mut launch = self.app.launch(&LaunchOf { object, spec, member, start, volumes });
+        let source = self.record.restoring.as_ref().map(|it| &it.source);
+        let of = LaunchOf::new(object, spec, member).has(volumes).source(source);
+        let mut launch = self.app.launch(&LaunchOf { start, ..of });
         for directory in &mut launch.guard.data {
             let claim = self.snapshot.claim(&directory.volume, &member.name);
             if let Some(has) = claim.and_then(|it| it.volume.as_ref()) {
@@ -143,7 +151,7 @@ impl<A: App> Assessed<'_, A> {
     fn known_peers(&self) -> Vec<Peer> {
         let votes = |name: &str| self.voting_members().any(|it| *it.name == *name);
         let mut peers = self.cluster.as_ref().map(|it| self.peers(it)).unwrap_or_default();
-        for member in self.record.everyone() {
+        for member in self.record.everyone().filter(|it| !self.record.is_made(&it.name)) {
             if peers.iter().all(|it| it.name != member.name) {
                 let votes = self.cluster.is_none() && votes(&member.name);
                 peers.push(self.peer(member).voting(votes));

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::decision::Decision;
 use super::proof::Proof;
+use super::restoring;
+use super::standing::{Standing, complete, failed};
 use super::tasks;
 use super::tending::{LATER_MS, waiting};
 use super::verdict::Verdict as StepVerdict;
@@ -37,7 +39,9 @@ pub(super) fn carry_out<A: App>(proof: &Proof<'_, '_, A>) -> StepVerdict {
             let step = proof.assessed.step_of_operation(proof.cluster);
             step.map_or(StepVerdict::Pass, |it| tasks::begin_step(proof, it))
         }
-        Operation::ReplaceMember { .. } | Operation::Unknown => StepVerdict::Pass,
+        Operation::ReplaceMember { .. } | Operation::Restore { .. } | Operation::Unknown => {
+            StepVerdict::Pass
+        }
     }
 }
 
@@ -115,6 +119,11 @@ fn tend<A: App>(
     match (&assessed.cluster, &assessed.target, &assessed.situation) {
         _ if object.progress.state.is_over() => object.as_it_was(),
         _ if object.deleting => kept(Verdict::waits("Deleting", "nothing more is begun for it")),
+        _ if matches!(operation, Operation::Restore { .. })
+            && !assessed.snapshot.object.deleting =>
+        {
+            restoring::tend(assessed, object)
+        }
         (_, _, Situation::Deleting) if object.progress.is_started() => {
             object.over(State::Failed, ("ClusterDeleted", "its cluster is being deleted"), now)
         }
@@ -133,22 +142,6 @@ fn tend<A: App>(
         }
         _ => later(kept(waiting(assessed, object).verdict)),
     }
-}
-
-/// How an operation stands.
-enum Standing {
-    /// What is done, for people.
-    Running(String),
-    /// It is over: in this state, for this reason, and in a sentence.
-    Over(State, &'static str, String),
-}
-
-fn failed(reason: &'static str, message: impl Into<String>) -> Standing {
-    Standing::Over(State::Failed, reason, message.into())
-}
-
-fn complete(message: impl Into<String>) -> Standing {
-    Standing::Over(State::Complete, "Complete", message.into())
 }
 
 /// What an operation is judged by.
@@ -217,7 +210,9 @@ impl<'j, 'a, A: App> Judge<'j, 'a, A> {
             Operation::MoveLeader { to } => self.leads(object, to.as_ref()),
             Operation::ReplaceMember { member } => self.is_replaced(member),
             Operation::OnMembers { step, members } => self.all_are_done(object, step, members),
-            Operation::Unknown => failed("Unknown", "this operator knows no such operation"),
+            Operation::Restore { .. } | Operation::Unknown => {
+                failed("Unknown", "this operator knows no such operation")
+            }
         };
         match (&standing, refused()) {
             (Standing::Running(_), Some(blocked)) => {
@@ -232,7 +227,9 @@ impl<'j, 'a, A: App> Judge<'j, 'a, A> {
         let kind = match operation {
             Operation::MoveLeader { .. } => RequestKind::Transfer,
             Operation::OnMembers { step, .. } => RequestKind::App(step.clone()),
-            Operation::ReplaceMember { .. } | Operation::Unknown => return None,
+            Operation::ReplaceMember { .. } | Operation::Restore { .. } | Operation::Unknown => {
+                return None;
+            }
         };
         let kind = ActionKind::Request(kind);
         let ours = |it: &ActionKey| it.kind == kind;

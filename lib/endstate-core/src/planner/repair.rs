@@ -83,7 +83,8 @@ pub(super) fn delete_stray<A: App>(proof: &Proof<'_, '_, A>) -> Verdict {
     let record = &proof.assessed.record;
     let belongs = |name: &str| {
         let recorded = record.members.iter().any(|it| *it.name == *name);
-        recorded || proof.assessed.is_listed(proof.cluster, name)
+        let made = record.is_made(&name.into());
+        recorded || made || proof.assessed.is_listed(proof.cluster, name)
     };
     match proof.assessed.stray(belongs) {
         None => Verdict::Pass,
@@ -144,7 +145,8 @@ impl<A: App> crate::assess::Assessed<'_, A> {
 
     /// The same while nobody can be asked who is a member: who was to leave may still vote, and who joins already.
     pub(super) fn resume_whoever(&self) -> Verdict {
-        let (members, waits) = self.able(self.record.everyone().filter(|it| self.is_gone(it)));
+        let gone = |it: &&MemberRecord| self.is_gone(it) && !self.record.is_made(&it.name);
+        let (members, waits) = self.able(self.record.everyone().filter(gone));
         let wanted = (!members.is_empty()).then(|| self.resume(&members));
         wanted.map_or(Verdict::Pass, Verdict::Only).beside(waits)
     }

@@ -31,8 +31,9 @@ const SOON_MS: u32 = 250;
 const FORMING_MS: u32 = 100;
 /// How soon when only a person or the API can lead on, or while the application complains of something.
 const LATER_MS: u32 = 5_000;
-/// How soon when everything is as declared: members fail without telling the API.
-const IDLE_MS: u32 = 30_000;
+/// How soon, in milliseconds, a plan wants to look again when everything is as declared: members fail without telling
+/// the API. Who runs plans for many clusters may let them rest longer.
+pub const AT_REST_MS: u32 = 30_000;
 /// While a member's state may change without a sign: within the five seconds in which a fault is told.
 const DOUBT_MS: u32 = 1_000;
 
@@ -320,7 +321,7 @@ impl<A: App> Report<'_, '_, A> {
         } else if self.assessed.situation == Situation::Forming && self.runs_any() {
             FORMING_MS
         } else if self.sleeps() && self.progress().is_none() {
-            IDLE_MS
+            AT_REST_MS
         } else if self.progress().is_some() || self.cluster().is_none() {
             SOON_MS
         } else if self.probes_say_nothing() || self.assessed.snapshot.view.is_unconfirmed() {
@@ -328,7 +329,7 @@ impl<A: App> Report<'_, '_, A> {
         } else if self.complaint().is_some() {
             LATER_MS
         } else {
-            IDLE_MS
+            AT_REST_MS
         }
     }
 

@@ -82,7 +82,8 @@ fn everyone<A: App>(assessed: &Assessed<'_, A>) -> BTreeSet<MemberName> {
     let all = recorded.chain(moving).chain(listed).chain(pods);
     let follows =
         |it: &MemberName| record.members.iter().any(|other| other.name == *it && !other.votes);
-    all.filter(|it| !follows(it)).cloned().collect()
+    // Whose data is made was never of this cluster.
+    all.filter(|it| !follows(it) && !record.is_made(it)).cloned().collect()
 }
 
 /// Whether it is certain that nothing of a member comes back.

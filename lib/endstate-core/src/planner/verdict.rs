@@ -2,7 +2,7 @@
 
 use crate::plan::Action;
 use crate::reason::Cause;
-use crate::record::{Bootstrap, MemberRecord, Restarted, Spread, Step};
+use crate::record::{Bootstrap, MemberRecord, Restarted, Restoring, Spread, Step};
 use crate::waiting::Waiting;
 
 /// A step's answer.
@@ -104,6 +104,12 @@ pub(super) enum Note {
     Kept(Vec<crate::MemberName>),
     /// Members were found by their volumes.
     Found(Vec<MemberRecord>),
+    /// The cluster is to begin anew with other data, or not any more.
+    Restoring(Option<Restoring>),
+    /// So many names and ids were given out.
+    Named { names: u64, ids: u64 },
+    /// The cluster that was is forgotten, and another begins with the data that was made.
+    BeginAnew,
     /// The pods of these members are asked for.
     Asked(Vec<crate::MemberName>),
     /// A member was told to restart.

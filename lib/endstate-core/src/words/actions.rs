@@ -91,6 +91,7 @@ impl Display for Start {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Self::New { members, .. } => write!(f, "bootstrap of {} members", members.len()),
+            Self::Prepare { .. } => f.write_str("makes the data of a first member"),
             Self::Existing { .. } => f.write_str("joins the cluster"),
             Self::Resume { .. } => f.write_str("resumes on its volume"),
             Self::Recover { .. } => f.write_str("resumes on its volume as the only member"),

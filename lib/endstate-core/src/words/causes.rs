@@ -106,6 +106,9 @@ impl Display for Operation {
                 write!(f, "another member takes the place of {member}")
             }
             Self::OnMembers { step, .. } => write!(f, "{step} of members"),
+            Self::Restore { .. } => {
+                f.write_str("the cluster begins anew with the data of a backup")
+            }
             Self::Unknown => f.write_str("an operation that nobody knows"),
         }
     }
@@ -201,6 +204,7 @@ impl Display for LeaveReason {
             Self::Recreated => "it is recreated on the same volume",
             Self::Hibernates => "no member is to run; its volume is kept",
             Self::Recovered => "the cluster is recovered from one member",
+            Self::Restored => "the cluster begins anew with the data of a backup",
         })
     }
 }

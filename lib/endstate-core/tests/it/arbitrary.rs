@@ -84,6 +84,9 @@ struct Whole {
     compared: Option<(Vec<usize>, bool)>,
 }
 
+/// The kind of an operation that has the cluster begin anew.
+const RESTORES: u8 = 5;
+
 /// What an operation is about, and how far it is.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -236,7 +239,11 @@ fn pod() -> impl Strategy<Value = PodSeen> {
         let mut pod = Pod { phase, trouble, started, restarts, ..running() };
         pod.deleting = deleting && node_lost;
         pod.node_fault = node_lost.then_some(NodeFault::Gone);
-        let seen = if surveyed { Evidence::DataForeign } else { Evidence::DataLost };
+        let seen = match (surveyed, restarts % 3) {
+            (_, 2) => Evidence::Prepared,
+            (true, _) => Evidence::DataForeign,
+            (false, _) => Evidence::DataLost,
+        };
         pod.exit = data_lost.then(|| Exit::of(seen.exit_code().into(), None, &seen.message("why")));
         pod.surveyed = surveyed;
         pod.marks.started = marked.then(|| "1".into());
@@ -356,7 +363,7 @@ fn compare(whole: &Whole, list: Option<&Membership>) -> Vec<Comparison> {
 fn asked() -> impl Strategy<Value = Asked> {
     let states = select(vec![State::Waiting, State::Running, State::Running, State::Complete]);
     let begun = option::of((0..6_usize, any::<bool>()));
-    let parts = (0..5_u8, 0..6_usize, states, begun, option::weighted(0.3, 0..6_usize), rarely());
+    let parts = (0..6_u8, 0..6_usize, states, begun, option::weighted(0.3, 0..6_usize), rarely());
     parts.prop_map(|(kind, member, state, begun, answered, deleting)| Asked {
         kind,
         member,
@@ -373,6 +380,7 @@ fn make(index: usize, it: &Asked) -> Beside {
         1 => json!({"moveLeader": {"to": name(it.member)}}),
         2 => json!({"replaceMember": {"member": name(it.member)}}),
         3 => json!({"compact": {"members": [name(it.member)]}}),
+        RESTORES => json!({"restore": {"from": "monday"}}),
         _ => json!({"compact": {}}),
     };
     let mut object = Beside::new("ToyTask", format!("one-{index}"), Facts::of(&asked));
@@ -496,6 +504,7 @@ fn record(spec: ToySpec, names: &[Named], whole: &Whole) -> Record<ToySpec> {
         record.step = first.or_else(|| step(&members, whole));
         record.coming = coming.take(1).collect();
         record.members = members;
+        record.restoring = restoring(names, whole);
     } else if !members.is_empty() {
         record.bootstrap = Some(Bootstrap { attempt: 1, members });
     }
@@ -514,6 +523,21 @@ fn member(index: usize, named: &Named, whole: &Whole) -> MemberRecord {
         restarted: it.restarted.map(|it| Restarted::of(&running(), ago(it))),
         ..MemberRecord::new(name(index), named.role)
     }
+}
+
+/// The data of a backup is made by one that is no member, or all pods go for it.
+fn restoring(names: &[Named], whole: &Whole) -> Option<Restoring> {
+    let mut operations = whole.operations.iter().enumerate();
+    let (index, asked) = operations.find(|it| it.1.kind == RESTORES)?;
+    let (at, fences) = asked.begun?;
+    let named = names.get(at).filter(|it| matches!(it.known, Known::Nowhere))?;
+    let member = MemberRecord { id: None, ..member(at, named, whole) };
+    let stage = match fences {
+        true => RestoreStage::Fencing { member },
+        false => RestoreStage::Preparing { member },
+    };
+    let source = Facts::of(&json!({"from": "monday"}));
+    Some(Restoring { by: format!("one-{index}").into(), source, stage })
 }
 
 /// A step that somebody may have left half done.

@@ -6,6 +6,7 @@
 
 mod case;
 mod good;
+mod restored;
 mod spoiled;
 mod spoiled_acts;
 
@@ -48,14 +49,14 @@ fn violations(case: &Case) -> String {
 
 #[test]
 fn right_plans_pass() {
-    for (index, good) in good::ALL.into_iter().enumerate() {
+    for (index, good) in good::ALL.into_iter().chain(restored::ALL).enumerate() {
         assert_eq!(violations(&good()), "", "case {index}");
     }
 }
 
 #[test]
 fn a_plan_spoiled_in_one_place_is_refused() {
-    let all = [WHOLE, AROUND, CREATED, PODS, CALLS].concat();
+    let all = [WHOLE, AROUND, CREATED, PODS, CALLS, restored::SPOILED].concat();
     let mut told = String::new();
     let mut alone: BTreeSet<_> = RULES.into_iter().map(|it| it.to_string()).collect();
     for (name, good, spoil) in all {

@@ -283,7 +283,7 @@ impl App for Toy {
     }
 
     fn operations(&self) -> Option<Operations> {
-        Some(Operations { kind: "ToyTask", steps: &["Compact"] })
+        Some(Operations::new("ToyTask", &["Compact"]).restoring())
     }
 
     fn without_user(&self) -> &'static str {

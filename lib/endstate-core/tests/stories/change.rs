@@ -17,6 +17,10 @@ impl<A: Told> World<A> {
         if !blank && !self.data.contains(name) {
             return self.wipe(name);
         }
+        if matches!(self.starts.get(name), Some(Start::Prepare { .. })) {
+            self.data.insert(name.clone());
+            return self.show(name, (Evidence::Prepared, "the data is made"));
+        }
         self.data.insert(name.clone());
         let first = !self.pod(name).started;
         let mislabelled = self.mislabelled.clone();
@@ -29,7 +33,9 @@ impl<A: Told> World<A> {
         self.running.insert(name.clone(), mislabelled.unwrap_or(asked));
         self.working.push(name.clone());
         match self.starts.get(name) {
-            Some(Start::New { .. }) if self.snapshot.view.membership.is_none() => self.form(),
+            Some(Start::New { .. }) if self.snapshot.status.record.cluster_id.is_none() => {
+                self.form()
+            }
             Some(Start::Recover { .. }) if first => {
                 self.list().members.retain(|it| it.name == *name);
             }
@@ -74,7 +80,11 @@ impl<A: Told> World<A> {
                 Entry::voter(id, it.name.clone())
             };
             let members: Vec<_> = (1..).zip(&first.members).map(entry).collect();
-            self.snapshot.view.membership = Some(Membership::new(CLUSTER, members));
+            let before = self.snapshot.view.membership.take();
+            let lists =
+                before.iter().any(|it| it.members.iter().all(|it| it.name != members[0].name));
+            self.cluster = if lists { "c2" } else { CLUSTER };
+            self.snapshot.view.membership = Some(Membership::new(self.cluster, members));
         }
     }
 

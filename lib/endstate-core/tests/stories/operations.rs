@@ -15,6 +15,7 @@ impl<A: Told> World<A> {
         let asked = match (field, names.first()) {
             ("moveLeader", to) => json!({"to": to}),
             ("replaceMember", member) => json!({"member": member}),
+            ("restore", _) => json!({"from": "monday"}),
             _ => json!({"members": names}),
         };
         let kind = self.app.operations().unwrap().kind;

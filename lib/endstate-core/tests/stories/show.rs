@@ -88,7 +88,9 @@ impl<A: Told> World<A> {
     pub(super) fn told(&self, name: &str) -> String {
         let start = &self.starts[&self.name(name)];
         let mut told = match start {
-            Start::New { .. } | Start::Recover { .. } => format!("{start}, with a token\n"),
+            Start::New { .. } | Start::Prepare { .. } | Start::Recover { .. } => {
+                format!("{start}, with a token\n")
+            }
             Start::Existing { .. } | Start::Resume { .. } => format!("{start}\n"),
         };
         for peer in start.members() {

@@ -57,6 +57,8 @@ pub(crate) struct World<A: Told> {
     pub(super) written: Vec<Tended>,
     /// Whether what an operation asks of a member takes long.
     pub(super) slow: bool,
+    /// The cluster that members say they are of.
+    pub(super) cluster: &'static str,
     pub(super) versions: u64,
     pub(crate) memory: A::Memory,
 }
@@ -89,6 +91,7 @@ impl<A: Told> Default for World<A> {
             unwritable: false,
             written: vec![],
             slow: false,
+            cluster: CLUSTER,
             versions: 1,
             memory: A::Memory::default(),
         }
@@ -198,7 +201,7 @@ impl<A: Told> World<A> {
             _ => Standing::Voter,
         };
         let follows = leader.filter(|_| !self.cut.contains(&name));
-        let mut status = MemberStatus::new(entry.id.clone(), CLUSTER, standing)
+        let mut status = MemberStatus::new(entry.id.clone(), self.cluster, standing)
             .at(self.position(&name))
             .runs(self.running.get(&name).cloned().unwrap_or_default())
             .holds(20_480)

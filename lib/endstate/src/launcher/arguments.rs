@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use endstate_core::{Guard, Seed, SeedWhen, Source};
+use endstate_core::{Guard, Seed, SeedWhen, Source, Start};
 
 use super::decision::Marker;
 use super::error::LaunchError;
@@ -18,6 +18,9 @@ const MEMBER_FLAG: &str = "--member";
 
 /// The flag that says that the member has data by the operator's record.
 const RESUME_FLAG: &str = "--resume";
+
+/// The flag that says that only the data is made, and nothing started.
+const ONLY_PREPARE_FLAG: &str = "--only-prepare";
 
 /// Whether a container's command is that of a launcher that surveys the data of its member before each start.
 pub(crate) fn surveys(command: &[String]) -> bool {
@@ -36,20 +39,20 @@ fn has_flag(command: &[String], flag: &str) -> bool {
 /// The command of a member's container: the launcher, which is installed in `launcher_dir` and keeps its marker there,
 /// then the application's own command. It surveys the data of this `member` before each start.
 ///
-/// `resumes` says that the member has data by the operator's record, so that a blank directory is a loss. [`parse`]
-/// reads it.
+/// `start` says whether the member has data by the operator's record, so that a blank directory is a loss, or only has
+/// it made. [`parse`] reads it.
 ///
 /// ```
-/// use endstate_core::Guard;
-/// let guard = Guard::new("/data", &["log/*.log"]);
-/// let command = endstate::launcher::command(&guard, ("example-x7k2p", true), "/endstate", &["/bin/server".into()]);
+/// use endstate_core::{Guard, Start};
+/// let (guard, start) = (Guard::new("/data", &["log/*.log"]), Start::Resume { members: vec![] });
+/// let command = endstate::launcher::command(&guard, ("example-x7k2p", &start), "/endstate", &["/bin/server".into()]);
 /// assert_eq!(command[..4], ["/endstate/endstate", "launch", "--data-dir", "/data"]);
 /// assert_eq!(command.last().unwrap(), "/bin/server");
 /// ```
 #[must_use]
 pub fn command(
     guard: &Guard,
-    (member, resumes): (&str, bool),
+    (member, start): (&str, &Start),
     launcher_dir: &str,
     application: &[String],
 ) -> Vec<String> {
@@ -80,7 +83,11 @@ pub fn command(
     guard.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
     guard.class_path.iter().for_each(|it| flag("--class-path", it));
     guard.prepare.iter().for_each(|it| flag("--prepare", it));
-    words.extend(resumes.then(|| RESUME_FLAG.to_owned()));
+    match start {
+        Start::New { .. } | Start::Existing { .. } => {}
+        Start::Prepare { .. } => words.push(ONLY_PREPARE_FLAG.to_owned()),
+        Start::Resume { .. } | Start::Recover { .. } => words.push(RESUME_FLAG.to_owned()),
+    }
     words.push("--".to_owned());
     words.extend_from_slice(application);
     words
@@ -93,6 +100,7 @@ struct Words {
     member: Option<String>,
     marker: Option<PathBuf>,
     resume: bool,
+    only_prepare: bool,
     seeds: Vec<Seed>,
     first_start_file: Option<PathBuf>,
     class_path: Option<PathBuf>,
@@ -113,6 +121,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, Launch
         match flag.to_str() {
             Some("--") => break,
             Some(RESUME_FLAG) => words.resume = true,
+            Some(ONLY_PREPARE_FLAG) => words.only_prepare = true,
             _ => {
                 let Some(value) = args.next() else {
                     return Err(LaunchError::Usage(format!("{} needs a value", flag.display())));
@@ -184,6 +193,9 @@ impl Words {
         if command.is_empty() {
             return Err(missing("the command"));
         }
+        if self.only_prepare && self.prepare.is_empty() {
+            return Err(missing("--prepare"));
+        }
         if self.data.iter().any(|it| marker.starts_with(&it.path)) {
             let why = "--marker must be outside --data-dir: it has to outlive the data";
             return Err(LaunchError::Usage(why.to_owned()));
@@ -198,6 +210,7 @@ impl Words {
             first_start_file: self.first_start_file,
             class_path: self.class_path,
             prepare: self.prepare,
+            only_prepare: self.only_prepare,
             termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
             command,
         }))

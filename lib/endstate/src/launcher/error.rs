@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use endstate_core::{Evidence, Words};
 
-const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--prepare WORD ...] [--termination-log FILE] -- COMMAND [ARG...]";
+const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--prepare WORD ...] [--only-prepare] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Why a start did not become the application.
 ///
@@ -52,6 +52,9 @@ pub enum LaunchError {
     /// The program that makes the data before the first start did not.
     #[error("the data of this member could not be made: {0}")]
     Prepare(Words),
+    /// No failure: the data is made, and another pod starts on it.
+    #[error("the data of this member is made")]
+    Prepared,
     /// A file operation failed.
     #[error("cannot {what} {}", .path.display())]
     Io {
@@ -73,6 +76,7 @@ impl LaunchError {
             Self::DataLost { .. } => Some(Evidence::DataLost),
             Self::DataForeign { .. } => Some(Evidence::DataForeign),
             Self::DataUnreadable { .. } => Some(Evidence::DataUnreadable),
+            Self::Prepared => Some(Evidence::Prepared),
             Self::Io { .. } | Self::Prepare(_) => Some(Evidence::NotStarted),
         }
     }

@@ -1,4 +1,4 @@
-use endstate_core::{Directory, Evidence, Exit, Guard, Seed};
+use endstate_core::{Directory, Evidence, Exit, Guard, Seed, Start};
 
 use super::arguments::TERMINATION_LOG;
 use super::survey::OWNER_FILE;
@@ -24,6 +24,7 @@ fn request(dir: &Path) -> Launch {
         first_start_file: Some(dir.join("data/initialize")),
         class_path: None,
         prepare: vec![],
+        only_prepare: false,
         termination_log: dir.join("termination-log"),
         command: os(&["/nonexistent/app"]),
     }
@@ -52,7 +53,8 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .class_path("/app/lib")
         .prepared_by(["/l/endstate", "--member", "--"].map(str::to_owned).into());
     let own = ["app", "--resume", "--member"].map(str::to_owned);
-    let command = command(&guard, ("example-a", true), "/l", &own);
+    let start = Start::Resume { members: vec![] };
+    let command = command(&guard, ("example-a", &start), "/l", &own);
     let own = command.iter().position(|it| it == "--").unwrap();
     assert!(surveys(&command) && !surveys(&command[own..]), "{command:?}");
     let words = command[2..].iter().map(OsString::from);
@@ -78,6 +80,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         first_start_file: Some("/d/initialize".into()),
         class_path: Some("/app/lib".into()),
         prepare: os(&["/l/endstate", "--member", "--"]),
+        only_prepare: false,
         termination_log: TERMINATION_LOG.into(),
         command: os(&["app", "--resume", "--member"]),
     };
@@ -425,4 +428,22 @@ fn nobody_is_started_whose_data_could_not_be_made() {
     std::fs::remove_file(data).unwrap();
     let error = launch(&prepared(dir.path(), &make)).unwrap_err();
     assert_eq!(error.evidence(), Some(Evidence::DataLost));
+}
+
+/// A pod that is for nothing else says when the data is whole, and as often as it is asked; another starts on it.
+#[test]
+fn whose_data_is_only_made_is_not_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data/log/1.log");
+    let make = format!("mkdir -p {} && touch {}", data.parent().unwrap().display(), data.display());
+    let only = |script: &str| Launch { only_prepare: true, ..prepared(dir.path(), script) };
+    let error = launch(&only("exit 1")).unwrap_err();
+    assert_eq!(error.evidence(), Some(Evidence::NotStarted));
+    for script in [make.as_str(), "exit 1"] {
+        let error = launch(&only(script)).unwrap_err();
+        assert_eq!(error.evidence(), Some(Evidence::Prepared), "{error}");
+        assert!(!dir.path().join("started").exists());
+    }
+    let error = launch(&request(dir.path())).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/app"), "{error}");
 }

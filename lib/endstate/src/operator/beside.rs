@@ -26,10 +26,15 @@ const FAILED: &str = "Failed";
 /// What keeps an object until the application has let go of it.
 const FINALIZER: &str = "endstate.dev/cluster";
 
+/// How the planner is told what an object asks for, by its kind and its spec.
+type Asked = fn(&str, &Value) -> Facts;
+
 /// The caches of the kinds, what was refused, and what was just done.
 #[derive(Clone)]
 pub(super) struct Besides {
     caches: Vec<Cache<DynamicObject>>,
+    /// What an object asks for, by its kind and its spec.
+    asked: Asked,
     /// By uid. Losing it in a restart costs one try.
     refused: Arc<Mutex<HashMap<String, Refused>>>,
     /// The members of whom the application did what an operation asked for, by uid, until its status says so. Losing it
@@ -38,9 +43,9 @@ pub(super) struct Besides {
 }
 
 impl Besides {
-    pub(super) fn open(engine: &mut Engine, kinds: &[ApiResource]) -> Self {
+    pub(super) fn open(engine: &mut Engine, kinds: &[ApiResource], asked: Asked) -> Self {
         let caches = kinds.iter().map(|it| engine.cache_of(it.clone(), Scope::all())).collect();
-        Self { caches, refused: Arc::default(), answered: Arc::default() }
+        Self { caches, asked, refused: Arc::default(), answered: Arc::default() }
     }
 
     pub(super) fn caches(&self) -> &[Cache<DynamicObject>] {
@@ -65,7 +70,7 @@ impl Besides {
 
     fn seen(&self, kind: &str, object: &DynamicObject) -> Beside {
         let uid = object.uid().unwrap_or_default();
-        let spec = Facts::of(&object.data["spec"]);
+        let spec = (self.asked)(kind, &object.data["spec"]);
         let cluster = cluster_of(object).map(|it| it.name().to_owned()).unwrap_or_default();
         let mut seen = Beside::new(kind, object.name_any(), spec).of_cluster(cluster);
         seen.refused = self.refused().get(&uid).cloned();

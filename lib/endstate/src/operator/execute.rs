@@ -24,6 +24,7 @@ use super::objects::{Claim, Owner, Wanted};
 use super::observe::Look;
 use super::operand::{ObjectsOf, Operand, PodRequest, SpecOf};
 use super::reconciler::Operator;
+use super::rest;
 use crate::driver::{Driver, Outcome, Target};
 use crate::{Context, Error, Next, Notice, ObjectKey, Propagation, template};
 
@@ -121,9 +122,9 @@ where
         if asked || learned || !answered.is_empty() || !plan.actions.is_empty() {
             return Ok(Next::Again);
         }
-        Ok(plan
-            .look_again_ms
-            .map_or(Next::Settled, |it| Next::After(Duration::from_millis(u64::from(it)))))
+        let clusters = self.objects.len();
+        let again = plan.look_again_ms.map(|it| rest::after(it, clusters));
+        Ok(again.map_or(Next::Settled, Next::After))
     }
 
     /// Answers those who ask that pods go.

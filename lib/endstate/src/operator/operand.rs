@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use endstate_core::{
-    App, Beside, ClusterObjects, Identity, Launch, MemberName, Start, Status, Surroundings,
+    App, Beside, ClusterObjects, Facts, Identity, Launch, MemberName, Start, Status, Surroundings,
     client_service, peer_service,
 };
 use kube::Resource;
@@ -115,6 +115,11 @@ pub trait Operand: Send + Sync + 'static {
     /// status is [`crd::BesideStatus`](crate::crd::BesideStatus). By default none.
     fn beside(&self) -> Vec<ApiResource> {
         vec![]
+    }
+
+    /// What an object of such a kind asks for, as the planner reads it. By default its spec, as it was written.
+    fn asked(_kind: &str, spec: &Value) -> Facts {
+        Facts::of(spec)
     }
 
     /// The secrets whose contents the driver needs for such an object. By default none.

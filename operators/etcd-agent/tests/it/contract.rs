@@ -67,7 +67,7 @@ fn what_is_to_be_restored_is_read_as_it_was_declared() {
     let declared = json!({"from": from, "time": "2026-01-31T12:00:00Z", "lineage": "default.demo.1",
         "encryption": {"secret": "key"}});
     let restore: crd::Restore = serde_json::from_value(declared).expect("it is a restore");
-    let restore = etcd_plan::Restore::from(restore);
+    let restore = endstate_core::Restore::from(restore);
     let task: RestoreTask = serde_json::from_str(&restore.what).expect("the agent reads it");
     assert_eq!(task.from, Place::Path { path: "/archive".into() });
     assert_eq!(task.time, Some("2026-01-31T12:00:00Z".parse().expect("a time")));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use endstate_core::{AppStep, MemberName};
-use etcd_plan::{COMPACT, DEFRAGMENT, Database, Etcd, NoSpace, WITHDRAW_NOSPACE};
+use endstate_core::{AppStep, Fullness, MemberName};
+use etcd_plan::{COMPACT, DEFRAGMENT, Etcd, NoSpace, WITHDRAW_NOSPACE};
 
 use super::engine::World;
 
@@ -25,12 +25,12 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    pub(crate) fn database(&self, member: &MemberName) -> Database {
+    pub(crate) fn database(&self, member: &MemberName) -> Fullness {
         let part = |it: u64| QUOTA / 100 * it;
         let after = self.files.get(member);
         let in_use = part(self.data + self.history);
         let size = part(*after.unwrap_or(&self.file));
-        Database { size, in_use, quota: 0, defragmented: after.map(|_| (size, in_use)) }
+        Fullness { size, in_use, bound: 0, rewritten: after.map(|_| (size, in_use)) }
     }
 
     pub(crate) fn no_space(&self) -> Option<NoSpace> {

@@ -45,9 +45,8 @@ pub struct Restore {
     #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub time: Option<String>,
     /// How far the revision is raised above the highest that is known of, so that clients who remember one of a later
-    /// write read anew instead of going back in time; what is older counts as compacted. 0 raises none. Not with etcd
-    /// before
-    /// etcd before 3.5.10 can do. Default one thousand million.
+    /// write read anew instead of going back in time; what is older counts as compacted. 0 raises none, and is
+    /// all that etcd before 3.5.10 can do. Default one thousand million.
     #[serde(default = "bump")]
     #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
     pub bump_revision: i64,
@@ -57,7 +56,7 @@ fn bump() -> i64 {
     1_000_000_000
 }
 
-impl From<Restore> for etcd_plan::Restore {
+impl From<Restore> for endstate_core::Restore {
     fn from(it: Restore) -> Self {
         let what = json!({
             "from": it.from.place(),

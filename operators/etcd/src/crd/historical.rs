@@ -12,8 +12,7 @@
 
 use endstate::crd::{ClaimSpec, Opaque};
 use endstate_core::tls::{Given, Link, Naming, Source, Tls};
-use endstate_core::{Phase, QuorumRecovery, Status, Truth};
-use etcd_plan::SpaceRemedy;
+use endstate_core::{Phase, QuorumRecovery, Remedy, Status, Truth};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +81,7 @@ pub struct EtcdClusterSpec {
 
     /// Who makes room when a database has reached its quota, as `spec.spaceRemedy` of etcd.endstate.dev/v1 has it.
     #[serde(default)]
-    pub space_remedy: SpaceRemedy,
+    pub space_remedy: Remedy,
 
     /// The policy for the pods of the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -167,7 +167,7 @@ fn what_the_historical_kind_has_no_use_for_is_warned_of() {
 fn the_planner_sees_every_field_of_the_new_kind() {
     let spec = json!({
         "size": 5, "version": "3.5.16", "repository": "example.com/etcd", "paused": true,
-        "quorumRecovery": "Auto",
+        "quorumRecovery": "Auto", "spaceRemedy": "Manual",
         "pod": {
             "labels": {"a": "b"}, "annotations": {"c": "d"}, "nodeSelector": {"e": "f"},
             "tolerations": [{"key": "g"}], "affinity": {"nodeAffinity": {}},
@@ -188,6 +188,7 @@ fn the_planner_sees_every_field_of_the_new_kind() {
         "/repository",
         "/paused",
         "/quorumRecovery",
+        "/spaceRemedy",
         "/storage/emptyDir/medium",
         "/storage/emptyDir/sizeLimit",
         "/tls/client/serverSecret",

@@ -1,15 +1,11 @@
-//! Where no space is left: what is known of it, and the calls that make room.
+//! The calls that make room, and what came of them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use endstate::driver::Target;
-use endstate_core::{MemberName, Uid};
-use etcd_plan::{EtcdClusterSpec, NoSpace};
-use tokio::time::Instant;
+use endstate::driver::Remembered;
+use endstate_core::{AppStep, MemberName, Uid};
+use etcd_plan::{DEFRAGMENT, REVISION};
 
-use super::{Answer, EtcdDriver, hex};
 use crate::client::{Connection, Failure};
 
 /// What a defragmentation came to is remembered so long: where it freed nothing another is asked for after that.
@@ -18,94 +14,45 @@ const REMEMBERED: Duration = Duration::from_secs(3600);
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What came of the last calls, of all clusters.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Rooms(Arc<Mutex<Made>>);
+#[derive(Clone, Debug)]
+pub(super) struct Rooms {
+    compacted: Remembered<Uid, ()>,
+    /// The size of a member's database, and how much of it was in use, right after it was defragmented.
+    defragmented: Remembered<(Uid, MemberName), (u64, u64)>,
+}
 
-#[derive(Debug, Default)]
-struct Made {
-    compacted: HashMap<Uid, Instant>,
-    defragmented: HashMap<(Uid, MemberName), (Instant, (u64, u64))>,
+impl Default for Rooms {
+    fn default() -> Self {
+        Self { compacted: Remembered::of(PAUSE), defragmented: Remembered::of(REMEMBERED) }
+    }
 }
 
 impl Rooms {
-    /// The size of a member's database, and how much of it was in use, right after it was defragmented.
+    /// What the database of a member was right after it was defragmented.
     pub(super) fn after(&self, cluster: &Uid, member: &str) -> Option<(u64, u64)> {
-        let made = self.made();
-        let (at, sizes) = made.defragmented.get(&(cluster.clone(), member.into()))?;
-        (at.elapsed() < REMEMBERED).then_some(*sizes)
+        self.defragmented.get(&(cluster.clone(), member.into()))
     }
 
-    fn is_compacted(&self, cluster: &Uid) -> bool {
-        self.made().compacted.get(cluster).is_some_and(|it| it.elapsed() < PAUSE)
+    /// Whether history was given up a moment ago.
+    pub(super) fn is_compacted(&self, cluster: &Uid) -> bool {
+        self.compacted.get(cluster).is_some()
     }
 
-    fn made(&self) -> MutexGuard<'_, Made> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a member write its database anew, and remembers what came of it.
-    pub(super) async fn defragment(
+    /// Makes room as a step says, and remembers what came of it.
+    pub(super) async fn make(
         self,
         connection: Connection,
-        (cluster, member): (Uid, MemberName),
+        (cluster, step): (Uid, AppStep),
     ) -> Result<(), Failure> {
-        connection.defragment().await?;
-        let status = connection.status().await?;
-        let mut made = self.made();
-        made.defragmented.retain(|_, it| it.0.elapsed() < REMEMBERED);
-        let sizes = (status.db_size_bytes, status.db_used_bytes);
-        made.defragmented.insert((cluster, member), (Instant::now(), sizes));
-        Ok(())
-    }
-
-    /// Has the members give up all history before a revision.
-    pub(super) async fn compact(
-        self,
-        connection: Connection,
-        (cluster, revision): (Uid, i64),
-    ) -> Result<(), Failure> {
-        connection.compact(revision).await?;
-        let mut made = self.made();
-        made.compacted.retain(|_, it| it.elapsed() < PAUSE);
-        made.compacted.insert(cluster, Instant::now());
-        Ok(())
-    }
-}
-
-impl EtcdDriver {
-    /// What is known where an alarm says that a member has no space left.
-    pub(super) async fn no_space(
-        &self,
-        target: &Target<'_, EtcdClusterSpec>,
-        answers: &[Answer],
-    ) -> Option<NoSpace> {
-        let told = answers.iter().filter_map(|it| it.status.as_ref());
-        let (_, alarms) = told.max_by_key(|it| it.1.no_space.len())?;
-        let full: Vec<_> = alarms.no_space.iter().map(|it| hex(*it)).collect();
-        if full.is_empty() {
-            return None;
+        if step.name == DEFRAGMENT {
+            connection.defragment().await?;
+            let it = connection.status().await?.database;
+            self.defragmented.note((cluster, step.member), (it.size, it.in_use));
+            return Ok(());
         }
-        let leader = answers.iter().find(|it| it.leads());
-        let (revision, compacted) = match leader.and_then(|it| Some((it, &it.status.as_ref()?.0))) {
-            Some((leader, status)) => {
-                let asked = self.asked(target, (leader, status.revision)).await;
-                (status.revision, asked.ok())
-            }
-            None => (0, None),
-        };
-        let revision = u64::try_from(revision).unwrap_or_default();
-        Some(NoSpace { full, revision, compacted })
-    }
-
-    async fn asked(
-        &self,
-        target: &Target<'_, EtcdClusterSpec>,
-        (leader, revision): (&Answer, i64),
-    ) -> Result<bool, Failure> {
-        if self.rooms.is_compacted(&target.object.uid) {
-            return Ok(true);
-        }
-        let address = target.address(&leader.name).ok_or_else(super::no_address)?;
-        self.open(target, address).await?.is_compacted(revision).await
+        let revision = step.arguments.get(REVISION).and_then(|it| it.parse().ok());
+        connection.compact(revision.ok_or_else(|| Failure::unknown("no revision"))?).await?;
+        self.compacted.note(cluster, ());
+        Ok(())
     }
 }

@@ -14,9 +14,7 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
         learner: false,
         raft_index: 1,
         version: "3.5.16".into(),
-        db_size_bytes: 1,
-        db_used_bytes: 1,
-        db_quota_bytes: 0,
+        database: Fullness::default(),
         complains: false,
         revision: 1,
         storage_version: None,
@@ -25,7 +23,7 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
     Answer {
         name: format!("c-{id}"),
         reach: Reach::Reachable,
-        status: Some((status, vec![])),
+        status: Some((status, Alarms::default())),
         members,
         agreed_version: None,
     }

@@ -189,6 +189,8 @@ async fn every_field_of_a_task_acts_or_is_refused() {
     let schema = json!(EtcdTask::crd())["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
     let mut fields = BTreeSet::new();
     leaves(&schema["properties"]["spec"], "", &mut fields);
+    restores_as_a_cluster_begins(&mut fields);
+    let restore = |revision| json!({"restore": {"from": {"volume": {"claim": "kept"}}, "revision": revision}});
     let long = "a".repeat(64);
     let rows = [
         ("cluster", json!({"moveLeader": {}}), json!({"cluster": "", "moveLeader": {}})),
@@ -204,6 +206,7 @@ async fn every_field_of_a_task_acts_or_is_refused() {
             json!({"defragment": {"members": ["a", "a"]}}),
         ),
         ("defragment.members", json!({"defragment": {}}), json!({"defragment": {"members": [""]}})),
+        ("restore.revision", restore(7), restore(0)),
     ];
     for field in &fields {
         assert!(rows.iter().any(|it| it.0 == field), "{field} has no row");
@@ -223,6 +226,21 @@ async fn every_field_of_a_task_acts_or_is_refused() {
         let refused = task(&world, none_or_two).await.unwrap_err().to_string();
         assert!(refused.contains("name one operation: "), "{refused}");
     }
+}
+
+/// What data is made of is of the type that a cluster's spec has, whose rows are above: but for one, which shows that
+/// it is there, its fields need none of their own.
+fn restores_as_a_cluster_begins(fields: &mut BTreeSet<String>) {
+    let schema =
+        json!(EtcdCluster::crd())["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let mut of_cluster = BTreeSet::new();
+    let bootstrap = &schema["properties"]["spec"]["properties"]["bootstrap"];
+    leaves(bootstrap, "", &mut of_cluster);
+    let (restores, others): (BTreeSet<_>, _) =
+        std::mem::take(fields).into_iter().partition(|it| it.starts_with("restore."));
+    assert_eq!(restores, of_cluster);
+    *fields = others;
+    fields.insert("restore.revision".to_owned());
 }
 
 /// What the API server makes of a task, without keeping it.

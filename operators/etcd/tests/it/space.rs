@@ -131,10 +131,10 @@ async fn remedy(
 /// It says no quota, and counts what a compaction frees with the next write.
 #[tokio::test]
 async fn room_is_made_in_3_4() {
-    makes_room("3.4.23").await;
+    Box::pin(makes_room("3.4.23")).await;
 }
 
 #[tokio::test]
 async fn room_is_made_in_3_7() {
-    makes_room("3.7.3").await;
+    Box::pin(makes_room("3.7.3")).await;
 }

@@ -26,7 +26,7 @@ const HOLDS_S: usize = 6;
 /// After so long another operator leads than one that was killed.
 const LEASE_MAX: Duration = Duration::from_secs(20);
 /// After so many failures a lane ends.
-const FAILURES_MAX: usize = 5;
+const FAILURES_MAX: usize = 30;
 
 /// What all lanes have in common.
 pub(super) struct Run {

@@ -47,7 +47,7 @@ impl<A: App> Report<'_, '_, A> {
     /// Claimed only on the proof of this very observation: there is a quorum, and clients reach one of it.
     fn available(&self) -> Judged {
         if self.decision.record.cluster_id.is_none() {
-            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+            return self.not_created();
         }
         if self.assessed.snapshot.status.record.cluster_id.is_none() {
             // What lets clients in is made after the record; whoever waits for this must find it.
@@ -88,6 +88,14 @@ impl<A: App> Report<'_, '_, A> {
         }
     }
 
+    fn not_created(&self) -> Judged {
+        let (reason, message) = match self.decision.record.restoring {
+            None => ("NotCreated", "the cluster does not exist yet"),
+            Some(_) => ("Restoring", "the cluster begins anew with the data of a backup"),
+        };
+        (Truth::False, reason, message.into())
+    }
+
     /// The groups that nobody leads, where each has a leader of its own.
     fn headless(&self, cluster: &Cluster) -> Vec<Waiting> {
         let units = self.assessed.target.as_ref().map(|it| units(it, Edge::Starts));
@@ -96,7 +104,7 @@ impl<A: App> Report<'_, '_, A> {
 
     fn degraded(&self) -> Judged {
         if self.decision.record.cluster_id.is_none() {
-            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+            return self.not_created();
         }
         let recorded = || self.decision.record.members.iter();
         let ill: Vec<_> = recorded()
@@ -258,7 +266,7 @@ impl<A: App> Report<'_, '_, A> {
     pub(super) fn quorum_lost(&self) -> Judged {
         let fine = |message: &str| (Truth::False, "QuorumHealthy", message.to_owned());
         if self.decision.record.cluster_id.is_none() {
-            return (Truth::False, "NotCreated", "the cluster does not exist yet".into());
+            return self.not_created();
         }
         if self.assessed.leaderless().is_some() {
             return fine("a quorum of the voters answers, and none of them leads");

@@ -39,11 +39,12 @@ impl<A: App> Report<'_, '_, A> {
             it.ownership(ownership)
         };
         let volumes: Vec<_> = self.volumes().into_iter().map(volume).collect();
+        let record = &self.decision.record;
         let mut taken = self.assessed.snapshot.conflicts.clone();
         taken.sort();
         Some(Surroundings {
-            // Who was let in before the record was lost stays in.
-            clients: lost || self.decision.record.cluster_id.is_some(),
+            // Who was let in before the record was lost, or the cluster begins anew, stays in.
+            clients: lost || record.restoring.is_some() || record.cluster_id.is_some(),
             min_available: self.min_available(target),
             left: self.left(&volumes, retention),
             volumes,
