@@ -36,7 +36,15 @@ async fn write(reach: &EtcdReach, from: usize) -> Result<i64> {
     let mut client = reach.connect().await?;
     let mut revision = 0;
     for number in from..from + 40 {
-        let put = client.put(format!("key-{number}"), vec![b'x'; 1_000], None).await?;
+        let key = format!("key-{number}");
+        let mut tries = 0;
+        // On a busy machine an answer may be late; the same write again is as good.
+        let put = loop {
+            match client.put(&*key, vec![b'x'; 1_000], None).await {
+                Err(_) if tries < 5 => tries += 1,
+                put => break put?,
+            }
+        };
         revision = put.header().context("a write without a header")?.revision();
     }
     Ok(revision)
