@@ -128,6 +128,10 @@ pub(super) const SPOILED: &[Spoiled] = &[
         record(it).bootstrap.as_mut().unwrap().members = vec![MemberRecord::new("e", "member")]
     }),
     ("begins anew, and keeps no volumes", begins, |it| record(it).kept.clear()),
+    ("forgets that it begins anew", begins, |it| {
+        it.seen.status = it.plan.status.clone();
+        record(it).restoring = None;
+    }),
     ("begins anew before it is fenced", begins, |it| {
         it.seen.status.record.restoring = restoring(RestoreStage::Preparing { member: member("d") })
     }),
