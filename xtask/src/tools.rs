@@ -5,11 +5,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::debian::{self, Suite};
 use crate::run;
+
+const DENY_VERSION: &str = "0.20.2";
 
 /// The folder that goes first on the PATH of everything that automation runs.
 pub(crate) fn bin() -> PathBuf {
@@ -27,18 +30,24 @@ pub(crate) fn setup() -> Result<()> {
 
 /// `cargo deny`, built once: it comes as source only.
 pub(crate) fn cargo_deny() -> Result<()> {
-    if bin().join("cargo-deny").exists() {
+    if bin().join("cargo-deny").exists() || is_installed("cargo-deny", DENY_VERSION) {
         return Ok(());
     }
     eprintln!("building cargo-deny (once, some minutes)");
     let root = run::target().join("tools");
     let mut install = run::cargo();
-    install.args(["install", "--quiet", "--locked", "--version", "0.20.2", "--root"]).arg(root);
+    install.args(["install", "--quiet", "--locked", "--version", DENY_VERSION, "--root"]).arg(root);
     // Its own target folder keeps a rebuild of the workspace from throwing this work away.
     install.arg("cargo-deny").env("CARGO_TARGET_DIR", run::target().join("tools/build"));
     run::check(&mut install)?;
     fs::remove_dir_all(run::target().join("tools/build"))?;
     Ok(())
+}
+
+/// Whether the machine has a tool of this version, as `TOOL VERSION` is what it says.
+fn is_installed(tool: &str, version: &str) -> bool {
+    let said = Command::new(tool).arg("--version").output();
+    said.is_ok_and(|it| it.stdout.trim_ascii() == format!("{tool} {version}").as_bytes())
 }
 
 /// The protocol buffer compiler, which the etcd client's build needs; it ships inside a crate.

@@ -7,6 +7,7 @@ mod certmanager;
 mod chaos;
 mod claims;
 mod corruption;
+mod deaths;
 mod drains;
 mod etcd_volumes;
 mod evictions;

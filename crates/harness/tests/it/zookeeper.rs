@@ -1,7 +1,5 @@
 //! ZooKeeper's real servers, under a writer that checks every acknowledged write.
 
-mod operator_deaths;
-
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -229,7 +227,7 @@ async fn two_of_three_wiped_stop_and_the_survivors_data_is_gone_on_with() -> Res
     up.stop().await
 }
 
-fn status(object: &DynamicObject) -> &Value {
+pub(crate) fn status(object: &DynamicObject) -> &Value {
     &object.data["status"]
 }
 

@@ -1,21 +1,11 @@
 //! Leaders that the operator appoints: a primary with replicas, with acknowledgements by a majority and without.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/app.rs"]
-mod app;
-#[path = "toy_cluster/appoint_bugs.rs"]
-mod appoint_bugs;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/primary.rs"]
-mod primary;
-
-use app::Toy;
+use crate::toy_cluster::app::Toy;
+use crate::toy_cluster::appoint_bugs;
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::primary::Primary;
 use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
 use endstate_core::{Acks, Growth, Lead, Recovery};
-use found::found_by;
-use primary::Primary;
 
 const NONE: Budgets = Budgets::NONE;
 

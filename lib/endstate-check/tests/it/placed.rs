@@ -1,19 +1,12 @@
 //! The world of a cluster, with members that hold what no other has: drains, and steps of the application's own.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "placed/app.rs"]
 mod app;
-#[path = "placed/bugs.rs"]
 mod bugs;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "placed/model.rs"]
 mod model;
 
+use crate::toy_cluster::found::found_by;
 use app::Shards;
 use endstate_check::cluster::{Budgets, Planner, Property, Scenario, Start, Volumes};
-use found::found_by;
 use model::Model;
 
 const NONE: Budgets = Budgets::NONE;

@@ -1,17 +1,9 @@
 //! Groups that have a leader of their own: what a group holds stays in it, whatever happens and in whatever order.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/group_bugs.rs"]
-mod group_bugs;
-#[path = "toy_cluster/shards.rs"]
-mod shards;
-
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::group_bugs;
+use crate::toy_cluster::shards::{Shards, Toy};
 use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
-use found::found_by;
-use shards::{Shards, Toy};
 
 const NONE: Budgets = Budgets::NONE;
 

@@ -1,24 +1,12 @@
 //! The world of a cluster, with two toy applications: one like etcd, one like ZooKeeper.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/app.rs"]
-mod app;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/raft.rs"]
-mod raft;
-#[path = "toy_cluster/suite.rs"]
-mod suite;
-#[path = "toy_cluster/zab.rs"]
-mod zab;
-
-use app::{Toy, ToySpec};
+use crate::toy_cluster::app::{Toy, ToySpec};
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::raft::Raft;
+use crate::toy_cluster::suite;
+use crate::toy_cluster::zab::Zab;
 use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead, Plan, Recovery, Snapshot, plan};
-use found::found_by;
-use raft::Raft;
-use zab::Zab;
 
 /// The toy whose members join without a vote and hand the lead over.
 fn raft(scenario: &Scenario) -> Raft {

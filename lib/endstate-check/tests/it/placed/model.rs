@@ -6,7 +6,7 @@ use endstate_check::cluster::{
 };
 use endstate_core::{AppStep, Facts, MemberName, quorum};
 
-use crate::app::{Known, PIECES, RELOAD, RELOADED, Shards, Sizes, TUNED};
+use super::app::{Known, PIECES, RELOAD, RELOADED, Shards, Sizes, TUNED};
 
 const CONTROLLERS: usize = 0;
 

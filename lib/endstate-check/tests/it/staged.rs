@@ -1,20 +1,11 @@
 //! A roll in stages: what members cannot be changed to one by one, because the first and the last of them would not
 //! work together.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/app.rs"]
-mod app;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/raft.rs"]
-mod raft;
-
-use app::{Toy, ToySpec};
+use crate::toy_cluster::app::{Toy, ToySpec};
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::raft::Raft;
 use endstate_check::cluster::{Budgets, Planner, Property, Respec, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead, Plan, Recovery, Snapshot, plan};
-use found::found_by;
-use raft::Raft;
 
 const NONE: Budgets = Budgets::NONE;
 const EDIT: Budgets = Budgets { edit: 1, ..NONE };

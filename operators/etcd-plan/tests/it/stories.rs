@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a story that cannot be told fails")]
 #![expect(clippy::disallowed_methods, reason = "stories are files")]
 
-#[path = "../../../lib/endstate-core/tests/stories/engine.rs"]
+#[path = "../../../../lib/endstate-core/tests/stories/engine.rs"]
 mod engine;
-#[path = "stories/space.rs"]
+#[path = "../stories/space.rs"]
 mod space;
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ fn stories() {
 
 /// What etcd's processes know together.
 #[derive(Clone, Default)]
-struct Memory {
+pub(crate) struct Memory {
     /// The minor that they have agreed on.
     agreed: Option<u32>,
     /// The minor that a downgrade goes to.

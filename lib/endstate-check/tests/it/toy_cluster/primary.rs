@@ -10,7 +10,7 @@ use endstate_check::cluster::{
 };
 use endstate_core::{Acks, quorum};
 
-use crate::app::{Toy, declared, spec};
+use super::app::{Toy, declared, spec};
 
 /// The number of one that follows nobody.
 const NOBODY: u8 = 15;

@@ -1,24 +1,12 @@
 //! Recoveries by a person's consent: when a majority has lost its data, when it seems to have, and when it has not.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/app.rs"]
-mod app;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/raft.rs"]
-mod raft;
-#[path = "toy_cluster/recovery_bugs.rs"]
-mod recovery_bugs;
-#[path = "toy_cluster/zab.rs"]
-mod zab;
-
-use app::Toy;
+use crate::toy_cluster::app::Toy;
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::raft::Raft;
+use crate::toy_cluster::recovery_bugs;
+use crate::toy_cluster::zab::Zab;
 use endstate_check::cluster::{AppModel, Budgets, Planner, Property, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead, Recovery};
-use found::found_by;
-use raft::Raft;
-use zab::Zab;
 
 const NONE: Budgets = Budgets::NONE;
 

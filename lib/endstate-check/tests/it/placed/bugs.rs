@@ -2,7 +2,7 @@
 
 use endstate_core::{Action, LeaveReason, Plan, Request, Snapshot, plan};
 
-use crate::app::{Shards, Sizes};
+use super::app::{Shards, Sizes};
 
 type See = Snapshot<Sizes>;
 type Do = Plan<Sizes>;

@@ -1,19 +1,10 @@
 //! Members whose data is in two directories, with a claim each: claims that are not all made, or deleted by somebody.
 
-#![expect(clippy::print_stdout, reason = "what was found is for people to read")]
-
-#[path = "toy_cluster/app.rs"]
-mod app;
-#[path = "toy_cluster/found.rs"]
-mod found;
-#[path = "toy_cluster/raft.rs"]
-mod raft;
-
-use app::Toy;
+use crate::toy_cluster::app::Toy;
+use crate::toy_cluster::found::found_by;
+use crate::toy_cluster::raft::Raft;
 use endstate_check::cluster::{Budgets, Planner, Property, Scenario, Start, Volumes};
 use endstate_core::{Growth, Lead, Recovery};
-use found::found_by;
-use raft::Raft;
 
 const NONE: Budgets = Budgets::NONE;
 

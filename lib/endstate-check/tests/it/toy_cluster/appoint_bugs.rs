@@ -2,7 +2,7 @@
 
 use endstate_core::{Acks, Action, App, Lead, Plan, Position, Request, Snapshot, plan};
 
-use crate::app::{Toy, ToySpec};
+use super::app::{Toy, ToySpec};
 
 /// Whoever has the least is taken for who has the most.
 pub(crate) fn prefer_who_lags(app: &Toy, snapshot: &Snapshot<ToySpec>) -> Plan<ToySpec> {

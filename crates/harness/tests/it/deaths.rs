@@ -1,17 +1,17 @@
-//! The operator dies on the way to each spec: at once when it has recorded what it is about to do, which is before or
-//! within the call, and in turns after the change that the call made. The next operator goes on from there.
+//! ZooKeeper's operator dies on the way to each spec: at once when it has recorded what it is about to do, which is
+//! before or within the call, and in turns after the change that the call made. The next operator goes on from there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Cluster, Operator, Up, ZnodeWriter, kill};
+use harness::{Cluster, Operator, Up, ZnodeWriter, claims, kill};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
 
-use super::{claims, ensemble, status};
+use crate::zookeeper::{ensemble, status};
 
 #[tokio::test]
 async fn the_operator_may_die_before_and_after_its_calls() -> Result<()> {

@@ -6,7 +6,7 @@ use endstate_check::cluster::{
 };
 use endstate_core::quorum;
 
-use crate::app::{Toy, declared, spec};
+use super::app::{Toy, declared, spec};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raft {

@@ -1,0 +1,9 @@
+//! What the planner makes of etcd: what members are started with, and what is asked of them.
+
+mod auth;
+mod certmanager;
+mod restore;
+mod space;
+mod stories;
+mod tls;
+mod words;
