@@ -129,7 +129,16 @@ impl AppModel for EtcdModel {
         auth::work(state, &mut add);
         steps::form(state, &mut add);
         steps::elect(state, &mut add);
-        steps::settle(state, &mut add);
+        // Who is connected to too few waits for more.
+        if state.has_quorum() {
+            steps::settle(state, &mut add);
+        }
+    }
+
+    /// Its port for clients opens when it has found a quorum, which is held once it was.
+    fn waits(&self, state: &State, member: usize) -> bool {
+        let slot = &state.members()[member];
+        slot.runs() && !slot.is_settled() && !state.has_quorum()
     }
 
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {

@@ -116,8 +116,10 @@ pub use topology::{
     Topology, Voters,
 };
 pub use version::{Version, VersionError};
-pub use view::{Entry, MemberStatus, Membership, Reach, Refusal, Standing, Target, Task, View};
-pub use waiting::{AppointmentLack, RecordLack, SourceLack, Waiting};
+pub use view::{
+    Entry, MemberStatus, Membership, Reach, Refusal, Standing, Starting, Target, Task, View,
+};
+pub use waiting::{AppointmentLack, GivenUp, RecordLack, SourceLack, Waiting};
 
 /// The label that every object of a cluster carries: the cluster object's name.
 pub const LABEL_CLUSTER: &str = "endstate.dev/cluster";

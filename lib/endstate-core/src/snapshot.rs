@@ -20,6 +20,7 @@ use crate::objects::{DATA, claim_of};
 use crate::place::Place;
 use crate::platform::Platform;
 use crate::pod::Pod;
+use crate::position::Position;
 use crate::request::ActionKey;
 use crate::status::Status;
 use crate::view::{Membership, View};
@@ -108,6 +109,20 @@ impl<S> Snapshot<S> {
     /// The pod of this name; `None` also when the pods are not known.
     pub fn pod(&self, name: &str) -> Option<&Pod<S>> {
         self.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
+    }
+
+    /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what
+    /// is committed, and what it said before, which its data still has. An address may be another's by now, and then
+    /// that is of somebody else.
+    pub(crate) fn told_position(&self, name: &str) -> Option<Position> {
+        if let Some(answer) = self.view.answer(name) {
+            return answer.position.clone();
+        }
+        let known = self.status.record.find(name).and_then(|it| it.id.as_ref());
+        let starting = self.view.starting(name).filter(|it| known.is_none_or(|id| *id == it.id))?;
+        let row = self.status.members.iter().find(|it| it.name.as_str() == name);
+        let before = row.and_then(|it| it.position.clone()).unwrap_or_default();
+        Some(before.and(&starting.position))
     }
 
     /// The claims of a member, those that are going included.

@@ -183,6 +183,11 @@ impl View {
         self.target(name)?.status.as_ref()
     }
 
+    /// What is known of the member of this name if it waits for a quorum.
+    pub fn starting(&self, name: &str) -> Option<&Starting> {
+        self.target(name)?.starting.as_ref()
+    }
+
     /// Whether the member of this name could be reached.
     pub fn reach(&self, name: &str) -> Reach {
         self.target(name).map_or(Reach::Unknown, |it| it.reach)
@@ -204,22 +209,65 @@ pub struct Target {
     pub reach: Reach,
     /// The answer, when `reach` is [`Reach::Reachable`].
     pub status: Option<MemberStatus>,
+    /// What is known of one that runs and gives no answer before it has found a quorum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting: Option<Starting>,
 }
 
 impl Target {
     /// A member of which so much is known.
     pub fn new(name: impl Into<MemberName>, reach: Reach, status: Option<MemberStatus>) -> Self {
-        Self { name: name.into(), reach, status }
+        Self { name: name.into(), reach, status, starting: None }
     }
 
     /// A member that answered for itself.
     pub fn answered(name: impl Into<MemberName>, status: MemberStatus) -> Self {
-        Self { name: name.into(), reach: Reach::Reachable, status: Some(status) }
+        Self::new(name, Reach::Reachable, Some(status))
     }
 
     /// A member that did not.
     pub fn silent(name: impl Into<MemberName>, reach: Reach) -> Self {
-        Self { name: name.into(), reach, status: None }
+        Self::new(name, reach, None)
+    }
+
+    /// The same, of which so much is known while it waits for a quorum.
+    #[must_use]
+    pub fn starting(self, starting: Starting) -> Self {
+        Self { starting: Some(starting), ..self }
+    }
+}
+
+/// A member whose process runs on its data, and serves nobody before it has found a quorum. An application may tell of
+/// such a member elsewhere than where it serves clients: etcd does where its metrics are.
+///
+/// ```
+/// use endstate_core::{Position, Reach, Starting, Target, View};
+/// let starting = Starting::new("a1", Position::at(42));
+/// let silent = Target::silent("example-x7k2p", Reach::Unreachable).starting(starting.clone());
+/// assert_eq!(View::new(vec![silent], None).starting("example-x7k2p"), Some(&starting));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Starting {
+    /// Its id, by its own data.
+    pub id: MemberId,
+    /// How much of the history it has.
+    pub position: Position,
+    /// Whether its own data says that it has no vote. Some say so only if they learned it since they started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub non_voter: bool,
+}
+
+impl Starting {
+    /// One that says who it is, and how far.
+    pub fn new(id: impl Into<MemberId>, position: Position) -> Self {
+        Self { id: id.into(), position, non_voter: false }
+    }
+
+    /// The same, of which is known whether it says that it has no vote.
+    #[must_use]
+    pub fn non_voter(self, non_voter: bool) -> Self {
+        Self { non_voter, ..self }
     }
 }
 

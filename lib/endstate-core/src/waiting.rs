@@ -166,9 +166,11 @@ pub enum Waiting {
         left: usize,
         /// Voters there were.
         of: usize,
-        /// The members whose data could be gone on with: good, on a volume, and as far as all others by all that is
-        /// known.
+        /// The members whose data could be gone on with: good, on a volume, and as far as all others whose data may
+        /// still be there by all that is known.
         sources: Vec<MemberName>,
+        /// What the first of them lacks of what a member is known to have had whose data is lost.
+        given_up: Option<GivenUp>,
         /// Why there is none, if the same keeps all that are left from it.
         lack: Option<SourceLack>,
     },
@@ -350,6 +352,31 @@ pub enum SourceLack {
     NotNeeded,
     /// The same consent was used before, or a quorum was there since it was given.
     Used,
+}
+
+/// What a recovery gives up of what a member is known to have had whose data is lost.
+///
+/// ```
+/// let given_up = endstate_core::GivenUp { of: "example-x7k2p".into(), entries: Some(2) };
+/// assert_eq!(given_up.to_string(), "2 entries that example-x7k2p had");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// The member that had most of it.
+    pub of: MemberName,
+    /// How many entries of its history; `None` where the two histories are not parts of one.
+    pub entries: Option<u64>,
+}
+
+impl std::fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { of, entries } = self;
+        match entries {
+            Some(1) => write!(f, "1 entry that {of} had"),
+            Some(entries) => write!(f, "{entries} entries that {of} had"),
+            None => write!(f, "entries that {of} had"),
+        }
+    }
 }
 
 /// What a record that was lost lacks to be made again.

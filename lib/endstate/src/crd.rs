@@ -1,6 +1,7 @@
 //! Custom resource definitions that an API server accepts without warnings, and the parts that all specs share.
 
 mod archive;
+mod bootstrap;
 mod claim;
 mod tls;
 mod types;
@@ -13,6 +14,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 pub use archive::{
     ARCHIVE, Archive, Azure, Encryption, Gcs, IDENTITY, KEYS, Oss, S3, VolumeArchive,
 };
+pub use bootstrap::{Bootstrap, Restore};
 pub use claim::{ClaimRequests, ClaimResources, ClaimSpec};
 use kube::core::Rule;
 pub use tls::{ClientTls, Mode, PeerTls, Tls};

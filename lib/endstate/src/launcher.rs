@@ -8,7 +8,8 @@
 //!
 //! Where the data is to come from elsewhere, a backup say, a program of the operator's makes it before the first start,
 //! and leaves all of it or nothing. Until it has, there was no start. That may be all that a pod is for: it says so
-//! when the data is whole, and another pod of the member starts on it.
+//! when the data is whole, and another pod of the member starts on it. Where data is there, a program of the operator's
+//! may have to change it before the application uses it.
 //!
 //! The marker is in a directory of the pod's too, so a node that loses its state loses both while the pod goes on.
 //! Against that the operator marks the pod itself once the member has answered
@@ -141,7 +142,9 @@ fn start(request: &Launch) -> Result<Infallible, LaunchError> {
     }
     // Before the marker: a start that fails here has not happened.
     if decision == Decision::FirstStart && !request.prepare.is_empty() {
-        prepare::prepare(request)?;
+        prepare::run(request, &request.prepare)?;
+    } else if !request.mend.is_empty() {
+        prepare::run(request, &request.mend)?;
     }
     if request.only_prepare {
         survey::note_owner(request);

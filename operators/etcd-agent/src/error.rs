@@ -189,7 +189,9 @@ pub enum AgentError {
         source: io::Error,
     },
     /// A call that the agent does not know.
-    #[error("usage: agent etcd restore WHAT MEMBER | agent etcd keep WHAT")]
+    #[error(
+        "usage: agent etcd restore WHAT MEMBER | agent etcd keep WHAT | agent etcd commit FOLDER"
+    )]
     Usage,
 }
 

@@ -25,6 +25,7 @@ mod trial;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use endstate::agents::PORT;
@@ -56,6 +57,11 @@ pub async fn main(words: &[String], shutdown: CancellationToken) -> Result<(), A
             tracing::info!(%lineage, revision, raised, "restored");
             Ok(())
         }
+        ["commit", folder] => {
+            let (before, after) = commit(Path::new(folder))?;
+            tracing::info!(before, after, "all of the log is committed");
+            Ok(())
+        }
         ["keep", task, ref hints @ ..] => {
             let tried = hints.first().and_then(|it| serde_json::from_str(it).ok());
             let task = KeepTask { tried, ..serde_json::from_str(task)? };
@@ -64,6 +70,21 @@ pub async fn main(words: &[String], shutdown: CancellationToken) -> Result<(), A
         }
         _ => Err(AgentError::Usage),
     }
+}
+
+/// Says in the log of a member that does not run that all of its entries are committed. One that is forced into a
+/// cluster of its own drops what it does not know to be, and with it what was acknowledged last: a member learns of a
+/// commit with the message after it, and notes it on its disk with the entry after that. Who is alone may take all that
+/// it has: no entry before the last that was acknowledged is missing, and more was asked for, if anything, and never
+/// refused. Gives the last index that was committed before, and is now.
+pub fn commit(folder: &Path) -> Result<(u64, u64), LogError> {
+    let mut log = log::Log::open(folder)?;
+    let (before, last) = log.reach();
+    if before < last {
+        log.commit()?;
+        log.sync()?;
+    }
+    Ok((before, last))
 }
 
 /// Keeps backups, and says how that goes at an address, until shutdown.

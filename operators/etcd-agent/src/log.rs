@@ -15,6 +15,9 @@ use prost::{DecodeError, Message};
 
 /// How much is read or written at once.
 const BUFFER: usize = 1 << 20;
+/// The least that a disk writes whole.
+const SECTOR: usize = 512;
+const NO_RECORD: &str = "a record is none";
 
 /// What a record may be.
 mod kind {
@@ -149,6 +152,16 @@ impl Log {
         self.file.flush().map_err(of(&self.path))
     }
 
+    /// Makes what was appended durable.
+    pub(crate) fn sync(&self) -> Result<(), LogError> {
+        self.file.get_ref().sync_all().map_err(of(&self.path))
+    }
+
+    /// The last index that it says is committed, and that of the last entry.
+    pub(crate) fn reach(&self) -> (u64, u64) {
+        (self.end.state.commit, self.end.index)
+    }
+
     fn write(&mut self, kind: i64, data: Vec<u8>) -> Result<(), LogError> {
         let crc = self.end.crc.of(&data);
         let framed = framed(&Record { kind, crc, data: Some(data) });
@@ -181,10 +194,12 @@ impl End {
             self.crc = Chain::after(record.crc);
             return Ok(());
         }
+        let before = self.crc.clone();
         if self.crc.of(&data) != record.crc {
+            self.crc = before;
             return Err("a record's checksum is another");
         }
-        self.take(record.kind, &data).map_err(|_| "a record is none")
+        self.take(record.kind, &data).map_err(|_| NO_RECORD)
     }
 
     fn take(&mut self, kind: i64, data: &[u8]) -> Result<(), DecodeError> {
@@ -199,6 +214,7 @@ impl End {
 }
 
 /// A CRC-32C that goes on from an earlier one.
+#[derive(Clone)]
 struct Chain(Digest);
 
 impl Chain {
@@ -252,14 +268,37 @@ fn read(path: &Path) -> Result<(File, End), LogError> {
         let mut data = vec![0; usize::try_from(length + fill).unwrap_or_default()];
         reader.read_exact(&mut data).map_err(of(path))?;
         data.truncate(usize::try_from(length).unwrap_or_default());
-        let record = Record::decode(&data[..]).map_err(|_| damaged("a record is none"))?;
-        end.pass(record).map_err(damaged)?;
+        match Record::decode(&data[..]).map_err(|_| NO_RECORD).and_then(|it| end.pass(it)) {
+            Ok(()) => {}
+            Err(_) if is_torn(&data, end.offset + 8) => {
+                cut(reader.get_ref(), end.offset).map_err(of(path))?;
+                break;
+            }
+            Err(why) => return Err(damaged(why)),
+        }
         end.offset += 8 + length + fill;
     }
     match end.member != 0 && end.state.term != 0 {
         true => Ok((reader.into_inner(), end)),
         false => Err(damaged("it does not say whose it is")),
     }
+}
+
+/// Whether a record that makes no sense was not written whole, when its process ended: a sector of it has only the
+/// zeros that the file was made with. etcd goes by the same, and leaves such a record out.
+fn is_torn(record: &[u8], offset: u64) -> bool {
+    let past = usize::try_from(offset).unwrap_or_default() % SECTOR;
+    let first = (SECTOR - past).min(record.len());
+    let (head, rest) = record.split_at(first);
+    let mut sectors = [head].into_iter().chain(rest.chunks(SECTOR));
+    sectors.any(|it| it.iter().all(|byte| *byte == 0))
+}
+
+/// Leaves zeros from here on.
+fn cut(file: &File, end: u64) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    file.set_len(end)?;
+    file.set_len(length)
 }
 
 /// A record as it is written.
@@ -336,6 +375,25 @@ mod tests {
         let (_, end) = read(&path).expect("it can be read");
         assert_eq!(end.state, State { term: 3, vote: 5, commit: 12 });
         assert_eq!((end.index, end.offset % 8), (12, 0));
+    }
+
+    #[test]
+    fn a_record_that_was_not_written_whole_is_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = made(folder.path());
+        let before = read(&path).expect("it can be read").1.offset;
+        let mut log = Log::open(folder.path()).expect("a log");
+        log.append(Asks::Request, vec![7; 2_000]).expect("it is appended");
+        log.commit().expect("it is written");
+        let mut bytes = fs::read(&path).expect("a file");
+        let torn = usize::try_from(before).expect("it is small") + 1_500;
+        bytes[torn..].fill(0);
+        fs::write(&path, &bytes).expect("a file");
+        let mut log = Log::open(folder.path()).expect("a log");
+        assert_eq!(log.reach(), (6, 6), "what was committed before");
+        log.append(Asks::Request, vec![7; 9]).expect("it is appended");
+        log.commit().expect("it is written");
+        assert_eq!(Log::open(folder.path()).expect("a log").reach(), (7, 7));
     }
 
     #[test]

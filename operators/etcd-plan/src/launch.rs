@@ -89,6 +89,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     let prepare = restore.as_ref().and_then(|it| prepare(of, it, version));
     let restore = restore.filter(|_| prepare.is_some());
     let guard = prepare.into_iter().fold(guard, Guard::prepared_by);
+    let guard = commit(of).into_iter().fold(guard, Guard::mended_by);
     let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
         .env(env(of, &held))
@@ -126,6 +127,16 @@ fn prepare(
     Some(
         PROGRAM.map(str::to_owned).into_iter().chain(["restore".to_owned()]).chain(words).collect(),
     )
+}
+
+/// The program that keeps a member which goes on alone from dropping the end of its log, and its arguments.
+fn commit(of: &LaunchOf<'_, EtcdClusterSpec>) -> Option<Vec<String>> {
+    let folder = match of.storage("wal", of.spec.wal.as_ref()) {
+        None => format!("{DATA_DIR}/member/wal"),
+        Some(_) => format!("{WAL_DIR}/wal"),
+    };
+    let words = PROGRAM.into_iter().chain(["commit", &folder]).map(str::to_owned);
+    matches!(of.start, Some(Start::Recover { .. })).then(|| words.collect())
 }
 
 fn tls_flags(holder: Holder, files: &Files) -> [String; 4] {

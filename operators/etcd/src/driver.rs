@@ -7,13 +7,14 @@
 mod auth;
 mod compare;
 mod space;
+mod starting;
 
 use endstate::client::{Endpoint, Proven};
 use endstate::driver::{Address, Comparisons, Driver, LongCalls, Outcome, Target};
 use endstate_core::tls::{Shown, Source};
 use endstate_core::{
     AppStep, Call, Corruption, Entry, Facts, Fullness, MemberStatus, Membership, Position, Reach,
-    Refusal, Request, Roster, Standing, Task, Version, View, Words,
+    Refusal, Request, Roster, Standing, Starting, Task, Version, View, Words,
 };
 use etcd_client::AlarmType;
 use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
@@ -153,7 +154,8 @@ impl EtcdDriver {
                         false => None,
                     };
                     let (reach, status) = (Reach::Reachable, Some((status, alarms)));
-                    return Answer { name, reach, status, members, agreed_version };
+                    let starting = None;
+                    return Answer { name, reach, status, members, agreed_version, starting };
                 }
                 Err(error) => {
                     tracing::debug!(member = name, endpoint = endpoint.url(), %error, "no answer");
@@ -164,7 +166,11 @@ impl EtcdDriver {
                 break;
             }
         }
-        Answer::none(name, reached)
+        let starting = match reached {
+            Reach::Unreachable => starting::starting(address).await,
+            _ => None,
+        };
+        Answer { starting, ..Answer::none(name, reached) }
     }
 
     async fn agreed_version(&self, endpoint: &Endpoint) -> Option<Version> {
@@ -302,11 +308,13 @@ struct Answer {
     members: Option<Members>,
     /// The version that the members have agreed on; asked for only while the minor changes.
     agreed_version: Option<Version>,
+    /// What one says that waits for a quorum.
+    starting: Option<Starting>,
 }
 
 impl Answer {
     fn none(name: String, reach: Reach) -> Self {
-        Self { name, reach, status: None, members: None, agreed_version: None }
+        Self { name, reach, status: None, members: None, agreed_version: None, starting: None }
     }
 
     /// With what its database was right after it was defragmented.
@@ -332,7 +340,9 @@ impl Answer {
             status.leader = (it.leader != 0).then(|| hex(it.leader).into());
             status
         });
-        endstate_core::Target::new(self.name.as_str(), self.reach, status)
+        let mut target = endstate_core::Target::new(self.name.as_str(), self.reach, status);
+        target.starting.clone_from(&self.starting);
+        target
     }
 
     fn leads(&self) -> bool {

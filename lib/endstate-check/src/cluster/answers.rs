@@ -2,14 +2,14 @@
 
 use endstate_core::{
     Comparison, Corruption, Digest, Entry, MemberId, MemberStatus, Membership, Position, Reach,
-    Refusal, RequestKind, Standing, Target, Task, View as AppView,
+    Refusal, RequestKind, Standing, Starting, Target, Task, View as AppView,
 };
 
 use super::bits::*;
 use super::model::AppModel;
 use super::numbers::position;
 use super::observe::{
-    ACCUSED, CLUSTER, GUARDED, NEEDS_USER, ON_ITS_OWN, REACHED, SECOND, Seen, VOTES, View,
+    ACCUSED, CLUSTER, GUARDED, NEEDS_USER, ON_ITS_OWN, REACHED, SECOND, STARTING, Seen, VOTES, View,
 };
 use super::slot::group;
 
@@ -30,6 +30,7 @@ impl<M: AppModel> View<'_, M> {
     pub(super) fn view(&self) -> AppView {
         let alarms = self.alarms();
         let target = |(index, it): (usize, &Seen)| match it.app & REACHED {
+            0 if it.also & STARTING != 0 => self.starting((index, it)),
             0 => Target::silent(self.name(index), reach(it)),
             _ => Target::answered(self.name(index), self.answer((index, it), &alarms)),
         };
@@ -44,6 +45,12 @@ impl<M: AppModel> View<'_, M> {
         let own = own.map(|(index, it)| (self.name(index), it.own)).collect();
         view.facts = self.setting.model.facts(own);
         view
+    }
+
+    /// One that waits for a quorum. Who learned that it votes before it started does not say that it has no vote.
+    fn starting(&self, (index, it): (usize, &Seen)) -> Target {
+        let starting = Starting::new(Self::id(index), position(it.position));
+        Target::silent(self.name(index), Reach::Unreachable).starting(starting)
     }
 
     /// Whom the application accuses, unless it does not notice.

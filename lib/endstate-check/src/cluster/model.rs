@@ -96,6 +96,12 @@ pub trait AppModel {
         member.runs() && member.is_listed() && state.is_formed()
     }
 
+    /// Whether a member that runs has found no quorum since it started and answers nobody before, but says elsewhere
+    /// how far it is. By default never.
+    fn waits(&self, _: &State, _: usize) -> bool {
+        false
+    }
+
     /// Whether the list of members is to be had: by default if it can be changed.
     fn shows_list(&self, state: &State) -> bool {
         state.can_commit()

@@ -28,6 +28,8 @@ pub(super) const ACCUSED: u8 = 128;
 pub(super) const GUARDED: u8 = 64;
 /// It says nothing without a user.
 pub(super) const NEEDS_USER: u8 = 128;
+/// It waits for a quorum, and answers nobody before.
+pub(super) const STARTING: u8 = 32;
 
 /// What the operator sees: the object, the pods and the claims as cached, the application as it is.
 pub(crate) struct View<'a, M> {
@@ -82,9 +84,14 @@ impl<'a, M: AppModel> View<'a, M> {
                 && !slot.is_left_behind()
                 && !slot.is_away()
                 && blind != Some(index);
-            let shut_out = answers && state.guarded;
-            let answers = answers && !state.guarded;
+            let shut_out = answers && state.guarded && !setting.model.waits(state, index);
+            let starting = answers && setting.model.waits(state, index);
+            let answers = answers && !state.guarded && !starting;
             slots[index] = Seen::of(slot, list, answers);
+            if starting {
+                slots[index].also |= STARTING;
+                slots[index].position = slot.position();
+            }
             if shut_out {
                 // Who serves together with a quorum says that much to anybody.
                 let serves = slot.works() && slot.is_listed() && state.can_commit();

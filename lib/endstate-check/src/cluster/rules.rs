@@ -169,8 +169,10 @@ fn broken_by_recovery(state: &State, source: &Slot) -> Option<Property> {
     if whole + usize::from(source.votes()) >= state.quorum() {
         return Some(Property::NoSecondStart);
     }
-    let good = |it: &&Slot| !it.is_accused();
-    let ahead = others().filter(good).any(|it| it.known_position() > source.position());
+    // A person gives up what was found lost.
+    let asked = source.reason & NOTED == 0;
+    let counts = |it: &&Slot| !(it.is_accused() || asked && it.reason & NOTED != 0);
+    let ahead = others().filter(counts).any(|it| it.known_position() > source.position());
     ahead.then_some(Property::KeepsWrites)
 }
 

@@ -219,17 +219,20 @@ impl State {
         let has = |it: &Slot| if it.disk & DATA != 0 { it.position() } else { 0 };
         let furthest = |it: &Slot| it.known_position().max(has(it));
         let most = self.voters().map(furthest).max().unwrap_or(0);
+        // A person gives up what only those had who have lost it.
+        let left = self.voters().filter(|it| it.disk & DATA != 0).map(furthest).max().unwrap_or(0);
         let able = |it: &Slot| it.votes() && it.is_viable() && it.is_durable();
         let named = |it: &Slot| it.reason & (CONSENT | USED_CONSENT) == CONSENT;
         // Who leaves may have left: nobody knows before there is a quorum again.
-        let left =
+        let leaves =
             |it: &Slot| it.record & BESIDE == LEAVING && !it.is_listed() && it.disk & DATA != 0;
         let joined = |it: &Slot| it.record & JOINING != 0 && it.votes();
-        let unknown = self.slots.iter().any(|it| left(it) || joined(it));
+        let unknown = self.slots.iter().any(|it| leaves(it) || joined(it));
         self.slots.iter().any(|it| {
             let goes_on = it.recovers() && it.step() != FENCING && it.is_viable();
-            let begins = named(it) || scenario.unasked && self.is_certain();
-            goes_on || begins && able(it) && it.position() >= most && !unknown
+            let asked = named(it) && it.position() >= left;
+            let unasked = scenario.unasked && self.is_certain() && it.position() >= most;
+            goes_on || (asked || unasked) && able(it) && !unknown
         })
     }
 

@@ -31,6 +31,9 @@ pub struct Guard {
     /// its arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prepare: Vec<String>,
+    /// What changes the data that is there before each start: a program and its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mend: Vec<String>,
 }
 
 impl Guard {
@@ -43,6 +46,7 @@ impl Guard {
             first_start_file: None,
             class_path: None,
             prepare: vec![],
+            mend: vec![],
         }
     }
 
@@ -70,6 +74,13 @@ impl Guard {
     #[must_use]
     pub fn prepared_by(self, command: Vec<String>) -> Self {
         Self { prepare: command, ..self }
+    }
+
+    /// The same, where a program changes the data that is there before each start. It must change all of it or nothing,
+    /// and may find its work done: the application is started only after it has ended well.
+    #[must_use]
+    pub fn mended_by(self, command: Vec<String>) -> Self {
+        Self { mend: command, ..self }
     }
 
     /// The same, and a first start leaves an empty file that permits it.

@@ -161,13 +161,14 @@ impl<'a, S> Lint<'a, S> {
             format!("the role of {source} cannot be recovered from one member")
         });
         let rows = &self.snapshot.status.members;
-        let own = self.snapshot.view.answer(source).and_then(|it| it.position.clone());
         let row = || rows.iter().find(|it| it.name == *source)?.position.clone();
-        let own = own.or_else(row).unwrap_or_default();
+        let own = self.snapshot.told_position(source).or_else(row).unwrap_or_default();
         let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
         let accused = self.is_accused(source);
         self.check(Rule::KeepsData, !accused, || format!("the data of {source} is corrupt"));
-        let counts = |it: &&crate::MemberRow| votes(it) && !self.is_accused(&it.name);
+        let counts = |it: &&crate::MemberRow| {
+            votes(it) && !self.is_accused(&it.name) && !self.is_forgone(&it.name)
+        };
         let mut others = rows.iter().filter(counts).filter_map(|it| it.position.as_ref());
         self.check(Rule::KeepsData, others.all(|it| own.dominates(it)), || {
             format!("another member had data that {source} lacks")

@@ -43,8 +43,7 @@ impl<S> Lint<'_, S> {
     /// Whether those who have certainly lost their data, and had before, are a majority, and each of the others says
     /// how far it is.
     pub(super) fn is_loss_proven(&self, source: &MemberName) -> bool {
-        let says =
-            |it: &MemberName| self.snapshot.view.answer(it).is_some_and(|it| it.position.is_some());
+        let says = |it: &MemberName| self.snapshot.told_position(it).is_some();
         let voters = || self.snapshot.status.record.members.iter().filter(|it| it.votes);
         let gone = |it: &&MemberRecord| it.lost_since.is_some() && self.has_lost_all(it);
         let mut pods = self.snapshot.pods.iter().flatten();
@@ -54,6 +53,19 @@ impl<S> Lint<'_, S> {
                 .all(|it| recorded(&it.name) || says(&it.name) || it.data_lost() && !it.deleting);
         let left = voters().filter(|it| !gone(it)).count();
         says(source) && known && left < quorum(voters().count())
+    }
+
+    /// Whether what only this member had is given up by a person: its data was gone for certain when the recovery
+    /// began.
+    pub(super) fn is_forgone(&self, name: &str) -> bool {
+        let Some(Step::Recover { lost, unasked: false, .. }) = &self.plan.status.record.step else {
+            return false;
+        };
+        let record = &self.snapshot.status.record;
+        let before = matches!(&record.step, Some(Step::Recover { lost, unasked: false, .. })
+            if lost.iter().any(|it| it.as_str() == name));
+        let gone = || record.find(name).is_some_and(|it| self.has_lost_all(it));
+        lost.iter().any(|it| it.as_str() == name) && (before || gone())
     }
 
     /// Whether a member's process is not there, and its data neither: by its pod, which is not going only, and its

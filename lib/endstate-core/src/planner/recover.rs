@@ -2,9 +2,10 @@
 //! by a person's consent, or by a policy that lets nobody be asked (`unasked`).
 //!
 //! The source must have all that any other has, or had when it was last seen; but what the application calls corrupt is
-//! worth nothing, and is no source. The pods of all others go before it starts, so that they cannot form a cluster
-//! without it. Its pod is made again on its volume as the only member, then once more to resume; the others join it as
-//! new ones.
+//! worth nothing, and is no source. What only members had whose data is gone for certain is given up by a person's
+//! consent, which says so, and by nothing else. The pods of all others go before it starts, so that they cannot form a
+//! cluster without it. Its pod is made again on its volume as the only member, then once more to resume; the others
+//! join it as new ones.
 
 use super::losses::{is_lost, is_unasked, lost};
 use super::proof::Proof;
@@ -22,7 +23,7 @@ use crate::reason::{Cause, LeaveReason};
 use crate::record::{MemberRecord, RecoverStage, Step};
 use crate::topology::{Recovery, Topology};
 use crate::view::Standing;
-use crate::waiting::{SourceLack, Waiting};
+use crate::waiting::{GivenUp, SourceLack, Waiting};
 
 /// Begins a recovery that a person consented to.
 pub(super) fn begin<A: App>(assessed: &Assessed<'_, A>) -> Verdict {
@@ -243,16 +244,46 @@ fn lack<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<Sourc
     if !assessed.snapshot.is_durable(source) {
         return Some(SourceLack::NoVolume);
     }
+    let mut ahead = ahead(assessed, source).filter(|it| !is_gone(assessed, it));
+    ahead.next().map(|it| SourceLack::Behind { other: it.clone() })
+}
+
+/// Those who have, or had, what a member lacks.
+fn ahead<'s, A: App>(
+    assessed: &'s Assessed<'_, A>,
+    source: &MemberName,
+) -> impl Iterator<Item = &'s MemberName> {
     let own = position(assessed, source).unwrap_or_default();
     // Also members that nothing here added.
     let rows = assessed.snapshot.status.members.iter();
     let listed = rows.filter(|it| it.standing.is_none_or(Standing::votes)).map(|it| &it.name);
     let others = assessed.voting_members().map(|it| &it.name).chain(listed);
-    let counts = |it: &&MemberName| *it != source && !assessed.is_accused(it);
-    let mut ahead = others
-        .filter(counts)
-        .filter(|it| position(assessed, it).is_some_and(|it| !own.dominates(&it)));
-    ahead.next().map(|it| SourceLack::Behind { other: it.clone() })
+    others.filter(move |it| {
+        let lacked = || position(assessed, it).is_some_and(|it| !own.dominates(&it));
+        *it != source && !assessed.is_accused(it) && lacked()
+    })
+}
+
+/// Whether it has all that anybody has, or had.
+pub(super) fn has_all<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
+    ahead(assessed, source).next().is_none()
+}
+
+/// What a recovery from a member gives up of what a lost one is known to have had: of the one that had most.
+pub(super) fn given_up<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<GivenUp> {
+    let own = position(assessed, source).unwrap_or_default();
+    let had = ahead(assessed, source).filter_map(|it| Some((it, position(assessed, it)?)));
+    let (of, had) = had.max_by_key(|(_, it)| it.count())?;
+    Some(GivenUp { of: of.clone(), entries: own.behind(&had) })
+}
+
+/// Whether a member's data is gone for certain, so that a person may give it up; of a recovery under way, whether it
+/// was when that began.
+fn is_gone<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
+    match &assessed.record.step {
+        Some(Step::Recover { lost, unasked, .. }) => !unasked && lost.contains(name),
+        _ => assessed.voting_members().any(|it| it.name == *name && assessed.has_lost_all(it)),
+    }
 }
 
 /// Whether this one was asked for as the only member.
@@ -263,7 +294,7 @@ fn is_alone<A: App>(assessed: &Assessed<'_, A>, member: &MemberName) -> bool {
 
 /// How far a member is by its own answer, or was when the status was last written.
 fn position<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> Option<Position> {
-    let answered = assessed.snapshot.view.answer(name).and_then(|it| it.position.clone());
     let rows = &assessed.snapshot.status.members;
-    answered.or_else(|| rows.iter().find(|it| it.name == *name)?.position.clone())
+    let row = || rows.iter().find(|it| it.name == *name)?.position.clone();
+    assessed.snapshot.told_position(name).or_else(row)
 }

@@ -12,16 +12,16 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::losses::{is_unasked, lost};
-use super::recover::{self, sources};
+use super::recover::{self, has_all, sources};
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
 use crate::assess::settle::is_begun;
 use crate::id::MemberName;
 use crate::limits::LOSS_SECONDS;
+use crate::member::Health;
 use crate::reason::LeaveReason;
-use crate::record::Step;
-use crate::view::MemberStatus;
+use crate::record::{MemberRecord, Step};
 
 /// What a look says of it.
 pub(super) enum Chosen {
@@ -103,25 +103,34 @@ fn has_left<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
         if leaves == name && *reason != LeaveReason::FailedJoin)
 }
 
+/// Whether it says how far it is: it is alive, or runs and waits for a quorum.
 fn is_heard<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
-    let alive = assessed.record.find(name).is_none_or(|it| assessed.health(it).is_alive());
-    alive && answer(assessed, name).is_some_and(|it| it.position.is_some())
+    let snapshot = assessed.snapshot;
+    let answers = snapshot.view.answer(name).is_some();
+    let is_there = |it: &MemberRecord| match assessed.health(it) {
+        Health::NotReady(_) => !answers,
+        health => health.is_alive(),
+    };
+    let is_there = assessed.record.find(name).map_or(answers, is_there);
+    is_there && snapshot.told_position(name).is_some()
 }
 
-/// Whether it says itself that it votes: its own directory knows it as a voter, or it could not go on alone.
+/// Whether it says itself that it votes: its own directory knows it as a voter, or it could not go on alone. One that
+/// waits for a quorum says only that it has no vote, and was listed with one before.
 fn votes<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
-    is_heard(assessed, name) && answer(assessed, name).is_some_and(|it| it.standing.votes())
+    let view = &assessed.snapshot.view;
+    let says = match (view.answer(name), view.starting(name)) {
+        (Some(answer), _) => answer.standing.votes(),
+        (None, starting) => starting.is_some_and(|it| !it.non_voter),
+    };
+    says && is_heard(assessed, name)
 }
 
-/// Whether it has all that any that answers has, whether that votes or not.
+/// Whether it has all that any has, or had, whether that votes or not.
 fn is_furthest<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
-    let position = |it: &MemberName| answer(assessed, it)?.position.as_ref();
-    let Some(own) = position(source) else { return false };
+    let told = |it: &MemberName| assessed.snapshot.told_position(it);
+    let Some(own) = told(source) else { return false };
     let others = everyone(assessed);
-    let mut others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(position);
-    others.all(|it| own.dominates(it))
-}
-
-fn answer<'a, A: App>(assessed: &Assessed<'a, A>, name: &MemberName) -> Option<&'a MemberStatus> {
-    assessed.snapshot.view.answer(name)
+    let mut others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(told);
+    others.all(|it| own.dominates(&it)) && has_all(assessed, source)
 }

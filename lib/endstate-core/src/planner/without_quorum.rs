@@ -1,7 +1,7 @@
 //! What may be done while nothing proves a quorum: processes that do not run are helped up, on the data they have.
 
 use super::losses::lost;
-use super::recover::{lack_of_all, sources};
+use super::recover::{given_up, lack_of_all, sources};
 use super::unasked::{Chosen, chosen};
 use super::verdict::Verdict;
 use crate::app::App;
@@ -38,7 +38,8 @@ fn decision<A: App>(assessed: &Assessed<'_, A>, (left, of): (usize, usize)) -> V
         Chosen::Nobody => vec![],
     };
     let (sources, lack) = (sources(assessed), lack_of_all(assessed));
-    let consent = Waiting::ForConsent { left, of, sources, lack };
+    let given_up = sources.first().and_then(|it| given_up(assessed, it));
+    let consent = Waiting::ForConsent { left, of, sources, given_up, lack };
     let silent = silent.into_iter().map(|member| Waiting::ForSurvivor { member });
     [consent].into_iter().chain(silent).collect()
 }

@@ -11,7 +11,7 @@ use crate::id::{MemberName, Uid};
 use crate::limits::STABLE_SECONDS;
 use crate::request::ActionKey;
 use crate::status::WaitRow;
-use crate::waiting::{AppointmentLack, RecordLack, SourceLack, Waiting};
+use crate::waiting::{AppointmentLack, GivenUp, RecordLack, SourceLack, Waiting};
 
 /// Why a certificate is not made.
 const AUTHORITY_LOST: &str =
@@ -125,8 +125,8 @@ impl Waiting {
             Self::ForAgreement { agreed, needed } => {
                 format!("{agreed} of the {needed} voters needed returned the same list")
             }
-            Self::ForConsent { left, of, sources, lack } => {
-                consent((*left, *of), sources, lack.as_ref())
+            Self::ForConsent { left, of, sources, given_up, lack } => {
+                consent((*left, *of), (sources, given_up.as_ref()), lack.as_ref())
             }
             Self::ForRecovery { left, of, .. } => left_of(*left, *of),
             Self::ForSurvivor { .. } => {
@@ -301,7 +301,7 @@ fn left_of(left: usize, of: usize) -> String {
 
 fn consent(
     (left, of): (usize, usize),
-    sources: &[MemberName],
+    (sources, given_up): (&[MemberName], Option<&GivenUp>),
     lack: Option<&SourceLack>,
 ) -> String {
     let lost = left_of(left, of);
@@ -318,8 +318,9 @@ fn consent(
         };
     }
     let names: Vec<_> = sources.iter().map(|it| it.as_str()).collect();
-    let to =
-        format!("to go on from {} and give up what only the lost members had", names.join(" or "));
+    let known = given_up.map(|it| format!(" (at least {it})")).unwrap_or_default();
+    let names = names.join(" or ");
+    let to = format!("to go on from {names} and give up what only the lost members had{known}");
     format!("{lost}; {}", Choice::RecoverFrom(sources[0].clone()).asked_for(&to))
 }
 

@@ -425,8 +425,16 @@ fn snapshot(spec: ToySpec, old: ToySpec, names: &[Named], whole: Whole) -> Snaps
         let ended = |it: &PodSeen| matches!(it.pod.phase, PodPhase::Failed | PodPhase::Succeeded);
         let ended = it.pod.as_ref().is_some_and(ended);
         let reach = if ended { Reach::Unreachable } else { it.reach };
+        // Some that answer nobody say how far they are all the same.
+        let waits = reach == Reach::Unreachable && !ended && status.leader.is_none();
+        let starting = status.position.clone().filter(|_| waits).map(|position| {
+            let non_voter = status.standing == Standing::NonVoter;
+            Starting::new(id(index), position).non_voter(non_voter)
+        });
         let status = (reach == Reach::Reachable).then_some(status);
-        Target::new(name(index), reach, status)
+        let mut target = Target::new(name(index), reach, status);
+        target.starting = starting;
+        target
     };
     seen.view.targets = (0..).zip(names).map(target).collect();
     let entry = |(index, it): (usize, &Named)| {

@@ -51,6 +51,10 @@ impl<A: Told> World<A> {
         let told = match words {
             ["start", names @ ..] => self.each(names, Self::start),
             ["stop", names @ ..] => self.each(names, Self::stop),
+            ["wait-for-quorum", names @ ..] => self.each(names, |it, name| {
+                it.stop(name);
+                it.waiting.push(name.clone());
+            }),
             ["unready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = false),
             ["ready", names @ ..] => self.each(names, |it, name| it.pod(name).ready = true),
             ["wipe", names @ ..] => self.each(names, Self::wipe),

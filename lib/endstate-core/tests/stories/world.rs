@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use endstate_core::{
     Blocked, Corruption, Entry, Identity, Lead, MemberId, MemberName, MemberStatus, Membership,
-    Pod, Position, Reach, Refusal, Room, Snapshot, Standing, Start, Step, Target, Tended,
+    Pod, Position, Reach, Refusal, Room, Snapshot, Standing, Start, Starting, Step, Target, Tended,
     member_name,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct World<A: Told> {
     pub(super) working: Vec<MemberName>,
     /// Those of them that their peers do not reach.
     pub(super) cut: Vec<MemberName>,
+    /// Those whose process started anew and has found no quorum.
+    pub(super) waiting: Vec<MemberName>,
     /// Members answer nobody without a user.
     pub(super) guarded: bool,
     pub(super) leader: Option<MemberName>,
@@ -72,6 +74,7 @@ impl<A: Told> Default for World<A> {
             snapshot: Snapshot::new(now, object, A::spec()),
             working: vec![],
             cut: vec![],
+            waiting: vec![],
             guarded: false,
             leader: None,
             misled: BTreeMap::new(),
@@ -191,7 +194,10 @@ impl<A: Told> World<A> {
     fn target(&self, entry: &Entry) -> Target {
         let name = entry.name.clone();
         if !self.working.contains(&name) {
-            return Target::silent(name, Reach::Unreachable);
+            let silent = Target::silent(name.clone(), Reach::Unreachable);
+            let starting = Starting::new(entry.id.clone(), self.position(&name));
+            let waits = self.waiting.contains(&name) && self.snapshot.pod(&name).is_some();
+            return if waits { silent.starting(starting) } else { silent };
         }
         let list = self.snapshot.view.membership.as_ref();
         let leader = self.leader.as_ref().and_then(|it| list?.id_of(it));

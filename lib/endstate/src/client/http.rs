@@ -14,9 +14,9 @@ use tokio_rustls::TlsConnector;
 use super::tls::Endpoint;
 
 /// The most bytes that an answer may have.
-const BODY_MAX: usize = 64 << 10;
+const BODY_MAX: usize = 1 << 20;
 
-/// The status code of a GET, and at most 4096 bytes of its body.
+/// The status code of a GET, and its body, of at most 1 MiB: a page of metrics fits.
 ///
 /// ```
 /// # use endstate::client::{Endpoint, get};

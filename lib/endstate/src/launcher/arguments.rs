@@ -83,6 +83,7 @@ pub fn command(
     guard.first_start_file.iter().for_each(|it| flag("--first-start-file", it));
     guard.class_path.iter().for_each(|it| flag("--class-path", it));
     guard.prepare.iter().for_each(|it| flag("--prepare", it));
+    guard.mend.iter().for_each(|it| flag("--mend", it));
     match start {
         Start::New { .. } | Start::Existing { .. } => {}
         Start::Prepare { .. } => words.push(ONLY_PREPARE_FLAG.to_owned()),
@@ -105,6 +106,7 @@ struct Words {
     first_start_file: Option<PathBuf>,
     class_path: Option<PathBuf>,
     prepare: Vec<OsString>,
+    mend: Vec<OsString>,
     termination_log: Option<PathBuf>,
 }
 
@@ -159,6 +161,7 @@ impl Words {
             Some("--first-start-file") => self.first_start_file = Some(value.into()),
             Some("--class-path") => self.class_path = Some(value.into()),
             Some("--prepare") => self.prepare.push(value),
+            Some("--mend") => self.mend.push(value),
             Some("--termination-log") => self.termination_log = Some(value.into()),
             _ => return Err(LaunchError::Usage(format!("unknown flag {}", flag.display()))),
         }
@@ -210,6 +213,7 @@ impl Words {
             first_start_file: self.first_start_file,
             class_path: self.class_path,
             prepare: self.prepare,
+            mend: self.mend,
             only_prepare: self.only_prepare,
             termination_log: self.termination_log.unwrap_or_else(|| TERMINATION_LOG.into()),
             command,

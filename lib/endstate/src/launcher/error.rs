@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use endstate_core::{Evidence, Words};
 
-const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--prepare WORD ...] [--only-prepare] [--termination-log FILE] -- COMMAND [ARG...]";
+const USAGE: &str = "usage: launch --install DIR | launch --ask PORT=WORD=TEXT | launch --data-dir DIR --present FOLDER/NAME* ... [--data-dir ...] [--member NAME] --marker FILE [--resume] [--seed FROM=TO] [--seed-always FROM=TO] [--write-once TO=TEXT] [--write TO=TEXT [--keep PREFIX]] [--first-start-file FILE] [--class-path FOLDER] [--prepare WORD ...] [--mend WORD ...] [--only-prepare] [--termination-log FILE] -- COMMAND [ARG...]";
 
 /// Why a start did not become the application.
 ///

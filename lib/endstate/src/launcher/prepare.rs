@@ -1,5 +1,6 @@
-//! What makes a member's data before its first start.
+//! What makes a member's data before its first start, or changes it before another.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,11 +15,12 @@ use super::survey::survey;
 /// How much is read of what the program says.
 const SAID_MAX: u64 = 64 * 1024;
 
-/// Runs the program. It must end well and leave the data; why it did not is the last line that it prints.
-pub(super) fn prepare(request: &Launch) -> Result<(), LaunchError> {
-    let program = Path::new(&request.prepare[0]);
+/// Runs a program with its arguments. It must end well and leave the data; why it did not is the last line that it
+/// prints.
+pub(super) fn run(request: &Launch, words: &[OsString]) -> Result<(), LaunchError> {
+    let program = Path::new(&words[0]);
     let mut command = Command::new(program);
-    command.args(&request.prepare[1..]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(io_error("execute", program))?;
     let said = said(&mut child).map_err(io_error("read what is said by", program))?;
     let status = child.wait().map_err(io_error("wait for", program))?;

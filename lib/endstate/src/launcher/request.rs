@@ -60,6 +60,8 @@ pub struct Launch {
     pub class_path: Option<PathBuf>,
     /// The program that makes the data before the first start, and its arguments; empty if it starts without.
     pub prepare: Vec<OsString>,
+    /// The program that changes the data that is there before each start, and its arguments; empty if none does.
+    pub mend: Vec<OsString>,
     /// Whether only the data is made, for another pod of the member.
     pub only_prepare: bool,
     /// The file that takes the reason when the launcher refuses.

@@ -24,6 +24,7 @@ fn request(dir: &Path) -> Launch {
         first_start_file: Some(dir.join("data/initialize")),
         class_path: None,
         prepare: vec![],
+        mend: vec![],
         only_prepare: false,
         termination_log: dir.join("termination-log"),
         command: os(&["/nonexistent/app"]),
@@ -51,7 +52,8 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         .seed(Seed::text("l=/w/c\n", "/w/d").keeping("l="))
         .first_start_file("/d/initialize")
         .class_path("/app/lib")
-        .prepared_by(["/l/endstate", "--member", "--"].map(str::to_owned).into());
+        .prepared_by(["/l/endstate", "--member", "--"].map(str::to_owned).into())
+        .mended_by(["/l/endstate", "--mend"].map(str::to_owned).into());
     let own = ["app", "--resume", "--member"].map(str::to_owned);
     let start = Start::Resume { members: vec![] };
     let command = command(&guard, ("example-a", &start), "/l", &own);
@@ -80,6 +82,7 @@ fn what_an_operator_says_is_what_the_launcher_reads() {
         first_start_file: Some("/d/initialize".into()),
         class_path: Some("/app/lib".into()),
         prepare: os(&["/l/endstate", "--member", "--"]),
+        mend: os(&["/l/endstate", "--mend"]),
         only_prepare: false,
         termination_log: TERMINATION_LOG.into(),
         command: os(&["app", "--resume", "--member"]),
@@ -446,4 +449,25 @@ fn whose_data_is_only_made_is_not_started() {
     }
     let error = launch(&request(dir.path())).unwrap_err();
     assert!(error.to_string().contains("/nonexistent/app"), "{error}");
+}
+
+/// Before each start, and only where there is data.
+#[test]
+fn data_is_changed_before_the_application_uses_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("data/log");
+    let note = dir.path().join("notes");
+    let script = format!("test -e {}/1.log && echo x >> {}", folder.display(), note.display());
+    let mends =
+        |script: &str| Launch { mend: os(&["/bin/sh", "-c", script]), ..request(dir.path()) };
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("1.log"), "").unwrap();
+    for round in 1..3 {
+        let error = launch(&mends(&script)).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/app"), "{error}");
+        assert_eq!(std::fs::read_to_string(&note).unwrap().lines().count(), round);
+    }
+    let error = launch(&mends("echo 'the log is damaged'; exit 1")).unwrap_err();
+    assert_eq!(error.evidence(), Some(Evidence::NotStarted));
+    assert!(error.to_string().ends_with("the log is damaged"), "{error}");
 }

@@ -4,7 +4,7 @@ use endstate::agents::{Agency, Seen};
 use endstate::crd::Archive;
 use endstate_archive::{Addressing, Azure, Gcs, Oss, Place, S3};
 use endstate_core::{Identity, Status};
-use endstate_etcd::{Backups, crd};
+use endstate_etcd::Backups;
 use etcd_agent::{KeepTask, RestoreTask, When};
 use etcd_plan::EtcdClusterSpec;
 use serde_json::{Value, json};
@@ -66,7 +66,8 @@ fn what_is_to_be_restored_is_read_as_it_was_declared() {
     let from = json!({"volume": {"claim": "kept"}});
     let declared = json!({"from": from, "time": "2026-01-31T12:00:00Z", "lineage": "default.demo.1",
         "encryption": {"secret": "key"}});
-    let restore: crd::Restore = serde_json::from_value(declared).expect("it is a restore");
+    let restore: endstate::crd::Restore =
+        serde_json::from_value(declared).expect("it is a restore");
     let restore = endstate_core::Restore::from(restore);
     let task: RestoreTask = serde_json::from_str(&restore.what).expect("the agent reads it");
     assert_eq!(task.from, Place::Path { path: "/archive".into() });

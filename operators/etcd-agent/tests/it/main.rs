@@ -1,5 +1,6 @@
 //! The agent with real etcd processes on loopback, and an archive in a folder.
 
 mod contract;
+mod forced;
 mod kept;
 mod support;

@@ -26,6 +26,7 @@ fn answer(id: u64, leader: u64, members: Option<Members>) -> Answer {
         status: Some((status, Alarms::default())),
         members,
         agreed_version: None,
+        starting: None,
     }
 }
 

@@ -320,3 +320,59 @@ fn said(view: &View) -> Vec<MemberFacts> {
     let statuses = view.targets.iter().filter_map(|it| it.status.as_ref());
     statuses.filter_map(|it| it.facts.read()).collect()
 }
+
+/// Beside the port for clients, whose address no other test has.
+fn metrics(place: &Place) -> String {
+    let host = place.client.rsplit_once(':').unwrap().0;
+    format!("--listen-metrics-urls={host}:2381")
+}
+
+/// It opens no port for clients, and all the same says who it is and how far: what it knew last to be committed may not
+/// be on its disk yet.
+async fn starts_alone_of_three(version: &str) {
+    let (a, b, c) = (Place::new("a"), Place::new("b"), Place::new("c"));
+    let places = [&a, &b, &c];
+    let start = |it: &Place| {
+        let mut command = Command::new(etcd_of(version));
+        command.args(it.arguments(&places, "new")).arg(metrics(it));
+        it.spawn(command)
+    };
+    let mut processes: Vec<_> = places.iter().map(|it| start(it)).collect();
+    let before = settled(&places, 3).await;
+    let said = before.answer("a").unwrap();
+    assert_eq!(before.starting("a"), None, "it answers for itself");
+    processes.iter_mut().for_each(Process::kill);
+    let _a = start(&a);
+    let view = eventually("it says how far it is", async || {
+        let view = observe(&places).await;
+        if view.starting("a").is_some() { Ok(view) } else { Err(view) }
+    })
+    .await;
+    assert_eq!(view.reach("a"), Reach::Unreachable);
+    let starting = view.starting("a").unwrap();
+    assert_eq!(starting.id, said.id);
+    assert!(!starting.non_voter);
+    let said = said.position.as_ref().unwrap();
+    assert!(said.dominates(&starting.position), "{version}: {starting:?} of {said:?}");
+    assert_eq!((view.starting("b"), view.answer("b")), (None, None), "nobody is there");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_quorum_says_how_far_it_is_3_4() {
+    starts_alone_of_three("3.4.23").await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_quorum_says_how_far_it_is_3_5() {
+    starts_alone_of_three("3.5.16").await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_quorum_says_how_far_it_is_3_6() {
+    starts_alone_of_three("3.6.16").await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_quorum_says_how_far_it_is_3_7() {
+    starts_alone_of_three("3.7.3").await;
+}

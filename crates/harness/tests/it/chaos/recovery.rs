@@ -1,6 +1,6 @@
 //! A majority loses its data again and again, and nobody is asked: the cluster goes on from the member that is left.
-//! What was acknowledged within the last heartbeat may be lost then, so that this is judged apart: by which writes are,
-//! and how long before the loss they were acknowledged.
+//! What two of three acknowledged and the third had not got yet is lost then, so that this is judged apart: by which
+//! writes are, and how long before the loss they were acknowledged.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use etcd_client::GetOptions;
 use harness::{
-    EtcdCluster, EtcdReach, Line, Up, freeze, is_true, kill_and_wipe, member_process, thaw,
+    EtcdCluster, EtcdReach, Line, Up, freeze, is_true, kill, kill_and_wipe, member_process, thaw,
 };
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -38,9 +38,11 @@ enum Beside {
     Nothing,
     KillOperator,
     PauseSurvivor,
+    KillSurvivor,
 }
 
-const BESIDE: [Beside; 3] = [Beside::Nothing, Beside::KillOperator, Beside::PauseSurvivor];
+const BESIDE: [Beside; 4] =
+    [Beside::Nothing, Beside::KillOperator, Beside::PauseSurvivor, Beside::KillSurvivor];
 
 /// Who writes one key after the other, and when each was acknowledged.
 struct Acknowledged {
@@ -189,6 +191,7 @@ async fn strike(up: &Up, cluster: &EtcdCluster, (beside, survivor): (Beside, &st
             tokio::time::sleep(PAUSE).await;
             thaw(process)
         }
+        Beside::KillSurvivor => kill(member_process(survivor)?),
     }
 }
 

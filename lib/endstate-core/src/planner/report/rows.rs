@@ -83,7 +83,7 @@ impl<A: App> Report<'_, '_, A> {
         };
         // Without a quorum nobody has a leader to follow, which is no fault of a member.
         let alive = health.is_alive();
-        let answered = snapshot.view.answer(&member.name).and_then(|it| it.position.clone());
+        let answered = snapshot.told_position(&member.name);
         MemberRow {
             id: member.id.clone(),
             standing: self.standing_of_record(member),

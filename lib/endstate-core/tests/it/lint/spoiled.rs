@@ -307,7 +307,12 @@ pub(super) const CREATED: &[Spoiled] = &[
         it.seen.pods.as_mut().unwrap().push(pod("z"))
     }),
     ("recovers with less than there was", recovers, |it| {
-        it.seen.status.members[0].position = Some(Position::at(94))
+        it.seen.status.members[0].position = Some(Position::at(94));
+        // The data of who is not lost is not given up.
+        for step in [&mut it.seen.status.record.step, &mut it.plan.status.record.step] {
+            let Some(Step::Recover { lost, .. }) = step else { continue };
+            lost.retain(|it| it.as_str() != "b");
+        }
     }),
     ("recovers, not recorded", recovers, |it| it.plan.status.record.step = None),
 ];
