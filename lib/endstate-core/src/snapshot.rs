@@ -111,18 +111,28 @@ impl<S> Snapshot<S> {
         self.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
     }
 
-    /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what
-    /// is committed, and what it said before, which its data still has. An address may be another's by now, and then
-    /// that is of somebody else.
-    pub(crate) fn told_position(&self, name: &str) -> Option<Position> {
+    /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what it
+    /// has applied. An address may be another's by now, and then that is of somebody else.
+    pub(crate) fn told_position(&self, name: &str) -> Option<&Position> {
         if let Some(answer) = self.view.answer(name) {
-            return answer.position.clone();
+            return answer.position.as_ref();
         }
         let known = self.status.record.find(name).and_then(|it| it.id.as_ref());
         let starting = self.view.starting(name).filter(|it| known.is_none_or(|id| *id == it.id))?;
+        Some(&starting.position)
+    }
+
+    /// How far a member is as far as is known: what it says, or said when the status was last written. One that waits
+    /// for a quorum still has what it said before, though it may not know yet that that is committed.
+    pub(crate) fn known_position(&self, name: &str) -> Option<Position> {
         let row = self.status.members.iter().find(|it| it.name.as_str() == name);
-        let before = row.and_then(|it| it.position.clone()).unwrap_or_default();
-        Some(before.and(&starting.position))
+        let before = row.and_then(|it| it.position.as_ref());
+        match (self.told_position(name), before) {
+            (Some(told), Some(before)) if self.view.answer(name).is_none() => {
+                Some(before.clone().and(told))
+            }
+            (told, before) => told.or(before).cloned(),
+        }
     }
 
     /// The claims of a member, those that are going included.

@@ -374,7 +374,7 @@ impl std::fmt::Display for GivenUp {
         match entries {
             Some(1) => write!(f, "1 entry that {of} had"),
             Some(entries) => write!(f, "{entries} entries that {of} had"),
-            None => write!(f, "entries that {of} had"),
+            None => write!(f, "some entries that {of} had"),
         }
     }
 }

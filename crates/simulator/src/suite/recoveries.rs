@@ -25,6 +25,7 @@ pub(super) fn unasked() -> Vec<Scenario> {
         of("unasked, mounted late", two, Budgets { unmount: 1, abort: 1, ..NONE }),
         of("unasked, claims", two, Budgets { part: 1, evict: 1, ..NONE }),
         of("unasked, written", two, Budgets { wipe: 1, kill: 1, write: 1, ..NONE }),
+        of("unasked, written in 3", three, Budgets { wipe: 2, kill: 1, write: 1, ..NONE }),
         of("unasked, 1 to 3", &[[1, 0], [3, 0]], Budgets { wipe: 1, edit: 1, ..NONE }),
         of("unasked, shut out", two, Budgets { wipe: 1, guard: 1, ..NONE }),
     ]

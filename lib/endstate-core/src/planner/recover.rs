@@ -264,11 +264,6 @@ fn ahead<'s, A: App>(
     })
 }
 
-/// Whether it has all that anybody has, or had.
-pub(super) fn has_all<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
-    ahead(assessed, source).next().is_none()
-}
-
 /// What a recovery from a member gives up of what a lost one is known to have had: of the one that had most.
 pub(super) fn given_up<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> Option<GivenUp> {
     let own = position(assessed, source).unwrap_or_default();
@@ -292,9 +287,6 @@ fn is_alone<A: App>(assessed: &Assessed<'_, A>, member: &MemberName) -> bool {
         if source == member)
 }
 
-/// How far a member is by its own answer, or was when the status was last written.
 fn position<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> Option<Position> {
-    let rows = &assessed.snapshot.status.members;
-    let row = || rows.iter().find(|it| it.name == *name)?.position.clone();
-    assessed.snapshot.told_position(name).or_else(row)
+    assessed.snapshot.known_position(name)
 }

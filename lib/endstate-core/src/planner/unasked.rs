@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::losses::{is_unasked, lost};
-use super::recover::{self, has_all, sources};
+use super::recover::{self, sources};
 use super::verdict::Verdict;
 use crate::app::App;
 use crate::assess::Assessed;
@@ -22,6 +22,7 @@ use crate::limits::LOSS_SECONDS;
 use crate::member::Health;
 use crate::reason::LeaveReason;
 use crate::record::{MemberRecord, Step};
+use crate::view::Standing;
 
 /// What a look says of it.
 pub(super) enum Chosen {
@@ -126,11 +127,16 @@ fn votes<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
     says && is_heard(assessed, name)
 }
 
-/// Whether it has all that any has, or had, whether that votes or not.
+/// Whether it says that it has all that any that says so has, whether that votes or not, and all that any voter, itself
+/// included, was known to have.
 fn is_furthest<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
     let told = |it: &MemberName| assessed.snapshot.told_position(it);
     let Some(own) = told(source) else { return false };
     let others = everyone(assessed);
-    let mut others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(told);
-    others.all(|it| own.dominates(&it)) && has_all(assessed, source)
+    let others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(told);
+    let rows = assessed.snapshot.status.members.iter();
+    let rows = rows.filter(|it| it.standing.is_none_or(Standing::votes));
+    let rows =
+        rows.filter(|it| !assessed.is_accused(&it.name)).filter_map(|it| it.position.as_ref());
+    others.chain(rows).all(|it| own.dominates(it))
 }

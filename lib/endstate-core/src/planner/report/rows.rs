@@ -83,7 +83,7 @@ impl<A: App> Report<'_, '_, A> {
         };
         // Without a quorum nobody has a leader to follow, which is no fault of a member.
         let alive = health.is_alive();
-        let answered = snapshot.told_position(&member.name);
+        let known = snapshot.known_position(&member.name);
         MemberRow {
             id: member.id.clone(),
             standing: self.standing_of_record(member),
@@ -94,7 +94,7 @@ impl<A: App> Report<'_, '_, A> {
             },
             updated,
             node: pod.and_then(|it| it.node.clone()),
-            position: answered.or_else(|| self.position_before(&member.name)),
+            position: known,
             corrupt: self.assessed.is_accused(&member.name),
             ..MemberRow::new(member.name.clone(), member.role.clone())
         }
