@@ -112,27 +112,25 @@ impl<S> Snapshot<S> {
     }
 
     /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what it
-    /// has applied. An address may be another's by now, and then that is of somebody else.
-    pub(crate) fn told_position(&self, name: &str) -> Option<&Position> {
+    /// has applied, and what it said before: its log still has that, though it may not know yet that it is committed. An
+    /// address may be another's by now, and then that is of somebody else.
+    pub(crate) fn told_position(&self, name: &str) -> Option<Position> {
         if let Some(answer) = self.view.answer(name) {
-            return answer.position.as_ref();
+            return answer.position.clone();
         }
         let known = self.status.record.find(name).and_then(|it| it.id.as_ref());
         let starting = self.view.starting(name).filter(|it| known.is_none_or(|id| *id == it.id))?;
-        Some(&starting.position)
+        Some(self.position_before(name).unwrap_or_default().and(&starting.position))
     }
 
-    /// How far a member is as far as is known: what it says, or said when the status was last written. One that waits
-    /// for a quorum still has what it said before, though it may not know yet that that is committed.
+    /// How far a member is by its own word, or was when the status was last written.
     pub(crate) fn known_position(&self, name: &str) -> Option<Position> {
-        let row = self.status.members.iter().find(|it| it.name.as_str() == name);
-        let before = row.and_then(|it| it.position.as_ref());
-        match (self.told_position(name), before) {
-            (Some(told), Some(before)) if self.view.answer(name).is_none() => {
-                Some(before.clone().and(told))
-            }
-            (told, before) => told.or(before).cloned(),
-        }
+        self.told_position(name).or_else(|| self.position_before(name))
+    }
+
+    fn position_before(&self, name: &str) -> Option<Position> {
+        let mut rows = self.status.members.iter();
+        rows.find(|it| it.name.as_str() == name)?.position.clone()
     }
 
     /// The claims of a member, those that are going included.

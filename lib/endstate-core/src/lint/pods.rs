@@ -161,9 +161,7 @@ impl<'a, S> Lint<'a, S> {
             format!("the role of {source} cannot be recovered from one member")
         });
         let rows = &self.snapshot.status.members;
-        // Who asks nobody goes by what the source says, where it says anything.
-        let told = self.snapshot.told_position(source).filter(|_| unasked).cloned();
-        let own = told.or_else(|| self.snapshot.known_position(source)).unwrap_or_default();
+        let own = self.snapshot.known_position(source).unwrap_or_default();
         let votes = |it: &&crate::MemberRow| it.standing.is_none_or(crate::Standing::votes);
         let accused = self.is_accused(source);
         self.check(Rule::KeepsData, !accused, || format!("the data of {source} is corrupt"));

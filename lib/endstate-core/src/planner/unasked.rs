@@ -127,16 +127,14 @@ fn votes<A: App>(assessed: &Assessed<'_, A>, name: &MemberName) -> bool {
     says && is_heard(assessed, name)
 }
 
-/// Whether it says that it has all that any that says so has, whether that votes or not, and all that any voter, itself
-/// included, was known to have.
+/// Whether it has all that any says that it has, whether that votes or not, and all that any voter was known to have.
 fn is_furthest<A: App>(assessed: &Assessed<'_, A>, source: &MemberName) -> bool {
-    let told = |it: &MemberName| assessed.snapshot.told_position(it);
-    let Some(own) = told(source) else { return false };
+    let Some(own) = assessed.snapshot.told_position(source) else { return false };
     let others = everyone(assessed);
-    let others = others.iter().filter(|it| !assessed.is_accused(it)).filter_map(told);
+    let others = others.iter().filter(|it| !assessed.is_accused(it));
+    let told = others.filter_map(|it| assessed.snapshot.told_position(it));
     let rows = assessed.snapshot.status.members.iter();
     let rows = rows.filter(|it| it.standing.is_none_or(Standing::votes));
-    let rows =
-        rows.filter(|it| !assessed.is_accused(&it.name)).filter_map(|it| it.position.as_ref());
-    others.chain(rows).all(|it| own.dominates(it))
+    let rows = rows.filter(|it| !assessed.is_accused(&it.name));
+    told.chain(rows.filter_map(|it| it.position.clone())).all(|it| own.dominates(&it))
 }
