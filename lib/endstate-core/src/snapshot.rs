@@ -111,9 +111,9 @@ impl<S> Snapshot<S> {
         self.pods.as_ref()?.iter().find(|it| it.name.as_str() == name)
     }
 
-    /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what it
-    /// has applied, and what it said before: its log still has that, though it may not know yet that it is committed. An
-    /// address may be another's by now, and then that is of somebody else.
+    /// How far a member says that it is: by its answer, or, where it waits for a quorum, by what its data says of what
+    /// it has applied, and what it said before: its log still has that, though it may not know yet that it is
+    /// committed. An address may be another's by now, and then that is of somebody else.
     pub(crate) fn told_position(&self, name: &str) -> Option<Position> {
         if let Some(answer) = self.view.answer(name) {
             return answer.position.clone();

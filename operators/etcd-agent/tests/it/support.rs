@@ -28,10 +28,10 @@ pub(crate) fn programs(version: &str) -> PathBuf {
 /// An address on loopback that nothing uses now and nothing else will: connections come from 127.0.0.1, and each call
 /// has an address of its own.
 fn free_address() -> SocketAddr {
-    static CALLS: AtomicU16 = AtomicU16::new(0);
+    static CALLS: AtomicU16 = AtomicU16::new(1);
     let [high, low] = CALLS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let process = u8::try_from(std::process::id() % 250 + 2).expect("it is below 252");
-    let ip = Ipv4Addr::new(127, process, high, low.max(1));
+    let ip = Ipv4Addr::new(127, process, high, low);
     let listener = TcpListener::bind((ip, 0)).expect("a port on loopback");
     listener.local_addr().expect("a bound listener has an address")
 }
