@@ -11,17 +11,17 @@
 
 mod auth;
 mod backup;
-mod bootstrap;
 pub mod historical;
 
-use endstate::crd::{EnvVar, OnMembers, Operation, OperationStatus, PodPolicy, Storage, Tls};
+use endstate::crd::{
+    Bootstrap, EnvVar, OnMembers, Operation, OperationStatus, PodPolicy, Restore, Storage, Tls,
+};
 use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
-pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
-pub use bootstrap::{Bootstrap, Restore};
+pub use backup::{EtcdBackup, EtcdBackupSpec};
 use endstate_core::{QuorumRecovery, Remedy};
 use etcd_plan::auth::Auth;
 

@@ -1,14 +1,15 @@
-//! How a cluster begins.
+//! How a cluster begins, where it can begin with the data of a backup.
 
 #![expect(
     unreachable_pub,
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
-use endstate::crd::{Archive, Encryption};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+use super::archive::{Archive, Encryption};
 
 /// How a cluster begins.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -39,14 +40,14 @@ pub struct Restore {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub revision: Option<i64>,
-    /// The last moment, such as `2026-01-31T12:00:00Z`: the newest that is kept and was there by then. etcd notes no
-    /// time with a write, so a moment is known as well as backups are close together.
+    /// The last moment, such as `2026-01-31T12:00:00Z`: the newest that is kept and was there by then. No time
+    /// is noted with a write, so a moment is known as well as backups are close together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("format" = "date-time"))]
     pub time: Option<String>,
     /// How far the revision is raised above the highest that is known of, so that clients who remember one of a later
-    /// write read anew instead of going back in time; what is older counts as compacted. 0 raises none, and is
-    /// all that etcd before 3.5.10 can do. Default one thousand million.
+    /// write read anew instead of going back in time; what is older counts as compacted. 0 raises none;
+    /// some versions can do no more. Default one thousand million.
     #[serde(default = "bump")]
     #[schemars(range(min = 0, max = 1_000_000_000_000_i64))]
     pub bump_revision: i64,

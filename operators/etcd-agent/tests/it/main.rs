@@ -2,4 +2,5 @@
 
 mod contract;
 mod kept;
+mod saved;
 mod support;

@@ -6,7 +6,7 @@ use endstate_core::{AppStep, Password};
 use etcd_plan::auth::{
     AuthFacts, Change, DISABLE_AUTH, Declared, ENABLE_AUTH, ROLE_KIND, UserFacts,
 };
-use etcd_plan::{EtcdClusterSpec, ROOT, TASK_KIND};
+use etcd_plan::{EtcdClusterSpec, OPERATIONS, ROOT};
 
 use crate::client::{Connection, Failure, Taken, wants_user};
 
@@ -31,7 +31,7 @@ pub(super) async fn facts(
         let roles = connection.roles_of(ROOT).await?.into_iter().collect();
         facts.users.insert(ROOT.to_owned(), UserFacts { roles, password });
     }
-    for object in target.beside.iter().filter(|it| it.kind != TASK_KIND) {
+    for object in target.beside.iter().filter(|it| !OPERATIONS.has(&it.kind)) {
         let Some((declared, name)) = Declared::of(object).filter(|it| it.1 != ROOT) else {
             continue;
         };
