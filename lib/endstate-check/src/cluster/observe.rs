@@ -90,7 +90,7 @@ impl<'a, M: AppModel> View<'a, M> {
             slots[index] = Seen::of(slot, list, answers);
             if starting {
                 slots[index].also |= STARTING;
-                slots[index].position = slot.noted_position();
+                slots[index].position = slot.position();
             }
             if shut_out {
                 // Who serves together with a quorum says that much to anybody.

@@ -172,8 +172,14 @@ fn broken_by_recovery(state: &State, source: &Slot) -> Option<Property> {
     // A person gives up what was found lost.
     let asked = source.reason & NOTED == 0;
     let counts = |it: &&Slot| !(it.is_accused() || asked && it.reason & NOTED != 0);
-    let ahead = others().filter(counts).any(|it| it.known_position() > source.position());
+    let has = if asked { source.position() } else { logged(source) };
+    let ahead = others().filter(counts).any(|it| it.known_position() > has);
     ahead.then_some(Property::KeepsWrites)
+}
+
+/// How far the log of a member goes: no less than it said before.
+fn logged(slot: &Slot) -> u8 {
+    slot.position().max(slot.known_position())
 }
 
 /// S5: nobody serves beside a cluster that was recovered.
@@ -202,7 +208,7 @@ fn may_begin_unasked(state: &State, source: &Slot) -> Result<(), Property> {
     }
     let left = |it: &&Slot| it.is_viable() && it.pod & LOST == 0 && !it.is_accused();
     let mut left = state.voters().filter(left);
-    let ahead = !state.fault_since && left.any(|it| it.position() > source.position());
+    let ahead = !state.fault_since && left.any(|it| it.position() > logged(source));
     if ahead { Err(Property::KeepsWrites) } else { Ok(()) }
 }
 

@@ -421,13 +421,8 @@ impl Slot {
         (FENCING..=RESUMED).contains(&self.step())
     }
 
-    /// How far it is, as a number: see [`POSITION`]. No less than it said before, which is in its log.
+    /// How far it is, as a number: see [`POSITION`].
     pub(crate) fn position(&self) -> u8 {
-        self.noted_position().max(self.known_position())
-    }
-
-    /// How far it knows that it is when it starts: what it knew last to be committed may not be on its disk.
-    pub(crate) fn noted_position(&self) -> u8 {
         if self.log() == 0 && !self.is_caught_up() { 1 } else { 2 + self.log() }
     }
 
