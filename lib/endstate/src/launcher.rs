@@ -141,10 +141,12 @@ fn start(request: &Launch) -> Result<Infallible, LaunchError> {
         return Err(refusal(found));
     }
     // Before the marker: a start that fails here has not happened.
-    if decision == Decision::FirstStart && !request.prepare.is_empty() {
-        prepare::run(request, &request.prepare)?;
-    } else if !request.mend.is_empty() {
-        prepare::run(request, &request.mend)?;
+    let program = match decision {
+        Decision::FirstStart => &request.prepare,
+        _ => &request.mend,
+    };
+    if !program.is_empty() {
+        prepare::run(request, program)?;
     }
     if request.only_prepare {
         survey::note_owner(request);

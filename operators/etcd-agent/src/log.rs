@@ -249,7 +249,7 @@ fn index_before(path: &Path) -> Option<u64> {
     Some(u64::from_str_radix(first, 16).ok()?.saturating_sub(1))
 }
 
-/// Reads a file up to its end.
+/// Reads a file up to its end; a record there that was not written whole is cut off.
 fn read(path: &Path) -> Result<(File, End), LogError> {
     let damaged = |why| LogError::Damaged { path: path.to_owned(), why };
     let index = index_before(path).ok_or_else(|| damaged("its name is none of a log"))?;

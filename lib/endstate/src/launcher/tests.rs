@@ -460,6 +460,8 @@ fn data_is_changed_before_the_application_uses_it() {
     let script = format!("test -e {}/1.log && echo x >> {}", folder.display(), note.display());
     let mends =
         |script: &str| Launch { mend: os(&["/bin/sh", "-c", script]), ..request(dir.path()) };
+    let error = launch(&mends("exit 1")).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/app"), "nothing is there: {error}");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("1.log"), "").unwrap();
     for round in 1..3 {

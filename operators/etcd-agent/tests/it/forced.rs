@@ -19,8 +19,7 @@ async fn keeps_all(version: &str) {
         client.put(format!("key-{round}"), "acknowledged", None).await.expect("a write");
         // Whatever the last was: a second time there is nothing to do.
         drop(member);
-        let (before, after) = committed(&data);
-        assert!(before <= after, "{version}: {before} of {after} were committed in round {round}");
+        let (_, after) = committed(&data);
         assert_eq!(committed(&data), (after, after));
         member = Member::start(version, &data, FORCED).await;
         client = member.client().await;
