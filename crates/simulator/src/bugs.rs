@@ -2,11 +2,15 @@
 //!
 //! Each takes the shipped plan and spoils it in one place, as a careless change would.
 
+mod changes;
+mod operations;
 mod places;
 mod recoveries;
 mod users;
 mod volumes;
 
+pub use changes::{blames_another, freezes_the_list, promotes_at_once, takes_silence_for_success};
+pub use operations::{defragments_the_leader_first, defragments_who_lags, forgets_who_is_at_work};
 pub use places::{answers_in_vain, evicts, evicts_when_asked, hears_no_request};
 pub use recoveries::{compares_nothing, takes_silence_for_loss};
 pub use users::{buries_who_refuses, hears_no_choice, restarts_who_refuses};

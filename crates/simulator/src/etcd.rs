@@ -1,13 +1,14 @@
 //! etcd: raft with learners, the check of strict reconfiguration, and what etcd's start does.
 
 mod auth;
+mod operations;
 
 use std::collections::BTreeMap;
 
 use endstate_check::cluster::Answer::{self, Done, Refused};
 use endstate_check::cluster::{
-    AppModel, AppMove, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State, Volumes,
-    steps,
+    AppModel, AppMove, Asks, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State,
+    Volumes, steps,
 };
 use endstate_core::{
     AppStep, Facts, MemberName, QuorumRecovery, Reclaim, Retention, VolumeSpec, quorum,
@@ -34,6 +35,8 @@ pub struct EtcdModel {
     pub respec: Respec,
     /// Whether nobody is asked before a recovery.
     pub unasked: bool,
+    /// What an operation asks for.
+    pub asks: Asks,
 }
 
 impl EtcdModel {
@@ -41,7 +44,7 @@ impl EtcdModel {
     pub fn of(scenario: &Scenario) -> Self {
         let (learners, respec) = (scenario.at_once, scenario.respec);
         let (volumes, unasked) = (scenario.volumes, scenario.unasked);
-        Self { strict: true, learners, volumes, respec, unasked }
+        Self { strict: true, learners, volumes, respec, unasked, asks: scenario.asks }
     }
 
     fn of_versions(&self, versions: [&'static str; 2]) -> &'static str {
@@ -142,6 +145,10 @@ impl AppModel for EtcdModel {
     }
 
     fn request(&self, state: &mut State, request: Request, member: usize) -> Answer {
+        if request == Request::Operate {
+            // The member does it, whoever leads.
+            return if state.members()[member].runs() { Done } else { Refused };
+        }
         if !state.can_commit() {
             return Refused;
         }
@@ -161,6 +168,18 @@ impl AppModel for EtcdModel {
 
     fn own_steps(&self, member: &MemberName) -> Vec<AppStep> {
         if self.respec == Respec::Application { auth::steps(member) } else { vec![] }
+    }
+
+    fn operation(&self) -> Option<Facts> {
+        operations::asked(self.asks)
+    }
+
+    fn operation_step(&self, member: &MemberName) -> Option<AppStep> {
+        (self.asks == Asks::Step).then(|| operations::defragment(member))
+    }
+
+    fn may_operate(&self, state: &State, member: usize) -> bool {
+        operations::is_harmless(&state.members()[member])
     }
 
     fn is_at_rest(&self, state: &State) -> bool {
@@ -183,7 +202,9 @@ impl EtcdModel {
 
     fn promote(&self, state: &mut State, member: usize) -> Answer {
         let slot = &state.members()[member];
-        let ready = slot.is_non_voter() && slot.runs() && slot.is_caught_up();
+        // Before 3.5.7 it gives a vote to a learner that was never started.
+        let ready = !self.strict || slot.runs() && slot.is_caught_up();
+        let ready = slot.is_non_voter() && ready;
         let needed = quorum(state.voters().count() + 1);
         if !ready || self.strict && settled(state) + 1 < needed {
             return Refused;

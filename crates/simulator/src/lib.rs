@@ -13,8 +13,8 @@ pub mod zookeeper;
 
 pub use endstate_check::Finding;
 pub use endstate_check::cluster::{
-    Budgets, Crashes, Pace, Property, Respec, Scenario, ScenarioReport as Report, Start, Volumes,
-    Workload,
+    Asks, Budgets, Crashes, Pace, Property, Respec, Scenario, ScenarioReport as Report, Start,
+    Volumes, Workload,
 };
 pub use etcd::EtcdModel;
 pub use suite::{deep_suite, suite};

@@ -3,6 +3,7 @@
 mod calls;
 mod deep;
 mod members;
+mod operations;
 mod places;
 mod recoveries;
 mod roll;
@@ -34,6 +35,7 @@ pub fn suite() -> Vec<Scenario> {
         calls::late(),
         calls::refused(),
         calls::forgotten(),
+        operations::on_members(),
         places::cordoned(),
         places::evictions(),
         recoveries::unasked(),

@@ -3,7 +3,8 @@
 #![expect(clippy::print_stdout, reason = "what was found is for people to read")]
 
 use simulator::{
-    Budgets, EtcdModel, Planner, Property, Report, Respec, Scenario, Start, Volumes, bugs, check,
+    Asks, Budgets, EtcdModel, Planner, Property, Report, Respec, Scenario, Start, Volumes, bugs,
+    check,
 };
 
 fn scenario(start: Start, sizes: &'static [[u8; 2]], budgets: Budgets) -> Scenario {
@@ -363,4 +364,62 @@ fn a_recovery_from_one_that_is_behind_is_found() {
     let behind = scenario(Start::Running([3, 0]), &[[3, 0]], budgets);
     let behind = behind.on(Volumes::Claims).unasked();
     caught(&behind, bugs::compares_nothing(), Property::KeepsWrites);
+}
+
+fn defragmented(budgets: Budgets) -> Scenario {
+    scenario(Start::Running([3, 0]), &[[3, 0]], budgets).on(Volumes::Claims).asks(Asks::Step)
+}
+
+/// A database that is sent while it is written anew is spoiled.
+#[test]
+fn a_defragmentation_of_one_that_lags_is_found() {
+    let written = defragmented(Budgets { write: 1, cut: 1, ..Budgets::default() });
+    caught(&written, bugs::defragments_who_lags(), Property::NoneBehind);
+}
+
+/// The order is for the checker alone: the linter does not know who was to be asked.
+#[test]
+fn a_defragmentation_that_begins_with_the_leader_is_found() {
+    let quiet = defragmented(Budgets::default());
+    let bug = bugs::defragments_the_leader_first();
+    assert_eq!(found(&quiet, bug).0, Some(Property::LeaderLast));
+    assert_eq!(found(&quiet, Planner::shipped()).0, None);
+}
+
+/// The operator is killed while a member is at work, and another leads by then.
+#[test]
+fn a_second_defragmentation_beside_the_first_is_found() {
+    let crashed = defragmented(Budgets { abort: 1, kill: 1, ..Budgets::default() });
+    caught(&crashed, bugs::forgets_who_is_at_work(), Property::OneDisruption);
+}
+
+/// E4: each that joins is told of the members that there are. Told of others it ends at once, and another comes for it,
+/// without end: that is what the bound on members is for.
+#[test]
+fn a_list_that_is_frozen_is_found() {
+    let grown = scenario(Start::Running([1, 0]), &[[3, 0]], Budgets::default());
+    caught(&grown, bugs::freezes_the_list(), Property::Bounded);
+}
+
+/// E8: no answer is no success.
+#[test]
+fn a_removal_that_nobody_confirms_is_found() {
+    let budgets = Budgets { kill: 1, ..Budgets::default() };
+    let shrunk = scenario(Start::Running([3, 0]), &[[1, 0]], budgets);
+    caught(&shrunk, bugs::takes_silence_for_success(), Property::KeepsData);
+}
+
+/// A vote for one that does not run makes a quorum of more than there are.
+#[test]
+fn a_vote_before_the_start_is_found() {
+    let grown = scenario(Start::Running([1, 0]), &[[3, 0]], Budgets::default());
+    caught_by(check_lax, &grown, bugs::promotes_at_once(), Property::KeepsQuorum);
+}
+
+/// Whoever is blamed for what another has leaves, and the corrupt data stays.
+#[test]
+fn an_alarm_about_another_is_found() {
+    let corrupt = Budgets { corrupt: 1, ..Budgets::default() };
+    let steady = scenario(Start::Running([3, 0]), &[[3, 0]], corrupt);
+    caught(&steady, bugs::blames_another(), Property::KeepsSize);
 }

@@ -41,6 +41,9 @@ pub struct Operations {
     pub steps: &'static [&'static str],
     /// Whether a cluster can begin anew with other data ([`Operation::Restore`]).
     pub restores: bool,
+    /// How many entries a member may lack of what its leader has when it is asked for one of the steps; `None` if that
+    /// plays no role.
+    pub entries_behind_max: Option<u64>,
 }
 
 /// What an operation asks for.
@@ -91,13 +94,19 @@ struct Asked {
 impl Operations {
     /// Operations of this kind, with these steps of the application's own.
     pub const fn new(kind: &'static str, steps: &'static [&'static str]) -> Self {
-        Self { kind, steps, restores: false }
+        Self { kind, steps, restores: false, entries_behind_max: None }
     }
 
     /// The same, where a cluster can begin anew with other data: that is asked for as `spec.restore`.
     #[must_use]
     pub const fn restoring(self) -> Self {
         Self { restores: true, ..self }
+    }
+
+    /// The same, with steps for which no member is asked that lacks more than so many entries of what its leader has.
+    #[must_use]
+    pub const fn of_caught_up(self, entries_behind_max: u64) -> Self {
+        Self { entries_behind_max: Some(entries_behind_max), ..self }
     }
 
     /// What an object asks for; `None` if it is of another kind.

@@ -107,6 +107,18 @@ impl Position {
         ahead.dominates(self).then(|| ahead.count().saturating_sub(self.count()))
     }
 
+    /// Whether it lacks no more than so many entries of another. Who has all that one has, and more, lacks none.
+    ///
+    /// ```
+    /// use endstate_core::Position;
+    /// assert!(Position::at(90).keeps_up(&Position::at(100), 10));
+    /// assert!(!Position::at(89).keeps_up(&Position::at(100), 10));
+    /// assert!(Position::at(101).keeps_up(&Position::at(100), 0), "the other answered a moment before");
+    /// ```
+    pub fn keeps_up(&self, ahead: &Self, entries: u64) -> bool {
+        self.dominates(ahead) || self.behind(ahead).is_some_and(|it| it <= entries)
+    }
+
     /// How many entries there are. Who has all that another has, has as many or more, so that sorting by it never
     /// contradicts the partial order.
     pub fn count(&self) -> u64 {

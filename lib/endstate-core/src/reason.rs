@@ -188,6 +188,11 @@ pub enum Shortage {
         /// Which.
         member: MemberName,
     },
+    /// A member that lacks too much of what its leader has, as far as is known.
+    Behind {
+        /// Which.
+        member: MemberName,
+    },
     /// Another role has fewer working members than it needs for others to go on.
     RoleDown {
         /// Which.

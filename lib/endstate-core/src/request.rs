@@ -244,13 +244,21 @@ pub enum Precondition {
         /// Which.
         role: RoleName,
     },
+    /// The member that the step is about, of this role, lacks no more than so many entries of what its leader has. One
+    /// of which that is not known lacks more.
+    CaughtUp {
+        /// Which.
+        role: RoleName,
+        /// How many.
+        entries: u64,
+    },
 }
 
 impl Precondition {
     /// Whose members it is about.
     pub fn role(&self) -> &RoleName {
         match self {
-            Self::Healthy { role } | Self::UpToDate { role } => role,
+            Self::Healthy { role } | Self::UpToDate { role } | Self::CaughtUp { role, .. } => role,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::auth::{self, Declared, USER_KIND};
 use crate::change;
 use crate::env;
 use crate::launch::{self, peer_url};
-use crate::space::{self, DEFRAGMENT};
+use crate::space::{self, BEHIND_MAX, DEFRAGMENT};
 use crate::spec::{APPLICATION, EtcdClusterSpec, ROLE, ROOT};
 use crate::version::{known, warning};
 
@@ -154,7 +154,7 @@ impl App for Etcd {
     }
 
     fn operations(&self) -> Option<Operations> {
-        Some(Operations::new(TASK_KIND, &[DEFRAGMENT]).restoring())
+        Some(Operations::new(TASK_KIND, &[DEFRAGMENT]).restoring().of_caught_up(BEHIND_MAX))
     }
 
     fn lacks(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<String> {

@@ -32,7 +32,7 @@ const COMPACTION: [(&str, &str); 2] =
 
 /// etcd keeps so many entries of its log for members that are behind. Who lacks more is sent a database, and a
 /// defragmentation meanwhile has spoiled data (before 3.5.23 and 3.6.5).
-const BEHIND_MAX: u64 = 5_000;
+pub(crate) const BEHIND_MAX: u64 = 5_000;
 
 /// What a person does where nothing else helps.
 const LARGER: &str = "delete keys, or raise ETCD_QUOTA_BACKEND_BYTES, and before that the volume, which has to hold it twice";
@@ -122,7 +122,8 @@ fn way_out(
 fn defragment(member: &MemberName) -> AppStep {
     let step = AppStep::new(DEFRAGMENT, member.clone()).dangerous();
     let step = step.needs(Precondition::Healthy { role: ROLE.into() });
-    step.needs(Precondition::UpToDate { role: ROLE.into() })
+    let step = step.needs(Precondition::UpToDate { role: ROLE.into() });
+    step.needs(Precondition::CaughtUp { role: ROLE.into(), entries: BEHIND_MAX })
 }
 
 /// The files of the voters that say how full they are, each with its quota: a negative one is none.

@@ -22,8 +22,9 @@ pub(crate) struct Aim {
 }
 
 impl Aim {
-    /// Whether it asks for a step of the application's own that is dangerous.
+    /// Whether it asks for a step that is dangerous: of the application's own, or an operation's.
     pub(crate) fn is_dangerous(self) -> bool {
-        matches!(self.verb, Verb::Ask(Request::Own(it)) if self.risks & 1 << it != 0)
+        let operates = matches!(self.verb, Verb::Ask(Request::Operate));
+        operates || matches!(self.verb, Verb::Ask(Request::Own(it)) if self.risks & 1 << it != 0)
     }
 }

@@ -1,8 +1,8 @@
 //! What the application answers the driver.
 
 use endstate_core::{
-    Comparison, Corruption, Digest, Entry, MemberId, MemberStatus, Membership, Position, Reach,
-    Refusal, RequestKind, Standing, Starting, Target, Task, View as AppView,
+    Comparison, Corruption, Digest, Entry, MemberId, MemberStatus, Membership, Reach, Refusal,
+    RequestKind, Standing, Starting, Target, Task, View as AppView,
 };
 
 use super::bits::*;
@@ -12,6 +12,7 @@ use super::observe::{
     ACCUSED, CLUSTER, GUARDED, NEEDS_USER, ON_ITS_OWN, REACHED, SECOND, STARTING, Seen, VOTES, View,
 };
 use super::slot::group;
+use super::task::OPERATION;
 
 /// The cluster of a start that was abandoned.
 const OTHER_CLUSTER: &str = "c0";
@@ -86,7 +87,10 @@ impl<M: AppModel> View<'_, M> {
         let own = self.slots().filter_map(|(index, it)| {
             Some(Task::new(self.own(index, step(it)?), self.name(index), 0, 1))
         });
-        drains.chain(own).collect()
+        let watched = self.slots().filter(|(_, it)| it.task & WATCHED != 0);
+        let watched =
+            watched.map(|(index, _)| Task::new(self.own(index, OPERATION), self.name(index), 0, 1));
+        drains.chain(own).chain(watched).collect()
     }
 
     fn answer(&self, (index, it): (usize, &Seen), alarms: &[Corruption]) -> MemberStatus {
@@ -98,7 +102,7 @@ impl<M: AppModel> View<'_, M> {
         let id = Self::id(index);
         if it.elsewhere {
             let mut status = MemberStatus::new(id.clone(), OTHER_CLUSTER, Standing::Leader);
-            (status.leader, status.position) = (Some(id), Some(Position::at(100)));
+            (status.leader, status.position) = (Some(id), Some(position(2)));
             status.version = self.setting.model.version(0);
             return status;
         }

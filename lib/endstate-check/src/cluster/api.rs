@@ -23,6 +23,10 @@ impl<M: AppModel> Api<'_, M> {
     /// Makes the next call of the plan under way.
     pub(crate) fn make_call(&mut self, plan: &Compact) -> Result<Answer, Property> {
         let answer = match (&plan.write, plan.act(self.state.call)) {
+            (_, Some(Act::Tell { task, begun, done })) => {
+                self.state.tell(task, begun, done);
+                Done
+            }
             (_, Some(act)) => self.act(act)?,
             (Some(written), None) => self.state.write(written, plan.proven)?,
             (None, None) => Refused,
@@ -102,8 +106,7 @@ impl<M: AppModel> Api<'_, M> {
         let pod = if aim.pod_as_seen { LATE_POD } else { 0 };
         let list = if aim.list_as_seen { 0 } else { LATE_LIST };
         state.slots[aim.index].late = LATE | pod | list;
-        state.forget_refusals();
-        state.idle();
+        state.crash();
     }
 
     /// The call that was given up arrives after all.
@@ -147,6 +150,7 @@ impl<M: AppModel> Api<'_, M> {
                 self.state.slots[aim.index].answer();
                 Ok(Done)
             }
+            Verb::Tell => Ok(Done),
             // All others are conditioned on the pod, or the claim, that was seen.
             _ if !aim.pod_as_seen => Ok(Refused),
             Verb::Mark => self.state.mark(aim),
@@ -198,6 +202,7 @@ impl<M: AppModel> Api<'_, M> {
             Request::Join | Request::JoinVoting | Request::Leave => self.state.list_changed(),
             // The addresses that a new member is told stay the same.
             Request::Promote => self.state.list_as_seen = false,
+            Request::Operate => self.state.slots[aim.index].operate(),
             _ => self.state.slots[aim.index].work(request),
         }
         rules::answered(&before, self.state, request, aim)?;

@@ -164,6 +164,18 @@ pub(crate) const LATE_POD: u8 = 2;
 /// The list is not what the pod will be told.
 pub(crate) const LATE_LIST: u8 = 4;
 
+// Slot::task: an operation's step about it.
+/// The status of the operation says that it was begun.
+pub(crate) const BEGUN: u8 = 1;
+/// The status says that it is over.
+pub(crate) const DONE: u8 = 2;
+/// The operator has the answer, and the status need not say so yet.
+pub(crate) const HAS_ANSWER: u8 = 4;
+/// This operator asked for it, and has no answer yet. Another knows nothing of it.
+pub(crate) const WATCHED: u8 = 8;
+/// The member is at work on it, whoever waits for that.
+pub(crate) const AT_WORK: u8 = 16;
+
 // State::flags and State::cached_flags.
 /// The application has a list of members.
 pub(crate) const FORMED: u8 = 1;

@@ -2,7 +2,7 @@
 
 use endstate_core::{
     Action, App, AppStep, Choice, DATA, Launch, LaunchOf, LeaveReason, MemberName, MemberRecord,
-    MemberRow, Plan, Record, RecoverStage, Request as Asked, RequestKind, Start, Step,
+    MemberRow, Plan, Record, RecoverStage, Request as Asked, RequestKind, Start, State, Step,
 };
 
 use super::bits::*;
@@ -13,6 +13,7 @@ use super::plan::{Act, Compact, Known, Written, bit};
 use super::request::Request;
 use super::scenario::Respec;
 use super::stages::Stages;
+use super::task::{OPERATION, TASK, Task};
 
 impl<M: AppModel> View<'_, M> {
     /// The plan in slots.
@@ -32,6 +33,7 @@ impl<M: AppModel> View<'_, M> {
         let acts = plan.actions.iter().filter_map(|it| self.act(it, record));
         let answers = plan.heartbeats.iter().map(|it| Act::Answer(self.slot(&it.eviction)));
         let acts = self.claims_due(plan).into_iter().chain(acts).chain(answers);
+        let acts = acts.chain(self.told(plan));
         Compact { acts: acts.collect(), write: write.then_some(new), proven: false }
     }
 
@@ -51,6 +53,30 @@ impl<M: AppModel> View<'_, M> {
             }
         }
         due.into_iter().map(|(slot, claims)| Act::Claim { slot, claims }).collect()
+    }
+
+    /// What the status of the operation is to say, if that is another than it says.
+    fn told(&self, plan: &Plan<SpecOf<M>>) -> Option<Act> {
+        let tended = plan.tended.iter().find(|it| *it.uid == *TASK)?;
+        let progress = tended.progress.as_ref()?;
+        let task = match progress.state {
+            State::Waiting => Task::Waiting,
+            State::Running => Task::Running,
+            State::Complete => Task::Complete,
+            State::Failed => Task::Failed,
+        };
+        let (mut begun, mut done) = (0, 0);
+        for part in &progress.members {
+            let slot = bit(self.slot(&part.name));
+            begun |= slot;
+            done |= if part.completion_time.is_some() { slot } else { 0 };
+        }
+        let seen = |flag: u8| {
+            let has = self.seen().iter().enumerate().filter(|(_, it)| it.task & flag != 0);
+            has.fold(0, |all: u16, (index, _)| all | 1 << (index + 1))
+        };
+        let same = (task, begun, done) == (self.task, seen(BEGUN), seen(DONE));
+        (!same).then_some(Act::Tell { task, begun, done })
     }
 
     fn note_rows(&self, rows: &[MemberRow], written: &mut Written) {
@@ -208,7 +234,10 @@ impl<M: AppModel> View<'_, M> {
             Asked::Appoint { .. } => Request::Appoint,
             Asked::Leave { .. } => Request::Leave,
             Asked::Drain { .. } => Request::Drain,
-            Asked::App(step) => Request::Own(self.own_step(step)),
+            Asked::App(step) => match self.own_step(step) {
+                OPERATION if step.operation().is_some() => Request::Operate,
+                number => Request::Own(number),
+            },
             Asked::Cancel { request: RequestKind::App(name), member } => {
                 Request::CancelOwn(self.setting.own_step_number(name, member))
             }

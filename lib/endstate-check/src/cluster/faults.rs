@@ -19,6 +19,7 @@ impl<M: AppModel> Moves<'_, M> {
         self.writes(state);
         self.consents(state);
         self.guards(state);
+        self.withdrawals(state);
         self.forgets(state);
         self.edits(state);
     }
@@ -86,6 +87,16 @@ impl<M: AppModel> Moves<'_, M> {
             self.fault(state, Fault::Guard, |it| {
                 it.left.guard -= 1;
                 it.guarded = true;
+            });
+        }
+    }
+
+    /// Somebody deletes the operation before it is over.
+    fn withdrawals(&mut self, state: &State) {
+        if state.left.withdraw > 0 && state.task.is_under_way() {
+            self.fault(state, Fault::WithdrawTask, |it| {
+                it.left.withdraw -= 1;
+                it.withdraw();
             });
         }
     }

@@ -3,10 +3,11 @@
 use super::bits::*;
 use super::declared::Declared;
 use super::model::AppModel;
-use super::scenario::{Scenario, Start};
+use super::scenario::{Asks, Scenario, Start};
 use super::setting::Setting;
 use super::slot::Slot;
 use super::state::State;
+use super::task::Task;
 
 /// The first state.
 pub(crate) fn state<M: AppModel>(setting: &Setting<M>) -> State {
@@ -14,6 +15,7 @@ pub(crate) fn state<M: AppModel>(setting: &Setting<M>) -> State {
     let (groups, led) = (*groups, *led);
     let mut state = State::new(Declared { sizes: scenario.sizes[0], rev: 0 }, scenario.budgets);
     state.flags = if led { LED } else { 0 };
+    state.task = if scenario.asks == Asks::Nothing { Task::None } else { Task::Waiting };
     let Start::Running(sizes) = scenario.start else { return state };
     state.flags |= FORMED | ID | ACCEPTED;
     state.accepted = Declared { sizes, rev: 0 };

@@ -129,6 +129,21 @@ pub trait AppModel {
         vec![]
     }
 
+    /// What the operation asks for, as its object has it, where the scenario has one.
+    fn operation(&self) -> Option<Facts> {
+        None
+    }
+
+    /// The step that the operation asks of this member, as it is asked for but for the name of the operation.
+    fn operation_step(&self, _member: &MemberName) -> Option<AppStep> {
+        None
+    }
+
+    /// Whether a member comes to no harm by that step, as it is. By default each.
+    fn may_operate(&self, _: &State, _member: usize) -> bool {
+        true
+    }
+
     /// Whether nothing is due but what concerns members: with [`own_steps`](Self::own_steps), that none is. Asked while
     /// the cluster can commit a change.
     fn is_at_rest(&self, _: &State) -> bool {

@@ -26,6 +26,7 @@ impl<M: AppModel> Moves<'_, M> {
         self.collector(state);
         let setting = self.setting;
         setting.model.steps(state, |step, after| self.push(Step::App(step), after));
+        self.operations(state);
         self.faults(state);
         self.mends(state);
         self.broken()

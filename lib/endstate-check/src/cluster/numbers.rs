@@ -3,7 +3,8 @@
 use endstate_core::{LeaveReason, Position};
 
 const BEHIND_AT: u64 = 10;
-const CAUGHT_UP_AT: u64 = 100;
+/// Far more than an application keeps for those who are behind.
+const CAUGHT_UP_AT: u64 = 10_000;
 
 /// The reasons to leave, by number.
 pub(super) const REASONS: [LeaveReason; 8] = [

@@ -10,6 +10,7 @@ use super::slot::{Slot, StartKind};
 use super::slots::SLOTS;
 use super::stages::Stages;
 use super::state::State;
+use super::task::Task;
 use crate::Print;
 
 pub(super) const CLUSTER: &str = "c1";
@@ -38,6 +39,7 @@ pub(crate) struct View<'a, M> {
     pub(super) accepted: Declared,
     pub(super) stages: Stages,
     pub(super) flags: u8,
+    pub(super) task: Task,
     /// A list of members is to be had.
     pub(super) list: bool,
     /// An alarm about corrupt data names nobody.
@@ -66,6 +68,8 @@ pub(super) struct Seen {
     pub(super) follows: u8,
     /// What the application is at work on about it.
     pub(super) work: u8,
+    /// An operation's step about it, as far as the operator knows.
+    pub(super) task: u8,
     /// What the model keeps in mind of it.
     pub(super) own: u8,
     pub(super) elsewhere: bool,
@@ -115,6 +119,7 @@ impl<'a, M: AppModel> View<'a, M> {
             accepted: state.cached_accepted,
             stages: state.cached_stages,
             flags: state.cached_flags & (ID | BOOT | ACCEPTED | ENDING),
+            task: state.task,
             list,
             unnamed: list && state.has_unnamed_alarm(),
             refused,
@@ -131,10 +136,11 @@ impl<'a, M: AppModel> View<'a, M> {
     /// What tells views apart.
     pub(crate) fn fingerprint(&self) -> u128 {
         let keeps = self.seen().iter().any(|it| it.own != 0);
-        let more = self.seen().iter().any(|it| it.also != 0);
+        let more = self.seen().iter().any(|it| it.also | it.task != 0);
         let seen = u64::from(self.list) | u64::from(self.unnamed) << 1;
         let seen = seen | u64::from(keeps) << 2 | u64::from(more) << 3 | self.stages.word() << 4;
         let head = u64::from(self.flags) | seen << 8 | u64::from(self.refused) << 16;
+        let head = head | (self.task as u64) << 32;
         let slots = self.seen().iter().map(|it| {
             u64::from_le_bytes([
                 it.pod,
@@ -149,7 +155,8 @@ impl<'a, M: AppModel> View<'a, M> {
         });
         let own = self.seen().iter().filter(|_| keeps).map(|it| u64::from(it.own));
         let specs = self.spec.word() << 32 | self.accepted.word();
-        let also = self.seen().iter().filter(|_| more).map(|it| u64::from(it.also));
+        let also = |it: &Seen| u64::from(it.also) | u64::from(it.task) << 8;
+        let also = self.seen().iter().filter(|_| more).map(also);
         Print::of([head, specs].into_iter().chain(slots).chain(own).chain(also))
     }
 
@@ -229,6 +236,8 @@ impl Seen {
             row: slot.cached_row,
             follows: 0,
             work: bit(list, slot.list >> WORK_SHIFT),
+            task: slot.task & (BEGUN | DONE | HAS_ANSWER)
+                | bit(slot.is_at_work() && slot.task & WATCHED != 0, WATCHED),
             own: 0,
             elsewhere,
             tag: slot.tag,

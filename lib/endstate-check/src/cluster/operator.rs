@@ -7,7 +7,8 @@ use super::moves::Moves;
 use super::observe::View;
 use super::plan::{Act, Verb};
 use super::property::Property;
-use super::request::Answer;
+use super::request::{Answer, Request};
+use super::rules;
 use super::script::{Fault, Step};
 use super::state::State;
 use super::world::Broken;
@@ -22,6 +23,9 @@ impl<'a, M: AppModel> Moves<'a, M> {
 
     pub(super) fn operator(&mut self, state: &State) -> Result<(), Broken<M>> {
         if state.plan == 0 {
+            if state.left.abort > 0 && state.waits_for_answers() {
+                self.abort(state);
+            }
             return self.observe(state);
         }
         let mut after = *state;
@@ -39,11 +43,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
             }
         }
         if state.left.abort > 0 {
-            let mut after = *state;
-            after.left.abort -= 1;
-            after.forget_refusals();
-            after.idle();
-            self.push(Step::Fault(Fault::Abort), after);
+            self.abort(state);
         }
         if state.left.abort > 0
             && let Some(Act::Ask(request, slot)) = act
@@ -54,8 +54,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
             let setting = self.setting;
             setting.model.halves(state, request, index, |mut after| {
                 after.left.abort -= 1;
-                after.forget_refusals();
-                after.idle();
+                after.crash();
                 self.push(Step::Fault(Fault::Half), after);
             });
         }
@@ -69,8 +68,13 @@ impl<'a, M: AppModel> Moves<'a, M> {
             self.api(&mut after).refuse_call(self.plans.get(state.plan));
             self.push(Step::Fault(Fault::Refuse(member)), after);
         }
-        // A change of a running pod is not lost: nothing could fence it off, see the design note.
-        let may_be_late = act.is_some_and(|it| !matches!(it.verb(), Verb::Restart | Verb::Answer));
+        // A change of a running pod, and what an operation asks of a member, is not lost: nothing could fence it off, see
+        // the design note.
+        let kept = |it: Act| {
+            let asks = matches!(it.verb(), Verb::Ask(Request::Operate));
+            asks || matches!(it.verb(), Verb::Restart | Verb::Answer | Verb::Tell)
+        };
+        let may_be_late = act.is_some_and(|it| !kept(it));
         if state.left.late > 0 && may_be_late && state.late.is_none() {
             let mut after = *state;
             after.left.late -= 1;
@@ -78,6 +82,13 @@ impl<'a, M: AppModel> Moves<'a, M> {
             self.push(Step::Fault(Fault::Lose), after);
         }
         Ok(())
+    }
+
+    fn abort(&mut self, state: &State) {
+        let mut after = *state;
+        after.left.abort -= 1;
+        after.crash();
+        self.push(Step::Fault(Fault::Abort), after);
     }
 
     /// Of two claims one is made; the other, or the only one, is refused, or the operator is killed before it comes to
@@ -96,8 +107,7 @@ impl<'a, M: AppModel> Moves<'a, M> {
                 let mut after = *state;
                 after.left.abort -= 1;
                 self.api(&mut after).make_some_claims(self.plans.get(plan), made);
-                after.forget_refusals();
-                after.idle();
+                after.crash();
                 self.push(Step::Fault(Fault::HalfClaim(member)), after);
             }
         }
@@ -183,6 +193,19 @@ impl<'a, M: AppModel> Moves<'a, M> {
         if !old_pods && !self.plans.get(plan).acts.iter().all(whole) {
             let detail = String::new();
             return Err(Broken { property: Property::StartsWhole, step, detail });
+        }
+        let asked = self.plans.get(plan).acts.iter().find_map(|it| match it {
+            Act::Ask(Request::Operate, slot) => Some(usize::from(*slot) - 1),
+            _ => None,
+        });
+        if !old_object
+            && !old_pods
+            && let Some(index) = asked
+        {
+            let harmless = self.setting.model.may_operate(&after, index);
+            if let Err(property) = rules::may_operate(&after, index, harmless) {
+                return Err(Broken { property, step, detail: String::new() });
+            }
         }
         let false_loss = outcome.claims_lost && fresh && !state.seems_lost();
         let serves = state.has_quorum() && state.is_led();

@@ -5,6 +5,7 @@ use super::declared::Declared;
 use super::request::Request;
 use super::slot::StartKind;
 use super::stages::Stages;
+use super::task::Task;
 
 /// A plan without words. Members are numbered from 1 by their slot when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,6 +67,12 @@ pub(crate) enum Act {
         claim: u8,
     },
     Ask(Request, u8),
+    /// The status of the operation: the slots whose members were begun at, and those that are done, as bits.
+    Tell {
+        task: Task,
+        begun: u16,
+        done: u16,
+    },
 }
 
 impl Act {
@@ -79,6 +86,7 @@ impl Act {
             | Self::Restart(slot)
             | Self::Delete(slot)
             | Self::Ask(_, slot) => slot,
+            Self::Tell { .. } => 0,
         }
     }
 
@@ -92,13 +100,15 @@ impl Act {
             Self::Delete(_) => Verb::Delete,
             Self::DeleteClaim { .. } => Verb::DeleteClaim,
             Self::Ask(request, _) => Verb::Ask(request),
+            Self::Tell { .. } => Verb::Tell,
         }
     }
 
-    /// The list that a new pod is told, if it is told of one that exists.
+    /// The list that a new pod is told, if it is told of one that exists; of the status of an operation, its parts.
     pub(crate) fn members(self) -> Option<u16> {
         match self {
             Self::Create { members, .. } => members,
+            Self::Tell { begun, done, .. } => Some(begun | done),
             _ => None,
         }
     }
@@ -144,8 +154,9 @@ impl Compact {
         let mut rest = Rest::default();
         for act in self.acts.iter().skip(call - usize::from(writes)) {
             rest.named |= bit(act.slot()) | act.members().unwrap_or_default();
-            let unguarded = matches!(act.verb(), Verb::Create(_) | Verb::Claim | Verb::Answer)
-                || matches!(act.verb(), Verb::Ask(it) if it != Request::Leave);
+            let unguarded =
+                matches!(act.verb(), Verb::Create(_) | Verb::Claim | Verb::Answer | Verb::Tell)
+                    || matches!(act.verb(), Verb::Ask(it) if it != Request::Leave);
             rest.guarded |= if unguarded { 0 } else { bit(act.slot()) };
         }
         rest
@@ -185,6 +196,7 @@ pub(crate) enum Verb {
     Delete,
     DeleteClaim,
     Ask(Request),
+    Tell,
 }
 
 impl Verb {
@@ -198,6 +210,7 @@ impl Verb {
             Self::Ask(request) => 6 + request.number(),
             Self::Claim => 6 + Request::NUMBERS,
             Self::Answer => 7 + Request::NUMBERS,
+            Self::Tell => 8 + Request::NUMBERS,
         }
     }
 }

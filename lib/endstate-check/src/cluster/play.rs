@@ -203,7 +203,7 @@ impl<M: AppModel> Run<'_, M> {
     /// The operator comes back, and knows what the API tells.
     fn restart(&mut self) {
         self.script.push("! operator crashes".into());
-        self.state.forget_refusals();
+        self.state.crash();
         self.idle();
     }
 

@@ -25,6 +25,10 @@ pub enum Property {
     KeepsGroup,
     /// S3: no pod is made to go on with data that is not on all the claims of its member, as far as could be seen.
     StartsWhole,
+    /// S1: an operation asks who leads for its step when it has asked all others.
+    LeaderLast,
+    /// S4: an operation asks nobody for its step who would come to harm by it, such as one that lags.
+    NoneBehind,
     /// S5: once a cluster is recorded, nothing starts as `new` but one of its first members for the
     /// first time.
     NoSecondStart,
@@ -77,6 +81,8 @@ impl fmt::Display for Property {
             Self::KeepsPieces => "S4 what no other member holds was given up",
             Self::KeepsGroup => "S4 the last copy of what a group holds was given up",
             Self::StartsWhole => "S3 a member would go on with a part of its data",
+            Self::LeaderLast => "S1 an operation asked who leads before it had asked all others",
+            Self::NoneBehind => "S4 an operation asked a member that would come to harm",
             Self::NoSecondStart => "S5 a new cluster was started although one is recorded",
             Self::ServesMembers => "S5 clients find a pod of a start that was abandoned",
             Self::OneCluster => "S5 two clusters of one identity serve at once",

@@ -22,6 +22,9 @@ pub enum Request {
     /// Begins one of the application's own steps about it, by its place in
     /// [`AppModel::own_steps`](super::AppModel::own_steps).
     Own(u8),
+    /// Begins the step that an operation asks of it, or waits for the one that it is at work on: the world remembers
+    /// that it is, until any time later, or until its process ends.
+    Operate,
     /// Stops a drain.
     CancelDrain,
     /// Stops one of the application's own steps.
@@ -33,7 +36,7 @@ impl Request {
     pub(crate) const OWN_STEPS: u8 = 3;
 
     /// How many numbers there are.
-    pub(crate) const NUMBERS: u64 = 8 + 2 * Self::OWN_STEPS as u64;
+    pub(crate) const NUMBERS: u64 = 9 + 2 * Self::OWN_STEPS as u64;
 
     pub(crate) fn number(self) -> u64 {
         let first = |it: u8| 7 + u64::from(it);
@@ -48,6 +51,7 @@ impl Request {
             Self::Own(number) => first(number),
             Self::CancelOwn(number) => first(number + Self::OWN_STEPS),
             Self::CancelDrain => first(2 * Self::OWN_STEPS),
+            Self::Operate => first(2 * Self::OWN_STEPS) + 1,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::request::Request;
 use super::script::Ran;
 use super::slot::{Slot, StartKind};
 use super::state::State;
+use super::task::OPERATION;
 
 /// S2.
 pub(crate) fn may_stop(state: &State, aim: Aim) -> Result<(), Property> {
@@ -46,7 +47,7 @@ pub(crate) fn answered(
     match request {
         Request::Transfer | Request::Appoint => return Ok(()),
         Request::Drain | Request::CancelDrain | Request::CancelOwn(_) => return Ok(()),
-        Request::Own(_) => return may_begin(before, after, aim),
+        Request::Own(_) | Request::Operate => return may_begin(before, after, aim),
         Request::Join if after.has(LED) => return Ok(()),
         Request::Join => {
             let role = after.slots[aim.index].role();
@@ -74,6 +75,22 @@ fn may_begin(before: &State, after: &State, aim: Aim) -> Result<(), Property> {
     let mut stopped = *after;
     stopped.slots[aim.index].process |= VOLUNTARY;
     took_no_quorum(before.keeps_quorum(), &stopped)
+}
+
+/// S1 and S4: whom an operation asks next for its step, as far as could be seen. Who leads comes last, unless it may be
+/// at work already.
+pub(crate) fn may_operate(state: &State, index: usize, harmless: bool) -> Result<(), Property> {
+    let slot = &state.slots[index];
+    let begun = slot.task & (BEGUN | AT_WORK) != 0 || slot.step() == FIRST_OWN + OPERATION;
+    let left = |it: &Slot| it.votes() && it.works() && it.task & (DONE | HAS_ANSWER) == 0;
+    let mut others = state.slots.iter().filter(|it| it.tag != slot.tag);
+    if !harmless {
+        Err(Property::NoneBehind)
+    } else if slot.leads() && !begun && others.any(left) {
+        Err(Property::LeaderLast)
+    } else {
+        Ok(())
+    }
 }
 
 /// S4: whether a call is what ends the data of a member.
@@ -119,7 +136,7 @@ fn another_is_stopped(state: &State, aim: Aim) -> bool {
     let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != aim.index);
     let stopped = |it: &Slot| state.counts(it) && it.process & VOLUNTARY != 0;
     let risks = |it: &Slot| it.own_step().is_some_and(|it| aim.risks & 1 << it != 0);
-    others.any(|(_, it)| stopped(it) || risks(it))
+    others.any(|(_, it)| stopped(it) || risks(it) || it.is_at_work())
 }
 
 /// S4: a group that holds something has a copy of it after a call, or the call changed nothing about it.

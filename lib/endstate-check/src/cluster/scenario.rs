@@ -22,6 +22,8 @@ pub struct Scenario {
     pub volumes: Volumes,
     /// How often what may go wrong.
     pub budgets: Budgets,
+    /// What the operation asks for that is there from the start.
+    pub asks: Asks,
     /// Whether there is a node for the successor of a member that is to leave its own.
     pub room: bool,
     /// Whether the launcher lets a process start on an empty data directory only once. It does in what ships; without
@@ -100,6 +102,15 @@ impl Volumes {
     }
 }
 
+/// What an operation asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// There is none.
+    Nothing,
+    /// A step of each member, one after the other.
+    Step,
+}
+
 /// How often each fault may happen on one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Budgets {
@@ -152,6 +163,8 @@ pub struct Budgets {
     /// Somebody shuts the operator out: the application asks for a user whose password it does not know. That may be
     /// put right at any time, or never.
     pub guard: u8,
+    /// Somebody deletes the operation.
+    pub withdraw: u8,
     /// Somebody deletes the status of a cluster that is recorded.
     pub forget: u8,
     /// The spec is edited.
@@ -185,6 +198,7 @@ impl Budgets {
         part: 0,
         write: 0,
         consent: 0,
+        withdraw: 0,
         forget: 0,
         edit: 0,
         delete: 0,
@@ -201,11 +215,13 @@ impl Budgets {
 
     /// The rest of them, in three bytes.
     pub(crate) fn rare(self) -> u64 {
-        let Self { unmount, part, write, consent, forget, away, cordon, ask, guard, .. } = self;
+        let Self {
+            unmount, part, write, consent, forget, away, cordon, ask, guard, withdraw, ..
+        } = self;
         // They are few, so that each takes two bits.
         let first = unmount | write << 2 | part << 4 | ask << 6;
         let second = consent | forget << 2 | away << 4 | cordon << 6;
-        u64::from_le_bytes([first, second, guard, 0, 0, 0, 0, 0])
+        u64::from_le_bytes([first, second, guard | withdraw << 2, 0, 0, 0, 0, 0])
     }
 }
 
@@ -226,6 +242,7 @@ impl Scenario {
             respec: Respec::Never,
             volumes: Volumes::WithPod,
             budgets,
+            asks: Asks::Nothing,
             room: true,
             launcher: true,
             silent: false,
@@ -256,6 +273,12 @@ impl Scenario {
     #[must_use]
     pub const fn unasked(self) -> Self {
         Self { unasked: true, ..self }
+    }
+
+    /// The same, with an operation that asks for this.
+    #[must_use]
+    pub const fn asks(self, asks: Asks) -> Self {
+        Self { asks, ..self }
     }
 
     /// The same, in which corrupt data is found by comparison alone.

@@ -99,6 +99,7 @@ pub(crate) enum Fault {
     Write,
     Consent(u8),
     Withdraw(u8),
+    WithdrawTask,
     Guard,
     LetIn,
     Forget,
@@ -132,6 +133,7 @@ impl fmt::Display for Step {
                 blind.map_or(Ok(()), |it| write!(f, ", not reaching m{it}"))
             }
             Self::Call { call: None, answer, .. } => write!(f, "  writes the status{answer}"),
+            Self::Call { call: Some(Verb::Tell), .. } => write!(f, "  {}", Verb::Tell),
             Self::Call { call: Some(verb), member, answer } => {
                 write!(f, "  {verb} m{member}{answer}")
             }
@@ -210,6 +212,8 @@ impl fmt::Display for Verb {
             Self::Ask(Request::Leave) => "removes",
             Self::Ask(Request::Drain) => "drains",
             Self::Ask(Request::Own(_)) => "asks for a step about",
+            Self::Ask(Request::Operate) => "asks, for the operation, for a step of",
+            Self::Tell => "writes the status of the operation",
             Self::Ask(Request::CancelDrain) => "cancels the drain of",
             Self::Ask(Request::CancelOwn(_)) => "cancels the step about",
         })
@@ -249,6 +253,7 @@ impl fmt::Display for Fault {
             Self::Part(it, true) => write!(f, "somebody deletes the claim of m{it}"),
             Self::Part(it, false) => write!(f, "somebody deletes the second claim of m{it}"),
             Self::Mount(it) => write!(f, "the volume of m{it} is mounted again"),
+            Self::WithdrawTask => write!(f, "somebody deletes the operation"),
             Self::Guard => {
                 write!(f, "the application lets nobody in whose password it does not know")
             }

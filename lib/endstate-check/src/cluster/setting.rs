@@ -9,8 +9,9 @@ use endstate_core::{
 use super::declared::{Declared, ROLES};
 use super::model::AppModel;
 use super::request::Request;
-use super::scenario::Scenario;
+use super::scenario::{Asks, Scenario};
 use super::slots::SLOTS;
+use super::task::{OPERATION, TASK};
 
 /// How many groups a role may have.
 const GROUPS: u8 = 4;
@@ -32,6 +33,8 @@ pub(crate) struct Setting<M> {
     pub(crate) allocates_ids: bool,
     /// Whether the planner reads what is kept in mind of members.
     pub(crate) has_facts: bool,
+    /// The kind of the operation and what it asks for, where the scenario has one.
+    pub(crate) operation: Option<(&'static str, Facts)>,
     /// Which of the application's own steps are dangerous, as bits.
     pub(crate) risks: u8,
     roles: Vec<RoleName>,
@@ -57,7 +60,16 @@ impl<M: AppModel> Setting<M> {
         let name = |it| member_name(NAME, object.seed(), it);
         let own = model.own_steps(&MemberName::default());
         assert!(own.len() <= usize::from(Request::OWN_STEPS), "the model has room for three steps");
+        let asked = model.operation().filter(|_| scenario.asks != Asks::Nothing);
+        let operation = asked.map(|it| {
+            assert!(
+                own.len() <= OPERATION.into(),
+                "beside an operation there is room for two steps"
+            );
+            (model.app().operations().expect("the application has operations").kind, it)
+        });
         Self {
+            operation,
             has_facts: model.facts(BTreeMap::from([(MemberName::default(), 1)]))
                 != Facts::default(),
             risks: own.iter().rev().fold(0, |all, it| all << 1 | u8::from(it.dangerous)),
@@ -74,11 +86,23 @@ impl<M: AppModel> Setting<M> {
 
     /// One of the application's own steps, about this member.
     pub(crate) fn own_step(&self, number: u8, member: &MemberName) -> AppStep {
-        self.model.own_steps(member)[usize::from(number)].clone()
+        match self.operation_step(member) {
+            Some(step) if number == OPERATION => step,
+            _ => self.model.own_steps(member)[usize::from(number)].clone(),
+        }
+    }
+
+    /// What the operation asks of this member, if it asks anything of members.
+    fn operation_step(&self, member: &MemberName) -> Option<AppStep> {
+        self.operation.as_ref()?;
+        self.model.operation_step(member).map(|it| it.with("operation", TASK))
     }
 
     /// Which of them this is.
     pub(crate) fn own_step_number(&self, name: &str, member: &MemberName) -> u8 {
+        if self.operation_step(member).is_some_and(|it| it.name == name) {
+            return OPERATION;
+        }
         let all = self.model.own_steps(member);
         let number = all.iter().position(|it| it.name == name);
         let number = number.and_then(|it| u8::try_from(it).ok());

@@ -57,6 +57,8 @@ pub struct Slot {
     pub(crate) late: u8,
     /// Which slot of the plan under way this is, from 1; 0 for none.
     pub(crate) plan: u8,
+    /// An operation's step about it.
+    pub(crate) task: u8,
     /// The application model's own. It lives as long as the volume does.
     pub(crate) own: u8,
     /// For people: members in order of appearance.
@@ -388,7 +390,9 @@ impl Slot {
         self.set_also(self.also & !(SECOND_DELETING | pair));
     }
 
+    /// Its process ends, and with it what an operation asked of it.
     pub(crate) fn stop(&mut self) {
+        self.task &= !(AT_WORK | WATCHED);
         self.process &= !(RUN | FRESH);
         self.list &= !LEADER;
     }
@@ -462,7 +466,7 @@ impl Slot {
     /// What tells them apart besides, where there is anything of it.
     #[inline]
     pub(crate) fn more(&self) -> u64 {
-        u64::from(self.also) | u64::from(self.cached_also) << 8
+        u64::from(self.also) | u64::from(self.cached_also) << 8 | u64::from(self.task) << 16
     }
 }
 

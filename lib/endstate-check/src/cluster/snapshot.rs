@@ -1,10 +1,11 @@
 //! From what the operator sees to what the planner is given.
 
 use endstate_core::{
-    Accepted, ActionKey, ActionKind, AskedTask, Blocked, Bootstrap, CRASH_LOOP_RENEWALS, Choice,
-    Claim, ClusterId, DATA, Denial, Eviction, Evidence, Exit, LeaveReason, Marks, MemberName,
-    MemberRecord, MemberRow, NodeFault, Place, Pod, PodPhase, Record, RecoverStage, RequestKind,
-    Restarted, Room, Snapshot, Standing, Status, Step, Trouble, Uid, Words, claim_of,
+    Accepted, ActionKey, ActionKind, AskedTask, Beside, Blocked, Bootstrap, CRASH_LOOP_RENEWALS,
+    Choice, Claim, ClusterId, DATA, Denial, Eviction, Evidence, Exit, LeaveReason, Marks,
+    MemberName, MemberRecord, MemberRow, NodeFault, Part, Place, Pod, PodPhase, Progress, Record,
+    RecoverStage, RequestKind, Restarted, Room, Snapshot, Standing, Status, Step, Trouble, Uid,
+    Words, claim_of,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,6 +15,7 @@ use super::model::{AppModel, SpecOf};
 use super::numbers::{REASONS, position};
 use super::observe::{ACCUSED, CLUSTER, REACHED, Seen, View};
 use super::slot::{StartKind, group};
+use super::task::{TASK, Task};
 
 /// What the second volume of a member is called, where members have two.
 const SECOND_VOLUME: &str = "wal";
@@ -44,6 +46,7 @@ impl<M: AppModel> View<'_, M> {
         snapshot.claims = self.claims();
         snapshot.places = self.places();
         snapshot.view = self.view();
+        snapshot.beside = self.operation().into_iter().collect();
         snapshot.blocked = self.blocked(now).into_iter().collect();
         snapshot
     }
@@ -62,6 +65,32 @@ impl<M: AppModel> View<'_, M> {
             }
         };
         known.map(row).collect()
+    }
+
+    fn operation(&self) -> Option<Beside> {
+        let (kind, asked) = self.setting.operation.as_ref().filter(|_| self.task != Task::None)?;
+        let mut object = Beside::new(*kind, TASK, asked.clone());
+        object.uid = TASK.into();
+        let state = match self.task {
+            Task::None | Task::Waiting => endstate_core::State::Waiting,
+            Task::Running => endstate_core::State::Running,
+            Task::Complete => endstate_core::State::Complete,
+            Task::Failed => endstate_core::State::Failed,
+        };
+        let old = Some(now() - HOUR);
+        let has = |flag: u8| self.slots().filter(move |(_, it)| it.task & flag != 0);
+        let part = |(index, seen): (usize, &Seen)| Part {
+            completion_time: old.filter(|_| seen.task & DONE != 0),
+            ..Part::new(self.name(index), 1)
+        };
+        object.progress = Progress {
+            state,
+            start_time: old.filter(|_| self.task != Task::Waiting),
+            members: has(BEGUN).map(part).collect(),
+            ..Progress::default()
+        };
+        object.answered = has(HAS_ANSWER).map(|(index, _)| self.name(index)).collect();
+        Some(object)
     }
 
     fn blocked(&self, now: Timestamp) -> Option<Blocked> {

@@ -9,6 +9,7 @@ use super::scenario::{Budgets, Respec, Scenario};
 use super::slot::Slot;
 use super::slots::Slots;
 use super::stages::Stages;
+use super::task::Task;
 use crate::Print;
 
 /// A call of the operator that went astray.
@@ -53,6 +54,8 @@ pub struct State {
     pub(crate) cached_stages: Stages,
     /// The application lets nobody in without a user, and the operator has none that it takes.
     pub(crate) guarded: bool,
+    /// An operation.
+    pub(crate) task: Task,
     /// How many voted before the last recovery.
     pub(crate) old_voters: u8,
     /// How many members have appeared. For people.
@@ -165,6 +168,7 @@ impl State {
             stages: Stages::default(),
             cached_stages: Stages::default(),
             guarded: false,
+            task: Task::None,
             old_voters: 0,
             tags: 0,
         }
@@ -343,6 +347,13 @@ impl State {
         }
     }
 
+    /// The operator comes back as another, which knows what the API and the application tell.
+    pub(crate) fn crash(&mut self) {
+        self.forget_refusals();
+        self.forget_answers();
+        self.idle();
+    }
+
     pub(crate) fn idle(&mut self) {
         (self.plan, self.call) = (0, 0);
         (self.object_as_seen, self.list_as_seen, self.fault_since) = (true, true, false);
@@ -430,9 +441,17 @@ impl State {
             && self.leader().is_some()
             && self.accepted == self.spec
             && self.stages.stage == 0
+            && self.is_carried_out()
             && members().all(|it| self.is_as_declared(it, scenario))
             && (0..ROLES).all(|role| (0..groups[role]).all(|group| complete(role, group)))
             && members().all(|it| !self.has(LED) || self.leader_of(it.group()).is_some())
+    }
+
+    /// Whether nothing is left to do for the operation. A step that blocks its member fails where the others of so few
+    /// are no quorum.
+    fn is_carried_out(&self) -> bool {
+        let few = self.voters().count() < 3;
+        matches!(self.task, Task::None | Task::Complete) || few && self.task == Task::Failed
     }
 
     fn is_as_declared(&self, member: &Slot, scenario: &Scenario) -> bool {
@@ -455,6 +474,7 @@ impl State {
             && member.record & !FAILING == MEMBER | SEEN
             && member.reason & !(CONSENT | USED_CONSENT) == 0
             && member.list & WORK == 0
+            && !member.is_at_work()
             && !member.is_corrupt()
     }
 }
@@ -486,6 +506,7 @@ impl crate::State for State {
         let late = late << 16 | u64::from(self.late_made) << 24;
         let stages = self.stages.word() | self.cached_stages.word() << 4;
         let rest = bools | u64::from(self.old_voters) << 8 | stages << 16;
+        let rest = rest | (self.task as u64) << 24;
         print.add(flags | late | rest << 32);
         print.add(u64::from(self.plan) | u64::from(self.call) << 32 | self.left.rare() << 40);
         self.left.words().into_iter().for_each(|it| print.add(it));

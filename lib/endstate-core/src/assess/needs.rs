@@ -3,7 +3,7 @@
 use super::Assessed;
 use super::rules::is_in_doubt;
 use crate::app::App;
-use crate::id::RoleName;
+use crate::id::{MemberName, RoleName};
 use crate::limits::quorum;
 use crate::member::{Cluster, Member};
 use crate::reason::Shortage;
@@ -60,7 +60,23 @@ impl<A: App> Assessed<'_, A> {
                     .map(|member| Shortage::AnotherIsDown { member }),
                 Precondition::UpToDate { .. } => member(&|it| !it.outdated && it.pod.is_some())
                     .map(|member| Shortage::Outdated { member }),
+                Precondition::CaughtUp { entries, .. } => {
+                    let lags = !self.keeps_up(cluster, &step.member, *entries);
+                    lags.then(|| Shortage::Behind { member: step.member.clone() })
+                }
             }
         })
+    }
+
+    /// Whether a member lacks no more than so many entries of what its leader has.
+    fn keeps_up(&self, cluster: &Cluster, name: &MemberName, entries: u64) -> bool {
+        let Some(member) = cluster.member(name) else { return false };
+        let is_led = self.target.as_ref().is_some_and(|it| it.is_led(&member.role));
+        let leader = match is_led {
+            true => cluster.leader_of(&member.role, member.group),
+            false => cluster.leader(),
+        };
+        let ahead = leader.and_then(|it| it.position.as_ref());
+        member.position.as_ref().zip(ahead).is_some_and(|(has, ahead)| has.keeps_up(ahead, entries))
     }
 }

@@ -33,12 +33,25 @@ impl<A: App> Assessed<'_, A> {
             return None;
         }
         let left = on_members(cluster, &members).filter(|it| !is_done(object, &it.name));
-        let begun = |it: &Member| object.progress.members.iter().any(|part| part.name == it.name);
+        // It may be at work since it was recorded: another operator may have asked, and written nothing down any more.
+        let recorded = self.record.step.as_ref().and_then(|it| it.of_operation(&object.uid));
+        let told = |it: &Member| object.progress.members.iter().any(|part| part.name == it.name);
+        let begun = |it: &Member| recorded == Some(&it.name) || told(it);
         let next = left.min_by_key(|it| (!begun(it), it.leads, &it.name))?;
         let role = &next.role;
         let step = AppStep::new(step, next.name.clone()).for_operation(&object.uid);
         let step = step.dangerous().needs(Precondition::Healthy { role: role.clone() });
-        Some(step.needs(Precondition::UpToDate { role: role.clone() }))
+        let step = step.needs(Precondition::UpToDate { role: role.clone() });
+        let entries = self.app.operations().and_then(|it| it.entries_behind_max);
+        let caught_up = |entries| Precondition::CaughtUp { role: role.clone(), entries };
+        Some(entries.map(caught_up).into_iter().fold(step, AppStep::needs))
+    }
+
+    /// Whether the status of an operation says that a step for it was begun. Of one that is for none nobody keeps that.
+    pub(crate) fn is_told_begun(&self, step: &AppStep) -> bool {
+        let Some(operation) = step.operation() else { return true };
+        let object = self.snapshot.beside.iter().find(|it| it.uid == operation);
+        object.is_none_or(|it| it.progress.members.iter().any(|it| it.name == step.member))
     }
 }
 

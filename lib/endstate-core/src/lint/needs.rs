@@ -2,7 +2,7 @@
 
 use super::{Lint, Rule};
 use crate::beside::Beside;
-use crate::id::MemberName;
+use crate::id::{MemberName, Uid};
 use crate::launch::Start;
 use crate::limits::quorum;
 use crate::record::MemberRecord;
@@ -61,7 +61,29 @@ impl<S> Lint<'_, S> {
         }
         if let Some(operation) = step.operation() {
             self.is_started(&step.name, |it| it.uid == operation);
+            self.begun_before(step, &operation);
         }
+    }
+
+    /// Whoever was begun at, and is not known to be done, may be at work: also for an operator that asked for nothing.
+    fn begun_before(&mut self, step: &AppStep, operation: &Uid) {
+        let (snapshot, list) = (self.snapshot, self.list());
+        let Some(object) = snapshot.beside.iter().find(|it| it.uid == *operation) else { return };
+        let recorded = snapshot.status.record.step.as_ref();
+        let recorded = recorded.and_then(|it| it.of_operation(operation));
+        let begun = object.progress.members.iter().map(|it| &it.name).chain(recorded);
+        // An answer that only this operator has is lost with it, and the next would find two that were begun.
+        let over = |it: &MemberName| object.progress.is_done(it);
+        let listed = |it: &MemberName| list.is_some_and(|list| list.entry(it).is_some());
+        let mut others = begun.filter(|it| **it != step.member && !over(it) && listed(it));
+        let other = others.next();
+        self.check(Rule::OneDisruption, other.is_none(), || {
+            let other = other.map_or("", |it| it.as_str());
+            format!(
+                "{} of {} would begin while {other} may be at work on it",
+                step.name, step.member
+            )
+        });
     }
 
     /// The status of an operation says that it was started, and not that it is over.
@@ -94,9 +116,26 @@ impl<S> Lint<'_, S> {
                 let mut rows = self.plan.status.members.iter();
                 rows.all(|it| it.role != *role || it.updated)
             }
+            Precondition::CaughtUp { entries, .. } => self.keeps_up(&step.member, *entries),
         };
         self.check(Rule::NeedsFirst, holds, || {
-            format!("{} needs what is not so of role {role}", step.name)
+            format!(
+                "{} of {} needs what is not so of role {role}: {need:?}",
+                step.name, step.member
+            )
         });
+    }
+
+    /// Whether a member lacks no more than so many entries of what its leader has, by what both say.
+    fn keeps_up(&self, member: &MemberName, entries: u64) -> bool {
+        let Some(list) = self.list() else { return false };
+        let leader = match self.led_unit(member) {
+            None => self.leads(list).leader(),
+            Some(unit) => self.leader_of(list, unit),
+        };
+        let leader = list.members.iter().find(|it| Some(&it.id) == leader);
+        let position = |name: &MemberName| self.snapshot.view.answer(name)?.position.as_ref();
+        let ahead = leader.and_then(|it| position(&it.name));
+        position(member).zip(ahead).is_some_and(|(has, ahead)| has.keeps_up(ahead, entries))
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn carry_out<A: App>(proof: &Proof<'_, '_, A>) -> StepVerdict {
     }
     match operation {
         Operation::MoveLeader { to } => move_leader(proof, object, to.as_ref()),
+        // First its status says what was answered: of two that were begun nobody could tell who is at work.
+        Operation::OnMembers { .. } if has_untold_answer(object) => StepVerdict::Pass,
         Operation::OnMembers { .. } => {
             let step = proof.assessed.step_of_operation(proof.cluster);
             step.map_or(StepVerdict::Pass, |it| tasks::begin_step(proof, it))
@@ -43,6 +45,10 @@ pub(super) fn carry_out<A: App>(proof: &Proof<'_, '_, A>) -> StepVerdict {
             StepVerdict::Pass
         }
     }
+}
+
+fn has_untold_answer(object: &Beside) -> bool {
+    object.answered.iter().any(|it| !object.progress.is_done(it))
 }
 
 fn move_leader<A: App>(

@@ -62,6 +62,8 @@ impl<A: App> Proof<'_, '_, A> {
     pub(super) fn go_on_with(&self, step: &AppStep) -> Verdict {
         let running = self.running(&RequestKind::App(step.name.clone()), &step.member);
         match self.lacks(step).filter(|_| running.is_none()) {
+            // It may be at work all the same, which only the record says before the status of the operation does.
+            Some(wait) if !self.assessed.is_told_begun(step) => Verdict::wait(wait),
             Some(wait) => Verdict::Also(Move::default().notes(Note::Step(None)).waits(wait)),
             None => self.call(Request::App(step.clone())),
         }

@@ -129,6 +129,7 @@ impl Display for Shortage {
                 write!(f, "with it, {working} voters would be healthy and {needed} are needed")
             }
             Self::Outdated { member } => write!(f, "{member} does not run what is asked for yet"),
+            Self::Behind { member } => write!(f, "{member} has to catch up with its leader first"),
             Self::RoleDown { role } => write!(f, "too few members of role {role} are healthy"),
             Self::RoleBefore { role } => write!(f, "role {role} comes first"),
             Self::LastOfGroup { role, group } => {

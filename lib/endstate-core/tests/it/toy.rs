@@ -283,7 +283,7 @@ impl App for Toy {
     }
 
     fn operations(&self) -> Option<Operations> {
-        Some(Operations::new("ToyTask", &["Compact"]).restoring())
+        Some(Operations::new("ToyTask", &["Compact"]).restoring().of_caught_up(100))
     }
 
     fn without_user(&self) -> &'static str {

@@ -104,7 +104,7 @@ fn a_member_is_defragmented_where_that_frees_something_and_who_leads_last() {
     assert_eq!(due(&manual, &cluster([(1000, 400); 3])), None);
     // A step that blocks its member is asked of that member.
     let step = Etcd.steps(&spec(), &cluster([(1000, 400); 3])).remove(0);
-    assert!(step.dangerous && step.needs.len() == 2);
+    assert!(step.dangerous && step.needs.len() == 3);
     let request = endstate_core::Request::App(step);
     assert_eq!(Etcd.via(&full, &request).unwrap(), "b".into());
 }

@@ -179,6 +179,7 @@ pub(super) fn own_dangerous_step() -> Case {
 /// What an operation asks of a member.
 pub(super) fn operates() -> Case {
     let step = AppStep::new("Compact", "b").with("operation", "one").dangerous();
+    let step = step.needs(Precondition::CaughtUp { role: "member".into(), entries: 10 });
     let case = Case::new().steps(Step::App { step: step.clone() }).calls(Request::App(step));
     case.with(|it| it.begins("one"))
 }

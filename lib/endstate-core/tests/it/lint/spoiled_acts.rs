@@ -381,6 +381,23 @@ pub(super) const CALLS: &[Spoiled] = &[
         it.seen.beside[0].progress.state = State::Complete
     }),
     ("asks for an operation that nobody asked for", operates, |it| it.seen.beside.clear()),
+    ("asks for an operation who lags", operates, |it| {
+        it.status("b").position = Some(Position::at(1))
+    }),
+    ("asks for an operation who does not say how far it is", operates, |it| {
+        it.status("b").position = None
+    }),
+    ("asks for an operation beside one that was begun", operates, |it| {
+        it.seen.beside[0].progress.members = vec![Part::new("c", 1)]
+    }),
+    ("asks for an operation before its status says what was answered", operates, |it| {
+        it.seen.beside[0].progress.members = vec![Part::new("c", 1)];
+        it.seen.beside[0].answered = vec!["c".into()]
+    }),
+    ("asks for an operation beside one that is recorded", operates, |it| {
+        let step = AppStep::new("Compact", "c").with("operation", "one");
+        it.seen.status.record.step = Some(Step::App { step })
+    }),
     ("replaces what nobody wants replaced", replaces, |it| it.seen.beside.clear()),
     ("mends through another", mends, |it| *it.request() = Request::App(AppStep::new("Meet", "b"))),
     ("mends on another list", mends, |it| it.list_mut().revision = Some(2)),
