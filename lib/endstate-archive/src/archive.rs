@@ -64,9 +64,9 @@ impl Archive {
     ///
     /// | place | files |
     /// |---|---|
-    /// | S3, OSS | `access-key-id`, `secret-access-key`, optionally `session-token`; or Amazon's `credentials` (section `default`), optionally with `config` for the region |
-    /// | GCS | `service-account.json` |
-    /// | Azure | `storage-key`, and `storage-account` unless the place names it |
+    /// | S3, OSS | `access-key-id`, `secret-access-key`, optionally `session-token`; `accessKeyID`, `accessKeySecret`; or Amazon's `credentials` (section `default`), optionally with `config` for the region |
+    /// | GCS | `service-account.json` or `credentials.json`; or `access-token` |
+    /// | Azure | `storage-key`, and `storage-account` unless the place names it; optionally `cloud`, such as `AzureChinaCloud` |
     /// | all | optionally `ca.crt`: the authorities to trust *instead* of the system's |
     ///
     /// Keys are read once: after they have changed, open it again.
@@ -81,6 +81,10 @@ impl Archive {
         };
         let shelf = Arc::new(Shelf { store, site, create, folder });
         Ok(Self { shelf, known: Arc::default() })
+    }
+
+    pub(crate) fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf)
     }
 
     /// All entries, or those of one lineage.

@@ -14,7 +14,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const LINE_BYTES_MIN: usize = 16;
 
 /// The files that count; others may lie beside them.
-const FILES: [&str; 9] = [
+const FILES: [&str; 14] = [
     "access-key-id",
     "secret-access-key",
     "session-token",
@@ -24,6 +24,12 @@ const FILES: [&str; 9] = [
     "storage-account",
     "storage-key",
     "ca.crt",
+    // As the secrets of older operators have them.
+    "accessKeyID",
+    "accessKeySecret",
+    "credentials.json",
+    "access-token",
+    "cloud",
 ];
 
 /// What an archive's client authenticates with. Nothing prints it.
@@ -67,9 +73,13 @@ impl Keys {
         if self.get("access-key-id").is_none() && self.get("credentials").is_some() {
             return self.of_credentials();
         }
+        let of = |file: &str, other: &str| match self.get(other) {
+            Some(it) if self.get(file).is_none() => Ok(it.to_owned()),
+            _ => self.need(file).map(str::to_owned),
+        };
         Ok(AccessKey {
-            id: self.need("access-key-id")?.to_owned(),
-            secret: self.need("secret-access-key")?.to_owned(),
+            id: of("access-key-id", "accessKeyID")?,
+            secret: of("secret-access-key", "accessKeySecret")?,
             token: self.get("session-token").map(str::to_owned),
         })
     }
@@ -109,7 +119,15 @@ impl Keys {
 
     /// What no text may show.
     pub(crate) fn secrets(&self) -> Vec<String> {
-        let files = ["secret-access-key", "session-token", "storage-key", "service-account.json"];
+        let files = [
+            "secret-access-key",
+            "session-token",
+            "storage-key",
+            "service-account.json",
+            "accessKeySecret",
+            "credentials.json",
+            "access-token",
+        ];
         let mut secrets: Vec<_> =
             files.iter().filter_map(|it| self.get(it)).map(str::to_owned).collect();
         if let Ok(AccessKey { secret, token, .. }) = self.access_key() {
@@ -159,6 +177,14 @@ mod tests {
         let key = keys.access_key().expect("all there");
         assert_eq!((key.id.as_str(), key.secret.as_str(), key.token), ("me", "hush", None));
         assert_eq!(format!("{keys:?}"), r#"{"access-key-id", "secret-access-key"}"#);
+    }
+
+    #[test]
+    fn files_as_the_secrets_of_older_operators_have_them() {
+        let keys = keys(&[("accessKeyID", "me\n"), ("accessKeySecret", "hush\n")]);
+        let key = keys.access_key().expect("all there");
+        assert_eq!((key.id.as_str(), key.secret.as_str()), ("me", "hush"));
+        assert!(keys.secrets().contains(&"hush".to_owned()));
     }
 
     #[test]

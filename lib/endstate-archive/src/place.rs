@@ -60,8 +60,10 @@ pub struct S3 {
 pub enum Addressing {
     /// In the path: `https://host/bucket/...`.
     #[default]
+    #[serde(alias = "Path")]
     Path,
     /// In the host's name: `https://bucket.host/...`.
+    #[serde(alias = "VirtualHosted")]
     VirtualHosted,
 }
 
@@ -119,6 +121,28 @@ impl Place {
             Self::Oss(it) => &it.prefix,
             Self::Path { .. } => "",
         }
+    }
+}
+
+impl Place {
+    /// The folder that it is in, and its name there; `None` for a whole bucket.
+    pub(crate) fn split(&self) -> Option<(Self, String)> {
+        let mut folder = self.clone();
+        if let Self::Path { path } = &mut folder {
+            let name = path.file_name()?.to_str()?.to_owned();
+            return path.pop().then_some((folder, name));
+        }
+        let prefix = self.prefix().trim_matches('/');
+        let (parent, name) = prefix.rsplit_once('/').unwrap_or(("", prefix));
+        let (parent, name) = (parent.to_owned(), name.to_owned());
+        match &mut folder {
+            Self::S3(it) => it.prefix = parent,
+            Self::Gcs(it) => it.prefix = parent,
+            Self::Azure(it) => it.prefix = parent,
+            Self::Oss(it) => it.prefix = parent,
+            Self::Path { .. } => {}
+        }
+        (!name.is_empty()).then_some((folder, name))
     }
 }
 

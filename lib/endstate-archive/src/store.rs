@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, PutMode, RetryConfig};
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, ObjectStore, PutMode, RetryConfig,
+    StaticCredentialProvider,
+};
 
 use crate::error::{ArchiveError, Doing};
 use crate::keys::Keys;
@@ -138,9 +141,20 @@ fn virtual_hosted(
 }
 
 fn gcs(place: &Gcs, keys: Option<&Keys>) -> Result<GoogleCloudStorageBuilder, ArchiveError> {
-    let builder = match keys {
-        Some(keys) => GoogleCloudStorageBuilder::new()
-            .with_service_account_key(keys.need("service-account.json")?),
+    let builder = GoogleCloudStorageBuilder::new();
+    let builder = match keys.map(|it| (it, it.get("access-token"))) {
+        Some((_, Some(token))) => {
+            let credential = GcpCredential { bearer: token.to_owned() };
+            builder.with_credentials(Arc::new(StaticCredentialProvider::new(credential)))
+        }
+        Some((keys, None)) => {
+            let other = keys.get("credentials.json");
+            let key = match keys.get("service-account.json").or(other) {
+                Some(key) => key,
+                None => keys.need("service-account.json")?,
+            };
+            builder.with_service_account_key(key)
+        }
         None => GoogleCloudStorageBuilder::from_env(),
     };
     Ok(builder
@@ -159,12 +173,33 @@ fn azure(place: &Azure, keys: Option<&Keys>) -> Result<MicrosoftAzureBuilder, Ar
     builder = account.into_iter().fold(builder, MicrosoftAzureBuilder::with_account);
     if let Some(endpoint) = &place.endpoint {
         builder = builder.with_endpoint(endpoint.clone());
+    } else if let Some(cloud) = keys.and_then(|it| it.get("cloud")) {
+        let host = host_of_cloud(cloud)?;
+        builder = match account {
+            Some(account) => builder.with_endpoint(format!("https://{account}.{host}")),
+            None => builder,
+        };
     }
     Ok(builder
         .with_container_name(&place.container)
         .with_http_connector(Connector::default())
         .with_retry(retry())
         .with_client_options(client(place.endpoint.as_deref().is_some_and(is_plain), keys)?))
+}
+
+/// The blob service of one of Azure's clouds, without the account.
+fn host_of_cloud(cloud: &str) -> Result<&'static str, ArchiveError> {
+    let hosts = [
+        ("AzurePublicCloud", "blob.core.windows.net"),
+        ("AzureChinaCloud", "blob.core.chinacloudapi.cn"),
+        ("AzureUSGovernmentCloud", "blob.core.usgovcloudapi.net"),
+        ("AzureGermanCloud", "blob.core.cloudapi.de"),
+    ];
+    let host = hosts.iter().find(|it| it.0.eq_ignore_ascii_case(cloud));
+    host.map(|it| it.1).ok_or_else(|| {
+        let known = hosts.map(|it| it.0).join(", ");
+        ArchiveError::settings(format!("{cloud:?} is no cloud of Azure: use one of {known}"))
+    })
 }
 
 fn is_plain(endpoint: &str) -> bool {

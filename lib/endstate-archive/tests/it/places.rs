@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use endstate_archive::{Archive, ArchiveError, Place};
+use endstate_archive::{Archive, ArchiveError, Place, PlainFile};
 
 fn place(json: &str) -> Place {
     serde_json::from_str(json).expect("a place")
@@ -82,4 +82,44 @@ fn keys_that_are_none_are_refused_without_being_shown() {
     let folder =
         keys(&[("access-key-id", "me"), ("secret-access-key", "hush"), ("ca.crt", "none")]);
     assert!(refused(PLACES[0].0, Some(folder.path())).contains("ca.crt"));
+}
+
+#[test]
+fn keys_of_older_secrets_open_their_places() {
+    let oss = keys(&[("accessKeyID", "me"), ("accessKeySecret", "hush")]);
+    let token = keys(&[("access-token", "hush")]);
+    let cloud =
+        |name| keys(&[("storage-account", "me"), ("storage-key", "aHVzaA=="), ("cloud", name)]);
+    let china = cloud("AzureChinaCloud");
+    for (index, folder) in [(3, &oss), (1, &token), (2, &china)] {
+        let opened = Archive::open(&place(PLACES[index].0), Some(folder.path()));
+        let shown = format!("{:?}", opened.expect("opens"));
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    let azure = r#"{"azure": {"container": "c"}}"#;
+    assert!(refused(azure, Some(cloud("AzureMoonCloud").path())).contains("AzureChinaCloud"));
+    // Of two the one by its usual name counts.
+    let both = keys(&[("service-account.json", "{}"), ("credentials.json", "hush")]);
+    let error = Archive::open(&place(PLACES[1].0), Some(both.path())).expect_err("no account");
+    assert!(!format!("{error:?} {error}").contains("hush"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_at_a_place_is_told_from_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("dump");
+    let place = Place::Path { path: path.clone() };
+    assert!(PlainFile::find(&place, None).await.expect("it looks").is_none(), "nothing is there");
+    let text = "x".repeat(5 << 20);
+    std::fs::write(&path, &text).expect("writes");
+    let file = PlainFile::find(&place, None).await.expect("it looks").expect("it is there");
+    assert_eq!(file.bytes(), 5 << 20);
+    let (mut pieces, mut read) = (file.read(), vec![]);
+    while let Some(piece) = pieces.recv().await {
+        read.extend_from_slice(&piece.expect("a piece"));
+    }
+    assert!(read == text.as_bytes(), "{} bytes", read.len());
+    std::fs::remove_file(&path).expect("removes");
+    std::fs::create_dir(&path).expect("a folder");
+    assert!(PlainFile::find(&place, None).await.expect("it looks").is_none(), "it is a folder");
 }

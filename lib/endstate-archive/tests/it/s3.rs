@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use endstate_archive::{ArchiveError, Packing, Place};
+use endstate_archive::{ArchiveError, Packing, Place, PlainFile};
 use jiff::Timestamp;
 
 use crate::roundtrip;
@@ -21,6 +21,30 @@ fn said(error: &ArchiveError) -> String {
 async fn every_size_in_every_packing() {
     let server = Server::start();
     roundtrip::check(&server.archive()).await;
+}
+
+/// By the names that operators of before gave to files, beside an archive in a folder of almost the same name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_somebody_elses_is_found_by_its_whole_name() {
+    let server = Server::start();
+    let name = "dump_v42_2019-01-01-00:00:00";
+    let data = noise(9_000_000, 1);
+    fs::create_dir_all(server.bucket().join("some/folder/dump")).expect("makes");
+    fs::write(server.bucket().join("some/folder").join(name), &data).expect("writes");
+    let find = async |name: &str| {
+        let Place::S3(mut place) = server.place(BUCKET) else { panic!("it is S3") };
+        place.prefix = format!("some/folder/{name}");
+        PlainFile::find(&Place::S3(place), Some(&server.keys())).await.expect("it looks")
+    };
+    for none in ["dump", "dump_v42", "nothing"] {
+        assert!(find(none).await.is_none(), "{none}");
+    }
+    let file = find(name).await.expect("it is there");
+    let (mut pieces, mut read) = (file.read(), vec![]);
+    while let Some(piece) = pieces.recv().await {
+        read.extend_from_slice(&piece.expect("a piece"));
+    }
+    assert!(read == data, "{} of {} bytes", read.len(), file.bytes());
 }
 
 #[tokio::test(flavor = "multi_thread")]
