@@ -1,14 +1,16 @@
 //! What the agent says that keeps a cluster's backups, and what follows for the object that asked for them.
 
-use endstate_core::{Told, Verdict};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Told;
+use crate::beside::Verdict;
+
 /// What the agent says.
 ///
 /// ```
-/// let report: etcd_plan::Report = serde_json::from_str(r#"{"by": "0c5f"}"#).unwrap();
+/// let report: endstate_core::backup::Report = serde_json::from_str(r#"{"by": "0c5f"}"#).unwrap();
 /// assert_eq!(report.told().verdict.reason, "NoBackupYet");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +45,8 @@ pub struct Report {
 /// What the agent does.
 ///
 /// ```
-/// assert_ne!(etcd_plan::Doing::Full, etcd_plan::Doing::Delta);
+/// use endstate_core::backup::Doing;
+/// assert_ne!(Doing::Full, Doing::Delta);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Doing {
@@ -68,6 +71,9 @@ pub struct Kept {
     /// The moment that it leads to.
     #[schemars(with = "String")]
     pub taken: Timestamp,
+    /// The version of the member that it was taken from, of a full backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Its length in bytes.
     pub bytes: u64,
     /// Its length as it is stored.
@@ -133,13 +139,12 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use endstate_core::Truth;
-
     use super::*;
+    use crate::status::Truth;
 
     fn kept(revision: u64) -> Kept {
         let taken = "2026-01-01T00:00:00.5Z".parse().unwrap();
-        Kept { name: "a".into(), revision, taken, bytes: 1, stored_bytes: 1 }
+        Kept { name: "a".into(), revision, taken, version: None, bytes: 1, stored_bytes: 1 }
     }
 
     #[test]

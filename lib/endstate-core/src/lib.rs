@@ -16,6 +16,7 @@
 mod agent;
 mod app;
 mod assess;
+pub mod backup;
 mod beside;
 mod certificates;
 mod claim;

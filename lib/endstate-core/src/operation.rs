@@ -35,6 +35,9 @@ use crate::status::Truth;
 pub struct Operations {
     /// The kind of the objects.
     pub kind: &'static str,
+    /// Other kinds whose objects ask for the same in words of their own: what they ask for is read as what one of
+    /// [`Operations::kind`] asks for.
+    pub fronts: &'static [&'static str],
     /// The application's own steps that can be asked for, by name: `Compact` is asked for as `spec.compact`, of all
     /// members or of those under `members`. Each is asked of the member itself, and may block it. A driver that is
     /// asked for it twice does it twice, which must do no harm.
@@ -94,7 +97,7 @@ struct Asked {
 impl Operations {
     /// Operations of this kind, with these steps of the application's own.
     pub const fn new(kind: &'static str, steps: &'static [&'static str]) -> Self {
-        Self { kind, steps, restores: false, entries_behind_max: None }
+        Self { kind, fronts: &[], steps, restores: false, entries_behind_max: None }
     }
 
     /// The same, where a cluster can begin anew with other data: that is asked for as `spec.restore`.
@@ -109,9 +112,25 @@ impl Operations {
         Self { entries_behind_max: Some(entries_behind_max), ..self }
     }
 
+    /// The same, which objects of these kinds ask for, too.
+    ///
+    /// ```
+    /// let operations = endstate_core::Operations::new("ToyTask", &[]).fronts(&["ToyRestore"]);
+    /// assert!(operations.has("ToyRestore") && !operations.has("ToyUser"));
+    /// ```
+    #[must_use]
+    pub const fn fronts(self, fronts: &'static [&'static str]) -> Self {
+        Self { fronts, ..self }
+    }
+
+    /// Whether objects of this kind ask for operations.
+    pub fn has(&self, kind: &str) -> bool {
+        kind == self.kind || self.fronts.contains(&kind)
+    }
+
     /// What an object asks for; `None` if it is of another kind.
     pub fn of(&self, object: &Beside) -> Option<Operation> {
-        if object.kind != self.kind {
+        if !self.has(&object.kind) {
             return None;
         }
         let fields = object.spec.read::<BTreeMap<String, Value>>().unwrap_or_default();

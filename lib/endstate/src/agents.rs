@@ -4,12 +4,14 @@
 //! Observe → plan → execute, as for clusters: the plan is [`endstate_core::plan_agent`]. An agent is asked over HTTP
 //! how far it is, at its pod's address; what it says counts if it says that it works for this very object.
 
+mod asking;
 mod pod;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use endstate_core::backup::Report;
 use endstate_core::{
     AgentPlan, AgentSeen, AgentStep, Identity, Progress, Ready, Told, Verdict, plan_agent,
 };
@@ -22,6 +24,7 @@ use crate::client::{Endpoint, get};
 use crate::context::Propagation;
 use crate::operator::{APP_LABEL, Declared};
 use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
+pub use asking::cluster_at;
 pub use pod::{Agent, PORT, SCRATCH};
 
 /// How long it may take to say so.
@@ -37,11 +40,26 @@ const CONCURRENCY: usize = 8;
 pub trait Agency: Send + Sync + 'static {
     /// The kind.
     type Kind: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
-    /// The kind of the clusters that they name in `spec.cluster`.
+    /// The kind of the clusters that they name.
     type Cluster: Resource<DynamicType = (), Scope: 'static> + Clone + std::fmt::Debug + Send + Sync;
 
     /// What their pods are called in labels.
     const NAME: &'static str;
+
+    /// The cluster that an object of this namespace names, or why it names none. By default `spec.cluster`.
+    fn cluster(_namespace: &str, spec: &Value) -> Result<String, Verdict> {
+        Ok(spec["cluster"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Finds the status that is kept here in the object's. By default the whole of it.
+    fn read(status: &Value) -> &Value {
+        status
+    }
+
+    /// The object's status, with this one in it. By default as it is.
+    fn publish(status: Value) -> Value {
+        status
+    }
 
     /// The agent of an object with this spec and status, of a cluster; or why there can be none yet.
     fn agent(
@@ -51,11 +69,19 @@ pub trait Agency: Send + Sync + 'static {
         cluster: &Seen<'_>,
     ) -> Result<Agent, Verdict>;
 
-    /// What an agent's report says of its object; `None` if it is none, or of another object's agent.
-    fn told(&self, object: &Identity, report: &Value) -> Option<Told>;
+    /// What an agent's report says of its object; `None` if it is none, or of another object's agent. By default what
+    /// one says that keeps backups.
+    fn told(&self, object: &Identity, report: &Value) -> Option<Told> {
+        let report = Report::deserialize(report).ok().filter(|it| it.by == *object.uid)?;
+        Some(report.told())
+    }
 
-    /// What the status shows of a report, beside the condition and the progress.
-    fn shown(&self, report: &Value) -> Value;
+    /// What the status shows of a report, beside the condition and the progress. By default what
+    /// [`BackupStatus`](crate::crd::BackupStatus) has.
+    fn shown(&self, report: &Value) -> Value {
+        let shown = ["lineage", "full", "delta", "trial", "entries", "storedBytes"];
+        shown.into_iter().map(|it| (it.to_owned(), report[it].clone())).collect()
+    }
 }
 
 /// The cluster that an object names.
@@ -86,15 +112,16 @@ pub fn add<A: Agency>(engine: &mut Engine, name: &str, agency: A, image: &str) {
     let woken = registration.maps(&clusters, move |cluster| {
         let name = ObjectKey::of(cluster);
         let all = known.list();
-        let of = all.iter().filter(|it| cluster_of(it) == Some(name.clone()));
+        let of = all.iter().filter(|it| cluster_of::<A>(it).ok().as_ref() == Some(&name));
         of.map(|it| ObjectKey::of(&**it)).collect()
     });
     drop(woken.concurrency(CONCURRENCY));
 }
 
-fn cluster_of<K>(object: &Declared<K>) -> Option<ObjectKey> {
-    let name = object.spec["cluster"].as_str()?;
-    Some(ObjectKey::namespaced(object.metadata.namespace.as_deref()?, name))
+fn cluster_of<A: Agency>(object: &Declared<A::Kind>) -> Result<ObjectKey, Verdict> {
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let name = A::cluster(namespace, &object.spec)?;
+    Ok(ObjectKey::namespaced(namespace, name))
 }
 
 struct Agents<A: Agency> {
@@ -127,7 +154,7 @@ impl<A: Agency> Reconciler for Agents<A> {
             None => None,
         };
         let told = report.as_ref().and_then(|it| self.agency.told(&identity, it));
-        let progress = Progress::deserialize(&object.status).unwrap_or_default();
+        let progress = Progress::deserialize(A::read(&object.status)).unwrap_or_default();
         let seen_pod = pod.as_deref().map(pod::seen);
         let made_from = agent.as_ref().map(|it| it.made_from(&self.image));
         let wanted = made_from.as_ref().map(String::as_str).map_err(|it| *it);
@@ -167,15 +194,16 @@ impl<A: Agency> Agents<A> {
     }
 
     fn agent(&self, identity: &Identity, object: &Declared<A::Kind>) -> Result<Agent, Verdict> {
-        let cluster = cluster_of(object).and_then(|it| self.clusters.get(&it));
+        let name = cluster_of::<A>(object)?;
+        let cluster = self.clusters.get(&name);
         let Some(cluster) = cluster.filter(|it| it.metadata.deletion_timestamp.is_none()) else {
-            let name = object.spec["cluster"].as_str().unwrap_or_default();
-            let why = format!("there is no cluster {name} in this namespace");
+            let (name, api_version) = (name.name(), A::Cluster::api_version(&()));
+            let why = format!("there is no cluster {name} of {api_version} in this namespace");
             return Err(Verdict::waits("ClusterNotFound", why));
         };
         let of = cluster.identity();
         let seen = Seen { object: &of, status: &cluster.status };
-        self.agency.agent(identity, (&object.spec, &object.status), &seen)
+        self.agency.agent(identity, (&object.spec, A::read(&object.status)), &seen)
     }
 
     /// The pod of an object's agent, whatever that was told.
@@ -191,9 +219,10 @@ impl<A: Agency> Agents<A> {
         report: Option<&Value>,
         ctx: &Context,
     ) -> Result<(), Error> {
-        let before = ready_of(&object.status);
+        let known = A::read(&object.status);
+        let before = ready_of(known);
         let generation = object.metadata.generation.unwrap_or_default();
-        let mut status = match &object.status {
+        let mut status = match known {
             Value::Object(fields) => fields.clone(),
             _ => serde_json::Map::new(),
         };
@@ -210,7 +239,8 @@ impl<A: Agency> Agents<A> {
             condition["type"] = "Ready".into();
             status.insert("conditions".into(), json!([condition]));
         }
-        ctx.update_status(object, &object.with_status(Value::Object(status))).await.map(drop)
+        let status = A::publish(Value::Object(status));
+        ctx.update_status(object, &object.with_status(status)).await.map(drop)
     }
 
     async fn execute(

@@ -5,6 +5,7 @@
 
 mod grpc;
 mod http;
+mod page;
 mod proven;
 mod tls;
 
@@ -19,6 +20,7 @@ use tokio::net::TcpStream;
 
 pub use grpc::{Code, Refused};
 pub use http::get;
+pub use page::Page;
 pub use proven::Proven;
 pub use tls::{Endpoint, TlsFiles};
 

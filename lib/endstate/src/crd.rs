@@ -1,8 +1,10 @@
 //! Custom resource definitions that an API server accepts without warnings, and the parts that all specs share.
 
 mod archive;
+mod backup;
 mod bootstrap;
 mod claim;
+mod stores;
 mod tls;
 mod types;
 
@@ -12,11 +14,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 pub use archive::{
-    ARCHIVE, Archive, Azure, Encryption, Gcs, IDENTITY, KEYS, Oss, S3, VolumeArchive,
+    ARCHIVE, Addressing, Archive, Azure, Encryption, Gcs, IDENTITY, KEYS, Oss, S3, VolumeArchive,
 };
+pub use backup::{Backup, BackupStatus, Compression, Keep, Schedule};
 pub use bootstrap::{Bootstrap, Restore};
 pub use claim::{ClaimRequests, ClaimResources, ClaimSpec};
 use kube::core::Rule;
+pub use stores::{AbsPath, GcsPath, OssPath, S3Path, StorageType, Stores, one_store};
 pub use tls::{ClientTls, Mode, PeerTls, Tls};
 pub use types::{
     BesideCondition, BesideStatus, EmptyDir, EnvVar, MoveLeader, OnMembers, Opaque, Operation,

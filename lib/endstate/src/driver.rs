@@ -76,6 +76,23 @@ impl Address {
             None => Err(Failure::unreachable("its pod has no address yet")),
         }
     }
+
+    /// Where this port is beside the one that is known of a host that is a whole URL, and else the same as
+    /// [`endpoint`](Self::endpoint).
+    ///
+    /// ```
+    /// use endstate::driver::Address;
+    /// let at = |host: &str| Address::of("a", Some(host.into())).beside(2381);
+    /// assert_eq!(at("10.244.0.7").as_deref(), Some("10.244.0.7:2381"));
+    /// assert_eq!(at("http://127.0.0.1:33333").as_deref(), Some("127.0.0.1:2381"));
+    /// assert_eq!(Address::of("a", None).beside(2381), None);
+    /// ```
+    pub fn beside(&self, port: u16) -> Option<String> {
+        match self.host.as_deref()?.strip_prefix("http://") {
+            Some(at) => Some(format!("{}:{port}", at.rsplit_once(':')?.0)),
+            None => self.endpoint::<String>(port).ok(),
+        }
+    }
 }
 
 /// The target of a driver: who the cluster is, what is asked of it, where its members are, and what they ask of who

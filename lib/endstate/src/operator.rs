@@ -56,7 +56,7 @@ pub use objects::{
     Objects, Owner, Ownership, RETAINED_LABEL, Secrets, UID_LABEL, Wanted, claim_of, conflicts,
     requests,
 };
-pub use operand::{ObjectsOf, Operand, PodRequest, SpecOf};
+pub use operand::{Form, ObjectsOf, Operand, PodRequest, SpecOf};
 pub use pods::member_pod;
 pub use reconciler::Operator;
 
@@ -83,7 +83,8 @@ pub fn add<O: Operand>(
     let around = Objects::open(engine, operand.app().name(), &kinds(&operand));
     let nodes = engine.cache_of::<Node>((), Scope::all().optional());
     let classes = engine.cache::<StorageClass>();
-    let beside = Besides::open(engine, &operand.beside(), O::asked);
+    let form = O::form();
+    let beside = Besides::open(engine, &operand.beside(), (form, O::asked));
     let evictions = Evictions::open(engine, &O::Kind::group(&()));
     let (questions, lines) = (Questions::default(), Lines::default());
     let operator = Operator {
@@ -112,7 +113,7 @@ pub fn add<O: Operand>(
         registration.owned(cache).maps(cache, objects::cluster_of)
     });
     let woken = beside.caches().iter().fold(woken, |registration, cache| {
-        registration.maps(cache, |it| beside::cluster_of(it).into_iter().collect())
+        registration.maps(cache, move |it| beside::cluster_of(form, it).into_iter().collect())
     });
     let members = pods.clone();
     let woken = woken.maps(evictions.cache(), move |it| {

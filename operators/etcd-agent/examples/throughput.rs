@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use endstate::client::Endpoint;
+use endstate_core::backup::Report;
 use endstate_etcd::client::Connection;
 use etcd_agent::{Folders, KeepTask, Keeper, RestoreTask, When, restore};
 use etcd_client::Client;
-use etcd_plan::{Made, Report};
+use etcd_plan::Made;
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -171,6 +171,24 @@ pub enum AgentError {
     /// Nothing is kept there.
     #[error("no backup is there: check the place, or wait for the first")]
     NoBackup,
+    /// A file that is no whole snapshot.
+    #[error(
+        "{0} is no snapshot of etcd, or is damaged: it does not end with its digest, as what `etcdctl snapshot save` writes"
+    )]
+    NoSnapshot(String),
+    /// A file is restored as it is.
+    #[error(
+        "{0} is one snapshot: it has no lineage, no other revision or time, and no encryption; remove them"
+    )]
+    WholeFile(String),
+    /// A snapshot and an archive in one place.
+    #[error(
+        "{0} is a snapshot, and there are backups in a folder of the same name: move away what is not meant"
+    )]
+    FileAndFolder(String),
+    /// A step that took too long.
+    #[error("it took longer than the {0} s that it may take")]
+    TooLong(u64),
     /// Several clusters' backups.
     #[error("there are backups of several clusters: name one in `lineage`: {}", .0.iter().map(Lineage::as_str).collect::<Vec<_>>().join(", "))]
     Several(Vec<Lineage>),

@@ -1,11 +1,15 @@
 //! Full backups: a member's database as it streams it.
 
+use std::path::Path;
+
 use bytes::{Bytes, BytesMut};
-use endstate_archive::{Archive, Entry, Kind, Lineage, NewEntry, Packing};
+use endstate_archive::{Archive, Entry, Kind, Lineage, NewEntry, Packing, PlainFile};
 use endstate_core::Version;
 use endstate_etcd::client::{Connection, failure};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
 
 use crate::delta::{self, SILENCE_MAX};
 use crate::error::AgentError;
@@ -73,6 +77,24 @@ pub(crate) async fn take(
     facts.extend(alarms.then(|| (ALARMS.to_owned(), "true".to_owned())));
     let kind = Kind::Full { revision: before };
     Ok(writer.finish(NewEntry { kind, taken, by: by.to_owned(), facts }).await?)
+}
+
+/// Writes a snapshot that somebody saved into a file, and verifies it by the digest at its end.
+pub(crate) async fn save(file: &PlainFile, of: &str, to: &Path) -> Result<(), AgentError> {
+    let (mut pieces, mut digest) = (file.read(), Tail::default());
+    let mut output = File::create(to).await.map_err(AgentError::file(to))?;
+    let mut bytes = 0;
+    while let Some(piece) = pieces.recv().await {
+        let piece = piece?;
+        bytes += piece.len() as u64;
+        digest.push(&piece);
+        output.write_all(&piece).await.map_err(AgentError::file(to))?;
+    }
+    output.flush().await.map_err(AgentError::file(to))?;
+    match bytes == file.bytes() && digest.ends_well() {
+        true => Ok(()),
+        false => Err(AgentError::NoSnapshot(of.to_owned())),
+    }
 }
 
 /// Whether an alarm may be in its data.

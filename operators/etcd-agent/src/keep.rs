@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use endstate::crd::ARCHIVE;
 use endstate_archive::{Archive, Encryption, Entry, EntryName, Lineage, Packing, Place};
+use endstate_core::backup::{Doing, Kept, Report, Tried};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cluster::{Asked, follower};
@@ -15,7 +16,6 @@ use crate::error::AgentError;
 use crate::restore::Source;
 use crate::task::{Folders, KeepTask};
 use crate::{delta, full, trial};
-use etcd_plan::{Doing, Kept, Report, Tried};
 
 /// The longest rest: what is kept is read anew after that, since others may write there, too.
 const REST_MAX: Duration = Duration::from_secs(3_600);
@@ -83,7 +83,7 @@ impl Keeper {
     pub async fn run(mut self) {
         let mut failures = 0;
         loop {
-            let rest = match Box::pin(self.step()).await {
+            let rest = match self.step_in_time().await {
                 Ok(None) => return,
                 Ok(Some(rest)) => {
                     failures = 0;
@@ -98,6 +98,23 @@ impl Keeper {
                 }
             };
             tokio::time::sleep(rest).await;
+        }
+    }
+
+    /// Does what is due, and gives it up if it takes longer than it may.
+    async fn step_in_time(&mut self) -> Result<Option<Duration>, AgentError> {
+        let limit = self.task.limit;
+        let step = Box::pin(self.step());
+        match limit {
+            None => step.await,
+            Some(limit) => match tokio::time::timeout(Duration::from_secs(limit), step).await {
+                Ok(done) => done,
+                Err(_) => {
+                    // What it wrote at last may be there all the same.
+                    self.kept = None;
+                    Err(AgentError::TooLong(limit))
+                }
+            },
         }
     }
 
@@ -306,6 +323,7 @@ fn kept(entry: &Entry) -> Kept {
         name: entry.name.to_string(),
         revision: entry.kind.last(),
         taken: entry.taken,
+        version: full::version_of(entry).map(|it| it.to_string()),
         bytes: entry.bytes,
         stored_bytes: entry.stored,
     }

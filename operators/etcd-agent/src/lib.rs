@@ -30,7 +30,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use endstate::agents::PORT;
 use endstate::{CancellationToken, Metrics, health};
-use etcd_plan::{Made, Report};
+use endstate_core::backup::Report;
+use etcd_plan::Made;
 use tokio::net::TcpListener;
 
 pub use cluster::{Asked, follower};
@@ -53,8 +54,8 @@ pub async fn main(words: &[String], shutdown: CancellationToken) -> Result<(), A
             let folders = Folders::default();
             let restored = Box::pin(restore(&task, &made, &folders));
             let Some(restored) = until(&shutdown, restored).await else { return Ok(()) };
-            let Restored { lineage, revision, raised } = restored?;
-            tracing::info!(%lineage, revision, raised, "restored");
+            let Restored { of, revision, raised } = restored?;
+            tracing::info!(of, revision, raised, "restored");
             Ok(())
         }
         ["commit", folder] => {

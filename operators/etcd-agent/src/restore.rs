@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use endstate_archive::{
-    Archive, ArchiveError, Chain, Entry, Identity, Lineage, Place, Stop, Target, chain,
+    Archive, ArchiveError, Chain, Entry, Identity, Lineage, Place, PlainFile, Stop, Target, chain,
 };
 use endstate_core::Version;
 use etcd_plan::Made;
@@ -30,8 +30,8 @@ const WORK: &str = ".restore";
 /// What was restored.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// Of whom.
-    pub lineage: Lineage,
+    /// Of whom, as the folder in the archive is called; of a file its place.
+    pub of: String,
     /// The last revision, as it was when it was backed up; at least that where no delta was read.
     pub revision: u64,
     /// How far it was raised.
@@ -119,19 +119,57 @@ fn stop(chain: &mut Chain<'_>) -> u64 {
     }
 }
 
+/// What there is to restore.
+enum Found {
+    /// What is kept of somebody.
+    Kept(Source, Lineage, Vec<Entry>),
+    /// A snapshot that somebody saved, at the place itself.
+    File(PlainFile),
+}
+
+/// Looks what is there: of a file and a folder of the same name neither is chosen.
+async fn find(task: &RestoreTask, folders: &Folders) -> Result<Found, AgentError> {
+    let file = PlainFile::find(&task.from, folders.keys()).await;
+    if let (Place::Path { .. }, Ok(Some(_))) = (&task.from, &file) {
+        return Ok(Found::File(task.whole(file?)?));
+    }
+    let source = Source::open(&task.from, task.encrypted, folders).await?;
+    match (source.kept(task.lineage.as_ref()).await, file) {
+        (Err(AgentError::NoBackup), file) => Ok(Found::File(task.whole(file?)?)),
+        (Ok(_), Ok(Some(_))) => Err(AgentError::FileAndFolder(task.from.to_string())),
+        // Whoever may only look into the folder is told so of what is beside it.
+        (kept, _) => kept.map(|(lineage, entries)| Found::Kept(source, lineage, entries)),
+    }
+}
+
+impl RestoreTask {
+    /// The file, of which all is restored or nothing.
+    fn whole(&self, file: Option<PlainFile>) -> Result<PlainFile, AgentError> {
+        let file = file.ok_or(AgentError::NoBackup)?;
+        let part = self.lineage.is_some() || self.revision.is_some() || self.time.is_some();
+        match part || self.encrypted {
+            true => Err(AgentError::WholeFile(self.from.to_string())),
+            false => Ok(file),
+        }
+    }
+}
+
+/// Whose data is made, and where.
+struct Bench<'a> {
+    tool: &'a Tool,
+    making: &'a Making<'a>,
+    scratch: Scratch<'a>,
+    work: &'a Path,
+}
+
 /// Restores, and says what.
 pub async fn restore(
     task: &RestoreTask,
     made: &Made,
     folders: &Folders,
 ) -> Result<Restored, AgentError> {
-    let source = Source::open(&task.from, task.encrypted, folders).await?;
-    let (lineage, mut entries) = source.kept(task.lineage.as_ref()).await?;
-    let target = wanted(&mut entries, task)?;
-    let mut chain = chain(&entries, target)?;
-    let stop_at = stop(&mut chain);
+    let found = find(task, folders).await?;
     let version = version(&made.version)?;
-    may_open(chain.full, version)?;
     let tool = Tool::new(&folders.programs, version);
     let raised = task.bump_revision;
     if raised > 0 && !tool.raises() {
@@ -139,32 +177,64 @@ pub async fn restore(
     }
     let room = Room::new(made);
     room.clear()?;
-    tracing::info!(%lineage, entry = %chain.full.name, deltas = chain.deltas.len(), "restores");
-    let (data, wal) = (room.data(), room.wal());
+    let (data, wal, beside) = (room.data(), room.wal(), room.work.join("beside"));
     let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
-    make(&source, chain.full, (&tool, &making), &room.work).await?;
-    let scratch = Scratch {
-        programs: &folders.programs,
-        version,
-        data: &data,
-        wal: wal.as_deref(),
-        peer_url: &made.peer_url,
-        beside: &room.work.join("beside"),
-    };
-    // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.
-    let revision = match chain.deltas.is_empty() && !full::has_alarms(chain.full) {
-        true => chain.full.kind.last(),
-        false => {
-            let replayed = Box::pin(replay(&source, &chain, scratch, (raised, stop_at))).await;
-            let (member, revision) = replayed?;
-            member.stop().await?;
-            revision
+    let (programs, wal, peer_url) = (folders.programs.as_path(), making.wal, &made.peer_url);
+    let scratch = Scratch { programs, version, data: &data, wal, peer_url, beside: &beside };
+    let bench = Bench { tool: &tool, making: &making, scratch, work: &room.work };
+    let (of, revision) = match found {
+        Found::Kept(source, lineage, entries) => {
+            let revision = Box::pin(of_kept(&source, entries, task, bench)).await?;
+            (lineage.to_string(), revision)
+        }
+        Found::File(file) => {
+            let of = task.from.to_string();
+            let revision = Box::pin(of_file(&file, &of, bench)).await?;
+            (of, revision)
         }
     };
     sync(&data)?;
-    wal.as_deref().map_or(Ok(()), sync)?;
+    making.wal.map_or(Ok(()), sync)?;
     room.finish()?;
-    Ok(Restored { lineage, revision, raised })
+    Ok(Restored { of, revision, raised })
+}
+
+/// Makes the data of what is kept. Gives the revision that it leads to.
+async fn of_kept(
+    source: &Source,
+    mut entries: Vec<Entry>,
+    task: &RestoreTask,
+    bench: Bench<'_>,
+) -> Result<u64, AgentError> {
+    let target = wanted(&mut entries, task)?;
+    let mut chain = chain(&entries, target)?;
+    let stop_at = stop(&mut chain);
+    may_open(chain.full, bench.scratch.version)?;
+    tracing::info!(entry = %chain.full.name, deltas = chain.deltas.len(), "restores");
+    make(source, chain.full, (bench.tool, bench.making), bench.work).await?;
+    // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.
+    if chain.deltas.is_empty() && !full::has_alarms(chain.full) {
+        return Ok(chain.full.kind.last());
+    }
+    let raised = bench.making.bump;
+    let replayed = Box::pin(replay(source, &chain, bench.scratch, (raised, stop_at))).await;
+    let (member, revision) = replayed?;
+    member.stop().await?;
+    Ok(revision)
+}
+
+/// Makes the data of a snapshot that somebody saved. Which version wrote it is not known, nor whether an alarm is in
+/// it: a member shows that it can be opened, and withdraws that.
+async fn of_file(file: &PlainFile, of: &str, bench: Bench<'_>) -> Result<u64, AgentError> {
+    tracing::info!(of, bytes = file.bytes(), "restores a snapshot");
+    let snapshot = bench.work.join("snapshot.db");
+    full::save(file, of, &snapshot).await?;
+    bench.tool.restore(&snapshot, bench.making).await?;
+    fs::remove_file(&snapshot).map_err(AgentError::file(&snapshot))?;
+    let member = Member::start(&bench.scratch).await?;
+    let revision = member.revision().await?;
+    member.stop().await?;
+    Ok(revision.saturating_sub(bench.making.bump))
 }
 
 pub(crate) fn version(text: &str) -> Result<Version, AgentError> {

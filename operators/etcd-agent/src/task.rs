@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use endstate_archive::{Compression, Lineage, Place};
-use etcd_plan::Tried;
+use endstate_core::backup::Tried;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,9 @@ pub struct KeepTask {
     /// When.
     #[serde(default)]
     pub when: When,
+    /// How long a step may take, in seconds; as long as it takes if that is not said.
+    #[serde(default)]
+    pub limit: Option<u64>,
     /// The last trial, if there was one.
     #[serde(default)]
     pub tried: Option<Tried>,

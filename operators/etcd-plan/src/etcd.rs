@@ -26,6 +26,15 @@ pub const ADDRESS: &str = "address";
 /// The kind of what is carried out once.
 pub const TASK_KIND: &str = "EtcdTask";
 
+/// The kind of the objects by which users of the first etcd operator ask for a restore.
+pub const RESTORE_KIND: &str = "EtcdRestore";
+
+/// What can be asked for once.
+pub const OPERATIONS: Operations = Operations::new(TASK_KIND, &[DEFRAGMENT])
+    .fronts(&[RESTORE_KIND])
+    .restoring()
+    .of_caught_up(BEHIND_MAX);
+
 /// etcd, for the planner.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Etcd;
@@ -154,7 +163,7 @@ impl App for Etcd {
     }
 
     fn operations(&self) -> Option<Operations> {
-        Some(Operations::new(TASK_KIND, &[DEFRAGMENT]).restoring().of_caught_up(BEHIND_MAX))
+        Some(OPERATIONS)
     }
 
     fn lacks(&self, spec: &EtcdClusterSpec, cluster: &Cluster) -> Option<String> {

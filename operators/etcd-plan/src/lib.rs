@@ -5,7 +5,6 @@
 //! and their table, the change of a minor, the launch, and the [`App`](endstate_core::App) that joins them.
 
 pub mod auth;
-mod backup;
 mod change;
 pub mod env;
 mod etcd;
@@ -16,9 +15,8 @@ mod space;
 mod spec;
 mod version;
 
-pub use backup::{Doing, Kept, Report, Tried};
 pub use change::{CANCEL_DOWNGRADE, ENABLE_DOWNGRADE, TO};
-pub use etcd::{ADDRESS, Etcd, MOVE_ADDRESS, TASK_KIND};
+pub use etcd::{ADDRESS, Etcd, MOVE_ADDRESS, OPERATIONS, RESTORE_KIND, TASK_KIND};
 pub use facts::{ClusterFacts, MemberFacts, NoSpace};
 pub use launch::{CLIENT_PORT, DATA_DIR, METRICS, METRICS_PORT, PEER_PORT, PORTS, WAL_DIR};
 pub use restore::Made;

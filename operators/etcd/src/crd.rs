@@ -21,7 +21,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use auth::{EtcdRole, EtcdRoleSpec, EtcdUser, EtcdUserSpec};
-pub use backup::{Compression, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, Keep, Schedule};
+pub use backup::{EtcdBackup, EtcdBackupSpec};
 use endstate_core::{QuorumRecovery, Remedy};
 use etcd_plan::auth::Auth;
 

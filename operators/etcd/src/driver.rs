@@ -20,7 +20,7 @@ use etcd_client::AlarmType;
 use etcd_plan::auth::{AuthFacts, DISABLE_AUTH, ENABLE_AUTH, SET_ROOT_PASSWORD};
 use etcd_plan::{
     ADDRESS, APPLICATION, CANCEL_DOWNGRADE, CLIENT_PORT, COMPACT, ClusterFacts, DEFRAGMENT,
-    ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, NoSpace, TASK_KIND, TO,
+    ENABLE_DOWNGRADE, EtcdClusterSpec, MOVE_ADDRESS, MemberFacts, NoSpace, OPERATIONS, TO,
     WITHDRAW_NOSPACE,
 };
 use futures::future::join_all;
@@ -131,7 +131,7 @@ impl EtcdDriver {
         answers: &[Answer],
     ) -> Option<AuthFacts> {
         let declared =
-            target.spec.auth.is_some() || target.beside.iter().any(|it| it.kind != TASK_KIND);
+            target.spec.auth.is_some() || target.beside.iter().any(|it| !OPERATIONS.has(&it.kind));
         let refused = |it: &&Answer| matches!(it.reach, Reach::Refused(_));
         let leader = answers.iter().find(|it| it.leads());
         let asked = leader.or_else(|| answers.iter().find(refused)).filter(|_| declared)?;

@@ -12,7 +12,7 @@ mod monitoring;
 mod operand;
 mod package;
 
-pub use backup::Backups;
+pub use backup::{Backups, HistoricalBackups};
 pub use driver::EtcdDriver;
 pub use operand::{kinds, objects};
 pub use package::{EtcdPackage, crds, crds_beside};

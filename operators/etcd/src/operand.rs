@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use endstate::Error;
-use endstate::operator::{ObjectsOf, Operand, Wanted, requests};
+use endstate::operator::{Form, ObjectsOf, Operand, Wanted, requests};
 use endstate_core::tls::{Files, Holder};
 use endstate_core::{App, Beside, Facts, Identity, Password, Status};
 use etcd_plan::auth::{Declared, USER_KIND};
-use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec, METRICS_PORT, PORTS, TASK_KIND};
+use etcd_plan::{APPLICATION, Etcd, EtcdClusterSpec, METRICS_PORT, PORTS, RESTORE_KIND, TASK_KIND};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -32,10 +32,8 @@ pub(crate) trait ClusterKind:
     /// Finds the cluster's status in the object's.
     fn read(status: &Value) -> &Value;
 
-    /// The kinds of objects that are declared beside a cluster of this kind.
-    fn beside() -> Vec<ApiResource> {
-        vec![]
-    }
+    /// The kinds of objects that are declared beside a cluster of this kind, and how they are written.
+    fn beside() -> (Vec<ApiResource>, Form);
 
     /// The object's status.
     fn publish(name: &str, status: &Status<EtcdClusterSpec>) -> Value;
@@ -46,13 +44,10 @@ impl ClusterKind for crd::EtcdCluster {
         status
     }
 
-    fn beside() -> Vec<ApiResource> {
-        let task = ApiResource::erase::<crd::EtcdTask>(&());
-        vec![
-            ApiResource::erase::<crd::EtcdRole>(&()),
-            ApiResource::erase::<crd::EtcdUser>(&()),
-            task,
-        ]
+    fn beside() -> (Vec<ApiResource>, Form) {
+        let (role, user) =
+            (ApiResource::erase::<crd::EtcdRole>(&()), ApiResource::erase::<crd::EtcdUser>(&()));
+        (vec![role, user, ApiResource::erase::<crd::EtcdTask>(&())], Form::default())
     }
 
     fn publish(_: &str, status: &Status<EtcdClusterSpec>) -> Value {
@@ -63,6 +58,15 @@ impl ClusterKind for crd::EtcdCluster {
 impl ClusterKind for historical::EtcdCluster {
     fn read(status: &Value) -> &Value {
         &status["endstate"]
+    }
+
+    fn beside() -> (Vec<ApiResource>, Form) {
+        let form = Form {
+            cluster: |it| it["etcdCluster"]["name"].as_str(),
+            kept: historical::restore_kept,
+            shown: |spec, status| json!(historical::restore_status(spec, &status)),
+        };
+        (vec![ApiResource::erase::<historical::EtcdRestore>(&())], form)
     }
 
     fn publish(name: &str, status: &Status<EtcdClusterSpec>) -> Value {
@@ -148,16 +152,25 @@ impl<K: ClusterKind> Operand for EtcdOperand<K> {
     }
 
     fn beside(&self) -> Vec<ApiResource> {
-        K::beside()
+        K::beside().0
+    }
+
+    fn form() -> Form {
+        K::beside().1
     }
 
     /// What data is made of is told as the agent reads it that makes it.
     fn asked(kind: &str, spec: &Value) -> Facts {
-        let restore = EtcdTaskSpec::deserialize(spec).ok().filter(|_| kind == TASK_KIND);
-        let Some(restore) = restore.and_then(|it| it.restore) else { return Facts::of(spec) };
-        let mut spec = spec.clone();
-        spec["restore"] = json!(endstate_core::Restore::from(restore));
-        Facts::of(&spec)
+        let restore = match kind {
+            TASK_KIND => EtcdTaskSpec::deserialize(spec).ok().and_then(|it| it.restore),
+            // Whatever cannot be restored asks for nothing that is known.
+            RESTORE_KIND => historical::restore(spec).ok(),
+            _ => None,
+        };
+        let Some(restore) = restore else { return Facts::of(spec) };
+        let mut asked = if kind == TASK_KIND { spec.clone() } else { json!({}) };
+        asked["restore"] = json!(endstate_core::Restore::from(restore));
+        Facts::of(&asked)
     }
 
     fn secrets_of(&self, _: &Identity, beside: &Beside) -> Vec<String> {

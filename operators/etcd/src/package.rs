@@ -13,7 +13,7 @@ use kube::api::DynamicObject;
 use kube::{CustomResourceExt, Resource};
 use serde::Deserialize;
 
-use crate::backup::Backups;
+use crate::backup::{Backups, HistoricalBackups};
 use crate::operand::EtcdOperand;
 use crate::{crd, monitoring};
 
@@ -33,7 +33,9 @@ pub fn crds_beside() -> Vec<CustomResourceDefinition> {
         ("Trial", ".status.trial.at"),
     ];
     let backup = of_agent(crd::EtcdBackup::crd(), &dates);
-    vec![of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd()), task, backup]
+    let historical = [crd::historical::EtcdBackup::crd(), crd::historical::EtcdRestore::crd()];
+    let own = [of_beside(crd::EtcdRole::crd()), of_beside(crd::EtcdUser::crd()), task, backup];
+    own.into_iter().chain(historical.map(without_rust)).collect()
 }
 
 /// The etcd operator, for a catalogue.
@@ -60,8 +62,9 @@ impl Package for EtcdPackage {
     fn rules(&self) -> Vec<PolicyRule> {
         let own = ["persistentvolumeclaims", "secrets", "configmaps"].map(|it| managed("", it));
         // For owner references that block the deletion of a backup.
+        let groups = [crd::EtcdBackup::group(&()), crd::historical::EtcdBackup::group(&())];
         let held = PolicyRule {
-            api_groups: Some(vec!["etcd.endstate.dev".to_owned()]),
+            api_groups: Some(groups.map(String::from).into()),
             resources: Some(vec!["etcdbackups/finalizers".to_owned()]),
             verbs: vec!["update".to_owned()],
             ..PolicyRule::default()
@@ -101,6 +104,7 @@ impl Package for EtcdPackage {
         let new = EtcdOperand::<crd::EtcdCluster>::default();
         let historical = EtcdOperand::<crd::historical::EtcdCluster>::default();
         endstate::agents::add(engine, "etcdbackups", Backups, image);
+        endstate::agents::add(engine, "etcdbackups.v1beta2", HistoricalBackups, image);
         vec![
             add(engine, "etcdclusters", new, image),
             add(engine, "etcdclusters.v1beta2", historical, image),

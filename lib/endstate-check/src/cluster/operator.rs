@@ -68,8 +68,8 @@ impl<'a, M: AppModel> Moves<'a, M> {
             self.api(&mut after).refuse_call(self.plans.get(state.plan));
             self.push(Step::Fault(Fault::Refuse(member)), after);
         }
-        // A change of a running pod, and what an operation asks of a member, is not lost: nothing could fence it off, see
-        // the design note.
+        // A change of a running pod, and what an operation asks of a member, is not lost: nothing could fence it off,
+        // see the design note.
         let kept = |it: Act| {
             let asks = matches!(it.verb(), Verb::Ask(Request::Operate));
             asks || matches!(it.verb(), Verb::Restart | Verb::Answer | Verb::Tell)

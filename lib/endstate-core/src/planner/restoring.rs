@@ -198,6 +198,19 @@ fn fence<A: App>(
     })
 }
 
+/// Whether the data cannot be made as it is.
+fn is_stuck<A: App>(assessed: &Assessed<'_, A>, object: &Beside) -> bool {
+    let restoring = assessed.record.restoring.as_ref().filter(|it| it.by == object.uid);
+    let Some(RestoreStage::Preparing { member }) = restoring.map(|it| &it.stage) else {
+        return false;
+    };
+    assessed.snapshot.pod(&member.name).is_some_and(|pod| {
+        let said = pod.exit.as_ref().is_some_and(|it| !it.words.is_empty());
+        let troubled = pod.trouble.is_some() && assessed.health(member).cause().is_some();
+        !pod.is_prepared() && (said || troubled)
+    })
+}
+
 /// What is done, for people.
 fn doing<A: App>(assessed: &Assessed<'_, A>, restoring: &Restoring) -> String {
     match &restoring.stage {
@@ -255,7 +268,8 @@ fn told<A: App>(assessed: &Assessed<'_, A>, object: &Beside) -> Tended {
     let seen = Beside { progress, ..object.clone() };
     match standing(assessed, object) {
         Standing::Running(doing) => {
-            object.tended(Verdict::waits("Running", doing)).at(seen.progress).soon()
+            let reason = if is_stuck(assessed, object) { "DataNotMade" } else { "Running" };
+            object.tended(Verdict::waits(reason, doing)).at(seen.progress).soon()
         }
         Standing::Over(state, reason, message) => seen.over(state, (reason, message), now),
     }

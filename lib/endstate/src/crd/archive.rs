@@ -7,6 +7,7 @@
 
 use endstate_core::{ClaimFiles, SecretFiles};
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -58,10 +59,23 @@ pub struct S3 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub region: Option<String>,
+    /// Where requests name the bucket: in the `Path`, which is the default, or in the host's name (`VirtualHosted`), as
+    /// some servers demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressing: Option<Addressing>,
     /// The secret with `access-key-id` and `secret-access-key`, and `ca.crt` if the server's certificate is of an
     /// authority of your own. One with a file `credentials` as the AWS tools have it is read as well.
     #[schemars(length(min = 1, max = 253))]
     pub secret: String,
+}
+
+/// Where requests name a bucket.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+pub enum Addressing {
+    /// In the path: `https://host/bucket/...`.
+    Path,
+    /// In the host's name: `https://bucket.host/...`.
+    VirtualHosted,
 }
 
 /// A bucket of Google Cloud Storage.
@@ -75,7 +89,7 @@ pub struct Gcs {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub prefix: String,
-    /// The secret with `service-account.json`.
+    /// The secret with `service-account.json`; one with `credentials.json` or `access-token` is read as well.
     #[schemars(length(min = 1, max = 253))]
     pub secret: String,
 }
@@ -84,9 +98,10 @@ pub struct Gcs {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Azure {
-    /// The storage account.
+    /// The storage account. Default: the one that the secret has as `storage-account`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
-    pub account: String,
+    pub account: Option<String>,
     /// The container.
     #[schemars(length(min = 1, max = 63))]
     pub container: String,
@@ -98,7 +113,7 @@ pub struct Azure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub endpoint: Option<String>,
-    /// The secret with `storage-key`.
+    /// The secret with `storage-key`, and with `cloud` (such as `AzureChinaCloud`) if that is not the public one.
     #[schemars(length(min = 1, max = 253))]
     pub secret: String,
 }

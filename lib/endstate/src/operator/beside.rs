@@ -15,6 +15,7 @@ use kube::api::{ApiResource, DynamicObject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::operand::Form;
 use crate::{Cache, Context, Engine, Error, ObjectKey, Scope, finalizer};
 
 /// The condition of an object that is kept up.
@@ -35,6 +36,7 @@ pub(super) struct Besides {
     caches: Vec<Cache<DynamicObject>>,
     /// What an object asks for, by its kind and its spec.
     asked: Asked,
+    form: Form,
     /// By uid. Losing it in a restart costs one try.
     refused: Arc<Mutex<HashMap<String, Refused>>>,
     /// The members of whom the application did what an operation asked for, by uid, until its status says so. Losing it
@@ -43,9 +45,13 @@ pub(super) struct Besides {
 }
 
 impl Besides {
-    pub(super) fn open(engine: &mut Engine, kinds: &[ApiResource], asked: Asked) -> Self {
+    pub(super) fn open(
+        engine: &mut Engine,
+        kinds: &[ApiResource],
+        (form, asked): (Form, Asked),
+    ) -> Self {
         let caches = kinds.iter().map(|it| engine.cache_of(it.clone(), Scope::all())).collect();
-        Self { caches, asked, refused: Arc::default(), answered: Arc::default() }
+        Self { caches, asked, form, refused: Arc::default(), answered: Arc::default() }
     }
 
     pub(super) fn caches(&self) -> &[Cache<DynamicObject>] {
@@ -65,24 +71,26 @@ impl Besides {
         let all = self.caches.iter().flat_map(move |cache| {
             cache.in_namespace(namespace).into_iter().map(move |it| (cache, it))
         });
-        all.filter(move |(_, it)| cluster_of(it).as_ref() == Some(cluster))
+        all.filter(move |(_, it)| cluster_of(self.form, it).as_ref() == Some(cluster))
     }
 
     fn seen(&self, kind: &str, object: &DynamicObject) -> Beside {
         let uid = object.uid().unwrap_or_default();
         let spec = (self.asked)(kind, &object.data["spec"]);
-        let cluster = cluster_of(object).map(|it| it.name().to_owned()).unwrap_or_default();
+        let status = (self.form.kept)(&object.data["status"]);
+        let cluster =
+            cluster_of(self.form, object).map(|it| it.name().to_owned()).unwrap_or_default();
         let mut seen = Beside::new(kind, object.name_any(), spec).of_cluster(cluster);
         seen.refused = self.refused().get(&uid).cloned();
         seen.uid = uid.as_str().into();
         seen.resource_version = object.resource_version().unwrap_or_default().as_str().into();
         seen.generation = object.metadata.generation.unwrap_or_default();
         seen.created = object.creation_timestamp().map(|it| it.0).unwrap_or_default();
-        seen.progress = Progress::deserialize(&object.data["status"]).unwrap_or_default();
+        seen.progress = Progress::deserialize(status).unwrap_or_default();
         seen.answered = self.answered().get(&seen.uid).cloned().unwrap_or_default();
         seen.deleting = finalizer::deleting(object);
         seen.held = finalizer::has(object, FINALIZER);
-        seen.ready = ready(object);
+        seen.ready = ready(status);
         seen
     }
 
@@ -171,10 +179,11 @@ impl Besides {
         let moved = tended.progress.as_ref().is_some_and(|it| *it != seen.progress);
         if seen.ready.as_ref() != Some(&told) || moved {
             let mut wanted = DynamicObject::clone(&object);
-            wanted.data["status"] = match &tended.progress {
-                Some(progress) => status_of_operation(&object.data["spec"], progress, &told),
+            let status = match &tended.progress {
+                Some(progress) => status_of_operation(&seen.spec, progress, &told),
                 None => status(&told),
             };
+            wanted.data["status"] = (self.form.shown)(&object.data["spec"], status);
             object = writer.update_status(&*object, &wanted).await?;
             self.forget_answers(seen, tended.progress.as_ref());
         }
@@ -189,8 +198,8 @@ impl Besides {
 }
 
 /// The cluster that an object names.
-pub(super) fn cluster_of(object: &DynamicObject) -> Option<ObjectKey> {
-    let name = object.data["spec"]["cluster"].as_str()?;
+pub(super) fn cluster_of(form: Form, object: &DynamicObject) -> Option<ObjectKey> {
+    let name = (form.cluster)(&object.data["spec"])?;
     Some(ObjectKey::new(object.metadata.namespace.as_deref(), name))
 }
 
@@ -203,8 +212,8 @@ struct Typed {
     ready: Ready,
 }
 
-fn ready(object: &DynamicObject) -> Option<Ready> {
-    let conditions = object.data["status"]["conditions"].as_array()?;
+fn ready(status: &Value) -> Option<Ready> {
+    let conditions = status["conditions"].as_array()?;
     let mut conditions = conditions.iter().filter_map(|it| Typed::deserialize(it).ok());
     conditions.find(|it| [READY, COMPLETE].contains(&&*it.r#type)).map(|it| it.ready)
 }
@@ -216,9 +225,10 @@ fn status(ready: &Ready) -> Value {
 }
 
 /// The status of an operation. Conditions are as a Job's; while it is not over, `Complete` says why.
-fn status_of_operation(spec: &Value, progress: &Progress, complete: &Ready) -> Value {
+fn status_of_operation(asked: &Facts, progress: &Progress, complete: &Ready) -> Value {
     let mut status = json!(progress);
-    let mut fields = spec.as_object().into_iter().flat_map(|it| it.keys());
+    let asked = asked.read::<serde_json::Map<String, Value>>().unwrap_or_default();
+    let mut fields = asked.keys();
     status["operation"] = fields.find(|it| *it != "cluster").cloned().into();
     status["observedGeneration"] = complete.observed_generation.into();
     let failed = (progress.state == State::Failed)

@@ -110,11 +110,16 @@ pub trait Operand: Send + Sync + 'static {
         vec![]
     }
 
-    /// The kinds whose objects belong to a cluster by `spec.cluster`, a name in their namespace:
+    /// The kinds whose objects belong to a cluster by `spec.cluster` (or [`Operand::form`]), a name in their namespace:
     /// [`App::tend`](endstate_core::App::tend) says what becomes of them. Only one operand may have a kind. Their
     /// status is [`crd::BesideStatus`](crate::crd::BesideStatus). By default none.
     fn beside(&self) -> Vec<ApiResource> {
         vec![]
+    }
+
+    /// How such objects are written. By default as [`Form::default`] has it.
+    fn form() -> Form {
+        Form::default()
     }
 
     /// What an object of such a kind asks for, as the planner reads it. By default its spec, as it was written.
@@ -125,6 +130,28 @@ pub trait Operand: Send + Sync + 'static {
     /// The secrets whose contents the driver needs for such an object. By default none.
     fn secrets_of(&self, _: &Identity, _: &Beside) -> Vec<String> {
         vec![]
+    }
+}
+
+/// How objects beside a cluster are written.
+///
+/// ```
+/// let form = endstate::operator::Form::default();
+/// assert_eq!((form.cluster)(&serde_json::json!({"cluster": "demo"})), Some("demo"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// The cluster that a spec names. By default `spec.cluster`.
+    pub cluster: fn(&Value) -> Option<&str>,
+    /// Finds the status that is kept here in that of an object. By default the whole of it.
+    pub kept: fn(&Value) -> &Value,
+    /// The status of an object with this spec, with this status in it. By default as it is.
+    pub shown: fn(&Value, Value) -> Value,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self { cluster: |it| it["cluster"].as_str(), kept: |it| it, shown: |_, it| it }
     }
 }
 

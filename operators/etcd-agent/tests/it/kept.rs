@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use endstate_core::backup::Report;
 use etcd_agent::{AgentError, KeepTask, Keeper, When, restore};
 use etcd_client::{
     AlarmAction, AlarmOptions, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions,
     PutOptions, Txn, TxnOp,
 };
-use etcd_plan::Report;
 
 use super::support::{Member, World};
 

@@ -3,4 +3,5 @@
 mod contract;
 mod forced;
 mod kept;
+mod saved;
 mod support;

@@ -10,6 +10,8 @@
     reason = "the schema derive copies each struct, visibility included, into a function"
 )]
 
+mod backup;
+
 use endstate::crd::{ClaimSpec, Opaque};
 use endstate_core::tls::{Given, Link, Naming, Source, Tls};
 use endstate_core::{Phase, QuorumRecovery, Remedy, Status, Truth};
@@ -17,6 +19,11 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{EtcdPodPolicy, Storage};
+pub use backup::{
+    BackupPolicy, EtcdBackup, EtcdBackupSpec, EtcdBackupStatus, EtcdRestore, EtcdRestoreSpec,
+    EtcdRestoreStatus, restore,
+};
+pub(crate) use backup::{backup_status, restore_kept, restore_status};
 
 /// The version that the first etcd operator used when none was given is long gone; this one is used instead.
 pub const DEFAULT_VERSION: &str = "3.5.16";

@@ -263,3 +263,65 @@ fn the_historical_status_has_its_shape() {
         assert!(fields[name].is_object(), "{name} would be pruned");
     }
 }
+
+/// `succeeded`, and a reason only for what somebody has to look at: who waits for either gets the right one.
+#[test]
+fn the_status_of_a_backup_has_its_historical_shape() {
+    let status = |truth: &str, reason: &str| {
+        let full = json!({"name": "a", "revision": 7, "taken": "2026-01-01T00:00:00.5Z", "version": "3.5.16",
+            "bytes": 1, "storedBytes": 1});
+        let condition = json!({"type": "Ready", "status": truth, "reason": reason, "message": "why",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let status = json!({"state": "Running", "full": full, "conditions": [condition]});
+        json!(historical::backup_status(&status))
+    };
+    let told = status("True", "BackedUp");
+    assert_eq!((&told["succeeded"], told.get("Reason")), (&json!(true), None));
+    assert_eq!((&told["etcdVersion"], &told["etcdRevision"]), (&json!("3.5.16"), &json!(7)));
+    assert_eq!(told["lastSuccessDate"], "2026-01-01T00:00:00Z");
+    assert_eq!(told["endstate"]["state"], "Running");
+    let told = status("False", "BackupFails");
+    assert_eq!((&told["succeeded"], &told["Reason"]), (&json!(false), &json!("why")));
+    assert_eq!(told["etcdRevision"], 7, "what is kept is kept");
+    for begins in ["Starting", "NoBackupYet"] {
+        assert_eq!(status("False", begins).get("Reason"), None, "{begins}");
+    }
+}
+
+#[test]
+fn the_status_of_a_restore_has_its_historical_shape() {
+    let spec = json!({"backupStorageType": "ABS", "abs": {"path": "c/p", "absSecret": "s"},
+        "etcdCluster": {"name": "demo"}});
+    let status = |state: &str, truth: &str, reason: &str| {
+        let condition = json!({"type": "Complete", "status": truth, "reason": reason, "message": "why",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let status = json!({"state": state, "conditions": [condition]});
+        let told = historical::restore_status(&spec, &status);
+        assert_eq!(json!(told)["endstate"]["state"], state);
+        (told.succeeded, told.reason)
+    };
+    assert_eq!(status("Complete", "True", "Complete"), (true, String::new()));
+    assert_eq!(status("Running", "False", "Running"), (false, String::new()));
+    for (state, reason) in
+        [("Running", "DataNotMade"), ("Waiting", "ClusterNotFound"), ("Failed", "NoVolumes")]
+    {
+        assert_eq!(status(state, "False", reason), (false, "why".to_owned()), "{reason}");
+    }
+}
+
+#[test]
+fn one_historical_backup_keeps_no_number_of_them() {
+    let asked = |policy: Value| {
+        let spec = json!({"etcdEndpoints": ["http://a-client:2379"], "storageType": "S3", "backupPolicy": policy,
+            "s3": {"path": "b/p", "awsSecret": "s"}});
+        let spec: historical::EtcdBackupSpec = serde_json::from_value(spec).unwrap();
+        spec.asked("a".into())
+    };
+    let refused = asked(json!({"maxBackups": 2})).unwrap_err();
+    assert!(refused.contains("needs backupIntervalInSecond"), "{refused}");
+    let kept = asked(json!({"maxBackups": 2, "backupIntervalInSecond": 1_000_000})).unwrap();
+    let when = kept.task()["when"].clone();
+    assert_eq!((&when["full"], &when["last"]), (&json!(1_000_000), &json!(2)));
+    assert_eq!(kept.task()["to"]["s3"]["addressing"], "VirtualHosted");
+    assert_eq!(asked(json!({})).unwrap().schedule, None);
+}

@@ -6,7 +6,7 @@ use endstate_core::{AppStep, Password};
 use etcd_plan::auth::{
     AuthFacts, Change, DISABLE_AUTH, Declared, ENABLE_AUTH, ROLE_KIND, UserFacts,
 };
-use etcd_plan::{EtcdClusterSpec, ROOT, TASK_KIND};
+use etcd_plan::{EtcdClusterSpec, OPERATIONS, ROOT};
 
 use crate::client::{Connection, Failure, Taken, wants_user};
 
@@ -31,7 +31,7 @@ pub(super) async fn facts(
         let roles = connection.roles_of(ROOT).await?.into_iter().collect();
         facts.users.insert(ROOT.to_owned(), UserFacts { roles, password });
     }
-    for object in target.beside.iter().filter(|it| it.kind != TASK_KIND) {
+    for object in target.beside.iter().filter(|it| !OPERATIONS.has(&it.kind)) {
         let Some((declared, name)) = Declared::of(object).filter(|it| it.1 != ROOT) else {
             continue;
         };
@@ -43,7 +43,7 @@ pub(super) async fn facts(
             continue;
         }
         let place = declared.password.as_ref().map(|it| it.place(object));
-        let password = place.and_then(|it| content(target, &it));
+        let password = place.and_then(|(secret, key)| target.secrets.text(&secret, &key));
         facts.passwords.extend(password.as_ref().map(|_| object.uid.to_string()));
         if users.contains(&name) {
             let roles = connection.roles_of(&name).await?.into_iter().collect();
@@ -66,7 +66,7 @@ pub(super) fn root_passwords(target: &Asked<'_>) -> Vec<String> {
     let Some(auth) = &target.spec.auth else { return vec![] };
     let secret = auth.secret(target.object);
     let keys = [Password::KEY, Password::PREVIOUS];
-    keys.iter().filter_map(|it| content(target, &(secret.clone(), (*it).to_owned()))).collect()
+    keys.iter().filter_map(|it| target.secrets.text(&secret, it)).collect()
 }
 
 /// Carries out a step of the cluster's.
@@ -86,11 +86,6 @@ pub(super) async fn step(
     }
 }
 
-fn content(target: &Asked<'_>, (secret, key): &(String, String)) -> Option<String> {
-    let content = target.secrets.get(secret, key)?;
-    String::from_utf8(content.to_vec()).ok().filter(|it| !it.is_empty())
-}
-
 /// Carries out one request for an object.
 pub(super) async fn tend(
     target: &Asked<'_>,
@@ -101,8 +96,9 @@ pub(super) async fn tend(
     let change = Change::of(step).ok_or_else(unknown)?;
     let password = match &change {
         Change::AddUser(_, Some(place)) | Change::SetPassword(_, place) => {
+            let (secret, key) = place;
             let gone = || Failure::unknown("the secret has no password any more");
-            Some(content(target, place).ok_or_else(gone)?)
+            Some(target.secrets.text(secret, key).ok_or_else(gone)?)
         }
         _ => None,
     };

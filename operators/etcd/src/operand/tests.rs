@@ -143,3 +143,23 @@ fn a_pod_that_must_be_another_one_is_never_changed_in_place() {
         assert_eq!(change == Change::Nothing, old == new, "{change:?} from {old} to {new}");
     }
 }
+
+/// What cannot be restored is no operation, so it fails at once, and the status says why.
+#[test]
+fn a_restore_of_the_first_etcd_operator_asks_for_what_a_task_asks_for() {
+    use endstate_core::Operation;
+    use etcd_plan::OPERATIONS;
+    let asked = |kind: &str, spec: Value| {
+        let asked = EtcdOperand::<historical::EtcdCluster>::asked(kind, &spec);
+        OPERATIONS.of(&Beside::new(kind, "one", asked)).unwrap()
+    };
+    let store = |secret: &str| json!({"path": "b/p/q", "gcpSecret": secret});
+    let old = |secret| json!({"backupStorageType": "GCS", "gcs": store(secret), "etcdCluster": {"name": "demo"}});
+    let from = json!({"gcs": {"bucket": "b", "prefix": "p/q", "secret": "s"}});
+    let task = json!({"cluster": "demo", "restore": {"from": from}});
+    assert_eq!(asked(RESTORE_KIND, old("s")), asked(TASK_KIND, task));
+    assert_eq!(asked(RESTORE_KIND, old("")), Operation::Unknown);
+    let failed = json!({"state": "Failed", "conditions": []});
+    let told = historical::restore_status(&old(""), &failed);
+    assert!(!told.succeeded && told.reason.contains("gcs.gcpSecret"), "{told:?}");
+}

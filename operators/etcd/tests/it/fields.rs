@@ -34,7 +34,7 @@ fn spec(with: &Value) -> Value {
 }
 
 /// The fields below a schema that have none themselves.
-fn leaves(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+pub(crate) fn leaves(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     if schema["items"]["properties"].is_object() {
         return leaves(&schema["items"], &format!("{path}[]"), found);
     }

@@ -11,6 +11,7 @@ mod compared;
 mod corruption;
 mod driver;
 mod fields;
+mod historical;
 mod launcher;
 mod marks;
 mod monitoring;

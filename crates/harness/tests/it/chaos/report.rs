@@ -35,7 +35,7 @@ pub(super) fn keep(text: &str) -> Result<()> {
 pub(super) async fn evidence(up: &Up, cluster: &str) {
     let Some(page) = page() else { return };
     let label = format!("endstate.dev/cluster={cluster}");
-    let objects = "etcdclusters.etcd.endstate.dev,etcdtasks,etcdbackups,pods,pvc";
+    let objects = "etcdclusters.etcd.endstate.dev,etcdtasks,etcdbackups.etcd.endstate.dev,pods,pvc";
     let commands: [&[&str]; 4] = [
         &["get", objects, "-o", "yaml"],
         &["get", "events", "--sort-by=.lastTimestamp"],

@@ -32,6 +32,11 @@ impl Secrets {
         Some(&self.by_name.get(name)?.get(key)?.0)
     }
 
+    /// The same as text that is not empty.
+    pub fn text(&self, name: &str, key: &str) -> Option<String> {
+        String::from_utf8(self.get(name, key)?.to_vec()).ok().filter(|it| !it.is_empty())
+    }
+
     /// The same, with one more value.
     ///
     /// ```

@@ -348,16 +348,23 @@ pub(super) fn new() -> Vec<Row> {
                 restore(json!({"from": {"s3": {"bucket": "a", "secret": "s", "endpoint": "e"}}})),
                 restore(json!({"from": {"s3": {"bucket": "a", "secret": "s", "region": "r"}}})),
                 restore(json!({"from": {"s3": {"bucket": "a", "secret": "t"}}})),
+                restore(
+                    json!({"from": {"s3": {"bucket": "a", "secret": "s", "addressing": "VirtualHosted"}}}),
+                ),
                 restore(json!({"from": {"gcs": {"bucket": "a", "secret": "s"}}})),
                 restore(
                     json!({"from": {"azure": {"account": "a", "container": "c", "secret": "s"}}}),
                 ),
+                restore(json!({"from": {"azure": {"container": "c", "secret": "s"}}})),
                 restore(json!({"from": {"oss": {"bucket": "a", "endpoint": "e", "secret": "s"}}})),
                 restore(json!({"from": {"volume": {"claim": "c"}}})),
                 restore(json!({"from": {"volume": {"claim": "c", "path": "p"}}})),
             ],
             &[
                 restore(json!({"from": {}})),
+                restore(
+                    json!({"from": {"s3": {"bucket": "a", "secret": "s", "addressing": "Host"}}}),
+                ),
                 restore(json!({"from": {"volume": {"claim": "c", "path": "../p"}}})),
                 restore(
                     json!({"from": {"volume": {"claim": "c"}, "gcs": {"bucket": "a", "secret": "s"}}}),
