@@ -10,6 +10,7 @@ use endstate_check::cluster::{
     AppModel, AppMove, Asks, Declared, Ran, Request, Respec, Scenario, Slot, StartKind, State,
     Volumes, steps,
 };
+use endstate_core::tls::Tls;
 use endstate_core::{
     AppStep, Facts, MemberName, QuorumRecovery, Reclaim, Retention, VolumeSpec, quorum,
 };
@@ -61,6 +62,7 @@ impl AppModel for EtcdModel {
 
     fn spec(&self, Declared { sizes: [size, _], rev }: Declared) -> EtcdClusterSpec {
         let mut spec = EtcdClusterSpec::new(size.into(), self.of_versions(VERSIONS));
+        spec.tls = Tls::default().settle(Some(&Tls::default()));
         let volume = VolumeSpec::default;
         spec.storage = (self.volumes != Volumes::WithPod).then(|| volume().into());
         // Its second volume is that of the write-ahead log.

@@ -239,7 +239,7 @@ pub enum Precondition {
         /// Which.
         role: RoleName,
     },
-    /// Every member of this role runs what is asked for.
+    /// Every member of this role runs what is asked for, or, on the way there in stages, what all are brought to first.
     UpToDate {
         /// Which.
         role: RoleName,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use endstate_core::backup::Report;
 use endstate_core::{
-    AgentPlan, AgentSeen, AgentStep, Identity, Progress, Ready, Told, Verdict, plan_agent,
+    AgentPlan, AgentSeen, AgentStep, Identity, Progress, Ready, Told, Truth, Verdict, plan_agent,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Endpoint, get};
 use crate::context::Propagation;
+use crate::metrics::AgentFigures;
 use crate::operator::{APP_LABEL, Declared};
 use crate::{Cache, Context, Engine, Error, Next, ObjectKey, Reconciler, Scope};
 pub use asking::cluster_at;
@@ -140,10 +141,12 @@ impl<A: Agency> Reconciler for Agents<A> {
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
             self.missed().remove(&key);
+            ctx.metrics.agents().forget(A::NAME, &key);
             return Ok(Next::Settled);
         };
         // What it controls goes with it.
         if object.metadata.deletion_timestamp.is_some() {
+            ctx.metrics.agents().forget(A::NAME, &key);
             return Ok(Next::Settled);
         }
         let identity = object.identity();
@@ -239,7 +242,9 @@ impl<A: Agency> Agents<A> {
             condition["type"] = "Ready".into();
             status.insert("conditions".into(), json!([condition]));
         }
-        let status = A::publish(Value::Object(status));
+        let status = Value::Object(status);
+        ctx.metrics.agents().note(A::NAME, ObjectKey::of(object), figures::<A>(object, &status));
+        let status = A::publish(status);
         ctx.update_status(object, &object.with_status(status)).await.map(drop)
     }
 
@@ -265,6 +270,17 @@ impl<A: Agency> Agents<A> {
             (AgentStep::Delete, _, Some(pod)) => ctx.delete(pod, Propagation::Background).await,
             _ => Ok(()),
         }
+    }
+}
+
+/// What the status says, as figures.
+fn figures<A: Agency>(object: &Declared<A::Kind>, status: &Value) -> AgentFigures {
+    let taken =
+        ["full", "delta"].iter().filter_map(|it| status[*it]["taken"].as_str()?.parse().ok());
+    AgentFigures {
+        cluster: cluster_of::<A>(object).map_or_else(|_| String::new(), |it| it.name().to_owned()),
+        ready: ready_of(status).map(|it| it.status == Truth::True),
+        backup: taken.max(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every [`Engine`](crate::Engine) counts; who serves it is another's choice, see [`crate::health`]. Labels are names
 //! that the program itself gives, and of clusters those of their objects, so their number is bounded.
 
+mod agents;
 mod clusters;
 
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use agents::Agents;
+pub(crate) use agents::Figures as AgentFigures;
 use clusters::Clusters;
 
 /// Upper bounds, in seconds, of how long a reconcile takes.
@@ -39,6 +42,7 @@ pub struct Metrics {
     requests: Family<Labels<3>, Counter>,
     rejected: Family<Labels<1>, Counter>,
     clusters: Arc<Clusters>,
+    agents: Arc<Agents>,
 }
 
 impl Default for Metrics {
@@ -58,8 +62,10 @@ impl Default for Metrics {
         registry.register("plans_rejected", help, rejected.clone());
         let clusters = Arc::new(Clusters::default());
         registry.register_collector(Box::new(Arc::clone(&clusters)));
+        let agents = Arc::new(Agents::default());
+        registry.register_collector(Box::new(Arc::clone(&agents)));
         let registry = Arc::new(registry);
-        Self { registry, reconciles, durations, queued, requests, rejected, clusters }
+        Self { registry, reconciles, durations, queued, requests, rejected, clusters, agents }
     }
 }
 
@@ -91,6 +97,11 @@ impl Metrics {
     /// What is told of each cluster.
     pub(crate) fn clusters(&self) -> &Clusters {
         &self.clusters
+    }
+
+    /// What is told of each object that has an agent.
+    pub(crate) fn agents(&self) -> &Agents {
+        &self.agents
     }
 
     pub(crate) fn rejected(&self, application: &str) {
@@ -152,6 +163,24 @@ mod tests {
         assert!(!text.contains("condition=\"QuorumLost\""), "nobody knows");
         metrics.clusters().forget(&cluster);
         assert!(!metrics.text().contains("demo"));
+    }
+
+    #[test]
+    fn an_object_with_an_agent_is_told_until_it_is_gone() {
+        let (metrics, object) = (Metrics::default(), crate::ObjectKey::namespaced("ns", "daily"));
+        let backup = Some("2026-01-01T00:00:00Z".parse().unwrap());
+        let figures = AgentFigures { cluster: "demo".into(), ready: Some(false), backup };
+        metrics.agents().note("toy-backup", object.clone(), figures);
+        let of = r#"agent="toy-backup",namespace="ns",cluster="demo",object="daily""#;
+        let text = metrics.text();
+        for line in [
+            format!("endstate_agent_ready{{{of}}} 0.0"),
+            format!("endstate_backup_timestamp_seconds{{{of}}} 1767225600.0"),
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        }
+        metrics.agents().forget("toy-backup", &object);
+        assert!(!metrics.text().contains("daily"));
     }
 
     #[test]

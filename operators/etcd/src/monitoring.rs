@@ -55,6 +55,9 @@ fn alerts() -> Vec<Alert> {
         )
         .after_minutes(60)
         .says("more than half of the database of {{ $labels.member }} is unused: defragment it"),
+        Alert::new("EtcdBackupsFail", "endstate_agent_ready{agent=\"etcd-backup\"} == 0", Warning)
+            .after_minutes(15)
+            .says("backups of {{ $labels.cluster }} are not as {{ $labels.object }} asks for"),
         Alert::new(
             "EtcdProposalsFail",
             "increase(etcd_server_proposals_failed_total[15m]) > 5",
@@ -81,6 +84,8 @@ fn panels() -> Vec<Panel> {
             .line("{{member}} size", of("etcd_mvcc_db_total_size_in_bytes"))
             .line("{{member}} in use", of("etcd_mvcc_db_total_size_in_use_in_bytes"))
             .line("{{member}} quota", of("etcd_server_quota_backend_bytes")),
+        Panel::new("Age of the newest backup", "s")
+            .line("{{object}}", format!("time() - {}", of("endstate_backup_timestamp_seconds"))),
         Panel::new("Memory", "bytes").line("{{member}}", of("process_resident_memory_bytes")),
     ]
 }

@@ -108,7 +108,10 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
     if !state.counts(slot) {
         return Ok(());
     }
-    if slot.runs() && another_is_stopped(state, aim) {
+    // Who had failed is removed while another may be at work, and nothing tells the application to keep it if it is
+    // back meanwhile.
+    let back = !aim.pod_as_seen && !another_is_down(state, aim);
+    if slot.runs() && another_is_stopped(state, aim) && !back {
         return Err(Property::OneDisruption);
     }
     let counted = match state.has(LED) {
@@ -133,10 +136,19 @@ fn may_remove(state: &State, aim: Aim) -> Result<(), Property> {
 /// Whether the operator has stopped another that counts and is not back yet, or asked for something dangerous about
 /// another that is not over.
 fn another_is_stopped(state: &State, aim: Aim) -> bool {
-    let mut others = state.slots.iter().enumerate().filter(|(at, _)| *at != aim.index);
+    another_is_down(state, aim) || others(state, aim).any(Slot::is_at_work)
+}
+
+/// The same without what an operation asked for, of which only the member knows whether it is over.
+fn another_is_down(state: &State, aim: Aim) -> bool {
     let stopped = |it: &Slot| state.counts(it) && it.process & VOLUNTARY != 0;
     let risks = |it: &Slot| it.own_step().is_some_and(|it| aim.risks & 1 << it != 0);
-    others.any(|(_, it)| stopped(it) || risks(it) || it.is_at_work())
+    others(state, aim).any(|it| stopped(it) || risks(it))
+}
+
+fn others(state: &State, aim: Aim) -> impl Iterator<Item = &Slot> {
+    let all = state.slots.iter().enumerate();
+    all.filter(move |(at, _)| *at != aim.index).map(|(_, it)| it)
 }
 
 /// S4: a group that holds something has a copy of it after a call, or the call changed nothing about it.

@@ -112,9 +112,11 @@ impl<S> Lint<'_, S> {
         let mut members = self.list().into_iter().flat_map(|it: &Membership| &it.members);
         let holds = match need {
             Precondition::Healthy { .. } => members.all(|it| !of(&it) || self.works(it)),
+            // On the way to what is asked for nobody is, as rows have it, and a stage may be waited for as long as
+            // anything.
             Precondition::UpToDate { .. } => {
                 let mut rows = self.plan.status.members.iter();
-                rows.all(|it| it.role != *role || it.updated)
+                record.stage.is_some() || rows.all(|it| it.role != *role || it.updated)
             }
             Precondition::CaughtUp { entries, .. } => self.keeps_up(&step.member, *entries),
         };
