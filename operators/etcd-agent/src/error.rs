@@ -9,6 +9,7 @@ use endstate_core::Version;
 use endstate_etcd::client::Failure;
 use tokio::process::Command;
 
+use crate::bolt::BoltError;
 use crate::log::LogError;
 use crate::record::RecordError;
 
@@ -60,6 +61,25 @@ pub enum AgentError {
     /// A write-ahead log that history is to be written to.
     #[error("etcd's write-ahead log: {0}")]
     Log(#[from] LogError),
+    /// A database whose revision is to be raised.
+    #[error("etcd's database: {0}")]
+    Database(#[from] BoltError),
+    /// A database that lacks what etcd said it has.
+    #[error(
+        "etcd's database is at revision {at} after etcd was at {said} and ended: start it again, or look at its disk"
+    )]
+    Behind {
+        /// Where it is.
+        at: u64,
+        /// Where etcd was.
+        said: u64,
+    },
+    /// A log that goes back to the beginning still.
+    #[error("etcd made no snapshot of its data: start it again, or look at its disk")]
+    Whole,
+    /// The process is to end before its work is done.
+    #[error("it was asked to end before its work was done")]
+    Asked,
     /// A delta ends within a record.
     #[error("the delta {0} ends within a record")]
     CutOff(String),
@@ -208,7 +228,7 @@ pub enum AgentError {
     },
     /// A call that the agent does not know.
     #[error(
-        "usage: agent etcd restore WHAT MEMBER | agent etcd keep WHAT | agent etcd commit FOLDER"
+        "usage: agent etcd restore WHAT MEMBER | agent etcd keep WHAT | agent etcd mend PROGRAMS DATA [LOG]"
     )]
     Usage,
 }

@@ -4,9 +4,13 @@
 //! says on the command line what it is asked for; what it has done it is asked for over HTTP. The credentials of the
 //! archive are mounted there, and are nowhere else: the operator reads none of them, and no data goes through it.
 //!
+//! Before a member that goes on alone it makes that member's data ready, beside nobody.
+//!
 //! Read `keep.rs` and `due.rs` for backups, `restore.rs` and `replay.rs` for the way back, `record.rs` for what a delta
-//! is, and `log.rs` and `request.rs` for what etcd makes history of.
+//! is, `log.rs` and `request.rs` for what etcd makes history of, and `mend.rs`, `raise.rs` and `bolt.rs` for a member
+//! that goes on alone.
 
+mod bolt;
 mod cluster;
 mod delta;
 mod due;
@@ -14,6 +18,8 @@ mod error;
 mod full;
 mod keep;
 mod log;
+mod mend;
+mod raise;
 mod record;
 mod replay;
 mod request;
@@ -34,6 +40,7 @@ use endstate_core::backup::Report;
 use etcd_plan::Made;
 use tokio::net::TcpListener;
 
+pub use bolt::BoltError;
 pub use cluster::{Asked, follower};
 pub use delta::After;
 pub use due::{Seen, Step, due};
@@ -41,6 +48,8 @@ pub use error::AgentError;
 pub use full::up_to;
 pub use keep::Keeper;
 pub use log::LogError;
+pub use mend::{Mended, commit, mend};
+pub use raise::{RAISED_BY, raise};
 pub use record::{Lease, Reader, Record, RecordError, Revision, What, Write};
 pub use restore::{Restored, restore};
 pub use task::{Folders, KeepTask, RestoreTask, When};
@@ -58,9 +67,19 @@ pub async fn main(words: &[String], shutdown: CancellationToken) -> Result<(), A
             tracing::info!(of, revision, raised, "restored");
             Ok(())
         }
-        ["commit", folder] => {
-            let (before, after) = commit(Path::new(folder))?;
-            tracing::info!(before, after, "all of the log is committed");
+        ["mend", programs, data, ref wal @ ..] if wal.len() <= 1 => {
+            let mended =
+                Box::pin(mend(programs.as_ref(), data.as_ref(), wal.first().map(Path::new)));
+            let Some(mended) = until(&shutdown, mended).await else {
+                return Err(AgentError::Asked);
+            };
+            let Mended { index, before, after } = mended?;
+            tracing::info!(
+                index,
+                before,
+                after,
+                "all of the log is done, and the revision is raised"
+            );
             Ok(())
         }
         ["keep", task, ref hints @ ..] => {
@@ -71,21 +90,6 @@ pub async fn main(words: &[String], shutdown: CancellationToken) -> Result<(), A
         }
         _ => Err(AgentError::Usage),
     }
-}
-
-/// Says in the log of a member that does not run that all of its entries are committed. One that is forced into a
-/// cluster of its own drops what it does not know to be, and with it what was acknowledged last: a member learns of a
-/// commit with the message after it, and notes it on its disk with the entry after that. Who is alone may take all that
-/// it has: no entry before the last that was acknowledged is missing, and more was asked for, if anything, and never
-/// refused. Gives the last index that was committed before, and is now.
-pub fn commit(folder: &Path) -> Result<(u64, u64), LogError> {
-    let mut log = log::Log::open(folder)?;
-    let (before, last) = log.reach();
-    if before < last {
-        log.commit()?;
-        log.sync()?;
-    }
-    Ok((before, last))
 }
 
 /// Keeps backups, and says how that goes at an address, until shutdown.

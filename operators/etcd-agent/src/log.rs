@@ -25,6 +25,7 @@ mod kind {
     pub(super) const ENTRY: i64 = 2;
     pub(super) const STATE: i64 = 3;
     pub(super) const CRC: i64 = 4;
+    pub(super) const SNAPSHOT: i64 = 5;
 }
 
 /// A record. All of its fields are written, as etcd does.
@@ -54,6 +55,13 @@ struct State {
     vote: u64,
     #[prost(uint64, required, tag = "3")]
     commit: u64,
+}
+
+/// A snapshot that is beside the log: entries up to there are not needed any more.
+#[derive(Clone, PartialEq, Message)]
+struct Snapshot {
+    #[prost(uint64, required, tag = "1")]
+    index: u64,
 }
 
 /// An entry of raft's.
@@ -162,6 +170,12 @@ impl Log {
         (self.end.state.commit, self.end.index)
     }
 
+    /// The entry up to which the last snapshot goes that the last file of the log names; 0 if it names none but the
+    /// beginning.
+    pub(crate) fn snapshot(&self) -> u64 {
+        self.end.snapshot
+    }
+
     fn write(&mut self, kind: i64, data: Vec<u8>) -> Result<(), LogError> {
         let crc = self.end.crc.of(&data);
         let framed = framed(&Record { kind, crc, data: Some(data) });
@@ -179,12 +193,21 @@ struct End {
     state: State,
     /// Of the last entry.
     index: u64,
+    /// Up to where the last snapshot goes that the last file names.
+    snapshot: u64,
 }
 
 impl End {
     /// Before the first record of a file.
     fn before(index: u64) -> Self {
-        Self { offset: 0, crc: Chain::after(0), member: 0, state: State::default(), index }
+        Self {
+            offset: 0,
+            crc: Chain::after(0),
+            member: 0,
+            state: State::default(),
+            index,
+            snapshot: 0,
+        }
     }
 
     /// Goes on by a record; says what is wrong with it, if anything is.
@@ -207,6 +230,7 @@ impl End {
             kind::METADATA => self.member = Metadata::decode(data)?.member,
             kind::ENTRY => self.index = Entry::decode(data)?.index,
             kind::STATE => self.state = State::decode(data)?,
+            kind::SNAPSHOT => self.snapshot = Snapshot::decode(data)?.index,
             _ => {}
         }
         Ok(())

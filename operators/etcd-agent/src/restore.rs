@@ -20,7 +20,7 @@ use crate::error::AgentError;
 use crate::full;
 use crate::record::{Reader, What};
 use crate::replay::Replay;
-use crate::scratch::{Member, Scratch};
+use crate::scratch::{Member, Scratch, unsynced};
 use crate::task::{Folders, RestoreTask};
 use crate::tool::{Making, Tool};
 
@@ -180,7 +180,8 @@ pub async fn restore(
     let (data, wal, beside) = (room.data(), room.wal(), room.work.join("beside"));
     let making = Making { made, data: &data, wal: wal.as_deref(), bump: raised };
     let (programs, wal, peer_url) = (folders.programs.as_path(), making.wal, &made.peer_url);
-    let scratch = Scratch { programs, version, data: &data, wal, peer_url, beside: &beside };
+    let flags = unsynced(version);
+    let scratch = Scratch { programs, data: &data, wal, peer_url, flags, beside: &beside };
     let bench = Bench { tool: &tool, making: &making, scratch, work: &room.work };
     let (of, revision) = match found {
         Found::Kept(source, lineage, entries) => {
@@ -209,7 +210,7 @@ async fn of_kept(
     let target = wanted(&mut entries, task)?;
     let mut chain = chain(&entries, target)?;
     let stop_at = stop(&mut chain);
-    may_open(chain.full, bench.scratch.version)?;
+    may_open(chain.full, bench.tool.version())?;
     tracing::info!(entry = %chain.full.name, deltas = chain.deltas.len(), "restores");
     make(source, chain.full, (bench.tool, bench.making), bench.work).await?;
     // Where there are no deltas, etcd has nothing to do but to withdraw an alarm, which would refuse writes for ever.

@@ -1,7 +1,6 @@
-//! A member of etcd on loopback whose data is still in the making, or is thrown away afterwards.
+//! A member of etcd on loopback whose data is still in the making, is thrown away afterwards, or is to be made ready.
 //!
-//! It serves whoever shows a certificate that is made for this one start: in data with users that is root. It writes
-//! without waiting for the disk: what it wrote is made durable as a whole, or thrown away as a whole.
+//! It serves whoever shows a certificate that is made for this one start: in data with users that is root.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -41,21 +40,37 @@ pub(crate) struct Member {
 pub(crate) struct Scratch<'a> {
     /// The folder of etcd's programs.
     pub programs: &'a Path,
-    /// Their version.
-    pub version: Version,
     /// Its data directory.
     pub data: &'a Path,
     /// Its write-ahead log, if that is apart.
     pub wal: Option<&'a Path>,
     /// Its URL for its peers, as its data has it.
     pub peer_url: &'a str,
+    /// Flags beside its own.
+    pub flags: &'a [&'static str],
     /// A folder for what it needs beside.
     pub beside: &'a Path,
 }
 
+/// Flags for data that is made durable as a whole, or thrown away as a whole: it need not wait for the disk. What was
+/// done is let go of in memory soon.
+pub(crate) fn unsynced(version: Version) -> &'static [&'static str] {
+    match version.minor {
+        ..5 => &["--snapshot-count=10000"],
+        5.. => &["--snapshot-count=10000", "--unsafe-no-fsync"],
+    }
+}
+
 impl Member {
-    /// Starts one on its data, and waits until it serves.
+    /// Starts one that is to be written to, and waits until it serves.
     pub(crate) async fn start(of: &Scratch<'_>) -> Result<Self, AgentError> {
+        let member = Self::serve(of).await?;
+        member.make_room().await?;
+        Ok(member)
+    }
+
+    /// Starts one on its data, and waits until it serves: it has done all that its log has as committed then.
+    pub(crate) async fn serve(of: &Scratch<'_>) -> Result<Self, AgentError> {
         fs::create_dir_all(of.beside).map_err(AgentError::file(of.beside))?;
         let files = certificates(of.beside)?;
         let ports = [free_port()?, free_port()?];
@@ -72,7 +87,6 @@ impl Member {
             Ok(served) => served?,
             Err(_) => return Err(AgentError::Silent),
         }
-        member.make_room().await?;
         Ok(member)
     }
 
@@ -145,15 +159,11 @@ fn command(of: &Scratch<'_>, ports: [u16; 2]) -> Command {
         // Nobody else votes, so there is nobody to wait for.
         "--heartbeat-interval=20".to_owned(),
         "--election-timeout=100".to_owned(),
-        // What was done is let go of in memory soon.
-        "--snapshot-count=10000".to_owned(),
         format!("--quota-backend-bytes={}", 1_u64 << 40),
         "--logger=zap".to_owned(),
         "--log-level=warn".to_owned(),
     ]);
-    if of.version.minor >= 5 {
-        command.arg("--unsafe-no-fsync");
-    }
+    command.args(of.flags);
     // Nobody's settings count here.
     command.env_clear();
     command

@@ -44,6 +44,10 @@ impl Tool {
         Self { programs: programs.to_owned(), version }
     }
 
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
     /// Whether it can raise the revision.
     pub(crate) fn raises(&self) -> bool {
         (self.version.minor, self.version.patch) >= RAISES_FROM

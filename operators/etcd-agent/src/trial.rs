@@ -12,7 +12,7 @@ use etcd_plan::Made;
 
 use crate::error::AgentError;
 use crate::restore::{Source, make, replay};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, unsynced};
 use crate::task::Folders;
 use crate::tool::{Making, Tool};
 
@@ -67,10 +67,10 @@ async fn attempt(
     make(source, chain.full, (&tool, &making), work).await?;
     let scratch = Scratch {
         programs: &folders.programs,
-        version,
         data: &data,
         wal: None,
         peer_url: &made.peer_url,
+        flags: unsynced(version),
         beside: &work.join("beside"),
     };
     let (member, _) = replay(source, &chain, scratch, (0, u64::MAX)).await?;

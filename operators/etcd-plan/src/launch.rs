@@ -37,6 +37,8 @@ pub const PORTS: [(&str, u16); 3] =
 const PROGRAM: [&str; 3] = ["/endstate/endstate", "agent", "etcd"];
 /// etcd itself, in its image.
 const ETCD: &str = "/usr/local/bin/etcd";
+/// The folder of it, and of the programs beside it.
+const PROGRAMS: &str = "/usr/local/bin";
 
 /// Where other members find a member.
 pub(crate) fn peer_url(object: &Identity, spec: &EtcdClusterSpec, member: &str) -> String {
@@ -89,7 +91,7 @@ pub(crate) fn launch(of: &LaunchOf<'_, EtcdClusterSpec>, version: Version) -> La
     let prepare = restore.as_ref().and_then(|it| prepare(of, it, version));
     let restore = restore.filter(|_| prepare.is_some());
     let guard = prepare.into_iter().fold(guard, Guard::prepared_by);
-    let guard = commit(of).into_iter().fold(guard, Guard::mended_by);
+    let guard = mend(of).into_iter().fold(guard, Guard::mended_by);
     let launch = Launch::new(of.spec.image(), guard, of)
         .command(command)
         .env(env(of, &held))
@@ -129,13 +131,11 @@ fn prepare(
     )
 }
 
-/// The program that keeps a member which goes on alone from dropping the end of its log, and its arguments.
-fn commit(of: &LaunchOf<'_, EtcdClusterSpec>) -> Option<Vec<String>> {
-    let folder = match of.storage("wal", of.spec.wal.as_ref()) {
-        None => format!("{DATA_DIR}/member/wal"),
-        Some(_) => format!("{WAL_DIR}/wal"),
-    };
-    let words = PROGRAM.into_iter().chain(["commit", &folder]).map(str::to_owned);
+/// The program that makes the data of a member ready which goes on alone, and its arguments.
+fn mend(of: &LaunchOf<'_, EtcdClusterSpec>) -> Option<Vec<String>> {
+    let apart = of.storage("wal", of.spec.wal.as_ref()).map(|_| format!("{WAL_DIR}/wal"));
+    let words = ["mend", PROGRAMS, DATA_DIR].map(str::to_owned);
+    let words = PROGRAM.map(str::to_owned).into_iter().chain(words).chain(apart);
     matches!(of.start, Some(Start::Recover { .. })).then(|| words.collect())
 }
 

@@ -3,5 +3,6 @@
 mod contract;
 mod forced;
 mod kept;
+mod raised;
 mod saved;
 mod support;

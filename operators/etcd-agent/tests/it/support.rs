@@ -47,6 +47,7 @@ pub(crate) struct World {
 pub(crate) struct Member {
     child: Child,
     pub(crate) url: String,
+    peer: String,
 }
 
 impl Drop for Member {
@@ -59,18 +60,50 @@ impl Drop for Member {
 impl Member {
     /// One on this data directory, which it makes if it is not there.
     pub(crate) async fn start(version: &str, data: &Path, flags: &[&str]) -> Self {
-        let url = format!("http://{}", free_address());
         let peer = format!("http://{}", free_address());
+        let members = format!("demo-a={peer}");
+        Self::run(version, data, ("demo-a", &peer, &members), flags).await
+    }
+
+    /// One with nothing that joins another, which is alone.
+    pub(crate) async fn join(version: &str, data: &Path, other: &Self) -> Self {
+        let peer = format!("http://{}", free_address());
+        let mut client = other.client().await;
+        let list = client.member_list().await.expect("a list");
+        let id = list.members()[0].id();
+        // It was started elsewhere, and lists itself where it was first.
+        client.member_update(id, [other.peer.clone()]).await.expect("it is updated");
+        client.member_add([peer.clone()], None).await.expect("it is added");
+        let members = format!("demo-a={},demo-b={peer}", other.peer);
+        let joins = &["--initial-cluster-state=existing"];
+        Self::run(version, data, ("demo-b", &peer, &members), joins).await
+    }
+
+    /// Ends it as it should.
+    pub(crate) fn end(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+        self.child.wait().expect("it ends");
+    }
+
+    async fn run(
+        version: &str,
+        data: &Path,
+        (name, peer, members): (&str, &str, &str),
+        flags: &[&str],
+    ) -> Self {
+        let url = format!("http://{}", free_address());
         let log = File::create(data.with_extension("log")).expect("a log");
         let errors = log.try_clone().expect("a second handle");
         let mut command = Command::new(programs(version).join("etcd"));
         command.arg("--data-dir").arg(data).args(flags);
-        command.args(["--name", "demo-a", "--listen-client-urls", &url]);
-        command.args(["--advertise-client-urls", &url, "--listen-peer-urls", &peer]);
-        command.args(["--initial-cluster", &format!("demo-a={peer}")]);
-        command.args(["--initial-advertise-peer-urls", &peer, "--logger", "zap"]);
+        command.args(["--name", name, "--listen-client-urls", &url]);
+        command.args(["--advertise-client-urls", &url, "--listen-peer-urls", peer]);
+        command.args(["--initial-cluster", members]);
+        command.args(["--initial-advertise-peer-urls", peer, "--logger", "zap"]);
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        let mut member = Self { child: command.spawn().expect("etcd starts"), url };
+        let child = command.spawn().expect("etcd starts");
+        let mut member = Self { child, url, peer: peer.to_owned() };
         member.serves().await;
         member
     }

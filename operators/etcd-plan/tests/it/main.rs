@@ -2,6 +2,7 @@
 
 mod auth;
 mod certmanager;
+mod recovered;
 mod restore;
 mod space;
 mod stories;
