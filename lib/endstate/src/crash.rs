@@ -56,8 +56,8 @@ pub enum Way {
     Before,
     /// `after`: the call is made, and the process ends when it was answered.
     After,
-    /// `lost`: the call is made, and whoever made it gets the error of a connection that broke instead of the answer. The
-    /// process goes on.
+    /// `lost`: the call is made, and whoever made it gets the error of a connection that broke instead of the answer.
+    /// The process goes on.
     Lost,
 }
 

@@ -16,7 +16,8 @@ use crate::{Engine, ObjectKey, debug, health};
 ///
 /// ```
 /// use endstate::package::Options;
-/// let options = Options { image: "endstate:0.1.0".into(), health: None, debug_port: None, replica: None, crash_at: None };
+/// let image = "endstate:0.1.0".into();
+/// let options = Options { image, health: None, debug_port: None, replica: None, crash_at: None };
 /// assert!(options.replica.is_none(), "no lease: let no other operator run beside it");
 /// ```
 #[derive(Debug, Clone)]
