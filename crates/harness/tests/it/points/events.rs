@@ -39,7 +39,8 @@ impl Event {
         }
         let cluster = EtcdCluster::existing(up, CLUSTER).await?;
         let followers = cluster.followers().await?;
-        let follower = followers.first().context("nobody follows")?;
+        let members = cluster.members().await?;
+        let follower = followers.first().or(members.first()).context("it has no members")?;
         let client = up.client().await?;
         let now = DeleteParams::default().grace_period(0);
         match self {
@@ -51,8 +52,7 @@ impl Event {
             }
             Self::DeletePods(count) => {
                 let pods: Api<Pod> = Api::default_namespaced(client);
-                let leaders_last = cluster.members().await?;
-                let leaders = leaders_last.iter().filter(|it| !followers.contains(it));
+                let leaders = members.iter().filter(|it| !followers.contains(it));
                 for member in followers.iter().chain(leaders).take(*count) {
                     pods.delete(member, &now).await?;
                 }
