@@ -37,19 +37,37 @@ pub(crate) struct Chaos {
     /// Instead, the loss of a majority's data and the recovery, so many times: what that may lose is counted apart
     #[arg(long)]
     recoveries: Option<u32>,
+    /// Instead, the operator killed before, after and with a lost answer at every call of every workload, on so many
+    /// control planes at once as there are clusters
+    #[arg(long, conflicts_with = "recoveries")]
+    crash_points: bool,
+    /// Of these, only workloads whose name contains this
+    #[arg(long, requires = "crash_points")]
+    only: Option<String>,
+    /// Only at every so manieth call
+    #[arg(long, requires = "crash_points", default_value_t = 1)]
+    every: u32,
+}
+
+impl Chaos {
+    /// The test that it is, and what its page is called.
+    fn test(&self) -> (&'static str, String) {
+        match self.recoveries {
+            _ if self.crash_points => ("points::a_crash_at_any_call", "crash-points".to_owned()),
+            Some(_) => ("chaos::quorums", format!("recoveries-{}", self.seed)),
+            None => ("chaos::faults", format!("seed-{}", self.seed)),
+        }
+    }
 }
 
 /// The figures are written to `target/chaos` while it goes on.
 pub(crate) fn chaos(args: &Chaos) -> Result<()> {
-    let (test, kind) = match args.recoveries {
-        None => ("chaos::faults", "seed"),
-        Some(_) => ("chaos::quorums", "recoveries"),
-    };
+    let (test, page) = args.test();
     let only =
         Args { filter: Some(test.to_owned()), package: Some("harness".to_owned()), real: false };
     let folder = run::target().join("chaos");
     fs::create_dir_all(&folder)?;
-    let report = folder.join(format!("{kind}-{}.md", args.seed));
+    let report = folder.join(format!("{page}.md"));
     let mut test = prepared(&only)?;
     test.args(["--", "--nocapture"])
         .env("ENDSTATE_CHAOS_FAULTS", args.faults.to_string())
@@ -57,6 +75,10 @@ pub(crate) fn chaos(args: &Chaos) -> Result<()> {
         .env("ENDSTATE_CHAOS_CLUSTERS", args.clusters.to_string())
         .env("ENDSTATE_CHAOS_RECOVERIES", args.recoveries.unwrap_or_default().to_string())
         .env("ENDSTATE_CHAOS_REPORT", &report);
+    if args.crash_points {
+        test.env("ENDSTATE_POINTS_EVERY", args.every.to_string())
+            .env("ENDSTATE_POINTS_ONLY", args.only.as_deref().unwrap_or_default());
+    }
     let checked = run::check(&mut test);
     println!("figures: {}", report.display());
     checked

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 
 use crate::cache::{AnyCache, Origin};
+use crate::crash::Calls;
 use crate::event::{Recorder, reference};
 use crate::lease::Fence;
 use crate::{Cache, Error, Metrics, Notice, Object, ObjectKey, Scope};
@@ -30,6 +31,7 @@ pub struct Context {
     pub(crate) origin: Option<Origin>,
     pub(crate) fence: Fence,
     pub(crate) metrics: Metrics,
+    pub(crate) calls: Calls,
 }
 
 impl Context {

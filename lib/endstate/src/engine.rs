@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Caches;
+use crate::crash::{Calls, CrashAt};
 use crate::event::{Poster, recorder};
 use crate::lease::{Fence, Leader};
 use crate::{Cache, Context, Error, Failure, Metrics, Notice, Object, ObjectKey, Scope};
@@ -92,6 +93,8 @@ pub struct Options {
     pub reconcile_deadline: Duration,
     /// How long running reconciles may go on after a shutdown was asked for.
     pub shutdown_grace: Duration,
+    /// At which call the process ends, if it is to: see [`crash`](crate::crash).
+    pub crash_at: Option<CrashAt>,
 }
 
 impl Options {
@@ -102,6 +105,7 @@ impl Options {
             request_deadline: Duration::from_secs(15),
             reconcile_deadline: Duration::from_secs(120),
             shutdown_grace: Duration::from_secs(5),
+            crash_at: None,
         }
     }
 }
@@ -134,6 +138,7 @@ impl Engine {
 
     fn behind(fence: Fence, client: Client, options: Options) -> Self {
         let (recorder, poster) = recorder(client.clone(), &options.field_manager);
+        let metrics = Metrics::default();
         let context = Context {
             client,
             caches: Arc::new(Caches::default()),
@@ -142,7 +147,8 @@ impl Engine {
             request_deadline: options.request_deadline,
             origin: None,
             fence,
-            metrics: Metrics::default(),
+            calls: Calls::new(options.crash_at, metrics.clone()),
+            metrics,
         };
         Self { options, context, poster, tasks: Vec::new(), leader: None }
     }

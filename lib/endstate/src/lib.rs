@@ -77,7 +77,8 @@
 //! # }
 //! ```
 //!
-//! [`package::Package`] makes it an entry of a catalogue: with manifests, rights, a lease and a status tree.
+//! [`package::Package`] makes it an entry of a catalogue: with manifests, rights, a lease and a status tree. [`crash`]:
+//! how to test that it may end at each of its calls.
 //!
 //! # A controller of anything else
 //!
@@ -114,6 +115,7 @@ pub mod cache;
 pub mod client;
 pub mod condition;
 mod context;
+pub mod crash;
 pub mod crd;
 mod debug;
 pub mod driver;

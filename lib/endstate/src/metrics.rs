@@ -40,6 +40,7 @@ pub struct Metrics {
     durations: Family<Labels<1>, Histogram>,
     queued: Family<Labels<1>, Gauge>,
     requests: Family<Labels<3>, Counter>,
+    calls: Counter,
     rejected: Family<Labels<1>, Counter>,
     clusters: Arc<Clusters>,
     agents: Arc<Agents>,
@@ -58,6 +59,9 @@ impl Default for Metrics {
         registry.register("queue_depth", "Objects to be looked at, or being so", queued.clone());
         let help = "Requests of reconciles to the API, by result: ok, the HTTP status of a refusal, or why there was no answer";
         registry.register("requests", help, requests.clone());
+        let (help, calls) =
+            ("Writes to the API, and requests that change an application", Counter::default());
+        registry.register("calls", help, calls.clone());
         let help = "Plans that the linter rejected: each is a bug";
         registry.register("plans_rejected", help, rejected.clone());
         let clusters = Arc::new(Clusters::default());
@@ -65,7 +69,17 @@ impl Default for Metrics {
         let agents = Arc::new(Agents::default());
         registry.register_collector(Box::new(Arc::clone(&agents)));
         let registry = Arc::new(registry);
-        Self { registry, reconciles, durations, queued, requests, rejected, clusters, agents }
+        Self {
+            registry,
+            reconciles,
+            durations,
+            queued,
+            requests,
+            calls,
+            rejected,
+            clusters,
+            agents,
+        }
     }
 }
 
@@ -92,6 +106,10 @@ impl Metrics {
     pub(crate) fn requested(&self, verb: &str, kind: &str, result: String) {
         let (verb, kind) = (("verb", verb.to_owned()), ("kind", kind.to_owned()));
         self.requests.get_or_create(&[verb, kind, ("result", result)]).inc();
+    }
+
+    pub(crate) fn called(&self) {
+        self.calls.inc();
     }
 
     /// What is told of each cluster.

@@ -18,6 +18,7 @@ mod kubectl;
 mod learners;
 mod person;
 mod plan;
+mod points;
 mod readme;
 mod restart;
 mod restores;

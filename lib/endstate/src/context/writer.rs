@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Propagation};
 use crate::cache::ManagedFields;
+use crate::crash::{Begun, broken};
 use crate::patch::merge_diff;
 use crate::{Error, Object, ObjectKey};
 
@@ -179,8 +180,10 @@ impl<K: Object> Writer<'_, K> {
         let key = ObjectKey::of(observed);
         self.fenced("delete", &key)?;
         let request = self.built("delete", &key, self.request(&key).delete(key.name(), params))?;
+        let call = self.begin("delete", &key);
         let answer = self.ctx.client.request_status::<K>(request);
-        match self.bounded("delete", &key, answer).await {
+        let answer = self.bounded("delete", &key, answer).await;
+        match call.answered(answer, || self.lost("delete", &key)) {
             Ok(Either::Left(object)) if is_held(&object) => drop(self.show(object)),
             Ok(_) => self.erase(observed),
             Err(error) if error.is_not_found() => self.erase(observed),
@@ -227,8 +230,20 @@ impl<K: Object> Writer<'_, K> {
         request: Built,
     ) -> Result<Arc<K>, Error> {
         self.fenced(verb, key)?;
-        let object = self.send(verb, key, request).await?;
+        let call = self.begin(verb, key);
+        let answer = self.send(verb, key, request).await;
+        let object = call.answered(answer, || self.lost(verb, key))?;
         Ok(self.show(object))
+    }
+
+    fn begin(&self, verb: &'static str, key: &ObjectKey) -> Begun {
+        self.ctx.calls.begin(format_args!("{verb} {}", self.target(key)))
+    }
+
+    /// What a write gets whose answer is lost.
+    fn lost<T>(&self, verb: &'static str, key: &ObjectKey) -> Result<T, Error> {
+        let source = Box::new(kube::Error::Service(broken().into()));
+        Err(Error::Request { verb, target: self.target(key), source })
     }
 
     /// Only the leader writes.

@@ -25,6 +25,7 @@ use super::observe::Look;
 use super::operand::{ObjectsOf, Operand, PodRequest, SpecOf};
 use super::reconciler::Operator;
 use super::rest;
+use crate::crash::broken;
 use crate::driver::{Driver, Outcome, Target};
 use crate::{Context, Error, Next, Notice, ObjectKey, Propagation, template};
 
@@ -381,7 +382,9 @@ where
         let members = self.addresses(snapshot, record, &pods);
         let beside = snapshot.beside.clone();
         let target = Target { members, secrets, beside, ..Target::new(&snapshot.object, spec) };
-        match self.operand.driver().act(&target, call).await {
+        let begun = ctx.calls.begin(&call.request);
+        let outcome = self.operand.driver().act(&target, call).await;
+        match begun.answered(outcome, || Outcome::blocked(broken())) {
             Outcome::Done => {
                 if let Request::App(step) = &call.request
                     && let Some(operation) = step.operation()

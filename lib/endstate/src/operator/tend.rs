@@ -9,6 +9,7 @@ use super::execute::decided_spec;
 use super::observe::Look;
 use super::operand::{Operand, SpecOf};
 use super::reconciler::Operator;
+use crate::crash::broken;
 use crate::driver::{Driver, Outcome, Target};
 use crate::{Context, Error};
 
@@ -59,7 +60,9 @@ where
             if !ctx.fence().is_open() {
                 return Ok(asked);
             }
-            match self.operand.driver().tend(target, step).await {
+            let begun = ctx.calls.begin(format_args!("{} {}", step.name, seen.name));
+            let outcome = self.operand.driver().tend(target, step).await;
+            match begun.answered(outcome, || Outcome::blocked(broken())) {
                 Outcome::Done | Outcome::Running => asked = true,
                 Outcome::Blocked(said) | Outcome::NeedsUser(said) => {
                     tracing::info!(kind = seen.kind, name = seen.name, step = step.name, %said, "refused");

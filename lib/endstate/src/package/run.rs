@@ -7,6 +7,7 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::{DEBUG_PORT, NAMESPACE, Package, installed_name};
+use crate::crash::{CrashAt, NoCrashAt};
 use crate::lease::{Candidate, Leader, Timing};
 use crate::operator::Health;
 use crate::{Engine, ObjectKey, debug, health};
@@ -15,7 +16,8 @@ use crate::{Engine, ObjectKey, debug, health};
 ///
 /// ```
 /// use endstate::package::Options;
-/// let options = Options { image: "endstate:0.1.0".into(), health: None, debug_port: None, replica: None };
+/// let image = "endstate:0.1.0".into();
+/// let options = Options { image, health: None, debug_port: None, replica: None, crash_at: None };
 /// assert!(options.replica.is_none(), "no lease: let no other operator run beside it");
 /// ```
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub struct Options {
     pub debug_port: Option<u16>,
     /// Who this replica is, for the lease by which one of several acts; `None` if no other can run.
     pub replica: Option<Replica>,
+    /// At which call it ends, if it is to: see [`crash`](crate::crash).
+    pub crash_at: Option<CrashAt>,
 }
 
 /// One of several operators beside each other.
@@ -51,20 +55,24 @@ pub struct Replica {
 
 impl Options {
     /// From `ENDSTATE_IMAGE`, `ENDSTATE_HEALTH_ADDRESS`, `POD_NAME`, `POD_UID` and `POD_NAMESPACE`, which the installed
-    /// Deployment sets.
+    /// Deployment sets, and [`ENDSTATE_CRASH_AT`](crate::crash).
     ///
     /// # Errors
     ///
-    /// [`RunError::HealthAddress`] if that is no `IP:PORT`.
+    /// [`RunError::HealthAddress`] if that is no `IP:PORT`, [`RunError::CrashAt`] if that is no `CALL:WAY`.
     pub fn from_env() -> Result<Self, RunError> {
         let default = || format!("endstate:{}", env!("CARGO_PKG_VERSION"));
         let health = std::env::var("ENDSTATE_HEALTH_ADDRESS").ok();
         let parse = |it: String| it.parse().map_err(|_| RunError::HealthAddress(it));
+        let crash_at = std::env::var_os(CrashAt::VARIABLE);
+        let crash_at = crash_at.map(|it| it.to_string_lossy().parse()).transpose();
+        let crash_at = crash_at.map_err(RunError::CrashAt)?;
         Ok(Self {
             image: std::env::var("ENDSTATE_IMAGE").unwrap_or_else(|_| default()),
             health: health.map(parse).transpose()?,
             debug_port: std::env::var("POD_NAME").is_ok().then_some(DEBUG_PORT),
             replica: Replica::from_env(),
+            crash_at,
         })
     }
 }
@@ -96,6 +104,9 @@ pub enum RunError {
     /// `ENDSTATE_HEALTH_ADDRESS` is no address.
     #[error("ENDSTATE_HEALTH_ADDRESS must be IP:PORT, such as 0.0.0.0:8080, not {0:?}")]
     HealthAddress(String),
+    /// `ENDSTATE_CRASH_AT` is no call and way.
+    #[error("ENDSTATE_CRASH_AT {0}")]
+    CrashAt(NoCrashAt),
     /// The engine ended.
     #[error("the operator's engine ended")]
     Engine(#[source] crate::Error),
@@ -115,7 +126,9 @@ pub async fn run(
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let mut engine = engine(&installed_name(package), client, options.replica);
+    let named = crate::Options::new(installed_name(package));
+    let engine_options = crate::Options { crash_at: options.crash_at, ..named };
+    let mut engine = engine(client, engine_options, options.replica);
     let kinds = Arc::new(package.operate(&mut engine, &options.image));
     if let Some(address) = options.health {
         let listener = tokio::net::TcpListener::bind(address)
@@ -145,15 +158,14 @@ fn explain(kinds: Arc<Vec<Health>>) -> debug::Explain {
     })
 }
 
-fn engine(name: &str, client: Client, replica: Option<Replica>) -> Engine {
-    let options = crate::Options::new(name);
+fn engine(client: Client, options: crate::Options, replica: Option<Replica>) -> Engine {
     let Some(replica) = replica else {
         tracing::warn!(
             "without POD_NAME and POD_UID there is no lease: run one replica of this operator"
         );
         return Engine::new(client, options);
     };
-    let lease = ObjectKey::namespaced(replica.namespace.as_str(), name);
+    let lease = ObjectKey::namespaced(replica.namespace.as_str(), options.field_manager.as_str());
     let leader = Leader::new(client.clone(), &lease, &replica.candidate).timing(replica.timing);
     Engine::leading(client, options, leader)
 }

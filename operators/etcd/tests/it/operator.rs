@@ -88,6 +88,7 @@ impl World {
             health: None,
             debug_port: None,
             replica: None,
+            crash_at: None,
         };
         tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()));
     }
@@ -108,6 +109,7 @@ impl World {
             health: None,
             debug_port: None,
             replica: Some(replica),
+            crash_at: None,
         };
         tokio::spawn(run(&EtcdPackage, self.operator.clone(), options, self.stop.child_token()))
     }
