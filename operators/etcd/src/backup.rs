@@ -117,8 +117,7 @@ fn agent<K: ClusterKind>(
     task["password"] = json!(root.as_ref().map(|_| format!("{ROOT}/password")));
     task["version"] = json!(running.version);
     task["limit"] = json!(limit);
-    let arguments = ["agent", APPLICATION, "keep"].map(str::to_owned);
-    let arguments = arguments.into_iter().chain([task.to_string()]);
+    let arguments = ["agent", APPLICATION, "keep", &task.to_string()].map(str::to_owned);
     let root = root.map(|it| SecretFiles::new("cluster-root", it, ROOT));
     let secrets = backup.secrets().chain(mounted).chain(root);
     let agent = Agent::new(running.image(), arguments);

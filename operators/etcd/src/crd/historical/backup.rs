@@ -201,10 +201,11 @@ pub fn restore(spec: &Value) -> Result<Restore, String> {
 pub(crate) fn restore_kept(status: &Value) -> &Value {
     static OVER: LazyLock<[Value; 2]> =
         LazyLock::new(|| [json!({"state": "Complete"}), json!({"state": "Failed"})]);
-    match (&status["endstate"], &status["succeeded"], status["reason"].as_str()) {
+    // The API server fills in what has a default; conditions are told by this operator alone.
+    match (&status["endstate"]["conditions"][0], &status["succeeded"], status["reason"].as_str()) {
         (Value::Null, Value::Bool(true), _) => &OVER[0],
         (Value::Null, _, Some(reason)) if !reason.is_empty() => &OVER[1],
-        (kept, ..) => kept,
+        _ => &status["endstate"],
     }
 }
 
