@@ -141,12 +141,12 @@ impl<A: Agency> Reconciler for Agents<A> {
     async fn reconcile(&self, key: ObjectKey, ctx: &Context) -> Result<Next, Error> {
         let Some(object) = self.objects.get(&key) else {
             self.missed().remove(&key);
-            ctx.metrics.agents().forget(A::NAME, &key);
+            ctx.metrics.agents().forget(&told_as::<A>(&key));
             return Ok(Next::Settled);
         };
         // What it controls goes with it.
         if object.metadata.deletion_timestamp.is_some() {
-            ctx.metrics.agents().forget(A::NAME, &key);
+            ctx.metrics.agents().forget(&told_as::<A>(&key));
             return Ok(Next::Settled);
         }
         let identity = object.identity();
@@ -243,7 +243,8 @@ impl<A: Agency> Agents<A> {
             status.insert("conditions".into(), json!([condition]));
         }
         let status = Value::Object(status);
-        ctx.metrics.agents().note(A::NAME, ObjectKey::of(object), figures::<A>(object, &status));
+        let of = told_as::<A>(&ObjectKey::of(object));
+        ctx.metrics.agents().note(of, figures::<A>(object, &status));
         let status = A::publish(status);
         ctx.update_status(object, &object.with_status(status)).await.map(drop)
     }
@@ -271,6 +272,11 @@ impl<A: Agency> Agents<A> {
             _ => Ok(()),
         }
     }
+}
+
+/// By what figures of an object are known: two kinds may have agents of one name.
+fn told_as<A: Agency>(object: &ObjectKey) -> (&'static str, String, ObjectKey) {
+    (A::NAME, A::Kind::group(&()).into_owned(), object.clone())
 }
 
 /// What the status says, as figures.

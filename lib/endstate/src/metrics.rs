@@ -188,16 +188,20 @@ mod tests {
         let (metrics, object) = (Metrics::default(), crate::ObjectKey::namespaced("ns", "daily"));
         let backup = Some("2026-01-01T00:00:00Z".parse().unwrap());
         let figures = AgentFigures { cluster: "demo".into(), ready: Some(false), backup };
-        metrics.agents().note("toy-backup", object.clone(), figures);
-        let of = r#"agent="toy-backup",namespace="ns",cluster="demo",object="daily""#;
+        let of = |group: &str| ("toy-backup", group.to_owned(), object.clone());
+        let other = AgentFigures { ready: Some(true), ..figures.clone() };
+        metrics.agents().note(of("toys.example.com"), figures);
+        metrics.agents().note(of("old.example.com"), other);
+        let labels = r#"agent="toy-backup",group="toys.example.com",namespace="ns",cluster="demo",object="daily""#;
         let text = metrics.text();
         for line in [
-            format!("endstate_agent_ready{{{of}}} 0.0"),
-            format!("endstate_backup_timestamp_seconds{{{of}}} 1767225600.0"),
+            format!("endstate_agent_ready{{{labels}}} 0.0"),
+            format!("endstate_backup_timestamp_seconds{{{labels}}} 1767225600.0"),
         ] {
             assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
         }
-        metrics.agents().forget("toy-backup", &object);
+        metrics.agents().forget(&of("toys.example.com"));
+        metrics.agents().forget(&of("old.example.com"));
         assert!(!metrics.text().contains("daily"));
     }
 

@@ -172,9 +172,10 @@ pub(crate) fn every(period: i32, failures: i32, timeout: i32, probe: Probe) -> P
     }
 }
 
-/// How long a member may take to start: its data may have to be made first, and there may be much of it.
+/// How long a member may take to start: its data may have to be made or mended first, and there may be much of it.
 fn seconds_to_start(launch: &Launch) -> i32 {
-    if launch.guard.prepare.is_empty() { 600 } else { 24 * 3600 }
+    let guard = &launch.guard;
+    if guard.prepare.is_empty() && guard.mend.is_empty() { 600 } else { 24 * 3600 }
 }
 
 /// What serves and stops, or is cut off, shows within three seconds, and wakes the operator. A question starts a

@@ -212,7 +212,7 @@ impl Keeper {
 
     /// Reads what is kept for the object, unless that was done a short while ago.
     async fn look(&mut self, cluster: u64, now: Timestamp) -> Result<Lineage, AgentError> {
-        let lineage = self.lineage(cluster)?;
+        let lineage = self.lineage(cluster, self.epoch)?;
         let fresh = SignedDuration::try_from(REST_MAX).unwrap_or(SignedDuration::MAX);
         let known = |it: &(Lineage, Vec<Entry>, Timestamp)| {
             it.0 == lineage && now.duration_since(it.2) < fresh
@@ -222,18 +222,17 @@ impl Keeper {
         }
         self.source.archive.sweep(now).await?;
         loop {
-            let lineage = self.lineage(cluster)?;
+            let lineage = self.lineage(cluster, self.epoch)?;
             let listed = self.source.archive.list(Some(&lineage)).await?;
             for unread in &listed.unread {
                 tracing::warn!(path = unread.path, why = %unread.why, "passes over what it cannot read");
             }
-            // What is kept of a history that began anew is in the next.
-            self.epoch += 1;
-            let next = self.source.archive.list(Some(&self.lineage(cluster)?)).await?;
-            if !next.entries.is_empty() {
+            // What is kept of a history that began anew is in the next, if there is one: this may be given up here.
+            let next = self.lineage(cluster, self.epoch + 1)?;
+            if !self.source.archive.list(Some(&next)).await?.entries.is_empty() {
+                self.epoch += 1;
                 continue;
             }
-            self.epoch -= 1;
             let own = |it: &Entry| it.by == self.task.by;
             let own = listed.entries.into_iter().filter(own).collect();
             self.kept = Some((lineage.clone(), own, now));
@@ -243,10 +242,10 @@ impl Keeper {
         }
     }
 
-    /// The folder of the cluster's history.
-    fn lineage(&self, cluster: u64) -> Result<Lineage, AgentError> {
+    /// The folder of the cluster's history, which may have begun anew so often.
+    fn lineage(&self, cluster: u64, epoch: u32) -> Result<Lineage, AgentError> {
         let of = &self.task.of;
-        let name = match self.epoch {
+        let name = match epoch {
             0 => format!("{of}.{cluster:x}"),
             epoch => format!("{of}.{cluster:x}-{epoch}"),
         };

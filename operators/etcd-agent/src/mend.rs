@@ -9,13 +9,16 @@
 //! beginning, and makes a database of it that was never raised; where the log begins with a snapshot it is sent the
 //! database.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use crate::error::AgentError;
 use crate::log::{Log, LogError};
 use crate::raise::{raise, reach};
 use crate::scratch::{Member, Scratch};
+
+/// The folder in the data directory in which etcd finds what it needs besides.
+const BESIDE: &str = "mend";
 
 /// What became of a member's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Mended {
 /// them.
 pub async fn mend(programs: &Path, data: &Path, wal: Option<&Path>) -> Result<Mended, AgentError> {
     let log = wal.map_or_else(|| data.join("member/wal"), Path::to_owned);
+    // What a run left beside that was killed: a key is in it.
+    clear(&data.join(BESIDE))?;
     let database = data.join("member/snap/db");
     let (_, index) = commit(&log)?;
     if reach(&database)?.0 < index || !has_snapshot(data, &log)? {
@@ -57,7 +62,7 @@ pub async fn mend(programs: &Path, data: &Path, wal: Option<&Path>) -> Result<Me
 
 /// Lets etcd do all of the log, and gives the revision that this led to.
 async fn apply(programs: &Path, data: &Path, wal: Option<&Path>) -> Result<u64, AgentError> {
-    let beside = data.join("mend");
+    let beside = data.join(BESIDE);
     // What it writes is durable: nobody else has this data.
     let flags = &["--force-new-cluster", "--snapshot-count=1"];
     let member =
@@ -65,8 +70,17 @@ async fn apply(programs: &Path, data: &Path, wal: Option<&Path>) -> Result<u64, 
             .await?;
     let said = member.revision().await?;
     member.stop().await?;
-    fs::remove_dir_all(&beside).map_err(AgentError::file(&beside))?;
+    clear(&beside)?;
     Ok(said)
+}
+
+fn clear(folder: &Path) -> Result<(), AgentError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(AgentError::file(folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the log begins with a snapshot, and not with the cluster's first entry: etcd goes by one that the log names

@@ -66,9 +66,10 @@ async fn drain_each(up: &Up, clusters: &[Drained]) -> Result<()> {
         let flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=90s"];
         up.kubectl(&[&["drain", node], &flags[..]].concat()).await?;
         for it in clusters {
+            // The status may be that of before the last pod went.
+            let drained = node.to_owned();
+            it.cluster.until("off the node", move |it| !nodes(it).contains(&drained)).await?;
             it.settles().await?;
-            let left = nodes(&it.cluster.object().await?);
-            ensure!(!left.contains(node), "{} is on {node} still", it.cluster.name);
         }
         up.kubectl(&["uncordon", node]).await?;
         for it in clusters {

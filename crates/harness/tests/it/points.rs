@@ -22,8 +22,8 @@ use self::workloads::workloads;
 /// What the test of the suite does.
 const WORKLOAD: &str = "start of 3";
 /// Where the operator is cut short, in fifths of its calls: at none of these are names given up, which takes ten
-/// seconds.
-const PARTS: [usize; 3] = [0, 3, 4];
+/// seconds. Runs differ in how often they tell what they see, so it is nowhere near the end.
+const PARTS: [usize; 3] = [0, 3, 3];
 
 #[tokio::test]
 async fn a_crash_at_a_few_calls_changes_nothing_in_the_end() -> Result<()> {

@@ -146,7 +146,9 @@ impl Stores {
                     self.s3.ok_or_else(missing)?;
                 let ((bucket, prefix), endpoint) = (of(&path)?, Some(endpoint));
                 let endpoint = endpoint.filter(|it| !it.is_empty());
-                let addressing = (!force_path_style).then_some(Addressing::VirtualHosted);
+                let endpoint = endpoint.map(with_scheme);
+                let hosted = !force_path_style && may_be_host(&bucket);
+                let addressing = hosted.then_some(Addressing::VirtualHosted);
                 let s3 = archive::S3 { bucket, prefix, endpoint, region: None, addressing, secret };
                 found.s3 = Some(s3);
             }
@@ -171,10 +173,54 @@ impl Stores {
                 let OssPath { path, oss_secret: secret, endpoint } =
                     self.oss.ok_or_else(missing)?;
                 let (bucket, prefix) = of(&path)?;
-                let endpoint = if endpoint.is_empty() { OSS.to_owned() } else { endpoint };
+                let endpoint =
+                    if endpoint.is_empty() { OSS.to_owned() } else { with_scheme(endpoint) };
                 found.oss = Some(archive::Oss { bucket, prefix, endpoint, secret });
             }
         }
         Ok(found)
+    }
+}
+
+/// A server that is named without a scheme is asked with TLS, as the clients of before did.
+fn with_scheme(endpoint: String) -> String {
+    if endpoint.contains("://") { endpoint } else { format!("https://{endpoint}") }
+}
+
+/// Whether a bucket's name can begin a host's name that a wildcard certificate covers. The clients of before named any
+/// other in the path.
+fn may_be_host(bucket: &str) -> bool {
+    let fits = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
+    (3..=63).contains(&bucket.len())
+        && bucket.chars().all(fits)
+        && !bucket.starts_with('-')
+        && !bucket.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_part_of_the_host_only_where_its_name_can_be() {
+        let of = |bucket: &str, endpoint: &str| {
+            let s3 = S3Path {
+                path: format!("{bucket}/folder"),
+                aws_secret: "s".into(),
+                endpoint: endpoint.into(),
+                force_path_style: false,
+            };
+            let stores = Stores { s3: Some(s3), ..Stores::default() };
+            stores.archive(StorageType::S3).unwrap().s3.unwrap()
+        };
+        let named = |bucket: &str| of(bucket, "").addressing;
+        assert_eq!(named("backups"), Some(Addressing::VirtualHosted));
+        for bucket in ["backups.example.com", "Backups", "ab", "-backups", "a_b_c"] {
+            assert_eq!(named(bucket), None, "{bucket}");
+        }
+        let endpoint = |it: &str| of("backups", it).endpoint;
+        assert_eq!(endpoint("minio:9000").as_deref(), Some("https://minio:9000"));
+        assert_eq!(endpoint("http://minio:9000").as_deref(), Some("http://minio:9000"));
+        assert_eq!(endpoint(""), None);
     }
 }

@@ -11,8 +11,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::ObjectKey;
 
-/// The name of a kind of agents, and an object.
-type Of = (&'static str, ObjectKey);
+/// The name of a kind of agents, the group of the object that has one, and the object.
+type Of = (&'static str, String, ObjectKey);
 
 /// The figures of all objects with agents.
 #[derive(Debug, Default)]
@@ -31,13 +31,13 @@ pub(crate) struct Figures {
 
 impl Agents {
     /// What was seen of an object.
-    pub(crate) fn note(&self, agent: &'static str, object: ObjectKey, figures: Figures) {
-        self.lock().insert((agent, object), figures);
+    pub(crate) fn note(&self, of: Of, figures: Figures) {
+        self.lock().insert(of, figures);
     }
 
     /// The object is gone.
-    pub(crate) fn forget(&self, agent: &'static str, object: &ObjectKey) {
-        self.lock().remove(&(agent, object.clone()));
+    pub(crate) fn forget(&self, of: &Of) {
+        self.lock().remove(of);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Of, Figures>> {
@@ -62,10 +62,11 @@ impl Collector for Agents {
         for (name, help, value) in GAUGES {
             let kind = ConstGauge::new(0.0).metric_type();
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
-            for ((agent, object), figures) in agents.iter() {
+            for ((agent, group, object), figures) in agents.iter() {
                 let Some(value) = value(figures) else { continue };
                 let labels = [
                     ("agent", (*agent).to_owned()),
+                    ("group", group.clone()),
                     ("namespace", object.namespace().unwrap_or_default().to_owned()),
                     ("cluster", figures.cluster.clone()),
                     ("object", object.name().to_owned()),

@@ -1,10 +1,10 @@
 //! What comes and goes in the default namespace while a workload goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use harness::Up;
@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 
 use super::etcd::{List, Lists};
 
+/// How long watches may take to begin, and how often that is looked at.
+const SYNC_MAX: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(10);
 /// What a member's pod was told to be.
 const LAUNCH: &str = "endstate.dev/spec";
 
@@ -46,7 +49,9 @@ pub(super) struct Seen {
     /// What happened, for people.
     pub(super) events: Vec<String>,
     /// How many of the watches have told what there was.
-    synced: usize,
+    synced: BTreeSet<Kind>,
+    /// What was told of each kind since its watch began, or began again.
+    told: BTreeMap<Kind, BTreeSet<String>>,
     /// The workload has begun.
     begun: bool,
 }
@@ -67,8 +72,10 @@ impl Watch {
         watch.objects(Kind::Pod, watcher(pods, Config::default()).boxed());
         let claims = Api::<PersistentVolumeClaim>::default_namespaced(client);
         watch.objects(Kind::Claim, watcher(claims, Config::default()).boxed());
-        while watch.lock().synced < watch.tasks.len() {
-            tokio::task::yield_now().await;
+        let end = Instant::now() + SYNC_MAX;
+        while watch.lock().synced.len() < watch.tasks.len() {
+            ensure!(Instant::now() < end, "the watches do not begin");
+            tokio::time::sleep(LOOK).await;
         }
         let lists = Lists::of(up, cluster).await?;
         if runs {
@@ -125,15 +132,34 @@ impl Seen {
 
     fn object<K: Resource>(&mut self, kind: Kind, begin: Instant, event: Event<K>) {
         match event {
-            Event::Init => {}
-            Event::InitDone => self.synced += 1,
-            Event::InitApply(object) | Event::Apply(object) => self.there(kind, begin, &object),
+            Event::Init => drop(self.told.insert(kind, BTreeSet::new())),
+            Event::InitDone => self.whole(kind, begin),
+            Event::InitApply(object) => {
+                let uid = object.meta().uid.clone().unwrap_or_default();
+                self.told.entry(kind).or_default().insert(uid);
+                self.there(kind, begin, &object);
+            }
+            Event::Apply(object) => self.there(kind, begin, &object),
             Event::Delete(object) => {
                 let key = (kind, object.meta().uid.clone().unwrap_or_default());
                 self.note(begin, &format!("{kind:?} {} is gone", object.name_any()));
                 self.things.entry(key).or_default().gone = true;
             }
         }
+    }
+
+    /// All that there is was told. What went while the watch was broken is gone.
+    fn whole(&mut self, kind: Kind, begin: Instant) {
+        self.synced.insert(kind);
+        let told = self.told.remove(&kind).unwrap_or_default();
+        let mut gone = vec![];
+        for ((of, uid), thing) in &mut self.things {
+            if *of == kind && !told.contains(uid) && !thing.gone {
+                thing.gone = true;
+                gone.push(format!("{kind:?} {} is gone", thing.name));
+            }
+        }
+        gone.iter().for_each(|it| self.note(begin, it));
     }
 
     fn there(&mut self, kind: Kind, begin: Instant, object: &impl Resource) {

@@ -11,7 +11,7 @@ pub(crate) fn prefer_who_lags(app: &Toy, snapshot: &Snapshot<ToySpec>) -> Plan<T
     for target in &mut seen.view.targets {
         let Some(status) = &mut target.status else { continue };
         let has = status.position.as_ref().map_or(0, Position::count);
-        status.position = Some(Position::at(1_000 - has));
+        status.position = Some(Position::at(1_000_000 - has));
     }
     let mut bad = plan(app, &seen);
     let appoint = |it: &Action| matches!(it.request(), Some(Request::Appoint { .. }));
