@@ -313,7 +313,7 @@ fn the_status_of_a_restore_has_its_historical_shape() {
 fn one_historical_backup_keeps_no_number_of_them() {
     let asked = |policy: Value| {
         let spec = json!({"etcdEndpoints": ["http://a-client:2379"], "storageType": "S3", "backupPolicy": policy,
-            "s3": {"path": "b/p", "awsSecret": "s"}});
+            "s3": {"path": "bucket/p", "awsSecret": "s"}});
         let spec: historical::EtcdBackupSpec = serde_json::from_value(spec).unwrap();
         spec.asked("a".into())
     };

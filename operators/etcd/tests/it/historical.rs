@@ -22,7 +22,7 @@ type Row = (&'static str, Value, Value);
 fn stores(named: &'static str) -> Vec<Row> {
     let of = |kind: &str, store: &str, fields: Value| json!({named: kind, store: fields});
     let s3 = |with: Value| {
-        let mut fields = json!({"path": "b/p", "awsSecret": "s", "forcePathStyle": true});
+        let mut fields = json!({"path": "bucket/p", "awsSecret": "s", "forcePathStyle": true});
         fields.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
         of("S3", "s3", fields)
     };
@@ -35,7 +35,7 @@ fn stores(named: &'static str) -> Vec<Row> {
     };
     let long = "a".repeat(600);
     vec![
-        (named, s3(json!({})), of("FTP", "s3", json!({"path": "b/p", "awsSecret": "s"}))),
+        (named, s3(json!({})), of("FTP", "s3", json!({"path": "bucket/p", "awsSecret": "s"}))),
         ("s3.path", s3(json!({"path": "b/q/r"})), s3(json!({"path": "b"}))),
         ("s3.awsSecret", s3(json!({"awsSecret": "t"})), s3(json!({"awsSecret": ""}))),
         ("s3.endpoint", s3(json!({"endpoint": "http://s"})), s3(json!({"endpoint": long}))),
@@ -55,7 +55,7 @@ fn stores(named: &'static str) -> Vec<Row> {
         (
             "abs.path",
             abs("c/q", "s"),
-            json!({named: "ABS", "s3": {"path": "b/p", "awsSecret": "s"}}),
+            json!({named: "ABS", "s3": {"path": "bucket/p", "awsSecret": "s"}}),
         ),
         (
             "gcs.path",
@@ -130,7 +130,7 @@ fn agent(spec: &Value) -> Result<Agent, Verdict> {
 
 #[tokio::test]
 async fn every_field_of_a_backup_acts_or_is_refused() {
-    let with = |field: &str, it: Value| json!({"storageType": "S3", "s3": {"path": "b/p", "awsSecret": "s", "forcePathStyle": true}, field: it});
+    let with = |field: &str, it: Value| json!({"storageType": "S3", "s3": {"path": "bucket/p", "awsSecret": "s", "forcePathStyle": true}, field: it});
     let policy = |it: Value| with("backupPolicy", it);
     let mut rows = stores("storageType");
     rows.extend([
@@ -168,7 +168,7 @@ async fn every_field_of_a_backup_acts_or_is_refused() {
 #[tokio::test]
 async fn every_field_of_a_restore_acts_or_is_refused() {
     let mut rows = stores("backupStorageType");
-    let s3 = |name: &str| json!({"backupStorageType": "S3", "s3": {"path": "b/p", "awsSecret": "s"}, "etcdCluster": {"name": name}});
+    let s3 = |name: &str| json!({"backupStorageType": "S3", "s3": {"path": "bucket/p", "awsSecret": "s"}, "etcdCluster": {"name": name}});
     rows.push(("etcdCluster.name", s3("other"), s3("")));
     let base = json!({"etcdCluster": {"name": "demo"}});
     checked::<EtcdRestore, _>((base, rows), |spec| {
@@ -214,7 +214,7 @@ fn endpoints_are_the_service_of_one_cluster_of_the_namespace() {
 
 fn backup_spec(cluster: &str) -> Value {
     json!({"etcdEndpoints": [format!("http://{cluster}-client:2379")], "storageType": "S3",
-        "s3": {"path": "b/p", "awsSecret": "s"}})
+        "s3": {"path": "bucket/p", "awsSecret": "s"}})
 }
 
 /// By the rights of an installation: what cannot be is told in the words and in the place that users know.
@@ -233,7 +233,7 @@ async fn what_cannot_be_is_refused_in_the_status_that_they_had() {
     create(&backups, object::<EtcdBackup>("early", &[&backup_spec("old")])).await;
     create(&backups, object::<EtcdBackup>("greedy", &[&backup_spec("old"), &keep])).await;
     create(&backups, object::<EtcdBackup>("anonymous", &[&gcs])).await;
-    let store = json!({"backupStorageType": "S3", "s3": {"path": "b/p", "awsSecret": "s"}});
+    let store = json!({"backupStorageType": "S3", "s3": {"path": "bucket/p", "awsSecret": "s"}});
     let of = |name: &str| json!({"etcdCluster": {"name": name}});
     create(&restores, object::<EtcdRestore>("lost", &[&store, &of("new")])).await;
     create(&restores, object::<EtcdRestore>("old", &[&store, &of("old")])).await;
